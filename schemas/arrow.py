@@ -1,0 +1,172 @@
+"""Records as Arrow tables: schemas derived from the dataclasses, versioned, with readers for older versions."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, TypeVar, Union
+
+import pyarrow as pa
+
+from schemas.errors import InputError, VersionError
+
+T = TypeVar("T")
+
+_SCALARS: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    bytes: pa.binary(),
+}
+
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {}
+"""(class name, version) -> the function that turns a table of that version into one of the next."""
+
+
+def _optional(hint: Any) -> tuple[Any, bool]:
+    """Split `X | None` into (X, True)."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        options = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        if len(options) == 1:
+            return options[0], True
+    return hint, False
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {item.name: hints[item.name] for item in dataclasses.fields(cls)}
+
+
+def data_type(hint: Any) -> pa.DataType:
+    """Return the Arrow type of an annotation: scalars, tuple[X, ...], dict[str, X], a fixed tuple or a dataclass."""
+    hint, _ = _optional(hint)
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if dataclasses.is_dataclass(hint):
+        return pa.struct([_field(name, inner) for name, inner in _hints(typing.cast(type, hint)).items()])
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return pa.list_(pa.field("item", data_type(args[0]), nullable=False))
+    if origin is dict and args[0] is str:
+        return pa.map_(pa.string(), pa.field("value", data_type(args[1]), nullable=False))
+    raise TypeError(f"{hint!r} has no Arrow type here")
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    inner, nullable = _optional(hint)
+    return pa.field(name, data_type(inner), nullable=nullable)
+
+
+@cache
+def schema(cls: type) -> pa.Schema:
+    """Return the Arrow schema of a record class; its metadata name the record and its version."""
+    fields = [_field(name, hint) for name, hint in _hints(cls).items()]
+    version: int = getattr(cls, "VERSION", 1)
+    return pa.schema(fields, metadata={"corpusloom.record": cls.__name__, "corpusloom.version": str(version)})
+
+
+def to_plain(value: Any) -> Any:
+    """Turn a record into the dicts, lists and scalars that pyarrow and json take."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: to_plain(getattr(value, name)) for name in _hints(type(value))}
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: to_plain(item) for name, item in sorted(value.items())}
+    return value
+
+
+def _to_arrow(value: Any) -> Any:
+    """Like `to_plain`, with maps as the list of pairs that pyarrow wants, in order of their keys."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: _to_arrow(getattr(value, name)) for name in _hints(type(value))}
+    if isinstance(value, tuple):
+        return [_to_arrow(item) for item in value]
+    if isinstance(value, dict):
+        return [(name, _to_arrow(item)) for name, item in sorted(value.items())]
+    return value
+
+
+def to_table(cls: type, records: Iterable[Any]) -> pa.Table:
+    """Return the records of one class as a table with its schema, in the order given."""
+    target = schema(cls)
+    rows = list(records)
+    columns = [pa.array([_to_arrow(getattr(row, item.name)) for row in rows], type=item.type) for item in target]
+    return pa.table(columns, schema=target)
+
+
+@cache
+def _builder(hint: Any) -> Callable[[Any], Any]:
+    """Return the function that builds a value of `hint` from what Arrow's to_pylist gives."""
+    hint, _ = _optional(hint)
+    if dataclasses.is_dataclass(hint):
+        cls: Any = hint
+        builders = {name: _builder(inner) for name, inner in _hints(cls).items()}
+        return lambda row: None if row is None else cls(**{name: build(row[name]) for name, build in builders.items()})
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        inner = _builder(args[0])
+        return lambda items: None if items is None else tuple(inner(item) for item in items)
+    if origin is dict:
+        inner = _builder(args[1])
+        return lambda items: {name: inner(item) for name, item in (items or ())}
+    return lambda value: value
+
+
+def from_plain(cls: type[T], value: dict[str, Any]) -> T:
+    """Build a record from JSON's dicts and lists (the inverse of `to_plain`); unknown names are an error."""
+    unknown = set(value) - set(_hints(typing.cast(Any, cls)))
+    if unknown:
+        raise InputError(f"{cls.__name__} has no field {sorted(unknown)[0]!r}")
+    return typing.cast(T, _from_plain(cls, value))
+
+
+def _from_plain(hint: Any, value: Any) -> Any:
+    hint, _ = _optional(hint)
+    if value is None:
+        return None
+    if dataclasses.is_dataclass(hint):
+        cls: Any = hint
+        return cls(**{name: _from_plain(inner, value[name]) for name, inner in _hints(cls).items() if name in value})
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and args[-1] is Ellipsis:
+        return tuple(_from_plain(args[0], item) for item in value)
+    if origin is tuple:
+        return tuple(_from_plain(inner, item) for inner, item in zip(args, value, strict=True))
+    if origin is dict:
+        return {name: _from_plain(args[1], item) for name, item in value.items()}
+    return value
+
+
+def upgrade(cls: type, table: pa.Table, where: str = "") -> pa.Table:
+    """Bring a table of an older version of `cls` to the current one; refuse a newer one, and another record."""
+    metadata = table.schema.metadata or {}
+    name = metadata.get(b"corpusloom.record", b"").decode()
+    if name != cls.__name__:
+        raise InputError(
+            f"holds {name or 'no corpusloom'} rows, not {cls.__name__}",
+            where=where,
+            remedy="name another file",
+        )
+    version, current = int(metadata[b"corpusloom.version"]), getattr(cls, "VERSION", 1)
+    if version > current:
+        raise VersionError(
+            f"{name} rows of version {version}, this corpusloom reads up to {current}",
+            where=where,
+            remedy="upgrade corpusloom",
+        )
+    while version < current:
+        table = UPGRADES[name, version](table)
+        version += 1
+    return table
+
+
+def from_table(cls: type[T], table: pa.Table, where: str = "") -> Iterator[T]:
+    """Yield the rows of a table as records of `cls`, older versions upgraded."""
+    build = _builder(typing.cast(Any, cls))
+    for batch in upgrade(cls, table, where).to_batches(max_chunksize=2048):
+        for row in batch.to_pylist():
+            yield build(row)

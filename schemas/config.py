@@ -1,0 +1,72 @@
+"""TOML and overrides into frozen dataclasses: one strict reader for recipes and training configurations."""
+
+import dataclasses
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import dacite
+
+from schemas import storage
+from schemas.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load_toml(path: str) -> dict[str, Any]:
+    """Read a TOML file; a missing or malformed one is a ConfigError that names it."""
+    try:
+        return tomllib.loads(storage.read_bytes(path).decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not valid TOML: {error}", where=path) from error
+
+
+def override(values: dict[str, Any], assignments: Sequence[str], where: str = "--set") -> dict[str, Any]:
+    """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string."""
+    result: dict[str, Any] = json.loads(json.dumps(values))
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"{assignment!r} is not KEY=VALUE", where=where, remedy="e.g. filters.min_side=200")
+        *folders, leaf = name.strip().split(".")
+        table = result
+        for folder in folders:
+            table = table.setdefault(folder, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where=where)
+        try:
+            table[leaf] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            table[leaf] = text
+    return result
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Build a frozen dataclass from nested tables; an unknown key is an error that suggests the nearest one."""
+    _check_keys(cls, values, where, "")
+    try:
+        return dacite.from_dict(cls, dict(values), dacite.Config(strict=True, cast=[tuple, float]))
+    except dacite.DaciteError as error:
+        raise ConfigError(str(error), where=where) from error
+
+
+def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str) -> None:
+    hints = typing.get_type_hints(cls)
+    names = [item.name for item in dataclasses.fields(cls)]
+    for name, value in values.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            remedy = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(names)}"
+            raise ConfigError(f"unknown key {prefix}{name}", where=where, remedy=remedy)
+        options = typing.get_args(hints[name]) if _is_union(hints[name]) else (hints[name],)
+        for option in options:
+            if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+                _check_keys(option, value, where, f"{prefix}{name}.")
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)

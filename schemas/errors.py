@@ -1,0 +1,38 @@
+"""Errors that a person can act on: what went wrong, where, and what to do about it."""
+
+
+class LoomError(Exception):
+    """Base of every error shown to a user: one line of what, where and remedy. Exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        place = f"{where}: " if where else ""
+        advice = f" ({remedy})" if remedy else ""
+        super().__init__(f"{place}{what}{advice}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.where, self.remedy)
+
+
+def _rebuild(cls: type[LoomError], what: str, where: str, remedy: str) -> LoomError:
+    return cls(what, where=where, remedy=remedy)
+
+
+class ConfigError(LoomError):
+    """A flag, a recipe key or a combination of them is wrong. Exit code 2."""
+
+    exit_code = 2
+
+
+class InputError(LoomError):
+    """An input is missing, unreadable or not what it claims to be."""
+
+
+class DamageError(LoomError):
+    """Something that was written earlier no longer is what its manifest says."""
+
+
+class VersionError(LoomError):
+    """A file was written by a newer version of corpusloom than this one."""

@@ -1,0 +1,83 @@
+"""What a dataset says of itself: manifest.json, written last, and the digest that two builds compare."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from schemas import arrow, storage
+from schemas.errors import DamageError, InputError, VersionError
+from schemas.layout import FORMAT_VERSION, MANIFEST
+from schemas.records import FileEntry, ShardEntry, StageCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The contents of manifest.json. Holds no times and no paths of the machine: those are in run.json."""
+
+    VERSION: ClassVar[int] = FORMAT_VERSION
+    format_version: int = FORMAT_VERSION
+    recipe: str
+    kind: str
+    """interleaved, pairs, clips or regions."""
+    config: str
+    """The recipe as it ran, as canonical JSON."""
+    inputs: tuple[FileEntry, ...]
+    """The input files by content; empty rows."""
+    image_generation: int | None = None
+    """The generation of the image store's index that the build read."""
+    shard_count: int
+    """The --shards of the build; shards without samples are not written."""
+    samples: int
+    counts: tuple[StageCounts, ...]
+    shards: tuple[ShardEntry, ...]
+    tables: tuple[FileEntry, ...]
+    """scores/, ledger/ and provenance/ files."""
+    digest: str
+
+    def to_json(self) -> str:
+        """Return the file's text: sorted, indented, ending in a newline."""
+        return json.dumps(arrow.to_plain(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def make_digest(config: str, shards: tuple[ShardEntry, ...], tables: tuple[FileEntry, ...]) -> str:
+    """Return a dataset's digest: over the configuration, the tars' sha256 and the row hashes of its tables.
+
+    Provenance is left out: offsets in WARCs, times and error texts may differ between two equal builds.
+    """
+    parts: list[Any] = [config]
+    parts += [[s.tar.name, s.tar.sha256, s.sidecar.rows_digest] for s in sorted(shards, key=lambda s: s.index)]
+    kept = [table for table in tables if not table.name.startswith("provenance/")]
+    parts += [[table.name, table.rows_digest] for table in sorted(kept, key=lambda t: t.name)]
+    return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_manifest(dataset: str) -> Manifest:
+    """Read a dataset's manifest; one that is missing, cut short or of a newer format is an error with a remedy."""
+    path = storage.join(dataset, MANIFEST)
+    if not storage.exists(path):
+        raise InputError(
+            "no manifest.json: not a dataset, or an unfinished one",
+            where=dataset,
+            remedy="run loom build again",
+        )
+    try:
+        values = json.loads(storage.read_bytes(path))
+        version = int(values["format_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamageError(f"not a manifest: {error}", where=path, remedy="run loom build again") from error
+    if version > FORMAT_VERSION:
+        raise VersionError(
+            f"dataset of format {version}, this corpusloom reads up to {FORMAT_VERSION}",
+            where=dataset,
+            remedy="upgrade corpusloom",
+        )
+    try:
+        return arrow.from_plain(Manifest, values)
+    except (InputError, TypeError, KeyError, AttributeError) as error:
+        raise DamageError(f"not a manifest: {error}", where=path, remedy="run loom build again") from error
+
+
+def write_manifest(dataset: str, manifest: Manifest) -> None:
+    """Commit a dataset: the last file of a build."""
+    storage.write_bytes(storage.join(dataset, MANIFEST), manifest.to_json().encode())

@@ -1,0 +1,142 @@
+"""The one Parquet writer, and the canonical hash of rows that digests are made of.
+
+The same rows give the same file: sorted, chunks combined, fixed row groups and codec. The digest does not trust
+Parquet for that: `rows_digest` hashes the values themselves, so another pyarrow gives the same answer.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas import arrow, storage
+from schemas.errors import DamageError
+
+T = TypeVar("T")
+
+ROW_GROUP_ROWS = 10_000
+
+
+def sort_rows(table: pa.Table, by: Sequence[str]) -> pa.Table:
+    """Return the rows in the order of the columns `by`, nulls last, chunks combined."""
+    if not by or not table.num_rows:
+        return table.combine_chunks()
+    order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in by])
+    return table.take(order).combine_chunks()
+
+
+def encode_table(table: pa.Table, *, sort_by: Sequence[str] = ()) -> bytes:
+    """Return the Parquet file of a table, rows sorted."""
+    sink = io.BytesIO()
+    pq.write_table(
+        sort_rows(table, sort_by),
+        sink,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=3,
+        version="2.6",
+        data_page_size=1 << 20,
+        write_statistics=True,
+    )
+    return sink.getvalue()
+
+
+def write_table(path: str, table: pa.Table, *, sort_by: Sequence[str] = ()) -> bytes:
+    """Write a table as Parquet, atomically; return the bytes written."""
+    data = encode_table(table, sort_by=sort_by)
+    storage.write_bytes(path, data)
+    return data
+
+
+def write_records(path: str, cls: type, records: Iterable[Any], *, sort_by: Sequence[str] = ()) -> bytes:
+    """Write records of one class as Parquet, atomically; return the bytes written."""
+    return write_table(path, arrow.to_table(cls, records), sort_by=sort_by)
+
+
+def open_parquet(path: str) -> pq.ParquetFile:
+    """Open a Parquet file of any storage; a damaged one is an error that names it."""
+    handle = storage.open_input(path)
+    try:
+        return pq.ParquetFile(handle)
+    except (pa.ArrowInvalid, OSError) as error:
+        handle.close()
+        raise DamageError(
+            f"not a readable Parquet file: {error}", where=path, remedy="delete it and run the build again"
+        ) from error
+
+
+def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file as a table."""
+    with open_parquet(path) as file:
+        return file.read(columns=list(columns) if columns is not None else None)
+
+
+def read_records(path: str, cls: type[T]) -> Iterator[T]:
+    """Yield the records of a Parquet file a row group at a time, older versions upgraded."""
+    with open_parquet(path) as file:
+        for group in range(file.num_row_groups):
+            yield from arrow.from_table(cls, file.read_row_group(group), where=path)
+
+
+def rows_digest(table: pa.Table, *, sort_by: Sequence[str]) -> str:
+    """Return the sha256 over a table's values, column by column, after sorting by `sort_by`.
+
+    Covers names, types and validity; does not depend on chunks, row groups, encodings or padding of nulls. Rows
+    that tie in `sort_by` must be equal, or the digest depends on their order.
+    """
+    digest = hashlib.sha256()
+    table = sort_rows(table, sort_by)
+    digest.update(f"{table.num_rows}".encode())
+    for name in sorted(table.column_names):
+        column = table.column(name)
+        array = column.chunk(0) if column.num_chunks else pa.array([], type=column.type)
+        digest.update(f"\n{name}:".encode())
+        _update(digest, array)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, array: pa.Array) -> None:
+    """Feed one array: its kind, validity, then values with nulls as zero, recursively."""
+    kind = array.type
+    digest.update(np.packbits(np.asarray(array.is_valid())).tobytes())
+    if pa.types.is_struct(kind):
+        digest.update(b"struct")
+        for index in sorted(range(kind.num_fields), key=lambda i: kind.field(i).name):
+            digest.update(kind.field(index).name.encode() + b":")
+            _update(digest, array.field(index) if array.null_count == 0 else array.flatten()[index])
+    elif pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        digest.update(b"list")
+        lengths = pc.list_value_length(array).fill_null(0) if not pa.types.is_map(kind) else _map_lengths(array)
+        digest.update(np.asarray(lengths, dtype="<i8").tobytes())
+        if pa.types.is_map(kind):
+            array = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+        _update(digest, pc.list_flatten(array))
+    elif pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind):
+        digest.update(b"bytes")
+        values = array.cast(pa.binary()).fill_null(b"")
+        digest.update(np.asarray(pc.binary_length(values), dtype="<i8").tobytes())
+        digest.update(b"".join(values.to_pylist()))
+    elif pa.types.is_floating(kind):
+        digest.update(b"float")
+        digest.update(np.asarray(array.fill_null(0.0), dtype="<f8").tobytes())
+    elif pa.types.is_boolean(kind):
+        digest.update(b"bool")
+        digest.update(np.asarray(array.fill_null(False)).astype("u1").tobytes())
+    elif pa.types.is_integer(kind):
+        digest.update(b"int")
+        digest.update(np.asarray(array.fill_null(0)).astype("<i8").tobytes())
+    elif pa.types.is_null(kind):
+        digest.update(b"null")
+    else:
+        raise TypeError(f"rows_digest has no canonical form for {kind}")
+
+
+def _map_lengths(array: pa.MapArray) -> np.ndarray:
+    offsets = np.asarray(array.offsets)
+    lengths = np.diff(offsets)
+    return np.where(np.asarray(array.is_valid()), lengths, 0)

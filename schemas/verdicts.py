@@ -1,0 +1,71 @@
+"""What becomes of a record: kept, rejected for a reason, or dead of an error."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Scores: TypeAlias = dict[str, float]
+"""Each filter's measured value by name; a name that is absent was not reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The record goes on to the next stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A rule said no: a stable snake_case reason, the value measured and the threshold it missed."""
+
+    reason: str
+    measured: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """An error ended the record. `error` is a stable class; message and traceback stay out of the digest."""
+
+    error: str
+    message: str = ""
+    traceback: str = ""
+
+
+Verdict: TypeAlias = Kept | Rejected | Dead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One threshold on one score: rejected with `reason` when the score leaves [minimum, maximum].
+
+    Bounds are inclusive (a score equal to a bound passes) unless `strict`, as in ALIGN's "> 200 px".
+    """
+
+    reason: str
+    score: str
+    minimum: float | None = None
+    maximum: float | None = None
+    strict: bool = False
+
+    def judge(self, value: float) -> Verdict:
+        """Return Kept, or Rejected with the bound that the value missed."""
+        if self.minimum is not None and (value < self.minimum or (self.strict and value == self.minimum)):
+            return Rejected(self.reason, value, self.minimum)
+        if self.maximum is not None and (value > self.maximum or (self.strict and value == self.maximum)):
+            return Rejected(self.reason, value, self.maximum)
+        return Kept()
+
+
+def decide(scores: Mapping[str, float | None], rules: Sequence[Rule]) -> Verdict:
+    """Return the verdict of the first rule that fails, in order. A score that was not reached passes.
+
+    Decisions need nothing but stored scores, so a threshold can be moved without measuring again.
+    """
+    for rule in rules:
+        value = scores.get(rule.score)
+        if value is None:
+            continue
+        verdict = rule.judge(value)
+        if isinstance(verdict, Rejected):
+            return verdict
+    return Kept()
