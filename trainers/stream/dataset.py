@@ -1,0 +1,322 @@
+"""The loader: one rank's share of a dataset or a mixture, resumable at the exact sample on any world size."""
+
+import os
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.errors import ConfigError, DamageError, InputError
+from trainers.stream import batches as assembling
+from trainers.stream.index import DatasetIndex, ShardIndex, open_index, read_shard
+from trainers.stream.mixing import Mixing, Mixture
+from trainers.stream.order import EpochOrder
+from trainers.stream.reading import ShardFiles, read_members, verify_members
+from trainers.stream.samples import Sample, SampleError, make_sample
+
+STATE_VERSION = 1
+PLAN = 256
+"""Positions that are located at once."""
+SKIPPED_LISTED = 1000
+
+
+class Place(NamedTuple):
+    """Where one position's sample lies: data set, its epoch, shard and row."""
+
+    dataset: int
+    epoch: int
+    shard: int
+    row: int
+
+
+class Source:
+    """One data set of a stream: its index, the orders of its current epochs and its loaded sidecars."""
+
+    def __init__(self, name: str, index: DatasetIndex, *, rng_seed: int, block_shards: int, shuffle: bool) -> None:
+        self.name, self.index, self.samples = name, index, index.samples
+        self._order = {"rng_seed": rng_seed, "block_shards": block_shards, "shuffle": shuffle}
+        self._epochs: OrderedDict[int, EpochOrder] = OrderedDict()
+        self._shards: OrderedDict[int, tuple[ShardIndex, np.ndarray | None]] = OrderedDict()
+        self._held = 2 * block_shards + 2
+        self._lock = threading.Lock()
+
+    def locate(self, epoch: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (shards, samples of the shard) of positions of an epoch."""
+        if epoch not in self._epochs:
+            self._epochs[epoch] = EpochOrder(self.index.counts, epoch=epoch, **self._order)  # type: ignore[arg-type]
+            while len(self._epochs) > 2:
+                self._epochs.popitem(last=False)
+        return self._epochs[epoch].locate(positions)
+
+    def shard(self, number: int, *, verify: bool) -> tuple[ShardIndex, np.ndarray | None]:
+        """Return a shard's index, and the rows of the split when there is one."""
+        with self._lock:
+            if number in self._shards:
+                self._shards.move_to_end(number)
+                return self._shards[number]
+        entry = self.index.shards[number]
+        loaded = read_shard(self.index.path, entry, hashes=verify)
+        split = self.index.split
+        rows = None
+        if split is not None:
+            from trainers.stream.index import split_rows
+
+            rows = split_rows(self.index.path, entry, split)
+        with self._lock:
+            self._shards[number] = loaded, rows
+            while len(self._shards) > self._held:
+                self._shards.popitem(last=False)
+        return loaded, rows
+
+
+class StreamingDataset:
+    """Samples of a dataset or a mixture, in one global order whatever the world size.
+
+    Position p of an epoch's global order belongs to rank p mod world_size. `iter()` yields this rank's share of the
+    epoch from the current position on, and ends; `batches()` runs on over the epoch's border. The state, (epoch,
+    global position, draws of each data set), is the same on all ranks after equal numbers of samples.
+    """
+
+    def __init__(
+        self,
+        source: str | Mixture,
+        rng_seed: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        *,
+        split: str | None = None,
+        shuffle: bool = True,
+        block_shards: int = 16,
+        on_error: str = "skip",
+        verify: bool = False,
+    ) -> None:
+        """Open the indexes. rank and world_size default to RANK and WORLD_SIZE of the environment, else 0 and 1.
+
+        `verify` checks each member's sha256 as it is read. `on_error` is skip or raise.
+        """
+        self.rank = int(os.environ.get("RANK", 0)) if rank is None else rank
+        self.world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
+        if not 0 <= self.rank < self.world_size:
+            raise ConfigError(f"rank {self.rank} of world size {self.world_size}", remedy="0 <= rank < world_size")
+        if block_shards < 1:
+            raise ConfigError(f"block_shards {block_shards}", remedy="use 1 or more")
+        _check_on_error(on_error)
+        self.rng_seed, self._on_error, self._verify = rng_seed, on_error, verify
+        paths = {"": source} if isinstance(source, str) else dict(source.datasets)
+        names = tuple(sorted(paths))
+        self.sources = [
+            Source(name, open_index(paths[name], split), rng_seed=rng_seed, block_shards=block_shards, shuffle=shuffle)
+            for name in names
+        ]
+        self._mixing = None if isinstance(source, str) else Mixing(names, source)
+        sizes = np.asarray([source.samples for source in self.sources], dtype=np.int64)
+        self.epoch_samples = (
+            int(sizes[0]) if isinstance(source, str) else Mixing(names, source).epoch_length(sizes, source.exhaustion)
+        )
+        self._epoch, self._position, self._moves = 0, 0, 0
+        self._files = ShardFiles()
+        self.skipped: Counter[str] = Counter()
+        """Reason -> samples that were skipped."""
+        self.skipped_keys: deque[tuple[str, str]] = deque(maxlen=SKIPPED_LISTED)
+        """(key, reason) of the latest of them."""
+
+    def __len__(self) -> int:
+        """Samples of one epoch that belong to this rank."""
+        return len(range(self.rank, self.epoch_samples, self.world_size))
+
+    # --- state ---
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the stream stands: equal on all ranks after equal numbers of samples."""
+        return {
+            "version": STATE_VERSION,
+            "epoch": self._epoch,
+            "position": self._position,
+            "rng_seed": self.rng_seed,
+            "samples": self.epoch_samples,
+            "datasets": {source.name: source.index.digest for source in self.sources},
+            "draws": self._draws(),
+        }
+
+    def _draws(self) -> dict[str, int]:
+        running = self._epoch * self.epoch_samples + self._position
+        counts = [running] if self._mixing is None else self._mixing.draws(running).tolist()
+        return {source.name: int(count) for source, count in zip(self.sources, counts, strict=True)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where a state was taken, by any rank of any world size. Iterators made before are void."""
+        own = self.state_dict()
+        for name in ("version", "rng_seed", "samples", "datasets"):
+            if state.get(name) != own[name]:
+                raise InputError(
+                    f"the state is of another stream: {name} {state.get(name)!r}, here {own[name]!r}",
+                    remedy="use the same data, seed and mixture; or start a new stream",
+                )
+        epoch, position = int(state["epoch"]), int(state["position"])
+        if epoch < 0 or not 0 <= position <= self.epoch_samples:
+            raise InputError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
+        previous = self._epoch, self._position
+        self._epoch, self._position, self._moves = epoch, position, self._moves + 1
+        if self._draws() != dict(state["draws"]):
+            self._epoch, self._position = previous
+            raise InputError("the mixture's weights or schedule before this point are not those of the state")
+
+    # --- iteration ---
+
+    def places(self, positions: np.ndarray) -> list[Place]:
+        """Return the places of running positions (epoch * epoch_samples + position), in the order given."""
+        if self._mixing is None:
+            which, draws = np.zeros(len(positions), dtype=np.int64), positions
+        else:
+            which, draws = self._mixing.locate(positions)
+        found: list[Place | None] = [None] * len(positions)
+        for number in np.unique(which):
+            source = self.sources[number]
+            mine = np.flatnonzero(which == number)
+            epochs, inside = np.divmod(draws[mine], source.samples)
+            for epoch in np.unique(epochs):
+                here = epochs == epoch
+                shards, rows = source.locate(int(epoch), inside[here])
+                for at, shard, row in zip(mine[here].tolist(), shards.tolist(), rows.tolist(), strict=True):
+                    found[at] = Place(int(number), int(epoch), shard, row)
+        return found  # type: ignore[return-value]
+
+    def read(self, place: Place) -> tuple[str, dict[str, bytes]]:
+        """Return the key and the raw members of one sample."""
+        shard, rows = self.sources[place.dataset].shard(place.shard, verify=self._verify)
+        row = place.row if rows is None else int(rows[place.row])
+        members = read_members(self._files.get(shard), shard, row)
+        if self._verify and shard.hashes is not None:
+            digests = shard.hashes[shard.starts[row] : shard.starts[row + 1]].to_pylist()
+            verify_members(shard, row, members, digests)
+        return shard.key(row), members
+
+    def sample(self, place: Place) -> Sample:
+        """Return one typed sample; SampleError carries why there is none."""
+        key, members = self.read(place)
+        return make_sample(self.sources[place.dataset].index.kind, key, members)
+
+    def key_of(self, place: Place) -> str:
+        """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
+        try:
+            shard, rows = self.sources[place.dataset].shard(place.shard, verify=self._verify)
+        except (DamageError, InputError):
+            return ""
+        return shard.key(place.row if rows is None else int(rows[place.row]))
+
+    def skip(self, place: Place, error: Exception, on_error: str) -> None:
+        """Count and list a sample that cannot be used, or raise."""
+        key = self.key_of(place)
+        if on_error == "raise":
+            where = self.sources[place.dataset].index.path
+            raise DamageError(f"sample {key}: {error}", where=where, remedy="on_error='skip' leaves it out") from error
+        reason = getattr(error, "reason", None) or ("damaged_shard" if isinstance(error, DamageError) else "unreadable")
+        self.skipped[reason] += 1
+        self.skipped_keys.append((key, reason))
+
+    def _share(self) -> Iterator[tuple[int, Place]]:
+        """Yield (position, place) of this rank's share of the epoch, from the current position on."""
+        begin = self._position + (self.rank - self._position) % self.world_size
+        base, total = self._epoch * self.epoch_samples, self.epoch_samples
+        for start in range(begin, total, PLAN * self.world_size):
+            stop = min(total, start + PLAN * self.world_size)
+            positions = np.arange(start, stop, self.world_size)
+            yield from zip(positions.tolist(), self.places(base + positions), strict=True)
+
+    def _walk(self, load: Callable[[Place], Any]) -> Iterator[Any]:
+        """Yield what `load` makes of each place of this rank's share, the state moving with what is handed out."""
+        _refuse_loader_workers()
+        moves, origin, taken = self._moves, self._position, 0
+        for _, place in self._share():
+            taken += 1
+            try:
+                item = load(place)
+            except (SampleError, InputError, DamageError, OSError) as error:
+                self.skip(place, error, self._on_error)
+                continue
+            self._check_still(moves)
+            self._position = min(origin + taken * self.world_size, self.epoch_samples)
+            yield item
+            self._check_still(moves)
+        self._epoch, self._position = self._epoch + 1, 0
+
+    def _check_still(self, moves: int) -> None:
+        if moves != self._moves:
+            raise ConfigError("the stream was moved while an iterator ran", remedy="make a new one after loading")
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the typed samples of this rank's share of the current epoch, then end; the next iter() is the next."""
+        return self._walk(self.sample)
+
+    def raw(self) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """Like iter(), but (key, {field: bytes}) as they lie in the tar."""
+        return self._walk(self.read)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        transform: "assembling.Transform",
+        workers: int = 2,
+        prefetch: int = 2,
+        on_error: str | None = None,
+        epochs: int | None = None,
+        last: str = "pad",
+    ) -> Iterator[dict[str, Any]]:
+        """Yield batches of this rank without end, or to the end of the `epochs`-th epoch from here.
+
+        A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy without torch), and
+        "keys" (list of str) and "valid" (bool [B]): a sample that was skipped keeps its place, filled with a
+        neighbour, valid False. A partial last batch is padded likewise (`last="pad"`) or dropped (`"drop"`).
+        """
+        _refuse_loader_workers()
+        _check_on_error(on_error or self._on_error)
+        plan = assembling.Plan(
+            batch_size=batch_size, workers=workers, prefetch=prefetch, on_error=on_error or self._on_error,
+            epochs=epochs, last=last,
+        )  # fmt: skip
+        return assembling.batches(self, plan, transform)
+
+    def close(self) -> None:
+        """Close the open tars."""
+        self._files.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise ConfigError(
+            "a StreamingDataset does not travel to other processes: its place would be lost there",
+            remedy="use its own batches(workers=...), or DataLoader(dataset, num_workers=0)",
+        )
+
+    @property
+    def running(self) -> int:
+        """The global position over all epochs."""
+        return self._epoch * self.epoch_samples + self._position
+
+    def hand_out(self, running: int, moves: int) -> None:
+        """Move to a running position, on behalf of an iterator that began at `moves`."""
+        self._check_still(moves)
+        self._epoch, self._position = divmod(running, self.epoch_samples)
+
+    @property
+    def moves(self) -> int:
+        """How often a state was loaded."""
+        return self._moves
+
+
+def _check_on_error(on_error: str) -> None:
+    if on_error not in ("skip", "raise"):
+        raise ConfigError(f"on_error {on_error!r}", remedy="use skip or raise")
+
+
+def _refuse_loader_workers() -> None:
+    """Refuse to run inside a DataLoader's worker process, where the main process's state would never move."""
+    import sys
+
+    data = sys.modules.get("torch.utils.data")
+    if data is not None and data.get_worker_info() is not None:
+        raise ConfigError(
+            "a StreamingDataset inside a DataLoader's worker cannot keep its place",
+            remedy="use its own batches(workers=...), or num_workers=0",
+        )

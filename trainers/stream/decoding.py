@@ -1,0 +1,113 @@
+"""Pictures for training: decode, resize with antialiasing, crop, flip, colour; every draw from a given generator."""
+
+import cv2
+import numpy as np
+
+from schemas.images import decode_rgb
+from trainers.stream.order import mix
+
+
+def sample_rng(rng_seed: int, epoch: int, key: str) -> np.random.Generator:
+    """Return the generator of one sample in one epoch: the same on any rank, worker or resume."""
+    words = np.frombuffer(key.encode("utf-8").ljust(-(-len(key.encode("utf-8")) // 8) * 8, b"\0"), dtype="<u8")
+    folded = mix(words + np.arange(len(words), dtype=np.uint64), rng_seed & 0xFFFFFFFFFFFFFFFF, epoch)
+    state = int(np.bitwise_xor.reduce(folded)) if len(folded) else 0
+    return np.random.Generator(np.random.Philox(key=state))
+
+
+def decode_for(data: bytes, side: int) -> np.ndarray:
+    """Decode to uint8 RGB (H, W, 3), scaled down where that is free and both sides stay at least `side`."""
+    return decode_rgb(data, min_side_at_least=side)
+
+
+def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize uint8 (H, W, 3) with antialiasing.
+
+    Down by more than two: areas averaged by whole factors first (INTER_AREA with an integer factor is a fast path
+    of OpenCV), then bilinear for the rest; a bilinear step alone would alias.
+    """
+    rows, columns = image.shape[:2]
+    factor = min(rows // height, columns // width)
+    if factor >= 2:
+        image = cv2.resize(
+            image[: rows // factor * factor, : columns // factor * factor],
+            (columns // factor, rows // factor),
+            interpolation=cv2.INTER_AREA,
+        )
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] > height or image.shape[1] > width
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR if not shrinks else cv2.INTER_AREA)
+
+
+def resize_shorter(image: np.ndarray, side: int) -> np.ndarray:
+    """Resize so that the shorter side is `side` pixels."""
+    rows, columns = image.shape[:2]
+    scale = side / min(rows, columns)
+    return resize(image, max(side, round(columns * scale)), max(side, round(rows * scale)))
+
+
+def center_crop(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the square of `side` pixels in the middle; the image must be at least that large."""
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def random_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a square of `side` pixels anywhere."""
+    top = int(rng.integers(image.shape[0] - side + 1))
+    left = int(rng.integers(image.shape[1] - side + 1))
+    return image[top : top + side, left : left + side]
+
+
+def random_resized_crop(
+    image: np.ndarray,
+    side: int,
+    rng: np.random.Generator,
+    *,
+    scale: tuple[float, float] = (0.9, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> np.ndarray:
+    """Return a crop of a random share of the area and aspect, resized to a square of `side` pixels."""
+    rows, columns = image.shape[:2]
+    for _ in range(10):
+        area = rows * columns * rng.uniform(*scale)
+        aspect = np.exp(rng.uniform(np.log(ratio[0]), np.log(ratio[1])))
+        wide, high = round(float(np.sqrt(area * aspect))), round(float(np.sqrt(area / aspect)))
+        if 0 < wide <= columns and 0 < high <= rows:
+            top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
+            return resize(image[top : top + high, left : left + wide], side, side)
+    return center_crop(resize_shorter(image, side), side)
+
+
+def pad_square(image: np.ndarray, side: int, fill: int = 127) -> np.ndarray:
+    """Resize keeping the aspect so that the longer side is `side`, and pad to a square with `fill`."""
+    rows, columns = image.shape[:2]
+    scale = side / max(rows, columns)
+    image = resize(image, max(1, round(columns * scale)), max(1, round(rows * scale)))
+    square = np.full((side, side, 3), fill, dtype=np.uint8)
+    top, left = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
+    square[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return square
+
+
+def random_flip(image: np.ndarray, rng: np.random.Generator, probability: float = 0.5) -> np.ndarray:
+    """Mirror left and right with a probability; off by default for images whose text names sides."""
+    return image[:, ::-1] if rng.random() < probability else image
+
+
+def colour_jitter(
+    image: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    brightness: float = 0.2,
+    contrast: float = 0.2,
+    saturation: float = 0.2,
+) -> np.ndarray:
+    """Scale brightness, contrast and saturation by factors drawn from 1 - x to 1 + x."""
+    bright, contrasted, saturated = (1 + rng.uniform(-x, x) for x in (brightness, contrast, saturation))
+    values = image.astype(np.float32) * bright
+    grey = values @ np.asarray([0.299, 0.587, 0.114], dtype=np.float32)
+    values = grey[:, :, None] + (values - grey[:, :, None]) * saturated
+    values = grey.mean() + (values - grey.mean()) * contrasted
+    return np.clip(values, 0, 255).astype(np.uint8)

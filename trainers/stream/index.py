@@ -1,0 +1,135 @@
+"""Where every sample of a dataset lies: from manifest.json and the sidecars, held in arrays."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas import storage
+from schemas.errors import DamageError, InputError
+from schemas.layout import EXTENSIONS, extension_of
+from schemas.manifest import Manifest, read_manifest
+from schemas.records import ShardEntry
+
+MAX_SAMPLES = 4_000_000
+"""Rows of one sidecar: more is not a shard, it is an attack on memory."""
+MAX_MEMBER_BYTES = 1 << 28
+_COLUMNS = ["key", "members.list.element.field", "members.list.element.offset", "members.list.element.size"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardIndex:
+    """One shard's samples: keys, and each sample's members as ranges of the parallel member arrays."""
+
+    path: str
+    tar_bytes: int
+    keys: pa.StringArray
+    starts: memoryview
+    """int64, samples + 1: sample i has members starts[i] to starts[i + 1]."""
+    fields: list[str]
+    """The distinct fields; `codes` counts into it."""
+    codes: memoryview
+    offsets: memoryview
+    sizes: memoryview
+    ignored: int
+    """Members whose extension is not on the allow-list."""
+    hashes: pa.StringArray | None = None
+    """Each member's stored_sha256, where bytes are to be verified."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def key(self, row: int) -> str:
+        """Return the key of a sample."""
+        return self.keys[row].as_py()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetIndex:
+    """A dataset's shards and how many samples each gives; `rows` picks those of one split."""
+
+    path: str
+    kind: str
+    digest: str
+    shards: tuple[ShardEntry, ...]
+    counts: np.ndarray
+    """int64, samples a shard, after the split."""
+    split: str | None = None
+
+    @property
+    def samples(self) -> int:
+        """Samples of one epoch."""
+        return int(self.counts.sum())
+
+
+def open_index(path: str, split: str | None = None) -> DatasetIndex:
+    """Read a dataset's manifest; with `split`, also that column of every sidecar, to count."""
+    manifest: Manifest = read_manifest(path)
+    shards = tuple(sorted(manifest.shards, key=lambda shard: shard.index))
+    if split is None:
+        counts = [shard.samples for shard in shards]
+    else:
+        with ThreadPoolExecutor(8) as pool:
+            counts = [len(rows) for rows in pool.map(lambda shard: split_rows(path, shard, split), shards)]
+    index = DatasetIndex(path, manifest.kind, manifest.digest, shards, np.asarray(counts, dtype=np.int64), split)
+    if not index.samples:
+        remedy = f"no sample has split {split!r}" if split else "the build kept nothing"
+        raise InputError("a dataset without samples", where=path, remedy=remedy)
+    return index
+
+
+def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Table:
+    where = storage.join(path, shard.sidecar.name)
+    data = storage.read_bytes(where)
+    if shard.sidecar.sha256 and hashlib.sha256(data).hexdigest() != shard.sidecar.sha256:
+        raise DamageError("the sidecar is not the one that the manifest names", where=where, remedy="run loom verify")
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        if file.metadata.num_rows > MAX_SAMPLES:
+            raise DamageError(f"{file.metadata.num_rows} rows in one sidecar", where=where)
+        return file.read(columns=list(columns), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise DamageError(f"not a readable sidecar: {error}", where=where, remedy="run loom verify") from error
+
+
+def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
+    """Return the rows of a shard whose split is `split`, ascending."""
+    column = _read_sidecar(path, shard, ["split"]).column("split")
+    return np.flatnonzero(np.asarray(pc.equal(column, split).fill_null(False)))
+
+
+def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIndex:
+    """Read one shard's sidecar; DamageError when it cannot be that of this tar."""
+    where = storage.join(path, shard.tar.name)
+    table = _read_sidecar(path, shard, [*_COLUMNS, *(["members.list.element.stored_sha256"] if hashes else [])])
+    lists = table.column("members").combine_chunks()
+    members = lists.flatten()
+    encoded = members.field("field").dictionary_encode()
+    fields: list[str] = encoded.dictionary.to_pylist()
+    offsets = np.asarray(members.field("offset"), dtype=np.int64)
+    sizes = np.asarray(members.field("size"), dtype=np.int64)
+    if table.num_rows != shard.samples:
+        raise DamageError(f"{table.num_rows} rows for {shard.samples} samples", where=where, remedy="run loom verify")
+    if len(offsets) and (offsets.min() < 0 or sizes.min() < 0 or (offsets + sizes).max() > shard.tar.bytes):
+        raise DamageError("the sidecar points outside the tar", where=where, remedy="run loom verify")
+    allowed = np.asarray([extension_of(field) in EXTENSIONS for field in fields], dtype=bool)
+    codes = np.asarray(encoded.indices, dtype=np.int32)
+    starts = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False))])
+    return ShardIndex(
+        path=where,
+        tar_bytes=shard.tar.bytes,
+        keys=table.column("key").combine_chunks(),
+        starts=memoryview(starts.astype(np.int64)),
+        fields=[field if ok else "" for field, ok in zip(fields, allowed, strict=True)],
+        codes=memoryview(codes),
+        offsets=memoryview(offsets),
+        sizes=memoryview(sizes),
+        ignored=int((~allowed[codes]).sum()) if len(fields) else 0,
+        hashes=members.field("stored_sha256") if hashes else None,
+    )

@@ -1,0 +1,158 @@
+"""Typed samples, made of a sample's members. No pickle, no path out of a tar, caps on everything."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+MAX_JSON_BYTES = 1 << 24
+MAX_ARRAY_BYTES = 1 << 28
+_IMAGES = ("jpg", "png", "webp")
+
+
+class SampleError(ValueError):
+    """A sample that cannot be used; `reason` is a stable snake_case word."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+@dataclass(slots=True)
+class PairSample:
+    """An image, encoded, and its text."""
+
+    key: str
+    image: bytes
+    text: str
+    info: dict[str, Any]
+
+
+@dataclass(slots=True)
+class InterleavedSample:
+    """A page: two parallel lists, at each place a text or an encoded image."""
+
+    key: str
+    texts: tuple[str | None, ...]
+    images: tuple[bytes | None, ...]
+    info: dict[str, Any]
+
+
+@dataclass(slots=True)
+class ClipSample:
+    """A video clip: encoded frames in order, and its text."""
+
+    key: str
+    frames: tuple[bytes, ...]
+    text: str
+    info: dict[str, Any]
+
+
+@dataclass(slots=True)
+class RegionsSample:
+    """A pair with its regions: boxes (n, 4) float32, features (n, width) and class_probs (n, classes) float16."""
+
+    key: str
+    image: bytes
+    text: str
+    info: dict[str, Any]
+    boxes: np.ndarray
+    features: np.ndarray
+    class_probs: np.ndarray
+
+
+Sample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
+
+
+def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
+    """Return the typed sample of a dataset's kind (schemas.layout.KINDS); SampleError when it cannot be one."""
+    return _MAKERS[kind](key, members)
+
+
+def _need(members: Mapping[str, bytes], field: str) -> bytes:
+    if field not in members:
+        raise SampleError(f"missing_{field.replace('.', '_')}")
+    return members[field]
+
+
+def _image(members: Mapping[str, bytes]) -> bytes:
+    for extension in _IMAGES:
+        if extension in members:
+            return members[extension]
+    raise SampleError("missing_image")
+
+
+def _text(members: Mapping[str, bytes]) -> str:
+    try:
+        return _need(members, "txt").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SampleError("bad_text", str(error)) from error
+
+
+def _info(members: Mapping[str, bytes], *, needed: bool = False) -> dict[str, Any]:
+    if "json" not in members and not needed:
+        return {}
+    data = _need(members, "json")
+    if len(data) > MAX_JSON_BYTES:
+        raise SampleError("json_too_large")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SampleError("bad_json", str(error)) from error
+    if not isinstance(value, dict):
+        raise SampleError("bad_json", "not an object")
+    return value
+
+
+def _pair(key: str, members: Mapping[str, bytes]) -> PairSample:
+    return PairSample(key, _image(members), _text(members), _info(members))
+
+
+def _interleaved(key: str, members: Mapping[str, bytes]) -> InterleavedSample:
+    info = _info(members, needed=True)
+    texts, names = info.get("texts"), info.get("images")
+    if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
+        raise SampleError("bad_lists", "texts and images are not two lists of one length")
+    if not all(item is None or isinstance(item, str) for item in (*texts, *names)):
+        raise SampleError("bad_lists", "a place holds neither a string nor null")
+    images = tuple(None if not name else _need(members, name.removeprefix(f"{key}.")) for name in names)
+    return InterleavedSample(key, tuple(texts), images, info)
+
+
+def _clip(key: str, members: Mapping[str, bytes]) -> ClipSample:
+    names = sorted(field for field in members if field.rsplit(".", 1)[-1] in _IMAGES)
+    if not names:
+        raise SampleError("missing_image")
+    return ClipSample(key, tuple(members[name] for name in names), _text(members), _info(members))
+
+
+def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
+    arrays = read_arrays(_need(members, "regions.npz"))
+    absent = {"boxes", "features", "class_probs"} - arrays.keys()
+    if absent:
+        raise SampleError("bad_regions", f"no array {sorted(absent)[0]}")
+    boxes, features, probs = arrays["boxes"], arrays["features"], arrays["class_probs"]
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) == len(features) == len(probs):
+        raise SampleError("bad_regions", "shapes do not agree")
+    return RegionsSample(key, _image(members), _text(members), _info(members), boxes, features, probs)
+
+
+def read_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz, its inflated size capped; objects are refused, for they would be pickles."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
+                raise SampleError("npz_too_large")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except SampleError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each have their own for damaged bytes
+        raise SampleError("bad_regions", str(error)) from error
+
+
+_MAKERS = {"pairs": _pair, "interleaved": _interleaved, "clips": _clip, "regions": _regions}
