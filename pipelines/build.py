@@ -12,7 +12,7 @@ from pipelines import shards as shards_file
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
 from pipelines.extract.alt_texts import images_with_texts
 from pipelines.extract.extractor import extract as extract_page
-from pipelines.filters.decision import page_rules, pair_rules
+from pipelines.filters.decision import pair_rules
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
@@ -136,7 +136,7 @@ class Builder:
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
-        rules = page_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
+        rules = pages.select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
         return plan_stage(
             self.config.work,
             "select",
@@ -258,8 +258,12 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
     return {
         "kind": recipe.kind,
         "honour": dataclasses.asdict(recipe.honour),
+        "filters": {
+            name: dataclasses.asdict(value)
+            for name in ("boilerplate", "c4", "pii")
+            if (value := getattr(recipe.filters, name)) is not None
+        },
         "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
-        "text_sources": list(recipe.pairs.text_sources),
     }
 
 

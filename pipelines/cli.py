@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -100,8 +101,14 @@ def run(argv: Sequence[str]) -> int:
     return int(parse(name, words[1:], beam_options).run())
 
 
+def _keep(record: logging.LogRecord) -> bool:
+    """Say whether a log line concerns a user: not Beam's note that an optional Google library is absent."""
+    return "apitools not found" not in record.getMessage()
+
+
 def main() -> None:
     """Entry point of the console script."""
+    logging.getLogger().addFilter(_keep)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         code = run(sys.argv[1:])

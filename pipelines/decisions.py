@@ -42,7 +42,7 @@ def count_decisions(stage: Stage) -> tuple[StageCounts, ...]:
 
 def frequent_urls(select: Stage, recipe: Recipe) -> list[str]:
     """Return the image URLs that occur on more kept pages than the recipe allows, before any is fetched."""
-    most = recipe.images.max_url_occurrences
+    most = recipe.filters.images.max_url_count
     if most is None:
         return []
     counts = Counter(url for row in decisions(select, "kept") for url in set(row.images))

@@ -1,23 +1,23 @@
 """WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
 
+import unicodedata
 from dataclasses import replace
 
 import apache_beam as beam
 
-from pipelines.dedup.exact import text_key
 from pipelines.extract.extractor import Extracted
-from pipelines.filters.decision import measure_page, page_rules, page_text
+from pipelines.filters.boilerplate import drop_boilerplate
+from pipelines.filters.decision import image_count_rules, measure_page, page_rules, page_text
+from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
 from pipelines.recipes.recipe import Recipe
-from pipelines.select import KeepOne, judge
+from pipelines.select import KeepOne, judge, read_candidates
 from pipelines.store.regroup import WriteRecords
 from pipelines.store.warc import WarcPage
 from pipelines.warcs import Made, record_key
-from schemas import identity, tables
+from schemas import identity
 from schemas.records import Candidate, Page
-from schemas.verdicts import Rejected
-
-PAGES_VERSION = 1
+from schemas.verdicts import Rejected, Rule
 
 
 def page_identity(url: str, canonical_link: str | None) -> str:
@@ -37,12 +37,14 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
     )
-    refused = opt_out(signals, recipe.honour, unit="page")
+    refused = opt_out(signals, recipe.honour.signals, unit="page")
     if refused is not None:
         return refused
     blocks = extracted.blocks
-    if opt_out(signals, recipe.honour, unit="image") is not None:
+    if opt_out(signals, recipe.honour.signals, unit="image") is not None:
         blocks = tuple(block for block in blocks if block.image is None)
+    if recipe.filters.boilerplate is not None:
+        blocks, _ = drop_boilerplate(blocks, recipe.filters.boilerplate)
     canonical = page_identity(warc_page.url, extracted.canonical_link)
     page = Page(
         key=identity.page_key(canonical),
@@ -56,8 +58,9 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
         signals=signals,
         license=extracted.license,
     )
-    scores, language = measure_page(page, recipe)
-    page = replace(page, scores=scores, language=language)
+    language, score = measure_language(page_text(blocks))
+    page = replace(page, language=language, scores={"language_score": score})
+    page = replace(page, scores=measure_page(page, recipe))
     return [(page, head(page))]
 
 
@@ -73,10 +76,15 @@ def head(page: Page) -> Candidate:
         parent=page.parent,
         url=page.url,
         rank=rank,
-        text_key=text_key(text),
+        text_key=identity.make_key("text", " ".join(unicodedata.normalize("NFC", text).split())),
         images=images,
         scores=page.scores,
     )
+
+
+def select_rules(recipe: Recipe) -> tuple[Rule, ...]:
+    """Return the rules before any fetch: an image at all (Flamingo, App. A.3.1, drops pages without one), then text."""
+    return (*(rule for rule in image_count_rules(recipe) if rule.minimum is not None), *page_rules(recipe))
 
 
 def build_select(
@@ -94,11 +102,11 @@ def build_select(
     judged = (
         pipeline
         | "Candidate fragments" >> beam.Create(candidates)
-        | "Read candidates" >> beam.FlatMap(tables.read_records, cls=Candidate).with_output_types(Candidate)
-        | "Judge pages" >> beam.Map(judge, rules=page_rules(recipe))
+        | "Read candidates" >> beam.FlatMap(read_candidates)
+        | "Judge pages" >> beam.Map(judge, rules=select_rules(recipe))
     )
-    if recipe.dedup.url:
+    if recipe.dedup.exact_url:
         judged |= "One page a URL" >> KeepOne(by="key", reason="duplicate_url", spill=spill)
-    if recipe.dedup.text:
+    if recipe.dedup.exact_text is not None:
         judged |= "One page a text" >> KeepOne(by="text_key", reason="duplicate_text", spill=spill)
     return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

@@ -5,17 +5,19 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines.filters.decision import measure_pair, pair_rules
+from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
 from pipelines.recipes.recipe import Recipe
-from pipelines.select import CountDistinct, KeepOne, judge
+from pipelines.select import CountDistinct, KeepOne, judge, read_candidates
 from pipelines.store.regroup import WriteRecords
 from pipelines.store.warc import WarcPage
 from pipelines.warcs import Made, record_key
-from schemas import identity, tables
+from schemas import identity
 from schemas.records import Candidate, ImageRef, Pair
 from schemas.verdicts import Rejected
 
-PAIRS_VERSION = 1
+TEXT_SOURCES = ("alt_text",)
+"""Where a pair's text comes from (ALIGN: alt texts alone)."""
 
 
 def make_pairs(warc_page: WarcPage, images: list[ImageRef], recipe: Recipe) -> Made | Rejected:
@@ -24,13 +26,15 @@ def make_pairs(warc_page: WarcPage, images: list[ImageRef], recipe: Recipe) -> M
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
     )
-    refused = opt_out(signals, recipe.honour, unit="page") or opt_out(signals, recipe.honour, unit="image")
+    refused = opt_out(signals, recipe.honour.signals, unit="page") or opt_out(
+        signals, recipe.honour.signals, unit="image"
+    )
     if refused is not None:
         return refused
     made = [
         _make_pair(warc_page, image, source, text, recipe)
         for image in images
-        for source, text in texts_of(image, recipe.pairs.text_sources)
+        for source, text in texts_of(image, TEXT_SOURCES)
     ]
     return list({(pair.key, pair.parent): (pair, candidate) for pair, candidate in made}.values())
 
@@ -50,8 +54,8 @@ def _make_pair(warc_page: WarcPage, image: ImageRef, source: str, text: str, rec
         text=text,
         text_source=source,
     )
-    scores, language = measure_pair(pair, recipe)
-    pair = replace(pair, scores=scores, language=language)
+    language, _ = measure_language(text)
+    pair = replace(pair, language=language, scores=measure_pair(pair, recipe))
     candidate = Candidate(
         unit="pair",
         key=pair.key,
@@ -61,7 +65,7 @@ def _make_pair(warc_page: WarcPage, image: ImageRef, source: str, text: str, rec
         text_key=identity.make_key("text", text),
         image_key=identity.image_key(image.url),
         images=(image.url,),
-        scores=scores,
+        scores=pair.scores,
     )
     return pair, candidate
 
@@ -76,9 +80,9 @@ def build_select(
     judged = (
         pipeline
         | "Candidate fragments" >> beam.Create(candidates)
-        | "Read candidates" >> beam.FlatMap(tables.read_records, cls=Candidate).with_output_types(Candidate)
-        | "Images a text" >> CountDistinct(by="text_key", of="image_key", score="images_per_text", spill=spill)
-        | "Texts an image" >> CountDistinct(by="image_key", of="text_key", score="texts_per_image", spill=spill)
+        | "Read candidates" >> beam.FlatMap(read_candidates)
+        | "Images a text" >> CountDistinct(by="text_key", of="image_key", score="text_images", spill=spill)
+        | "Texts an image" >> CountDistinct(by="image_key", of="text_key", score="image_texts", spill=spill)
         | "Judge pairs" >> beam.Map(judge, rules=pair_rules(recipe))
         | "One of equal pairs" >> KeepOne(by="key", reason="duplicate_pair", spill=spill)
     )

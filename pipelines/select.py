@@ -13,11 +13,16 @@ from typing import Literal
 import apache_beam as beam
 
 from pipelines.store.regroup import Regroup
-from schemas import arrow
+from schemas import arrow, tables
 from schemas.records import Candidate
 from schemas.verdicts import Rejected, Rule, decide
 
 By = Literal["key", "text_key", "image_key"]
+
+
+def read_candidates(path: str) -> Iterator[Candidate]:
+    """Yield the candidates of a fragment."""
+    yield from tables.read_records(path, Candidate)
 
 
 def encode(candidate: Candidate) -> bytes:

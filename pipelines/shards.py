@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from schemas.images import ImageError
 
-from pipelines.filters.decision import image_rules, measure_image
+from pipelines.filters.decision import image_count_rules, image_rules, measure_image
 from pipelines.recipes.recipe import Recipe
 from pipelines.store import tars
 from pipelines.store.images import ImageIndex, ImageStore
@@ -29,6 +28,7 @@ from pipelines.store.samples import (
     store_form,
 )
 from schemas import arrow, identity, layout, storage, tables
+from schemas.images import ImageError
 from schemas.records import Candidate, FileEntry, ImageRef, Page, Pair, ShardEntry, SidecarRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
 
@@ -92,7 +92,7 @@ class ImageJudge:
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
         """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
         if ref.url in self.frequent:
-            return Rejected("frequent_url"), {}, None
+            return Rejected("url_too_frequent"), {}, None
         return judge_image(ref, self.index, self.store, self.recipe)
 
 
@@ -114,7 +114,7 @@ def judge_image(
         return Rejected(facts.error), {}, None
     if facts.opt_out is not None:
         return Rejected(f"opt_out_{facts.opt_out}"), {}, None
-    scores = measure_image(ref, record, facts, recipe)
+    scores = measure_image(ref, record, facts)
     verdict = decide(scores, image_rules(recipe))
     if not isinstance(verdict, Kept):
         return verdict, scores, None
@@ -134,29 +134,20 @@ def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
         if ref is None:
             continue
         verdict, scores, image = judge(ref)
-        if image is not None and image.facts.sha256 in seen:
+        if image is not None and judge.recipe.images.once_per_page and image.facts.sha256 in seen:
             verdict, image = Rejected("repeated_in_page"), None
         key = identity.make_key("occurrence", page.key, str(ordinal))
         ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=ref.url, scores=scores)
         if image is not None:
             kept[ordinal] = image
             seen.add(image.facts.sha256)
-    verdict = _judge_image_count(len(kept), judge.recipe)
+    verdict = decide({"images": float(len(kept))}, image_count_rules(judge.recipe))
     ledger.record(
-        verdict, unit="page", key=page.key, parent=page.parent, url=page.url, scores={"images_left": float(len(kept))}
+        verdict, unit="page", key=page.key, parent=page.parent, url=page.url, scores={"images": float(len(kept))}
     )
     if not isinstance(verdict, Kept):
         return None
-    return interleaved_sample(page, kept, validation=judge.recipe.split.validation)
-
-
-def _judge_image_count(images: int, recipe: Recipe) -> Verdict:
-    if images == 0:
-        return Rejected("no_image_left", 0.0, 1.0)
-    most = recipe.images.max_per_page
-    if most is not None and images > most:
-        return Rejected("too_many_images", float(images), float(most))
-    return Kept()
+    return interleaved_sample(page, kept, validation=judge.recipe.split.val)
 
 
 def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> Sample | None:
@@ -165,7 +156,7 @@ def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> Sample | No
     ledger.record(verdict, unit="pair", key=pair.key, parent=pair.parent, url=pair.image_url, scores=scores)
     if image is None:
         return None
-    return pair_sample(pair, image, validation=judge.recipe.split.validation)
+    return pair_sample(pair, image, validation=judge.recipe.split.val)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

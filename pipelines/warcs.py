@@ -15,7 +15,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipelines.extract.pool import ExtractPool
+from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.ledger import Ledger
 from pipelines.store.warc import Skipped, WarcPage, read_warc
@@ -99,6 +99,11 @@ class FragmentWriter:
         self._part += 1
 
 
+def unit_of(recipe: Recipe) -> str:
+    """Return what a recipe makes of a web page: page or pair."""
+    return "page" if recipe.kind == "interleaved" else "pair"
+
+
 def record_key(page: WarcPage | Skipped) -> str:
     """Return the key of a WARC record: over its record id, else over URL and date."""
     return identity.make_key("record", page.record_id or f"{page.url} {page.fetched_at}")
@@ -147,7 +152,7 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),
-        StageCounts(stage=STAGE, unit=config.recipe.unit, records_in=writer.rows, kept=writer.rows),
+        StageCounts(stage=STAGE, unit=unit_of(config.recipe), records_in=writer.rows, kept=writer.rows),
     )
 
 
@@ -166,7 +171,7 @@ class _ExtractWarc(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
-        self._pool = ExtractPool(self._config.workers, parse=self._config.parse)
+        self._pool = ExtractPool(PoolConfig(size=self._config.workers), parse=self._config.parse)
 
     def teardown(self) -> None:
         self._pool.close()

@@ -49,7 +49,9 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build a frozen dataclass from nested tables; an unknown key is an error that suggests the nearest one."""
     _check_keys(cls, values, where, "")
     try:
-        return dacite.from_dict(cls, dict(values), dacite.Config(strict=True, cast=[tuple], type_hooks={float: _to_float}))
+        return dacite.from_dict(
+            cls, dict(values), dacite.Config(strict=True, cast=[tuple], type_hooks={float: _to_float})
+        )
     except dacite.DaciteError as error:
         raise ConfigError(str(error), where=where) from error
 

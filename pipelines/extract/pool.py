@@ -8,13 +8,13 @@ verdict of a page never depends on its neighbours. The wall clock is a guard aga
 import multiprocessing
 import resource
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -53,8 +53,15 @@ class PoolConfig:
 class ExtractPool:
     """A pool of extracting processes; use it as a context manager, or call `close`."""
 
-    def __init__(self, config: PoolConfig | None = None, extraction: ExtractConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: PoolConfig | None = None,
+        extraction: ExtractConfig | None = None,
+        *,
+        parse: Callable[..., Any] = extract,
+    ) -> None:
         self.config = config or PoolConfig()
+        self.parse = parse
         self.extraction = extraction or ExtractConfig()
         self._pool: ProcessPool | None = None
 
@@ -70,7 +77,7 @@ class ExtractPool:
         """Extract pages; one result an item, in the order of the items. Reads ahead by two chunks a worker."""
         if self.config.size == 0:
             for html, url, content_type in items:
-                yield extract(html, url, content_type=content_type, config=self.extraction)
+                yield self.parse(html, url, content_type=content_type, config=self.extraction)
             return
         waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
         chunks = _chunks(iter(items), self.config)
@@ -102,7 +109,7 @@ class ExtractPool:
             )
         seconds = self.config.cpu_seconds
         future: Future[list[Result]] = self._pool.schedule(
-            _extract_chunk, args=[chunk, self.extraction, seconds], timeout=self.config.wall_seconds
+            _extract_chunk, args=[chunk, self.parse, self.extraction, seconds], timeout=self.config.wall_seconds
         )
         return future
 
@@ -144,7 +151,9 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
-def _extract_chunk(chunk: list[Item], config: ExtractConfig, cpu_seconds: int) -> list[Result]:
+def _extract_chunk(
+    chunk: list[Item], parse: Callable[..., Any], config: ExtractConfig, cpu_seconds: int
+) -> list[Result]:
     """Run in a worker: extract a chunk; each page gets its own allowance of CPU seconds."""
     results: list[Result] = []
     for html, url, content_type in chunk:
@@ -152,5 +161,5 @@ def _extract_chunk(chunk: list[Item], config: ExtractConfig, cpu_seconds: int) -
         _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
         allowance = int(usage.ru_utime + usage.ru_stime) + cpu_seconds + 1
         resource.setrlimit(resource.RLIMIT_CPU, (allowance if hard < 0 else min(allowance, hard), hard))
-        results.append(extract(html, url, content_type=content_type, config=config))
+        results.append(parse(html, url, content_type=content_type, config=config))
     return results

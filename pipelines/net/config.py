@@ -1,26 +1,26 @@
 """How the open web is fetched: who we are, how polite, which limits, whose wishes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.errors import ConfigError
 
 VERSION = "0.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HonourConfig:
-    """Which signals of owners are honoured; all are, unless a recipe says otherwise."""
-
-    robots_txt: bool = True
-    """Never fetch what robots.txt disallows (RFC 9309)."""
-    robots_meta: bool = True
-    """noai, noimageai, noindex, noimageindex, noml in meta robots and X-Robots-Tag."""
-    tdm_reservation: bool = True
-    """TDM Reservation Protocol: header and meta."""
-    content_usage: bool = True
-    """AIPREF's Content-Usage and Content-Signal."""
-    image_metadata: bool = True
-    """IPTC/PLUS data mining fields and C2PA assertions inside images."""
+SIGNALS = (
+    "noai",
+    "noimageai",
+    "noml",
+    "noindex",
+    "noimageindex",
+    "train-ai",
+    "ai-train",
+    "tdm-reservation",
+    "ai.txt",
+    "iptc",
+    "c2pa",
+)
+"""Opt-out signals that are honoured unless a recipe says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,9 @@ class FetchConfig:
     max_image_bytes: int = 30_000_000
     max_crawl_delay: float = 30.0
     retries: int = 2
-    honour: HonourConfig = field(default_factory=HonourConfig)
+    honour: tuple[str, ...] = SIGNALS
+    robots_txt: bool = True
+    """Obey robots.txt (RFC 9309)."""
 
     def __post_init__(self) -> None:
         if self.delay is not None and self.delay < 0:

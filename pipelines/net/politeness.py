@@ -110,7 +110,7 @@ class PoliteFetcher:
         name = identity.host_of(url)
         host = self._hosts.setdefault(name, _Host())
         domain = self._domain(identity.registered_domain(name))
-        if not self.config.honour.robots_txt:
+        if not self.config.robots_txt:
             return None
         if host.robots is None:
             host.robots = asyncio.get_running_loop().create_future()

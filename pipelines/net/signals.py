@@ -1,10 +1,9 @@
 """Owners' wishes: opt-out signals in headers, HTML and files, and what they decide."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
-from pipelines.net.config import HonourConfig
 from schemas.records import Signal
 from schemas.verdicts import Rejected
 
@@ -12,8 +11,8 @@ TOKEN = "corpusloom"  # noqa: S105 - the name under which sites address us
 HTML_BYTES = 65_536
 _META = re.compile(rb"<meta\b[^>]*>", re.I)
 _ATTRIBUTE = re.compile(rb"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""")
-_PAGE_WORDS = frozenset(("noai", "noml", "noindex", "none"))
-_IMAGE_WORDS = frozenset(("noai", "noml", "noimageai", "noimageindex", "noindex", "none"))
+_PAGE_WORDS = frozenset(("noai", "noml", "noindex"))
+_IMAGE_WORDS = frozenset(("noai", "noml", "noimageai", "noimageindex", "noindex"))
 _USAGE = re.compile(r"\b(train-ai|ai|genai|train-genai|tdm)\s*=\s*(?:n\b|\?0)")
 _SIGNAL = re.compile(r"\bai-train\s*=\s*no\b")
 
@@ -52,24 +51,25 @@ def robots_words(value: str) -> frozenset[str]:
         if agent.strip().lower() != TOKEN:
             return frozenset()
         value = rest
-    return frozenset(word.strip().lower() for word in value.split(","))
+    words = frozenset(word.strip().lower() for word in value.split(","))
+    return words | {"noindex"} if "none" in words else words
 
 
-def opt_out(signals: Iterable[Signal], honour: HonourConfig, *, unit: Literal["page", "image"]) -> Rejected | None:
-    """Return the rejection that the signals ask for, for a page or for images; the most restrictive wins."""
-    refusing = _PAGE_WORDS if unit == "page" else _IMAGE_WORDS
+def opt_out(signals: Iterable[Signal], honour: Collection[str], *, unit: Literal["page", "image"]) -> Rejected | None:
+    """Return the rejection that the signals ask for, for a page or for images; the most restrictive wins.
+
+    `honour` names the signals that reserve rights: noai, noml, noindex (pages and images), noimageai and
+    noimageindex (images alone), train-ai (Content-Usage), ai-train (Content-Signal), tdm-reservation.
+    """
+    refusing = (_PAGE_WORDS if unit == "page" else _IMAGE_WORDS).intersection(honour)
     for signal in signals:
-        words = robots_words(signal.value) if signal.name == "robots" else frozenset()
-        if honour.robots_meta and words & refusing:
-            return Rejected(f"opt_out_{min(words & refusing)}")
-        if honour.tdm_reservation and signal.name == "tdm-reservation" and signal.value == "1":
+        words = robots_words(signal.value) & refusing if signal.name == "robots" else frozenset()
+        if words:
+            return Rejected(f"opt_out_{min(words)}")
+        if signal.name == "tdm-reservation" and signal.value == "1" and "tdm-reservation" in honour:
             return Rejected("opt_out_tdm_reservation")
-        if honour.content_usage and _refuses_training(signal):
-            return Rejected(f"opt_out_{signal.name.replace('-', '_')}")
+        if signal.name == "content-usage" and _USAGE.search(signal.value) and "train-ai" in honour:
+            return Rejected("opt_out_train_ai")
+        if signal.name == "content-signal" and _SIGNAL.search(signal.value.lower()) and "ai-train" in honour:
+            return Rejected("opt_out_ai_train")
     return None
-
-
-def _refuses_training(signal: Signal) -> bool:
-    if signal.name == "content-usage":
-        return _USAGE.search(signal.value) is not None
-    return signal.name == "content-signal" and _SIGNAL.search(signal.value.lower()) is not None
