@@ -117,7 +117,7 @@ class PoliteFetcher:
             host.robots.set_result(await self._fetch_robots(url, host))
         robots = await asyncio.shield(host.robots)
         if robots.rules is None:
-            return Rejected("robots_unavailable")
+            return robots.refused or Rejected("robots_unavailable")
         if not robots.allows(url):
             return Rejected("robots_disallowed")
         delay = robots.crawl_delay
@@ -132,4 +132,4 @@ class PoliteFetcher:
         if isinstance(answer, Fetched):
             self.robots_answers.append(answer)
             return parse_robots(answer.status, answer.body, seen_at=answer.fetched_at)
-        return Robots(None)
+        return Robots(None, refused=answer if isinstance(answer, Rejected) else None)

@@ -8,6 +8,7 @@ from protego import Protego
 
 from pipelines.net.signals import TOKEN
 from schemas.records import Signal
+from schemas.verdicts import Rejected
 
 MAX_BYTES = 512_000
 _USE = re.compile(r"^\s*(content-usage|content-signal)\s*:\s*(.+?)\s*$", re.I | re.M)
@@ -19,6 +20,8 @@ class Robots:
 
     rules: Protego | None
     signals: tuple[Signal, ...] = ()
+    refused: Rejected | None = None
+    """Why robots.txt itself may not be fetched: an address that the policy refuses, say."""
 
     def allows(self, url: str) -> bool:
         """Say whether our token may fetch a URL."""
