@@ -47,6 +47,8 @@ class Loss:
 
     value: Tensor
     metrics: Mapping[str, float | Tensor] = field(default_factory=dict)
+    surrogate: bool = False
+    """Back-propagated only: it is not part of the loss that is reported."""
 
 
 Objective = Callable[[nn.Module, Any, StepContext], Iterator[Loss]]
@@ -164,7 +166,8 @@ class _Run:
             if loss is None:
                 break
             loss.value.backward()
-            total = loss.value.detach() if total is None else total + loss.value.detach()
+            if not loss.surrogate:
+                total = loss.value.detach() if total is None else total + loss.value.detach()
             self.meter.add(loss.metrics)
         if total is None:
             raise LoomError(f"the objective yielded no loss at step {context.step}")
