@@ -77,8 +77,7 @@ def chunked_objective(chunks: int) -> Objective:
         leaves.image.requires_grad_()
         leaves.text.requires_grad_()
         yield Loss(pair_loss(model, leaves), measure(model, leaves))
-        assert leaves.image.grad is not None and leaves.text.grad is not None, "the loop runs backward between losses"
-        gradients = zip(leaves.image.grad.chunk(chunks), leaves.text.grad.chunk(chunks), strict=True)
+        gradients = zip(_gradient(leaves.image).chunk(chunks), _gradient(leaves.text).chunk(chunks), strict=True)
         for index, (piece, (image_grad, text_grad)) in enumerate(zip(pieces, gradients, strict=True)):
             again = _encode(model, piece, seed + index)
             yield Loss((again.image * image_grad).sum() + (again.text * text_grad).sum(), surrogate=True)
@@ -90,3 +89,8 @@ def _encode(model: CLIP, piece: tuple[Tensor, Tensor], seed: int) -> Embeddings:
     """Embed a chunk with the same random state in both passes."""
     torch.manual_seed(seed)
     return model(*piece)
+
+
+def _gradient(leaf: Tensor) -> Tensor:
+    assert leaf.grad is not None, "a loss is back-propagated before the next one is asked for"
+    return leaf.grad

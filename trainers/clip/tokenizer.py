@@ -43,7 +43,7 @@ class ClipTokenizer:
         self.start, self.end = len(pieces), len(pieces) + 1
         self.vocab_size = self.end + 1
         self._pieces = pieces
-        self._bpe = _byte_level(models.BPE(dict(zip(pieces, range(len(pieces)), strict=True)), list(merges), **_BPE))
+        self._bpe = _byte_level(_bpe(dict(zip(pieces, range(len(pieces)), strict=True)), merges))
         self._encode_once = lru_cache(maxsize=65_536)(self._encode)
 
     def encode(self, text: str) -> list[int]:
@@ -97,7 +97,7 @@ def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> Cli
 
 def train_merges(texts: Iterable[str], vocab_size: int) -> Merges:
     """Learn the most frequent merges, as many as a vocabulary of `vocab_size` holds; equal texts give equal merges."""
-    bpe = _byte_level(models.BPE(**_BPE))
+    bpe = _byte_level(_bpe({}, ()))
     alphabet = byte_alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=max(0, vocab_size - 2),
@@ -124,7 +124,8 @@ def _byte_letters() -> dict[int, str]:
     return letters | {byte: chr(256 + index) for index, byte in enumerate(others)}
 
 
-_BPE = {"end_of_word_suffix": END_OF_WORD, "fuse_unk": False}
+def _bpe(ids: dict[str, int], merges: Merges) -> models.BPE:
+    return models.BPE(ids, list(merges), end_of_word_suffix=END_OF_WORD)
 
 
 def _byte_level(model: models.BPE) -> Tokenizer:

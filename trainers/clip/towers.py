@@ -58,6 +58,9 @@ class Block(nn.Module):
 class Normalise(nn.Module):
     """Pixels to the towers' input: uint8 RGB is scaled and normalised, floats are taken as they are."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", 255 * torch.tensor(MEAN).view(3, 1, 1), persistent=False)
