@@ -1,12 +1,15 @@
 """Checkpoints: a folder a step, of safetensors and JSON only, complete when its checkpoint.json is there.
 
 CHECKPOINTS/step-00000100/  model.safetensors  optimizer.safetensors  config.json  stream.json  checkpoint.json
+and attachments: small files that a model cannot be used without, such as a tokenizer's vocabulary.
 Nothing of it is a pickle, so a checkpoint from a stranger cannot execute code.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +19,7 @@ from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
 from schemas import storage
-from schemas.errors import DamageError, InputError, VersionError
+from schemas.errors import ConfigError, DamageError, InputError, VersionError
 from trainers import distributed
 from trainers.config import RunConfig, from_plain
 
@@ -31,12 +34,28 @@ MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
 _STEP = re.compile(r"^step-(\d{8})$")
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A checkpoint's files by name, and which tied weight repeats which."""
+
+    files: dict[str, bytes]
+    aliases: dict[str, str]
+
+
 class Checkpointer:
     """Saves and restores the whole of a run in a folder (path or URL): weights, optimiser, stream, step."""
 
-    def __init__(self, folder: str, *, config: RunConfig | None = None, keep: int = 3) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        config: RunConfig | None = None,
+        attachments: Mapping[str, bytes] | None = None,
+        keep: int = 3,
+    ) -> None:
         self.folder = folder
         self._config = config
+        self._attachments = dict(attachments or {})
         self._keep = keep
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any = None) -> str:
@@ -46,11 +65,22 @@ class Checkpointer:
         """
         path = storage.join(self.folder, f"step-{step:08d}")
         if distributed.rank() == 0:
-            _write(path, step, self._config, model, optimizer, stream)
+            _write(path, step, self._parts(model, optimizer, stream))
             for old in complete_steps(self.folder)[: -self._keep]:
                 delete(storage.join(self.folder, f"step-{old:08d}"))
         distributed.barrier()
         return path
+
+    def _parts(self, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any) -> _Parts:
+        tensors, aliases = _unshare(model.state_dict())
+        files = {
+            **self._attachments,
+            MODEL: dump_tensors(tensors),
+            OPTIMIZER: dump_tensors(_optimizer_tensors(optimizer, model)),
+            CONFIG: _json(None if self._config is None else self._config.to_plain()),
+            STREAM: _json(None if stream is None else stream.state_dict()),
+        }
+        return _Parts(files, aliases)
 
     def latest(self) -> str | None:
         """Return the folder of the newest complete checkpoint, or none."""
@@ -62,11 +92,21 @@ class Checkpointer:
         if path is None:
             return 0
         commit = read_commit(path)
+        self._check_attachments(path, commit)
         load_weights(model, path)
         _load_optimizer(optimizer, model, _read_tensors(path, OPTIMIZER, commit))
         if stream is not None:
             stream.load_state_dict(_read_json(path, STREAM, commit))
         return int(commit["step"])
+
+    def _check_attachments(self, path: str, commit: dict[str, Any]) -> None:
+        for name, data in self._attachments.items():
+            if hashlib.sha256(data).hexdigest() != commit["files"].get(name):
+                raise ConfigError(
+                    f"{name} differs from the checkpoint's",
+                    where=path,
+                    remedy="resume with the data and configuration it began with, or train into another folder",
+                )
 
 
 def complete_steps(folder: str) -> list[int]:
@@ -140,29 +180,23 @@ def load_weights(model: nn.Module, path: str) -> None:
         ) from error
 
 
-def _write(
-    path: str,
-    step: int,
-    config: RunConfig | None,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    stream: Any,
-) -> None:
+def read_attachment(path: str, name: str) -> bytes:
+    """Return a small file that was saved with a checkpoint."""
+    commit = read_commit(path)
+    if name not in commit["files"]:
+        raise InputError(f"no {name} in the checkpoint", where=path)
+    return _read(path, name, commit)
+
+
+def _write(path: str, step: int, parts: _Parts) -> None:
     storage.remove(storage.join(path, COMMIT))
-    tensors, aliases = _unshare(model.state_dict())
-    parts = {
-        MODEL: dump_tensors(tensors),
-        OPTIMIZER: dump_tensors(_optimizer_tensors(optimizer, model)),
-        CONFIG: _json(None if config is None else config.to_plain()),
-        STREAM: _json(None if stream is None else stream.state_dict()),
-    }
-    for name, data in parts.items():
+    for name, data in parts.files.items():
         storage.write_bytes(storage.join(path, name), data)
     commit = {
         "format_version": FORMAT_VERSION,
         "step": step,
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
-        "aliases": aliases,
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.files.items()},
+        "aliases": parts.aliases,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "world_size": distributed.world_size(),

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from torch import nn
@@ -20,6 +20,8 @@ class Task:
     objective: Objective
     stream: Stream
     evaluate: Evaluate | None = None
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    """Small files without which the model cannot be used: they are saved in every checkpoint."""
 
 
 def family(name: str) -> ModuleType:

@@ -33,7 +33,9 @@ def run(
     with distributed.session(device) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))
-        checkpointer = Checkpointer(storage.join(out, "checkpoints"), config=config, keep=config.train.keep)
+        checkpointer = Checkpointer(
+            storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
+        )
         result = train(
             task.model.to(place),
             task.objective,
