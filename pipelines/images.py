@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
 
 from pipelines.dedup.images import hash_image
 from pipelines.net.config import FetchConfig
@@ -20,6 +19,7 @@ from pipelines.net.fetcher import Fetched
 from pipelines.store.images import ImageStore, pack_name
 from pipelines.store.warc import WarcWriter
 from schemas import identity, storage
+from schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
 from schemas.records import ImageFacts, ImageRecord
 from schemas.verdicts import Dead, Rejected
 

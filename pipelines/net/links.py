@@ -15,7 +15,7 @@ _OTHER = re.compile(
 
 
 def links_of(body: bytes, url: str) -> list[str]:
-    """Return the absolute http(s) links of a page, without fragments, each once, in order; none to files of other kinds."""
+    """Return the absolute http(s) links of a page, without fragments, each once; none to other kinds of files."""
     base_tag = _BASE.search(body[:65_536])
     base = urljoin(url, _text(base_tag.group(1))) if base_tag else url
     found: dict[str, None] = {}

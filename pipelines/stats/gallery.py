@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
-from schemas.images import ImageError, decode_rgb
 
 from schemas import layout, storage, tables
 from schemas.errors import LoomError
+from schemas.images import ImageError, decode_rgb
 from schemas.manifest import Manifest
 from schemas.records import SidecarRow
 

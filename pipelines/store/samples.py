@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.images import reencode_png, strip_metadata
-
 from schemas.layout import IMAGE_EXTENSIONS, image_field, member_name
 from schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
 
