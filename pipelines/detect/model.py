@@ -62,7 +62,7 @@ class RegionModel:
                 self.model = model
 
             def forward(self, batch: torch.Tensor) -> torch.Tensor:
-                return self.model.extract_features(batch)  # type: ignore[no-any-return]
+                return self.model.extract_features(batch)
 
         example = torch.zeros(BATCH, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
         with warnings.catch_warnings():
