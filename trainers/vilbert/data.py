@@ -31,7 +31,7 @@ class DataConfig:
 
 def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
     """Return a lower-casing WordPiece tokenizer trained on captions."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]")  # noqa: S106)
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -41,7 +41,7 @@ def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
 
 def read_vocabulary(path: str) -> Tokenizer:
     """Return BERT's uncased tokenizer over a vocab.txt."""
-    tokenizer = Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]")  # noqa: S106)
+    tokenizer = Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return _finish(tokenizer)
