@@ -80,6 +80,8 @@ class CLIPDataConfig:
     """A vocabulary of merges as CLIP's own file, or one that `train_merges` wrote; none: learnt from the captions."""
     split: str | None = None
     """Train on the samples of one split only; none: on all."""
+    evaluate: str | None = None
+    """Measure retrieval among the samples of this split after training; none: do not."""
     flip: bool = False
     """Mirror half of the images while training (the paper does not)."""
     brightness: float = 0.0

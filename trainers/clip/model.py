@@ -47,9 +47,12 @@ class TextTower(nn.Module):
         end = tokens.argmax(1)
         if self.trim:
             tokens = tokens[:, : int(end.max()) + 1]
-        x = self.token_embedding(tokens) + self.positions[: tokens.shape[1]]
-        x = self.blocks(x)[torch.arange(len(tokens), device=tokens.device), end]
-        return self.projection(self.ln_final(x))
+        states = self.states(tokens)[torch.arange(len(tokens), device=tokens.device), end]
+        return self.projection(self.ln_final(states))
+
+    def states(self, tokens: Tensor) -> Tensor:
+        """(B, S) int -> (B, S, D): what each token knows of the text up to it."""
+        return self.blocks(self.token_embedding(tokens) + self.positions[: tokens.shape[1]])
 
 
 class CLIP(nn.Module):

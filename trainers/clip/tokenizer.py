@@ -16,7 +16,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from schemas import storage
-from schemas.errors import InputError
+from schemas.errors import ConfigError, InputError
 
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 END_OF_WORD = "</w>"
@@ -71,6 +71,14 @@ class ClipTokenizer:
         values = {letter: value for value, letter in _byte_letters().items()}
         words = letters.split(END_OF_WORD)
         return b" ".join(bytes(values[letter] for letter in word) for word in words).decode(errors="replace").strip()
+
+    def check_fits(self, vocab_size: int) -> None:
+        """Raise ConfigError if a model with that many token embeddings is too small for these ids."""
+        if self.vocab_size > vocab_size:
+            raise ConfigError(
+                f"the tokenizer has {self.vocab_size} ids, model.text.vocab_size is {vocab_size}",
+                remedy="raise vocab_size, or give the vocabulary that the model was made for",
+            )
 
     def to_bytes(self) -> bytes:
         """Return the vocabulary as the text of its file."""

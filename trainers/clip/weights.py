@@ -1,9 +1,11 @@
 """Weights that others trained: from transformers' CLIPModel names to ours."""
 
+import math
 import re
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _RULES = (
     (r"^vision_model\.embeddings\.patch_embedding\.weight$", "image.patch_embedding.weight"),
@@ -46,3 +48,18 @@ def _rename(name: str) -> str:
     for pattern, replacement in _RULES:
         name = re.sub(pattern, replacement, name)
     return name
+
+
+def resize_positions(state: dict[str, Tensor], tokens: int) -> dict[str, Tensor]:
+    """Return the state with a vision transformer's positions interpolated to `tokens` (the class token among them).
+
+    Bicubic with antialiasing; the class token's position stays.
+    """
+    positions = state["image.positions"]
+    if len(positions) == tokens:
+        return state
+    old, new = math.isqrt(len(positions) - 1), math.isqrt(tokens - 1)
+    grid = positions[1:].float().unflatten(0, (old, old)).permute(2, 0, 1)[None]
+    grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True, align_corners=False)
+    resized = torch.cat([positions[:1].float(), grid[0].permute(1, 2, 0).flatten(0, 1)])
+    return state | {"image.positions": resized.to(positions.dtype)}
