@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from pipelines.dedup.minhash import MinHashConfig
 from pipelines.filters.boilerplate import BoilerplateConfig
 from pipelines.filters.c4 import C4Config
 from pipelines.filters.captions import CaptionConfig
@@ -53,22 +54,6 @@ class Filters:
     """Rules for the text of a pair."""
     images: ImageConfig = field(default_factory=ImageConfig)
     """Rules for each image."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MinHashConfig:
-    """Near-duplicate texts by MinHash and banding."""
-
-    shingle_words: int = 5
-    """Words a shingle."""
-    bands: int = 14
-    """Bands; two texts are candidates when one band agrees."""
-    rows: int = 8
-    """32-bit hashes a band."""
-    rng_seed: int = 1
-    """Seed of the hash functions: the same on every worker."""
-    min_jaccard: float | None = None
-    """Exact Jaccard of the shingles that a candidate needs to the bucket's first; None takes all candidates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
