@@ -23,7 +23,7 @@ class DecontaminationConfig:
     ngram_words: int = 13
     """Words of the n-grams that texts of at least so many words are cut into (GPT-3 App. C)."""
     min_words: int = 8
-    """Words of the shortest text that is looked for; a shorter one ("a dog on a beach") goes with its image only (ours)."""
+    """Words of the shortest text that is looked for; a caption as short as "a dog on a beach" never is (ours)."""
     window: int = 200
     """Characters cut away on each side of a match in a page (GPT-3 App. C)."""
     max_pieces: int = 10
