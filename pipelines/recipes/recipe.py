@@ -29,6 +29,18 @@ TEXT_FILTERS = ("language", "repetition", "quality", "c4", "fineweb", "obelics")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WordListPaths:
+    """Word lists by path or URL, a word a line; a rule whose list is absent is not measured."""
+
+    bad_words: str | None = None
+    """Words that no page may hold: C4's rule (arXiv 1910.10683 §2.2: the LDNOOBW list)."""
+    flagged_words: str | None = None
+    """Words whose share OBELICS bounds (arXiv 2306.16527, Table 3)."""
+    common_words: str | None = None
+    """Words that most of a text must be among (arXiv 2306.16527, Table 3)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Filters:
     """The filters of a recipe; one that is absent from the recipe is off (its scores are measured all the same)."""
 
@@ -48,6 +60,8 @@ class Filters:
     """FineWeb's own rules."""
     obelics: ObelicsConfig | None = None
     """OBELICS' paragraph and page rules."""
+    lists: WordListPaths = field(default_factory=WordListPaths)
+    """Word lists that some rules need."""
     pii: PiiConfig | None = None
     """Masks for personal data; absent = texts stay as they are."""
     captions: CaptionConfig | None = None
@@ -124,6 +138,10 @@ class Split:
 
     val: float = 0.0
     """Share of samples marked val."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.val <= 1.0:
+            raise ConfigError(f"split.val is {self.val}", remedy="a share from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
