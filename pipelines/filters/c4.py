@@ -51,7 +51,8 @@ def judge_line(line: str, config: C4Config) -> str | None:
     """Return the reason why C4 drops a line, or None. The line is stripped and without citation marks."""
     words = line.split()
     lower = line.lower()
-    if config.max_word_length is not None and any(len(word) > config.max_word_length for word in words):
+    longest = config.max_word_length
+    if longest is not None and len(line) > longest and max(map(len, words)) > longest:
         return "long_word"
     if config.terminal_punctuation and (not line.endswith(_TERMINALS) or line.endswith("...")):
         return "no_terminal_punctuation"

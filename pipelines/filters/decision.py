@@ -99,7 +99,7 @@ def measure_text(text: str, filters: Filters, lists: WordLists | None = None) ->
         **repetition.measure_repetition(text, words),
         **c4.measure_c4(text, filters.c4 or c4.C4Config(), lists.bad_words),
         **fineweb.measure_fineweb(text, words),
-        **obelics.measure_obelics(text, flagged_words=lists.flagged_words, common_words=lists.common_words),
+        **obelics.measure_obelics(text, words, flagged_words=lists.flagged_words, common_words=lists.common_words),
     }
 
 

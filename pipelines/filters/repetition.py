@@ -1,9 +1,15 @@
 """Gopher's repetition rules (arXiv 2112.11446, App. A.1.1, Table A1), counted as datatrove counts them."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.filters.words import split_words
 from schemas.verdicts import Rule, Scores, Verdict, decide
@@ -61,19 +67,27 @@ def count_duplicates(items: Iterable[str]) -> tuple[int, int]:
 
 def top_ngram_characters(words: Sequence[str], size: int) -> int:
     """Return the characters of the most frequent n-gram, blanks included, times its count; of ties the first seen."""
-    ngrams = Counter(zip(*(words[start:] for start in range(size)), strict=False))
-    if not ngrams:
+    counts = Counter(zip(*(words[start:] for start in range(size)), strict=False))
+    if not counts:
         return 0
-    ngram, count = max(ngrams.items(), key=lambda item: item[1])
+    ngram, count = max(counts.items(), key=itemgetter(1))
     return (sum(map(len, ngram)) + size - 1) * count
 
 
 def duplicate_ngram_characters(words: Sequence[str], size: int) -> int:
-    """Return the characters of repeated n-grams, greedily: a repeat counts once and is jumped over."""
+    """Return the characters of repeated n-grams, greedily: a repeat counts once and is jumped over.
+
+    n-grams are compared joined without blanks, as datatrove does.
+    """
+    ends = list(itertools.accumulate(map(len, words), initial=0))
+    return _greedy_duplicates("".join(words), ends, size)
+
+
+def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
     seen: set[str] = set()
     characters = index = 0
-    while index <= len(words) - size:
-        ngram = "".join(words[index : index + size])
+    while index < len(ends) - size:
+        ngram = joined[ends[index] : ends[index + size]]
         if ngram in seen:
             characters += len(ngram)
             index += size
@@ -81,6 +95,44 @@ def duplicate_ngram_characters(words: Sequence[str], size: int) -> int:
             seen.add(ngram)
             index += 1
     return characters
+
+
+@lru_cache(maxsize=1)
+def _powers() -> NDArray[np.uint64]:
+    """Return the powers of an odd number modulo 2^64, for texts of up to 2^17 characters."""
+    return np.multiply.accumulate(np.full(1 << 17, 0x9E3779B97F4A7C15, np.uint64))
+
+
+def _has_repeats(joined: str, ends: Sequence[int], sizes: Sequence[int]) -> list[bool]:
+    """Say for each size whether two n-grams may be equal. False is certain; True may be a collision of hashes.
+
+    A polynomial hash of every n-gram comes from prefix sums, so a text without repeats, the usual case, costs a
+    sort a size and no string.
+    """
+    if len(joined) > len(_powers()):
+        return [True] * len(sizes)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    powers = _powers()
+    sums = np.zeros(len(codes) + 1, np.uint64)
+    np.cumsum(codes * powers[: len(codes)], out=sums[1:])
+    places = np.asarray(ends)
+    sums, shifts = sums[places], powers[len(codes) - places - 1]
+    found = []
+    for size in sizes:
+        hashes = (sums[size:] - sums[:-size]) * shifts[:-size] if len(places) > size else sums[:0]
+        hashes.sort()
+        found.append(bool((hashes[1:] == hashes[:-1]).any()))
+    return found
+
+
+def measure_ngrams(text: str, words: Sequence[str]) -> Scores:
+    """Measure the shares of a text's characters in its most frequent and in its repeated n-grams of words."""
+    scores: Scores = {f"top_{size}_gram": top_ngram_characters(words, size) / len(text) for size in TOP_SIZES}
+    joined = "".join(words)
+    ends = list(itertools.accumulate(map(len, words), initial=0))
+    for size, repeats in zip(DUPLICATE_SIZES, _has_repeats(joined, ends, DUPLICATE_SIZES), strict=True):
+        scores[f"duplicate_{size}_gram"] = _greedy_duplicates(joined, ends, size) / len(text) if repeats else 0.0
+    return scores
 
 
 def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:
@@ -98,11 +150,7 @@ def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:
         "duplicate_lines": line_count / len(lines),
         "duplicate_line_characters": line_characters / len(text),
     }
-    for size in TOP_SIZES:
-        scores[f"top_{size}_gram"] = top_ngram_characters(words, size) / len(text)
-    for size in DUPLICATE_SIZES:
-        scores[f"duplicate_{size}_gram"] = duplicate_ngram_characters(words, size) / len(text)
-    return scores
+    return scores | measure_ngrams(text, words)
 
 
 def rules(config: RepetitionConfig) -> tuple[Rule, ...]:
