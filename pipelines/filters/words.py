@@ -2,13 +2,13 @@
 
 import re
 
-_WORD = re.compile(r"\w+(?:['’.]\w+|,\d+)*|\.\.\.|[^\w\s]")
+_WORD = re.compile(r"/?\w+(?:[./]\w+|,\d+|-\d\w*)*|['’](?:s|re|ve|ll|[dmt])\b|\.\.\.|[^\w\s]")
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|$)")
 _CONTENT = re.compile(r"\w", re.ASCII)
 
 
 def split_words(text: str) -> list[str]:
-    """Return the tokens of a text: words with inner apostrophes and points, numbers, every other mark alone.
+    """Return the tokens of a text: words, numbers, endings such as 's, every other mark alone.
 
     Near to spaCy's English tokens, which datatrove's filters count (docs/recipes.md has the differences).
     """

@@ -38,8 +38,11 @@ def test_cleaning_strips_citations_and_counts_what_went() -> None:
     [
         ("\n".join([LINE] * 3), Kept()),
         ("\n".join([LINE] * 2), Rejected("too_few_sentences", 2, 3)),
-        ("\n".join([LINE] * 3 + ["var a = {"]), Rejected("curly_brackets", 1, 0)),
-        ("\n".join([LINE] * 3 + ["Lorem ipsum dolor"]), Rejected("lorem_ipsum", 1, 0)),
+        ("\n".join([LINE] * 3 + ["Then write if (a) { and close it."]), Rejected("curly_brackets", 1, 0)),
+        ("\n".join([LINE] * 3 + ["var a = {"]), Kept()),
+        ("\n".join([LINE] * 3 + ["In JavaScript write if (a) { and close it."]), Kept()),
+        ("\n".join([LINE] * 3 + ["Lorem ipsum dolor sit amet once."]), Rejected("lorem_ipsum", 1, 0)),
+        ("\n".join([LINE] * 3 + ["Lorem ipsum dolor"]), Kept()),
         ("", Rejected("too_few_sentences", 0, 3)),
     ],
 )

@@ -14,6 +14,7 @@ from pipelines.filters.words import count_sentences, split_words
         ("3.5 of 1,000", ["3.5", "of", "1,000"]),
         ("wait... what…", ["wait", "...", "what", "…"]),
         ("# tag\n- item", ["#", "tag", "-", "item"]),
+        ("it's 'so', don't GLP-1", ["it", "'s", "'", "so", "'", ",", "don", "'t", "GLP-1"]),
         ("", []),
     ],
 )
