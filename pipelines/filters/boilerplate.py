@@ -32,10 +32,10 @@ _BACK_TO_TOP = re.compile(
 _SHARE_NAMES = frozenset(
     ("share", "tweet", "facebook", "twitter", "instagram", "pinterest", "linkedin", "whatsapp", "reddit", "tumblr")
 )
-_SHARE_WORDS = _SHARE_NAMES | frozenset(
-    ("shares", "sharing", "tweets", "x", "telegram", "email", "e-mail", "mail", "print", "pin", "like", "likes", "sms")
-    + ("follow", "us", "on", "this", "page", "article", "post", "via", "copy", "link", "save", "messenger")
-)
+_SHARE_WORDS = _SHARE_NAMES | {
+    *("shares", "sharing", "tweets", "x", "telegram", "email", "e-mail", "mail", "print", "pin", "like", "likes"),
+    *("follow", "us", "on", "this", "page", "article", "post", "via", "copy", "link", "save", "messenger", "sms"),
+}
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 
 
