@@ -55,15 +55,16 @@ def zero_shot_images(data: str) -> Iterator[tuple[bytes, int]]:
 def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
     """Yield the figures of zero-shot classification."""
     from trainers.clip import evaluation
-    from trainers.clip.task import evaluation_pixels, load_tokenizer
+    from trainers.clip.data import evaluation_image
+    from trainers.clip.task import load_clip
 
-    model, config = registry.load_model(path)
+    model, tokenizer = load_clip(path)
     names = storage.read_bytes(storage.join(data, "classnames.txt")).decode().splitlines()
     templates = storage.read_bytes(storage.join(data, "zeroshot_classification_templates.txt")).decode().splitlines()
     items = list(islice(zero_shot_images(data), limit))
-    pixels = torch.from_numpy(np.stack([evaluation_pixels(image, config) for image, _ in items]))
-    classes = evaluation.class_embeddings(model, load_tokenizer(path, config), names, templates)  # type: ignore[arg-type]
-    images = evaluation.embed_images(model, pixels.split(128))  # type: ignore[arg-type]
+    pixels = torch.from_numpy(np.stack([evaluation_image(image, model.config.image.size) for image, _ in items]))
+    classes = evaluation.class_embeddings(model, tokenizer, names, templates)
+    images = evaluation.embed_images(model, pixels.split(128))
     labels = torch.tensor([label for _, label in items])
     yield from evaluation.zero_shot(images, labels, classes)
 
@@ -77,13 +78,14 @@ def pairs_of(data: str, limit: int | None) -> list[Any]:
 def clip_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
     """Yield R@k of a CLIP, both ways."""
     from trainers.clip import evaluation
-    from trainers.clip.task import evaluation_pixels, load_tokenizer
+    from trainers.clip.data import evaluation_image
+    from trainers.clip.task import load_clip
 
-    model, config = registry.load_model(path)
+    model, tokenizer = load_clip(path)
     items = pairs_of(data, limit)
-    pixels = torch.from_numpy(np.stack([evaluation_pixels(item.image, config) for item in items]))
-    images = evaluation.embed_images(model, pixels.split(128))  # type: ignore[arg-type]
-    texts = evaluation.embed_texts(model, load_tokenizer(path, config), [item.text for item in items])  # type: ignore[arg-type]
+    pixels = torch.from_numpy(np.stack([evaluation_image(item.image, model.config.image.size) for item in items]))
+    images = evaluation.embed_images(model, pixels.split(128))
+    texts = evaluation.embed_texts(model, tokenizer, [item.text for item in items])
     yield from evaluation.retrieval(images, texts, torch.arange(len(items)))
 
 
