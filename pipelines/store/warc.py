@@ -207,7 +207,7 @@ def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
                 length = int(record.content_length)
                 wanted = record.record_type in (WarcRecordType.response, WarcRecordType.resource)
                 block = record.reader.read(min(length, 2 * limit)) if wanted else b""
-                if wanted and len(block) < min(length, 2 * limit):
+                if not record.headers.get("Content-Length") or (wanted and len(block) < min(length, 2 * limit)):
                     cut = "the record is cut off"
                     break
                 if wanted:
