@@ -57,9 +57,11 @@ def language_scores(code: str, score: float, config: LanguageConfig) -> Scores:
 
 
 def rules(config: LanguageConfig) -> tuple[Rule, ...]:
-    """Return the one rule: a wanted language, surely enough; without a threshold any score above 0 will do."""
-    unsure = not config.min_score
-    return (Rule(reason="language", score="language_match", minimum=config.min_score or 0.0, strict=unsure),)
+    """Return the rules: `language` is another one or none, `language_uncertain` a wanted one, not surely enough."""
+    return (
+        Rule(reason="language", score="language_match", minimum=0.0, strict=True),
+        Rule(reason="language_uncertain", score="language_match", minimum=config.min_score),
+    )
 
 
 def language(text: str, config: LanguageConfig | None = None) -> Verdict:
