@@ -19,7 +19,7 @@ Id = TypeVar("Id", str, bytes, int)
 def band_edges(members: Iterable[tuple[bytes, Rank, Id]]) -> list[tuple[Id, Id]]:
     """Return the edges of one band: in each bucket of equal keys every member to the one of smallest rank, sorted.
 
-    A bucket of m members gives m - 1 edges. Ranks are complete orders: they differ wherever ids do.
+    A bucket of m members gives m - 1 edges. Of equal ranks the smaller id comes first.
     """
     buckets: dict[bytes, list[tuple[Rank, Id]]] = {}
     for key, rank, item in members:
@@ -45,10 +45,13 @@ def near_duplicates(
     that of the bands matters.
     """
     config = config or MinHashConfig()
-    keys = {item: text_band_keys(text, config) for item, text in texts.items()}
+    keys = {name: text_band_keys(text, config) for name, text in texts.items()}
     edges: set[tuple[Id, Id]] = set()
     for band in range(config.bands):
-        members = [(found[band], (*ranks[item], item), item) for item, found in keys.items() if found]
-        edges.update(band_edges(members))
-    kept = verified(sorted(edges), lambda item: shingles(texts[item], config.shingle_words), config.min_jaccard)
-    return cluster(kept, ranks)
+        edges.update(band_edges((found[band], ranks[name], name) for name, found in keys.items() if found))
+    size = config.shingle_words
+
+    def shingles_of(item: Id) -> NDArray[np.uint64]:
+        return shingles(texts[item], size)
+
+    return cluster(verified(sorted(edges), shingles_of, config.min_jaccard), ranks)

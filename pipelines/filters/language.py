@@ -29,11 +29,11 @@ def _detector() -> LangDetector:
 
 
 def sample(text: str) -> str:
-    """Return what is looked at of a text, in one line: all of it, or its beginning, middle and end."""
+    """Return what is looked at of a text, in one line without lone surrogates: all of it, or three places."""
     if len(text) > 3 * SAMPLE:
         middle = (len(text) - SAMPLE) // 2
         text = " ".join((text[:SAMPLE], text[middle : middle + SAMPLE], text[-SAMPLE:]))
-    return " ".join(text.split())
+    return " ".join(text.split()).encode("utf-8", "ignore").decode("utf-8")
 
 
 def measure_language(text: str) -> tuple[str, float]:

@@ -23,7 +23,7 @@ def test_the_language_is_found(code: str) -> None:
     assert 0.65 <= score <= 1.0
 
 
-@pytest.mark.parametrize("text", ["", "   \n", "123 456 -- !!", "\x00\x00"])
+@pytest.mark.parametrize("text", ["", "   \n", "123 456 -- !!", "\x00\x00", "\ud800"])
 def test_a_text_without_letters_has_no_language(text: str) -> None:
     assert measure_language(text) == ("und", 0.0)
 
