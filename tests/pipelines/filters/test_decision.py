@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -178,6 +179,19 @@ def test_word_lists_come_by_path(tmp_path: object) -> None:
     missing = load_recipe("mmc4", [f'filters.lists.bad_words="{path}.not"'])
     with pytest.raises(InputError, match=r"words\.txt\.not"):
         load_word_lists(missing)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a ", ".", "!x", "[", "'", "/", "a\n", "\n", " ", "é ", "\ud800", "{", "we use "]
+)
+@pytest.mark.parametrize("end", ["", "x"])
+def test_hostile_texts_take_time_in_proportion(piece: str, end: str) -> None:
+    start = time.process_time()
+    text = "x" + piece * (60_000 // len(piece)) + end
+    kept, _ = drop_blocks(page(text).blocks, OBELICS)
+    measure_page(page(text), OBELICS)
+    edit_blocks(kept, load_recipe("mmc4", ["filters.pii.phone=PHONE"]))
+    assert time.process_time() - start < 2.0
 
 
 @given(st.lists(st.text(max_size=60), max_size=5), st.sampled_from([M3W, OBELICS, MMC4]))

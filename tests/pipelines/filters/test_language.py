@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipelines.filters.language import LanguageConfig, language, language_scores, measure_language
-from schemas.verdicts import Kept, Rejected
+from pipelines.filters.language import LanguageConfig, language, language_scores, measure_language, rules
+from schemas.verdicts import Kept, Rejected, decide
 
 TEXTS = {
     "en": "The museum is open every day and shows paintings of the last century to all who want to see them.",
@@ -23,7 +23,7 @@ def test_the_language_is_found(code: str) -> None:
     assert 0.65 <= score <= 1.0
 
 
-@pytest.mark.parametrize("text", ["", "   \n", "123 456 -- !!", "\x00\x00"])
+@pytest.mark.parametrize("text", ["", "   \n", "123 456 -- !!", "\x00\x00", "\ud800"])
 def test_a_text_without_letters_has_no_language(text: str) -> None:
     assert measure_language(text) == ("und", 0.0)
 
@@ -36,9 +36,15 @@ def test_capitals_and_new_lines_do_not_matter() -> None:
 
 def test_only_wanted_languages_pass() -> None:
     assert language(TEXTS["en"]) == Kept()
-    assert language(TEXTS["de"]) == Rejected("language", 0.0, 0.65)
+    assert language(TEXTS["de"]) == Rejected("language", 0.0, 0.0)
     assert language(TEXTS["de"], LanguageConfig(languages=("de", "en"))) == Kept()
     assert language_scores("de", 0.9, LanguageConfig()) == {"language_score": 0.9, "language_match": 0.0}
+
+
+def test_a_wanted_language_may_be_uncertain() -> None:
+    scores = language_scores("en", 0.3, LanguageConfig())
+    assert decide(scores, rules(LanguageConfig())) == Rejected("language_uncertain", 0.3, 0.65)
+    assert decide(scores, rules(LanguageConfig(min_score=None))) == Kept()
 
 
 def test_threads_agree_with_one_thread() -> None:
