@@ -79,7 +79,7 @@ class StreamingDataset:
         epoch, inside = divmod(draw, self._sizes[number])
         if not self.shuffle:
             return number, epoch, inside
-        return number, epoch, int(self._orders[number].samples(epoch, np.array([inside]))[0])
+        return number, epoch, self._orders[number].sample(epoch, inside)
 
     def read(self, position: int) -> tuple[Sample, np.random.Generator]:
         """Return the sample at a position with the generator that all its random draws come from."""

@@ -5,10 +5,12 @@ of many blocks. Reads stay near each other (a block is one range), neighbours in
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 _ROUNDS = 4
+_LOW_64 = (1 << 64) - 1
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -22,11 +24,14 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 
 def seed_of(*parts: int) -> int:
-    """Return one 64-bit seed of several numbers."""
-    state = np.uint64(0)
+    """Return one 64-bit seed of several numbers: `mix` folded over them, in Python's own integers, for speed."""
+    state = 0
     for part in parts:
-        state = mix(np.array([state ^ np.uint64(part & 0xFFFFFFFFFFFFFFFF)], dtype=np.uint64))[0]
-    return int(state)
+        state = ((state ^ part) + 0x9E3779B97F4A7C15) & _LOW_64
+        state = (state ^ state >> 30) * int(_MIX[0]) & _LOW_64
+        state = (state ^ state >> 27) * int(_MIX[1]) & _LOW_64
+        state ^= state >> 31
+    return state
 
 
 def permute(values: np.ndarray, size: int, seed: int) -> np.ndarray:
@@ -64,19 +69,27 @@ class Order:
 
     def samples(self, epoch: int, positions: np.ndarray) -> np.ndarray:
         """Return the sample's number at each position of an epoch; every sample stands at exactly one."""
-        inside = self._inside_window(epoch, np.asarray(positions, dtype=np.int64))
-        full = self.size // self.block
-        block, rest = inside // self.block, inside % self.block
-        moved = permute(np.minimum(block, max(full - 1, 0)), full, seed_of(self.rng_seed, epoch, 1))
-        return np.where(block < full, moved * self.block + rest, inside)
-
-    def _inside_window(self, epoch: int, positions: np.ndarray) -> np.ndarray:
-        result = np.empty_like(positions)
-        number = positions // self.window
+        places = np.asarray(positions, dtype=np.int64)
+        number = places // self.window
+        result = np.empty_like(places)
         for window in np.unique(number):
-            start = int(window) * self.window
-            size = min(self.window, self.size - start)
             chosen = number == window
-            seed = seed_of(self.rng_seed, epoch, 2, int(window))
-            result[chosen] = start + permute(positions[chosen] - start, size, seed)
+            result[chosen] = _window(self, epoch, int(window))[places[chosen] - int(window) * self.window]
         return result
+
+    def sample(self, epoch: int, position: int) -> int:
+        """Return the sample's number at one position."""
+        number, place = divmod(position, self.window)
+        return int(_window(self, epoch, number)[place])
+
+
+@lru_cache(maxsize=16)
+def _window(order: Order, epoch: int, number: int) -> np.ndarray:
+    """Return the samples of one window in order: computed whole, since neighbours in training ask one by one."""
+    start = number * order.window
+    size = min(order.window, order.size - start)
+    inside = start + permute(np.arange(size), size, seed_of(order.rng_seed, epoch, 2, number))
+    full = order.size // order.block
+    block, rest = inside // order.block, inside % order.block
+    moved = permute(np.minimum(block, max(full - 1, 0)), full, seed_of(order.rng_seed, epoch, 1))
+    return np.where(block < full, moved * order.block + rest, inside)
