@@ -76,6 +76,9 @@ class Section:
     classes: str
     flags: int
     depth: int
+    first: int = 0
+    """Its first candidate, and the one after its last, in document order."""
+    last: int = -1
 
 
 @dataclass(slots=True)
