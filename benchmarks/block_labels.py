@@ -15,8 +15,8 @@ _NEAR = 25
 def labels(texts: Sequence[Sequence[str]], reference: str) -> np.ndarray:
     """Return for the words of each candidate the share that stands in the reference text, (n,) float32.
 
-    A text of five words and more is recognised by its word triples. A shorter one counts when it stands in the reference
-    near the texts that were recognised around it, or is a line of it.
+    A text of five words and more is recognised by its word triples. A shorter one counts when it stands in the
+    reference near the texts that were recognised around it, or is a line of it.
     """
     words = tokens(reference)
     places = _places(words)

@@ -33,13 +33,13 @@ class TrainConfig:
     """Folder of the unpacked split: html/ and ground-truth/."""
     folds: int = 5
     """Folds of the cross-validation, by domain; 0 skips it."""
-    epochs: int = 8
+    epochs: int = 10
     """Passes over the pages."""
     members: int = 2
     """Networks that are averaged."""
     width: int = 64
     """Width of the hidden layers."""
-    dropout: float = 0.3
+    dropout: float = 0.35
     """Share of hidden values dropped."""
     rate: float = 2e-3
     """Peak learning rate of the one-cycle schedule."""

@@ -42,7 +42,7 @@ def probabilities(features: Features, members: list[Weights]) -> Floats:
     for weights in members:
         logits = forward(weights, features)
         total += 1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))
-    return total / len(members)
+    return (total / len(members)).astype(np.float32)
 
 
 def forward(weights: Weights, features: Features) -> Floats:
@@ -117,5 +117,3 @@ def load(path: Path) -> list[Weights]:
 def shipped() -> list[Weights]:
     """Return the networks that ship with the package, read once a process."""
     return load(_FILE)
-
-

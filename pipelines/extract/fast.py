@@ -43,8 +43,8 @@ class _List:
     number: int
     ordered: bool
     count: int = 0
-    marker: str = ""
-    """What the next run of the item is marked with; empty once it has been used."""
+    marker: str | None = None
+    """What the next run of the item is marked with; None once it has been used."""
     indent: str = ""
 
 
@@ -104,6 +104,8 @@ class Walker:
                 ending = self._start_inline(attributes) if attributes else None
             else:
                 ending = _HANDLERS.get(tag, Walker._start_section)(self, tag, attributes)
+        elif not self.skipping and tag in el.SKIPPED:
+            ending = self._skip()
         self.open.append(ending)
 
     def end(self, tag: str) -> None:
@@ -123,7 +125,7 @@ class Walker:
         else:
             self.run.append(text)
             if self.links:
-                self.link_chars += len(text.strip())
+                self.link_chars += len("".join(text.split()))
 
     def close(self) -> None:
         """The source has ended."""
@@ -173,8 +175,8 @@ class Walker:
         if context == "list" and self.lists:
             innermost = self.lists[-1]
             candidate.listing = self.lists[0].number
-            candidate.prefix = innermost.indent + (innermost.marker or "  ")
-            innermost.marker = ""
+            candidate.prefix = innermost.indent + ("  " if innermost.marker is None else innermost.marker)
+            innermost.marker = None
         self._place_in_table(candidate)
 
     def _place_in_table(self, candidate: Candidate) -> None:
@@ -207,9 +209,7 @@ class Walker:
         parent = self.section
         classes, flags = section_words(tag, attributes, parent.flags)
         page = self.page
-        section = Section(
-            len(page.sections), parent.index, tag, classes, flags, parent.depth + 1, len(page.candidates)
-        )
+        section = Section(len(page.sections), parent.index, tag, classes, flags, parent.depth + 1, len(page.candidates))
         page.sections.append(section)
         ending = (self._end_section, (parent, self.context))
         self.section = section
@@ -377,7 +377,13 @@ class Walker:
         before = (self.section, self.context, self.outer)
         self.outer, self.run, self.link_chars = (self.run, self.link_chars), [], 0
         self.section = Section(
-            len(self.page.sections), self.section.index, tag, "", self.section.flags | el.NOSCRIPT, self.section.depth + 1, len(self.page.candidates)
+            len(self.page.sections),
+            self.section.index,
+            tag,
+            "",
+            self.section.flags | el.NOSCRIPT,
+            self.section.depth + 1,
+            len(self.page.candidates),
         )
         self.page.sections.append(self.section)
         return self._end_noscript, before

@@ -1,7 +1,7 @@
 """What the block classifier sees of a candidate: its text, its place in the page's tree, its neighbourhood.
 
 Numbers only, the same whatever the language; nothing depends on the URL or the domain. `Features.spans` tells the
-classifier which candidates share an ancestor, so that the posts of a thread or the cards of a listing are seen together.
+classifier which candidates share an ancestor, so that the posts of a thread, the cards of a listing are seen together.
 """
 
 import re
@@ -53,14 +53,21 @@ def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
     """Return the features of all candidates of a page (at least one), in their order."""
     own, chars, links = _texts(candidates)
     tree, spans = _tree(page, candidates, own, chars, links)
-    columns = [own, _kinds(candidates), _flags(candidates), tree, _order(candidates, chars), _agreement(page, candidates)]
+    columns = [
+        own,
+        _kinds(candidates),
+        _flags(candidates),
+        tree,
+        _order(candidates, chars),
+        _agreement(page, candidates),
+    ]
     columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 2)))
     return Features(np.hstack(columns).astype(np.float32), spans)
 
 
 def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
     """Return (n, 21) sizes, links, marks and letter classes of each text; and its characters and those in links."""
-    rows = [[len(text := item.text), item.link_chars, text.count(" ") + 1, *map(text.count, _MARKS)] for item in candidates]
+    rows = [_counts(item) for item in candidates]
     raw = np.array(rows, np.float32)
     chars, links, words, marks = raw[:, 0], np.minimum(raw[:, 1], raw[:, 0]), raw[:, 2], raw[:, 3:]
     heads = np.array([item.text[:_HEAD] for item in candidates], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
@@ -74,12 +81,17 @@ def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
         np.log1p(links),
         ((heads >= 65) & (heads <= 90)).sum(1) / head,
         ((heads >= 48) & (heads <= 57)).sum(1) / head,
-        np.isin(ends, [ord(mark) for mark in ".!?…。！？”\"»)"]),
+        np.isin(ends, [ord(mark) for mark in '.!?…。！？”"»)']),
         ends == ord(":"),
         np.log1p(marks[:, 1] + marks[:, 2] + marks[:, 3]),
         (heads[:, 0] >= 97) & (heads[:, 0] <= 122),
     ]
     return np.hstack([np.column_stack(own), np.log1p(marks)]).astype(np.float32), chars, links
+
+
+def _counts(candidate: Candidate) -> list[int]:
+    text = candidate.text
+    return [len(text), candidate.link_chars, text.count(" ") + 1, *map(text.count, _MARKS)]
 
 
 def _kinds(candidates: list[Candidate]) -> Floats:
@@ -105,9 +117,7 @@ def _flags(candidates: list[Candidate]) -> Floats:
     return ((flags[:, None] >> np.arange(el.FLAG_COUNT)) & 1).astype(np.float32)
 
 
-def _tree(
-    page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats, links: Floats
-) -> tuple[Floats, Ints]:
+def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
     """Return what each ancestor holds, alone and as a share of the page, and the spans of some of them."""
     count, sections = len(candidates), page.sections
     table = np.array([(item.first, item.last, item.parent, item.depth) for item in sections], np.int64)
