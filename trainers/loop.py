@@ -83,8 +83,8 @@ def train(
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
     The model stays on its device. Every rank calls this with its own stream; `on_step` is called on rank 0 every
-    `log_every` steps, before each checkpoint and after the last step. A model may have `after_step()`, called after each update. Raises LoomError at a loss that is
-    not finite, before it can reach a checkpoint.
+    `log_every` steps, before each checkpoint and after the last step. A model may have `after_step()`, called after
+    each update. Raises LoomError at a loss that is not finite, before it can reach a checkpoint.
     """
     began = time.perf_counter()
     distributed.broadcast_model(model)

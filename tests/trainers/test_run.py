@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from schemas.errors import ConfigError
-from tests.trainers.datasets import coloured_pairs, write_pairs
+from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from trainers import checkpoint
 from trainers.config import RunConfig, load_config
 from trainers.metrics import StepReport
@@ -71,3 +71,12 @@ def test_resuming_with_other_captions_is_refused(tmp_path: Path) -> None:
     run("clip", config(), [one], str(tmp_path / "run"))
     with pytest.raises(ConfigError, match=r"tokenizer\.txt differs"):
         run("clip", config(), [other], str(tmp_path / "run"))
+
+
+def test_what_cannot_be_decoded_is_counted_in_the_result(tmp_path: Path) -> None:
+    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(15), broken])
+    run("clip", config(), [data], str(tmp_path / "run"))
+    skipped = json.loads((tmp_path / "run" / "result.json").read_text())["skipped"]
+    assert skipped["samples"] == 3
+    assert "position" in skipped["first"][0]
