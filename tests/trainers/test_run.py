@@ -44,7 +44,7 @@ def test_the_wrong_family_is_refused() -> None:
         run("flamingo", config(), ["x"], "out")
 
 
-def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly(tmp_path: Path) -> None:
+def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_other_workers(tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "pairs", coloured_pairs(24))
     reports: list[StepReport] = []
     result = run("clip", config(), [data], str(tmp_path / "whole"), on_step=reports.append)
@@ -57,7 +57,7 @@ def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly(tmp_p
     parts = tmp_path / "parts"
     run("clip", config(), [data], str(parts))
     checkpoint.delete(str(parts / "checkpoints" / "step-00000006"))
-    resumed = run("clip", config(), [data], str(parts))
+    resumed = run("clip", config("train.workers=2"), [data], str(parts))
     assert resumed.resumed_at == 3
     one, _ = load_model(str(tmp_path / "whole"))
     other, _ = load_model(str(parts))
