@@ -10,7 +10,7 @@ from schemas.errors import ConfigError
 from trainers import distributed, registry
 from trainers.checkpoint import Checkpointer
 from trainers.config import RunConfig
-from trainers.loop import TrainResult, train
+from trainers.loop import Stream, TrainResult, train
 from trainers.metrics import MetricsLog, StepReport
 
 
@@ -46,7 +46,7 @@ def run(
             on_step=_reporter(out, checkpointer, on_step),
         )
         if distributed.rank() == 0:
-            _write_result(out, result)
+            _write_result(out, result, skipped_samples(task.stream))
         return result
 
 
@@ -99,13 +99,20 @@ def _reporter(
     return report
 
 
-def _write_result(out: str, result: TrainResult) -> None:
+def skipped_samples(stream: Stream) -> list[str]:
+    """Return what this rank's stream could not read or decode, a line each; of several streams, of all."""
+    parts = getattr(stream, "streams", {"": stream})
+    return [line for part in parts.values() for line in getattr(part, "skipped", ())]
+
+
+def _write_result(out: str, result: TrainResult, skipped: list[str]) -> None:
     plain = {
         "steps": result.steps,
         "resumed_at": result.resumed_at,
         "seconds": round(result.seconds, 3),
         "evaluation": result.evaluation,
         "checkpoint": result.checkpoint,
+        "skipped": {"samples": len(skipped), "first": skipped[:20]},
         "report": None if result.report is None else result.report.to_plain(),
     }
     storage.write_bytes(storage.join(out, "result.json"), (json.dumps(plain, indent=1) + "\n").encode())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from schemas.errors import ConfigError
-from tests.trainers.datasets import coloured_pairs, write_pairs
+from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from trainers import checkpoint
 from trainers.config import RunConfig, load_config
 from trainers.metrics import StepReport
@@ -44,7 +44,7 @@ def test_the_wrong_family_is_refused() -> None:
         run("flamingo", config(), ["x"], "out")
 
 
-def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly(tmp_path: Path) -> None:
+def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_other_workers(tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "pairs", coloured_pairs(24))
     reports: list[StepReport] = []
     result = run("clip", config(), [data], str(tmp_path / "whole"), on_step=reports.append)
@@ -57,7 +57,7 @@ def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly(tmp_p
     parts = tmp_path / "parts"
     run("clip", config(), [data], str(parts))
     checkpoint.delete(str(parts / "checkpoints" / "step-00000006"))
-    resumed = run("clip", config(), [data], str(parts))
+    resumed = run("clip", config("train.workers=2"), [data], str(parts))
     assert resumed.resumed_at == 3
     one, _ = load_model(str(tmp_path / "whole"))
     other, _ = load_model(str(parts))
@@ -71,3 +71,12 @@ def test_resuming_with_other_captions_is_refused(tmp_path: Path) -> None:
     run("clip", config(), [one], str(tmp_path / "run"))
     with pytest.raises(ConfigError, match=r"tokenizer\.txt differs"):
         run("clip", config(), [other], str(tmp_path / "run"))
+
+
+def test_what_cannot_be_decoded_is_counted_in_the_result(tmp_path: Path) -> None:
+    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(15), broken])
+    run("clip", config(), [data], str(tmp_path / "run"))
+    skipped = json.loads((tmp_path / "run" / "result.json").read_text())["skipped"]
+    assert skipped["samples"] == 3
+    assert "position" in skipped["first"][0]

@@ -65,7 +65,7 @@ class CLIPConfig:
     image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
     text: TextTowerConfig = field(default_factory=TextTowerConfig)
     init: str | None = None
-    """Weights to begin from: a model.safetensors in transformers' CLIPModel layout."""
+    """Weights to begin from: safetensors of transformers' CLIPModel, or of open_clip."""
 
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from schemas import config as tables
 from schemas import storage
+from schemas.errors import InputError
 from trainers import checkpoint, registry
 from trainers.clip.config import CLIPConfig, CLIPDataConfig
 from trainers.clip.data import PairTransform, captions, evaluation_image
@@ -15,7 +16,7 @@ from trainers.clip.evaluation import embed_images, embed_texts, retrieval
 from trainers.clip.model import CLIP
 from trainers.clip.objective import chunked_objective
 from trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
-from trainers.clip.weights import from_transformers, resize_positions
+from trainers.clip.weights import from_any, resize_positions
 from trainers.config import RunConfig
 from trainers.loop import Evaluate
 from trainers.stream.dataset import StreamingDataset
@@ -81,9 +82,19 @@ def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) ->
 
 
 def load_initial(model: CLIP, path: str) -> None:
-    """Load weights in the layout of transformers' CLIPModel; positions are interpolated to the model's grid."""
-    state = from_transformers(load_tensors(storage.read_bytes(path)))
-    model.load_state_dict(resize_positions(state, model.state_dict()["image.positions"].shape[0]))
+    """Load others' weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
+    state = from_any(load_tensors(storage.read_bytes(path)))
+    if not model.config.image.is_resnet:
+        state = resize_positions(state, model.state_dict()["image.positions"].shape[0])
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise InputError(
+            f"weights of another model: {lines[min(1, len(lines) - 1)].strip()}",
+            where=path,
+            remedy="model.init must have the shape that the model table describes",
+        ) from error
 
 
 def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:

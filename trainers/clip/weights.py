@@ -1,4 +1,4 @@
-"""Weights that others trained: from transformers' CLIPModel names to ours."""
+"""Weights that others trained: from the names of transformers' CLIPModel, and of open_clip and OpenAI, to ours."""
 
 import math
 import re
@@ -25,6 +25,36 @@ _RULES = (
     (r"\.mlp\.fc1\.", ".fc."),
     (r"\.mlp\.fc2\.", ".proj."),
 )
+_OPEN_CLIP_RULES = (
+    (r"^visual\.conv1\.weight$", "image.patch_embedding.weight"),
+    (r"^visual\.proj$", "image.projection.weight"),
+    (r"^visual\.positional_embedding$", "image.positions"),
+    (r"^visual\.(class_embedding|ln_pre|ln_post)", r"image.\1"),
+    (r"^visual\.transformer\.resblocks\.", "image.blocks."),
+    (r"^visual\.layer1\.", "image.stages.0."),
+    (r"^visual\.layer2\.", "image.stages.1."),
+    (r"^visual\.layer3\.", "image.stages.2."),
+    (r"^visual\.layer4\.", "image.stages.3."),
+    (r"\.downsample\.0\.", ".shortcut.1."),
+    (r"\.downsample\.1\.", ".shortcut.2."),
+    (r"^visual\.attnpool\.positional_embedding$", "image.pool.positions"),
+    (r"^visual\.attnpool\.c_proj\.", "image.pool.out_proj."),
+    (r"^visual\.attnpool\.", "image.pool."),
+    (r"^transformer\.resblocks\.", "text.blocks."),
+    (r"^token_embedding\.", "text.token_embedding."),
+    (r"^positional_embedding$", "text.positions"),
+    (r"^ln_final\.", "text.ln_final."),
+    (r"^text_projection$", "text.projection.weight"),
+    (r"\.attn\.in_proj_(weight|bias)$", r".attn.in_proj.\1"),
+    (r"\.mlp\.c_fc\.", ".fc."),
+    (r"\.mlp\.c_proj\.", ".proj."),
+)
+_STEM = {
+    f"visual.{kind}{number + 1}.": f"image.stem.{3 * number + offset}."
+    for number in range(3)
+    for offset, kind in enumerate(("conv", "bn"))
+}
+"""A ResNet's stem; a vision transformer's patch embedding is called visual.conv1 as well."""
 _PACKED = re.compile(r"\.self_attn\.q_proj\.(weight|bias)$")
 
 
@@ -44,8 +74,30 @@ def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-def _rename(name: str) -> str:
-    for pattern, replacement in _RULES:
+def from_open_clip(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of our CLIP from that of open_clip or OpenAI, either tower; their projections are transposed."""
+    ours: dict[str, Tensor] = {}
+    stem = _STEM if "visual.conv2.weight" in state else {}
+    for name, tensor in state.items():
+        if name in ("attn_mask", "input_resolution", "context_length", "vocab_size"):
+            continue
+        head = re.sub(r"[^.]*$", "", name)
+        renamed = name.replace(head, stem[head]) if head in stem else _rename(name, _OPEN_CLIP_RULES)
+        if name in ("visual.proj", "text_projection"):
+            tensor = tensor.T
+        elif name in ("logit_scale", "logit_bias"):
+            tensor = tensor.reshape(1)
+        ours[renamed] = tensor.contiguous()
+    return ours
+
+
+def from_any(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of our CLIP from weights in either layout."""
+    return from_open_clip(state) if any(name.startswith("visual.") for name in state) else from_transformers(state)
+
+
+def _rename(name: str, rules: tuple[tuple[str, str], ...] = _RULES) -> str:
+    for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
 
@@ -55,8 +107,8 @@ def resize_positions(state: dict[str, Tensor], tokens: int) -> dict[str, Tensor]
 
     Bicubic with antialiasing; the class token's position stays.
     """
-    positions = state["image.positions"]
-    if len(positions) == tokens:
+    positions = state.get("image.positions")
+    if positions is None or len(positions) == tokens:
         return state
     old, new = math.isqrt(len(positions) - 1), math.isqrt(tokens - 1)
     grid = positions[1:].float().unflatten(0, (old, old)).permute(2, 0, 1)[None]
