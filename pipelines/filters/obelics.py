@@ -81,8 +81,8 @@ def word_list(name: str) -> frozenset[str]:
 
 def plain_words(text: str) -> list[str]:
     """Return the words of a text in lower case, without marks at their edges, as OBELICS counts them."""
-    words = (word if word.isalnum() else _EDGES.sub("", word) for word in text.lower().split())
-    return [word for word in words if word]
+    words = [word if word.isalnum() else _EDGES.sub("", word) for word in text.lower().split()]
+    return list(filter(None, words))
 
 
 def special_characters(text: str) -> float:
