@@ -1,7 +1,7 @@
 """Our text filters and MinHash beside datatrove's on the same texts.
 
-    python benchmarks/parity_datatrove.py --write      regenerates tests/pipelines/filters/parity_datatrove.json
-    python benchmarks/parity_datatrove.py --texts DIR  prints the agreement on a folder of .txt or WCXB .json files
+    python -m benchmarks.parity_datatrove --write      regenerates tests/pipelines/filters/parity_datatrove.json
+    python -m benchmarks.parity_datatrove --texts DIR  prints the agreement on a folder of .txt or WCXB .json files
 
 Needs an environment with datatrove[processing], spacy and this repository on the path; `make test` needs neither,
 it reads the JSON.

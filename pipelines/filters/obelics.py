@@ -10,6 +10,7 @@ from importlib import resources
 
 import numpy as np
 
+from pipelines.filters.ngrams import NgramHashes, run_lengths
 from pipelines.filters.words import split_words
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
@@ -18,7 +19,6 @@ WORD_NGRAM = 5
 _PUNCTUATION = frozenset([*".,;:!?\"'()[]-–—…“”‘’«»/", "..."])
 _EDGES = re.compile(r"^[\W_]++|(?<![\W_])[\W_]++$")
 _ASCII_SPECIAL = bytes(code for code in range(128) if not chr(code).isalpha())
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +81,8 @@ def word_list(name: str) -> frozenset[str]:
 
 def plain_words(text: str) -> list[str]:
     """Return the words of a text in lower case, without marks at their edges, as OBELICS counts them."""
-    words = (word if word.isalnum() else _EDGES.sub("", word) for word in text.lower().split())
-    return [word for word in words if word]
+    words = [word if word.isalnum() else _EDGES.sub("", word) for word in text.lower().split()]
+    return list(filter(None, words))
 
 
 def special_characters(text: str) -> float:
@@ -104,13 +104,8 @@ def character_repetition(text: str, size: int = CHARACTER_NGRAM) -> float:
     total = len(text) - size + 1
     if total < 1:
         return 0.0
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-    hashes = np.zeros(total, np.uint64)
-    for place in range(size):
-        hashes = (hashes + codes[place : place + total] + np.uint64(1)) * _MULTIPLIER
-    hashes.sort()
-    starts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))
-    counts = np.sort(np.diff(starts, append=total))
+    hashes = NgramHashes(text, np.arange(len(text) + 1)).of(size)
+    counts = np.sort(run_lengths(np.sort(hashes))[1])
     repeated = int(np.count_nonzero(counts > 1))
     chosen = min(math.isqrt(len(counts)), repeated)
     return float(counts[len(counts) - chosen :].sum()) / total

@@ -5,19 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import itemgetter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent
 from pipelines.filters.words import split_words
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
-MAX_HASHED = 1 << 17
-"""Characters of the longest text whose n-grams are hashed (2 MB of tables); a longer one takes the plain way."""
 _PARAGRAPH_BREAK = re.compile(r"\n{2,}")
 _LINE_BREAK = re.compile(r"\n+")
 
@@ -99,67 +96,29 @@ def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
     return characters
 
 
-@lru_cache(maxsize=1)
-def _powers() -> NDArray[np.uint64]:
-    """Return the powers of an odd number modulo 2^64, for the longest text that is hashed, twice."""
-    return np.multiply.accumulate(np.full(2 * MAX_HASHED + 1, 0x9E3779B97F4A7C15, np.uint64))
-
-
-class _NgramHashes:
-    """64-bit hashes of all n-grams of a text, from prefix sums of a polynomial hash of its characters.
-
-    Equal n-grams have equal hashes; a text without repeats, the usual case, costs a sort a size and no string.
-    """
-
-    def __init__(self, joined: str, ends: NDArray[np.int64]) -> None:
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-        sums = np.zeros(len(codes) + 1, np.uint64)
-        np.cumsum(codes * _powers()[: len(codes)], out=sums[1:])
-        self._sums, self._shifts = sums[ends], _powers()[len(codes) - ends]
-
-    def of(self, size: int) -> NDArray[np.uint64]:
-        """Return the hash of each n-gram of a size, in the text's order."""
-        return (self._sums[size:] - self._sums[:-size]) * self._shifts[:-size]
-
-
-def _top_place(hashes: NDArray[np.uint64]) -> tuple[int, int]:
-    """Return where the most frequent value first stands (of ties the first seen), and its count."""
-    ordered = np.sort(hashes)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    counts = np.diff(starts, append=len(ordered))
-    count = int(counts.max())
-    if count == 1:
-        return 0, 1
-    return int(np.isin(hashes, ordered[starts[counts == count]]).argmax()), count
-
-
 def measure_ngrams(text: str, words: Sequence[str]) -> Scores:
-    """Measure the shares of a text's characters in its most frequent and in its repeated n-grams of words."""
-    if len(text) > MAX_HASHED or len(words) <= max(DUPLICATE_SIZES):
-        return _measure_ngrams_plainly(text, words)
+    """Measure the shares of a text's characters in its most frequent and in its repeated n-grams of words.
+
+    The same as `top_ngram_characters` and `duplicate_ngram_characters`, by hashes: a text without repeats, the
+    usual case, costs a sort a size and no string.
+    """
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     spaced = np.concatenate(([0], np.cumsum(lengths + 1)))
-    hashes = _NgramHashes(" ".join(words) + " ", spaced)
+    hashes = NgramHashes(" ".join((*words, "")), spaced)
     scores: Scores = {}
     for size in TOP_SIZES:
-        first, count = _top_place(hashes.of(size))
-        scores[f"top_{size}_gram"] = int(spaced[first + size] - spaced[first] - 1) * count / len(text)
+        found = hashes.of(size)
+        first, count = most_frequent(found) if len(found) else (0, 0)
+        characters = int(spaced[first + size] - spaced[first] - 1) * count if count else 0
+        scores[f"top_{size}_gram"] = characters / len(text)
     joined, ends = "".join(words), np.concatenate(([0], np.cumsum(lengths)))
-    hashes = _NgramHashes(joined, ends)
+    hashes = NgramHashes(joined, ends)
     for size in DUPLICATE_SIZES:
-        found = np.sort(hashes.of(size))
-        repeats = bool((found[1:] == found[:-1]).any())
-        characters = _greedy_duplicates(joined, ends.tolist(), size) if repeats else 0
-        scores[f"duplicate_{size}_gram"] = characters / len(text)
+        repeats = has_repeats(hashes.of(size))
+        scores[f"duplicate_{size}_gram"] = (
+            _greedy_duplicates(joined, ends.tolist(), size) / len(text) if repeats else 0.0
+        )
     return scores
-
-
-def _measure_ngrams_plainly(text: str, words: Sequence[str]) -> Scores:
-    """Measure the same without hashes: for very long texts, and very short ones."""
-    scores = {f"top_{size}_gram": top_ngram_characters(words, size) / len(text) for size in TOP_SIZES}
-    return scores | {
-        f"duplicate_{size}_gram": duplicate_ngram_characters(words, size) / len(text) for size in DUPLICATE_SIZES
-    }
 
 
 def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:

@@ -1,5 +1,8 @@
 """Equal texts and equal sets of images share a key; others do not."""
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,12 @@ from schemas.errors import ConfigError
 )
 def test_loose_form(text: str, form: str) -> None:
     assert loose_form(text) == form
+
+
+def test_all_punctuation_and_marks_of_unicode_go() -> None:
+    every = "".join(chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "PM")
+    assert len(every) > 2000
+    assert loose_form(every) == ""
 
 
 def test_marks_part_words_where_words_are_wanted() -> None:

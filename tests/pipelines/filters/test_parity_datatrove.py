@@ -1,4 +1,4 @@
-"""What datatrove says of the same texts (benchmarks/parity_datatrove.py --write made the JSON)."""
+"""What datatrove says of the same texts (python -m benchmarks.parity_datatrove --write made the JSON)."""
 
 import json
 import math
