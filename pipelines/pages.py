@@ -58,10 +58,15 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
         signals=signals,
         license=extracted.license,
     )
-    language, score = measure_language(page_text(blocks))
-    page = replace(page, language=language, scores={"language_score": score})
-    page = replace(page, scores=measure_page(page, recipe))
+    page = measure(page, recipe)
     return [(page, head(page))]
+
+
+def measure(page: Page, recipe: Recipe) -> Page:
+    """Return a page with its language and every score."""
+    language, score = measure_language(page_text(page.blocks))
+    page = replace(page, language=language, scores={"language_score": score})
+    return replace(page, scores=measure_page(page, recipe))
 
 
 def head(page: Page) -> Candidate:

@@ -29,7 +29,7 @@ from pipelines.store.samples import (
 )
 from schemas import arrow, identity, layout, storage, tables
 from schemas.images import ImageError
-from schemas.records import Candidate, FileEntry, ImageRef, Page, Pair, ShardEntry, SidecarRow, StageCounts
+from schemas.records import Candidate, FileEntry, ImageRef, Member, Page, Pair, ShardEntry, SidecarRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
 
 T = TypeVar("T")
@@ -186,12 +186,7 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> Sh
     written = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members())
     if not rows:
         return None
-    sidecar = [
-        dataclasses.replace(
-            rows[key].row, stored_sha256=_stored(rows[key], places), members=members_of(rows[key], places)
-        )
-        for key, places in written.samples
-    ]
+    sidecar = [_sidecar_row(rows[key], members_of(rows[key], places)) for key, places in written.samples]
     table = arrow.to_table(SidecarRow, sidecar)
     data = tables.write_table(storage.join(dataset, f"{stem}.parquet"), table, sort_by=("key",))
     stats = json.dumps(
@@ -216,9 +211,10 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> Sh
     )
 
 
-def _stored(sample: Sample, places: Iterable[tuple[str, int, int, str]]) -> str | None:
-    """Return the hash of the first image's member."""
-    return next((stored for field, _, _, stored in places if field in sample.images), None)
+def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
+    """Return a sample's row with its members, and its first image's stored hash."""
+    stored = next((member.stored_sha256 for member in members if member.sha256 is not None), None)
+    return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
 
 
 def selected(config: ShardsConfig, low: str, high: str) -> Iterator[Page | Pair]:

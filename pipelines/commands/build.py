@@ -102,7 +102,8 @@ class BuildFlags:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
-        report = regions.build_dataset(self.from_dataset, self.out, self.output.reporter(), limit=self.limit)
+        work = self.work or f"{self.out.rstrip('/')}.work"
+        report = regions.build_dataset(self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit)
         if self.output.json:
             print_json(report)
         else:

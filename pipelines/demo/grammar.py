@@ -86,7 +86,7 @@ def describe(picture: Picture) -> str:
     rng = np.random.default_rng([picture.seed, 5])
     shown = f"{noun_phrase(picture)} on a {picture.pattern} {picture.background} background"
     opening = _pick(rng, _OPENINGS).format(shown)
-    if rng.random() < 0.5:
+    if rng.random() < 0.75:
         detail = _pick(rng, _DETAILS).format(picture.colour, picture.shape, picture.background, picture.pattern)
         return f"{opening} {detail}"
     return f"{opening} {sentence(rng)}"

@@ -39,6 +39,8 @@ class World:
     pages: list[PageTruth] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
     """Paths to start from, as host/path."""
+    exam_seeds: list[str] = field(default_factory=list)
+    """Those of the exam: a host that nothing links to."""
 
     def add(self, host: str, path: str, resource: Resource) -> None:
         """Put a resource on a host."""
@@ -54,6 +56,7 @@ class World:
         """Return the virtual hosts."""
         return sorted({host for host, _ in self.resources})
 
-    def seed_urls(self, port: int) -> list[str]:
+    def seed_urls(self, port: int, *, exam: bool = False) -> list[str]:
         """Return the URLs to start from, when the world is served on a port."""
-        return [f"http://{seed.split('/', 1)[0]}:{port}/{seed.split('/', 1)[1]}" for seed in self.seeds]
+        seeds = self.exam_seeds if exam else self.seeds
+        return [f"http://{seed.split('/', 1)[0]}:{port}/{seed.split('/', 1)[1]}" for seed in seeds]

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable
 from html import escape
 
+import numpy as np
+
 from pipelines.demo import drawing, grammar
 from pipelines.demo.resources import Resource, World
 from pipelines.demo.styles import STYLES, Shown, shell
@@ -20,6 +22,8 @@ GOOD_PAGES = 22
 PICTURES = 8
 """Pictures a page, on average."""
 PAGES_AN_INDEX = 10
+EXAM_PAGES = 20
+EXAM_SEED = 3_000_000
 _GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
 FOREIGN = {
@@ -47,10 +51,15 @@ def picture_resource(picture: drawing.Picture, extension: str) -> Resource:
     )
 
 
-def build_world(*, pages: int = GOOD_PAGES, pictures: int = PICTURES, canary: int = 9) -> World:
-    """Return the world: `pages` good pages a host with `pictures` each; `canary` is the port that must never be reached."""
+def build_world(
+    *, pages: int = GOOD_PAGES, pictures: int = PICTURES, exam_pages: int = EXAM_PAGES, canary: int = 9
+) -> World:
+    """Return the world: `pages` good pages a host with about `pictures` each, and the exam's pages.
+
+    `canary` is the port that must never be reached.
+    """
     world = World()
-    labels = drawing.classes()
+    labels = shuffled_labels(pages * (pictures + 1) * (len(STYLES) + 1))
     number = 0
     for host_number, (name, style) in enumerate(STYLES.items()):
         host = f"{name}.localhost"
@@ -58,12 +67,40 @@ def build_world(*, pages: int = GOOD_PAGES, pictures: int = PICTURES, canary: in
         paths = []
         for page in range(pages):
             count = pictures + (page + host_number) % 3 - 1
-            chosen = [drawing.make_picture(labels[(number + i) % len(labels)], number + i) for i in range(count)]
+            chosen = [drawing.make_picture(labels[number + i], number + i) for i in range(count)]
             number += count
             paths.append(_add_good_page(world, host, page, chosen, style))
         _add_indexes(world, host, paths)
     _add_bad_pages(world, canary)
+    _add_exam(world, exam_pages, pictures)
     return world
+
+
+def _add_exam(world: World, pages: int, pictures: int) -> None:
+    """Add the host that nothing links to: pages of the same kind whose pictures no model is trained on."""
+    host = "exam.localhost"
+    world.add(host, "/robots.txt", Resource(b"User-agent: *\nAllow: /\n", "text/plain"))
+    seeds = iter(range(EXAM_SEED, EXAM_SEED + 10_000))
+    labels = iter(shuffled_labels(pages * pictures))
+    paths = [
+        _add_good_page(
+            world,
+            host,
+            page,
+            [drawing.make_picture(next(labels), next(seeds)) for _ in range(pictures)],
+            STYLES["museum"],
+        )
+        for page in range(pages)
+    ]
+    _add_indexes(world, host, paths)
+    world.exam_seeds.append(world.seeds.pop())
+
+
+def shuffled_labels(count: int) -> list[str]:
+    """Return classes in rounds, each round in another order: equally often, and never to be guessed from the last."""
+    rng = np.random.default_rng(2204)
+    rounds = -(-count // len(drawing.classes()))
+    return [str(label) for _ in range(rounds) for label in rng.permutation(drawing.classes())][:count]
 
 
 def _add_good_page(
@@ -102,8 +139,6 @@ def _add_furniture(world: World, host: str) -> None:
 
 
 def _flat(width: int, height: int, colour: tuple[int, int, int]) -> bytes:
-    import numpy as np
-
     return drawing.encode(np.full((height, width, 3), colour, np.uint8), "png")
 
 

@@ -9,8 +9,14 @@ _NO_PLACE = (0, -1)
 
 
 def join_rows(page: RawPage) -> list[Candidate]:
-    """Return the candidates with the cells of each row of a data table joined by tabs into one candidate."""
+    """Return the candidates with the cells of each row of a data table joined by tabs into one candidate.
+
+    The sections' ranges of candidates follow: `first` and `last` count what is returned.
+    """
+    if not any(table.is_data for table in page.tables.values()):
+        return page.candidates
     joined: list[Candidate] = []
+    places = [0]
     place, column = _NO_PLACE, -1
     for candidate in page.candidates:
         table = page.tables.get(candidate.table)
@@ -24,6 +30,10 @@ def join_rows(page: RawPage) -> list[Candidate]:
             candidate.kind, candidate.level, candidate.listing, candidate.prefix = "table", None, 0, ""
             joined.append(candidate)
             place, column = (candidate.table, candidate.row), candidate.column
+        places.append(len(joined))
+    for section in page.sections:
+        section.last = places[section.last]
+        section.first = min(places[section.first], section.last)
     return joined
 
 

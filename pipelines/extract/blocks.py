@@ -18,7 +18,7 @@ class ExtractConfig:
     max_tag_bytes: int = 100_000
     """Bytes of one tag with its attributes; a longer tag is removed from the source."""
 
-    max_depth: int = 400
+    max_depth: int = 200
     """Open elements; deeper tags are removed and their text stays in the element above."""
 
     max_blocks: int = 20_000
@@ -30,11 +30,11 @@ class ExtractConfig:
     main_content: bool = True
     """Keep the main content only; off, every visible block is kept."""
 
-    method: str = "learned"
+    method: str = "rules"
     """How main content is told from the rest: learned (block classifier) or rules (tags, class words, links)."""
 
-    threshold: float = 0.5
-    """Probability at and above which the classifier keeps a block."""
+    walk: str = "fast"
+    """fast (parse events) or reference (BeautifulSoup, an order of magnitude slower, the same blocks)."""
 
     keep_dropped: bool = False
     """Hand over dropped blocks with their reasons too."""
@@ -76,6 +76,9 @@ class Section:
     classes: str
     flags: int
     depth: int
+    first: int = 0
+    """Its first candidate, and the one after its last, in document order."""
+    last: int = -1
 
 
 @dataclass(slots=True)

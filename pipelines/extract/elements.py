@@ -26,6 +26,8 @@ NAV, HEADER, FOOTER, ASIDE, FORM, HIDDEN, ARTICLE, MAIN = (1 << bit for bit in r
 LIST, TABLE, FIGURE, QUOTE, NOSCRIPT, DIALOG, NEGATIVE, POSITIVE = (1 << bit for bit in range(8, 16))
 COMMENTS, RELATED, SOCIAL, COOKIE, CARD, PRODUCT, ADVERT, META_LINE = (1 << bit for bit in range(16, 24))
 
+FLAG_COUNT = 24
+
 TAG_FLAGS = {
     "nav": NAV,
     "menu": NAV,

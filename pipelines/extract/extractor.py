@@ -3,14 +3,16 @@
 import traceback
 from collections.abc import Sequence
 
-from pipelines.extract import assembly, fast, images, licenses, selection, source, texts
+from pipelines.extract import assembly, fast, images, licenses, reference, selection, source, structured, texts
 from pipelines.extract.blocks import Candidate, ExtractConfig, Extracted, RawPage
 from schemas.records import Block, ImageRef
 from schemas.verdicts import Dead, Rejected
 
-_DEFAULT = ExtractConfig()
-
 __all__ = ["ExtractConfig", "Extracted", "extract"]
+
+_DEFAULT = ExtractConfig()
+_FEW_CHARS = 200
+"""Below so many characters of main content the page's structured data is asked for more."""
 
 
 def extract(
@@ -33,30 +35,46 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
     if not source.looks_like_html(html):
         return Rejected("not_html")
     prepared, codec, truncated = source.prepare(html, content_type, config)
-    page = fast.walk(prepared, url, config)
+    page, tier = walked(prepared, url, config)
     candidates = assembly.join_rows(page)
-    reasons = _choose(candidates, config)
+    reasons = selection.choose(page, candidates, config) if candidates else []
     kept = [candidate for candidate, reason in zip(candidates, reasons, strict=True) if reason is None]
-    blocks = assembly.blocks_of(kept, page.tables)
+    blocks = assembly.blocks_of(kept, page.tables) + _from_structured_data(page, kept, config)
     if not blocks:
-        return Rejected("frameset" if page.frameset else "no_content", 0.0, 1.0)
+        return Rejected("frameset" if page.frameset else "no_content")
     return Extracted(
-        title=page.title or None,
+        title=page.title or _text(page.metas.get("og:title")),
         blocks=blocks,
         meta_images=meta_images(page),
         canonical_link=images.absolute(page.canonical, page.base) if page.canonical else None,
         license=licenses.of_links(page.licenses),
         charset=codec,
         truncated=truncated or page.truncated,
-        tier="fast",
+        tier=tier,
         dropped=_dropped(candidates, reasons) if config.keep_dropped else (),
     )
 
 
-def _choose(candidates: list[Candidate], config: ExtractConfig) -> Sequence[str | None]:
-    if not config.main_content:
-        return ["hidden" if selection.is_hidden(candidate) else None for candidate in candidates]
-    return selection.by_rules(candidates)
+def walked(prepared: bytes, url: str, config: ExtractConfig) -> tuple[RawPage, str]:
+    """Return the page and the walk that read it: the reference walk stands in when the fast one fails."""
+    if config.walk == "fast":
+        try:
+            return fast.walk(prepared, url, config), "fast"
+        except Exception:  # noqa: S110 - a fault of ours; the other walk shares none of its state
+            pass
+    return reference.walk(prepared, url, config), "reference"
+
+
+def _from_structured_data(page: RawPage, kept: Sequence[Candidate], config: ExtractConfig) -> tuple[Block, ...]:
+    """Return the main text of the JSON-LD when the page itself shows next to none."""
+    shown = sum(len(candidate.text) for candidate in kept)
+    if not (config.structured_data and page.json_ld) or shown >= _FEW_CHARS:
+        return ()
+    paragraphs = structured.main_text(page.json_ld)
+    if sum(map(len, paragraphs)) < _FEW_CHARS:
+        return ()
+    known = " ".join(candidate.text for candidate in kept)
+    return tuple(Block(kind="paragraph", text=text) for text in paragraphs if text not in known)
 
 
 def _dropped(candidates: Sequence[Candidate], reasons: Sequence[str | None]) -> tuple[tuple[Block, str], ...]:
@@ -70,10 +88,12 @@ def _dropped(candidates: Sequence[Candidate], reasons: Sequence[str | None]) -> 
 def meta_images(page: RawPage) -> tuple[ImageRef, ...]:
     """Return the images that the page's metadata names, each URL once."""
     found: dict[str, ImageRef] = {}
-    for value, name in page.meta_images:
+    named = [*page.meta_images, *((value, "json_ld") for value in structured.image_urls(page.json_ld))]
+    for value, name in named:
         url = images.absolute(value, page.base)
         if url and url not in found:
-            found[url] = ImageRef(url=url, alt_text=_text(page.metas.get("og:image:alt")), source=name)
+            alt_text = page.metas.get("og:image:alt") if name.startswith("og:") else None
+            found[url] = ImageRef(url=url, alt_text=_text(alt_text), source=name)
     return tuple(found.values())
 
 

@@ -43,8 +43,8 @@ class _List:
     number: int
     ordered: bool
     count: int = 0
-    marker: str = ""
-    """What the next run of the item is marked with; empty once it has been used."""
+    marker: str | None = None
+    """What the next run of the item is marked with; None once it has been used."""
     indent: str = ""
 
 
@@ -86,6 +86,8 @@ class Walker:
         self.figures: list[_Figure] = []
         self.picture: list[tuple[str, str]] = []
         self.noscript = 0
+        self.outer: tuple[list[str], int] = ([], 0)
+        """The run and its link characters around the innermost noscript."""
         self.noscript_images = 0
         self.numbers = 0
         self.images = 0
@@ -102,6 +104,8 @@ class Walker:
                 ending = self._start_inline(attributes) if attributes else None
             else:
                 ending = _HANDLERS.get(tag, Walker._start_section)(self, tag, attributes)
+        elif not self.skipping and tag in el.SKIPPED:
+            ending = self._skip()
         self.open.append(ending)
 
     def end(self, tag: str) -> None:
@@ -118,16 +122,17 @@ class Walker:
         elif self.math is not None:
             math = self.math
             (math.tex if math.in_tex else math.text if not math.in_annotation else []).append(text)
-        elif not self.noscript:
+        else:
             self.run.append(text)
             if self.links:
-                self.link_chars += len(text.strip())
+                self.link_chars += len("".join(text.split()))
 
     def close(self) -> None:
         """The source has ended."""
         while self.open:
             self.end("")
         self.flush()
+        self.page.sections[0].last = len(self.page.candidates)
 
     # -- runs of text ----------------------------------------------------------------------------------------------
 
@@ -150,6 +155,16 @@ class Walker:
         self._place(candidate, context)
         self.page.candidates.append(candidate)
 
+    def _flush_outer(self) -> None:
+        """Finish the run around a noscript before an image inside it takes its place."""
+        run, link_chars = self.outer
+        if run:
+            inner, section = (self.run, self.link_chars), self.section
+            self.run, self.link_chars, self.section = run, link_chars, self.page.sections[self.section.parent]
+            self.flush()
+            (self.run, self.link_chars), self.section = inner, section
+            self.outer = ([], 0)
+
     def _place(self, candidate: Candidate, context: str) -> None:
         """Set the kind of a text candidate, and its place in a list or table."""
         if context in el.HEADINGS:
@@ -160,8 +175,8 @@ class Walker:
         if context == "list" and self.lists:
             innermost = self.lists[-1]
             candidate.listing = self.lists[0].number
-            candidate.prefix = innermost.indent + (innermost.marker or "  ")
-            innermost.marker = ""
+            candidate.prefix = innermost.indent + ("  " if innermost.marker is None else innermost.marker)
+            innermost.marker = None
         self._place_in_table(candidate)
 
     def _place_in_table(self, candidate: Candidate) -> None:
@@ -193,8 +208,9 @@ class Walker:
             self.flush()
         parent = self.section
         classes, flags = section_words(tag, attributes, parent.flags)
-        section = Section(len(self.page.sections), parent.index, tag, classes, flags, parent.depth + 1)
-        self.page.sections.append(section)
+        page = self.page
+        section = Section(len(page.sections), parent.index, tag, classes, flags, parent.depth + 1, len(page.candidates))
+        page.sections.append(section)
         ending = (self._end_section, (parent, self.context))
         self.section = section
         self.context = context_of(tag, classes, self.context, self._follows_image())
@@ -205,6 +221,7 @@ class Walker:
     def _end_section(self, before: tuple[Section, str]) -> None:
         if self.run:
             self.flush()
+        self.section.last = len(self.page.candidates)
         self.section, self.context = before
 
     def _follows_image(self) -> bool:
@@ -354,12 +371,29 @@ class Walker:
         ending[0](ending[1])
 
     def _start_noscript(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any]:
+        """Text for readers without scripts stands apart: the run around it goes on after it."""
         self.noscript += 1
         self.noscript_images = self.images if self._follows_image() and not self.run else -1
-        return self._end_noscript, None
+        before = (self.section, self.context, self.outer)
+        self.outer, self.run, self.link_chars = (self.run, self.link_chars), [], 0
+        self.section = Section(
+            len(self.page.sections),
+            self.section.index,
+            tag,
+            "",
+            self.section.flags | el.NOSCRIPT,
+            self.section.depth + 1,
+            len(self.page.candidates),
+        )
+        self.page.sections.append(self.section)
+        return self._end_noscript, before
 
-    def _end_noscript(self, _nothing: None) -> None:
+    def _end_noscript(self, before: tuple[Section, str, tuple[list[str], int]]) -> None:
+        self.flush()
+        self.section.last = len(self.page.candidates)
+        self.run, self.link_chars = self.outer
         self.noscript -= 1
+        self.section, self.context, self.outer = before
 
     def _start_template(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
         return self._start_section(tag, attributes) if "shadowrootmode" in attributes else self._skip()
@@ -410,6 +444,7 @@ class Walker:
             return
         self.seen.add(url)
         self.images += 1
+        self._flush_outer()
         self.flush()
         hidden = el.HIDDEN if "hidden" in attributes or attributes.get("aria-hidden") == "true" else 0
         candidate = Candidate("image", "", self.section.index, self.section.flags | hidden)
@@ -438,7 +473,7 @@ class Walker:
 
     def _end_math(self, _nothing: None) -> None:
         math, self.math = self.math, None
-        if math is not None and not self.noscript:
+        if math is not None:
             self.run.append(math_text("".join(math.tex), "".join(math.text), math.display))
 
     # -- facts of the page -----------------------------------------------------------------------------------------
@@ -453,7 +488,7 @@ class Walker:
         kind = attributes.get("type", "").strip().lower()
         if kind.startswith("application/ld+json") and len(self.page.json_ld) < _MAX_JSON_LD:
             return self._start_captured(self.page.json_ld.append)
-        if kind.startswith("math/tex") and not self.noscript:
+        if kind.startswith("math/tex"):
             return self._start_captured(lambda tex: self.run.append(math_text(tex, "", "display" in kind)))
         return self._skip()
 

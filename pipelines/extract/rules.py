@@ -51,6 +51,8 @@ def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[
     classes = attributes.get("class", "")
     if "id" in attributes:
         classes = f"{classes} {attributes['id']}"
+    if "itemprop" in attributes:
+        classes = f"{classes} {attributes['itemprop']}"
     if classes:
         flags |= el.class_flags(classes[:300])
     role = attributes.get("role")

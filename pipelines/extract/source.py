@@ -61,7 +61,7 @@ def _cut_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
 
 def _drop_long_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
     """Remove start tags longer than `limit` bytes: a megabyte of attributes says nothing and costs seconds."""
-    if len(source) <= limit:
+    if len(source) <= limit or max(map(len, source.split(b"<"))) < limit:
         return source, False
     pieces, start, at = [], 0, source.find(b"<")
     while at >= 0:

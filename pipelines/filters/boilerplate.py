@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from schemas.records import Block
 
 _COOKIES = re.compile(
-    r"\b(?:(?:uses?|using|accept|reject|manage|allow|store|set|place)\b[^.]{0,40}\bcookies?|"
-    r"cookies?\b[^.]{0,40}\b(?:policy|settings|preferences|consent|notice|website|site|browser|experience|accept))",
-    re.I,
+    r"\b(?:we|our partners|(?:this|our) (?:web)?site)\b[^.]{0,60}\bcookies?\b"
+    r"|\b(?:accept|reject|manage|allow|decline)(?: all| our| the| your| non-essential)* cookies?\b"
+    r"|\bcookies?\b.{0,80}\bby continuing\b|\bby continuing\b.{0,80}\bcookies?\b",
+    re.I | re.S,
+)
+_COOKIE_LABEL = re.compile(
+    r"(?:manage |your |our |privacy (?:&|and) )*cookies? (?:policy|settings|preferences|consent|notice)[.!]?", re.I
 )
 _READ_MORE = re.compile(
     r"(?:(?:click (?:here )?to )?(?:read|view|see|show|load|learn|find out) "
@@ -18,13 +22,15 @@ _READ_MORE = re.compile(
     re.I,
 )
 _SIGN_UP = re.compile(
-    r"\b(?:sign up|subscribe|join)\b[^.]{0,60}\b(?:newsletters?|mailing list|e-?mails?|updates|inbox)\b"
-    r"|\b(?:enter|your) e-?mail address\b",
+    r"(?:please |don't miss out[.!:]? )?(?:sign up|subscribe|join)\b[^.]{0,60}"
+    r"\b(?:newsletters?|mailing list|e-?mails?|updates|inbox)\b"
+    r"|(?:please )?(?:enter )?your e-?mail address\b",
     re.I,
 )
-_COPYRIGHT = re.compile(r"(?:©|\(c\)|copyright\b)[^.]{0,40}\d{4}|\ball rights reserved\b", re.I)
+_COPYRIGHT = re.compile(r"(?:©|\(c\)|copyright\b)[^.]{0,40}\d{4}", re.I)
+_RIGHTS = re.compile(r"\ball rights reserved\b", re.I)
 _LEGAL_LINKS = re.compile(
-    r"\b(?:terms of (?:use|service)|privacy (?:policy|notice)|cookie policy|contact us|sitemap)\b", re.I
+    r"\b(?:terms of (?:use|service)|privacy (?:policy|notice)|cookie policy|contact us|sitemap)\b"
 )
 _BACK_TO_TOP = re.compile(
     r"(?:back|skip|jump|return|go) to (?:the )?(?:top|content|main content|navigation|menu)", re.I
@@ -32,10 +38,10 @@ _BACK_TO_TOP = re.compile(
 _SHARE_NAMES = frozenset(
     ("share", "tweet", "facebook", "twitter", "instagram", "pinterest", "linkedin", "whatsapp", "reddit", "tumblr")
 )
-_SHARE_WORDS = _SHARE_NAMES | frozenset(
-    ("shares", "sharing", "tweets", "x", "telegram", "email", "e-mail", "mail", "print", "pin", "like", "likes", "sms")
-    + ("follow", "us", "on", "this", "page", "article", "post", "via", "copy", "link", "save", "messenger")
-)
+_SHARE_WORDS = _SHARE_NAMES | {
+    *("shares", "sharing", "tweets", "x", "telegram", "email", "e-mail", "mail", "print", "pin", "like", "likes"),
+    *("follow", "us", "on", "this", "page", "article", "post", "via", "copy", "link", "save", "messenger", "sms"),
+}
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 
 
@@ -82,13 +88,18 @@ def boilerplate_reason(text: str, config: BoilerplateConfig) -> str | None:
             return "back_to_top"
     if _is_share_bar(words, config):
         return "share_bar"
-    if _COOKIES.search(text):
+    return _notice_reason(text.strip(), len(words) <= config.max_label_words)
+
+
+def _notice_reason(text: str, is_label: bool) -> str | None:
+    """Return which notice a short text is. What a sentence only mentions is none: a sign-up box begins with it."""
+    if _COOKIES.search(text) or (is_label and _COOKIE_LABEL.fullmatch(text)):
         return "cookie_notice"
-    if _SIGN_UP.search(text):
+    if _SIGN_UP.match(text):
         return "sign_up"
-    if _COPYRIGHT.search(text) and len(words) <= config.max_notice_words // 2:
+    if _COPYRIGHT.match(text) or _RIGHTS.search(text):
         return "copyright"
-    if len(_LEGAL_LINKS.findall(text)) >= 2:
+    if len(set(_LEGAL_LINKS.findall(text.lower()))) >= 2:
         return "legal_links"
     return None
 

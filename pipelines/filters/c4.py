@@ -31,19 +31,25 @@ class C4Config:
     min_sentences: int | None = 3
     """Sentences of the kept lines at least (paper §2.2; datatrove's 5 is swapped with the words)."""
     max_lorem_ipsum: int | None = 0
-    """Occurrences of "lorem ipsum" in the page (paper §2.2)."""
+    """Lines with "lorem ipsum" (paper §2.2; code: of the lines that end like sentences)."""
     max_curly_brackets: int | None = 0
-    """Occurrences of { in the page (paper §2.2)."""
+    """Lines with { (paper §2.2; code: of the lines that end like sentences)."""
     max_bad_words: int | None = 0
     """Words of the given list in the page (paper §2.2: LDNOOBW); not measured without a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class CleanedText:
-    """A text after C4's line rules, and how many lines went for which reason."""
+    """A text after C4's line rules, and how many lines went for which reason.
+
+    `lorem_ipsum` and `curly_brackets` count the whole lines that C4's code would drop the page for: lines that
+    look like sentences, since menus and code have gone by then.
+    """
 
     text: str
     kept: int
+    lorem_ipsum: int = 0
+    curly_brackets: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
 
 
@@ -51,7 +57,8 @@ def judge_line(line: str, config: C4Config) -> str | None:
     """Return the reason why C4 drops a line, or None. The line is stripped and without citation marks."""
     words = line.split()
     lower = line.lower()
-    if config.max_word_length is not None and any(len(word) > config.max_word_length for word in words):
+    longest = config.max_word_length
+    if longest is not None and len(line) > longest and max(map(len, words)) > longest:
         return "long_word"
     if config.terminal_punctuation and (not line.endswith(_TERMINALS) or line.endswith("...")):
         return "no_terminal_punctuation"
@@ -68,35 +75,39 @@ def clean_lines(text: str, config: C4Config) -> CleanedText:
     """Return a text without the lines that C4 drops and without citation marks."""
     kept: list[str] = []
     dropped: dict[str, int] = {}
+    lorem_ipsum = curly_brackets = 0
     for line in text.splitlines():
         line = line.strip()
         if config.citations and "[" in line:
             line = _CITATION.sub("", line)
         if not line:
             continue
-        if reason := judge_line(line, config):
-            dropped[reason] = dropped.get(reason, 0) + 1
-        else:
+        reason = judge_line(line, config)
+        if reason in (None, "javascript", "policy"):
+            lorem_ipsum += "lorem ipsum" in line.lower()
+            curly_brackets += "{" in line and reason != "javascript"
+        if reason is None:
             kept.append(line)
-    return CleanedText("\n".join(kept), len(kept), dropped)
+        else:
+            dropped[reason] = dropped.get(reason, 0) + 1
+    return CleanedText("\n".join(kept), len(kept), lorem_ipsum, curly_brackets, dropped)
 
 
 def measure_c4(text: str, config: C4Config, bad_words: Collection[str] | None = None) -> Scores:
-    """Measure a page for C4's rules: sentences of the kept lines, and counts over the whole page.
+    """Measure a page for C4's rules: sentences of the kept lines, and the lines that no page may hold.
 
     `bad_words`: a word list in lower case (LDNOOBW in the paper); without it `c4_bad_words` is not measured.
     """
-    lower = text.lower()
     cleaned = clean_lines(text, config)
     lines = cleaned.kept + sum(cleaned.dropped.values())
     scores: Scores = {
-        "c4_lorem_ipsum": float(lower.count("lorem ipsum")),
-        "c4_curly_brackets": float(text.count("{")),
+        "c4_lorem_ipsum": float(cleaned.lorem_ipsum),
+        "c4_curly_brackets": float(cleaned.curly_brackets),
         "c4_sentences": float(sum(map(count_sentences, cleaned.text.split("\n"))) if cleaned.text else 0),
         "c4_kept_lines": cleaned.kept / lines if lines else 0.0,
     }
     if bad_words is not None:
-        scores["c4_bad_words"] = float(sum(word in bad_words for word in re.findall(r"\w+", lower)))
+        scores["c4_bad_words"] = float(sum(word in bad_words for word in re.findall(r"\w+", text.lower())))
     return scores
 
 

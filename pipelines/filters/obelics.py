@@ -3,19 +3,22 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 
+import numpy as np
+
+from pipelines.filters.ngrams import NgramHashes, run_lengths
+from pipelines.filters.words import split_words
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
 CHARACTER_NGRAM = 10
 WORD_NGRAM = 5
-_PUNCTUATION = frozenset(".,;:!?\"'()[]-–—…“”‘’«»/")
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
-_SPECIAL = re.compile(r"[\W\d_]")
-_PIECE = re.compile(r"[\w']+|[.,;:!?\"()\[\]\-–—…“”‘’«»/]")
+_PUNCTUATION = frozenset([*".,;:!?\"'()[]-–—…“”‘’«»/", "..."])
+_EDGES = re.compile(r"^[\W_]++|(?<![\W_])[\W_]++$")
+_ASCII_SPECIAL = bytes(code for code in range(128) if not chr(code).isalpha())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,48 +81,69 @@ def word_list(name: str) -> frozenset[str]:
 
 def plain_words(text: str) -> list[str]:
     """Return the words of a text in lower case, without marks at their edges, as OBELICS counts them."""
-    words = (_EDGES.sub("", word) for word in text.lower().split())
-    return [word for word in words if word]
+    words = [word if word.isalnum() else _EDGES.sub("", word) for word in text.lower().split()]
+    return list(filter(None, words))
+
+
+def special_characters(text: str) -> float:
+    """Return the share of characters that are not letters; blanks count among them, as in OBELICS' code."""
+    if not text:
+        return 0.0
+    if text.isascii():
+        letters = len(text.encode("ascii").translate(None, _ASCII_SPECIAL))
+    else:
+        letters = sum(map(str.isalpha, text))
+    return (len(text) - letters) / len(text)
 
 
 def character_repetition(text: str, size: int = CHARACTER_NGRAM) -> float:
-    """Return the share of the floor(sqrt(distinct)) most frequent n-grams, never counting those seen once."""
-    counts = Counter(text[start : start + size] for start in range(len(text) - size + 1))
-    if not counts:
+    """Return the share of the floor(sqrt(distinct)) most frequent n-grams, never counting those seen once.
+
+    n-grams are told apart by 64-bit hashes.
+    """
+    total = len(text) - size + 1
+    if total < 1:
         return 0.0
-    ordered = sorted(counts.values(), reverse=True)
-    repeated = sum(count > 1 for count in ordered)
-    return sum(ordered[: min(math.isqrt(len(ordered)), repeated)]) / sum(ordered)
+    hashes = NgramHashes(text, np.arange(len(text) + 1)).of(size)
+    counts = np.sort(run_lengths(np.sort(hashes))[1])
+    repeated = int(np.count_nonzero(counts > 1))
+    chosen = min(math.isqrt(len(counts)), repeated)
+    return float(counts[len(counts) - chosen :].sum()) / total
 
 
-def word_repetition(words: list[str], size: int = WORD_NGRAM) -> float:
+def word_repetition(words: Sequence[str], size: int = WORD_NGRAM) -> float:
     """Return the occurrences of n-grams seen more than once / all occurrences."""
-    counts = Counter(zip(*(words[start:] for start in range(size)), strict=False))
-    total = sum(counts.values())
-    return sum(count for count in counts.values() if count > 1) / total if total else 0.0
+    ngrams = list(zip(*(words[start:] for start in range(size)), strict=False))
+    if len(set(ngrams)) == len(ngrams):
+        return 0.0
+    return sum(count for count in Counter(ngrams).values() if count > 1) / len(ngrams)
 
 
-def _share(words: list[str], listed: Collection[str]) -> float:
-    return sum(word in listed for word in words) / len(words) if words else 0.0
+def _share(words: Sequence[str], listed: Collection[str]) -> float:
+    return sum(map(listed.__contains__, words)) / len(words) if words else 0.0
 
 
 def measure_obelics(
     text: str,
+    tokens: Sequence[str] | None = None,
     *,
     flagged_words: Collection[str] | None = None,
     common_words: Collection[str] | None = None,
     perplexity: float | None = None,
 ) -> Scores:
-    """Measure a paragraph or a page by OBELICS' metrics; what needs a list or a model is left out without it."""
+    """Measure a paragraph or a page by OBELICS' metrics; what needs a list or a model is left out without it.
+
+    `tokens` are those of `split_words`, when they are known: marks are counted among them.
+    """
     words = plain_words(text)
-    pieces = _PIECE.findall(text)
+    tokens = split_words(text) if tokens is None else tokens
     scores: Scores = {
         "obelics_words": float(len(words)),
         "obelics_character_repetition": character_repetition(text),
         "obelics_word_repetition": word_repetition(words),
-        "obelics_special_characters": len(_SPECIAL.findall(text)) / len(text) if text else 0.0,
+        "obelics_special_characters": special_characters(text),
         "obelics_stop_words": _share(words, word_list("stop_words")),
-        "obelics_punctuation": _share(pieces, _PUNCTUATION),
+        "obelics_punctuation": _share(tokens, _PUNCTUATION),
         "obelics_spam_words": _share(words, word_list("spam_words")),
     }
     if flagged_words is not None:

@@ -41,14 +41,15 @@ def measure_quality(text: str, words: Sequence[str] | None = None) -> Scores:
     A ratio with nothing to divide by is left out, so its rule passes: `words` is 0 then and says no.
     """
     words = split_words(text) if words is None else words
-    spelt = [word for word in words if word[0].isalnum() or any(map(str.isalnum, word))]
+    spelt = [word for word in words if word.isalnum() or any(map(str.isalnum, word))]
     scores: Scores = {"words": float(len(spelt))}
     if spelt:
         scores["mean_word_length"] = sum(map(len, spelt)) / len(spelt)
     if words:
+        alphabetic = sum(word.isalpha() or any(map(str.isalpha, word)) for word in spelt)
         scores["hash_ratio"] = text.count("#") / len(words)
         scores["ellipsis_ratio"] = (text.count("...") + text.count("…")) / len(words)
-        scores["alphabetic_words"] = sum(any(map(str.isalpha, word)) for word in spelt) / len(words)
+        scores["alphabetic_words"] = alphabetic / len(words)
         scores["stop_words"] = float(len(STOP_WORDS.intersection(words)))
     lines = text.splitlines()
     if lines:

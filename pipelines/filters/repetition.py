@@ -1,10 +1,15 @@
 """Gopher's repetition rules (arXiv 2112.11446, App. A.1.1, Table A1), counted as datatrove counts them."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
+import numpy as np
+
+from pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent
 from pipelines.filters.words import split_words
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
@@ -61,19 +66,27 @@ def count_duplicates(items: Iterable[str]) -> tuple[int, int]:
 
 def top_ngram_characters(words: Sequence[str], size: int) -> int:
     """Return the characters of the most frequent n-gram, blanks included, times its count; of ties the first seen."""
-    ngrams = Counter(zip(*(words[start:] for start in range(size)), strict=False))
-    if not ngrams:
+    counts = Counter(zip(*(words[start:] for start in range(size)), strict=False))
+    if not counts:
         return 0
-    ngram, count = max(ngrams.items(), key=lambda item: item[1])
+    ngram, count = max(counts.items(), key=itemgetter(1))
     return (sum(map(len, ngram)) + size - 1) * count
 
 
 def duplicate_ngram_characters(words: Sequence[str], size: int) -> int:
-    """Return the characters of repeated n-grams, greedily: a repeat counts once and is jumped over."""
+    """Return the characters of repeated n-grams, greedily: a repeat counts once and is jumped over.
+
+    n-grams are compared joined without blanks, as datatrove does.
+    """
+    ends = list(itertools.accumulate(map(len, words), initial=0))
+    return _greedy_duplicates("".join(words), ends, size)
+
+
+def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
     seen: set[str] = set()
     characters = index = 0
-    while index <= len(words) - size:
-        ngram = "".join(words[index : index + size])
+    while index < len(ends) - size:
+        ngram = joined[ends[index] : ends[index + size]]
         if ngram in seen:
             characters += len(ngram)
             index += size
@@ -81,6 +94,31 @@ def duplicate_ngram_characters(words: Sequence[str], size: int) -> int:
             seen.add(ngram)
             index += 1
     return characters
+
+
+def measure_ngrams(text: str, words: Sequence[str]) -> Scores:
+    """Measure the shares of a text's characters in its most frequent and in its repeated n-grams of words.
+
+    The same as `top_ngram_characters` and `duplicate_ngram_characters`, by hashes: a text without repeats, the
+    usual case, costs a sort a size and no string.
+    """
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    spaced = np.concatenate(([0], np.cumsum(lengths + 1)))
+    hashes = NgramHashes(" ".join((*words, "")), spaced)
+    scores: Scores = {}
+    for size in TOP_SIZES:
+        found = hashes.of(size)
+        first, count = most_frequent(found) if len(found) else (0, 0)
+        characters = int(spaced[first + size] - spaced[first] - 1) * count if count else 0
+        scores[f"top_{size}_gram"] = characters / len(text)
+    joined, ends = "".join(words), np.concatenate(([0], np.cumsum(lengths)))
+    hashes = NgramHashes(joined, ends)
+    for size in DUPLICATE_SIZES:
+        repeats = has_repeats(hashes.of(size))
+        scores[f"duplicate_{size}_gram"] = (
+            _greedy_duplicates(joined, ends.tolist(), size) / len(text) if repeats else 0.0
+        )
+    return scores
 
 
 def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:
@@ -98,11 +136,7 @@ def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:
         "duplicate_lines": line_count / len(lines),
         "duplicate_line_characters": line_characters / len(text),
     }
-    for size in TOP_SIZES:
-        scores[f"top_{size}_gram"] = top_ngram_characters(words, size) / len(text)
-    for size in DUPLICATE_SIZES:
-        scores[f"duplicate_{size}_gram"] = duplicate_ngram_characters(words, size) / len(text)
-    return scores
+    return scores | measure_ngrams(text, words)
 
 
 def rules(config: RepetitionConfig) -> tuple[Rule, ...]:

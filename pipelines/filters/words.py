@@ -2,15 +2,16 @@
 
 import re
 
-_WORD = re.compile(r"\d+(?:[.,]\d+)*(?!\w)|\w+(?:n't|n’t)?(?!\w)|\w+|\.{3,}|['’](?:s|re|ve|ll|d|m)\b|[^\w\s]")
-_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|$)")
+_WORD = re.compile(r"/?\w+(?:[./]\w+|,\d+|-\d\w*)*|['’](?:s|re|ve|ll|[dmt])\b|\.\.\.|[^\w\s]")
+# The look-behind and the possessive quantifiers keep a long run of marks linear.
+_SENTENCE_END = re.compile(r"[.!?…。！？](?<![.!?…。！？].)[.!?…。！？]*+[\"'”’)\]]*+(?=\s|$)")
 _CONTENT = re.compile(r"\w", re.ASCII)
 
 
 def split_words(text: str) -> list[str]:
-    """Return the tokens of a text: runs of letters and digits, numbers with their points, each other mark alone.
+    """Return the tokens of a text: words, numbers, endings such as 's, every other mark alone.
 
-    Near to spaCy's English tokens, which datatrove's filters count (docs/recipes.md lists the differences).
+    Near to spaCy's English tokens, which datatrove's filters count (docs/recipes.md has the differences).
     """
     return _WORD.findall(text)
 

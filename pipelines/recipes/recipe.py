@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from pipelines.dedup.minhash import MinHashConfig
 from pipelines.filters.boilerplate import BoilerplateConfig
 from pipelines.filters.c4 import C4Config
 from pipelines.filters.captions import CaptionConfig
@@ -25,6 +26,18 @@ from schemas.errors import ConfigError
 
 KINDS = ("interleaved", "pairs", "regions", "clips")
 TEXT_FILTERS = ("language", "repetition", "quality", "c4", "fineweb", "obelics")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WordListPaths:
+    """Word lists by path or URL, a word a line; a rule whose list is absent is not measured."""
+
+    bad_words: str | None = None
+    """Words that no page may hold: C4's rule (arXiv 1910.10683 §2.2: the LDNOOBW list)."""
+    flagged_words: str | None = None
+    """Words whose share OBELICS bounds (arXiv 2306.16527, Table 3)."""
+    common_words: str | None = None
+    """Words that most of a text must be among (arXiv 2306.16527, Table 3)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,28 +60,14 @@ class Filters:
     """FineWeb's own rules."""
     obelics: ObelicsConfig | None = None
     """OBELICS' paragraph and page rules."""
+    lists: WordListPaths = field(default_factory=WordListPaths)
+    """Word lists that some rules need."""
     pii: PiiConfig | None = None
     """Masks for personal data; absent = texts stay as they are."""
     captions: CaptionConfig | None = None
     """Rules for the text of a pair."""
     images: ImageConfig = field(default_factory=ImageConfig)
     """Rules for each image."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MinHashConfig:
-    """Near-duplicate texts by MinHash and banding."""
-
-    shingle_words: int = 5
-    """Words a shingle."""
-    bands: int = 14
-    """Bands; two texts are candidates when one band agrees."""
-    rows: int = 8
-    """32-bit hashes a band."""
-    rng_seed: int = 1
-    """Seed of the hash functions: the same on every worker."""
-    min_jaccard: float | None = None
-    """Exact Jaccard of the shingles that a candidate needs to the bucket's first; None takes all candidates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +138,10 @@ class Split:
 
     val: float = 0.0
     """Share of samples marked val."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.val <= 1.0:
+            raise ConfigError(f"split.val is {self.val}", remedy="a share from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas.images import reencode_png, strip_metadata
-from schemas.layout import IMAGE_EXTENSIONS, image_field, member_name
+from schemas.layout import image_field, member_name
 from schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
 
 _EXTENSION = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
@@ -44,6 +44,8 @@ class Sample:
     fields: dict[str, bytes]
     row: SidecarRow
     images: dict[str, StoredImage]
+    known: dict[str, Member] = field(default_factory=dict)
+    """Facts of image members that another dataset's sidecar already has."""
 
 
 def store_form(data: bytes, image_format: str) -> tuple[bytes, str]:
@@ -165,18 +167,15 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> S
 
 def members_of(sample: Sample, places: Sequence[tuple[str, int, int, str]]) -> tuple[Member, ...]:
     """Return the sidecar's members of a written sample from its (field, offset, size, sha256) in the tar."""
-    members = []
-    for field, offset, size, stored in places:
-        image = sample.images.get(field) if field.rsplit(".", 1)[-1] in IMAGE_EXTENSIONS else None
-        members.append(
-            Member(
-                field=field,
-                offset=offset,
-                size=size,
-                sha256=image.facts.sha256 if image else None,
-                stored_sha256=stored,
-                width=image.facts.width if image else None,
-                height=image.facts.height if image else None,
-            )
-        )
-    return tuple(members)
+    return tuple(_member(sample, *place) for place in places)
+
+
+def _member(sample: Sample, name: str, offset: int, size: int, stored: str) -> Member:
+    member = Member(field=name, offset=offset, size=size, stored_sha256=stored)
+    image, known = sample.images.get(name), sample.known.get(name)
+    if image is not None:
+        facts = image.facts
+        return replace(member, sha256=facts.sha256, width=facts.width, height=facts.height)
+    if known is not None:
+        return replace(member, sha256=known.sha256, width=known.width, height=known.height)
+    return member

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
@@ -207,7 +208,7 @@ def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
                 length = int(record.content_length)
                 wanted = record.record_type in (WarcRecordType.response, WarcRecordType.resource)
                 block = record.reader.read(min(length, 2 * limit)) if wanted else b""
-                if wanted and len(block) < min(length, 2 * limit):
+                if not record.headers.get("Content-Length") or (wanted and len(block) < min(length, 2 * limit)):
                     cut = "the record is cut off"
                     break
                 if wanted:
@@ -225,7 +226,7 @@ def _cut_at_end(path: str, last: int) -> str | None:
     """Say what is wrong when a file does not end where a record does, looking from its last record on."""
     tail = storage.read_bytes(path, last)
     if not tail.startswith(b"\x1f\x8b"):
-        return None if not tail or tail.endswith(b"\r\n\r\n") else "the last record is cut off"
+        return None if not tail or _is_whole(tail) else "the last record is cut off"
     while tail:
         member = zlib.decompressobj(31)
         try:
@@ -236,6 +237,13 @@ def _cut_at_end(path: str, last: int) -> str | None:
             return "the last gzip member is cut off"
         tail = member.unused_data
     return None
+
+
+def _is_whole(record: bytes) -> bool:
+    """Say whether an uncompressed record has all of its block and the blank lines behind it."""
+    head, separator, rest = record.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^content-length:\s*(\d+)\s*$", head)
+    return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
 
 
 def _read_record(record: Any, block: bytes, limit: int) -> WarcPage | Skipped:
