@@ -63,7 +63,7 @@ class _AllGather(torch.autograd.Function):
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
         ctx.rows = tensor.shape[0]
         gathered = tensor.new_empty((world_size() * tensor.shape[0], *tensor.shape[1:]))
-        dist.all_gather_into_tensor(gathered, tensor.contiguous())
+        dist.all_gather_single(gathered, tensor.contiguous())
         return gathered
 
     @staticmethod
@@ -85,6 +85,19 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     total = values.detach().clone()
     dist.all_reduce(total)
     return total / world_size()
+
+
+def same_on_all_ranks(value: int) -> bool:
+    """Say whether every rank has the same number."""
+    if world_size() == 1:
+        return True
+    ends = torch.tensor([value, -value], device=_group_device())
+    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
+    return int(ends[0]) == -int(ends[1])
+
+
+def _group_device() -> torch.device:
+    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
 
 
 def broadcast_model(model: nn.Module) -> None:

@@ -90,6 +90,8 @@ def train(
     distributed.broadcast_model(model)
     optimizer = make_optimizer(model, config)
     start = checkpoint.restore(model, optimizer, stream) if checkpoint else 0
+    if not distributed.same_on_all_ranks(start):
+        raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
     run = _Run(model, objective, stream, config, optimizer, next(model.parameters()).device)
     evaluation: dict[str, float] = {}
     report, saved = None, checkpoint.latest() if checkpoint else None

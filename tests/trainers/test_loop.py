@@ -215,7 +215,9 @@ def _train_on_ranks() -> dict[str, torch.Tensor]:
 
     result = train(model, toy_objective, Half(), toy_config(steps=5))
     assert result.report is not None
-    return states(model) | {"loss": torch.tensor(result.report.loss), "samples": torch.tensor(result.report.samples)}
+    same = [distributed.same_on_all_ranks(4), distributed.same_on_all_ranks(distributed.rank())]
+    facts = {"loss": result.report.loss, "samples": result.report.samples, "same": same}
+    return states(model) | {name: torch.tensor(value) for name, value in facts.items()}
 
 
 def test_two_ranks_train_as_one_with_the_global_batch(tmp_path: Path) -> None:
@@ -225,6 +227,7 @@ def test_two_ranks_train_as_one_with_the_global_batch(tmp_path: Path) -> None:
     assert torch.allclose(first["weight"], alone["weight"], atol=1e-6)
     assert torch.allclose(first["loss"], alone["loss"], rtol=1e-5)
     assert int(first["samples"]) == 20
+    assert first["same"].tolist() == [True, False]
 
 
 def _train_on_ranks_alone() -> dict[str, torch.Tensor]:
