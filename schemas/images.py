@@ -4,9 +4,11 @@ Headers are parsed here, in bounded time and without a decoder, so a picture's s
 memory is spent on it. Decoders see only the formats of the allow-list.
 """
 
+import contextlib
 import io
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,7 +18,6 @@ from PIL import Image, ImageCms
 
 MAX_PIXELS = 89_478_485
 """Of one picture: Pillow's own warning level, about 256 MB as RGB."""
-MAX_SIDE = 65_535
 MAX_FRAMES = 10_000
 MAX_JPEG_SCANS = 200
 """A progressive JPEG may repeat full-size scans for ever; real encoders write about ten."""
@@ -54,7 +55,7 @@ class ImageHeader(NamedTuple):
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+def read_header(data: bytes, *, max_pixels: int | None = None) -> ImageHeader:
     """Return format, size, frames and orientation from the header alone.
 
     ImageError: not_an_image, truncated_header, malformed_header, no_pixels, too_many_pixels, too_many_frames,
@@ -70,10 +71,10 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     raise ImageError("not_an_image")
 
 
-def _check(header: ImageHeader, max_pixels: int) -> ImageHeader:
+def _check(header: ImageHeader, max_pixels: int | None) -> ImageHeader:
     if header.width < 1 or header.height < 1:
         raise ImageError("no_pixels")
-    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
+    if max_pixels is not None and header.width * header.height > max_pixels:
         raise ImageError("too_many_pixels", f"{header.width} x {header.height}")
     if header.frames > MAX_FRAMES:
         raise ImageError("too_many_frames")
@@ -382,7 +383,9 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         grey = np.clip(values >> 8, 0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode == "P" or (image.mode in ("RGB", "L", "1") and "transparency" in image.info):
-        image = image.convert("RGBA" if "transparency" in image.info or image.palette.mode == "RGBA" else "RGB")
+        image = image.convert(
+            "RGBA" if "transparency" in image.info or (image.palette and image.palette.mode == "RGBA") else "RGB"
+        )
     image = _to_srgb(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         image = image.convert("RGBA")
@@ -415,3 +418,141 @@ def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
+
+
+def reencode_png(data: bytes) -> bytes:
+    """Return an image as PNG: what a tar holds of formats that readers do not know (GIF, AVIF)."""
+    sink = io.BytesIO()
+    Image.fromarray(decode_rgb(data)).save(sink, "PNG", compress_level=6)
+    return sink.getvalue()
+
+
+# --- Private metadata -------------------------------------------------------------------------------------------
+
+_PNG_KEPT = frozenset(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI sBIT bKGD pHYs acTL fcTL fdAT".split(b" ")
+)
+_WEBP_DROPPED = frozenset((b"EXIF", b"XMP "))
+_ICC = b"ICC_PROFILE\0"
+
+
+def strip_metadata(data: bytes) -> bytes:
+    """Remove what is not needed to show an image, without re-encoding: EXIF, XMP, IPTC, C2PA, comments, texts.
+
+    Kept: the orientation (as an EXIF block of that alone), the ICC profile, Adobe's colour transform. What follows
+    the end of a JPEG (a second picture, a video) goes too. Bytes that do not parse come back as they are.
+    """
+    try:
+        header = read_header(data)
+        strip = {"jpeg": _strip_jpeg, "png": _strip_png, "webp": _strip_webp}.get(header.format)
+        return data if strip is None else strip(data, header.orientation)
+    except (ImageError, IndexError, struct.error):
+        return data
+
+
+def _exif_of(orientation: int) -> bytes:
+    """Return a TIFF block that holds the orientation alone."""
+    return b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def _strip_jpeg(data: bytes, orientation: int) -> bytes:
+    parts = [data[:2]]
+    exif = b"Exif\0\0" + _exif_of(orientation)
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif if orientation != 1 else b""
+    for marker, start, end in _jpeg_segments(data):
+        if marker == 0xDA:
+            return b"".join((*parts, segment, data[start : _end_of_jpeg(data, start)]))
+        kept = not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+        kept |= marker == 0xE0 and data[start + 4 : start + 9] == b"JFIF\0"
+        kept |= marker == 0xE2 and data[start + 4 : start + 16] == _ICC
+        kept |= marker == 0xEE and data[start + 4 : start + 9] == b"Adobe"
+        if kept:
+            parts.append(data[start:end])
+        if segment and (marker == 0xE0 or kept):
+            parts.append(segment)
+            segment = b""
+    return data
+
+
+def _end_of_jpeg(data: bytes, at: int) -> int:
+    """Return where the picture ends: after EOI, or at the end of bytes that were cut short."""
+    while at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return at + 2
+        found = _ENTROPY_END.search(data, at + 2 + (data[at + 2] << 8 | data[at + 3]))
+        if found is None:
+            return len(data)
+        at = found.start()
+    return len(data) if data[at + 1 : at + 2] != b"\xd9" else at + 2
+
+
+def _strip_png(data: bytes, orientation: int) -> bytes:
+    parts = [_PNG]
+    for kind, start, end in _png_chunks(data):
+        if kind == b"IDAT" and orientation != 1:
+            body = b"eXIf" + _exif_of(orientation)
+            parts.append(struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)))
+            orientation = 1
+        if kind in _PNG_KEPT:
+            parts.append(data[start:end])
+    return b"".join(parts)
+
+
+def _strip_webp(data: bytes, orientation: int) -> bytes:
+    chunks = [data[start:end] for kind, start, end in _riff_chunks(data) if kind not in _WEBP_DROPPED]
+    flags = 0x08 if orientation != 1 else 0
+    for at, chunk in enumerate(chunks):
+        if chunk[:4] == b"VP8X":
+            chunks[at] = chunk[:8] + bytes([chunk[8] & ~0x0C | flags]) + chunk[9:]
+    if flags:
+        body = _exif_of(orientation)
+        chunks.append(b"EXIF" + struct.pack("<I", len(body)) + body)
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+# --- Opt-outs ---------------------------------------------------------------------------------------------------
+
+_MINING = (b"cawg.training-mining", b"c2pa.training-mining")
+
+
+def opt_out_of_metadata(data: bytes) -> str | None:
+    """Return the name of an opt-out inside an image's metadata; None when there is none.
+
+    iptc_data_mining: a PLUS DataMining value that prohibits (IPTC 2023.1). c2pa_training_mining: an assertion with a
+    use that is notAllowed or constrained. A scan of bytes, and of what a
+    PNG's compressed text inflates to.
+    """
+    for text in (data, *_inflated_texts(data)):
+        if b"DMI-PROHIBITED" in text:
+            return "iptc_data_mining"
+        for name in _MINING:
+            place = text.find(name)
+            while place >= 0:
+                near = text[place : place + 4_096]
+                if b"notAllowed" in near or b"constrained" in near:
+                    return "c2pa_training_mining"
+                place = text.find(name, place + 1)
+    return None
+
+
+def _inflated_texts(data: bytes) -> Iterator[bytes]:
+    """Yield a PNG's compressed texts, each cut at MAX_METADATA bytes."""
+    if data[:8] != _PNG:
+        return
+    with contextlib.suppress(ImageError, struct.error):
+        for kind, start, end in _png_chunks(data):
+            if kind in (b"zTXt", b"iTXt"):
+                _, _, rest = data[start + 8 : end - 4].partition(b"\0")
+                if kind == b"zTXt":
+                    yield from _inflate(rest[1:])
+                elif rest[:1] == b"\1":
+                    yield from _inflate(rest[2:].partition(b"\0")[2].partition(b"\0")[2])
+
+
+def _inflate(data: bytes) -> Iterator[bytes]:
+    try:
+        yield zlib.decompressobj().decompress(data, MAX_METADATA)
+    except zlib.error:
+        return

@@ -1,113 +1,101 @@
-"""Small datasets for tests: tars, sidecars and a manifest, written by the same code as a build's."""
+"""Writes small datasets of pairs as the pipelines would: tar, sidecar, manifest."""
 
 import hashlib
 import io
-import json
-from collections.abc import Iterable, Mapping
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image
 
-from pipelines.store.tars import WrittenMember, write_shard
-from schemas import arrow, layout, tables
-from schemas.images import ImageError, read_header
+from schemas import tables
+from schemas.identity import make_key
 from schemas.manifest import Manifest, make_digest, write_manifest
 from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 
+COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 220), "yellow": (240, 220, 40)}
 
-def make_image(number: int = 0, size: tuple[int, int] = (48, 40), format: str = "JPEG") -> bytes:
-    """Return an encoded picture (width, height) that depends on its number."""
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    image: bytes
+    text: str
+    split: str = "train"
+    extension: str = "jpg"
+
+
+def coloured_pairs(count: int, split: str = "train", first: int = 0) -> list[Pair]:
+    """Return pictures of squares and discs in four colours, each with its text."""
+    return [_coloured_pair(number, split) for number in range(first, first + count)]
+
+
+def _coloured_pair(number: int, split: str) -> Pair:
     rng = np.random.default_rng(number)
-    small = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    sink = io.BytesIO()
-    Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(sink, format)
-    return sink.getvalue()
+    name = list(COLOURS)[number % 4]
+    shape = ("square", "disc")[number // 4 % 2]
+    canvas = np.full((64, 72, 3), rng.integers(120, 256), np.uint8)
+    x, y, side = int(rng.integers(24, 48)), int(rng.integers(24, 40)), int(rng.integers(12, 20))
+    if shape == "disc":
+        cv2.circle(canvas, (x, y), side, COLOURS[name], -1)
+    else:
+        cv2.rectangle(canvas, (x - side, y - side), (x + side, y + side), COLOURS[name], -1)
+    return Pair(encode_jpeg(canvas), f"a {name} {shape}, number {number % 7}", split)
 
 
-def make_pairs(count: int, start: int = 0) -> list[tuple[str, dict[str, bytes]]]:
-    """Return `count` pair samples: keys spread over all shards, a small JPEG, a text and a JSON."""
-    return [
-        (
-            hashlib.md5(str(number).encode()).hexdigest(),
-            {
-                "jpg": make_image(number),
-                "txt": f"picture {number}".encode(),
-                "json": json.dumps({"n": number}).encode(),
-            },
-        )
-        for number in range(start, start + count)
-    ]
+def encode_jpeg(rgb: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(".jpg", rgb[:, :, ::-1])[1].tobytes())
 
 
-def _member(key: str, fields: Mapping[str, bytes], written: WrittenMember) -> Member:
-    size: tuple[int | None, int | None] = (None, None)
-    try:
-        size = read_header(fields[written.field]).displayed
-    except ImageError:
-        pass
-    identity = written.sha256 if layout.extension_of(written.field) in layout.IMAGE_EXTENSIONS else None
-    return Member(
-        field=written.field, offset=written.offset, size=written.size, sha256=identity,
-        stored_sha256=written.sha256, width=size[0], height=size[1],
-    )  # fmt: skip
-
-
-def _entry(name: str, data: bytes, rows: int | None = None) -> FileEntry:
-    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=rows)
-
-
-def write_one(folder: Path, index: int, samples: list[tuple[str, dict[str, bytes]]], split: str) -> ShardEntry:
-    """Write one shard with its sidecar and statistics."""
-    stem = layout.shard_stem(index)
-    written, sha256, size = write_shard(str(folder / f"{stem}.tar"), samples)
-    rows = []
-    for (key, fields), (_, members) in zip(samples, written, strict=True):
-        listed = tuple(_member(key, fields, member) for member in members)
-        image = next((member for member in listed if member.sha256), None)
-        text = fields.get("txt", b"").decode("utf-8", "replace")
-        rows.append(
-            SidecarRow(
-                key=key, url=f"http://example.com/{key}", caption=text or None, text_length=len(text),
-                images=sum(1 for member in listed if member.sha256), split=split, members=listed,
-                width=image.width if image else None, height=image.height if image else None,
-                sha256=image.sha256 if image else None, stored_sha256=image.stored_sha256 if image else None,
-            )
-        )  # fmt: skip
-    data = tables.write_records(str(folder / f"{stem}.parquet"), SidecarRow, rows, sort_by=["key"])
-    stats = json.dumps({"count": len(rows), "successes": len(rows)}).encode()
-    (folder / f"{stem}_stats.json").write_bytes(stats)
-    digest = tables.rows_digest(arrow.to_table(SidecarRow, rows), sort_by=["key"])
-    sidecar = FileEntry(
-        name=f"{stem}.parquet", sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=len(rows),
-        rows_digest=digest,
-    )  # fmt: skip
-    tar = FileEntry(name=f"{stem}.tar", sha256=sha256, bytes=size)
-    return ShardEntry(
-        index=index, tar=tar, sidecar=sidecar, stats=_entry(f"{stem}_stats.json", stats), samples=len(rows)
-    )
-
-
-def make_dataset(
-    folder: Path | str,
-    kind: str,
-    samples: Iterable[tuple[str, dict[str, bytes]]],
-    *,
-    shards: int = 4,
-    split: str = "train",
-) -> str:
-    """Write a dataset of `kind` from (key, {field: bytes}) samples; keys are 32 hex digits. Return its path."""
-    folder = Path(folder)
+def write_pairs(folder: Path, pairs: Sequence[Pair]) -> str:
+    """Write one shard of pairs and return the dataset's path."""
+    keyed = sorted((make_key("pair", str(number), pair.text), pair) for number, pair in enumerate(pairs))
     folder.mkdir(parents=True, exist_ok=True)
-    parts: dict[int, list[tuple[str, dict[str, bytes]]]] = {}
-    for key, fields in sorted(samples, key=lambda sample: sample[0]):
-        parts.setdefault(layout.shard_of(key, shards), []).append((key, fields))
-    entries = tuple(write_one(folder, index, part, split) for index, part in sorted(parts.items()))
-    sizes = {entry.tar.name: entry.samples for entry in entries}
-    (folder / layout.SIZES).write_text(json.dumps(sizes, sort_keys=True))
+    rows = []
+    with tarfile.open(folder / "00000.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, pair in keyed:
+            fields = {pair.extension: pair.image, "json": b"{}", "txt": pair.text.encode()}
+            members = tuple(_add(tar, key, field, data) for field, data in sorted(fields.items()))
+            rows.append(
+                SidecarRow(
+                    key=key,
+                    url=f"http://x/{key}",
+                    caption=pair.text,
+                    text_length=len(pair.text),
+                    images=1,
+                    split=pair.split,
+                    members=members,
+                )
+            )
+    tables.write_records(str(folder / "00000.parquet"), SidecarRow, rows, sort_by=["key"])
+    (folder / "00000_stats.json").write_text("{}")
+    entries = [_entry(folder, f"00000{end}") for end in (".tar", ".parquet", "_stats.json")]
+    shards = (ShardEntry(index=0, tar=entries[0], sidecar=entries[1], stats=entries[2], samples=len(rows)),)
     manifest = Manifest(
-        recipe="test", kind=kind, config="{}", inputs=(), shard_count=shards, samples=sum(sizes.values()), counts=(),
-        shards=entries, tables=(), digest=make_digest("{}", entries, ()),
-    )  # fmt: skip
+        recipe="test",
+        kind="pairs",
+        config="{}",
+        inputs=(),
+        shard_count=1,
+        samples=len(rows),
+        counts=(),
+        shards=shards,
+        tables=(),
+        digest=make_digest("{}", shards, ()),
+    )
     write_manifest(str(folder), manifest)
     return str(folder)
+
+
+def _add(tar: tarfile.TarFile, key: str, field: str, data: bytes) -> Member:
+    info = tarfile.TarInfo(f"{key}.{field}")
+    info.size = len(data)
+    offset = tar.offset + tarfile.BLOCKSIZE
+    tar.addfile(info, io.BytesIO(data))
+    return Member(field=field, offset=offset, size=len(data), stored_sha256=hashlib.sha256(data).hexdigest())
+
+
+def _entry(folder: Path, name: str) -> FileEntry:
+    data = (folder / name).read_bytes()
+    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))

@@ -1,74 +1,25 @@
 """The loader: one rank's share of a dataset or a mixture, resumable at the exact sample on any world size."""
 
 import os
-import threading
-from collections import Counter, OrderedDict, deque
+import sys
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from schemas.errors import ConfigError, DamageError, InputError
-from trainers.stream import batches as assembling
-from trainers.stream.index import DatasetIndex, ShardIndex, open_index, read_shard
+from trainers.stream.batches import Batches, Plan, Transform
+from trainers.stream.index import open_index
 from trainers.stream.mixing import Mixing, Mixture
-from trainers.stream.order import EpochOrder
 from trainers.stream.reading import ShardFiles, read_members, verify_members
 from trainers.stream.samples import Sample, SampleError, make_sample
+from trainers.stream.sources import Place, Source
 
 STATE_VERSION = 1
 PLAN = 256
 """Positions that are located at once."""
 SKIPPED_LISTED = 1000
-
-
-class Place(NamedTuple):
-    """Where one position's sample lies: data set, its epoch, shard and row."""
-
-    dataset: int
-    epoch: int
-    shard: int
-    row: int
-
-
-class Source:
-    """One data set of a stream: its index, the orders of its current epochs and its loaded sidecars."""
-
-    def __init__(self, name: str, index: DatasetIndex, *, rng_seed: int, block_shards: int, shuffle: bool) -> None:
-        self.name, self.index, self.samples = name, index, index.samples
-        self._order = {"rng_seed": rng_seed, "block_shards": block_shards, "shuffle": shuffle}
-        self._epochs: OrderedDict[int, EpochOrder] = OrderedDict()
-        self._shards: OrderedDict[int, tuple[ShardIndex, np.ndarray | None]] = OrderedDict()
-        self._held = 2 * block_shards + 2
-        self._lock = threading.Lock()
-
-    def locate(self, epoch: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (shards, samples of the shard) of positions of an epoch."""
-        if epoch not in self._epochs:
-            self._epochs[epoch] = EpochOrder(self.index.counts, epoch=epoch, **self._order)  # type: ignore[arg-type]
-            while len(self._epochs) > 2:
-                self._epochs.popitem(last=False)
-        return self._epochs[epoch].locate(positions)
-
-    def shard(self, number: int, *, verify: bool) -> tuple[ShardIndex, np.ndarray | None]:
-        """Return a shard's index, and the rows of the split when there is one."""
-        with self._lock:
-            if number in self._shards:
-                self._shards.move_to_end(number)
-                return self._shards[number]
-        entry = self.index.shards[number]
-        loaded = read_shard(self.index.path, entry, hashes=verify)
-        split = self.index.split
-        rows = None
-        if split is not None:
-            from trainers.stream.index import split_rows
-
-            rows = split_rows(self.index.path, entry, split)
-        with self._lock:
-            self._shards[number] = loaded, rows
-            while len(self._shards) > self._held:
-                self._shards.popitem(last=False)
-        return loaded, rows
 
 
 class StreamingDataset:
@@ -81,7 +32,7 @@ class StreamingDataset:
 
     def __init__(
         self,
-        source: str | Mixture,
+        source: str | Mixture | Mapping[str, float],
         rng_seed: int = 0,
         rank: int | None = None,
         world_size: int | None = None,
@@ -92,7 +43,9 @@ class StreamingDataset:
         on_error: str = "skip",
         verify: bool = False,
     ) -> None:
-        """Open the indexes. rank and world_size default to RANK and WORLD_SIZE of the environment, else 0 and 1.
+        """Open the indexes of a folder, a Mixture, or {folder: weight}.
+
+        rank and world_size default to RANK and WORLD_SIZE of the environment, else 0 and 1.
 
         `verify` checks each member's sha256 as it is read. `on_error` is skip or raise.
         """
@@ -104,17 +57,19 @@ class StreamingDataset:
             raise ConfigError(f"block_shards {block_shards}", remedy="use 1 or more")
         _check_on_error(on_error)
         self.rng_seed, self._on_error, self._verify = rng_seed, on_error, verify
-        paths = {"": source} if isinstance(source, str) else dict(source.datasets)
+        mixture = _mixture_of(source)
+        paths = {"": mixture} if isinstance(mixture, str) else dict(mixture.datasets)
         names = tuple(sorted(paths))
         self.sources = [
             Source(name, open_index(paths[name], split), rng_seed=rng_seed, block_shards=block_shards, shuffle=shuffle)
             for name in names
         ]
-        self._mixing = None if isinstance(source, str) else Mixing(names, source)
         sizes = np.asarray([source.samples for source in self.sources], dtype=np.int64)
-        self.epoch_samples = (
-            int(sizes[0]) if isinstance(source, str) else Mixing(names, source).epoch_length(sizes, source.exhaustion)
-        )
+        self._mixing = None if isinstance(mixture, str) else Mixing(names, mixture)
+        self.epoch_samples = int(sizes[0])
+        """Samples of one epoch over all ranks; of a mixture, its draws until its `exhaustion`."""
+        if self._mixing is not None and not isinstance(mixture, str):
+            self.epoch_samples = self._mixing.epoch_length(sizes, mixture.exhaustion)
         self._epoch, self._position, self._moves = 0, 0, 0
         self._files = ShardFiles()
         self.skipped: Counter[str] = Counter()
@@ -125,6 +80,11 @@ class StreamingDataset:
     def __len__(self) -> int:
         """Samples of one epoch that belong to this rank."""
         return len(range(self.rank, self.epoch_samples, self.world_size))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the data sets hold."""
+        return tuple(source.index.kind for source in self.sources)
 
     # --- state ---
 
@@ -180,7 +140,7 @@ class StreamingDataset:
                 here = epochs == epoch
                 shards, rows = source.locate(int(epoch), inside[here])
                 for at, shard, row in zip(mine[here].tolist(), shards.tolist(), rows.tolist(), strict=True):
-                    found[at] = Place(int(number), int(epoch), shard, row)
+                    found[at] = Place(int(positions[at]), int(number), int(epoch), shard, row)
         return found  # type: ignore[return-value]
 
     def read(self, place: Place) -> tuple[str, dict[str, bytes]]:
@@ -258,14 +218,14 @@ class StreamingDataset:
         self,
         batch_size: int,
         *,
-        transform: "assembling.Transform",
+        transform: Transform,
         workers: int = 2,
         prefetch: int = 2,
         on_error: str | None = None,
         epochs: int | None = None,
         last: str = "pad",
-    ) -> Iterator[dict[str, Any]]:
-        """Yield batches of this rank without end, or to the end of the `epochs`-th epoch from here.
+    ) -> Batches:
+        """Return the iterator over batches of this rank without end, or to the end of the `epochs`-th epoch from here.
 
         A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy without torch), and
         "keys" (list of str) and "valid" (bool [B]): a sample that was skipped keeps its place, filled with a
@@ -273,11 +233,11 @@ class StreamingDataset:
         """
         _refuse_loader_workers()
         _check_on_error(on_error or self._on_error)
-        plan = assembling.Plan(
+        plan = Plan(
             batch_size=batch_size, workers=workers, prefetch=prefetch, on_error=on_error or self._on_error,
             epochs=epochs, last=last,
         )  # fmt: skip
-        return assembling.batches(self, plan, transform)
+        return Batches(self, plan, transform)
 
     def close(self) -> None:
         """Close the open tars."""
@@ -305,6 +265,16 @@ class StreamingDataset:
         return self._moves
 
 
+def _mixture_of(source: str | Mixture | Mapping[str, float]) -> str | Mixture:
+    """Turn {folder: weight} into a mixture whose names are numbers, so that a state outlives a move of the folders."""
+    if isinstance(source, str | Mixture):
+        return source
+    if len(source) == 1:
+        return next(iter(source))
+    named = {f"{number:03d}": path for number, path in enumerate(source)}
+    return Mixture(datasets=named, weights={name: source[path] for name, path in named.items()})
+
+
 def _check_on_error(on_error: str) -> None:
     if on_error not in ("skip", "raise"):
         raise ConfigError(f"on_error {on_error!r}", remedy="use skip or raise")
@@ -312,8 +282,6 @@ def _check_on_error(on_error: str) -> None:
 
 def _refuse_loader_workers() -> None:
     """Refuse to run inside a DataLoader's worker process, where the main process's state would never move."""
-    import sys
-
     data = sys.modules.get("torch.utils.data")
     if data is not None and data.get_worker_info() is not None:
         raise ConfigError(

@@ -6,6 +6,8 @@ import numpy as np
 from schemas.images import decode_rgb
 from trainers.stream.order import mix
 
+cv2.setNumThreads(0)
+
 
 def sample_rng(rng_seed: int, epoch: int, key: str) -> np.random.Generator:
     """Return the generator of one sample in one epoch: the same on any rank, worker or resume."""
@@ -15,7 +17,7 @@ def sample_rng(rng_seed: int, epoch: int, key: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=state))
 
 
-def decode_for(data: bytes, side: int) -> np.ndarray:
+def decode_near(data: bytes, side: int) -> np.ndarray:
     """Decode to uint8 RGB (H, W, 3), scaled down where that is free and both sides stay at least `side`."""
     return decode_rgb(data, min_side_at_least=side)
 
@@ -40,14 +42,14 @@ def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR if not shrinks else cv2.INTER_AREA)
 
 
-def resize_shorter(image: np.ndarray, side: int) -> np.ndarray:
+def resize_short(image: np.ndarray, side: int) -> np.ndarray:
     """Resize so that the shorter side is `side` pixels."""
     rows, columns = image.shape[:2]
     scale = side / min(rows, columns)
     return resize(image, max(side, round(columns * scale)), max(side, round(rows * scale)))
 
 
-def center_crop(image: np.ndarray, side: int) -> np.ndarray:
+def centre_crop(image: np.ndarray, side: int) -> np.ndarray:
     """Return the square of `side` pixels in the middle; the image must be at least that large."""
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return image[top : top + side, left : left + side]
@@ -77,15 +79,16 @@ def random_resized_crop(
         if 0 < wide <= columns and 0 < high <= rows:
             top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
             return resize(image[top : top + high, left : left + wide], side, side)
-    return center_crop(resize_shorter(image, side), side)
+    return centre_crop(resize_short(image, side), side)
 
 
-def pad_square(image: np.ndarray, side: int, fill: int = 127) -> np.ndarray:
-    """Resize keeping the aspect so that the longer side is `side`, and pad to a square with `fill`."""
+def pad_to_square(image: np.ndarray, side: int, fill: tuple[int, int, int]) -> np.ndarray:
+    """Resize so that the longer side is `side` and pad the other with a colour (Flamingo, arXiv 2204.14198, 4.1.4)."""
     rows, columns = image.shape[:2]
     scale = side / max(rows, columns)
     image = resize(image, max(1, round(columns * scale)), max(1, round(rows * scale)))
-    square = np.full((side, side, 3), fill, dtype=np.uint8)
+    square = np.empty((side, side, 3), dtype=np.uint8)
+    square[:] = fill
     top, left = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
     square[top : top + image.shape[0], left : left + image.shape[1]] = image
     return square

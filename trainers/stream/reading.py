@@ -1,5 +1,6 @@
 """Bytes of samples by place: pread on local tars, range reads elsewhere; nothing of a tar becomes a path."""
 
+import hashlib
 import os
 import threading
 from collections import OrderedDict
@@ -163,8 +164,6 @@ def _add(members: dict[str, bytes], field: str, data: bytes) -> None:
 
 def verify_members(shard: ShardIndex, row: int, members: dict[str, bytes], digests: Sequence[str]) -> None:
     """Raise SampleError hash_differs when a member's bytes are not those that were written."""
-    import hashlib
-
     for at, digest in zip(range(shard.starts[row], shard.starts[row + 1]), digests, strict=True):
         data = members.get(shard.fields[shard.codes[at]])
         if data is not None and digest and hashlib.sha256(data).hexdigest() != digest:

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -155,4 +155,9 @@ def read_arrays(data: bytes) -> dict[str, np.ndarray]:
         raise SampleError("bad_regions", str(error)) from error
 
 
-_MAKERS = {"pairs": _pair, "interleaved": _interleaved, "clips": _clip, "regions": _regions}
+_MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], Sample]] = {
+    "pairs": _pair,
+    "interleaved": _interleaved,
+    "clips": _clip,
+    "regions": _regions,
+}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError, DamageError, InputError
-from tests.trainers.datasets import make_dataset, make_pairs
+from tests.trainers.stream.datasets import make_dataset, make_pairs
 from trainers.stream import Mixture, StreamingDataset
 
 SAMPLES = 61
@@ -204,8 +204,6 @@ def test_what_is_refused(pairs: str, tmp_path: Path) -> None:
 
 
 def test_a_split_is_a_dataset_of_its_own(tmp_path: Path) -> None:
-    from tests.trainers.datasets import write_one  # noqa: F401
-
     path = make_dataset(tmp_path, "pairs", make_pairs(9), split="val")
     assert len(keys_of(path, split="val")) == 9
 

@@ -1,0 +1,59 @@
+"""Reference text of a page -> how much of each candidate belongs to it: what the block classifier learns."""
+
+from bisect import bisect
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.wcxb import tokens
+
+_LONG = 5
+_NEAR = 25
+"""Candidates around a recognised one among which a short text is looked for."""
+
+
+def labels(texts: Sequence[Sequence[str]], reference: str) -> np.ndarray:
+    """Return for the words of each candidate the share that stands in the reference text, (n,) float32.
+
+    A text of five words and more is recognised by its word triples. A shorter one counts when it stands in the
+    reference near the texts that were recognised around it, or is a line of it.
+    """
+    words = tokens(reference)
+    places = _places(words)
+    out = np.zeros(len(texts), np.float32)
+    found: list[tuple[int, int]] = []
+    for row, text in enumerate(texts):
+        if len(text) >= _LONG:
+            hits = [places.get(triple) for triple in zip(text, text[1:], text[2:], strict=False)]
+            out[row] = sum(hit is not None for hit in hits) / len(hits)
+            if out[row] > 0.5:
+                expected = found[-1][1] if found else 0
+                first = next(hit for hit in hits if hit)
+                found.append((row, min(first, key=lambda place: abs(place - expected))))
+    lines = {" ".join(tokens(line)) for line in reference.split("\n")}
+    for row, text in enumerate(texts):
+        if 0 < len(text) < _LONG:
+            out[row] = _short(row, " ".join(text), found, words, lines)
+    return out
+
+
+def _places(words: list[str]) -> dict[tuple[str, str, str], list[int]]:
+    places: dict[tuple[str, str, str], list[int]] = {}
+    for at in range(len(words) - 2):
+        places.setdefault((words[at], words[at + 1], words[at + 2]), []).append(at)
+    return places
+
+
+def _short(row: int, text: str, found: list[tuple[int, int]], words: list[str], lines: set[str]) -> float:
+    at = bisect(found, (row, -1))
+    before = found[at - 1] if at else None
+    after = found[at] if at < len(found) else None
+    distances = [abs(row - item[0]) for item in (before, after) if item]
+    near = not distances or min(distances) <= _NEAR
+    begin, end = sorted((before[1] if before else 0, after[1] if after else len(words)))
+    window = " ".join(words[max(begin - 15, 0) : end + 40])
+    if near and f" {text} " in f" {window} ":
+        return 1.0
+    if text in lines and len(text) > 3:
+        return 0.6 if near else 0.3
+    return 0.0

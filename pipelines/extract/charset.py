@@ -1,0 +1,108 @@
+"""Bytes of a page -> text: the charset is found as a browser does, then checked against the bytes themselves.
+
+Order: byte order mark, `charset` of the Content-Type header, `meta` in the first 1,024 bytes, detection, windows-1252.
+Two corrections that browsers do not make: bytes that are valid multi-byte UTF-8 are UTF-8 whatever a single-byte label
+says, and a UTF-8 label over bytes that are mostly not UTF-8 is set aside.
+"""
+
+import codecs
+import re
+
+from resiliparse.parse.encoding import detect_encoding
+
+_META = re.compile(rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_HEADER = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
+_META_BYTES = 1024
+_DETECT_BYTES = 65536
+_LABELS = {
+    "iso-8859-1": "cp1252",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "ascii": "cp1252",
+    "us-ascii": "cp1252",
+    "windows-1252": "cp1252",
+    "iso-8859-9": "cp1254",
+    "iso-8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "x-sjis": "cp932",
+    "utf8": "utf-8",
+    "unicode": "utf-8",
+}
+_TEXT_CODECS = re.compile(
+    r"utf-(8|16|32)|cp\d+|iso8859|latin|gb|big5|euc|shift|koi8|mac|johab|hz|iso2022|ptcp|tis|ascii"
+)
+
+
+def codec_of(label: str) -> str | None:
+    """Return Python's codec for a web charset label (the Encoding standard's aliases), or None if there is none."""
+    name = label.strip().lower()
+    try:
+        found = codecs.lookup(_LABELS.get(name, name)).name
+    except (LookupError, ValueError):
+        return None
+    return found if _TEXT_CODECS.match(found) else None
+
+
+def declared(html: bytes, content_type: str | None = None) -> str | None:
+    """Return the codec that a byte order mark, the header or a meta element declares, in that order, or None."""
+    for mark, name in _BOMS:
+        if html.startswith(mark):
+            return name
+    header = _HEADER.search(content_type) if content_type else None
+    if header and (codec := codec_of(header.group(1))):
+        return codec
+    meta = _META.search(html, 0, _META_BYTES)
+    codec = codec_of(meta.group(1).decode("ascii")) if meta else None
+    # A meta element that could be read as ASCII cannot stand in a UTF-16 document: the standard says UTF-8.
+    return "utf-8" if codec and codec.startswith(("utf-16", "utf-32")) else codec
+
+
+def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
+    """Return (text, codec name). Every byte string decodes; what cannot be read becomes U+FFFD."""
+    label = declared(html, content_type)
+    if label is not None and label.startswith(("utf-16", "utf-32")):
+        return _lenient(html, label), label
+    try:
+        text = html.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return _decode_other(html, label)
+    if label is None or not html.isascii():
+        return text, "utf-8"
+    if label.startswith(("iso2022", "hz")):
+        return _lenient(html, label), label
+    return text, label
+
+
+def _decode_other(html: bytes, label: str | None) -> tuple[str, str]:
+    """Decode bytes that are not valid UTF-8 as a whole."""
+    lenient = html.decode("utf-8", "replace")
+    broken = lenient.count("�")
+    mostly_utf8 = broken * 20 < len(html) - len(lenient) + broken
+    if label == "utf-8" or label is None:
+        if mostly_utf8:
+            return lenient.removeprefix("\ufeff"), "utf-8"
+        label = _detected(html)
+    return _lenient(html, label), label
+
+
+def _detected(html: bytes) -> str:
+    try:
+        found = codec_of(detect_encoding(html[:_DETECT_BYTES]) or "")
+    except (ValueError, LookupError, RuntimeError):
+        found = None
+    return "cp1252" if found in (None, "utf-8") else str(found)
+
+
+def _lenient(html: bytes, codec: str) -> str:
+    try:
+        return html.decode(codec, "replace").removeprefix("\ufeff")
+    except (UnicodeError, ValueError):  # a few multi-byte codecs raise in spite of "replace"
+        return html.decode("cp1252", "replace")

@@ -1,0 +1,119 @@
+"""Main content as learned: a small convolutional network over a page's candidates, in numpy.
+
+Trained by `benchmarks/train_block_classifier.py`; what it was trained on and how well it does is in
+`block_classifier.md`. A page's probabilities depend on the page alone.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.extract.features import Features
+
+Floats = NDArray[np.float32]
+
+VERSION = 1
+"""Raised whenever features or weights change: pages extracted by another version are not comparable."""
+_CLIP = 6.0
+_LOWEST, _HIGHEST = 0.1, 0.5
+_FILE = Path(__file__).with_name("block_classifier.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One network: standardisation (F,) and the parameters by the names of the training script's module."""
+
+    mean: Floats
+    scale: Floats
+    parameters: dict[str, Floats]
+
+
+def standardised(numbers: Floats, mean: Floats, scale: Floats) -> Floats:
+    """Return features with mean 0 and deviation 1 over the training pages, outliers clipped."""
+    return np.clip((numbers - mean) / scale, -_CLIP, _CLIP).astype(np.float32)
+
+
+def probabilities(features: Features, members: list[Weights]) -> Floats:
+    """Return for each candidate the probability that it is main content: the mean of the members, (n,)."""
+    total = np.zeros(len(features.numbers), np.float32)
+    for weights in members:
+        logits = forward(weights, features)
+        total += 1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))
+    return (total / len(members)).astype(np.float32)
+
+
+def forward(weights: Weights, features: Features) -> Floats:
+    """Return the logits (n,) of one network."""
+    named = weights.parameters
+    hidden = _dense(named, "enter", standardised(features.numbers, weights.mean, weights.scale))
+    for name, dilation in (("near", 1), ("far", 3)):
+        hidden = hidden + _convolved(named, name, hidden, dilation)
+    sums = np.zeros((len(hidden) + 1, hidden.shape[1]), np.float64)
+    np.cumsum(hidden, axis=0, out=sums[1:])
+    first, last = features.spans[..., 0], features.spans[..., 1]
+    means = (sums[last] - sums[first]) / np.maximum(last - first, 1)[..., None]
+    hidden = hidden + _dense(named, "around", means.reshape(len(hidden), -1).astype(np.float32))
+    left = _dense(named, "leave", hidden)
+    logits: Floats = left @ named["logit.weight"].T[:, 0] + named["logit.bias"]
+    return logits
+
+
+def _dense(named: dict[str, Floats], name: str, values: Floats) -> Floats:
+    result: Floats = np.maximum(values @ named[f"{name}.weight"].T + named[f"{name}.bias"], 0.0)
+    return result
+
+
+def _convolved(named: dict[str, Floats], name: str, values: Floats, dilation: int) -> Floats:
+    """Return relu(conv1d) along the page, `same` padding."""
+    kernel = named[f"{name}.weight"]  # (out, in, 5)
+    size = kernel.shape[2]
+    reach = dilation * (size // 2)
+    padded = np.pad(values, [(reach, reach), (0, 0)])
+    out = np.tile(named[f"{name}.bias"], (len(values), 1))
+    for tap in range(size):
+        out += padded[tap * dilation : tap * dilation + len(values)] @ kernel[:, :, tap].T
+    return np.maximum(out, 0.0)
+
+
+def kept(probability: Floats, lengths: Floats) -> NDArray[np.bool_]:
+    """Return which candidates to keep: those at and above the threshold that maximises the expected F1 of the page.
+
+    With p as probabilities and l as lengths, F1 of keeping a set K is expected as 2 sum_K(p l) / (sum_K(l) + sum(p l)).
+    Images have no length and follow the threshold of the texts.
+    """
+    order = np.argsort(-probability, kind="stable")
+    sorted_p, sorted_l = probability[order].astype(np.float64), lengths[order].astype(np.float64)
+    expected = 2 * np.cumsum(sorted_p * sorted_l) / (np.cumsum(sorted_l) + (probability * lengths).sum() + 1e-9)
+    threshold = float(sorted_p[int(np.argmax(expected))]) if len(order) else _HIGHEST
+    return probability >= min(max(threshold, _LOWEST), _HIGHEST)
+
+
+def save(members: list[Weights], path: Path) -> None:
+    """Write networks as one .npz: `0.mean`, `0.scale`, `0.enter.weight` ... in float16 but for the standardisation."""
+    arrays: dict[str, NDArray[np.floating]] = {}
+    for index, weights in enumerate(members):
+        arrays[f"{index}.mean"], arrays[f"{index}.scale"] = weights.mean, weights.scale
+        for name, value in weights.parameters.items():
+            arrays[f"{index}.{name}"] = value.astype(np.float16)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def load(path: Path) -> list[Weights]:
+    """Read networks that `save` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name].astype(np.float32) for name in stored.files}
+    count = 1 + max(int(name.partition(".")[0]) for name in arrays)
+    members = []
+    for index in range(count):
+        own = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith(f"{index}.")}
+        members.append(Weights(own.pop("mean"), own.pop("scale"), own))
+    return members
+
+
+@cache
+def networks(path: str = "") -> list[Weights]:
+    """Return the networks of a weights file, by default those that ship with the package; read once a process."""
+    return load(Path(path) if path else _FILE)

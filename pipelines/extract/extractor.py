@@ -1,0 +1,101 @@
+"""HTML bytes -> blocks of text and image in reading order, or the reason why there are none. Never raises."""
+
+import traceback
+from collections.abc import Sequence
+
+from pipelines.extract import assembly, fast, images, licenses, reference, selection, source, structured, texts
+from pipelines.extract.blocks import Candidate, ExtractConfig, Extracted, RawPage
+from schemas.records import Block, ImageRef
+from schemas.verdicts import Dead, Rejected
+
+__all__ = ["ExtractConfig", "Extracted", "extract"]
+
+_DEFAULT = ExtractConfig()
+_FEW_CHARS = 200
+"""Below so many characters of main content the page's structured data is asked for more."""
+
+
+def extract(
+    html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
+) -> Extracted | Rejected | Dead:
+    """Extract one page. Returns Extracted, Rejected(reason) for bytes that hold no page, or Dead for an error of ours.
+
+    Reasons: empty_page (no bytes), not_html (another format), frameset, no_content (no text and no image is left).
+    `url` is the page's final URL, against which image URLs are resolved unless the page has a `base`.
+    """
+    try:
+        return _extract(html, url, content_type, config)
+    except Exception as error:  # the promise of this function: hostile bytes end as a verdict, whatever happens
+        return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
+
+
+def _extract(html: bytes, url: str, content_type: str | None, config: ExtractConfig) -> Extracted | Rejected:
+    if not html.strip(b" \t\r\n\x00"):
+        return Rejected("empty_page")
+    if not source.looks_like_html(html):
+        return Rejected("not_html")
+    prepared, codec, truncated = source.prepare(html, content_type, config)
+    page, tier = walked(prepared, url, config)
+    candidates = assembly.join_rows(page)
+    reasons = selection.choose(page, candidates, config) if candidates else []
+    kept = [candidate for candidate, reason in zip(candidates, reasons, strict=True) if reason is None]
+    blocks = assembly.blocks_of(kept, page.tables) + _from_structured_data(page, kept, config)
+    if not blocks:
+        return Rejected("frameset" if page.frameset else "no_content")
+    return Extracted(
+        title=page.title or _text(page.metas.get("og:title")),
+        blocks=blocks,
+        meta_images=meta_images(page),
+        canonical_link=images.absolute(page.canonical, page.base) if page.canonical else None,
+        license=licenses.of_links(page.licenses),
+        charset=codec,
+        truncated=truncated or page.truncated,
+        tier=tier,
+        dropped=_dropped(candidates, reasons) if config.keep_dropped else (),
+    )
+
+
+def walked(prepared: bytes, url: str, config: ExtractConfig) -> tuple[RawPage, str]:
+    """Return the page and the walk that read it: the reference walk stands in when the fast one fails."""
+    if config.walk == "fast":
+        try:
+            return fast.walk(prepared, url, config), "fast"
+        except Exception:  # noqa: S110 - a fault of ours; the other walk shares none of its state
+            pass
+    return reference.walk(prepared, url, config), "reference"
+
+
+def _from_structured_data(page: RawPage, kept: Sequence[Candidate], config: ExtractConfig) -> tuple[Block, ...]:
+    """Return the main text of the JSON-LD when the page itself shows next to none."""
+    shown = sum(len(candidate.text) for candidate in kept)
+    if not (config.structured_data and page.json_ld) or shown >= _FEW_CHARS:
+        return ()
+    paragraphs = structured.main_text(page.json_ld)
+    if sum(map(len, paragraphs)) < _FEW_CHARS:
+        return ()
+    known = " ".join(candidate.text for candidate in kept)
+    return tuple(Block(kind="paragraph", text=text) for text in paragraphs if text not in known)
+
+
+def _dropped(candidates: Sequence[Candidate], reasons: Sequence[str | None]) -> tuple[tuple[Block, str], ...]:
+    return tuple(
+        (assembly.single(candidate), reason)
+        for candidate, reason in zip(candidates, reasons, strict=True)
+        if reason is not None
+    )
+
+
+def meta_images(page: RawPage) -> tuple[ImageRef, ...]:
+    """Return the images that the page's metadata names, each URL once."""
+    found: dict[str, ImageRef] = {}
+    named = [*page.meta_images, *((value, "json_ld") for value in structured.image_urls(page.json_ld))]
+    for value, name in named:
+        url = images.absolute(value, page.base)
+        if url and url not in found:
+            alt_text = page.metas.get("og:image:alt") if name.startswith("og:") else None
+            found[url] = ImageRef(url=url, alt_text=_text(alt_text), source=name)
+    return tuple(found.values())
+
+
+def _text(value: str | None) -> str | None:
+    return (texts.inline(value) or None) if value else None

@@ -1,0 +1,248 @@
+"""What the block classifier sees of a candidate: its text, its place in the page's tree, its neighbourhood.
+
+Numbers only, the same whatever the language; nothing depends on the URL or the domain. `Features.spans` tells the
+classifier which candidates share an ancestor, so that the posts of a thread, the cards of a listing are seen together.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.extract import elements as el
+from pipelines.extract.blocks import Candidate, RawPage, Section
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+ANCESTORS = (1, 3, 5)
+"""Levels above the innermost section whose candidates are pooled (classifier.py)."""
+_KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
+_KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
+_MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")
+_HEAD = 60
+_SHARES = (0.35, 0.6, 0.85)
+_TREE_LEVELS = (0, 1, 2, 3, 5)
+_JSON_LD = (
+    "Article",
+    "Posting",
+    "Product",
+    "FAQ",
+    "ItemList",
+    "Recipe",
+    "Breadcrumb",
+    "Organization",
+    "QAPage",
+    "Collection",
+)
+_DESCRIPTION = re.compile(r'"(?:description|articleBody|text)"\s*:\s*"((?:[^"\\]|\\.){20,20000})', re.DOTALL)
+_META_DESCRIPTIONS = ("description", "og:description", "twitter:description")
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """`numbers` (n, F) float32, and `spans` (n, 3, 2): first and last+1 candidate of three ancestors of each."""
+
+    numbers: Floats
+    spans: Ints
+
+
+def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
+    """Return the features of all candidates of a page (at least one), in their order."""
+    own, chars, links = _texts(candidates)
+    tree, spans = _tree(page, candidates, own, chars, links)
+    columns = [
+        own,
+        _kinds(candidates),
+        _flags(candidates),
+        tree,
+        _order(candidates, chars),
+        _agreement(page, candidates),
+    ]
+    columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 2)))
+    return Features(np.hstack(columns).astype(np.float32), spans)
+
+
+def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
+    """Return (n, 21) sizes, links, marks and letter classes of each text; and its characters and those in links."""
+    rows = [_counts(item) for item in candidates]
+    raw = np.array(rows, np.float32)
+    chars, links, words, marks = raw[:, 0], np.minimum(raw[:, 1], raw[:, 0]), raw[:, 2], raw[:, 3:]
+    heads = np.array([item.text[:_HEAD] for item in candidates], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
+    head = np.maximum((heads > 0).sum(1), 1)
+    ends = np.array([ord(item.text[-1]) if item.text else 0 for item in candidates])
+    own = [
+        np.log1p(chars),
+        np.log1p(words),
+        chars / words / 10,
+        links / np.maximum(chars, 1),
+        np.log1p(links),
+        ((heads >= 65) & (heads <= 90)).sum(1) / head,
+        ((heads >= 48) & (heads <= 57)).sum(1) / head,
+        np.isin(ends, [ord(mark) for mark in '.!?…。！？”"»)']),
+        ends == ord(":"),
+        np.log1p(marks[:, 1] + marks[:, 2] + marks[:, 3]),
+        (heads[:, 0] >= 97) & (heads[:, 0] <= 122),
+    ]
+    return np.hstack([np.column_stack(own), np.log1p(marks)]).astype(np.float32), chars, links
+
+
+def _counts(candidate: Candidate) -> list[int]:
+    text = candidate.text
+    return [len(text), candidate.link_chars, text.count(" ") + 1, *map(text.count, _MARKS)]
+
+
+def _kinds(candidates: list[Candidate]) -> Floats:
+    """(n, 14): kind, heading level, list marker, table cell, declared width of an image."""
+    out = np.zeros((len(candidates), len(_KINDS) + 5), np.float32)
+    at = len(_KINDS)
+    for row, candidate in enumerate(candidates):
+        out[row, _KIND_INDEX[candidate.kind]] = 1
+        if candidate.level:
+            out[row, at] = candidate.level / 3
+        if candidate.prefix:
+            out[row, at + 1] = 1
+            out[row, at + 2] = len(candidate.prefix) / 4
+        if candidate.table:
+            out[row, at + 3] = 1
+        if candidate.image is not None:
+            out[row, at + 4] = min(candidate.image.declared_width or 0, 1000) / 500
+    return out
+
+
+def _flags(candidates: list[Candidate]) -> Floats:
+    flags = np.array([candidate.flags for candidate in candidates], np.int64)
+    return ((flags[:, None] >> np.arange(el.FLAG_COUNT)) & 1).astype(np.float32)
+
+
+def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
+    """Return what each ancestor holds, alone and as a share of the page, and the spans of some of them."""
+    count, sections = len(candidates), page.sections
+    table = np.array([(item.first, item.last, item.parent, item.depth) for item in sections], np.int64)
+    first, last, parents, depths = table[:, 0], np.maximum(table[:, 1], table[:, 0]), table[:, 2], table[:, 3]
+    ended = own[:, 7]
+    good = chars * ((ended > 0) & (own[:, 1] > 2.3) & (own[:, 3] < 0.4))
+    images = np.array([item.image is not None for item in candidates], np.float64)
+    sums = np.zeros((count + 1, 6))
+    np.cumsum(np.column_stack([chars, links, np.ones(count), ended, images, good]), axis=0, out=sums[1:])
+    inside = sums[last] - sums[first]
+    total = sums[-1] + 1.0
+    stats = _section_stats(inside, total, sections)
+    at = np.array([item.section for item in candidates])
+    columns: list[NDArray[np.float32]] = [(depths[at] / 10).astype(np.float32)[:, None]]
+    spans = []
+    for level in range(max(*_TREE_LEVELS, *ANCESTORS) + 1):
+        if level in _TREE_LEVELS:
+            columns.append(stats[at])
+        if level in ANCESTORS:
+            spans.append(np.column_stack([first[at], last[at]]))
+        at = parents[at]
+    columns.append(_main_sections(first, last, inside[:, 5] / total[5], inside[:, 0] / total[0], count))
+    facts = [np.log1p(total[0]), np.log1p(total[2]), total[1] / total[0], total[5] / total[0], np.log1p(total[4])]
+    columns.append(np.broadcast_to(np.array(facts, np.float32), (count, len(facts))))
+    return np.hstack(columns), np.stack(spans, axis=1)
+
+
+def _section_stats(inside: NDArray[np.float64], total: NDArray[np.float64], sections: list[Section]) -> Floats:
+    """(sections, 9): text, links, candidates, ended sentences and images inside, and how many siblings look alike."""
+    chars, count = inside[:, 0], inside[:, 2]
+    columns = [
+        np.log1p(chars),
+        chars / total[0],
+        inside[:, 1] / (chars + 1),
+        np.log1p(count),
+        inside[:, 3] / (count + 1),
+        np.log1p(inside[:, 4]),
+        inside[:, 5] / total[5],
+        inside[:, 5] / (chars + 1),
+        np.log1p(_repeated(sections)),
+    ]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _repeated(sections: list[Section]) -> NDArray[np.float64]:
+    """Return for each section how many siblings look like it: the cards of a listing, the posts of a thread."""
+    keys = [(section.parent, section.tag, section.classes.partition(" ")[0]) for section in sections]
+    counts = Counter(keys)
+    return np.array([counts[key] for key in keys], np.float64)
+
+
+def _main_sections(
+    first: Ints, last: Ints, good: NDArray[np.float64], chars: NDArray[np.float64], count: int
+) -> Floats:
+    """(n, 18): for the deepest sections holding a share of the page's text: inside, and how far before or after."""
+    places = np.arange(count)
+    columns = []
+    for shares in (good, chars):
+        for share in _SHARES:
+            holding = np.nonzero(shares >= share)[0]
+            at = int(holding[-1]) if len(holding) else 0
+            begin, end = first[at], last[at]
+            columns.append((places >= begin) & (places < end))
+            columns.append(np.log1p(np.maximum(begin - places, 0)) / 3)
+            columns.append(np.log1p(np.maximum(places - end + 1, 0)) / 3)
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _order(candidates: list[Candidate], chars: Floats) -> Floats:
+    """(n, 7): place in the page by candidates and characters, and relative to the first h1."""
+    count = len(candidates)
+    before = np.cumsum(chars) - chars
+    top = next((row for row, item in enumerate(candidates) if item.level == 1), -1)
+    places = np.arange(count)
+    columns = [
+        places / count,
+        before / (chars.sum() + 1),
+        np.log1p(places) / 3,
+        np.log1p(count - places) / 3,
+        np.full(count, float(top >= 0)),
+        places < top,
+        np.log1p(np.maximum(places - top, 0)) / 3 if top >= 0 else np.zeros(count),
+    ]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _agreement(page: RawPage, candidates: list[Candidate]) -> Floats:
+    """(n, 5): repeated texts, headings that agree with the title, texts that agree with the page's description."""
+    seen = Counter(item.text for item in candidates)
+    again: set[str] = set()
+    title = set(page.title.lower().split())
+    described = set(description(page).lower().split())
+    out = np.zeros((len(candidates), 5), np.float32)
+    for row, candidate in enumerate(candidates):
+        text = candidate.text
+        if not text:
+            continue
+        if seen[text] > 1:
+            out[row, 0] = 1
+            out[row, 1] = text in again
+            again.add(text)
+        if candidate.level and title:
+            out[row, 2] = _share(text, title)
+        if described and len(text) > 30:
+            out[row, 3] = _share(text[:600], described)
+            out[row, 4] = 1
+    return out
+
+
+def _share(text: str, words: set[str]) -> float:
+    found = text.lower().split()
+    return sum(word in words for word in found) / len(found) if found else 0.0
+
+
+def description(page: RawPage) -> str:
+    """Return what the page's metadata and structured data say it holds; empty when they say nothing."""
+    parts = [page.metas.get(name, "") for name in _META_DESCRIPTIONS]
+    for block in page.json_ld:
+        parts.extend(_DESCRIPTION.findall(block[:200_000])[:5])
+    return " ".join(parts).replace("\\n", " ")
+
+
+def _facts(page: RawPage) -> Floats:
+    """(12,): types that the structured data names, og:type article, whether there is a description."""
+    kinds = " ".join(page.json_ld)[:200_000]
+    found = [float(name in kinds) for name in _JSON_LD]
+    found += [float("article" in page.metas.get("og:type", "")), float(any(map(page.metas.get, _META_DESCRIPTIONS)))]
+    return np.array(found, np.float32)

@@ -1,0 +1,242 @@
+"""One URL an image element: srcset by the HTML standard, lazy-loading attributes, placeholders, tracking pixels.
+
+The order of preference is specs of the HTML standard (4.8.4.3) with what lazy loaders use on the open web; see
+`choose`. Nothing here fetches: a URL is text until the fetch stage.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+LARGEST_WIDTH = 2048
+"""Candidates of a srcset up to this many pixels wide are preferred, the largest of them first."""
+
+MAX_URL = 4096
+"""Characters of a URL; a longer one is not an address that anybody typed or a server answers."""
+
+LAZY_ATTRIBUTES = (
+    "data-src",
+    "data-lazy-src",
+    "data-lazy",
+    "data-original",
+    "data-url",
+    "data-hi-res-src",
+    "data-full-src",
+    "data-image",
+    "data-img-src",
+    "data-lateloadsrc",
+    "data-gt-lazy-src",
+    "data-echo",
+    "data-original-src",
+    "data-fallback-src",
+    "data-orig-file",
+    "lazy-src",
+    "ng-src",
+)
+LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset")
+_TRACKING_SIDE = 3
+_DECODABLE = re.compile(r"image/(jpe?g|png|webp|gif|avif|apng|bmp|x-icon)", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"(^|[/_.-])(blank|spacer|pixel|transparent|transp|clear|loading|loader|placeholder|lazy|lazyload|empty|dot|"
+    r"1x1|grey|gray|trans)([_.-][\w-]{0,12})?\.(gif|png|svg|jpe?g|webp)$",
+    re.IGNORECASE,
+)
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")
+"""An absolute address in ASCII that needs no resolving; most are."""
+_SPACE = " \t\n\f\r"
+_DESCRIPTOR = re.compile(r"^(\d+(?:\.\d+)?)([wx])$")
+_SIZE = re.compile(r"^\s*(\d{1,6})(?:\.\d+)?\s*(px)?\s*;?\s*$")
+_STYLE_URL = re.compile(r"background(?:-image)?\s*:[^;]{0,200}?url\(\s*[\"']?([^\"')]+)", re.IGNORECASE)
+_STYLE_SIDE = {
+    side: re.compile(rf"(?:^|[;\s]){side}\s*:\s*(\d{{1,6}})(?:\.\d+)?px", re.IGNORECASE) for side in ("width", "height")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The URL chosen for an image element, and the attribute or element that it came from."""
+
+    url: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoImage:
+    """Why an image element is not an image of the page: placeholder, data_uri, tracking_pixel, no_url."""
+
+    reason: str
+
+
+def parse_srcset(value: str) -> list[tuple[str, float, str]]:
+    """Return (URL, number, "w" or "x") for each candidate of a srcset; one without a descriptor is 1x.
+
+    The splitting follows the HTML standard's "parse a srcset attribute": URLs may hold commas, so only white space
+    and trailing commas end one. Candidates with a descriptor that is not understood are left out.
+    """
+    found: list[tuple[str, float, str]] = []
+    at, end = 0, len(value)
+    while at < end:
+        while at < end and value[at] in _SPACE + ",":
+            at += 1
+        start = at
+        while at < end and value[at] not in _SPACE:
+            at += 1
+        url = value[start:at]
+        if not url:
+            break
+        if url.endswith(","):
+            found.append((url.rstrip(","), 1.0, "x"))
+            continue
+        descriptors, at = _descriptors(value, at)
+        candidate = _candidate(url, descriptors)
+        if candidate:
+            found.append(candidate)
+    return found
+
+
+def _descriptors(value: str, at: int) -> tuple[list[str], int]:
+    """Return the descriptors from `at` to the comma that ends the candidate (commas in parentheses do not)."""
+    start, depth, end = at, 0, len(value)
+    while at < end:
+        character = value[at]
+        if character == "(":
+            depth += 1
+        elif character == ")" and depth:
+            depth -= 1
+        elif character == "," and not depth:
+            break
+        at += 1
+    return value[start:at].split(), at + 1
+
+
+def _candidate(url: str, descriptors: Sequence[str]) -> tuple[str, float, str] | None:
+    if not descriptors:
+        return url, 1.0, "x"
+    for descriptor in descriptors:
+        match = _DESCRIPTOR.match(descriptor)
+        if match:
+            return url, float(match.group(1)[:12]), match.group(2)
+    return None
+
+
+def best_of_srcset(value: str) -> str | None:
+    """Return the widest candidate up to LARGEST_WIDTH, else the smallest above it; without widths the largest x."""
+    candidates = [item for item in parse_srcset(value) if not _is_placeholder(item[0])]
+    wide = [(number, url) for url, number, unit in candidates if unit == "w"]
+    if wide:
+        fitting = [item for item in wide if item[0] <= LARGEST_WIDTH]
+        return (max(fitting, key=_number) if fitting else min(wide, key=_number))[1]
+    dense = [(number, url) for url, number, _unit in candidates]
+    return max(dense, key=_number)[1] if dense else None
+
+
+def _number(item: tuple[float, str]) -> float:
+    return item[0]
+
+
+def choose(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]], base: str) -> Choice | NoImage:
+    """Choose one absolute http(s) URL for an `img` element, given its picture's (srcset, type) sources.
+
+    Order: picture sources that can be decoded, srcset, lazy srcset, then lazy attributes when `src` is a placeholder or
+    missing, then `src`. Tracking pixels (either declared side of at most 3) and data: URLs are not images of a page.
+    """
+    width, height = declared_size(attributes)
+    if (width is not None and width <= _TRACKING_SIDE) or (height is not None and height <= _TRACKING_SIDE):
+        return NoImage("tracking_pixel")
+    reason = "no_url"
+    for value, source in _proposals(attributes, sources):
+        url = absolute(value, base)
+        if url is None:
+            reason = "data_uri" if value.lstrip()[:5].lower() == "data:" else "bad_url"
+        elif _is_placeholder(value):
+            reason = "placeholder"
+        else:
+            return Choice(url, source)
+    return NoImage(reason)
+
+
+def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return (value, source) in order of preference."""
+    found: list[tuple[str | None, str]] = []
+    for srcset, kind in sources:
+        if srcset and (not kind or _DECODABLE.match(kind)):
+            found.append((best_of_srcset(srcset), "picture"))
+    for name in ("srcset", *LAZY_SRCSETS):
+        if attributes.get(name):
+            found.append((best_of_srcset(attributes[name]), name))
+    src = attributes.get("src", "").strip()
+    lazy = [(value, name) for name in LAZY_ATTRIBUTES if _looks_like_url(value := attributes.get(name, "").strip())]
+    if src and not _is_placeholder(src):
+        return [(value, name) for value, name in found if value] + [(src, "src"), *lazy]
+    found.extend(lazy)
+    if src:
+        found.append((src, "src"))
+    return [(value, name) for value, name in found if value]
+
+
+def _looks_like_url(value: str) -> bool:
+    return bool(value) and value[0] not in "{[#" and not any(space in value for space in " \t\n") and len(value) > 3
+
+
+def _is_placeholder(value: str) -> bool:
+    """True for data: URLs and for names that lazy loaders and spacers use."""
+    if value[:5].lower() == "data:":
+        return True
+    path = value.partition("?")[0].partition("#")[0]
+    return bool(_PLACEHOLDER.search(path[-120:]))
+
+
+def absolute(url: str, base: str) -> str | None:
+    """Return `url` resolved against `base` (RFC 3986) without its fragment, or None when it is not http or https."""
+    text = url.strip(_SPACE)
+    if not text or len(text) > MAX_URL:
+        return None
+    if _PLAIN.match(text) and "/." not in text and text.isprintable():
+        return text
+    text = text.replace("\n", "").replace("\r", "").replace("\t", "").replace(" ", "%20").replace("\\", "/")
+    try:
+        joined = urljoin(base, text).partition("#")[0]
+        parts = urlsplit(joined)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host or not joined.isprintable():
+        return None
+    return joined if joined.isascii() else _encodable(joined)
+
+
+def _encodable(url: str) -> str | None:
+    try:
+        url.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return url
+
+
+def declared_size(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Return (width, height) in CSS pixels as the tag declares them: attributes first, then inline style."""
+    style = attributes.get("style", "")[:2000]
+    return _side(attributes, "width", style), _side(attributes, "height", style)
+
+
+def _side(attributes: Mapping[str, str], name: str, style: str) -> int | None:
+    match = _SIZE.match(attributes.get(name, "")[:32])
+    if match is None and style:
+        match = _STYLE_SIDE[name].search(style)
+    return int(match.group(1)) if match else None
+
+
+def background_url(style: str) -> str | None:
+    """Return the URL of a `background-image` in an inline style, or None."""
+    match = _STYLE_URL.search(style[:MAX_URL])
+    return match.group(1).strip() if match else None
+
+
+_SIZE_SUFFIX = re.compile(r"[-_]?\d{2,4}x\d{2,4}(?=\.\w+$)|@\dx(?=\.\w+$)")
+
+
+def picture_name(url: str) -> str:
+    """Return what two renditions of one picture share: the path's last part without sizes and query, lower case."""
+    path = url.partition("?")[0].partition("#")[0]
+    return _SIZE_SUFFIX.sub("", path.rsplit("/", 1)[-1]).lower()

@@ -1,0 +1,81 @@
+"""Hostile HTML made harmless before any parser sees it: caps on bytes, tags and the length of a tag, in linear time."""
+
+import re
+
+from pipelines.extract import charset
+from pipelines.extract.blocks import ExtractConfig
+
+_BINARY = (
+    b"%PDF-",
+    b"\x89PNG",
+    b"GIF8",
+    b"\xff\xd8\xff",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"RIFF",
+    b"\x7fELF",
+    b"BM\x00",
+    b"ID3",
+    b"wOFF",
+    b"wOF2",
+    b"OggS",
+    b"\x00\x00\x01\x00",
+    b"{\\rtf",
+)
+_MARKUP = re.compile(
+    rb"<(!doctype|html|head|body|title|meta|div|p|a|span|br|h[1-6]|table|ul|ol|dl|li|td|tr|pre|article|main|section|"
+    rb"frameset|img|b|i|em|strong|font|center|form|script|style|link|noscript|iframe|header|footer|nav|figure|picture)\b",
+    re.IGNORECASE,
+)
+_TAG_SNIFF_BYTES = 200_000
+
+
+def looks_like_html(html: bytes) -> bool:
+    """True unless the bytes are of a known binary format or JSON, or hold no tag that HTML knows."""
+    head = html[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(_BINARY) or head[:1] in (b"{", b"["):
+        return False
+    if html[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    return _MARKUP.search(html, 0, _TAG_SNIFF_BYTES) is not None
+
+
+def prepare(html: bytes, content_type: str | None, config: ExtractConfig) -> tuple[bytes, str, bool]:
+    """Return (UTF-8 bytes without NULs and within the caps, the charset found, whether anything was cut)."""
+    truncated = len(html) > config.max_bytes
+    text, codec = charset.decode(html[: config.max_bytes], content_type)
+    source = text.replace("\x00", "").encode("utf-8", "replace")
+    source, cut = _cut_tags(source, config.max_tags)
+    source, shortened = _drop_long_tags(source, config.max_tag_bytes)
+    return source, codec, truncated or cut or shortened
+
+
+def _cut_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
+    """Cut the source before the tag that would be one too many."""
+    if source.count(b"<") <= limit:
+        return source, False
+    at = -1
+    for _ in range(limit + 1):
+        at = source.find(b"<", at + 1)
+    return source[:at], True
+
+
+def _drop_long_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
+    """Remove start tags longer than `limit` bytes: a megabyte of attributes says nothing and costs seconds."""
+    if len(source) <= limit or max(map(len, source.split(b"<"))) < limit:
+        return source, False
+    pieces, start, at = [], 0, source.find(b"<")
+    while at >= 0:
+        following = source.find(b"<", at + 1)
+        end = following if following >= 0 else len(source)
+        if end - at > limit and source[at + 1 : at + 2].isalpha():
+            close = source.find(b">", at, end)
+            close = end if close < 0 else close + 1
+            if close - at > limit:
+                pieces.append(source[start:at])
+                start = close
+        at = following
+    if not pieces:
+        return source, False
+    pieces.append(source[start:])
+    return b"".join(pieces), True

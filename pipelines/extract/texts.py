@@ -1,0 +1,39 @@
+"""Text of a page as clean Unicode: NFC, single spaces, no controls, no surrogates, no zero-width filler."""
+
+import re
+import unicodedata
+
+BREAK = "\x00"
+"""Stands for a `br` inside a run until the run is finished; a NUL never survives decoding."""
+
+_DROPPED = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\xad\\u200b\\u2060\\ufeff\\ud800-\\udfff\\ufffe\\uffff]"
+)
+_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+
+
+def inline(raw: str) -> str:
+    """Collapse the white space of a run of text; a BREAK becomes one new line."""
+    if BREAK not in raw:
+        text = " ".join(raw.split())
+    else:
+        text = "\n".join(line for part in raw.split(BREAK) if (line := " ".join(part.split())))
+    return text if text.isascii() and text.isprintable() else _clean(text)
+
+
+def preformatted(raw: str) -> str:
+    """Keep the white space of a `pre`: new lines as \\n, trailing blanks and empty lines at both ends cut."""
+    text = _LINE_END.sub("\n", raw.replace(BREAK, "\n"))
+    lines = [line.rstrip() for line in _clean(text).split("\n")]
+    while lines and not lines[0]:
+        del lines[0]
+    while lines and not lines[-1]:
+        del lines[-1]
+    return "\n".join(lines)
+
+
+def _clean(text: str) -> str:
+    if text.isascii():
+        return _DROPPED.sub("", text)
+    cleaned = unicodedata.normalize("NFC", _DROPPED.sub("", text))
+    return cleaned.strip(" ") if cleaned[:1] == " " or cleaned[-1:] == " " else cleaned

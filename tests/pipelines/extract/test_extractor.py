@@ -1,0 +1,56 @@
+"""Extraction as a whole: order, facts, reasons, totality."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.extract.extractor import ExtractConfig, Extracted, extract
+from schemas.verdicts import Dead, Rejected
+
+URL = "https://site.example/folder/page.html"
+PAGE = """<!doctype html><html><head><title>A &amp; B</title><link rel=canonical href="/page">
+<meta property="og:image" content="cover.jpg"></head><body><nav><a href=/>Home</a></nav><article><h1>Heading</h1>
+<p>First text, which is <b>long</b> enough to be read.</p><figure><img src="a.jpg" alt="An alt text">
+<figcaption>A caption.</figcaption></figure><p>Second text.</p><ul><li>one<li>two</ul></article>
+<footer>Imprint</footer></body></html>"""
+
+
+def extracted(html: str | bytes, **config: object) -> Extracted:
+    page = extract(html.encode() if isinstance(html, str) else html, URL, config=ExtractConfig(**config))
+    assert isinstance(page, Extracted), page
+    return page
+
+
+def test_blocks_stand_in_reading_order_and_facts_beside() -> None:
+    page = extracted(PAGE, method="rules")
+    assert [(b.kind, b.text or b.image.url) for b in page.blocks if b.text or b.image] == [
+        ("heading", "Heading"),
+        ("paragraph", "First text, which is long enough to be read."),
+        ("image", "https://site.example/folder/a.jpg"),
+        ("paragraph", "Second text."),
+        ("list", "- one\n- two"),
+    ]
+    image = page.blocks[2].image
+    assert image is not None
+    assert (image.alt_text, image.caption) == ("An alt text", "A caption.")
+    assert (page.title, page.canonical_link) == ("A & B", "https://site.example/page")
+    assert [image.url for image in page.meta_images] == ["https://site.example/folder/cover.jpg"]
+
+
+@given(st.binary(max_size=4000))
+@settings(max_examples=100, deadline=None)
+def test_extraction_is_total_on_any_bytes(html: bytes) -> None:
+    assert not isinstance(extract(html, URL), Dead)
+
+
+def test_what_is_no_page_is_rejected_with_its_reason() -> None:
+    cases = {
+        b"": "empty_page",
+        b"%PDF-1.7 ...": "not_html",
+        b'{"a": 1}': "not_html",
+        b"<html><frameset><frame src=a></frameset></html>": "frameset",
+        b"<html><body><div id=root></div><script>start()</script>": "no_content",
+    }
+    for html, reason in cases.items():
+        verdict = extract(html, URL)
+        assert isinstance(verdict, Rejected), html
+        assert verdict.reason == reason
