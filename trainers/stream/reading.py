@@ -9,7 +9,6 @@ from typing import Protocol
 
 from schemas import storage
 from schemas.errors import DamageError
-from schemas.layout import member_name
 from trainers.stream.index import MAX_MEMBER_BYTES, ShardIndex
 from trainers.stream.samples import SampleError
 
@@ -113,16 +112,15 @@ class ShardFiles:
 
 
 def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
-    """Raise DamageError unless the tar names the sample's first member where the sidecar says it lies."""
-    member = shard.starts[row]
+    """Raise DamageError unless the tar has the sample's key before the place that the sidecar names."""
+    member, key = shard.starts[row], shard.key(row)
+    if member == shard.starts[row + 1] or not key.isascii() or len(key) > 90:
+        return  # no member, or an extended header, whose name is elsewhere
     offset = shard.offsets[member]
-    name = member_name(shard.key(row), shard.fields[shard.codes[member]]).encode()
-    if offset < BLOCK or not shard.fields[shard.codes[member]] or len(name) > 100:
-        return
-    found = reader.read(offset - BLOCK, 100).rstrip(b"\0")
-    if found.rpartition(b"/")[2].lower() != name.rpartition(b"/")[2].lower():
+    name = reader.read(offset - BLOCK, 100) if offset >= BLOCK else b""
+    if name.rstrip(b"\0").rpartition(b"/")[2].partition(b".")[0] != key.rpartition("/")[2].encode():
         raise DamageError(
-            f"{name.decode(errors='replace')} is not where the sidecar says: it belongs to another tar",
+            f"sample {key} is not where the sidecar says: it belongs to another tar",
             where=shard.path,
             remedy="run loom verify",
         )

@@ -75,7 +75,8 @@ def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
 
 def _need(members: Mapping[str, bytes], field: str) -> bytes:
     if field not in members:
-        raise SampleError(f"missing_{field.replace('.', '_')}")
+        extension = field.rsplit(".", 1)[-1]
+        raise SampleError("missing_image" if extension in _IMAGES else f"missing_{extension}", field[:80])
     return members[field]
 
 
@@ -148,11 +149,14 @@ def read_arrays(data: bytes) -> dict[str, np.ndarray]:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
                 raise SampleError("npz_too_large")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            loaded = {name: arrays[name] for name in arrays.files}
     except SampleError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own for damaged bytes
         raise SampleError("bad_regions", str(error)) from error
+    if not all(isinstance(array, np.ndarray) for array in loaded.values()):
+        raise SampleError("bad_regions", "a member that is no array")
+    return loaded
 
 
 _MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], Sample]] = {
