@@ -29,7 +29,9 @@ class ShardIndex:
 
     path: str
     tar_bytes: int
-    keys: pa.StringArray
+    keys: bytes
+    """All keys in one; `key_ends` has samples + 1 places in it."""
+    key_ends: memoryview
     starts: memoryview
     """int64, samples + 1: sample i has members starts[i] to starts[i + 1]."""
     fields: list[str]
@@ -43,11 +45,11 @@ class ShardIndex:
     """Each member's stored_sha256, where bytes are to be verified."""
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.key_ends) - 1
 
     def key(self, row: int) -> str:
         """Return the key of a sample."""
-        return self.keys[row].as_py()
+        return self.keys[self.key_ends[row] : self.key_ends[row + 1]].decode()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,10 +123,12 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIn
     allowed = np.asarray([extension_of(field) in EXTENSIONS for field in fields], dtype=bool)
     codes = np.asarray(encoded.indices, dtype=np.int32)
     starts = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False))])
+    keys = table.column("key").cast(pa.binary()).to_pylist()
     return ShardIndex(
         path=where,
         tar_bytes=shard.tar.bytes,
-        keys=table.column("key").combine_chunks(),
+        keys=b"".join(keys),
+        key_ends=memoryview(np.cumsum([0, *map(len, keys)], dtype=np.int64).data),
         starts=memoryview(starts.astype(np.int64).data),
         fields=[field if ok else "" for field, ok in zip(fields, allowed, strict=True)],
         codes=memoryview(codes.data),

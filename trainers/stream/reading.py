@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -32,6 +31,7 @@ class LocalShard:
     """A tar on a local disk: an open descriptor, so that a shard replaced under way is read as it was."""
 
     def __init__(self, shard: ShardIndex) -> None:
+        self._descriptor = -1
         try:
             self._descriptor = os.open(shard.path.removeprefix("file://"), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -51,8 +51,13 @@ class LocalShard:
         return data
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
+        """Close the descriptor; again is harmless."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class RemoteShard:
@@ -83,32 +88,35 @@ class RemoteShard:
 
 
 class ShardFiles:
-    """The open tars of a loader, the least recently used closed first; safe for threads."""
+    """The open tars of a loader, the oldest given up first; safe for threads.
+
+    A tar that is given up is closed when the last thread inside a read has let go of it.
+    """
 
     def __init__(self, limit: int = OPEN_SHARDS) -> None:
         self._limit, self._lock = limit, threading.Lock()
-        self._open: OrderedDict[str, ShardReader] = OrderedDict()
+        self._open: dict[str, ShardReader] = {}
 
     def get(self, shard: ShardIndex) -> ShardReader:
         """Return the reader of a shard, its first and last sample checked when it is opened."""
+        reader = self._open.get(shard.path)
+        return reader if reader is not None else self._add(shard)
+
+    def _add(self, shard: ShardIndex) -> ShardReader:
+        reader: ShardReader = LocalShard(shard) if storage.is_local(shard.path) else RemoteShard(shard)
+        for row in {0, len(shard) - 1}:
+            check_header(reader, shard, row)
         with self._lock:
-            reader = self._open.get(shard.path)
-            if reader is None:
-                reader = LocalShard(shard) if storage.is_local(shard.path) else RemoteShard(shard)
-                for row in {0, len(shard) - 1}:
-                    check_header(reader, shard, row)
-                self._open[shard.path] = reader
-            else:
-                self._open.move_to_end(shard.path)
-            # Not closed here: another thread may be inside a read. Dropping the reference is enough for remote
-            # shards; local descriptors beyond the limit are closed when the loader is.
-            return reader
+            while len(self._open) >= self._limit:
+                del self._open[next(iter(self._open))]
+            return self._open.setdefault(shard.path, reader)
 
     def close(self) -> None:
         """Close all."""
         with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
+            for reader in self._open.values():
+                reader.close()
+            self._open.clear()
 
 
 def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:

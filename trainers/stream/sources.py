@@ -41,10 +41,9 @@ class Source:
 
     def shard(self, number: int, *, verify: bool) -> tuple[ShardIndex, np.ndarray | None]:
         """Return a shard's index, and the rows of the split when there is one."""
-        with self._lock:
-            if number in self._shards:
-                self._shards.move_to_end(number)
-                return self._shards[number]
+        held = self._shards.get(number)
+        if held is not None:
+            return held
         entry = self.index.shards[number]
         loaded = read_shard(self.index.path, entry, hashes=verify)
         split = self.index.split
