@@ -5,7 +5,6 @@ not trained on, then trains on all pages and writes the weights that `pipelines.
 """
 
 import dataclasses
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import tyro
 from torch import Tensor, nn
 
 from benchmarks.block_labels import labels
-from benchmarks.wcxb import ReferencePage, by_type, pages, tokens, word_f1
+from benchmarks.wcxb import ReferencePage, by_type, fold_of, pages, tokens, word_f1
 from pipelines.extract import assembly, classifier, fast, features, source
 from pipelines.extract.blocks import ExtractConfig
 
@@ -33,13 +32,13 @@ class TrainConfig:
     """Folder of the unpacked split: html/ and ground-truth/."""
     folds: int = 5
     """Folds of the cross-validation, by domain; 0 skips it."""
-    epochs: int = 10
+    epochs: int = 8
     """Passes over the pages."""
     members: int = 2
     """Networks that are averaged."""
-    width: int = 64
+    width: int = 48
     """Width of the hidden layers."""
-    dropout: float = 0.35
+    dropout: float = 0.3
     """Share of hidden values dropped."""
     rate: float = 2e-3
     """Peak learning rate of the one-cycle schedule."""
@@ -49,6 +48,8 @@ class TrainConfig:
     """Pages a step."""
     out: Path = _WEIGHTS
     """Where the weights go."""
+    folds_out: Path | None = None
+    """Folder for each fold's weights (0.npz ...), with which benchmarks/extract.py measures unseen domains."""
 
 
 @dataclass(slots=True)
@@ -183,19 +184,17 @@ def scores(examples: list[Example], members: list[classifier.Weights]) -> list[t
     return found
 
 
-def fold_of(item: Example, folds: int) -> int:
-    """Return the fold of a page: all pages of a domain share one."""
-    return zlib.crc32(item.domain.encode()) % folds
-
-
 def cross_validate(examples: list[Example], config: TrainConfig) -> list[tuple[str, float]]:
     """Return (page type, F1) of each page by networks that saw no page of its domain; prints each fold's means."""
     found: list[tuple[str, float]] = []
     for fold in range(config.folds):
-        seen = [item for item in examples if fold_of(item, config.folds) != fold]
-        unseen = [item for item in examples if fold_of(item, config.folds) == fold]
+        seen = [item for item in examples if fold_of(item.domain, config.folds) != fold]
+        unseen = [item for item in examples if fold_of(item.domain, config.folds) == fold]
         members = [train(seen, config, rng_seed) for rng_seed in range(config.members)]
         found += scores(unseen, members)
+        if config.folds_out:
+            config.folds_out.mkdir(parents=True, exist_ok=True)
+            classifier.save(members, config.folds_out / f"{fold}.npz")
         print(f"fold {fold}", _line(scores(unseen, members)), flush=True)
     return found
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ def _kind(data: dict) -> str:
 
 def _domain(url: str) -> str:
     return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
+
+
+def fold_of(domain: str, folds: int) -> int:
+    """Return the fold of a domain's pages: all pages of a domain share one, for they look alike."""
+    return zlib.crc32(domain.encode()) % folds
 
 
 def tokens(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from apache_beam.metrics import Metrics
 from pipelines.dedup.images import hash_image
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
-from pipelines.net.fetcher import Fetched
+from pipelines.net.fetched import Fetched
 from pipelines.store.images import ImageStore, pack_name
 from pipelines.store.warc import WarcWriter
 from schemas import identity, storage

@@ -8,7 +8,6 @@ a resumed lane reads the parts and goes on, so that a kill costs at most one che
 import asyncio
 import dataclasses
 import json
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -17,9 +16,11 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipelines.net.config import FetchConfig
-from pipelines.net.fetcher import Fetched, Fetcher, Outcome
+from pipelines.net.crowd import Crowd
+from pipelines.net.fetched import Fetched, Outcome
+from pipelines.net.fetcher import Fetcher
 from pipelines.net.links import links_of
-from pipelines.net.politeness import PoliteFetcher
+from pipelines.net.wishes import WishList
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
 from pipelines.store.ledger import Ledger
@@ -32,7 +33,6 @@ from schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 STAGE = "scrape"
 COMMIT = "scrape.json"
-WORKERS_A_LANE = 64
 CHECKPOINT_BYTES = 128_000_000
 
 
@@ -94,60 +94,63 @@ def read_seeds(path: str) -> list[str]:
 
 @dataclass
 class Lane:
-    """One lane under way: what is known, what waits, what the next checkpoint holds."""
+    """One lane under way: what is known, what the next checkpoint holds."""
 
     number: int
     config: ScrapeConfig
-    polite: PoliteFetcher
-    waiting: deque[tuple[str, int]] = field(default_factory=deque)
+    depths: dict[str, int] = field(default_factory=dict)
+    """URL -> links from a seed, of what waits."""
     known: set[str] = field(default_factory=set)
     pages_a_host: dict[str, int] = field(default_factory=dict)
     rows: list[FrontierRow] = field(default_factory=list)
     answers: list[Fetched] = field(default_factory=list)
+    """Pages, and the files in which hosts state their wishes: evidence."""
     part: int = 0
-    evidence: int = 0
     held: int = 0
 
-    def offer(self, url: str, depth: int) -> None:
-        """Put a URL into the frontier unless it is known, too deep or one too many of its host."""
+    def offer(self, url: str, depth: int) -> bool:
+        """Say whether a URL is to be asked: not known yet, not too deep, not one too many of its host."""
         key = identity.page_key(url)
         if key in self.known or depth > self.config.depth:
-            return
+            return False
         host = identity.host_of(url)
         if self.config.max_pages is not None and self.pages_a_host.get(host, 0) >= self.config.max_pages:
-            return
+            return False
         self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
         self.known.add(key)
-        self.waiting.append((url, depth))
+        self.depths[url] = depth
+        return True
 
-    def take(self, row: FrontierRow, answer: Fetched | None) -> None:
-        """Enter an outcome, offer its links, close a checkpoint when it is full."""
+    def take(self, url: str, outcome: Outcome) -> list[str]:
+        """Enter an outcome, closing a checkpoint when it is full; return the links to ask next."""
+        row = make_row(url, self.depths.pop(url), outcome)
         self.rows.append(row)
-        if answer is not None:
-            self.answers.append(answer)
-            self.held += len(answer.wire_body)
-        for link in row.links:
-            self.offer(link, row.depth + 1)
+        if isinstance(outcome, Fetched):
+            self.keep(outcome)
         Metrics.counter(STAGE, row.outcome).inc()
+        following = [link for link in row.links if self.offer(link, row.depth + 1)]
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
+        return following
+
+    def keep(self, answer: Fetched) -> None:
+        """Hold an answer for the next WARC."""
+        self.answers.append(answer)
+        self.held += len(answer.wire_body)
 
     def checkpoint(self) -> None:
         """Write what is held: the WARC first, then the frontier part that makes it count."""
         if not self.rows:
             return
         stem = f"lane-{self.number:05d}-{self.part:05d}"
-        robots = self.polite.robots_answers[self.evidence :]
-        if self.answers or robots:
-            write_warc(storage.join(self.config.out, f"{stem}.warc.gz"), [*robots, *self.answers], self.config.fetch)
-        path = storage.join(self.config.out, "frontier", f"{stem}.parquet")
-        tables.write_records(path, FrontierRow, self.rows)
-        self.evidence = len(self.polite.robots_answers)
+        if self.answers:
+            write_warc(storage.join(self.config.out, f"{stem}.warc.gz"), self.answers, self.config.fetch)
+        tables.write_records(storage.join(self.config.out, "frontier", f"{stem}.parquet"), FrontierRow, self.rows)
         self.rows, self.answers, self.held = [], [], 0
         self.part += 1
 
-    def resume(self, seeds: list[str]) -> None:
-        """Read the parts that were written before; wait for what they and the seeds leave to do."""
+    def resume(self, seeds: list[str]) -> list[str]:
+        """Read the parts that were written before; return what they and the seeds leave to ask."""
         parts = list(frontier_rows(self.config.out, self.number))
         names = storage.listing(storage.join(self.config.out, "frontier"), ".parquet")
         self.part = sum(name.startswith(f"lane-{self.number:05d}-") for name in names)
@@ -155,11 +158,8 @@ class Lane:
             self.known.add(row.key)
             host = identity.host_of(row.url)
             self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
-        for seed in seeds:
-            self.offer(seed, 0)
-        for row in parts:
-            for link in row.links:
-                self.offer(link, row.depth + 1)
+        waiting = [seed for seed in seeds if self.offer(seed, 0)]
+        return waiting + [link for row in parts for link in row.links if self.offer(link, row.depth + 1)]
 
 
 def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
@@ -177,16 +177,18 @@ def write_warc(path: str, answers: list[Fetched], config: FetchConfig) -> None:
         info = {"software": "corpusloom", "format": "WARC File Format 1.1", "http-header-user-agent": config.user_agent}
         writer.warcinfo(info, answers[0].fetched_at)
         for answer in answers:
-            writer.exchange(
-                answer.final_url,
-                answer.request,
-                answer.response_head,
-                answer.wire_body,
-                date=answer.fetched_at,
-                address=answer.address,
-                truncated=answer.truncated,
-            )
-            facts = {"hops": answer.hops, "signals": arrow.to_plain(answer.signals), "asked": answer.url}
+            for exchange in (*answer.hops, answer):
+                writer.exchange(
+                    exchange.final_url,
+                    exchange.request,
+                    exchange.response_head,
+                    exchange.wire_body,
+                    date=exchange.fetched_at,
+                    address=exchange.address,
+                    truncated=exchange.truncated,
+                )
+            hops = [hop.final_url for hop in answer.hops]
+            facts = {"hops": hops, "signals": arrow.to_plain(answer.signals), "asked": answer.url}
             writer.metadata(answer.final_url, facts, date=answer.fetched_at)
 
 
@@ -220,26 +222,18 @@ def make_row(url: str, depth: int, outcome: Outcome) -> FrontierRow:
 
 
 async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> int:
-    """Scrape one lane to the end of its frontier; return how many URLs were asked this time."""
+    """Scrape one lane to the end of its frontier; return how many URLs it has on record."""
+    lane = Lane(number, config)
     async with Fetcher(config.fetch) as fetcher:
-        lane = Lane(number, config, PoliteFetcher(fetcher, "page"))
-        lane.resume(seeds)
-        running: set[asyncio.Task[None]] = set()
-        asked = 0
 
-        async def ask(url: str, depth: int) -> None:
-            outcome = await lane.polite.get(url, accept_errors=True)
-            lane.take(make_row(url, depth, outcome), outcome if isinstance(outcome, Fetched) else None)
+        def take(url: str, outcome: Outcome) -> None:
+            for link in lane.take(url, outcome):
+                crowd.add(link)
 
-        while lane.waiting or running:
-            while lane.waiting and len(running) < WORKERS_A_LANE:
-                running.add(asyncio.create_task(ask(*lane.waiting.popleft())))
-                asked += 1
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        lane.checkpoint()
-        return asked
+        crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=WishList(fetcher, on_file=lane.keep))
+        await crowd.run(lane.resume(seeds))
+    lane.checkpoint()
+    return len(lane.known)
 
 
 class _ScrapeLane(beam.DoFn):

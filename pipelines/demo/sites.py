@@ -241,7 +241,7 @@ def _add_reserved(world: World, host: str, add: Callable[[str, str, str], None])
 def _add_images(world: World, host: str, add: Callable[[str, str, str], None]) -> None:
     """Add pages whose images are too small, of one colour, too long, missing, cut, lying, or bombs."""
     made: dict[str, tuple[Callable[[], bytes], str]] = {
-        "icon.png": (lambda: _flat(16, 16, (200, 40, 40)), "image/png"),
+        "tiny.png": (lambda: _flat(16, 16, (200, 40, 40)), "image/png"),
         "thin.png": (
             lambda: drawing.encode(drawing.draw(drawing.make_picture("red star", 1))[:60], "png"),
             "image/png",

@@ -12,7 +12,7 @@ class ExtractConfig:
     max_bytes: int = 10_000_000
     """Bytes of HTML that are read; what follows is cut off and the page marked truncated."""
 
-    max_tags: int = 200_000
+    max_tags: int = 100_000
     """Tags of the source that are read; what follows is cut off."""
 
     max_tag_bytes: int = 100_000
@@ -25,7 +25,7 @@ class ExtractConfig:
     """Blocks of a page; what follows is dropped."""
 
     max_images: int = 2_000
-    """Images of a page; those that follow are dropped."""
+    """Images of a page; those that follow are dropped. Four times as many image elements are looked at."""
 
     main_content: bool = True
     """Keep the main content only; off, every visible block is kept."""
@@ -35,6 +35,9 @@ class ExtractConfig:
 
     walk: str = "fast"
     """fast (parse events) or reference (BeautifulSoup, an order of magnitude slower, the same blocks)."""
+
+    weights: str = ""
+    """A file of block classifier weights to use in place of those that ship; local path."""
 
     keep_dropped: bool = False
     """Hand over dropped blocks with their reasons too."""

@@ -71,7 +71,7 @@ def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
     if label is not None and label.startswith(("utf-16", "utf-32")):
         return _lenient(html, label), label
     try:
-        text = html.decode("utf-8")
+        text = html.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
         return _decode_other(html, label)
     if label is None or not html.isascii():

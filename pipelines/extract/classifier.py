@@ -114,6 +114,6 @@ def load(path: Path) -> list[Weights]:
 
 
 @cache
-def shipped() -> list[Weights]:
-    """Return the networks that ship with the package, read once a process."""
-    return load(_FILE)
+def networks(path: str = "") -> list[Weights]:
+    """Return the networks of a weights file, by default those that ship with the package; read once a process."""
+    return load(Path(path) if path else _FILE)

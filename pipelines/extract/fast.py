@@ -90,7 +90,7 @@ class Walker:
         """The run and its link characters around the innermost noscript."""
         self.noscript_images = 0
         self.numbers = 0
-        self.images = 0
+        self.images = self.image_elements = 0
         self.seen: set[str] = set()
         self.has_base = False
 
@@ -100,9 +100,7 @@ class Walker:
         if not self.skipping and len(self.open) < self.config.max_depth:
             if self.math is not None:
                 ending = self._start_in_math(tag, attributes)
-            elif tag in el.INLINE:
-                ending = self._start_inline(attributes) if attributes else None
-            else:
+            elif attributes or tag not in el.INLINE:
                 ending = _HANDLERS.get(tag, Walker._start_section)(self, tag, attributes)
         elif not self.skipping and tag in el.SKIPPED:
             ending = self._skip()
@@ -122,7 +120,7 @@ class Walker:
         elif self.math is not None:
             math = self.math
             (math.tex if math.in_tex else math.text if not math.in_annotation else []).append(text)
-        else:
+        elif self.run or not text.isspace() or self.context == "code":
             self.run.append(text)
             if self.links:
                 self.link_chars += len("".join(text.split()))
@@ -228,7 +226,7 @@ class Walker:
         candidates = self.page.candidates
         return bool(candidates) and candidates[-1].image is not None
 
-    def _start_inline(self, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
+    def _start_inline(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
         classes = attributes.get("class")
         if (classes and el.inline_is_skipped(classes)) or "hidden" in attributes:
             return self._skip()
@@ -236,7 +234,7 @@ class Walker:
         return self._skip() if style and el.style_hides(style) and "math" not in (classes or "") else None
 
     def _start_link(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any]:
-        ending = self._start_inline(attributes)
+        ending = self._start_inline(tag, attributes)
         if ending is not None:
             return ending
         href = attributes.get("href", "")
@@ -419,6 +417,10 @@ class Walker:
             return
         if self.noscript and self.noscript_images == self.images:
             return  # the twin, for readers without scripts, of the image right before it
+        self.image_elements += 1
+        if self.image_elements > 4 * self.config.max_images:
+            self.page.truncated = True
+            return
         choice = images.choose(attributes, self.picture, self.page.base)
         if isinstance(choice, images.Choice):
             source = "noscript" if self.noscript else choice.source
@@ -461,6 +463,8 @@ class Walker:
         return self._end_math, None
 
     def _start_in_math(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
+        if tag in el.SKIPPED:
+            return self._skip()
         if self.math is None or not tag.startswith("annotation"):
             return None
         self.math.in_annotation = True
@@ -523,6 +527,7 @@ class Walker:
 
 
 _HANDLERS: dict[str, Callable[[Walker, str, Attributes], tuple[Callable[[Any], None], Any] | None]] = {
+    **dict.fromkeys(el.INLINE, Walker._start_inline),
     **dict.fromkeys(el.SKIPPED, Walker._start_skipped),
     **dict.fromkeys(("html", "head", "body"), Walker._nothing),
     **dict.fromkeys(("ul", "ol", "dl", "menu", "dir"), Walker._start_list),

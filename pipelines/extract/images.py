@@ -42,6 +42,8 @@ _PLACEHOLDER = re.compile(
     r"1x1|grey|gray|trans)([_.-][\w-]{0,12})?\.(gif|png|svg|jpe?g|webp)$",
     re.IGNORECASE,
 )
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")
+"""An absolute address in ASCII that needs no resolving; most are."""
 _SPACE = " \t\n\f\r"
 _DESCRIPTOR = re.compile(r"^(\d+(?:\.\d+)?)([wx])$")
 _SIZE = re.compile(r"^\s*(\d{1,6})(?:\.\d+)?\s*(px)?\s*;?\s*$")
@@ -190,6 +192,8 @@ def absolute(url: str, base: str) -> str | None:
     text = url.strip(_SPACE)
     if not text or len(text) > MAX_URL:
         return None
+    if _PLAIN.match(text) and "/." not in text and text.isprintable():
+        return text
     text = text.replace("\n", "").replace("\r", "").replace("\t", "").replace(" ", "%20").replace("\\", "/")
     try:
         joined = urljoin(base, text).partition("#")[0]

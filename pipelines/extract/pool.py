@@ -80,14 +80,14 @@ class ExtractPool:
                 yield self.parse(html, url, content_type=content_type, config=self.extraction)
             return
         waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
-        chunks = _chunks(iter(items), self.config)
-        for chunk in islice(chunks, 2 * self.config.size):
+        following = chunks(iter(items), self.config)
+        for chunk in islice(following, 2 * self.config.size):
             waiting.append((chunk, self._submit(chunk)))
         while waiting:
             chunk, future = waiting.popleft()
             yield from self._results(chunk, future)
-            for following in islice(chunks, 1):
-                waiting.append((following, self._submit(following)))
+            for chunk in islice(following, 1):
+                waiting.append((chunk, self._submit(chunk)))
 
     def close(self) -> None:
         """End the workers. Safe to call twice."""
@@ -109,7 +109,7 @@ class ExtractPool:
             )
         seconds = self.config.cpu_seconds
         future: Future[list[Result]] = self._pool.schedule(
-            _extract_chunk, args=[chunk, self.parse, self.extraction, seconds], timeout=self.config.wall_seconds
+            extract_chunk, args=[chunk, self.parse, self.extraction, seconds], timeout=self.config.wall_seconds
         )
         return future
 
@@ -131,7 +131,8 @@ def _death(error: BaseException) -> Dead:
     return Dead(type(error).__name__, str(error)[:500])
 
 
-def _chunks(items: Iterator[Item], config: PoolConfig) -> Iterator[list[Item]]:
+def chunks(items: Iterator[Item], config: PoolConfig) -> Iterator[list[Item]]:
+    """Yield the items in chunks of at most `chunk_pages` and, a larger page apart, `chunk_bytes`."""
     chunk: list[Item] = []
     size = 0
     for item in items:
@@ -151,10 +152,10 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
-def _extract_chunk(
+def extract_chunk(
     chunk: list[Item], parse: Callable[..., Any], config: ExtractConfig, cpu_seconds: int
 ) -> list[Result]:
-    """Run in a worker: extract a chunk; each page gets its own allowance of CPU seconds."""
+    """Parse a chunk in a worker; past its allowance of CPU seconds a page ends the process."""
     results: list[Result] = []
     for html, url, content_type in chunk:
         usage = resource.getrusage(resource.RUSAGE_SELF)

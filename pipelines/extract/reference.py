@@ -52,7 +52,7 @@ class _Reader:
         self.noscript = 0
         self.twin_after = -1
         self.outer: tuple[list[str], int] = ([], 0)
-        self.image_count = 0
+        self.image_count = self.image_elements = 0
         self.numbers = 0
         self.addresses: set[str] = set()
         self.based = False
@@ -73,8 +73,7 @@ class _Reader:
         """Do what the element's name asks for; whatever has no rule of its own is a section."""
         name = tag.name
         if depth >= self.config.max_depth:
-            if name not in el.SKIPPED:
-                self.children(tag, depth + 1)
+            self.too_deep(tag)
         elif name in el.INLINE:
             if not _is_hidden_inline(tag):
                 self.children(tag, depth + 1)
@@ -88,7 +87,20 @@ class _Reader:
             with self.in_section(tag):
                 self.children(tag, depth + 1)
 
+    def too_deep(self, tag: Tag) -> None:
+        """Below the depth cap only the text counts."""
+        left: list[PageElement] = [tag]
+        while left:
+            node = left.pop()
+            if isinstance(node, Tag):
+                if node.name not in el.SKIPPED:
+                    left.extend(reversed(node.contents))
+            elif isinstance(node, NavigableString) and not isinstance(node, _NO_TEXT):
+                self.text(str(node))
+
     def text(self, text: str) -> None:
+        if not self.run and text.isspace() and self.context != "code":
+            return
         self.run.append(text)
         self.after_link = False
         if self.hrefs:
@@ -284,7 +296,10 @@ class _Reader:
         if classes and rules.stands_for_text(classes):
             self.text_image(classes, attributes.get("alt", ""))
         elif not (self.noscript and self.twin_after == self.image_count):
-            choice = images.choose(attributes, self.sources, self.page.base)
+            self.image_elements += 1
+            too_many = self.image_elements > 4 * self.config.max_images
+            self.page.truncated = self.page.truncated or too_many
+            choice = None if too_many else images.choose(attributes, self.sources, self.page.base)
             if isinstance(choice, images.Choice):
                 self.add_image(choice.url, "noscript" if self.noscript else choice.source, attributes)
         self.children(tag, depth + 1)
@@ -361,6 +376,8 @@ class _Reader:
 
     def math(self, tag: Tag, depth: int) -> None:
         """The TeX of a formula where the page gives it, else the formula's plain text; never both."""
+        for child in tag.find_all(list(el.SKIPPED)):
+            child.extract()
         notes = tag.find_all(lambda child: child.name.startswith("annotation"))
         tex = "".join(note.get_text() for note in notes if "tex" in _get(note, "encoding").lower())
         for note in notes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from pipelines.extract import elements as el
 from pipelines.extract import images, texts
@@ -20,6 +21,7 @@ _CONTEXTS = {
     "figcaption": "caption",
     "caption": "table_caption",
 }
+_CLOSED = frozenset(("code", *el.HEADINGS))
 _TEXT_IMAGE = re.compile(
     r"(?:^|[\s_-])(emoji|wp-smiley|emoticon|smiley|mwe-math-fallback-image\w*|latex|tex|math)(?:[\s_-]|$)",
     re.IGNORECASE,
@@ -29,11 +31,16 @@ _WIKI_TEX = re.compile(r"^\{\\(?:display|text|script)style (.*)\}$", re.DOTALL)
 
 def context_of(tag: str, classes: str, around: str, follows_image: bool) -> str:
     """Return what text directly in this element is: other, paragraph, list, table, quote, code, caption or h1..h6."""
+    if follows_image and classes and around not in _CLOSED and el.CAPTION_CLASS.search(classes):
+        return "caption"
+    return _context(tag, around)
+
+
+@lru_cache(maxsize=4096)
+def _context(tag: str, around: str) -> str:
     if around == "code" or (around in el.HEADINGS and tag not in el.HEADINGS):
         return around
     found = _CONTEXTS.get(tag)
-    if follows_image and classes and el.CAPTION_CLASS.search(classes):
-        return "caption"
     if found is not None:
         return found
     if tag == "p":

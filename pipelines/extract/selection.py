@@ -45,7 +45,9 @@ def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) ->
     """Return for each candidate None to keep it, or the reason to drop it."""
     if not config.main_content:
         return ["hidden" if is_hidden(candidate) else None for candidate in candidates]
-    reasons = _learned(page, candidates) if config.method == "learned" else [rule_reason(item) for item in candidates]
+    reasons = (
+        _learned(page, candidates, config) if config.method == "learned" else [rule_reason(item) for item in candidates]
+    )
     _drop_repeated(candidates, reasons)
     _follow_texts(page, candidates, reasons)
     return reasons
@@ -72,9 +74,9 @@ def rule_reason(candidate: Candidate) -> str | None:
     return None
 
 
-def _learned(page: RawPage, candidates: list[Candidate]) -> Reasons:
+def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) -> Reasons:
     seen = features.features_of(page, candidates)
-    probabilities = classifier.probabilities(seen, classifier.shipped())
+    probabilities = classifier.probabilities(seen, classifier.networks(config.weights))
     lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in candidates], np.float32)
     kept = classifier.kept(probabilities, lengths)
     return [

@@ -23,7 +23,8 @@ _BINARY = (
     b"{\\rtf",
 )
 _MARKUP = re.compile(
-    rb"<\s*(!doctype|html|head|body|title|meta|div|p|a|span|br|h[1-6]|table|ul|pre|article|main|section|frameset|img)\b",
+    rb"<(!doctype|html|head|body|title|meta|div|p|a|span|br|h[1-6]|table|ul|ol|dl|li|td|tr|pre|article|main|section|"
+    rb"frameset|img|b|i|em|strong|font|center|form|script|style|link|noscript|iframe|header|footer|nav|figure|picture)\b",
     re.IGNORECASE,
 )
 _TAG_SNIFF_BYTES = 200_000

@@ -1,120 +1,51 @@
-"""One guarded HTTP exchange: the policy is applied to the address connected to, at every hop and for every answer."""
+"""One guarded HTTP exchange: deadlines, caps and the address policy, at every hop and for every answer."""
 
 import asyncio
 import dataclasses
-import ipaddress
-import socket
-import zlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import brotli
-import zstandard
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from pipelines.net.config import FetchConfig
-from pipelines.net.policy import SCHEMES, AddressPolicy, RefusedError
+from pipelines.net.config import FetchConfig, Kind, ignored_proxies
+from pipelines.net.decode import CodingError, decode
+from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
+from pipelines.net.fetched import Fetched, Outcome, now
+from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
+from pipelines.net.session import Resolver, is_local_name, open_session
 from pipelines.net.signals import opt_out, signals_of_headers
-from schemas.records import Signal
+from pipelines.net.sniff import ENOUGH, is_image
 from schemas.verdicts import Dead, Rejected
 
-Kind = Literal["page", "image", "robots"]
-Resolver = Callable[[str], list[str]]
-Approve = Callable[[str], Awaitable["Rejected | Dead | None"]]
-"""Asked before each redirect is followed: may this URL be fetched?"""
-CHUNK = 1 << 16
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
+logger = logging.getLogger(__name__)
+
+Phase = Literal["header", "total"]
 _ACCEPT = {
     "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "image": "image/*,*/*;q=0.5",
-    "robots": "text/plain",
+    "robots": "text/plain,*/*;q=0.5",
 }
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """An answer: what was asked, what came over the wire, and what it says."""
+@dataclass(slots=True)
+class _Deadline:
+    """The time that a fetch has left, and what it is waiting for."""
 
-    url: str
-    final_url: str
-    status: int
-    request: bytes
-    """The request's head as it was sent, of the last hop."""
-    response_head: bytes
-    """Status line and headers, ending in a blank line."""
-    wire_body: bytes
-    """After transfer coding, content coding kept."""
-    body: bytes
-    """Decoded."""
-    headers: tuple[tuple[str, str], ...]
-    hops: tuple[str, ...] = ()
-    address: str | None = None
-    truncated: str | None = None
-    fetched_at: str
-    signals: tuple[Signal, ...] = ()
+    end: float
+    timeout: asyncio.Timeout
+    phase: Phase = "total"
 
-
-Outcome = Fetched | Rejected | Dead
-
-
-def now() -> str:
-    """Return the time in RFC 3339, UTC, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class _GuardedResolver(AbstractResolver):
-    """Names to addresses: *.localhost is loopback without asking (RFC 6761), the rest by the system or a hook."""
-
-    def __init__(self, hook: Resolver | None) -> None:
-        self._hook = hook
-
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
-        addresses = await self._addresses(host)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
-
-    async def _addresses(self, host: str) -> list[str]:
-        if host == "localhost" or host.endswith(".localhost"):
-            return ["127.0.0.1"]
-        if self._hook is not None:
-            return self._hook(host)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(row[4][0]) for row in found))
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-def clean_url(url: str) -> str:
-    """Return a URL without credentials and fragment; raise RefusedError for a scheme that is not fetched."""
-    try:
-        parts = urlsplit(url)
-        port, host = parts.port, parts.hostname
-    except ValueError as error:
-        raise RefusedError("bad_url", url) from error
-    if parts.scheme.lower() not in SCHEMES:
-        raise RefusedError("scheme_not_allowed", parts.scheme)
-    if not host or len(host) > 253:
-        raise RefusedError("bad_url", url)
-    netloc = f"[{host}]" if ":" in host else host
-    return urlunsplit((parts.scheme.lower(), netloc + (f":{port}" if port else ""), parts.path or "/", parts.query, ""))
+    def enter(self, phase: Phase, seconds: float | None = None) -> None:
+        """Begin a phase that may take `seconds`, within what the whole fetch has left."""
+        self.phase = phase
+        at = self.end if seconds is None else min(self.end, asyncio.get_running_loop().time() + seconds)
+        if at == self.end:
+            self.phase = "total"
+        self.timeout.reschedule(at)
 
 
 class Fetcher:
@@ -123,43 +54,36 @@ class Fetcher:
     def __init__(self, config: FetchConfig, resolver: Resolver | None = None) -> None:
         config.require_contact()
         self.config = config
-        self._policy = AddressPolicy(config.allow_addresses)
-        self._resolver = _GuardedResolver(resolver)
+        self.policy = AddressPolicy(config.allow_addresses)
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        agent = {"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING}
+        self._headers = {kind: {**agent, "Accept": accept} for kind, accept in _ACCEPT.items()}
 
     async def __aenter__(self) -> "Fetcher":
-        connector = aiohttp.TCPConnector(
-            limit=self.config.connections,
-            resolver=self._resolver,
-            socket_factory=self._socket,
-            ttl_dns_cache=300,
-            happy_eyeballs_delay=None,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=16_384,
-            max_field_size=16_384,
-            requote_redirect_url=False,
-            timeout=aiohttp.ClientTimeout(
-                total=self.config.total_timeout,
-                sock_connect=self.config.connect_timeout,
-                sock_read=self.config.idle_timeout,
-            ),
-        )
+        notice = ignored_proxies()
+        if notice:
+            logger.warning(notice)
+        self._session = open_session(self.config, self.policy, self._resolver)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
 
-    def _socket(self, info: Any) -> socket.socket:
-        """Make the socket of a connection, after the policy has seen the address that it goes to."""
-        family, kind, proto, _, address = info
-        self._policy.check(str(address[0]), int(address[1]))
-        return socket.socket(family=family, type=kind, proto=proto)
+    def is_allowed_host(self, url: str) -> bool:
+        """Say whether a URL's host is known, without asking the network, to be an address that was allowed."""
+        host = urlsplit(url).hostname or ""
+        if is_local_name(host):
+            addresses = ["127.0.0.1"]
+        elif self._resolver is not None and not _is_literal(host):
+            addresses = self._resolver(host)
+        else:
+            addresses = [host]
+        try:
+            return bool(addresses) and all(self.policy.allows(item, port_of(url)) for item in addresses)
+        except ValueError:
+            return False
 
     async def fetch(
         self,
@@ -169,143 +93,198 @@ class Fetcher:
         etag: str | None = None,
         last_modified: str | None = None,
         accept_errors: bool = False,
-        approve: Approve | None = None,
+        follow: bool = True,
+        seconds: float | None = None,
     ) -> Outcome:
-        """Fetch one URL with its redirects. A refusal is Rejected, a failure of the network Dead.
+        """Fetch one URL. A refusal is Rejected, a failure of the network Dead; nothing is raised.
 
-        With `accept_errors` an answer of status 4xx or 5xx comes back as Fetched (a WARC keeps it).
+        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it). Without
+        `follow` a redirect is an answer like another. `seconds` replaces the configured total.
         """
         try:
-            async with asyncio.timeout(self.config.total_timeout):
-                return await self._follow(url, kind, etag, last_modified, accept_errors, approve)
+            target = clean_url(url)
         except RefusedError as error:
             return Rejected(error.reason)
+        total = self.config.total_timeout if seconds is None else seconds
+        try:
+            async with asyncio.timeout(total) as timeout:
+                deadline = _Deadline(asyncio.get_running_loop().time() + total, timeout)
+                validators = _validators(etag, last_modified)
+                answer = await self._follow(target, kind, validators, follow, deadline)
         except TimeoutError as error:
-            return Dead(_timeout_class(error), str(error))
+            return _timed_out(error, deadline)
+        except CodingError as error:
+            return Rejected(error.reason)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _failure(error)
+            return outcome_of(error)
+        if isinstance(answer, Fetched) and answer.url != url:
+            answer = dataclasses.replace(answer, url=url)
+        return answer if isinstance(answer, Rejected) else self.judge(answer, kind, accept_errors=accept_errors)
 
     async def _follow(
+        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: _Deadline
+    ) -> Fetched | Rejected:
+        hops: tuple[Fetched, ...] = ()
+        while True:
+            answer = await self._once(target, kind, validators, deadline)
+            if not isinstance(answer, Fetched) or not follow or answer.location is None:
+                break
+            hops = (*hops, answer)
+            following = next_hop(hops, self.config.max_redirects)
+            if isinstance(following, Rejected):
+                return following
+            target = following
+        if hops and isinstance(answer, Fetched):
+            return dataclasses.replace(answer, url=hops[0].url, hops=hops)
+        return answer
+
+    def judge(self, answer: Fetched, kind: Kind, *, accept_errors: bool = False) -> Outcome:
+        """Return an answer, or the verdict that its status and its opt-out signals ask for."""
+        if accept_errors:
+            return answer
+        if answer.status in TRANSIENT_STATUS:
+            return Dead(f"http_{answer.status}")
+        if answer.status == 304 or answer.location is not None:
+            return answer
+        if not 200 <= answer.status < 300:
+            return Rejected(f"http_{answer.status}")
+        if kind == "robots" or not answer.signals:
+            return answer
+        return opt_out(answer.signals, self.config.honour, unit=kind) or answer
+
+    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: _Deadline) -> Fetched | Rejected:
+        """Ask one URL and read its answer."""
+        if self._session is None:
+            raise RuntimeError("a Fetcher is used inside `async with`")
+        self.policy.check_port(port_of(url))
+        headers = self._headers[kind] | validators if validators else self._headers[kind]
+        deadline.enter("header", self.config.connect_timeout + self.config.header_timeout)
+        response = await self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+        try:
+            deadline.enter("total")
+            fetched_at, address = now(), getattr(response, "peer", None)
+            read = await _read(response, kind, self.config.cap_of(kind), deadline)
+        finally:
+            response.release() if response.content.is_eof() else response.close()
+        if isinstance(read, Rejected):
+            return read
+        return self._answer(url, kind, response, read, fetched_at, address)
+
+    def _answer(
         self,
         url: str,
         kind: Kind,
-        etag: str | None,
-        last_modified: str | None,
-        accept_errors: bool,
-        approve: Approve | None,
-    ) -> Outcome:
-        hops: list[str] = []
-        target = clean_url(url)
-        while True:
-            answer = await self._once(target, kind, etag, last_modified)
-            location = next((v for n, v in answer.headers if n.lower() == "location"), None)
-            if answer.status not in _REDIRECTS or location is None:
-                return self._judge(dataclasses.replace(answer, url=url, hops=tuple(hops)), kind, accept_errors)
-            hops.append(target)
-            if len(hops) > self.config.max_redirects:
-                return Rejected("too_many_redirects", float(len(hops)), float(self.config.max_redirects))
-            target = clean_url(urljoin(target, location))
-            if target in hops:
-                return Rejected("redirect_loop")
-            if approve is not None and (refused := await approve(target)) is not None:
-                return refused
-
-    def _judge(self, answer: Fetched, kind: Kind, accept_errors: bool) -> Outcome:
-        signals = signals_of_headers(answer.headers, seen_at=answer.fetched_at)
-        answer = dataclasses.replace(answer, signals=signals)
-        if accept_errors or kind == "robots":
-            return answer
-        if answer.status in _TRANSIENT:
-            return Dead(f"http_{answer.status}")
-        if not 200 <= answer.status < 300:
-            return Rejected(f"http_{answer.status}")
-        if kind == "image" and answer.truncated:
-            return Rejected("too_many_bytes", float(len(answer.body)), float(self.config.max_image_bytes))
-        return opt_out(signals, self.config.honour, unit="image" if kind == "image" else "page") or answer
-
-    async def _once(self, url: str, kind: Kind, etag: str | None, last_modified: str | None) -> Fetched:
-        if self._session is None:
-            raise RuntimeError("a Fetcher is used inside `async with`")
-        headers = {"User-Agent": self.config.user_agent, "Accept": _ACCEPT[kind], "Accept-Encoding": "gzip, br, zstd"}
-        if etag:
-            headers["If-None-Match"] = etag
-        if last_modified:
-            headers["If-Modified-Since"] = last_modified
-        self._check_literal(url)
-        limit = self.config.max_image_bytes if kind == "image" else self.config.max_page_bytes
-        async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
-            wire, truncated = await _read(response, limit)
-            body, decoded_cut = _decode(wire, response.headers.get("Content-Encoding", ""), limit)
-            raw = tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
-            return Fetched(
-                url=url,
-                final_url=url,
-                status=response.status,
-                request=_request_head(response),
-                response_head=_response_head(response),
-                wire_body=wire,
-                body=body,
-                headers=raw,
-                address=_peer(response),
-                truncated="length" if truncated or decoded_cut else None,
-                fetched_at=now(),
-            )
-
-    def _check_literal(self, url: str) -> None:
-        """Refuse an address written into a URL at once (aiohttp resolves it without asking the resolver)."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        with suppress(ValueError):
-            self._policy.check(str(ipaddress.ip_address(host)), port)
+        response: aiohttp.ClientResponse,
+        read: "_Body",
+        fetched_at: str,
+        address: str | None,
+    ) -> Fetched | Rejected:
+        """Decode what was read, and put the answer together."""
+        cap = self.config.cap_of(kind)
+        encoding = response.headers.get("Content-Encoding", "")
+        body = read.wire
+        if encoding:
+            decoded = decode(read.wire, encoding, cap)
+            ratio = len(decoded.body) / max(1, len(read.wire))
+            if decoded.cut and (ratio > self.config.max_ratio or kind == "image"):
+                bomb = ratio > self.config.max_ratio
+                measured = (ratio, self.config.max_ratio) if bomb else (float(len(decoded.body)), float(cap))
+                return Rejected("decompression_bomb" if bomb else "decoded_too_large", *measured)
+            body = decoded.body
+        headers = tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
+        if kind == "image" and 200 <= response.status < 300 and not is_image(body[:ENOUGH]):
+            return Rejected("not_an_image" if body else "empty_body")
+        return Fetched(
+            url=url,
+            final_url=url,
+            status=response.status,
+            request=_request_head(response),
+            response_head=_response_head(response),
+            wire_body=read.wire,
+            body=body,
+            headers=headers,
+            address=address,
+            truncated=read.truncated,
+            fetched_at=fetched_at,
+            signals=signals_of_headers(headers, seen_at=fetched_at),
+        )
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Read a body up to `limit` bytes on the wire; say whether it was cut there."""
-    parts, size = [], 0
-    async for chunk in response.content.iter_chunked(CHUNK):
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            response.close()
-            return b"".join(parts)[:limit], True
-    return b"".join(parts), False
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What was read of a body, and why it is not all of it."""
+
+    wire: bytes
+    truncated: str | None = None
 
 
-def _decode(wire: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
-    """Undo content coding up to `limit` bytes out; say whether it was cut there. A wrong label leaves the bytes."""
-    body = wire
-    for encoding in reversed([name.strip().lower() for name in encodings.split(",") if name.strip()]):
-        try:
-            body = b"".join(_bounded(_decompress(body, encoding, limit + 1), limit + 1))
-        except (zlib.error, brotli.error, zstandard.ZstdError):
-            return wire, False
-    return body[:limit], len(body) > limit
-
-
-def _bounded(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline: _Deadline) -> _Body | Rejected:
+    """Read a body up to `cap` bytes. A page is cut there, and where time or connection end; an image is rejected."""
+    image = kind == "image"
+    declared = response.content_length
+    if image and declared is not None and declared > cap:
+        return Rejected("body_too_large", float(declared), float(cap))
+    parts: list[bytes] = []
     size = 0
-    for chunk in chunks:
-        yield chunk[: limit - size]
-        size += len(chunk)
-        if size >= limit:
-            return
+    try:
+        while chunk := await response.content.readany():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > cap:
+                if image:
+                    return Rejected("body_too_large", float(size), float(cap))
+                return _Body(b"".join(parts)[:cap], "length")
+            if image and size == len(chunk) and _is_no_image(response, chunk):
+                return Rejected("not_an_image")
+    except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
+        if kind != "page" or not size:
+            raise
+        return _Body(b"".join(parts), "disconnect")
+    except aiohttp.SocketTimeoutError:
+        if kind != "page" or not size:
+            raise
+        return _Body(b"".join(parts), "time")
+    return _Body(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
-def _decompress(data: bytes, encoding: str, limit: int) -> Iterator[bytes]:
-    """Yield decompressed chunks, never more than about `limit` bytes at a time."""
-    if encoding in ("gzip", "x-gzip") and data[:2] == b"\x1f\x8b":
-        yield zlib.decompressobj(31).decompress(data, limit)
-    elif encoding == "deflate":
-        raw = data[:1] and data[0] & 0x0F != 8
-        yield zlib.decompressobj(-15 if raw else 15).decompress(data, limit)
-    elif encoding == "br":
-        yield brotli.Decompressor().process(data, output_buffer_limit=limit)
-    elif encoding == "zstd":
-        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data) as reader:
-            yield reader.read(limit)
-    else:
-        yield data
+def _is_no_image(response: aiohttp.ClientResponse, chunk: bytes) -> bool:
+    """Say, at the first bytes of a long body, that it is none: the rest is not worth its bytes."""
+    if not 200 <= response.status < 300 or "Content-Encoding" in response.headers:
+        return False
+    return len(chunk) >= ENOUGH and not is_image(chunk[:ENOUGH])
+
+
+def next_hop(hops: tuple[Fetched, ...], limit: int) -> str | Rejected:
+    """Return the URL that the last of several answers redirects to, or why it is not followed."""
+    last = hops[-1]
+    if len(hops) > limit:
+        return Rejected("too_many_redirects", float(len(hops)), float(limit))
+    try:
+        target = clean_url(urljoin(last.final_url, (last.location or "").strip()))
+    except (RefusedError, ValueError) as error:
+        return Rejected(getattr(error, "reason", "bad_url"))
+    if any(target == hop.final_url for hop in hops):
+        return Rejected("redirect_loop")
+    return target
+
+
+def _validators(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    """Return the headers of a conditional fetch."""
+    headers = {"If-None-Match": etag} if etag else {}
+    return headers | ({"If-Modified-Since": last_modified} if last_modified else {})
+
+
+def _timed_out(error: TimeoutError, deadline: _Deadline) -> Dead:
+    """Return which deadline passed: aiohttp's own for connecting and idling, else ours by its phase."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Dead("timeout_connect", str(error))
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return Dead("timeout_header" if deadline.phase == "header" else "timeout_idle", str(error))
+    return Dead(f"timeout_{deadline.phase}", str(error))
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _request_head(response: aiohttp.ClientResponse) -> bytes:
@@ -315,43 +294,8 @@ def _request_head(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _response_head(response: aiohttp.ClientResponse) -> bytes:
-    """Return the status line and headers; transfer coding is undone, so its header goes."""
-    status = f"HTTP/1.1 {response.status} {response.reason or ''}".rstrip().encode("latin-1", "replace")
-    headers = [n + b": " + v for n, v in response.raw_headers if n.lower() != b"transfer-encoding"]
-    return b"\r\n".join([status, *headers, b"", b""])
-
-
-def _peer(response: aiohttp.ClientResponse) -> str | None:
-    connection = response.connection
-    transport = connection.transport if connection else None
-    peer = transport.get_extra_info("peername") if transport else None
-    return str(peer[0]) if peer else None
-
-
-def _timeout_class(error: BaseException) -> str:
-    text = type(error).__name__
-    return "connect_timeout" if "Connection" in text else "idle_timeout" if "Socket" in text else "total_timeout"
-
-
-def _failure(error: BaseException) -> Rejected | Dead:
-    """Return the outcome of a failed exchange; a refusal that aiohttp wrapped is a rejection."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, RefusedError):
-            return Rejected(cause.reason)
-        cause = cause.__cause__ or cause.__context__
-    names = {
-        aiohttp.ClientConnectorDNSError: "dns_failed",
-        aiohttp.ClientConnectorCertificateError: "bad_certificate",
-        aiohttp.ClientSSLError: "tls_failed",
-        aiohttp.ClientConnectorError: "connect_failed",
-        aiohttp.ServerDisconnectedError: "disconnected",
-        aiohttp.ClientPayloadError: "body_cut_off",
-        aiohttp.ClientResponseError: "bad_http",
-        aiohttp.InvalidURL: "bad_url",
-        socket.gaierror: "dns_failed",
-    }
-    for cls, name in names.items():
-        if isinstance(error, cls):
-            return Rejected(name) if name == "bad_url" else Dead(name, str(error))
-    return Dead("network_error", f"{type(error).__name__}: {error}")
+    """Return status line and headers as they came."""
+    version = response.version or aiohttp.HttpVersion11
+    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}"
+    lines = [n + b": " + v for n, v in response.raw_headers]
+    return b"\r\n".join([status.encode("utf-8", "replace"), *lines, b"", b""])

@@ -1,135 +1,194 @@
-"""Fetching as a guest: robots.txt first, a few slots and a delay a registered domain, back-off, a circuit breaker."""
+"""Whose turn it is: a few slots and a delay a registered domain, back-off, a circuit breaker and a budget a host.
 
-import asyncio
+Nothing here waits or fetches: `Turns` is a plain data structure under a clock that its caller reads.
+"""
+
+import email.utils
+import heapq
+import itertools
 import random
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
-from pipelines.net.config import FetchConfig
-from pipelines.net.fetcher import Fetched, Fetcher, Outcome
-from pipelines.net.robots import Robots, parse_robots, robots_url
-from pipelines.net.signals import opt_out
-from schemas import identity
-from schemas.verdicts import Dead, Rejected
+T = TypeVar("T")
 
-BREAKER_FAILURES = 3
-MAX_RETRY_AFTER = 60.0
-_HOST_FAILURES = frozenset(("connect_failed", "connect_timeout", "total_timeout", "idle_timeout", "disconnected"))
-_RETRIED = frozenset(("http_429", "http_503", "http_502", "http_504", "disconnected", "body_cut_off"))
+MAX_BACK_OFF = 60.0
+KEPT_DOMAINS = 50_000
+"""Idle domains whose delay is remembered."""
 
 
-@dataclass
-class _Domain:
-    """The state of one registered domain: free slots, when the next fetch may start."""
+@dataclass(slots=True)
+class _Domain(Generic[T]):
+    """One registered domain: what waits, what runs, when the next may start."""
 
-    slots: asyncio.Semaphore
     delay: float
-    next_at: float = 0.0
+    slots: int
+    waiting: deque[T] = field(default_factory=deque)
+    running: int = 0
+    ready_at: float = 0.0
+    queued: bool = False
 
 
 @dataclass
+class Turns(Generic[T]):
+    """Waiting items by registered domain; `take` gives those whose turn has come, the longest-ready domain first.
+
+    Args:
+      delay: Seconds between two starts of one domain, and from an end to the next start where `slots` is 1.
+      slots: Items of one domain that run at the same time.
+    """
+
+    delay: float
+    slots: int
+    waiting: int = 0
+    running: int = 0
+    _domains: dict[str, _Domain[T]] = field(default_factory=dict)
+    _heap: list[tuple[float, int, str]] = field(default_factory=list)
+    _order: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def add(self, domain: str, item: T) -> None:
+        """Let an item wait for its domain's turn."""
+        state = self._state(domain)
+        state.waiting.append(item)
+        self.waiting += 1
+        self._queue(domain, state)
+
+    def take(self, now: float) -> T | None:
+        """Return an item that may start now, or None; its domain holds a slot until `release`."""
+        while self._heap and self._heap[0][0] <= now:
+            _, _, domain = heapq.heappop(self._heap)
+            state = self._domains[domain]
+            state.queued = False
+            if state.ready_at > now or not state.waiting or state.running >= state.slots:
+                self._queue(domain, state)
+                continue
+            item = state.waiting.popleft()
+            self.waiting -= 1
+            self.running += 1
+            state.running += 1
+            state.ready_at = now + state.delay
+            self._queue(domain, state)
+            return item
+        return None
+
+    def release(self, domain: str, now: float) -> None:
+        """Give an item's slot back."""
+        state = self._domains[domain]
+        state.running -= 1
+        self.running -= 1
+        if state.slots == 1:
+            state.ready_at = max(state.ready_at, now + state.delay)
+        if state.waiting:
+            self._queue(domain, state)
+        elif not state.running and len(self._domains) > KEPT_DOMAINS and state.ready_at <= now:
+            del self._domains[domain]
+
+    def next_at(self) -> float | None:
+        """Return the time at which `take` may have something, or None when only a release can bring it."""
+        return self._heap[0][0] if self._heap else None
+
+    def slow_down(self, domain: str, delay: float) -> None:
+        """Keep at least `delay` seconds between two starts of a domain, from now on."""
+        state = self._state(domain)
+        state.delay = max(state.delay, delay)
+
+    def set_free(self, domain: str, slots: int) -> None:
+        """Let a domain of one's own run without a delay."""
+        state = self._state(domain)
+        state.delay, state.slots = 0.0, slots
+        self._queue(domain, state)
+
+    def pause(self, domain: str, until: float) -> None:
+        """Start nothing of a domain before a time."""
+        state = self._state(domain)
+        state.ready_at = max(state.ready_at, until)
+
+    def _state(self, domain: str) -> _Domain[T]:
+        state = self._domains.get(domain)
+        if state is None:
+            state = self._domains[domain] = _Domain(self.delay, self.slots)
+        return state
+
+    def _queue(self, domain: str, state: _Domain[T]) -> None:
+        if state.waiting and not state.queued and state.running < state.slots:
+            state.queued = True
+            heapq.heappush(self._heap, (state.ready_at, next(self._order), domain))
+
+
+@dataclass(slots=True)
 class _Host:
-    """The state of one host: its robots.txt and its failures in a row."""
-
-    robots: asyncio.Future[Robots] | None = None
     failures: int = 0
+    open_until: float = 0.0
+    fetches: int = 0
 
 
 @dataclass
-class PoliteFetcher:
-    """Fetches of one kind through a `Fetcher`, with every host's wishes and strength in mind."""
+class Hosts:
+    """The circuit breaker and the budget of each host.
 
-    fetcher: Fetcher
-    kind: Literal["page", "image"]
-    robots_answers: list[Fetched] = field(default_factory=list)
-    """The robots.txt answers, which a WARC keeps as evidence."""
-    _domains: dict[str, _Domain] = field(default_factory=dict)
+    Args:
+      breaker_failures: Failures in a row that open the breaker.
+      breaker_seconds: Time after which one fetch is let through to see whether the host is back.
+      max_fetches: Budget of a host; None is no limit.
+    """
+
+    breaker_failures: int
+    breaker_seconds: float
+    max_fetches: int | None = None
     _hosts: dict[str, _Host] = field(default_factory=dict)
-    _jitter: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - spreads load, no secret
 
-    @property
-    def config(self) -> FetchConfig:
-        """Return the configuration."""
-        return self.fetcher.config
+    def refuses(self, host: str, now: float) -> bool:
+        """Say whether a host's breaker is open; one that was open for long enough lets one fetch through."""
+        state = self._hosts.get(host)
+        if state is None or state.failures < self.breaker_failures:
+            return False
+        if now < state.open_until:
+            return True
+        state.open_until = now + self.breaker_seconds
+        return False
 
-    async def get(self, url: str, *, accept_errors: bool = False) -> Outcome:
-        """Fetch a URL when its host allows it and its domain has a free slot."""
-        name = identity.host_of(url)
-        host = self._hosts.setdefault(name, _Host())
-        domain = self._domain(identity.registered_domain(name))
-        if host.failures >= BREAKER_FAILURES:
-            return Dead("host_unresponsive", f"{host.failures} failures in a row")
-        if (refused := await self.approve(url)) is not None:
-            return refused
-        outcome = await self._attempts(url, host, domain, accept_errors)
-        failed = isinstance(outcome, Dead) and outcome.error in _HOST_FAILURES
-        host.failures = host.failures + 1 if failed else 0
-        return outcome
+    def shut(self, host: str, until: float) -> None:
+        """Open a host's breaker until a time: it asked to be left alone."""
+        state = self._hosts.setdefault(host, _Host())
+        state.failures, state.open_until = max(state.failures, self.breaker_failures), until
 
-    def _domain(self, name: str) -> _Domain:
-        if name not in self._domains:
-            config = self.config
-            slots = config.page_slots if self.kind == "page" else config.image_slots
-            default = config.page_delay if self.kind == "page" else config.image_delay
-            delay = default if config.delay is None else config.delay
-            self._domains[name] = _Domain(asyncio.Semaphore(slots if delay else max(slots, 8)), delay)
-        return self._domains[name]
+    def spend(self, host: str) -> bool:
+        """Take one fetch from a host's budget; False when it is spent."""
+        if self.max_fetches is None:
+            return True
+        state = self._hosts.setdefault(host, _Host())
+        state.fetches += 1
+        return state.fetches <= self.max_fetches
 
-    async def _attempts(self, url: str, host: _Host, domain: _Domain, accept_errors: bool) -> Outcome:
-        for attempt in range(self.config.retries + 1):
-            async with domain.slots:
-                if host.failures >= BREAKER_FAILURES:
-                    return Dead("host_unresponsive", f"{host.failures} failures in a row")
-                await self._wait_turn(domain)
-                outcome = await self.fetcher.fetch(url, self.kind, accept_errors=accept_errors, approve=self.approve)
-            again = (isinstance(outcome, Dead) and outcome.error in _RETRIED) or (
-                isinstance(outcome, Fetched) and outcome.status in (429, 503)
-            )
-            if not again or attempt == self.config.retries:
-                return outcome
-            await asyncio.sleep(self._back_off(outcome, attempt))
-        return outcome
+    def report(self, host: str, *, failed: bool, now: float) -> None:
+        """Count a failure of a host, or forget its failures."""
+        state = self._hosts.get(host)
+        if state is None:
+            if not failed:
+                return
+            state = self._hosts[host] = _Host()
+        state.failures = state.failures + 1 if failed else 0
+        if state.failures == self.breaker_failures:
+            state.open_until = now + self.breaker_seconds
 
-    def _back_off(self, outcome: Outcome, attempt: int) -> float:
-        if isinstance(outcome, Fetched):
-            header = next((v for n, v in outcome.headers if n.lower() == "retry-after"), "")
-            if header.strip().isdigit():
-                return min(float(header), MAX_RETRY_AFTER)
-        return float(0.5 * 2**attempt * (1 + self._jitter.random()))
 
-    async def _wait_turn(self, domain: _Domain) -> None:
-        if not domain.delay:
-            return
-        loop = asyncio.get_running_loop()
-        start = max(loop.time(), domain.next_at)
-        domain.next_at = start + domain.delay
-        await asyncio.sleep(start - loop.time())
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), or None."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
-    async def approve(self, url: str) -> Rejected | Dead | None:
-        """Return why a host's robots.txt keeps us from a URL, or None."""
-        name = identity.host_of(url)
-        host = self._hosts.setdefault(name, _Host())
-        domain = self._domain(identity.registered_domain(name))
-        if not self.config.robots_txt:
-            return None
-        if host.robots is None:
-            host.robots = asyncio.get_running_loop().create_future()
-            host.robots.set_result(await self._fetch_robots(url, host))
-        robots = await asyncio.shield(host.robots)
-        if robots.rules is None:
-            return robots.refused or Rejected("robots_unavailable")
-        if not robots.allows(url):
-            return Rejected("robots_disallowed")
-        delay = robots.crawl_delay
-        if delay is not None and delay > self.config.max_crawl_delay:
-            return Rejected("crawl_delay_too_long", delay, self.config.max_crawl_delay)
-        if delay is not None and self.config.delay is None:
-            domain.delay = max(domain.delay, delay)
-        return opt_out(robots.signals, self.config.honour, unit=self.kind)
 
-    async def _fetch_robots(self, url: str, host: _Host) -> Robots:
-        answer = await self.fetcher.fetch(robots_url(url), "robots")
-        if isinstance(answer, Fetched):
-            self.robots_answers.append(answer)
-            return parse_robots(answer.status, answer.body, seen_at=answer.fetched_at)
-        return Robots(None, refused=answer if isinstance(answer, Rejected) else None)
+def back_off(attempt: int, jitter: random.Random) -> float:
+    """Return the seconds before attempt 1, 2, ...: doubled each time, with up to as much again at random."""
+    return float(min(MAX_BACK_OFF, 0.5 * 2**attempt) * (1 + jitter.random()))

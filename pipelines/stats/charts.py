@@ -61,7 +61,7 @@ def histogram_chart(bins: tuple[tuple[float, float, int], ...], *, title: str) -
         alt.Chart(alt.Data(values=rows), width=240, height=120)
         .mark_bar(color=KEPT)
         .encode(
-            x=alt.X("low:Q", title=title, scale=alt.Scale(type="symlog", nice=False)),
+            x=alt.X("low:Q", title=title, bin="binned", scale=alt.Scale(zero=False)),
             x2="high:Q",
             y=alt.Y("count:Q", title=None),
         )

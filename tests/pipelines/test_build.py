@@ -67,7 +67,7 @@ def test_good_pages_become_samples_and_the_rest_has_its_reason(web: SmallWeb) ->
     assert "duplicate_text" in select.values()
     occurrences = reasons(web, "m3w", "shards")
     assert occurrences["/odd/bomb.png"] == "too_many_pixels"
-    assert occurrences["/odd/icon.png"] == "image_too_small"
+    assert occurrences["/odd/tiny.png"] == "image_too_small"
     assert occurrences["/odd/flat.png"] == "single_colour"
     assert occurrences["/odd/text.jpg"] == "not_an_image"
     assert occurrences["/odd/gone.jpg"] == "http_404"

@@ -1,0 +1,61 @@
+"""Pages made to exhaust an extractor, by name; each is made when it is asked for. Run as a script it measures one."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+from pipelines.extract.extractor import ExtractConfig, extract
+
+_PAGE = b"<!doctype html><title>t</title><p>A first paragraph of text.</p>"
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "nested_div": lambda: _PAGE + b"<div>" * 100_000 + b"deep",
+    "nested_formatting": lambda: _PAGE + b"<p><b>" * 100_000 + b"deep",
+    "nested_tables": lambda: _PAGE + b"<table><tr><td>" * 60_000 + b"deep",
+    "nested_lists": lambda: _PAGE + b"<ul><li>a" * 100_000,
+    "nested_links_fonts_tables": lambda: _PAGE + b"<a><font><table>" * 30_000,
+    "nested_noscript": lambda: _PAGE + b"<noscript>a" * 100_000,
+    "stray_end_tags": lambda: _PAGE + b"<div>" * 1_000 + b"</b></i>" * 50_000,
+    "million_attributes": lambda: _PAGE + b"<div " + b" ".join(b"a%d=1" % n for n in range(1_000_000)) + b">inside",
+    "long_attribute": lambda: _PAGE + b'<div class="' + b"a " * 4_000_000 + b'">inside',
+    "long_srcset": lambda: _PAGE + b'<img srcset="' + b"a.jpg 1x, " * 9_000 + b'">' * 100,
+    "many_images": lambda: _PAGE + b"".join(b"<img src=/%d.jpg>" % n for n in range(500_000)),
+    "many_classes": lambda: _PAGE + b"".join(b'<div class="c%d nav-%d">x</div>' % (n, n) for n in range(100_000)),
+    "many_paragraphs": lambda: _PAGE + b"<p>hello world of text</p>" * 2_000_000,
+    "many_cells": lambda: _PAGE + b"<table><tr>" + b"<td>x" * 200_000,
+    "many_breaks": lambda: _PAGE + b"a<br>" * 1_000_000,
+    "spaced_breaks": lambda: _PAGE + b"<span> </span>" * 50_000 + b"x" + b" <b></b>" * 40_000 + b"<br> " * 9_000,
+    "long_text": lambda: _PAGE + b"word " * 10_000_000,
+    "long_word": lambda: _PAGE + b"x" * 9_000_000,
+    "less_than_signs": lambda: _PAGE + b"<" * 5_000_000,
+    "ampersands": lambda: _PAGE + b"&" * 5_000_000 + b"&amp;" * 500_000,
+    "open_comments": lambda: _PAGE + b"<!-- a --" * 1_000_000,
+    "nuls": lambda: _PAGE + b"\x00" * 5_000_000 + b"<p>after",
+    "broken_utf8": lambda: _PAGE + b"\xff\xfe\x80\xc3" * 1_000_000,
+    "emoji": lambda: _PAGE + "😀".encode() * 2_400_000,
+    "deep_json": lambda: _PAGE + b'<script type="application/ld+json">' + b"[" * 4_000_000,
+    "styles": lambda: _PAGE + b"".join(b'<div style="display : %s">t</div>' % (b" " * 1_900) for _ in range(5_000)),
+}
+
+
+def measure(name: str) -> None:
+    """Extract one bomb and print its verdict, CPU seconds, and the growth of the peak over imports and input, in MB."""
+    extract(_PAGE, "http://a.example/", config=ExtractConfig(method=sys.argv[2]))
+    html = BOMBS[name]()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    result = extract(html, "http://a.example/", config=ExtractConfig(method=sys.argv[2]))
+    seconds = time.process_time() - start
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    texts = [block.text or "" for block in getattr(result, "blocks", ())]
+    print(
+        json.dumps(
+            {"result": type(result).__name__, "seconds": seconds, "growth": growth, "text": " ".join(texts)[:200]}
+        )
+    )
+
+
+if __name__ == "__main__":
+    measure(sys.argv[1])

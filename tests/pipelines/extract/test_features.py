@@ -1,0 +1,52 @@
+"""Features of the block classifier: shapes, ranges, and what a few of them mean."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.extract import assembly, fast, features, source
+from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage
+
+PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
+CONFIG = ExtractConfig()
+
+
+def read(html: bytes) -> tuple[RawPage, list[Candidate]]:
+    prepared, _charset, _cut = source.prepare(html, None, CONFIG)
+    page = fast.walk(prepared, "https://site.example/", CONFIG)
+    return page, assembly.join_rows(page)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_features_are_finite_and_spans_hold_their_candidate(path: Path) -> None:
+    page, candidates = read(path.read_bytes())
+    found = features.features_of(page, candidates)
+    assert found.numbers.dtype == np.float32
+    assert found.spans.shape == (len(candidates), len(features.ANCESTORS), 2)
+    assert np.isfinite(found.numbers).all()
+    places = np.arange(len(candidates))[:, None]
+    assert ((found.spans[..., 0] <= places) & (places < found.spans[..., 1])).all()
+
+
+def test_every_page_has_the_same_columns() -> None:
+    widths = {features.features_of(*read(html)).numbers.shape[1] for html in (b"<p>one", PAGES[0].read_bytes())}
+    assert len(widths) == 1
+
+
+def test_the_domain_does_not_matter() -> None:
+    html = PAGES[0].read_bytes()
+    prepared, _charset, _cut = source.prepare(html, None, CONFIG)
+    found = [
+        features.features_of(page, page.candidates).numbers
+        for page in (fast.walk(prepared, url, CONFIG) for url in ("https://a.example/x", "http://other.test/y?z=1"))
+    ]
+    assert (found[0] == found[1]).all()
+
+
+def test_description_comes_from_meta_and_json_ld() -> None:
+    page, _candidates = read(
+        b'<meta name=description content="A kite for all."><p>x'
+        b'<script type="application/ld+json">{"description": "It flies in every wind and weather."}</script>'
+    )
+    assert " ".join(features.description(page).split()) == "A kite for all. It flies in every wind and weather."

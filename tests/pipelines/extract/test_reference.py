@@ -1,0 +1,66 @@
+"""The two walks state the same rules: equal on the bundled pages and on generated mark-up, well formed or not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.extract import fast, reference, source
+from pipelines.extract.blocks import ExtractConfig
+
+PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
+CONFIG = ExtractConfig()
+URL = "https://site.example/folder/page.html"
+NAMES = (
+    "p div span b a ul ol li dl dt dd table tr td th caption figure figcaption img br hr h1 h2 pre blockquote section "
+    "nav noscript picture source script style template math annotation button form article em details title o:p x-y"
+)
+TAGS = NAMES.split()
+ATTRIBUTES = (
+    "",
+    " class=caption",
+    " class='sr-only x'",
+    " hidden",
+    " style='display:none'",
+    " src=a.jpg alt=one",
+    " src=b.png width=1",
+    " srcset='c.jpg 2x, d.jpg 1x'",
+    " data-src=e.jpg src=blank.gif",
+    " href=f.jpg",
+    " role=img aria-label=x style='background-image:url(g.jpg)'",
+    " shadowrootmode=open",
+    " encoding=application/x-tex",
+    " start=5",
+)
+markup = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(TAGS), st.sampled_from(ATTRIBUTES)).map(lambda pair: f"<{pair[0]}{pair[1]}>"),
+        st.sampled_from(TAGS).map(lambda tag: f"</{tag}>"),
+        st.sampled_from(("text ", " more", "&amp;", "\n", " ", "Ünï\u200bcode", "end.")),
+    ),
+    max_size=40,
+).map("".join)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_walks_agree_on_bundled_pages(path: Path) -> None:
+    prepared, _charset, _cut = source.prepare(path.read_bytes(), None, CONFIG)
+    quick = fast.walk(prepared, URL, CONFIG)
+    assert quick == reference.walk(prepared, URL, CONFIG)
+    assert len(quick.candidates) > 8
+
+
+@given(markup)
+@settings(max_examples=250, deadline=None)
+def test_walks_agree_on_any_markup(html: str) -> None:
+    prepared, _charset, _cut = source.prepare(f"<body>{html}".encode(), None, CONFIG)
+    assert fast.walk(prepared, URL, CONFIG) == reference.walk(prepared, URL, CONFIG)
+
+
+@pytest.mark.parametrize("depth", [10, 190, 400, 3000])
+def test_walks_agree_beyond_the_depth_cap(depth: int) -> None:
+    html = b"<body>" + b"<div>" * depth + b"deep <b>text</b><script>no text</script>" + b"</div>" * depth + b"<p>after"
+    quick = fast.walk(html, URL, CONFIG)
+    assert quick == reference.walk(html, URL, CONFIG)
+    assert [item.text for item in quick.candidates] == ["deep text", "after"]

@@ -1,0 +1,40 @@
+"""Texts are clean Unicode: what is collapsed, dropped and kept."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.extract.texts import BREAK, inline, preformatted
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("  a \n\t b  ", "a b"),
+        ("a\xa0b", "a b"),
+        (f"one{BREAK} two {BREAK}{BREAK}three", "one\ntwo\nthree"),
+        ("co\xadop\u200berate\ufeff", "cooperate"),
+        ("e\u0301", "é"),
+        ("a\x07b\x7f", "ab"),
+        ("\ud800x", "x"),
+        ("👩‍🚀 می‌خواهم", "👩‍🚀 می‌خواهم"),
+        ("", ""),
+    ],
+)
+def test_inline(raw: str, text: str) -> None:
+    assert inline(raw) == text
+
+
+def test_preformatted_keeps_white_space_inside() -> None:
+    assert preformatted("\n  def f():\r\n\treturn 1  \n\n") == "  def f():\n\treturn 1"
+
+
+@given(st.text())
+def test_texts_can_be_written_anywhere(raw: str) -> None:
+    for text in (inline(raw), preformatted(raw)):
+        text.encode("utf-8")
+        assert "\x00" not in text
+        assert unicodedata.normalize("NFC", text) == text
+    assert inline(raw) == inline(raw).strip()
