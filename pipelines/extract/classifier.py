@@ -71,8 +71,8 @@ def _dense(named: dict[str, Floats], name: str, values: Floats) -> Floats:
 def _product(values: Floats, matrix: Floats) -> Floats:
     """Return values @ matrix in slices so small that a BLAS computes each on one thread.
 
-    Several threads for a product of this size only wait for each other on a busy machine, and the last bits would depend
-    on how many there are.
+    Several threads for a product of this size only wait for each other on a busy machine, and the last bits would
+    depend on how many there are.
     """
     rows = max(_ONE_THREAD // matrix.size, 1)
     out = np.empty((len(values), matrix.shape[1]), np.float32)
