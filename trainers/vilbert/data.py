@@ -1,10 +1,11 @@
 """Regions and captions as ViLBERT's tensors: WordPiece tokens, masking, locations, the IMG region (section 3.1)."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from schemas.errors import ConfigError
 from trainers.stream.samples import RegionsSample, Sample
@@ -38,24 +39,31 @@ class DataConfig:
 
 
 def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Return a lower-casing WordPiece tokenizer trained on captions."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(captions, trainer)
-    return _finish(tokenizer)
+    """Return a lower-casing WordPiece tokenizer: special tokens, single characters, then the most frequent words.
+
+    Equal captions give an equal vocabulary in any order. The library's own trainer does not: it numbers characters in
+    the order of a hash table, anew each time, so that a resumed run would not know its own tokens.
+    """
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words: Counter[str] = Counter()
+    for caption in captions:
+        words.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption)))
+    letters = Counter(letter for word in words for letter in word)
+    frequent = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
+    alphabet = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
+    pieces = [*SPECIAL, *(piece for letter in alphabet for piece in (letter, f"##{letter}")), *frequent]
+    vocabulary = {piece: number for number, piece in enumerate(list(dict.fromkeys(pieces))[:vocab_size])}
+    return _finish(Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")))  # noqa: S106
 
 
 def read_vocabulary(path: str) -> Tokenizer:
     """Return BERT's uncased tokenizer over a vocab.txt."""
-    tokenizer = Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]"))  # noqa: S106
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return _finish(tokenizer)
+    return _finish(Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]")))  # noqa: S106
 
 
 def _finish(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     sep, cls = token_id(tokenizer, "[SEP]"), token_id(tokenizer, "[CLS]")
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     tokenizer.decoder = decoders.WordPiece()
