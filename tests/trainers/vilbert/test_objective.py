@@ -112,14 +112,13 @@ def test_a_small_set_is_learnt_by_heart() -> None:
     model, batch = ViLBERT(small_config(init_std=0.2, layers=3, t_connections=(1, 2))), make_batch(8)
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, foreach=True)
     objective = make_objective(ObjectiveConfig())
-    found = []
-    for step in range(250):
-        torch.manual_seed(step)
+    for _ in range(120):
+        torch.manual_seed(0)  # the same captions are swapped each time
         (loss,) = objective(model, batch, CONTEXT)
         optimizer.zero_grad()
         loss.value.backward()
         optimizer.step()
-        found.append({name: float(value.detach()) for name, value in loss.metrics.items()})
-        if step > 20 and all(metrics["alignment"] < 0.1 and metrics["words"] < 0.3 for metrics in found[-5:]):
+        found = {name: float(value.detach()) for name, value in loss.metrics.items()}
+        if max(found["alignment"], found["words"], found["regions"]) < 0.1:
             return
-    raise AssertionError(found[-5:])
+    raise AssertionError(found)
