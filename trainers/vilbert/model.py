@@ -251,26 +251,31 @@ class ViLBERT(nn.Module):
             stream = layer(stream, additive(mask))
         return stream
 
+    def encode_image(self, features: Tensor, locations: Tensor, mask: Tensor) -> Tensor:
+        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V): it sees no text yet."""
+        stream = self.region_embeddings(features, locations)
+        for layer in self.image_layers[: self._first_image_layers()]:
+            stream = layer(stream, additive(mask))
+        return stream
+
     def _first_connection(self) -> int:
         return self.config.t_connections[0] if self.config.t_connections else self.config.layers
 
-    def forward(
-        self,
-        tokens: Tensor,
-        token_mask: Tensor,
-        features: Tensor,
-        locations: Tensor,
-        region_mask: Tensor,
-        text: Tensor | None = None,
-    ) -> Outputs:
-        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool.
+    def _first_image_layers(self) -> int:
+        return self.config.v_connections[0] if self.config.v_connections else self.config.v_layers
 
-        `text` may hold what `encode_text` gave for the same tokens.
-        """
+    def forward(
+        self, tokens: Tensor, token_mask: Tensor, features: Tensor, locations: Tensor, region_mask: Tensor
+    ) -> Outputs:
+        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool."""
+        text = self.encode_text(tokens, token_mask)
+        image = self.encode_image(features, locations, region_mask)
+        return self.join(text, token_mask, image, region_mask)
+
+    def join(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> Outputs:
+        """Run both streams from the first connection on, over what `encode_text` and `encode_image` gave."""
         text_mask, image_mask = additive(token_mask), additive(region_mask)
-        text = self.encode_text(tokens, token_mask) if text is None else text
-        image = self.region_embeddings(features, locations)
-        t, v = self._first_connection(), 0
+        t, v = self._first_connection(), self._first_image_layers()
         for number, connection in enumerate(self.connections):
             text, image, t, v = self._advance(text, text_mask, image, image_mask, t, v, number)
             text, image = connection(text, text_mask, image, image_mask)

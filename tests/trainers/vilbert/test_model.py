@@ -140,10 +140,12 @@ def test_each_stream_sees_the_other_and_both_decide_alignment() -> None:
     assert not torch.allclose(model(**other).alignment, model(**random_inputs()).alignment)
 
 
-def test_a_caption_encoded_before_gives_the_same_outputs() -> None:
-    model, inputs = small_model(), random_inputs()
+def test_streams_encoded_before_give_the_same_outputs() -> None:
+    model, inputs = small_model(v_layers=3, v_connections=(1, 2)), random_inputs()
     text = model.encode_text(inputs["tokens"], inputs["token_mask"])
-    assert torch.equal(model(**inputs, text=text).alignment, model(**inputs).alignment)
+    image = model.encode_image(inputs["features"], inputs["locations"], inputs["region_mask"])
+    joined = model.join(text, inputs["token_mask"], image, inputs["region_mask"])
+    assert torch.equal(joined.alignment, model(**inputs).alignment)
 
 
 def test_words_are_predicted_with_the_token_embedding() -> None:
