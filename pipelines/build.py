@@ -96,12 +96,12 @@ class RecordKind:
 def kind_of(recipe: Recipe) -> RecordKind:
     """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
     from pipelines import pages, pairs
-    from pipelines.extract.alt_texts import images_with_texts
+    from pipelines.extract.alt_texts import page_images
     from pipelines.extract.extractor import extract
 
     if recipe.kind == "interleaved":
         return RecordKind(Page, extract, pages.make_page, pages.build_select)
-    return RecordKind(Pair, images_with_texts, pairs.make_pairs, pairs.build_select)
+    return RecordKind(Pair, page_images, pairs.make_pairs, pairs.build_select)
 
 
 @dataclass
