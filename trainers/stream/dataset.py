@@ -110,18 +110,19 @@ class StreamingDataset:
         own = self.state_dict()
         for name in ("version", "rng_seed", "samples", "datasets"):
             if state.get(name) != own[name]:
-                raise InputError(
+                raise ConfigError(
                     f"the state is of another stream: {name} {state.get(name)!r}, here {own[name]!r}",
-                    remedy="use the same data, seed and mixture; or start a new stream",
+                    where="stream state",
+                    remedy="resume with the datasets and seed that the run began with",
                 )
         epoch, position = int(state["epoch"]), int(state["position"])
         if epoch < 0 or not 0 <= position <= self.epoch_samples:
-            raise InputError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
+            raise ConfigError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
         previous = self._epoch, self._position
         self._epoch, self._position, self._moves = epoch, position, self._moves + 1
         if self._draws() != dict(state["draws"]):
             self._epoch, self._position = previous
-            raise InputError("the mixture's weights or schedule before this point are not those of the state")
+            raise ConfigError("the mixture's weights or schedule before this point are not those of the state")
 
     # --- iteration ---
 

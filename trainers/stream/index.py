@@ -81,8 +81,8 @@ def open_index(path: str, split: str | None = None) -> DatasetIndex:
             counts = [len(rows) for rows in pool.map(lambda shard: split_rows(path, shard, split), shards)]
     index = DatasetIndex(path, manifest.kind, manifest.digest, shards, np.asarray(counts, dtype=np.int64), split)
     if not index.samples:
-        remedy = f"no sample has split {split!r}" if split else "the build kept nothing"
-        raise InputError("a dataset without samples", where=path, remedy=remedy)
+        remedy = f"no sample has split {split!r}" if split else "loom stats shows why records were rejected"
+        raise InputError("holds no sample", where=path, remedy=remedy)
     return index
 
 

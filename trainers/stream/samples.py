@@ -132,7 +132,7 @@ def _clip(key: str, members: Mapping[str, bytes]) -> ClipSample:
 
 
 def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
-    arrays = read_arrays(_need(members, "regions.npz"))
+    arrays = load_arrays(_need(members, "regions.npz"))
     absent = {"boxes", "features", "class_probs"} - arrays.keys()
     if absent:
         raise SampleError("bad_regions", f"no array {sorted(absent)[0]}")
@@ -142,7 +142,7 @@ def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
     return RegionsSample(key, _image(members), _text(members), _info(members), boxes, features, probs)
 
 
-def read_arrays(data: bytes) -> dict[str, np.ndarray]:
+def load_arrays(data: bytes) -> dict[str, np.ndarray]:
     """Return the arrays of an npz, its inflated size capped; objects are refused, for they would be pickles."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

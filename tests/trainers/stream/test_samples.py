@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainers.stream.samples import ClipSample, InterleavedSample, RegionsSample, SampleError, make_sample, read_arrays
+from trainers.stream.samples import ClipSample, InterleavedSample, RegionsSample, SampleError, load_arrays, make_sample
 
 
 def npz(**arrays: np.ndarray) -> bytes:
@@ -69,11 +69,11 @@ def test_an_npz_with_objects_is_not_unpickled_and_a_bomb_not_inflated() -> None:
     with zipfile.ZipFile(sink, "w") as archive:
         archive.writestr("boxes.npy", pickle.dumps(Bomb()))
     with pytest.raises(SampleError):
-        read_arrays(sink.getvalue())
+        load_arrays(sink.getvalue())
     huge = io.BytesIO()
     with zipfile.ZipFile(huge, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("boxes.npy", "w") as member:
         for _ in range(300):
             member.write(bytes(1 << 20))
     with pytest.raises(SampleError) as caught:
-        read_arrays(huge.getvalue())
+        load_arrays(huge.getvalue())
     assert caught.value.reason == "npz_too_large"
