@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -79,9 +79,24 @@ class Batches:
             self._batches.close()  # type: ignore[attr-defined]
             self._batches = None
 
-    def make(self, places: list["Place | None"]) -> dict[str, Any]:
+    def make(self, places: list["Place | None"]) -> "Made":
         """Return one batch; DamageError when none of its samples can be used."""
-        return make_batch(self.stream, places, self.plan, self.transform, self.skipped)
+        return make_batch(self.stream, places, self.plan, self.transform)
+
+    def hand_out(self, made: "Made", end: int, moves: int) -> dict[str, Any]:
+        """Move the stream to the batch's end, and count only now what was skipped in it."""
+        self.stream.hand_out(end, moves)
+        for place, key, error in made.skipped:
+            self.stream.note(key, error)
+            self.skipped.append(f"position {place.position}: {key}: {error}")
+        return made.batch
+
+
+class Made(NamedTuple):
+    """A batch, and which of its samples were skipped."""
+
+    batch: dict[str, Any]
+    skipped: list[tuple["Place", str, Exception]]
 
 
 def _in_order(batches: Batches) -> Iterator[dict[str, Any]]:
@@ -91,28 +106,24 @@ def _in_order(batches: Batches) -> Iterator[dict[str, Any]]:
     steps = _steps(stream, plan, stream.running)
     if plan.workers == 0:
         for end, places in steps:
-            batch = batches.make(places)
-            stream.hand_out(end, moves)
-            yield batch
+            yield batches.hand_out(batches.make(places), end, moves)
         return
     pool = ThreadPoolExecutor(plan.workers, thread_name_prefix="loader")
-    pending: deque[tuple[int, Future[dict[str, Any]]]] = deque()
+    pending: deque[tuple[int, Future[Made]]] = deque()
     try:
         for end, places in steps:
             pending.append((end, pool.submit(batches.make, places)))
             if len(pending) >= plan.workers + plan.prefetch:
-                yield _take(stream, pending, moves)
+                yield _take(batches, pending, moves)
         while pending:
-            yield _take(stream, pending, moves)
+            yield _take(batches, pending, moves)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _take(stream: "StreamingDataset", pending: deque[tuple[int, Future[dict[str, Any]]]], moves: int) -> dict[str, Any]:
+def _take(batches: Batches, pending: deque[tuple[int, Future[Made]]], moves: int) -> dict[str, Any]:
     end, future = pending.popleft()
-    batch = future.result()
-    stream.hand_out(end, moves)
-    return batch
+    return batches.hand_out(future.result(), end, moves)
 
 
 def _steps(stream: "StreamingDataset", plan: Plan, position: int) -> Iterator[tuple[int, list["Place | None"]]]:
@@ -136,10 +147,10 @@ def make_batch(
     places: list["Place | None"],
     plan: Plan,
     transform: Transform,
-    skipped: list[str],
-) -> dict[str, Any]:
+) -> Made:
     """Return one batch; DamageError when none of its samples can be used."""
     columns: dict[str, np.ndarray] = {}
+    skipped: list[tuple[Place, str, Exception]] = []
     valid, keys = np.zeros(len(places), dtype=bool), [""] * len(places)
     for at, place in enumerate(places):
         if place is None:
@@ -150,19 +161,21 @@ def make_batch(
             values = transform(sample, sample_rng(dataset.rng_seed, place.epoch, sample.key))
         except _SKIPPABLE as error:
             keys[at] = keys[at] or dataset.key_of(place)
-            dataset.skip(place, error, plan.on_error)
-            skipped.append(f"position {place.position}: {keys[at]}: {error}")
+            if plan.on_error == "raise":
+                raise dataset.damage(place, keys[at], error) from error
+            skipped.append((place, keys[at], error))
             continue
         _put(columns, values, at, len(places))
         valid[at] = True
     if not valid.any() and any(places):
         raise DamageError(
-            f"no sample of a batch of {len(places)} can be used: {dict(dataset.skipped)}",
+            f"no sample of a batch of {len(places)} can be used; the first: {skipped[0][1]}: {skipped[0][2]}",
             where=dataset.sources[0].index.path,
             remedy="run loom verify",
         )
     _fill(columns, valid)
-    return {"keys": keys, "valid": _tensor(valid), **{name: _tensor(column) for name, column in columns.items()}}
+    batch = {"keys": keys, "valid": _tensor(valid), **{name: _tensor(column) for name, column in columns.items()}}
+    return Made(batch, skipped)
 
 
 def _put(columns: dict[str, np.ndarray], values: Mapping[str, Any], at: int, size: int) -> None:

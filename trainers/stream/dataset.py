@@ -167,12 +167,13 @@ class StreamingDataset:
             return ""
         return shard.key(place.row if rows is None else int(rows[place.row]))
 
-    def skip(self, place: Place, error: Exception, on_error: str) -> None:
-        """Count and list a sample that cannot be used, or raise."""
-        key = self.key_of(place)
-        if on_error == "raise":
-            where = self.sources[place.dataset].index.path
-            raise DamageError(f"sample {key}: {error}", where=where, remedy="on_error='skip' leaves it out") from error
+    def damage(self, place: Place, key: str, error: Exception) -> DamageError:
+        """Return the error that names a sample which cannot be used."""
+        where = self.sources[place.dataset].index.path
+        return DamageError(f"sample {key}: {error}", where=where, remedy="on_error='skip' leaves it out")
+
+    def note(self, key: str, error: Exception) -> None:
+        """Count and list a sample that was skipped."""
         reason = getattr(error, "reason", None) or ("damaged_shard" if isinstance(error, DamageError) else "unreadable")
         self.skipped[reason] += 1
         self.skipped_keys.append((key, reason))
@@ -195,7 +196,9 @@ class StreamingDataset:
             try:
                 item = load(place)
             except (SampleError, InputError, DamageError, OSError) as error:
-                self.skip(place, error, self._on_error)
+                if self._on_error == "raise":
+                    raise self.damage(place, self.key_of(place), error) from error
+                self.note(self.key_of(place), error)
                 continue
             self._check_still(moves)
             self._position = min(origin + taken * self.world_size, self.epoch_samples)

@@ -1,5 +1,6 @@
 """Datasets of several shards for the stream's tests, written through the pipelines' own tar writer."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,8 +35,10 @@ def write_dataset(
             for key, places in written.samples
         ]
         tables.write_records(str(folder / f"{stem}.parquet"), SidecarRow, rows, sort_by=("key",))
-        names = (f"{stem}.tar", f"{stem}.parquet")
-        tar, sidecar = (FileEntry(name=name, sha256="", bytes=0) for name in names)
+        tar = FileEntry(name=f"{stem}.tar", sha256=written.sha256, bytes=written.bytes)
+        sidecar_bytes = (folder / f"{stem}.parquet").read_bytes()
+        digest = hashlib.sha256(sidecar_bytes).hexdigest()
+        sidecar = FileEntry(name=f"{stem}.parquet", sha256=digest, bytes=len(sidecar_bytes))
         entries.append(ShardEntry(index=index, tar=tar, sidecar=sidecar, stats=empty, samples=len(rows)))
     manifest = Manifest(
         recipe="test", kind=kind, config="{}", inputs=(), shard_count=shards, samples=len(samples), counts=(),
