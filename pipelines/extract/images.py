@@ -181,7 +181,7 @@ def _is_placeholder(value: str) -> bool:
     if value[:5].lower() == "data:":
         return True
     path = value.partition("?")[0].partition("#")[0]
-    return bool(_PLACEHOLDER.search(path[-120:]))
+    return bool(_PLACEHOLDER.search(path[path.rfind("/") + 1 :][-80:]))
 
 
 def absolute(url: str, base: str) -> str | None:
