@@ -49,9 +49,16 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build a frozen dataclass from nested tables; an unknown key is an error that suggests the nearest one."""
     _check_keys(cls, values, where, "")
     try:
-        return dacite.from_dict(cls, dict(values), dacite.Config(strict=True, cast=[tuple, float]))
+        return dacite.from_dict(
+            cls, dict(values), dacite.Config(strict=True, cast=[tuple], type_hooks={float: _to_float})
+        )
     except dacite.DaciteError as error:
         raise ConfigError(str(error), where=where) from error
+
+
+def _to_float(value: Any) -> Any:
+    """Let a whole number stand where a float is wanted."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str) -> None:

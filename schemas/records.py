@@ -53,6 +53,8 @@ class Page:
 
     VERSION: ClassVar[int] = 1
     key: str
+    parent: str = ""
+    """The WARC record that it was read from."""
     url: str
     canonical_url: str
     fetched_at: str
@@ -177,6 +179,30 @@ class ImageFacts:
     error: str | None = None
     """Why the image cannot be decoded; sizes are then the header's and hashes empty."""
     model_scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """The small head of a page or pair that corpus-wide rules are decided on, with its verdict so far."""
+
+    VERSION: ClassVar[int] = 1
+    unit: str
+    key: str
+    parent: str
+    url: str
+    rank: str = ""
+    """Of candidates that are the same the smallest survives: a property of the record, never of the run."""
+    text_key: str = ""
+    image_key: str = ""
+    images: tuple[str, ...] = ()
+    """URLs of the images it shows, in order."""
+    bands: tuple[str, ...] = ()
+    """MinHash band keys of its text in hex; none where near-duplicates are not looked for."""
+    scores: dict[str, float] = field(default_factory=dict)
+    outcome: str = "kept"
+    reason: str | None = None
+    measured: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,7 +124,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
         raise _explain(error, path, "check free space and permissions") from error
     finally:
         if local:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(target)
 
 

@@ -30,13 +30,13 @@ def sort_rows(table: pa.Table, by: Sequence[str]) -> pa.Table:
     return table.take(order).combine_chunks()
 
 
-def encode_table(table: pa.Table, *, sort_by: Sequence[str] = ()) -> bytes:
+def encode_table(table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
     """Return the Parquet file of a table, rows sorted."""
     sink = io.BytesIO()
     pq.write_table(
         sort_rows(table, sort_by),
         sink,
-        row_group_size=ROW_GROUP_ROWS,
+        row_group_size=row_group_rows,
         compression="zstd",
         compression_level=3,
         version="2.6",
@@ -46,9 +46,11 @@ def encode_table(table: pa.Table, *, sort_by: Sequence[str] = ()) -> bytes:
     return sink.getvalue()
 
 
-def write_table(path: str, table: pa.Table, *, sort_by: Sequence[str] = ()) -> bytes:
+def write_table(
+    path: str, table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS
+) -> bytes:
     """Write a table as Parquet, atomically; return the bytes written."""
-    data = encode_table(table, sort_by=sort_by)
+    data = encode_table(table, sort_by=sort_by, row_group_rows=row_group_rows)
     storage.write_bytes(path, data)
     return data
 

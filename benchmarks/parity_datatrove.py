@@ -1,0 +1,200 @@
+"""Our text filters and MinHash beside datatrove's on the same texts.
+
+    python -m benchmarks.parity_datatrove --write      regenerates tests/pipelines/filters/parity_datatrove.json
+    python -m benchmarks.parity_datatrove --texts DIR  prints the agreement on a folder of .txt or WCXB .json files
+
+Needs an environment with datatrove[processing], spacy and this repository on the path; `make test` needs neither,
+it reads the JSON.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+FIXTURE = Path(__file__).parent.parent / "tests" / "pipelines" / "filters" / "parity_datatrove.json"
+FILTERS = ("quality", "repetition", "c4", "fineweb")
+EDITS = (2, 4, 8, 12, 16, 24, 40)
+"""Words changed of 300 in a pair of texts: Jaccard from about 0.94 down to 0.35."""
+PAIRS = 60
+WORDS = """the of and to in is that for it as was with be by on not he his but at are this have from or had they which
+one you were her all she there would their we him been has when who will more no if out so said what up its about into
+than them can only other new some could time these two may then do first any now such like our over man me even most
+made after also did many before must through back years where much your way well down should because each just those
+people how too little state good very make world still own see men work long get here between both life river bridge
+house garden window market village morning evening winter summer painter sailor teacher doctor letter picture story
+machine engine station harbour island mountain forest valley colour answer question weather kitchen table"""
+
+
+def sentence(rng: random.Random, length: int = 14) -> str:
+    """Return a sentence of random common words."""
+    return " ".join(rng.choice(WORDS.split()) for _ in range(length)).capitalize() + "."
+
+
+def paragraph(rng: random.Random, sentences: int = 5) -> str:
+    """Return a paragraph of such sentences."""
+    return " ".join(sentence(rng) for _ in range(sentences))
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield names and texts, each near one rule or at its border."""
+    rng = random.Random(20)
+    for number in range(8):
+        yield f"plain {number}", "\n\n".join(paragraph(rng, 3 + number) for _ in range(1 + number % 4))
+    plain = "\n\n".join(paragraph(rng) for _ in range(3))
+    yield "empty", ""
+    yield "49 words", " ".join(["the", "of", *rng.choices(WORDS.split(), k=47)])
+    yield "50 words", " ".join(["the", "of", *rng.choices(WORDS.split(), k=48)])
+    yield "short words", "a b c of the to " * 20
+    yield "long words", " ".join(f"{word}{word}{word}" for word in WORDS.split() if len(word) > 3)
+    yield "hashes", plain + " # # # # # # #" * 8
+    yield "ellipses", plain + " and so on ..." * 30
+    yield "few ellipses", plain + " and so on..." * 3
+    yield "bullets", "\n".join("- " + sentence(rng) for _ in range(12))
+    yield "half bullets", "\n".join(("• " if n % 2 else "") + sentence(rng) for n in range(12))
+    yield "lines that trail off", "\n".join(sentence(rng)[:-1] + "..." for _ in range(12))
+    yield "some lines that trail off", "\n".join(sentence(rng)[:-1] + ("…" if n % 4 == 0 else ".") for n in range(12))
+    yield "numbers", "the value of " + " ".join(str(rng.randrange(10_000)) for _ in range(120))
+    yield "decimals", " ".join(f"The price is {rng.random():.2f} and {rng.randrange(9_000):,}." for _ in range(30))
+    stops = ("the", "be", "to", "of", "and", "that", "have", "with")
+    yield "no stop words", " ".join(word for word in WORDS.split() if word not in stops)
+    yield "contractions", " ".join(f"It's what they don't have, and we'll see {sentence(rng)}" for _ in range(9))
+    yield "quotes", " ".join(f'He said "{sentence(rng)}" (and left).' for _ in range(9))
+    yield "hyphens", " ".join(f"A well-known, state-of-the-art {sentence(rng)}" for _ in range(9))
+    yield "one line many times", "\n".join([paragraph(rng, 2), *[sentence(rng)] * 6])
+    yield "a line twice", "\n".join([*(sentence(rng) for _ in range(9)), *[sentence(rng)] * 2])
+    yield "one paragraph many times", "\n\n".join([paragraph(rng, 3), *[paragraph(rng, 2)] * 4])
+    yield "a long passage twice", plain + "\n" + plain[: len(plain) // 2]
+    yield "one word", "house " * 100
+    yield "a refrain", " ".join(f"{sentence(rng)} And so it goes on." for _ in range(14))
+    yield "a short refrain", " ".join(f"{sentence(rng)} So it is." for _ in range(14))
+    yield "short lines", "\n".join(sentence(rng, 4) for _ in range(30))
+    yield "mixed lines", "\n".join(sentence(rng, 4 if n % 3 else 16) for n in range(30))
+    yield "no punctuation", "\n".join(sentence(rng)[:-1] for _ in range(12))
+    yield "one line of twelve ends", "\n".join(sentence(rng)[: None if n == 0 else -1] for n in range(12))
+    yield "many empty lines", "\n\n\n\n\n\n".join(sentence(rng) for _ in range(12))
+    yield "lorem ipsum", plain + "\nLorem ipsum dolor sit amet of them all."
+    yield "curly bracket", plain + "\nThen one must write a { at the end of it."
+    yield "code", plain + "\nif (a) {\nb();\n}"
+    yield "javascript", plain + "\nYou need JavaScript { to read all of this page."
+    yield "policy", "\n".join([*["This site uses cookies for all of its visitors."] * 3, sentence(rng)])
+    yield "two sentences", f"{sentence(rng)}\n{sentence(rng)}"
+    yield "three sentences", f"{sentence(rng)} {sentence(rng)}\n{sentence(rng)}"
+    yield "citations", "\n".join(f"{sentence(rng)[:-1]}[{n}]." for n in range(5))
+    yield "menu", "\n".join(["Home", "About", "Products", "News", "Contact", "Log in", "Search"])
+    yield "accents", " ".join(f"Le café de l'été, où {sentence(rng)}" for _ in range(9))
+
+
+def text_pairs(edits: int) -> Iterator[tuple[str, str]]:
+    """Yield pairs of texts of 300 random words, the second with `edits` words changed."""
+    rng = random.Random(edits)
+    for _ in range(PAIRS):
+        words = [f"{rng.choice('bdfgklmnprst')}{rng.choice('aeiou')}{rng.randrange(40):02x}x" for _ in range(300)]
+        changed = list(words)
+        for place in rng.sample(range(300), edits):
+            changed[place] = "other"
+        yield " ".join(words), " ".join(changed)
+
+
+def datatrove_verdicts(text: str) -> dict[str, str | None]:
+    """Return datatrove's reason for each filter, or None where it keeps the text. C4 takes the paper's 3 and 5."""
+    from datatrove.data import Document
+    from datatrove.pipeline import filters
+
+    made = {
+        "quality": filters.GopherQualityFilter(),
+        "repetition": filters.GopherRepetitionFilter(),
+        "c4": filters.C4QualityFilter(min_num_sentences=3, min_words_per_line=5),
+        "fineweb": filters.FineWebQualityFilter(),
+    }
+    verdicts: dict[str, str | None] = {}
+    for name, one in made.items():
+        found = one.filter(Document(text=text, id=""))
+        verdicts[name] = None if found is True else found[1]
+    return verdicts
+
+
+def our_verdicts(text: str) -> dict[str, str | None]:
+    """Return our reason for each filter, or None where it keeps the text."""
+    from pipelines.filters.c4 import c4
+    from pipelines.filters.fineweb import fineweb
+    from pipelines.filters.quality import quality
+    from pipelines.filters.repetition import repetition
+    from schemas.verdicts import Rejected
+
+    found = {"quality": quality(text), "repetition": repetition(text), "c4": c4(text), "fineweb": fineweb(text)}
+    return {name: verdict.reason if isinstance(verdict, Rejected) else None for name, verdict in found.items()}
+
+
+def datatrove_candidates(edits: int) -> int:
+    """Return how many of the pairs share a bucket by datatrove's MinHash (14 x 8, five words, 64 bits)."""
+    from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
+
+    signer = MinhashDedupSignature("/nonexistent")
+    found = 0
+    for pair in text_pairs(edits):
+        first, second = (signer.get_signature(signer.get_shingles(text)) for text in pair)
+        found += any(one == other for one, other in zip(first, second, strict=True))
+    return found
+
+
+def write() -> None:
+    """Write the fixture: the texts and what datatrove says of them, and its candidates among the pairs."""
+    version = importlib.metadata.version("datatrove")
+    rows = [{"name": name, "text": text, **datatrove_verdicts(text)} for name, text in texts()]
+    candidates = {str(edits): datatrove_candidates(edits) for edits in EDITS}
+    content = {"datatrove": version, "texts": rows, "candidates": candidates}
+    FIXTURE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{FIXTURE.name}: {len(rows)} texts, candidates {candidates}")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a .txt file or the main content of a WCXB ground truth."""
+    if path.suffix == ".txt":
+        return path.read_text("utf-8", "replace")
+    return json.loads(path.read_text("utf-8")).get("ground_truth", {}).get("main_content") or ""
+
+
+def compare(folder: Path, limit: int) -> None:
+    """Print for each filter on how many texts of a folder both say the same, and where they differ."""
+    from datatrove.utils.text import split_into_words
+
+    from pipelines.filters.words import split_words
+
+    same: Counter[str] = Counter()
+    total, drift = 0, 0.0
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".txt", ".json"))[:limit]:
+        text = read_text(path)
+        if not text:
+            continue
+        total += 1
+        drift += abs(len(split_words(text)) / len(split_into_words(text)) - 1)
+        theirs, ours = datatrove_verdicts(text), our_verdicts(text)
+        for name in FILTERS:
+            if (theirs[name] is None) == (ours[name] is None):
+                same[name] += 1
+            else:
+                print(f"{path.name}: {name}: datatrove {theirs[name]}, ours {ours[name]}")
+    for name in FILTERS:
+        print(f"{name}: {same[name]} of {total} texts the same")
+    print(f"tokens: {drift / max(total, 1):.2%} more or fewer than spaCy's, on average")
+
+
+def main() -> None:
+    """Run one of the two."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--limit", type=int, default=200)
+    options = parser.parse_args()
+    if options.write:
+        write()
+    if options.texts:
+        compare(options.texts, options.limit)
+
+
+if __name__ == "__main__":
+    main()

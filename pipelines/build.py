@@ -1,0 +1,429 @@
+"""The stages of one recipe, in order: what is finished is reused, what is missing runs, the manifest comes last."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
+from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.net.config import FetchConfig
+from pipelines.progress import Reporter
+from pipelines.recipes.recipe import Recipe, config_json
+from pipelines.runners import Profile, run
+from pipelines.store import dataset as store_dataset
+from pipelines.store.images import ImageStore
+from pipelines.store.stages import Stage, StageReport, add_counts, check_conservation, commit, plan_stage, read_report
+from schemas import arrow, identity, layout, storage
+from schemas.errors import ConfigError, InputError, LoomError
+from schemas.layout import MANIFEST
+from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
+
+EXTRACT_VERSION = 1
+SELECT_VERSION = 1
+SHARDS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """One build: a recipe, its inputs and where everything goes."""
+
+    recipe: Recipe
+    out: str
+    """Folder of the dataset."""
+    work: str
+    """Folder of the stages, shared by builds."""
+    store: str
+    """Folder of the image store, shared by builds."""
+    warcs: tuple[str, ...]
+    """Paths, folders or globs of WARC files."""
+    fetch: FetchConfig
+    shards: int | None = None
+    workers: int = 2
+    lanes: int = 4
+    limit: int | None = None
+    profile: Profile = dataclasses.field(default_factory=Profile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildReport:
+    """What a build did."""
+
+    manifest: Manifest | None
+    """None when the build was asked to stop before its shards."""
+    reused: tuple[str, ...]
+    """Stages that were finished before."""
+    seconds: dict[str, float]
+
+
+def hash_file(path: str) -> tuple[str, int]:
+    """Return a file's sha256 and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with storage.open_input(path) as handle:
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
+    """Return the WARCs that the patterns name, each content once, in order of their hashes."""
+    if not patterns:
+        raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
+    found: dict[str, FileEntry] = {}
+    for path in sorted({path for pattern in patterns for path in storage.expand(pattern)}):
+        if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
+            sha256, size = hash_file(path)
+            found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
+    if not found:
+        raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
+    return [found[sha256] for sha256 in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """How one kind of record is made from a web page and decided on."""
+
+    record: type
+    parse: Callable[..., Any]
+    make: Callable[..., Any]
+    build_select: Callable[..., Any]
+
+
+def kind_of(recipe: Recipe) -> RecordKind:
+    """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
+    from pipelines import pages, pairs
+    from pipelines.extract.alt_texts import page_images
+    from pipelines.extract.extractor import extract
+
+    if recipe.kind == "interleaved":
+        return RecordKind(Page, extract, pages.make_page, pages.build_select)
+    return RecordKind(Pair, page_images, pairs.make_pairs, pairs.build_select)
+
+
+@dataclass
+class Builder:
+    """One build under way: the stages as methods, in the order in which they run."""
+
+    config: BuildConfig
+    reporter: Reporter
+    reused: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return the recipe."""
+        return self.config.recipe
+
+    @property
+    def spill(self) -> bool:
+        """Say whether regrouping goes over local Parquet."""
+        return self.config.profile.local
+
+    def plan_extract(self, inputs: list[FileEntry]) -> Stage:
+        """Return the extract stage: it depends on the WARCs and on what is measured, not on thresholds."""
+        return plan_stage(
+            self.config.work,
+            "extract",
+            stage_version=EXTRACT_VERSION,
+            inputs={
+                "warcs": [entry.sha256 for entry in inputs],
+                "limit": self.config.limit,
+                "measured": measured_by(self.recipe),
+            },
+        )
+
+    def plan_select(self, extract: Stage) -> Stage:
+        """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
+        rules = select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
+        return plan_stage(
+            self.config.work,
+            "select",
+            stage_version=SELECT_VERSION,
+            inputs={
+                "extract": extract.fingerprint,
+                "rules": [dataclasses.asdict(rule) for rule in rules],
+                "dedup": dataclasses.asdict(self.recipe.dedup),
+            },
+        )
+
+    def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
+        """Run the extract stage, a WARC at a time; finished WARCs are left alone."""
+
+        from pipelines import warcs
+
+        kind = kind_of(self.recipe)
+        config = warcs.ExtractConfig(
+            folder=stage.folder,
+            record=kind.record,
+            parse=kind.parse,
+            make=kind.make,
+            recipe=self.recipe,
+            workers=self.config.workers,
+            limit=self.config.limit,
+        )
+        todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
+
+        def finished() -> int:
+            return len(storage.listing(stage.path("done")))
+
+        with self.reporter.stage("extract", len(todo), finished):
+            run(lambda pipeline: warcs.build(pipeline, config, todo), self.config.profile)
+        rows = [row for warc in todo for row in warcs.read_counts(stage.folder, warc)]
+        return commit(stage, add_counts(rows))
+
+    def select(self, stage: Stage, extract: Stage) -> StageReport:
+        """Run the select stage: rules, counts and duplicates over the candidates."""
+        build_select = kind_of(self.recipe).build_select
+        fragments = [extract.path("candidates", name) for name in storage.listing(extract.path("candidates"))]
+        spill = stage.path("spill") if self.spill else None
+        with self.reporter.stage("select"):
+            if fragments:
+                run(
+                    lambda pipeline: build_select(pipeline, self.recipe, fragments, stage.path("decisions"), spill),
+                    self.config.profile,
+                )
+            counts = count_decisions(stage)
+            storage.remove(stage.path("spill"), recursive=True)
+            storage.remove(stage.path("decisions", "spill"), recursive=True)
+        return commit(stage, counts)
+
+    def images(self, select: Stage) -> list[str]:
+        """Fetch what the kept candidates want and the store lacks, then make missing facts; return the URLs."""
+        from pipelines.store.frontier import Wanted, frontier, missing_facts
+
+        urls = wanted_urls(select, self.recipe)
+        store = ImageStore(self.config.store)
+        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        lanes = frontier(wanted, store, self.config.lanes)
+        missing = sum(len(lane) for lane in lanes)
+        if missing:
+            from pipelines import images
+
+            self.config.fetch.require_contact()
+            with self.reporter.stage(f"fetch {missing} images"):
+                run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes), self.config.profile)
+        else:
+            self.reused.append("images")
+        batches = missing_facts(store, [item.key for item in wanted])
+        if batches:
+            from pipelines import images
+
+            with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
+                run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches), self.config.profile)
+        return urls
+
+    def shard_count(self, selected: StageReport) -> int:
+        """Return the number of shards: the one asked for, else by the number of candidates."""
+        candidates = sum(row.kept for row in selected.counts)
+        return layout.check_shards(self.config.shards or layout.default_shards(candidates))
+
+    def report(self, manifest: Manifest | None) -> BuildReport:
+        """Return what this build did."""
+        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds)
+
+    def images_config(self) -> Any:
+        """Return how images get into the store."""
+        from pipelines.images import ImagesConfig
+
+        return ImagesConfig(store=self.config.store, fetch=self.config.fetch, lanes=self.config.lanes)
+
+    def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
+        """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
+        keys = [identity.image_key(url) for url in urls]
+        return plan_stage(
+            self.config.work,
+            "shards",
+            stage_version=SHARDS_VERSION,
+            inputs={
+                "select": select.fingerprint,
+                "images": ImageStore(self.config.store).index().digest(keys),
+                "config": config_json(self.recipe),
+                "shards": shards,
+                "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
+            },
+        )
+
+    def write_shards(self, stage: Stage, extract: Stage, select: Stage, shards: int) -> list[Any]:
+        """Run the shards stage; return the shards' reports."""
+        from pipelines import shards as shards_file
+
+        config = shards_file.ShardsConfig(
+            recipe=self.recipe,
+            dataset=self.config.out,
+            folder=stage.folder,
+            records=tuple(extract.path("records", name) for name in storage.listing(extract.path("records"))),
+            decisions=tuple(select.path("decisions", name) for name in storage.listing(select.path("decisions"))),
+            store=self.config.store,
+            shards=shards,
+            frequent=tuple(frequent_urls(select, self.recipe)),
+        )
+
+        def finished() -> int:
+            return len(storage.listing(stage.path("done")))
+
+        with self.reporter.stage("shards", shards, finished):
+            run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
+        return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
+
+
+def measured_by(recipe: Recipe) -> dict[str, Any]:
+    """Return what shapes extraction and measuring, as opposed to deciding."""
+    return {
+        "kind": recipe.kind,
+        "honour": dataclasses.asdict(recipe.honour),
+        "filters": {
+            name: dataclasses.asdict(value)
+            for name in ("boilerplate", "c4", "obelics")
+            if (value := getattr(recipe.filters, name)) is not None
+        },
+        "minhash": recipe.dedup.minhash and dataclasses.asdict(recipe.dedup.minhash),
+        "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
+    }
+
+
+def _reuse(builder: Builder, stage: Stage) -> StageReport | None:
+    """Return the report of a stage that was finished before."""
+    if not stage.done:
+        return None
+    builder.reused.append(stage.name)
+    return read_report(stage)
+
+
+def _is_whole(dataset: str, digest: str) -> bool:
+    """Say whether the dataset that a finished stage wrote is still there."""
+    try:
+        return read_manifest(dataset).digest == digest
+    except LoomError:
+        return False
+
+
+def _refuse_other(dataset: str) -> None:
+    """Refuse to write over a finished dataset of another configuration or other inputs."""
+    if storage.exists(storage.join(dataset, MANIFEST)):
+        raise ConfigError(
+            "holds a finished dataset of another configuration or input",
+            where=dataset,
+            remedy="name another --out, or delete the folder",
+        )
+
+
+def _fragments(stage: Stage, kind: str) -> list[str]:
+    return [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
+
+
+def write_tables(config: BuildConfig, extract: Stage, select: Stage, shards: Stage, urls: list[str]) -> list[FileEntry]:
+    """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
+    entries = []
+    decided, imaged = decision_ledger(select), image_ledger(config.store, urls)
+    for kind, cls, column in (
+        ("ledger", LedgerRow, "rows"),
+        ("scores", ScoreRow, "scores"),
+        ("provenance", ProvenanceRow, "provenance"),
+    ):
+        made = {
+            "extract": store_dataset.merge_fragments(kind, _fragments(extract, kind)),
+            "select": arrow.to_table(cls, getattr(decided, column)),
+            "images": arrow.to_table(cls, getattr(imaged, column)),
+            "shards": store_dataset.merge_fragments(kind, _fragments(shards, kind)),
+        }
+        entries += [store_dataset.write_table(config.out, kind, name, made[name]) for name in sorted(made)]
+    return entries
+
+
+def finish(
+    builder: Builder,
+    stages: tuple[Stage, Stage, Stage],
+    reports: list[Any],
+    inputs: list[FileEntry],
+    urls: list[str],
+) -> Manifest:
+    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    config, (extract, select, shards) = builder.config, stages
+    shard_counts = add_counts([row for report in reports for row in report.counts])
+    counts = (
+        *read_report(extract).counts,
+        *read_report(select).counts,
+        *image_ledger(config.store, urls).counts(),
+        *shard_counts,
+    )
+    check_conservation(counts)
+    entries = tuple(report.entry for report in reports if report.entry is not None)
+    files = tuple(write_tables(config, extract, select, shards, urls))
+    store_dataset.write_sizes(config.out, entries)
+    config_text = config_json(config.recipe)
+    manifest = Manifest(
+        recipe=config.recipe.name,
+        kind=config.recipe.kind,
+        config=config_text,
+        inputs=tuple(dataclasses.replace(entry, name=entry.name.rsplit("/", 1)[-1]) for entry in inputs),
+        image_generation=ImageStore(config.store).index().generation,
+        shard_count=len(reports),
+        samples=sum(entry.samples for entry in entries),
+        counts=counts,
+        shards=entries,
+        tables=files,
+        digest=make_digest(config_text, entries, files),
+    )
+    commit(shards, shard_counts, digest=manifest.digest)
+    return manifest
+
+
+def plan(config: BuildConfig) -> list[tuple[str, str]]:
+    """Return each stage with what would become of it: reused, or why it runs."""
+    builder = Builder(config, Reporter(quiet=True))
+    extract = builder.plan_extract(warc_inputs(config.warcs))
+    select = builder.plan_select(extract)
+    rows = [
+        (stage.name, "reused" if stage.done else "runs: no finished stage of these inputs")
+        for stage in (extract, select)
+    ]
+    if not select.done:
+        return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
+    urls = wanted_urls(select, config.recipe)
+    from pipelines.store.frontier import Wanted, frontier
+
+    wanted = [Wanted(identity.image_key(url), url) for url in urls]
+    missing = sum(map(len, frontier(wanted, ImageStore(config.store), config.lanes)))
+    rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
+    if missing:
+        return [*rows, ("shards", "known once images has run")]
+    shards = builder.plan_shards(select, urls, builder.shard_count(read_report(select)))
+    whole = shards.done and _is_whole(config.out, read_report(shards).facts["digest"])
+    return [*rows, ("shards", "reused" if whole else "runs: no finished dataset of these inputs")]
+
+
+def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> BuildReport:
+    """Run a recipe from WARCs to a dataset, or up to its `pages` or `images`; what is finished is reused."""
+    started = time.time()
+    builder = Builder(config, reporter)
+    inputs = warc_inputs(config.warcs)
+    extract = builder.plan_extract(inputs)
+    if not _reuse(builder, extract):
+        builder.extract(extract, inputs)
+    select = builder.plan_select(extract)
+    selected = _reuse(builder, select) or builder.select(select, extract)
+    number = builder.shard_count(selected)
+    if until == "pages":
+        return builder.report(None)
+    urls = builder.images(select)
+    if until == "images":
+        return builder.report(None)
+    shards = builder.plan_shards(select, urls, number)
+    if shards.done and _is_whole(config.out, read_report(shards).facts["digest"]):
+        builder.reused.append("shards")
+        return builder.report(read_manifest(config.out))
+    _refuse_other(config.out)
+    store_dataset.claim(config.out, shards.fingerprint)
+    try:
+        reports = builder.write_shards(shards, extract, select, number)
+        with reporter.stage("ledger and manifest"):
+            manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
+            run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
+            store_dataset.write_run(config.out, run_facts)
+            write_manifest(config.out, manifest)
+    finally:
+        store_dataset.release(config.out)
+    return builder.report(manifest)

@@ -1,0 +1,130 @@
+"""The command `loom`: argv to a command's config, its exit code back. The only file that knows every room."""
+
+import difflib
+import importlib
+import inspect
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from schemas.errors import ConfigError, LoomError
+
+COMMANDS = {
+    "demo": "the bundled web, end to end: scrape, build, stats, three trainers",
+    "scrape": "seeds -> WARC, politely",
+    "build": "WARC -> dataset: every stage of one recipe, resumable",
+    "pages": "only the stages up to the selected pages or pairs of a recipe",
+    "images": "only the stages up to the image store of a recipe",
+    "extract": "WARC or HTML -> blocks of text and image, to standard output",
+    "stats": "what a dataset holds: summary, JSON, HTML report",
+    "verify": "does it all add up? hashes, offsets, ledger",
+    "why": "the story of one record through all stages",
+    "train": "train clip, flamingo or vilbert on datasets",
+    "eval": "evaluate a checkpoint",
+}
+
+INTERRUPTED = 130
+
+
+def usage() -> str:
+    """Return the text of `loom --help`."""
+    lines = [
+        "usage: loom COMMAND [OPTIONS]",
+        "",
+        "Builds multimodal corpora from the web and trains on them.",
+        "",
+        *(f"  {name:<9} {text}" for name, text in COMMANDS.items()),
+        "",
+        "loom COMMAND --help shows a command's options and examples. loom --version prints what shapes output.",
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 finished but a gate was not met, 130 interrupted (resumable).",
+    ]
+    return "\n".join(lines)
+
+
+def version() -> str:
+    """Return the versions of what shapes output."""
+    from importlib.metadata import version as installed
+
+    from pipelines.store.stages import library_versions
+    from schemas.layout import FORMAT_VERSION
+
+    rows = {"corpusloom": installed("corpusloom"), "dataset format": str(FORMAT_VERSION), **library_versions()}
+    return "\n".join(f"{name} {text}" for name, text in rows.items())
+
+
+def check_repeats(argv: Sequence[str]) -> None:
+    """Raise ConfigError for a flag that is given twice: argparse would silently keep the last."""
+    seen: set[str] = set()
+    for word in argv:
+        if word.startswith("--") and len(word) > 2:
+            name = word.split("=", 1)[0].replace("_", "-")
+            if name in seen:
+                raise ConfigError(f"{name} is given twice", remedy=f"give {name} once; lists take several values")
+            seen.add(name)
+
+
+def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> Any:
+    """Return the config of one command; what is wrong with the flags ends the process with 2 and a suggestion."""
+    import tyro
+
+    check_repeats(argv)
+    command = importlib.import_module(f"pipelines.commands.{name}").Command
+    parsed = tyro.cli(
+        command,
+        prog=f"loom {name}",
+        description=inspect.getdoc(command),
+        args=list(argv),
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    if beam_options:
+        if not hasattr(parsed, "with_beam_options"):
+            raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and what follows")
+        parsed = parsed.with_beam_options(tuple(beam_options))
+    return parsed
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; return its exit code."""
+    words = list(argv)
+    beam_options: list[str] = []
+    if "--" in words:
+        cut = words.index("--")
+        words, beam_options = words[:cut], words[cut + 1 :]
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if words[0] == "--version":
+        print(version())
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        raise ConfigError(
+            f"no command {name!r}", where="loom", remedy=f"did you mean {near[0]}?" if near else "see loom --help"
+        )
+    return int(parse(name, words[1:], beam_options).run())
+
+
+def _keep(record: logging.LogRecord) -> bool:
+    """Say whether a log line concerns a user: not Beam's note that an optional Google library is absent."""
+    return "apitools not found" not in record.getMessage()
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    logging.getLogger().addFilter(_keep)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        code = run(sys.argv[1:])
+    except LoomError as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        console.print("interrupted: what was finished is kept; run the same command to resume", markup=False)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code)

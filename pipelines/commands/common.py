@@ -1,0 +1,57 @@
+"""Flags that several commands share, as dataclasses."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.net.config import FetchConfig
+from pipelines.progress import Reporter
+from schemas import arrow
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchFlags:
+    """Who fetches, and how politely."""
+
+    contact: str | None = None
+    """A URL or mail address in the User-Agent, where a site's owner reaches you; needed where something is fetched."""
+    allow_addresses: tuple[str, ...] = ()
+    """Networks that may be fetched although they are private or loopback: NET or NET:PORT."""
+    delay: float | None = None
+    """Seconds between two fetches of one registered domain; 0 only for allowed addresses."""
+    i_own_these_hosts: bool = False
+    """Allow --delay 0 on hosts of your own."""
+
+    def fetch_config(self) -> FetchConfig:
+        """Return the configuration of the fetcher."""
+        return FetchConfig(
+            contact=self.contact,
+            allow_addresses=self.allow_addresses,
+            delay=self.delay,
+            i_own_these_hosts=self.i_own_these_hosts,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFlags:
+    """What is printed."""
+
+    json: bool = False
+    """Print the result as JSON on standard output."""
+    quiet: bool = False
+    """Print no progress."""
+
+    def reporter(self) -> Reporter:
+        """Return where progress goes."""
+        return Reporter(quiet=self.quiet)
+
+
+def print_json(value: Any) -> None:
+    """Print a record or plain value as JSON on standard output."""
+    print(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False))
+
+
+def replace(command: Any, **changes: Any) -> Any:
+    """Return a command with other values."""
+    return dataclasses.replace(command, **changes)

@@ -1,0 +1,39 @@
+"""`loom demo`: the bundled web, end to end."""
+
+from dataclasses import dataclass, field
+
+from pipelines.commands.common import OutputFlags, print_json
+
+GATE = 3
+"""Exit code of a demo that ran through but whose models did not beat chance clearly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Serve the bundled web on loopback, scrape it, build datasets, train three models on them and examine them.
+
+    A second run over the same folder skips what is finished.
+
+    Examples:
+      loom demo
+      loom demo --quick
+    """
+
+    out: str = "demo"
+    """Where everything goes: crawl, datasets, reports, runs."""
+    quick: bool = False
+    """A small web of about 300 images and short training, without gates: does everything run?"""
+    port: int = 8765
+    """Loopback port of the bundled web; it is part of the URLs, hence of the datasets."""
+    output: OutputFlags = field(default_factory=OutputFlags)
+
+    def run(self) -> int:
+        """Run all of it; the exit code is 3 when a gate was not met."""
+        from pipelines.commands.demo_steps import Demo
+
+        result = Demo(self.out, self.output.reporter(), quick=self.quick, port=self.port).run()
+        if self.output.json:
+            print_json(result.to_plain())
+        else:
+            result.print()
+        return 0 if self.quick or result.gates_met else GATE

@@ -1,0 +1,45 @@
+"""`loom eval`: what a checkpoint can do."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import tyro
+
+from pipelines.commands.common import OutputFlags, print_json
+from pipelines.commands.train import require_torch
+
+Kind = Literal["zero-shot", "retrieval", "few-shot"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Evaluate a checkpoint; figures come with chance and a 95 % interval.
+
+    Examples:
+      loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet
+      loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
+      loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
+    """
+
+    kind: Annotated[Kind, tyro.conf.Positional]
+    """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
+    checkpoint: str
+    """A checkpoint, or the folder of a run (its newest one)."""
+    data: str
+    """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
+    limit: int | None = None
+    """At most so many samples."""
+    output: OutputFlags = field(default_factory=OutputFlags)
+
+    def run(self) -> int:
+        """Evaluate."""
+        require_torch()
+        from trainers.evaluate import evaluate
+
+        figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit)
+        if self.output.json:
+            print_json(figures)
+            return 0
+        for name, value in figures.items():
+            print(f"{name:<22} {value:.4g}")
+        return 0

@@ -1,0 +1,110 @@
+"""`loom extract`: extraction alone, to standard output."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from pipelines.recipes.recipe import Recipe
+
+Page = tuple[bytes, str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Extract blocks of text and image from WARCs or HTML files, one page after the other, in input order.
+
+    Examples:
+      loom extract page.html --format md
+      loom extract crawl.warc.gz --url https://example.org/page.html --format html > page.html
+      loom extract crawl.warc.gz --no-filters > pages.jsonl
+    """
+
+    inputs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """WARC or HTML files."""
+    format: Literal["jsonl", "md", "html"] = "jsonl"
+    """jsonl: a page a line. md, html: as a person would look at it, dropped blocks with their reasons."""
+    url: str | None = None
+    """Only the page of this URL."""
+    recipe: str = "m3w"
+    """Whose filters say whether a page would be kept."""
+    no_filters: bool = False
+    """Print all pages, and judge none."""
+    limit: int | None = None
+    """At most so many pages."""
+    workers: int = 2
+    """Processes that parse."""
+
+    def run(self) -> int:
+        """Extract and print."""
+        from pipelines.extract.blocks import ExtractConfig
+        from pipelines.extract.pool import ExtractPool, PoolConfig
+        from pipelines.recipes.recipe import load_recipe
+
+        recipe = None if self.no_filters else load_recipe(self.recipe)
+        pages = [] if self.url is None else [self.url]
+        chosen = (page for page in self._pages() if not pages or page[1] in pages)
+        waiting: list[str] = []
+
+        def work() -> Iterator[Page]:
+            for page in islice(chosen, self.limit):
+                waiting.append(page[1])
+                yield page
+
+        config = ExtractConfig(keep_dropped=self.format != "jsonl")
+        with ExtractPool(PoolConfig(size=self.workers), config) as pool:
+            for result in pool.map(work()):
+                self._print(result, waiting.pop(0), recipe)
+        return 0
+
+    def _pages(self) -> Iterator[Page]:
+        """Yield the pages of every input: a WARC's responses, or an HTML file under its own URI."""
+        from pipelines.store.warc import WarcPage, read_warc
+        from schemas import storage
+
+        for path in (found for pattern in self.inputs for found in storage.expand(pattern)):
+            if ".warc" in path.rsplit("/", 1)[-1]:
+                records = (record for record in read_warc(path) if isinstance(record, WarcPage))
+                yield from ((record.body, record.url, record.content_type) for record in records)
+            else:
+                address = Path(path).resolve().as_uri() if storage.is_local(path) else path
+                yield storage.read_bytes(path), address, None
+
+    def _print(self, result: "object", url: str, recipe: "Recipe | None") -> None:
+        from pipelines.extract.blocks import Extracted
+        from pipelines.extract.render import to_html, to_jsonl, to_markdown
+        from pipelines.filters.decision import page_text
+        from pipelines.filters.language import measure_language
+
+        language = None
+        if isinstance(result, Extracted):
+            if url.startswith("file:") and result.canonical_link:
+                url = result.canonical_link
+            language = measure_language(page_text(result.blocks))[0]
+            if recipe is not None and (refused := judge(result, url, recipe)) is not None:
+                if self.format != "jsonl":
+                    print(f"<!-- {url}: {refused} -->")
+                return
+        elif recipe is not None and self.format == "jsonl":
+            return
+        render = {"jsonl": to_jsonl, "md": to_markdown, "html": to_html}[self.format]
+        print(render(result, url, language))  # type: ignore[arg-type]
+
+
+def judge(result: "object", url: str, recipe: "Recipe") -> str | None:
+    """Return the reason for which a recipe's page rules would reject a page, or None."""
+    from pipelines.filters.decision import select_rules
+    from pipelines.pages import measure
+    from schemas.records import Page
+    from schemas.verdicts import Rejected, decide
+
+    page = measure(
+        Page(key="", url=url, canonical_url=url, fetched_at="", blocks=result.blocks),  # type: ignore[attr-defined]
+        recipe,
+    )
+    verdict = decide(page.scores, select_rules(recipe))
+    return verdict.reason if isinstance(verdict, Rejected) else None

@@ -1,0 +1,44 @@
+"""`loom scrape`: seeds -> WARC."""
+
+from dataclasses import dataclass, field
+
+from pipelines.commands.common import FetchFlags, OutputFlags, print_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Scrape sites into WARCs: same-host links to a depth, robots.txt and opt-outs honoured.
+
+    Examples:
+      loom scrape --seeds seeds.txt --out crawl --contact https://example.org/bot
+    """
+
+    seeds: str
+    """A text file of start URLs, one a line."""
+    out: str
+    """Folder of the WARCs; a second run over it resumes."""
+    depth: int = 3
+    """Links followed from a seed, within its host."""
+    max_pages: int | None = None
+    """At most so many pages a host."""
+    fetch: FetchFlags = field(default_factory=FetchFlags)
+    output: OutputFlags = field(default_factory=OutputFlags)
+
+    def run(self) -> int:
+        """Scrape."""
+        from pipelines.commands.tables import print_counts
+        from pipelines.scrape import ScrapeConfig, scrape
+
+        config = ScrapeConfig(
+            seeds=self.seeds,
+            out=self.out,
+            depth=self.depth,
+            max_pages=self.max_pages,
+            fetch=self.fetch.fetch_config(),
+        )
+        report = scrape(config, self.output.reporter())
+        if self.output.json:
+            print_json(report)
+        else:
+            print_counts(report.counts, f"WARCs in {self.out}")
+        return 0

@@ -1,0 +1,45 @@
+"""`loom stats`: what a dataset holds."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from pipelines.commands.common import print_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Summarise a dataset with Dask over its sidecars; JSON for machines, one HTML page for people.
+
+    Examples:
+      loom stats data/m3w
+      loom stats data/m3w --html report.html
+      loom stats data/m3w --json --scheduler tcp://scheduler:8786
+    """
+
+    dataset: Annotated[str, tyro.conf.Positional]
+    """Folder of the dataset."""
+    html: str | None = None
+    """Where to write the report."""
+    json: bool = False
+    """Print the summary as JSON."""
+    scheduler: str = "threads"
+    """threads, synchronous, or the address of a Dask cluster."""
+
+    def run(self) -> int:
+        """Summarise."""
+        from pipelines.commands.tables import print_summary
+        from pipelines.stats.report import write_report
+        from pipelines.stats.summary import StatsConfig, summarise
+
+        summary = summarise(self.dataset, StatsConfig(scheduler=self.scheduler))
+        if self.html:
+            write_report(summary, self.html)
+        if self.json:
+            print_json(summary)
+        else:
+            print_summary(summary)
+            if self.html:
+                print(f"report: {self.html}")
+        return 0

@@ -1,0 +1,70 @@
+"""Results as tables that a person reads on a terminal."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.build import BuildReport
+from schemas.records import StageCounts, StatsSummary
+
+
+def counts_table(counts: Iterable[StageCounts], title: str) -> Table:
+    """Return the funnel: a row a stage and unit, and below it each reason."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("stage", "unit"):
+        table.add_column(name)
+    for name in ("in", "kept", "rejected", "dead"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons", overflow="fold")
+    for row in counts:
+        reasons = sorted({**row.rejected, **row.dead}.items(), key=lambda item: (-item[1], item[0]))
+        table.add_row(
+            row.stage,
+            row.unit,
+            f"{row.records_in:,}",
+            f"{row.kept:,}",
+            f"{sum(row.rejected.values()):,}",
+            f"{sum(row.dead.values()):,}",
+            ", ".join(f"{name} {count:,}" for name, count in reasons[:6]) + (" ..." if len(reasons) > 6 else ""),
+        )
+    return table
+
+
+def print_counts(counts: Iterable[StageCounts], title: str) -> None:
+    """Print the funnel on standard output."""
+    Console(highlight=False).print(counts_table(counts, title))
+
+
+def print_build(report: BuildReport, out: str) -> None:
+    """Print what a build made."""
+    console = Console(highlight=False, soft_wrap=True)
+    manifest = report.manifest
+    if manifest is None:
+        console.print(f"stages finished: {', '.join(report.reused)} reused")
+        return
+    console.print(counts_table(manifest.counts, f"{manifest.recipe}: {out}"))
+    size = sum(shard.tar.bytes for shard in manifest.shards)
+    console.print(f"{manifest.samples:,} samples in {len(manifest.shards)} shards, {size / 1e6:.1f} MB")
+    console.print(f"digest {manifest.digest}")
+    if report.reused:
+        console.print(f"reused: {', '.join(report.reused)}")
+
+
+def print_summary(summary: StatsSummary) -> None:
+    """Print a dataset's statistics on standard output."""
+    console = Console(highlight=False)
+    console.print(counts_table(summary.funnel, f"{summary.recipe}: {summary.dataset}"))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("column")
+    names = ("min", "p05", "p50", "p95", "max", "mean")
+    for name in names:
+        table.add_column(name, justify="right")
+    for column, row in summary.quantiles.items():
+        if row:
+            table.add_row(column, *(f"{row[name]:.4g}" for name in names))
+    console.print(table)
+    console.print(
+        f"{summary.samples:,} samples, {summary.images:,} images, {summary.text_characters:,} characters, "
+        f"{summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB"
+    )

@@ -1,0 +1,121 @@
+"""`loom train`: a model on datasets."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from pipelines.commands.common import OutputFlags, print_json
+from schemas.errors import ConfigError, LoomError
+
+if TYPE_CHECKING:
+    from trainers.metrics import StepReport
+
+Family = Literal["clip", "flamingo", "vilbert"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Train CLIP, Flamingo or ViLBERT on datasets; also under torchrun. Resumes from the newest checkpoint of OUT.
+
+    Examples:
+      loom train clip --config clip-tiny --data data/align --out runs/clip
+      loom train flamingo --config flamingo-tiny --data m3w=data/m3w:1.0 align=data/align:0.2 --out runs/flamingo
+      loom train clip --config clip-vit-l-14 --dry-run --json
+    """
+
+    model: Annotated[Family, tyro.conf.Positional]
+    """Which family of models."""
+    config: str
+    """A configuration that ships (clip-tiny, flamingo-3b ...) or the path of a TOML file."""
+    data: tuple[str, ...] = ()
+    """DATASET, NAME=DATASET or NAME=DATASET:WEIGHT."""
+    out: str | None = None
+    """Folder of checkpoints, metrics.jsonl and result.json."""
+    set: tuple[str, ...] = ()
+    """Configuration keys to change: train.steps=100 ..."""
+    device: str | None = None
+    """cpu, cuda ...; the best there is when not given."""
+    dry_run: bool = False
+    """Count parameters, memory and FLOPs on the meta device, without data, and stop."""
+    print_config: bool = False
+    """Print the configuration with its changes, and stop."""
+    output: OutputFlags = field(default_factory=OutputFlags)
+
+    def run(self) -> int:
+        """Train, describe or print."""
+        require_torch()
+        from trainers.config import load_config
+
+        config = load_config(self.config, self.set)
+        if self.print_config:
+            print_json(config.to_plain())
+            return 0
+        if self.dry_run:
+            return self._describe()
+        if self.out is None:
+            raise ConfigError("no place for checkpoints", where="loom train", remedy="name it with --out")
+        from trainers.run import run
+
+        with progress(self.output, config.name) as on_step:
+            result = run(self.model, config, self.data, self.out, device=self.device, on_step=on_step)
+        if self.output.json:
+            print_json({"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation})
+            return 0
+        if result.resumed_at:
+            print(f"resumed at step {result.resumed_at}")
+        if result.report is not None:
+            print(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
+        for name, value in result.evaluation.items():
+            print(f"{name} {value:.4g}")
+        print(f"checkpoint: {result.checkpoint}")
+        return 0
+
+    def _describe(self) -> int:
+        from trainers.config import load_config
+        from trainers.describe import describe_run
+
+        described = describe_run(load_config(self.config, self.set))
+        if self.output.json:
+            print_json(described)
+            return 0
+        counts = described["parameters"]
+        print(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
+        for part, count in counts["by_part"].items():
+            print(f"  {part:<24} {count:>15,}")
+        return 0
+
+
+def require_torch() -> None:
+    """Refuse to go on without the training extra."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise LoomError(
+            "torch is not installed", where="loom train", remedy="pip install 'corpusloom[train]'"
+        ) from error
+
+
+class progress:  # noqa: N801 - used as a function: `with progress(...) as on_step`
+    """A bar of steps on a terminal, nothing elsewhere; gives the callback that moves it."""
+
+    def __init__(self, output: OutputFlags, name: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        reporter = output.reporter()
+        self._shown = not output.quiet and reporter.console.is_terminal
+        self._progress = Progress(*columns, console=reporter.console, transient=True, disable=not self._shown)
+        self._task = self._progress.add_task(name, total=None)
+        self._name = name
+
+    def __enter__(self) -> "progress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, report: "StepReport") -> None:
+        text = f"{self._name} loss {report.loss:.3f}"
+        self._progress.update(self._task, total=report.steps, completed=report.step, description=text)

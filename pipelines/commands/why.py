@@ -1,0 +1,43 @@
+"""`loom why`: the story of one record."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from pipelines.commands.common import print_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Tell what became of a page, pair or image, and why.
+
+    Examples:
+      loom why data/m3w https://example.org/page.html
+    """
+
+    dataset: Annotated[str, tyro.conf.Positional]
+    """Folder of the dataset."""
+    record: Annotated[str, tyro.conf.Positional]
+    """A URL as it was scraped, or a key."""
+    json: bool = False
+    """Print the events as JSON."""
+
+    def run(self) -> int:
+        """Print the story."""
+        from pipelines.why import why
+
+        events = why(self.dataset, self.record)
+        if self.json:
+            print_json(tuple(events))
+            return 0
+        for event in events:
+            line = f"{event.stage:<8} {event.unit:<17} {event.outcome:<8}"
+            if event.reason:
+                line += f" {event.reason}"
+                if event.measured is not None:
+                    line += f" (measured {event.measured:.4g}, threshold {event.threshold})"
+            print(f"{line} {event.note or event.url or event.key}")
+            if event.scores and event.unit in ("page", "pair"):
+                print("         " + ", ".join(f"{name} {value:.4g}" for name, value in event.scores.items()))
+        return 0

@@ -1,0 +1,57 @@
+"""Near-duplicate texts found: band keys to edges to clusters, on one machine and band by band.
+
+What a distributed job shuffles is `(band key, rank, id)` alone; texts are needed again only where candidates are
+verified.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.dedup.components import Cluster, Rank, cluster, star
+from pipelines.dedup.minhash import MinHashConfig, jaccard, shingles, text_band_keys
+
+Id = TypeVar("Id", str, bytes, int)
+
+
+def band_edges(members: Iterable[tuple[bytes, Rank, Id]]) -> list[tuple[Id, Id]]:
+    """Return the edges of one band: in each bucket of equal keys every member to the one of smallest rank, sorted.
+
+    A bucket of m members gives m - 1 edges. Of equal ranks the smaller id comes first.
+    """
+    buckets: dict[bytes, list[tuple[Rank, Id]]] = {}
+    for key, rank, item in members:
+        buckets.setdefault(key, []).append((rank, item))
+    return sorted({edge for bucket in buckets.values() if len(bucket) > 1 for edge in star(bucket)})
+
+
+def verified(
+    edges: Iterable[tuple[Id, Id]], shingles_of: Callable[[Id], NDArray[np.uint64]], min_jaccard: float | None
+) -> list[tuple[Id, Id]]:
+    """Return the edges whose ends are at least so similar by exact Jaccard; all of them when it is None."""
+    if min_jaccard is None:
+        return list(edges)
+    return [edge for edge in edges if jaccard(shingles_of(edge[0]), shingles_of(edge[1])) >= min_jaccard]
+
+
+def near_duplicates(
+    texts: Mapping[Id, str], ranks: Mapping[Id, Rank], config: MinHashConfig | None = None
+) -> dict[Id, Cluster]:
+    """Return the cluster of each text that has a near-duplicate: which stays (smallest rank), how many they are.
+
+    A text that is in no cluster, or shorter than a shingle, is not in the result. Neither the order of the texts nor
+    that of the bands matters.
+    """
+    config = config or MinHashConfig()
+    keys = {name: text_band_keys(text, config) for name, text in texts.items()}
+    edges: set[tuple[Id, Id]] = set()
+    for band in range(config.bands):
+        edges.update(band_edges((found[band], ranks[name], name) for name, found in keys.items() if found))
+    size = config.shingle_words
+
+    def shingles_of(item: Id) -> NDArray[np.uint64]:
+        return shingles(texts[item], size)
+
+    return cluster(verified(sorted(edges), shingles_of, config.min_jaccard), ranks)

@@ -1,0 +1,91 @@
+"""Serves the bundled web on loopback: virtual hosts by name, requests counted, a canary port that nobody may reach."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+
+from pipelines.demo.resources import Resource, World
+
+_ABSENT = Resource(b"<h1>404</h1>", status=404)
+
+
+class WebServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """An HTTP/1.1 server over a world. `hits` counts (host, path)."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, world: World, port: int) -> None:
+        self.world = world
+        self.hits: Counter[tuple[str, str]] = Counter()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def port(self) -> int:
+        """Return the port that it listens on."""
+        return int(self.server_address[1])
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: WebServer
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+
+    def do_GET(self) -> None:
+        host = (self.headers.get("Host") or "").split(":")[0]
+        self.server.hits[host, self.path] += 1
+        resource = self.server.world.resources.get((host, self.path), _ABSENT)
+        etag = next((value for name, value in resource.headers if name == "ETag"), None)
+        if etag is not None and self.headers.get("If-None-Match") == etag:
+            self.send_response_only(304)
+            self.end_headers()
+            return
+        self.send_response_only(resource.status)
+        self.send_header("Content-Type", resource.content_type)
+        self.send_header("Content-Length", str(len(resource.body)))
+        for name, value in resource.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(resource.body)
+
+
+class Canary:
+    """A listening socket that counts who connects: it must stay at zero."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self.connections += 1
+                connection.close()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+
+@contextlib.contextmanager
+def serve(world: World, port: int = 0) -> Iterator[WebServer]:
+    """Serve a world on a loopback port (0: any) while the block runs."""
+    server = WebServer(world, port)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

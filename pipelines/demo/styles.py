@@ -1,0 +1,121 @@
+"""How the hosts of the bundled web write a page: eight house styles, each another way to show an image."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture on a page: its path, alt text, the paragraph about it, and its size in pixels."""
+
+    path: str
+    alt: str
+    text: str
+    width: int
+    height: int
+
+
+Style = Callable[[Sequence[Shown]], str]
+
+
+def figure(pictures: Sequence[Shown]) -> str:
+    """Show figures with captions."""
+    return "".join(
+        f'<figure><img src="{p.path}" alt="{escape(p.alt)}" width="{p.width}" height="{p.height}">'
+        f"<figcaption>{escape(p.alt)}</figcaption></figure>\n<p>{escape(p.text)}</p>\n"
+        for p in pictures
+    )
+
+
+def lazy(pictures: Sequence[Shown]) -> str:
+    """Show lazily loaded images: a spacer in src, the picture in data-src, a twin in noscript."""
+    return "".join(
+        f'<div class="entry"><img class="lazy" src="/spacer.gif" data-src="{p.path}" alt="{escape(p.alt)}">'
+        f'<noscript><img src="{p.path}" alt="{escape(p.alt)}"></noscript><p>{escape(p.text)}</p></div>\n'
+        for p in pictures
+    )
+
+
+def responsive(pictures: Sequence[Shown]) -> str:
+    """Show picture elements with srcset; the candidates' widths name the same file."""
+    return "".join(
+        f'<picture><source type="image/x-unknown" srcset="/none.xyz"><img srcset="{p.path}?w=160 160w, {p.path} {p.width}w"'
+        f' sizes="100vw" src="{p.path}?w=160" alt="{escape(p.alt)}"></picture><p>{escape(p.text)}</p>\n'
+        for p in pictures
+    )
+
+
+def table(pictures: Sequence[Shown]) -> str:
+    """Show a layout table: image left, text right."""
+    rows = "".join(
+        f'<tr><td><img src="{p.path}" alt="{escape(p.alt)}"></td><td>{escape(p.text)}</td></tr>\n' for p in pictures
+    )
+    return f'<table class="layout"><tbody>{rows}</tbody></table>'
+
+
+def sections(pictures: Sequence[Shown]) -> str:
+    """Show sections whose image links to itself."""
+    return "".join(
+        f'<section><h2>Sheet {number}</h2><a href="{p.path}"><img src="{p.path}" alt="{escape(p.alt)}"></a>'
+        f"<p>{escape(p.text)}</p></section>\n"
+        for number, p in enumerate(pictures, 1)
+    )
+
+
+def inline(pictures: Sequence[Shown]) -> str:
+    """Show images inside paragraphs, with titles."""
+    return "".join(
+        f'<p>{escape(p.text)}<br><img src="{p.path}" alt="{escape(p.alt)}" title="{escape(p.alt)}"></p>\n'
+        for p in pictures
+    )
+
+
+def cards(pictures: Sequence[Shown]) -> str:
+    """Show a grid of cards below a CSS background that is only decoration."""
+    items = "".join(
+        f'<li class="card"><img loading="lazy" src="{p.path}" alt="{escape(p.alt)}"><div class="text"><p>{escape(p.text)}</p>'
+        "</div></li>\n"
+        for p in pictures
+    )
+    return f'<div class="hero" style="background-image:url(/decoration.jpg)"></div><ul class="cards">{items}</ul>'
+
+
+def blog(pictures: Sequence[Shown]) -> str:
+    """Show a weblog entry."""
+    return "".join(
+        f'<div class="post-body"><p>{escape(p.text)}</p><div class="wp-caption"><img src="{p.path}" alt="{escape(p.alt)}">'
+        f'<p class="wp-caption-text">{escape(p.alt)}</p></div></div>\n'
+        for p in pictures
+    )
+
+
+STYLES: dict[str, Style] = {
+    "museum": figure,
+    "garden": lazy,
+    "gallery": responsive,
+    "archive": table,
+    "school": sections,
+    "harbour": inline,
+    "market": cards,
+    "journal": blog,
+}
+"""Host (without .localhost) -> its style."""
+
+
+def shell(host: str, title: str, content: str, head: str = "") -> str:
+    """Return a page: navigation, content, and the boilerplate that a host hangs round it."""
+    menu = "".join(
+        f'<li><a href="/{name}.html">{name}</a></li>' for name in ("index", "about", "contact", "shop", "news")
+    )
+    banner = '<div class="cookie-banner"><p>We use cookies to improve your visit. Accept all cookies?</p></div>'
+    share = '<div class="share">Share this: <a href="/s/1">Facebook</a> <a href="/s/2">Twitter</a> <a href="/s/3">E-mail</a></div>'
+    aside = '<aside class="sidebar"><h3>Popular</h3><ul><li><a href="/index.html">Front page</a></li></ul></aside>'
+    extra = (banner, share + aside) if host.startswith(("journal", "market")) else ("", "")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>{head}</head>\n<body>{extra[0]}'
+        f'<header><a href="/index.html"><img src="/logo.png" alt="logo"></a><nav><ul>{menu}</ul></nav></header>\n'
+        f"<main><article><h1>{escape(title)}</h1>\n{content}</article></main>{extra[1]}\n"
+        f"<footer><p>All rights reserved. <a href='/terms.html'>Terms of use</a> <a href='/privacy.html'>Privacy policy</a></p>"
+        f"</footer></body></html>\n"
+    )

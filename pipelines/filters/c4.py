@@ -1,0 +1,127 @@
+"""C4's rules (arXiv 1910.10683, §2.2) and the additions of its code: lines that go, pages that go."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from pipelines.filters.words import count_sentences
+from schemas.verdicts import Rule, Scores, Verdict, decide
+
+_CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
+_POLICY = re.compile(r"terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")
+_TERMINALS = (".", "?", "!", '"')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class C4Config:
+    """C4's rules for lines and pages; None or false turns one off. Paper: §2.2; code: TFDS text/c4_utils.py."""
+
+    terminal_punctuation: bool = True
+    """Keep only lines that end in . ! ? or a quotation mark, and not in `...` (paper §2.2; the dots: code)."""
+    min_line_words: int | None = 5
+    """Words a line at least (paper §2.2; datatrove's 3 is swapped with the sentences)."""
+    max_word_length: int | None = 1_000
+    """Characters of the longest word of a line (code)."""
+    javascript: bool = True
+    """Drop lines that name Javascript (paper §2.2)."""
+    policy: bool = True
+    """Drop lines about cookies, terms of use or privacy (paper §2.2; the phrases: code)."""
+    citations: bool = True
+    """Strip citation marks such as [1] and [edit] from lines (paper §2.2)."""
+    min_sentences: int | None = 3
+    """Sentences of the kept lines at least (paper §2.2; datatrove's 5 is swapped with the words)."""
+    max_lorem_ipsum: int | None = 0
+    """Lines with "lorem ipsum" (paper §2.2; code: of the lines that end like sentences)."""
+    max_curly_brackets: int | None = 0
+    """Lines with { (paper §2.2; code: of the lines that end like sentences)."""
+    max_bad_words: int | None = 0
+    """Words of the given list in the page (paper §2.2: LDNOOBW); not measured without a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedText:
+    """A text after C4's line rules, and how many lines went for which reason.
+
+    `lorem_ipsum` and `curly_brackets` count the whole lines that C4's code would drop the page for: lines that
+    look like sentences, since menus and code have gone by then.
+    """
+
+    text: str
+    kept: int
+    lorem_ipsum: int = 0
+    curly_brackets: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def judge_line(line: str, config: C4Config) -> str | None:
+    """Return the reason why C4 drops a line, or None. The line is stripped and without citation marks."""
+    words = line.split()
+    lower = line.lower()
+    longest = config.max_word_length
+    if longest is not None and len(line) > longest and max(map(len, words)) > longest:
+        return "long_word"
+    if config.terminal_punctuation and (not line.endswith(_TERMINALS) or line.endswith("...")):
+        return "no_terminal_punctuation"
+    if config.min_line_words is not None and len(words) < config.min_line_words:
+        return "short_line"
+    if config.javascript and "javascript" in lower:
+        return "javascript"
+    if config.policy and _POLICY.search(lower):
+        return "policy"
+    return None
+
+
+def clean_lines(text: str, config: C4Config) -> CleanedText:
+    """Return a text without the lines that C4 drops and without citation marks."""
+    kept: list[str] = []
+    dropped: dict[str, int] = {}
+    lorem_ipsum = curly_brackets = 0
+    for line in text.splitlines():
+        line = line.strip()
+        if config.citations and "[" in line:
+            line = _CITATION.sub("", line)
+        if not line:
+            continue
+        reason = judge_line(line, config)
+        if reason in (None, "javascript", "policy"):
+            lorem_ipsum += "lorem ipsum" in line.lower()
+            curly_brackets += "{" in line and reason != "javascript"
+        if reason is None:
+            kept.append(line)
+        else:
+            dropped[reason] = dropped.get(reason, 0) + 1
+    return CleanedText("\n".join(kept), len(kept), lorem_ipsum, curly_brackets, dropped)
+
+
+def measure_c4(text: str, config: C4Config, bad_words: Collection[str] | None = None) -> Scores:
+    """Measure a page for C4's rules: sentences of the kept lines, and the lines that no page may hold.
+
+    `bad_words`: a word list in lower case (LDNOOBW in the paper); without it `c4_bad_words` is not measured.
+    """
+    cleaned = clean_lines(text, config)
+    lines = cleaned.kept + sum(cleaned.dropped.values())
+    scores: Scores = {
+        "c4_lorem_ipsum": float(cleaned.lorem_ipsum),
+        "c4_curly_brackets": float(cleaned.curly_brackets),
+        "c4_sentences": float(sum(map(count_sentences, cleaned.text.split("\n"))) if cleaned.text else 0),
+        "c4_kept_lines": cleaned.kept / lines if lines else 0.0,
+    }
+    if bad_words is not None:
+        scores["c4_bad_words"] = float(sum(word in bad_words for word in re.findall(r"\w+", text.lower())))
+    return scores
+
+
+def rules(config: C4Config) -> tuple[Rule, ...]:
+    """Return the rules for pages."""
+    return (
+        Rule(reason="lorem_ipsum", score="c4_lorem_ipsum", maximum=config.max_lorem_ipsum),
+        Rule(reason="curly_brackets", score="c4_curly_brackets", maximum=config.max_curly_brackets),
+        Rule(reason="bad_words", score="c4_bad_words", maximum=config.max_bad_words),
+        Rule(reason="too_few_sentences", score="c4_sentences", minimum=config.min_sentences),
+    )
+
+
+def c4(text: str, config: C4Config | None = None, bad_words: Collection[str] | None = None) -> Verdict:
+    """Judge a page by C4's rules."""
+    config = config or C4Config()
+    return decide(measure_c4(text, config, bad_words), rules(config))

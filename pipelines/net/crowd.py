@@ -1,0 +1,327 @@
+"""Many URLs at once: one asyncio loop that interleaves hosts, so that a slow one never holds the rest."""
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipelines.net.config import FREE_SLOTS, FetchConfig
+from pipelines.net.failures import BRIEF, HOST, NETWORK
+from pipelines.net.fetched import Fetched, Outcome
+from pipelines.net.fetcher import Fetcher, next_hop
+from pipelines.net.policy import RefusedError, clean_url, port_of
+from pipelines.net.politeness import Hosts, Turns, back_off, retry_after
+from pipelines.net.robots import Wishes
+from pipelines.net.session import Resolver
+from pipelines.net.signals import opt_out
+from pipelines.net.wishes import WishList
+from schemas import identity
+from schemas.errors import InputError
+from schemas.verdicts import Dead, Rejected
+
+MAX_WAITING = 20_000
+"""URLs that are held in memory; the rest stays in the iterable."""
+REFILL = 500
+"""URLs that are read on end before the loop does other work."""
+FEW_HOSTS = 20
+"""Failures over fewer hosts than this say nothing about our own network."""
+SERVER_FAILURES = frozenset((500, 502, 503, 504))
+"""Statuses that count against a host's circuit breaker."""
+
+
+@dataclass(slots=True)
+class _Item:
+    """A URL under way: the one that was asked for, the one that redirects led to, what it cost so far."""
+
+    url: str
+    target: str
+    domain: str
+    host: str
+    hops: tuple[Fetched, ...] = ()
+    attempt: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Crowd:
+    """Fetches of one kind over many hosts, each host asked as politely as it wishes.
+
+    Args:
+      fetcher: The guarded fetcher.
+      kind: page or image; decides delays, slots and caps.
+      on_outcome: Called once a URL, in the order in which they end; may add further URLs.
+      accept_errors: Hand over answers of any status as Fetched: a WARC keeps them.
+      follow: Follow redirects, each hop as a fetch in its own domain's turn.
+      wishes: The hosts' files, when two crowds are to share them.
+    """
+
+    fetcher: Fetcher
+    kind: Literal["page", "image"]
+    on_outcome: Callable[[str, Outcome], None]
+    accept_errors: bool = False
+    follow: bool = True
+    wishes: WishList | None = None
+    _free: set[str] = field(default_factory=set)
+    _exhausted: bool = False
+    _more: Iterator[str] = field(default_factory=lambda: iter(()))
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _timer: asyncio.TimerHandle | None = None
+    _down: set[str] = field(default_factory=set)
+    _down_count: int = 0
+
+    def __post_init__(self) -> None:
+        config = self.fetcher.config
+        # Without a delay only what was allowed is fetched: the domains that are turn out one by one (`_set_free`).
+        polite = dataclasses.replace(config, delay=None) if config.free and not config.i_own_these_hosts else config
+        self._turns: Turns[_Item] = Turns(polite.delay_of(self.kind), polite.slots_of(self.kind))
+        self._hosts = Hosts(config.breaker_failures, config.breaker_seconds, config.max_fetches)
+        self.wishes = self.wishes or WishList(self.fetcher)
+        self._jitter = random.Random(0)  # noqa: S311 - spreads load, guards nothing
+
+    def add(self, url: str) -> None:
+        """Let a URL wait for its turn; one that is no URL, or may not be asked, ends at once."""
+        try:
+            target = clean_url(url)
+        except RefusedError as error:
+            self.on_outcome(url, Rejected(error.reason))
+            return
+        self._wait(_Item(url, target, "", ""), target)
+
+    def _wait(self, item: _Item, target: str) -> None:
+        item.target, item.host = target, identity.host_of(target)
+        item.domain = identity.registered_domain(item.host)
+        if self.fetcher.config.free and item.domain not in self._free and self.fetcher.is_allowed_host(target):
+            self._set_free(item.domain)
+        self._turns.add(item.domain, item)
+
+    def _set_free(self, domain: str) -> None:
+        """Drop the delay of a domain whose addresses were allowed explicitly."""
+        self._free.add(domain)
+        self._turns.set_free(domain, self.fetcher.config.slots or FREE_SLOTS)
+
+    async def run(self, urls: Iterable[str] = ()) -> None:
+        """Fetch until nothing waits, nothing runs and `urls` is at its end; an error of `on_outcome` ends it."""
+        self._loop = asyncio.get_running_loop()
+        self._more, self._exhausted = iter(urls), False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._pump()
+        try:
+            await self._ended
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _pump(self) -> None:
+        """Read on in the iterable, start what may start, and see when to look again."""
+        try:
+            if self._ended.done():
+                return
+            self._refill()
+            now = self._loop.time()
+            while self._turns.running < self.fetcher.config.connections:
+                item = self._turns.take(now)
+                if item is None:
+                    break
+                self._start(item)
+        except Exception as error:
+            self._end(error)
+            return
+        if not self._tasks and not self._turns.waiting and self._exhausted:
+            self._end(None)
+        else:
+            self._look_again()
+
+    def _refill(self) -> None:
+        for _ in range(REFILL):
+            if self._exhausted or self._turns.waiting >= MAX_WAITING:
+                return
+            url = next(self._more, None)
+            if url is None:
+                self._exhausted = True
+            else:
+                self.add(url)
+        self._loop.call_soon(self._pump)  # between two helpings the loop serves what is in flight
+
+    def _start(self, item: _Item) -> None:
+        task = self._loop.create_task(self._fetch(item))
+        self._tasks.add(task)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or self._ended.done():
+            return
+        error = task.exception()
+        if error is not None:
+            self._end(error)
+        else:
+            self._pump()
+
+    def _look_again(self) -> None:
+        at = self._turns.next_at()
+        if at is None or self._turns.running >= self.fetcher.config.connections:
+            return  # a fetch that ends will look again
+        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= at:
+            return  # it will look early, and then again
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _end(self, error: BaseException | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None) if error is None else self._ended.set_exception(error)
+
+    async def _fetch(self, item: _Item) -> None:
+        """Fetch one URL, or one hop or attempt of it; hand its outcome over, or let it wait again."""
+        domain = item.domain
+        try:
+            outcome = await self._ask(item)
+        finally:
+            self._turns.release(domain, self._loop.time())
+        following = self._following(item, outcome)
+        if isinstance(following, str):
+            self._wait(item, following)
+            return
+        if isinstance(following, Fetched):
+            following = self.fetcher.judge(following, self.kind, accept_errors=self.accept_errors)
+        if isinstance(following, Fetched) and following.url != item.url:
+            following = dataclasses.replace(following, url=item.url, hops=item.hops)
+        self.on_outcome(item.url, following)
+
+    async def _ask(self, item: _Item) -> Outcome:
+        refused = await self._refusal(item, self._loop.time())
+        if refused is not None:
+            return refused
+        began = self._loop.time()
+        outcome = await self.fetcher.fetch(
+            item.target,
+            self.kind,
+            accept_errors=True,
+            follow=False,
+            seconds=max(self.fetcher.config.total_timeout - item.seconds, 0.001),
+        )
+        now = self._loop.time()
+        item.seconds += now - began
+        self._note(item, outcome, now)
+        return self._with_wishes(item, outcome)
+
+    async def _refusal(self, item: _Item, now: float) -> Rejected | Dead | None:
+        """Return why a URL is not asked for: breaker, budget, robots.txt, a signal, a delay beyond reason."""
+        if self._hosts.refuses(item.host, now):
+            return Dead("host_unresponsive")
+        if not self._hosts.spend(item.host):
+            return Rejected("host_budget", None, float(self.fetcher.config.max_fetches or 0))
+        wishes = await self._wishes_of(item.target)
+        if isinstance(wishes, Dead):
+            self._note(item, wishes, self._loop.time())
+            return wishes
+        return wishes if isinstance(wishes, Rejected) else self._refused_by(wishes, item)
+
+    async def _wishes_of(self, url: str) -> Wishes | Rejected | Dead:
+        assert self.wishes is not None
+        return self.wishes.known(url) or await self.wishes.of(url)
+
+    def _refused_by(self, wishes: Wishes, item: _Item) -> Rejected | None:
+        config = self.fetcher.config
+        if not wishes.robots.allows(item.target):
+            return Rejected("robots_disallowed")
+        delay = wishes.robots.crawl_delay
+        if delay is not None and delay > config.max_crawl_delay:
+            return Rejected("crawl_delay_too_long", delay, config.max_crawl_delay)
+        if delay is not None and item.domain not in self._free:
+            self._turns.slow_down(item.domain, delay)
+        signals = wishes.signals(item.target)
+        return opt_out(signals, config.honour, self.kind) if signals else None
+
+    def _with_wishes(self, item: _Item, outcome: Outcome) -> Outcome:
+        """Put the signals of a host's files beside those of the answer."""
+        wishes = self.wishes.known(item.target) if self.wishes else None
+        if isinstance(outcome, Fetched) and isinstance(wishes, Wishes):
+            signals = wishes.signals(item.target)
+            if signals:
+                return dataclasses.replace(outcome, signals=(*signals, *outcome.signals))
+        return outcome
+
+    def _note(self, item: _Item, outcome: Outcome, now: float) -> None:
+        """Tell the breaker how a fetch went, and stop the run when it is our own network that is down."""
+        error = outcome.error if isinstance(outcome, Dead) else ""
+        failed = error in HOST or (isinstance(outcome, Fetched) and outcome.status in SERVER_FAILURES)
+        self._hosts.report(item.host, failed=failed, now=now)
+        if isinstance(outcome, Fetched):
+            self._down_count = 0
+            self._down.clear()
+            self._free_if_allowed(item, outcome.address)
+        elif error in NETWORK:
+            self._count_down(item.host, error)
+
+    def _free_if_allowed(self, item: _Item, address: str | None) -> None:
+        if not self.fetcher.config.free or item.domain in self._free or address is None:
+            return
+        if self.fetcher.policy.allows(address, port_of(item.target)):
+            self._set_free(item.domain)
+
+    def _count_down(self, host: str, error: str) -> None:
+        self._down_count += 1
+        if len(self._down) < FEW_HOSTS:
+            self._down.add(host)
+        elif self._down_count >= self.fetcher.config.stop_after:
+            raise InputError(
+                f"{self._down_count} fetches in a row ended with {error}",
+                where="network",
+                remedy="check the connection and the resolver, then run again: what was fetched is kept",
+            )
+
+    def _following(self, item: _Item, outcome: Outcome) -> str | Outcome:
+        """Return the URL to ask next (a redirect's target, or the same after a brief failure), else the outcome."""
+        if self.follow and isinstance(outcome, Fetched) and outcome.location is not None:
+            item.hops = (*item.hops, outcome)
+            return next_hop(item.hops, self.fetcher.config.max_redirects)
+        brief = outcome.error if isinstance(outcome, Dead) else ""
+        if isinstance(outcome, Fetched):
+            brief = f"http_{outcome.status}"
+        if brief not in BRIEF or not self._may_try_again(item, outcome):
+            return outcome
+        item.attempt += 1
+        return item.target
+
+    def _may_try_again(self, item: _Item, outcome: Outcome) -> bool:
+        """Let a domain rest before another attempt; False when there is to be none."""
+        wait = retry_after(outcome.header("retry-after")) if isinstance(outcome, Fetched) else None
+        now, config = self._loop.time(), self.fetcher.config
+        if wait is not None and wait > config.max_retry_after:
+            self._hosts.shut(item.host, now + wait)
+            return False
+        if item.attempt >= config.retries or self._hosts.refuses(item.host, now):
+            return False
+        self._turns.pause(item.domain, now + (back_off(item.attempt, self._jitter) if wait is None else wait))
+        return True
+
+
+def fetch_all(
+    urls: Iterable[str],
+    config: FetchConfig,
+    *,
+    kind: Literal["page", "image"],
+    on_outcome: Callable[[str, Outcome], None],
+    resolver: Resolver | None = None,
+) -> None:
+    """Fetch every URL and hand each outcome over as it comes. Runs its own loop; holds few URLs at a time.
+
+    Each URL ends exactly once: redirects, retries and waiting for its host's turn have a deadline of their own.
+    Raises InputError when it is our own network that fails.
+    """
+
+    async def fetch_them() -> None:
+        async with Fetcher(config, resolver) as fetcher:
+            await Crowd(fetcher, kind, on_outcome).run(urls)
+
+    asyncio.run(fetch_them())

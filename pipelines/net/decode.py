@@ -1,0 +1,133 @@
+"""Content codings undone with a bound on what comes out: gzip, deflate, br, zstd, one over another."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import brotli
+import zstandard
+
+MAX_LAYERS = 3
+"""Codings over one another; more is an attack."""
+_WINDOW = 1 << 23
+"""Bytes; RFC 9659 lets a zstd response ask for no larger window than 8 MB."""
+_BROTLI_STEP = 1 << 16
+
+
+class CodingError(ValueError):
+    """A body that cannot be decoded; carries the ledger's reason."""
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(f"{reason}: {what}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came out of decoding."""
+
+    body: bytes
+    cut: bool = False
+    """There was more than the cap; the rest was never decoded."""
+    partial: bool = False
+    """The coded stream ended early: what was there came out."""
+
+
+def decode(wire: bytes, encodings: str, cap: int) -> Decoded:
+    """Undo the codings of a Content-Encoding header, last first, up to `cap` bytes at every layer.
+
+    A body that says gzip and is none comes back as it is, as browsers do. Raises CodingError for an unknown
+    coding, too many of them, and for damage before the first byte came out.
+    """
+    names = [name.strip().lower() for name in encodings.split(",") if name.strip()]
+    names = [name for name in names if name not in ("identity", "none", "utf-8")]
+    if len(names) > MAX_LAYERS:
+        raise CodingError("bad_encoding", f"{len(names)} codings over one another")
+    body, cut, partial = wire, False, False
+    for name in reversed(names):
+        layer = _decode_layer(body, name, cap)
+        body, cut, partial = layer.body, cut or layer.cut, partial or layer.partial
+    return Decoded(body[:cap], cut or len(body) > cap, partial) if names else Decoded(body)
+
+
+def _decode_layer(data: bytes, name: str, cap: int) -> Decoded:
+    decoder = _DECODERS.get(name)
+    if decoder is None:
+        raise CodingError("unknown_encoding", name[:40])
+    return decoder(data, cap) if data else Decoded(b"")
+
+
+def _inflate(data: bytes, cap: int, wbits: int) -> Decoded:
+    """Decode zlib, gzip or raw deflate; several gzip members count as one body."""
+    parts: list[bytes] = []
+    size = 0
+    while data:
+        member = zlib.decompressobj(wbits)
+        try:
+            out = member.decompress(data, cap + 1 - size)
+        except zlib.error as error:
+            if not size:
+                raise CodingError("bad_encoding", str(error)) from error
+            return Decoded(b"".join(parts), partial=True)
+        parts.append(out)
+        size += len(out)
+        if size > cap:
+            return Decoded(b"".join(parts)[:cap], cut=True)
+        if not member.eof:
+            return Decoded(b"".join(parts), partial=True)
+        data = member.unused_data if wbits > 15 and member.unused_data[:2] == b"\x1f\x8b" else b""
+    return Decoded(b"".join(parts))
+
+
+def _gzip(data: bytes, cap: int) -> Decoded:
+    return _inflate(data, cap, 31) if data[:2] == b"\x1f\x8b" else Decoded(data)
+
+
+def _deflate(data: bytes, cap: int) -> Decoded:
+    """Decode deflate, which servers send with a zlib header (RFC 9110) or without."""
+    wrapped = len(data) > 1 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
+    return _inflate(data, cap, 15 if wrapped else -15)
+
+
+def _brotli(data: bytes, cap: int) -> Decoded:
+    decoder = brotli.Decompressor()
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while size <= cap and not decoder.is_finished():
+            out = decoder.process(data, output_buffer_limit=_BROTLI_STEP)
+            parts.append(out)
+            size += len(out)
+            data = b""
+            if not out and decoder.can_accept_more_data():
+                return Decoded(b"".join(parts), partial=True)
+    except brotli.error as error:
+        if not size:
+            raise CodingError("bad_encoding", str(error)) from error
+        return Decoded(b"".join(parts)[:cap], partial=True)
+    return Decoded(b"".join(parts)[:cap], cut=size > cap)
+
+
+def _zstd(data: bytes, cap: int) -> Decoded:
+    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        with decoder.stream_reader(data, read_across_frames=True) as reader:
+            while size <= cap and (out := reader.read(min(1 << 18, cap + 1 - size))):
+                parts.append(out)
+                size += len(out)
+    except zstandard.ZstdError as error:
+        if not size:
+            raise CodingError("bad_encoding", str(error)) from error
+        return Decoded(b"".join(parts)[:cap], partial=True)
+    return Decoded(b"".join(parts)[:cap], cut=size > cap)
+
+
+_DECODERS: dict[str, Callable[[bytes, int], Decoded]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
+}

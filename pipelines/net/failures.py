@@ -1,0 +1,60 @@
+"""Errors of the network as outcomes: refusals are rejections, the rest is dead of a stable class."""
+
+import socket
+import ssl
+
+import aiohttp
+from aiohttp.http_exceptions import LineTooLong
+
+from pipelines.net.session import refusal_of
+from schemas.verdicts import Dead, Rejected
+
+NETWORK = frozenset(("dns_failed", "connect_failed", "timeout_connect"))
+"""Deaths before anything was said: many in a row, over many hosts, mean that our own network is down."""
+HOST = NETWORK | {"timeout_header", "timeout_idle", "timeout_total", "disconnected", "tls_failed", "bad_http"}
+"""Deaths that count against a host's circuit breaker."""
+BRIEF = frozenset(("disconnected", "body_cut_off", "http_429", "http_502", "http_503", "http_504"))
+"""Deaths that another attempt may well cure."""
+TRANSIENT_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+_CLASSES: tuple[tuple[type[BaseException], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, "timeout_connect"),
+    (aiohttp.SocketTimeoutError, "timeout_idle"),
+    (aiohttp.ClientConnectorDNSError, "dns_failed"),
+    (aiohttp.ClientConnectorCertificateError, "tls_bad_certificate"),
+    (ssl.SSLCertVerificationError, "tls_bad_certificate"),
+    (aiohttp.ClientSSLError, "tls_failed"),
+    (ssl.SSLError, "tls_failed"),
+    (socket.gaierror, "dns_failed"),
+    (aiohttp.ServerDisconnectedError, "disconnected"),
+    (ConnectionResetError, "disconnected"),
+    (BrokenPipeError, "disconnected"),
+    (aiohttp.ClientConnectorError, "connect_failed"),
+    (aiohttp.ClientPayloadError, "body_cut_off"),
+    (aiohttp.ClientResponseError, "bad_http"),
+    (aiohttp.ClientOSError, "disconnected"),
+)
+
+
+def outcome_of(error: BaseException) -> Rejected | Dead:
+    """Return what an error ends a fetch with."""
+    refusal = refusal_of(error)
+    if refusal is not None:
+        return Rejected(refusal.reason)
+    if _header_too_large(error):
+        return Rejected("header_too_large")
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
+        return Rejected("bad_url")
+    for cls, name in _CLASSES:
+        if isinstance(error, cls):
+            return Dead(name, str(error))
+    return Dead("network_error", f"{type(error).__name__}: {error}")
+
+
+def _header_too_large(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, LineTooLong) or "Too many headers" in str(cause):
+            return True
+        cause = cause.__cause__
+    return False

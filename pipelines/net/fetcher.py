@@ -1,0 +1,301 @@
+"""One guarded HTTP exchange: deadlines, caps and the address policy, at every hop and for every answer."""
+
+import asyncio
+import dataclasses
+import logging
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from pipelines.net.config import FetchConfig, Kind, ignored_proxies
+from pipelines.net.decode import CodingError, decode
+from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
+from pipelines.net.fetched import Fetched, Outcome, now
+from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
+from pipelines.net.session import Resolver, is_local_name, open_session
+from pipelines.net.signals import opt_out, signals_of_headers
+from pipelines.net.sniff import ENOUGH, is_image
+from schemas.verdicts import Dead, Rejected
+
+logger = logging.getLogger(__name__)
+
+Phase = Literal["header", "total"]
+_ACCEPT = {
+    "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
+    "image": "image/*,*/*;q=0.5",
+    "robots": "text/plain,*/*;q=0.5",
+}
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+
+
+@dataclass(slots=True)
+class _Deadline:
+    """The time that a fetch has left, and what it is waiting for."""
+
+    end: float
+    timeout: asyncio.Timeout
+    phase: Phase = "total"
+
+    def enter(self, phase: Phase, seconds: float | None = None) -> None:
+        """Begin a phase that may take `seconds`, within what the whole fetch has left."""
+        self.phase = phase
+        at = self.end if seconds is None else min(self.end, asyncio.get_running_loop().time() + seconds)
+        if at == self.end:
+            self.phase = "total"
+        self.timeout.reschedule(at)
+
+
+class Fetcher:
+    """Fetches URLs under one configuration; an async context manager. Keeps no cookies, uses no proxy."""
+
+    def __init__(self, config: FetchConfig, resolver: Resolver | None = None) -> None:
+        config.require_contact()
+        self.config = config
+        self.policy = AddressPolicy(config.allow_addresses)
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+        agent = {"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING}
+        self._headers = {kind: {**agent, "Accept": accept} for kind, accept in _ACCEPT.items()}
+
+    async def __aenter__(self) -> "Fetcher":
+        notice = ignored_proxies()
+        if notice:
+            logger.warning(notice)
+        self._session = open_session(self.config, self.policy, self._resolver)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def is_allowed_host(self, url: str) -> bool:
+        """Say whether a URL's host is known, without asking the network, to be an address that was allowed."""
+        host = urlsplit(url).hostname or ""
+        if is_local_name(host):
+            addresses = ["127.0.0.1"]
+        elif self._resolver is not None and not _is_literal(host):
+            addresses = self._resolver(host)
+        else:
+            addresses = [host]
+        try:
+            return bool(addresses) and all(self.policy.allows(item, port_of(url)) for item in addresses)
+        except ValueError:
+            return False
+
+    async def fetch(
+        self,
+        url: str,
+        kind: Kind = "page",
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        accept_errors: bool = False,
+        follow: bool = True,
+        seconds: float | None = None,
+    ) -> Outcome:
+        """Fetch one URL. A refusal is Rejected, a failure of the network Dead; nothing is raised.
+
+        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it). Without
+        `follow` a redirect is an answer like another. `seconds` replaces the configured total.
+        """
+        try:
+            target = clean_url(url)
+        except RefusedError as error:
+            return Rejected(error.reason)
+        total = self.config.total_timeout if seconds is None else seconds
+        try:
+            async with asyncio.timeout(total) as timeout:
+                deadline = _Deadline(asyncio.get_running_loop().time() + total, timeout)
+                validators = _validators(etag, last_modified)
+                answer = await self._follow(target, kind, validators, follow, deadline)
+        except TimeoutError as error:
+            return _timed_out(error, deadline)
+        except CodingError as error:
+            return Rejected(error.reason)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return outcome_of(error)
+        if isinstance(answer, Fetched) and answer.url != url:
+            answer = dataclasses.replace(answer, url=url)
+        return answer if isinstance(answer, Rejected) else self.judge(answer, kind, accept_errors=accept_errors)
+
+    async def _follow(
+        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: _Deadline
+    ) -> Fetched | Rejected:
+        hops: tuple[Fetched, ...] = ()
+        while True:
+            answer = await self._once(target, kind, validators, deadline)
+            if not isinstance(answer, Fetched) or not follow or answer.location is None:
+                break
+            hops = (*hops, answer)
+            following = next_hop(hops, self.config.max_redirects)
+            if isinstance(following, Rejected):
+                return following
+            target = following
+        if hops and isinstance(answer, Fetched):
+            return dataclasses.replace(answer, url=hops[0].url, hops=hops)
+        return answer
+
+    def judge(self, answer: Fetched, kind: Kind, *, accept_errors: bool = False) -> Outcome:
+        """Return an answer, or the verdict that its status and its opt-out signals ask for."""
+        if accept_errors:
+            return answer
+        if answer.status in TRANSIENT_STATUS:
+            return Dead(f"http_{answer.status}")
+        if answer.status == 304 or answer.location is not None:
+            return answer
+        if not 200 <= answer.status < 300:
+            return Rejected(f"http_{answer.status}")
+        if kind == "robots" or not answer.signals:
+            return answer
+        return opt_out(answer.signals, self.config.honour, unit=kind) or answer
+
+    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: _Deadline) -> Fetched | Rejected:
+        """Ask one URL and read its answer."""
+        if self._session is None:
+            raise RuntimeError("a Fetcher is used inside `async with`")
+        self.policy.check_port(port_of(url))
+        headers = self._headers[kind] | validators if validators else self._headers[kind]
+        deadline.enter("header", self.config.connect_timeout + self.config.header_timeout)
+        response = await self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+        try:
+            deadline.enter("total")
+            fetched_at, address = now(), getattr(response, "peer", None)
+            read = await _read(response, kind, self.config.cap_of(kind), deadline)
+        finally:
+            response.release() if response.content.is_eof() else response.close()
+        if isinstance(read, Rejected):
+            return read
+        return self._answer(url, kind, response, read, fetched_at, address)
+
+    def _answer(
+        self,
+        url: str,
+        kind: Kind,
+        response: aiohttp.ClientResponse,
+        read: "_Body",
+        fetched_at: str,
+        address: str | None,
+    ) -> Fetched | Rejected:
+        """Decode what was read, and put the answer together."""
+        cap = self.config.cap_of(kind)
+        encoding = response.headers.get("Content-Encoding", "")
+        body = read.wire
+        if encoding:
+            decoded = decode(read.wire, encoding, cap)
+            ratio = len(decoded.body) / max(1, len(read.wire))
+            if decoded.cut and (ratio > self.config.max_ratio or kind == "image"):
+                bomb = ratio > self.config.max_ratio
+                measured = (ratio, self.config.max_ratio) if bomb else (float(len(decoded.body)), float(cap))
+                return Rejected("decompression_bomb" if bomb else "decoded_too_large", *measured)
+            body = decoded.body
+        headers = tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
+        if kind == "image" and 200 <= response.status < 300 and not is_image(body[:ENOUGH]):
+            return Rejected("not_an_image" if body else "empty_body")
+        return Fetched(
+            url=url,
+            final_url=url,
+            status=response.status,
+            request=_request_head(response),
+            response_head=_response_head(response),
+            wire_body=read.wire,
+            body=body,
+            headers=headers,
+            address=address,
+            truncated=read.truncated,
+            fetched_at=fetched_at,
+            signals=signals_of_headers(headers, seen_at=fetched_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What was read of a body, and why it is not all of it."""
+
+    wire: bytes
+    truncated: str | None = None
+
+
+async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline: _Deadline) -> _Body | Rejected:
+    """Read a body up to `cap` bytes. A page is cut there, and where time or connection end; an image is rejected."""
+    image = kind == "image"
+    declared = response.content_length
+    if image and declared is not None and declared > cap:
+        return Rejected("body_too_large", float(declared), float(cap))
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while chunk := await response.content.readany():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > cap:
+                if image:
+                    return Rejected("body_too_large", float(size), float(cap))
+                return _Body(b"".join(parts)[:cap], "length")
+            if image and size == len(chunk) and _is_no_image(response, chunk):
+                return Rejected("not_an_image")
+    except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
+        if kind != "page" or not size:
+            raise
+        return _Body(b"".join(parts), "disconnect")
+    except aiohttp.SocketTimeoutError:
+        if kind != "page" or not size:
+            raise
+        return _Body(b"".join(parts), "time")
+    return _Body(parts[0] if len(parts) == 1 else b"".join(parts))
+
+
+def _is_no_image(response: aiohttp.ClientResponse, chunk: bytes) -> bool:
+    """Say, at the first bytes of a long body, that it is none: the rest is not worth its bytes."""
+    if not 200 <= response.status < 300 or "Content-Encoding" in response.headers:
+        return False
+    return len(chunk) >= ENOUGH and not is_image(chunk[:ENOUGH])
+
+
+def next_hop(hops: tuple[Fetched, ...], limit: int) -> str | Rejected:
+    """Return the URL that the last of several answers redirects to, or why it is not followed."""
+    last = hops[-1]
+    if len(hops) > limit:
+        return Rejected("too_many_redirects", float(len(hops)), float(limit))
+    try:
+        target = clean_url(urljoin(last.final_url, (last.location or "").strip()))
+    except (RefusedError, ValueError) as error:
+        return Rejected(getattr(error, "reason", "bad_url"))
+    if any(target == hop.final_url for hop in hops):
+        return Rejected("redirect_loop")
+    return target
+
+
+def _validators(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    """Return the headers of a conditional fetch."""
+    headers = {"If-None-Match": etag} if etag else {}
+    return headers | ({"If-Modified-Since": last_modified} if last_modified else {})
+
+
+def _timed_out(error: TimeoutError, deadline: _Deadline) -> Dead:
+    """Return which deadline passed: aiohttp's own for connecting and idling, else ours by its phase."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Dead("timeout_connect", str(error))
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return Dead("timeout_header" if deadline.phase == "header" else "timeout_idle", str(error))
+    return Dead(f"timeout_{deadline.phase}", str(error))
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _request_head(response: aiohttp.ClientResponse) -> bytes:
+    info = response.request_info
+    lines = [f"{info.method} {info.url.raw_path_qs} HTTP/1.1", *(f"{n}: {v}" for n, v in info.headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")
+
+
+def _response_head(response: aiohttp.ClientResponse) -> bytes:
+    """Return status line and headers as they came."""
+    version = response.version or aiohttp.HttpVersion11
+    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}"
+    lines = [n + b": " + v for n, v in response.raw_headers]
+    return b"\r\n".join([status.encode("utf-8", "replace"), *lines, b"", b""])

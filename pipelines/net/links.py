@@ -1,0 +1,78 @@
+"""The links and images of a page, for following them: linear-time expressions, no parser that HTML could hang.
+
+A tag ends at the next `<` or `>` or after 4 KiB, so every byte belongs to at most one tag.
+"""
+
+import html
+import re
+from collections.abc import Iterable
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+MAX_LINKS = 10_000
+"""Of a page; more is an attack or an index that other pages show too."""
+MAX_HREF = 8_192
+_COMMENT = re.compile(rb"<!--.*?-->", re.S)
+_LINK = re.compile(rb"<(?:a|area)\s([^<>]{0,4096})", re.I)
+_IMAGE = re.compile(rb"<(?:img|source)\s([^<>]{0,4096})", re.I)
+_BASE = re.compile(rb"<base\s([^<>]{0,4096})", re.I)
+_VALUE = rb"""\s{0,9}=\s{0,9}(?:"([^"]*)"?|'([^']*)'?|([^\s>"']+))"""
+_HREF = re.compile(rb"(?<![\w-])href" + _VALUE, re.I)
+_SOURCES = tuple(
+    re.compile(rb"(?<![\w-])" + name + _VALUE, re.I) for name in (rb"src", rb"data-src", rb"data-original", rb"srcset")
+)
+
+
+def links_of(body: bytes, url: str) -> list[str]:
+    """Return the absolute http(s) links of a page, without fragments, each once, in order; `base` is honoured."""
+    body = _COMMENT.sub(b"", body)
+    return _absolute((_value(_HREF, match[1]) for match in _LINK.finditer(body)), base_of(body, url))
+
+
+def images_of(body: bytes, url: str) -> list[str]:
+    """Return the absolute http(s) image URLs of a page: src, lazy loaders' attributes, the last of a srcset."""
+    body = _COMMENT.sub(b"", body)
+    found = []
+    for match in _IMAGE.finditer(body):
+        values = [_value(pattern, match[1]) for pattern in _SOURCES]
+        sets = [_last_candidate(value) for value in values[-1:] if value]
+        found += [value for value in (*values[:-1], *sets) if value]
+    return _absolute(found, base_of(body, url))
+
+
+def base_of(body: bytes, url: str) -> str:
+    """Return what relative links of a page are relative to."""
+    tag = _BASE.search(body[:65_536])
+    try:
+        return urljoin(url, _value(_HREF, tag[1]) or "") if tag else url
+    except ValueError:
+        return url
+
+
+def _value(pattern: re.Pattern[bytes], tag: bytes) -> str | None:
+    match = pattern.search(tag)
+    if match is None:
+        return None
+    raw = match[1] or match[2] or match[3] or b""
+    return html.unescape(raw[:MAX_HREF].decode("utf-8", "replace")).strip()
+
+
+def _last_candidate(srcset: str) -> str | None:
+    """Return the last URL of a srcset: by custom the largest."""
+    candidates = [part.split()[0] for part in re.split(r",\s", srcset) if part.split()]
+    return candidates[-1].rstrip(",") if candidates else None
+
+
+def _absolute(values: Iterable[str | None], base: str) -> list[str]:
+    found: dict[str, None] = {}
+    for value in values:
+        if not value or value.startswith("#"):
+            continue
+        try:
+            parts = urlsplit(urljoin(base, re.sub(r"[\t\r\n]", "", value)))
+        except ValueError:
+            continue
+        if parts.scheme in ("http", "https") and parts.netloc:
+            found[urlunsplit((*parts[:4], ""))] = None
+        if len(found) >= MAX_LINKS:
+            break
+    return list(found)

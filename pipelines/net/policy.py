@@ -1,0 +1,206 @@
+"""Which addresses may be connected to: public unicast only, whatever name, redirect or embedding led there."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from schemas.errors import ConfigError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SCHEMES = {"http": 80, "https": 443}
+"""Schemes that are fetched, with their ports."""
+PORTS = frozenset((80, 443, 8080, 8443))
+MAX_URL = 8_192
+"""Characters; a longer URL is refused."""
+
+SPECIAL = (
+    ("0.0.0.0/8", "this network, RFC 791"),
+    ("10.0.0.0/8", "private, RFC 1918"),
+    ("100.64.0.0/10", "shared by carriers, RFC 6598; metadata of Alibaba Cloud"),
+    ("127.0.0.0/8", "loopback, RFC 1122"),
+    ("168.63.129.16/32", "Azure's host: public by number, inside by nature"),
+    ("169.254.0.0/16", "link local, RFC 3927; metadata of AWS, Google, Azure"),
+    ("172.16.0.0/12", "private, RFC 1918"),
+    ("192.0.0.0/24", "protocol assignments, RFC 6890; metadata of Oracle Cloud"),
+    ("192.0.2.0/24", "documentation, RFC 5737"),
+    ("192.31.196.0/24", "AS112, RFC 7535"),
+    ("192.52.193.0/24", "AMT, RFC 7450"),
+    ("192.88.99.0/24", "6to4 relays, RFC 7526"),
+    ("192.168.0.0/16", "private, RFC 1918"),
+    ("192.175.48.0/24", "AS112, RFC 7534"),
+    ("198.18.0.0/15", "benchmarking, RFC 2544"),
+    ("198.51.100.0/24", "documentation, RFC 5737"),
+    ("203.0.113.0/24", "documentation, RFC 5737"),
+    ("224.0.0.0/4", "multicast, RFC 5771"),
+    ("240.0.0.0/4", "reserved and broadcast, RFC 1112, RFC 919"),
+    ("100::/64", "discard, RFC 6666"),
+    ("2001::/23", "protocol assignments, RFC 2928 (Teredo is unwrapped first)"),
+    ("2001:db8::/32", "documentation, RFC 3849"),
+    ("2620:4f:8000::/48", "AS112, RFC 7534"),
+    ("3fff::/20", "documentation, RFC 9637"),
+    ("fc00::/7", "unique local, RFC 4193; metadata of AWS"),
+    ("fe80::/10", "link local, RFC 4291"),
+    ("fec0::/10", "site local, RFC 3879"),
+    ("ff00::/8", "multicast, RFC 4291"),
+)
+"""The IANA special-purpose registries, what is not unicast, and a cloud's inside address: each with its reason.
+
+Python 3.11's `ipaddress.is_global` passes several of them, and every IPv4 address that is embedded in IPv6.
+"""
+
+_SPECIAL = tuple(ipaddress.ip_network(text) for text, _ in SPECIAL)
+_UNICAST6 = ipaddress.IPv6Network("2000::/3")
+_TEREDO = ipaddress.IPv6Network("2001::/32")
+_SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
+_LOW_32 = tuple(ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
+"""Prefixes before an IPv4 address: compatible, mapped, translated (SIIT), NAT64."""
+
+
+class RefusedError(OSError):
+    """An address, port, scheme or URL that the policy refuses; carries the ledger's reason.
+
+    An OSError, so that aiohttp hands it on as the cause of its own connection error.
+    """
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(f"{reason}: {what}")
+        self.reason = reason
+
+
+def embedded(address: Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """Return the IPv4 addresses that an IPv6 address leads to: mapped, compatible, NAT64, 6to4, Teredo, ISATAP."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return ()
+    number = int(address)
+    if any(address in network for network in _LOW_32) and number > 1:
+        return (ipaddress.IPv4Address(number & 0xFFFFFFFF),)
+    if address in _SIX_TO_FOUR:
+        return (ipaddress.IPv4Address(number >> 80 & 0xFFFFFFFF),)
+    if address in _TEREDO:
+        server, client = number >> 64 & 0xFFFFFFFF, ~number & 0xFFFFFFFF
+        return ipaddress.IPv4Address(server), ipaddress.IPv4Address(client)
+    if number >> 32 & 0xFDFFFFFF == 0x5EFE:
+        return (ipaddress.IPv4Address(number & 0xFFFFFFFF),)
+    return ()
+
+
+def is_public(address: Address) -> bool:
+    """Say whether an address, and every IPv4 address inside it, is public unicast."""
+    inner = embedded(address)
+    if inner:
+        return all(is_public(part) for part in inner)
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST6:
+        return False
+    return not any(address in network for network in _SPECIAL if network.version == address.version)
+
+
+def parse_allowed(entry: str) -> tuple[Network, int | None]:
+    """Return network and port of an `allow_addresses` entry: NET, NET:PORT, [NET6], [NET6]/BITS:PORT."""
+    text, port = entry.strip(), ""
+    if text.startswith("["):
+        inner, _, rest = text[1:].partition("]")
+        bits, _, port = rest.partition(":")
+        text = inner + bits
+    elif text.count(":") == 1:
+        text, _, port = text.partition(":")
+    try:
+        number = int(port) if port else None
+        if number is not None and not 0 < number < 65_536:
+            raise ValueError(f"port {number} is not 1 to 65535")
+        return ipaddress.ip_network(text, strict=False), number
+    except ValueError as error:
+        raise ConfigError(f"{entry!r}: {error}", where="--allow-addresses", remedy="e.g. 127.0.0.0/8:8765") from error
+
+
+@dataclass(frozen=True)
+class AddressPolicy:
+    """The policy of one fetcher: public addresses and common ports, plus what an operator allowed explicitly."""
+
+    allow: tuple[str, ...] = ()
+    """NET or NET:PORT; an entry without a port opens every port of its network."""
+    _allowed: tuple[tuple[Network, int | None], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_allowed", tuple(parse_allowed(entry) for entry in self.allow))
+
+    def allows(self, address: str, port: int) -> bool:
+        """Say whether an operator allowed this address and port explicitly."""
+        if not self._allowed:
+            return False
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+        return all(self._lists(part, port) for part in embedded(parsed) or (parsed,))
+
+    def _lists(self, address: Address, port: int) -> bool:
+        return any(
+            number in (None, port) and address.version == network.version and address in network
+            for network, number in self._allowed
+        )
+
+    def check(self, address: str, port: int) -> None:
+        """Raise RefusedError unless this address and port may be connected to."""
+        if not _is_open(address, port) and not self.allows(address, port):
+            reason = "port_not_allowed" if _public(address) else "address_not_public"
+            raise RefusedError(reason, f"{address} port {port}")
+
+    def check_port(self, port: int) -> None:
+        """Raise RefusedError for a port that no address may be asked on."""
+        if port not in PORTS and not any(number in (None, port) for _, number in self._allowed):
+            raise RefusedError("port_not_allowed", str(port))
+
+
+@lru_cache(maxsize=4096)
+def _public(address: str) -> bool:
+    try:
+        return is_public(ipaddress.ip_address(address.partition("%")[0]))
+    except ValueError as error:
+        raise RefusedError("address_not_public", f"{address!r} is no address") from error
+
+
+def _is_open(address: str, port: int) -> bool:
+    return port in PORTS and _public(address)
+
+
+def clean_url(url: str) -> str:
+    """Return a URL as it is requested: no credentials, no fragment, escapes for what may not stand in a request.
+
+    Raises RefusedError for a scheme that is not fetched and for what is no URL at all.
+    """
+    url = url.strip()
+    if len(url) > MAX_URL:
+        raise RefusedError("url_too_long", url[:80])
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise RefusedError("bad_url", url[:80]) from error
+    scheme = parts.scheme.lower()
+    if scheme not in SCHEMES:
+        raise RefusedError("scheme_not_allowed" if scheme else "bad_url", url[:80])
+    netloc = f"[{host}]" if ":" in host else _ascii_host(host)
+    if port is not None and port != SCHEMES[scheme]:
+        netloc = f"{netloc}:{port}"
+    path = quote(parts.path or "/", safe="!$&'()*+,;=:@/%~")
+    return urlunsplit((scheme, netloc, path, quote(parts.query, safe="!$&'()*+,;=:@/?%~[]"), ""))
+
+
+def _ascii_host(host: str) -> str:
+    """Return a host in punycode; refuse one that no resolver could be asked for."""
+    host = host.rstrip(".")
+    try:
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise RefusedError("bad_url", host[:80]) from error
+    labels = name.split(".")
+    good = name.isprintable() and not set(name) & set(" %<>\"'\\^`{|}/#?@[]")
+    if not good or len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
+        raise RefusedError("bad_url", host[:80])
+    return name
+
+
+def port_of(url: str) -> int:
+    """Return the port that a cleaned URL is fetched from."""
+    parts = urlsplit(url)
+    return parts.port or SCHEMES[parts.scheme]

@@ -1,0 +1,216 @@
+"""What a host asks for in files: robots.txt (RFC 9309), /.well-known/tdmrep.json and ai.txt; parsing alone."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from protego import Protego
+
+from pipelines.net.config import TOKEN
+from schemas.records import Signal
+
+MAX_BYTES = 512_000
+"""RFC 9309, section 2.5: at least 500 KiB are parsed; what stands behind is not."""
+MAX_RULES = 2_000
+"""Of a tdmrep.json."""
+_AGENT = re.compile(r"^user-?agent$", re.I)
+_USES = ("content-usage", "content-signal")
+
+
+@dataclass(frozen=True, slots=True)
+class UseRule:
+    """A Content-Usage or Content-Signal line of the group that addresses us: its path and its value."""
+
+    name: str
+    path: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Robots:
+    """One host's robots.txt; `rules` is None when everything is disallowed, because the server failed."""
+
+    rules: Protego | None
+    uses: tuple[UseRule, ...] = ()
+    seen_at: str = ""
+
+    def allows(self, url: str) -> bool:
+        """Say whether our token, else `*`, may fetch a URL."""
+        return self.rules is not None and bool(self.rules.can_fetch(url, TOKEN))
+
+    @property
+    def crawl_delay(self) -> float | None:
+        """Return the delay that the host asks for, in seconds."""
+        return None if self.rules is None else self.rules.crawl_delay(TOKEN)
+
+    def signals(self, url: str) -> tuple[Signal, ...]:
+        """Return the use signals for a URL: for each name the one with the longest path that matches."""
+        if not self.uses:
+            return ()
+        place = _path_of(url)
+        best: dict[str, UseRule] = {}
+        for rule in self.uses:
+            longer = rule.name not in best or len(rule.path) >= len(best[rule.name].path)
+            if longer and matches(rule.path, place):
+                best[rule.name] = rule
+        return tuple(
+            Signal(name=rule.name, value=rule.value, where="robots_txt", seen_at=self.seen_at) for rule in best.values()
+        )
+
+
+ALLOW_ALL = Protego.parse("")
+
+
+def parse_robots(status: int, body: bytes, *, seen_at: str) -> Robots:
+    """Return the rules of an answer (RFC 9309, 2.3.1): 2xx is parsed, 4xx allows everything, the rest disallows it.
+
+    429 counts with the server's failures: it says "not now", not "there is none".
+    """
+    if 400 <= status < 500 and status != 429:
+        return Robots(ALLOW_ALL, seen_at=seen_at)
+    if not 200 <= status < 300:
+        return Robots(None, seen_at=seen_at)
+    text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").replace("\x00", "")
+    return Robots(Protego.parse(text), tuple(_use_rules(text)), seen_at)
+
+
+def _lines(text: str) -> list[tuple[str, str]]:
+    """Return the `name: value` lines of a robots.txt, names in lower case, comments dropped."""
+    lines = (line.partition("#")[0].partition(":") for line in text.splitlines())
+    return [(name.strip().lower(), value.strip()) for name, colon, value in lines if colon]
+
+
+def _groups(lines: list[tuple[str, str]]) -> list[tuple[list[str], list[tuple[str, str]]]]:
+    """Return the groups of a robots.txt: their agents, their lines. Lines before any agent are for everybody."""
+    groups: list[tuple[list[str], list[tuple[str, str]]]] = [(["*"], [])]
+    naming = False
+    for name, value in lines:
+        if _AGENT.match(name):
+            if not naming:
+                groups.append(([], []))
+            groups[-1][0].append(value.lower())
+        else:
+            groups[-1][1].append((name, value))
+        naming = bool(_AGENT.match(name))
+    return groups
+
+
+def _use_rules(text: str) -> list[UseRule]:
+    """Return the use lines of the groups for our token, else of those for `*`."""
+    groups = _groups(_lines(text))
+    named = [lines for agents, lines in groups if TOKEN in agents]
+    ours = named or [lines for agents, lines in groups if "*" in agents]
+    rules = []
+    for name, value in (line for lines in ours for line in lines if line[0] in _USES):
+        path, _, rest = value.partition(" ") if value.startswith("/") else ("/", "", value)
+        rules.append(UseRule(name, path, rest.strip()))
+    return rules
+
+
+def _path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Say whether a path begins with a pattern in which `*` is any run and a final `$` the end; linear time."""
+    anchored = pattern.endswith("$")
+    first, *rest = pattern.removesuffix("$").split("*")
+    if not path.startswith(first):
+        return False
+    place = len(first)
+    if not rest:
+        return not anchored or place == len(path)
+    *middle, last = rest
+    for part in middle:
+        place = path.find(part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    if anchored:
+        return path.endswith(last) and len(path) - len(last) >= place
+    return path.find(last, place) >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class TdmRule:
+    """One entry of a tdmrep.json (W3C TDMRep CG, 2024)."""
+
+    location: str
+    reservation: str
+    policy: str | None = None
+
+
+@dataclass(frozen=True)
+class TdmFile:
+    """A host's /.well-known/tdmrep.json."""
+
+    rules: tuple[TdmRule, ...] = ()
+    seen_at: str = ""
+
+    def signals(self, url: str) -> tuple[Signal, ...]:
+        """Return the signals for a URL: the first entry that matches decides."""
+        place = _path_of(url)
+        rule = next((rule for rule in self.rules if matches(rule.location, place)), None)
+        if rule is None:
+            return ()
+        found = [("tdm-reservation", rule.reservation), ("tdm-policy", rule.policy)]
+        return tuple(
+            Signal(name=name, value=value, where="file", seen_at=self.seen_at) for name, value in found if value
+        )
+
+
+def parse_tdmrep(body: bytes, *, seen_at: str) -> TdmFile:
+    """Return the rules of a tdmrep.json; what is malformed reserves nothing."""
+    try:
+        entries = json.loads(body[:MAX_BYTES])
+    except (ValueError, RecursionError):
+        return TdmFile()
+    rules = [_tdm_rule(entry) for entry in entries[:MAX_RULES]] if isinstance(entries, list) else []
+    return TdmFile(tuple(rule for rule in rules if rule is not None), seen_at)
+
+
+def _tdm_rule(entry: object) -> TdmRule | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("location"), str):
+        return None
+    value, policy = entry.get("tdm-reservation"), entry.get("tdm-policy")
+    if value not in (0, 1, "0", "1") or isinstance(value, bool):
+        return None
+    return TdmRule(entry["location"], str(value), policy if isinstance(policy, str) else None)
+
+
+@dataclass(frozen=True)
+class AiFile:
+    """A host's ai.txt (Spawning): rules as in robots.txt, for media by their extensions."""
+
+    rules: Protego | None = None
+    seen_at: str = ""
+
+    def signals(self, url: str) -> tuple[Signal, ...]:
+        """Return the signal that disallows a URL, if there is one."""
+        if self.rules is None or self.rules.can_fetch(url, TOKEN):
+            return ()
+        return (Signal(name="ai.txt", value=f"Disallow: {_path_of(url)}", where="file", seen_at=self.seen_at),)
+
+
+def parse_ai_txt(body: bytes, *, seen_at: str) -> AiFile:
+    """Return the rules of an ai.txt; another format under the same name (HTML, Markdown) reserves nothing."""
+    text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").replace("\x00", "")
+    names = [name for name, _ in _lines(text)]
+    if not any(_AGENT.match(name) for name in names) or text.lstrip().startswith(("<", "---")):
+        return AiFile()
+    return AiFile(Protego.parse(text), seen_at)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """All that one origin asks for in files."""
+
+    robots: Robots = field(default_factory=lambda: Robots(ALLOW_ALL))
+    tdm: TdmFile = field(default_factory=TdmFile)
+    ai: AiFile = field(default_factory=AiFile)
+
+    def signals(self, url: str) -> tuple[Signal, ...]:
+        """Return the signals of the three files for a URL."""
+        return (*self.robots.signals(url), *self.tdm.signals(url), *self.ai.signals(url))

@@ -1,0 +1,120 @@
+"""The only place where sockets are made: aiohttp's session with the policy at its resolver and its sockets."""
+
+import asyncio
+import functools
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from pipelines.net.config import FetchConfig
+from pipelines.net.policy import AddressPolicy, RefusedError
+
+Resolver = Callable[[str], list[str]]
+"""Names to addresses, for tests and for hosts of one's own; the policy checks what it answers."""
+READ_BUFFER = 1 << 18
+
+
+def is_local_name(host: str) -> bool:
+    """Say whether a name is loopback by definition (RFC 6761, section 6.3): no resolver is asked for it."""
+    return host == "localhost" or host.endswith(".localhost")
+
+
+class GuardedResolver(AbstractResolver):
+    """Names to addresses, each checked: one forbidden address among the answers refuses the name."""
+
+    def __init__(self, policy: AddressPolicy, hook: Resolver | None, timeout: float) -> None:
+        self._policy, self._hook, self._timeout = policy, hook, timeout
+
+    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """Return the addresses of a name; raise RefusedError when the policy forbids one of them."""
+        addresses = await self._addresses(host)
+        if not addresses:
+            raise OSError(f"{host} has no address")
+        for address in addresses:
+            self._policy.check(address, port)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def _addresses(self, host: str) -> list[str]:
+        if is_local_name(host):
+            return ["127.0.0.1"]
+        if self._hook is not None:
+            return self._hook(host)
+        loop = asyncio.get_running_loop()
+        found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), self._timeout)
+        return list(dict.fromkeys(str(row[4][0]) for row in found))
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def make_socket(policy: AddressPolicy, info: Any) -> socket.socket:
+    """Make the socket of a connection, after the policy has seen the address that it goes to."""
+    family, kind, proto, _, address = info
+    policy.check(str(address[0]), int(address[1]))
+    return socket.socket(family=family, type=kind, proto=proto)
+
+
+class PeerResponse(aiohttp.ClientResponse):
+    """A response that remembers the address it came from, also once its connection went back to the pool."""
+
+    peer: str | None = None
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """Read the headers, with the connection still at hand."""
+        name = connection.transport.get_extra_info("peername") if connection.transport else None
+        self.peer = str(name[0]) if name else None
+        return await super().start(connection)
+
+
+def open_session(config: FetchConfig, policy: AddressPolicy, resolver: Resolver | None) -> aiohttp.ClientSession:
+    """Open a session that keeps no cookies, uses no proxy, follows nothing by itself and decodes nothing."""
+    context = ssl.create_default_context()
+    if config.ca_file:
+        context.load_verify_locations(config.ca_file)
+    connector = aiohttp.TCPConnector(
+        limit=0,  # the crowd bounds what is in flight; waiting in here would count against a fetch's deadlines
+        ssl=context,
+        resolver=GuardedResolver(policy, resolver, config.connect_timeout),
+        socket_factory=functools.partial(make_socket, policy),
+        use_dns_cache=True,
+        ttl_dns_cache=int(config.dns_seconds),
+        keepalive_timeout=15,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        response_class=PeerResponse,
+        trust_env=False,
+        max_line_size=config.max_header_bytes,
+        max_field_size=config.max_header_bytes,
+        read_bufsize=READ_BUFFER,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout, sock_read=config.idle_timeout),
+    )
+
+
+def refusal_of(error: BaseException) -> RefusedError | None:
+    """Return the refusal that aiohttp wrapped in an error of its own, if there is one."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, RefusedError):
+            return cause
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -1,0 +1,99 @@
+"""The files in which hosts state their wishes, fetched once an origin and believed for a day."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pipelines.net.fetched import Fetched
+from pipelines.net.fetcher import Fetcher
+from pipelines.net.robots import (
+    ALLOW_ALL,
+    AiFile,
+    Robots,
+    TdmFile,
+    Wishes,
+    parse_ai_txt,
+    parse_robots,
+    parse_tdmrep,
+)
+from schemas.verdicts import Dead, Rejected
+
+KEPT_ORIGINS = 20_000
+
+Answer = Wishes | Rejected | Dead
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL: what one robots.txt governs."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass
+class WishList:
+    """Fetches and keeps each origin's wishes; fetches of one origin wait for the same answer.
+
+    Args:
+      fetcher: The guarded fetcher.
+      on_file: Called with every robots.txt, tdmrep.json and ai.txt that answered: evidence for a WARC.
+    """
+
+    fetcher: Fetcher
+    on_file: Callable[[Fetched], None] | None = None
+    _kept: OrderedDict[str, tuple[float, asyncio.Future[Answer]]] = field(default_factory=OrderedDict)
+
+    def known(self, url: str) -> Answer | None:
+        """Return what is known of a URL's origin without asking, or None."""
+        entry = self._kept.get(origin_of(url))
+        if entry is None or not entry[1].done() or entry[0] < asyncio.get_running_loop().time():
+            return None
+        return entry[1].result()
+
+    async def of(self, url: str) -> Answer:
+        """Return the wishes of a URL's origin; a verdict when they cannot be known."""
+        origin, loop = origin_of(url), asyncio.get_running_loop()
+        entry = self._kept.get(origin)
+        if entry is None or entry[0] < loop.time():
+            answer: asyncio.Future[Answer] = loop.create_future()
+            entry = (loop.time() + self.fetcher.config.robots_seconds, answer)
+            self._kept[origin] = entry
+            while len(self._kept) > KEPT_ORIGINS:
+                self._kept.popitem(last=False)
+            try:
+                answer.set_result(await self._fetch(origin))
+            except BaseException:
+                self._kept.pop(origin, None)
+                answer.cancel()
+                raise
+            if isinstance(answer.result(), Dead):  # a failure is not believed for a day
+                self._kept[origin] = (loop.time() + self.fetcher.config.breaker_seconds, answer)
+        return await asyncio.shield(entry[1])
+
+    async def _fetch(self, origin: str) -> Answer:
+        config = self.fetcher.config
+        robots = Robots(ALLOW_ALL)
+        if config.robots_txt:
+            answer = await self._file(f"{origin}/robots.txt")
+            if not isinstance(answer, Fetched):
+                return answer
+            robots = parse_robots(answer.status, answer.body, seen_at=answer.fetched_at)
+            if robots.rules is None:
+                return Dead("robots_unavailable", f"status {answer.status}")
+        tdm, ai = TdmFile(), AiFile()
+        if "tdm-reservation" in config.honour:
+            answer = await self._file(f"{origin}/.well-known/tdmrep.json")
+            if isinstance(answer, Fetched) and answer.status == 200:
+                tdm = parse_tdmrep(answer.body, seen_at=answer.fetched_at)
+        if "ai.txt" in config.honour:
+            answer = await self._file(f"{origin}/ai.txt")
+            if isinstance(answer, Fetched) and answer.status == 200:
+                ai = parse_ai_txt(answer.body, seen_at=answer.fetched_at)
+        return Wishes(robots, tdm, ai)
+
+    async def _file(self, url: str) -> Fetched | Rejected | Dead:
+        answer = await self.fetcher.fetch(url, "robots", accept_errors=True)
+        if isinstance(answer, Fetched) and self.on_file is not None:
+            self.on_file(answer)
+        return answer

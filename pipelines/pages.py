@@ -1,0 +1,114 @@
+"""WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
+
+import unicodedata
+from dataclasses import replace
+
+import apache_beam as beam
+
+from pipelines.dedup.minhash import text_band_keys
+from pipelines.extract.extractor import Extracted
+from pipelines.filters.decision import drop_blocks, measure_page, page_text, select_rules
+from pipelines.filters.language import measure_language
+from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
+from pipelines.recipes.recipe import Recipe
+from pipelines.select import KeepOne, KeepOneOfNearDuplicates, judge, read_candidates
+from pipelines.store.regroup import WriteRecords
+from pipelines.store.warc import WarcPage
+from pipelines.warcs import Made, record_key
+from schemas import identity
+from schemas.records import Candidate, Page
+from schemas.verdicts import Rejected
+
+
+def page_identity(url: str, canonical_link: str | None) -> str:
+    """Return the URL that identifies a page: its canonical link when of the same registered domain and not its root."""
+    own = identity.canonical_url(url)
+    if not canonical_link:
+        return own
+    link = identity.canonical_url(canonical_link)
+    same = identity.registered_domain(identity.host_of(link)) == identity.registered_domain(identity.host_of(own))
+    is_root = link.rstrip("/").count("/") < 3
+    return link if same and not is_root else own
+
+
+def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made | Rejected:
+    """Return the page that was extracted with its candidate, or the opt-out that reserves it."""
+    signals = (
+        *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
+        *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
+    )
+    refused = opt_out(signals, recipe.honour.signals, unit="page")
+    if refused is not None:
+        return refused
+    blocks = extracted.blocks
+    if opt_out(signals, recipe.honour.signals, unit="image") is not None:
+        blocks = tuple(block for block in blocks if block.image is None)
+    blocks, _ = drop_blocks(blocks, recipe)
+    canonical = page_identity(warc_page.url, extracted.canonical_link)
+    page = Page(
+        key=identity.page_key(canonical),
+        parent=record_key(warc_page),
+        url=warc_page.url,
+        canonical_url=canonical,
+        fetched_at=warc_page.fetched_at,
+        title=extracted.title,
+        blocks=blocks,
+        meta_images=extracted.meta_images,
+        signals=signals,
+        license=extracted.license,
+    )
+    page = measure(page, recipe)
+    return [(page, head(page, recipe))]
+
+
+def measure(page: Page, recipe: Recipe) -> Page:
+    """Return a page with its language and every score."""
+    language, score = measure_language(page_text(page.blocks))
+    page = replace(page, language=language, scores={"language_score": score})
+    return replace(page, scores=measure_page(page, recipe))
+
+
+def head(page: Page, recipe: Recipe) -> Candidate:
+    """Return a page's candidate: of equal pages the latest, then the one with most images and text, survives."""
+    images = tuple(block.image.url for block in page.blocks if block.image is not None)
+    text = page_text(page.blocks)
+    latest = "".join(f"{9 - int(digit)}" for digit in page.fetched_at if digit.isdigit()).ljust(20, "9")
+    rank = f"{latest}|{99_999 - len(images):05d}|{99_999_999 - len(text):08d}|{len(page.canonical_url):06d}"
+    return Candidate(
+        unit="page",
+        key=page.key,
+        parent=page.parent,
+        url=page.url,
+        rank=rank,
+        text_key=identity.make_key("text", " ".join(unicodedata.normalize("NFC", text).split())),
+        images=images,
+        bands=tuple(band.hex() for band in text_band_keys(text, recipe.dedup.minhash)) if recipe.dedup.minhash else (),
+        scores=page.scores,
+    )
+
+
+def build_select(
+    pipeline: beam.Pipeline, recipe: Recipe, candidates: list[str], folder: str, spill: str | None
+) -> beam.PCollection[int]:
+    """Build the pipeline that decides which pages go on: rules, then one page a URL, then one a text.
+
+    Args:
+      pipeline: Where to add it.
+      recipe: Whose rules.
+      candidates: Fragments of the extract stage.
+      folder: Where the decisions are written.
+      spill: Folder for regrouping; None shuffles in the engine.
+    """
+    judged = (
+        pipeline
+        | "Candidate fragments" >> beam.Create(candidates)
+        | "Read candidates" >> beam.FlatMap(read_candidates)
+        | "Judge pages" >> beam.Map(judge, rules=select_rules(recipe))
+    )
+    if recipe.dedup.exact_url:
+        judged |= "One page a URL" >> KeepOne(by="key", reason="duplicate_url", spill=spill)
+    if recipe.dedup.exact_text is not None:
+        judged |= "One page a text" >> KeepOne(by="text_key", reason="duplicate_text", spill=spill)
+    if recipe.dedup.minhash is not None:
+        judged |= "One of near-duplicates" >> KeepOneOfNearDuplicates(spill=spill)
+    return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

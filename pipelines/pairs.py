@@ -1,0 +1,90 @@
+"""WARC -> image-text pairs (ALIGN and its successors): alt texts, measured, then counted over the whole corpus."""
+
+from dataclasses import replace
+
+import apache_beam as beam
+
+from pipelines.extract.alt_texts import PageImages
+from pipelines.filters.decision import measure_pair, pair_rules
+from pipelines.filters.language import measure_language
+from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
+from pipelines.recipes.recipe import Recipe
+from pipelines.select import CountDistinct, KeepOne, judge, read_candidates
+from pipelines.store.regroup import WriteRecords
+from pipelines.store.warc import WarcPage
+from pipelines.warcs import Made, record_key
+from schemas import identity
+from schemas.records import Candidate, ImageRef, Pair
+from schemas.verdicts import Rejected
+
+TEXT_SOURCES = ("alt_text",)
+"""Where a pair's text comes from (ALIGN: alt texts alone)."""
+
+
+def make_pairs(warc_page: WarcPage, found: PageImages, recipe: Recipe) -> Made | Rejected:
+    """Return a pair for each image and text of a page, or the opt-out that reserves the page or its images."""
+    signals = (
+        *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
+        *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
+    )
+    refused = opt_out(signals, recipe.honour.signals, unit="page") or opt_out(
+        signals, recipe.honour.signals, unit="image"
+    )
+    if refused is not None:
+        return refused
+    made = [
+        _make_pair(warc_page, image, source, text, recipe)
+        for image in found.images
+        for source, text in texts_of(image, TEXT_SOURCES)
+    ]
+    return list({(pair.key, pair.parent): (pair, candidate) for pair, candidate in made}.values())
+
+
+def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the texts of an image with where each came from, in the recipe's order; blank ones are left out."""
+    found = [(source, " ".join((getattr(image, source) or "").split())) for source in sources]
+    return [(source, text) for source, text in found if text]
+
+
+def _make_pair(warc_page: WarcPage, image: ImageRef, source: str, text: str, recipe: Recipe) -> tuple[Pair, Candidate]:
+    pair = Pair(
+        key=identity.pair_key(image.url, text),
+        parent=record_key(warc_page),
+        page_url=warc_page.url,
+        image_url=image.url,
+        text=text,
+        text_source=source,
+    )
+    language, _ = measure_language(text)
+    pair = replace(pair, language=language, scores=measure_pair(pair, recipe))
+    candidate = Candidate(
+        unit="pair",
+        key=pair.key,
+        parent=pair.parent,
+        url=image.url,
+        rank=warc_page.url,
+        text_key=identity.make_key("text", text),
+        image_key=identity.image_key(image.url),
+        images=(image.url,),
+        scores=pair.scores,
+    )
+    return pair, candidate
+
+
+def build_select(
+    pipeline: beam.Pipeline, recipe: Recipe, candidates: list[str], folder: str, spill: str | None
+) -> beam.PCollection[int]:
+    """Build the pipeline that decides which pairs go on.
+
+    ALIGN (arXiv 2102.05918, section 3) counts over the raw set: images that share a text, texts of an image.
+    """
+    judged = (
+        pipeline
+        | "Candidate fragments" >> beam.Create(candidates)
+        | "Read candidates" >> beam.FlatMap(read_candidates)
+        | "Images a text" >> CountDistinct(by="text_key", of="image_key", score="text_images", spill=spill)
+        | "Texts an image" >> CountDistinct(by="image_key", of="text_key", score="image_texts", spill=spill)
+        | "Judge pairs" >> beam.Map(judge, rules=pair_rules(recipe))
+        | "One of equal pairs" >> KeepOne(by="key", reason="duplicate_pair", spill=spill)
+    )
+    return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

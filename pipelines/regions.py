@@ -1,0 +1,231 @@
+"""A dataset of pairs -> the same pairs with regions (ViLBERT): boxes, features and class probabilities an image.
+
+A shard of the input becomes the shard of the same number, since a sample's key is its pair's; nothing is shuffled.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.metrics import Metrics
+
+from pipelines.build import BuildReport
+from pipelines.detect.arrays import encode_regions
+from pipelines.detect.boxes import propose_boxes
+from pipelines.detect.model import BATCH, RegionModel, detector_name
+from pipelines.progress import Reporter
+from pipelines.runners import Profile, run
+from pipelines.shards import ShardReport, read_shard_report, report_path, write_shard_files
+from pipelines.store import dataset as store_dataset
+from pipelines.store.ledger import Ledger
+from pipelines.store.samples import Sample, to_json
+from pipelines.store.stages import Stage, add_counts, check_conservation, commit, plan_stage, read_report
+from schemas import arrow, layout, storage, tables
+from schemas.errors import ConfigError, LoomError
+from schemas.images import ImageError, decode_rgb
+from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from schemas.records import Regions, ShardEntry, SidecarRow
+from schemas.verdicts import Kept, Rejected, Verdict
+
+STAGE = "regions"
+REGIONS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionsConfig:
+    """From which dataset, into which."""
+
+    source: str
+    dataset: str
+    folder: str
+    """Folder of the stage."""
+    detector: str
+    limit: int | None = None
+    """Samples a shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A pair as it lies in its shard."""
+
+    row: SidecarRow
+    members: dict[str, bytes]
+
+    @property
+    def image_field(self) -> str:
+        """Return the field of its image."""
+        return next(name for name in self.members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
+
+
+def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Read]:
+    """Yield the samples of a shard through its sidecar."""
+    tar = storage.join(source, shard.tar.name)
+    for number, row in enumerate(tables.read_records(storage.join(source, shard.sidecar.name), SidecarRow)):
+        if limit is not None and number >= limit:
+            return
+        parts = {m.field: storage.read_bytes(tar, m.offset, m.offset + m.size) for m in row.members}
+        yield Read(row, parts)
+
+
+def detect_batch(batch: list[Read], model: RegionModel, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
+    """Yield each pair of a batch with its sample, or why its image has no regions."""
+    decoded = []
+    for item in batch:
+        try:
+            decoded.append((item, decode_rgb(item.members[item.image_field])))
+        except ImageError as error:
+            yield item, Rejected(error.reason)
+    boxes = [propose_boxes(rgb) for _, rgb in decoded]
+    made = model([rgb for _, rgb in decoded], boxes)
+    for (item, _), box, (features, class_probs) in zip(decoded, boxes, made, strict=True):
+        yield (
+            item,
+            make_sample(item, encode_regions(box, features, class_probs), len(box), features, class_probs, detector),
+        )
+
+
+def make_sample(
+    item: Read, archive: bytes, count: int, features: np.ndarray, class_probs: np.ndarray, detector: str
+) -> Sample:
+    """Return a pair's sample with its regions.npz, described in its JSON."""
+    described = Regions(
+        key=item.row.key,
+        parent=item.row.key,
+        image_sha256=item.row.sha256 or "",
+        image_width=item.row.width or 0,
+        image_height=item.row.height or 0,
+        count=count,
+        feature_width=features.shape[1],
+        class_count=class_probs.shape[1],
+        detector=detector,
+    )
+    body = json.loads(item.members["json"]) | {"regions": arrow.to_plain(described)}
+    members = {**item.members, "json": to_json(body), "regions.npz": archive}
+    known = {member.field: member for member in item.row.members}
+    return Sample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
+
+
+def write_shard(shard: ShardEntry, config: RegionsConfig, model: RegionModel) -> ShardReport:
+    """Write one shard with its part of the ledger; return what it says of itself."""
+    ledger = Ledger(STAGE)
+
+    def samples() -> Iterator[Sample]:
+        batch: list[Read] = []
+        for item in read_pairs(config.source, shard, config.limit):
+            batch.append(item)
+            if len(batch) == BATCH:
+                yield from detect(batch)
+                batch = []
+        yield from detect(batch)
+
+    def detect(batch: list[Read]) -> Iterator[Sample]:
+        for item, made in detect_batch(batch, model, config.detector):
+            verdict: Verdict = made if isinstance(made, Rejected) else Kept()
+            if ledger.record(verdict, unit="pair", key=item.row.key, url=item.row.url, scores={}):
+                yield made  # type: ignore[misc]
+
+    entry = write_shard_files(config.dataset, shard.index, samples())
+    ledger.write(lambda *parts: storage.join(config.folder, *parts), layout.shard_stem(shard.index))
+    report = ShardReport(index=shard.index, entry=entry, counts=tuple(ledger.counts()))
+    storage.write_bytes(report_path(config.folder, shard.index), json.dumps(arrow.to_plain(report)).encode())
+    return report
+
+
+class _DetectRegions(beam.DoFn):
+    def __init__(self, config: RegionsConfig) -> None:
+        self._config = config
+
+    def setup(self) -> None:
+        self._model = RegionModel()
+
+    def process(self, shard: ShardEntry) -> Iterator[int]:
+        if not storage.exists(report_path(self._config.folder, shard.index)):
+            report = write_shard(shard, self._config, self._model)
+            Metrics.counter(STAGE, "samples").inc(report.entry.samples if report.entry else 0)
+        yield shard.index
+
+
+@dataclass(kw_only=True, eq=False)
+class DetectRegions(beam.PTransform):
+    """Shards of pairs -> shards of regions on disk; one that was finished before is left alone.
+
+    Args:
+      config: From which dataset, into which.
+    """
+
+    config: RegionsConfig
+
+    def expand(self, shards: beam.PCollection[ShardEntry]) -> beam.PCollection[int]:
+        """Spread the shards over workers; each loads the model once."""
+        return (
+            shards | "Spread shards" >> beam.Reshuffle() | "Detect regions" >> beam.ParDo(_DetectRegions(self.config))
+        )
+
+
+def build(pipeline: beam.Pipeline, config: RegionsConfig, shards: tuple[ShardEntry, ...]) -> beam.PCollection[int]:
+    """Build the pipeline that makes a dataset of regions."""
+    return pipeline | "Shards" >> beam.Create(shards) | "DetectRegions" >> DetectRegions(config=config)
+
+
+def build_dataset(
+    source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
+) -> BuildReport:
+    """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
+    pairs = read_manifest(source)
+    if pairs.kind != "pairs":
+        raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
+    detector = detector_name()
+    inputs = {"source": pairs.digest, "detector": detector, "limit": limit}
+    stage = plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
+    if stage.done:
+        try:
+            found = read_manifest(out)
+        except LoomError:
+            found = None
+        if found is not None and found.digest == read_report(stage).facts["digest"]:
+            return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
+    if storage.exists(storage.join(out, layout.MANIFEST)):
+        raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
+    store_dataset.claim(out, stage.fingerprint)
+    try:
+        config = RegionsConfig(source=source, dataset=out, folder=stage.folder, detector=detector, limit=limit)
+        with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
+            run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile())
+        manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
+        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
+        write_manifest(out, manifest)
+    finally:
+        store_dataset.release(out)
+    return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds)
+
+
+def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
+    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    reports = [read_shard_report(stage.folder, shard.index) for shard in pairs.shards]
+    counts = add_counts([row for report in reports for row in report.counts])
+    check_conservation(counts)
+    entries = tuple(report.entry for report in reports if report.entry is not None)
+    files = []
+    for kind in store_dataset.TABLES:
+        fragments = [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
+        files.append(store_dataset.write_table(out, kind, STAGE, store_dataset.merge_fragments(kind, fragments)))
+    store_dataset.write_sizes(out, entries)
+    manifest = Manifest(
+        recipe="regions",
+        kind="regions",
+        config=config,
+        inputs=(),
+        image_generation=pairs.image_generation,
+        shard_count=pairs.shard_count,
+        samples=sum(entry.samples for entry in entries),
+        counts=counts,
+        shards=entries,
+        tables=tuple(files),
+        digest=make_digest(config, entries, tuple(files)),
+    )
+    commit(stage, counts, digest=manifest.digest)
+    return manifest

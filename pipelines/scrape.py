@@ -1,0 +1,315 @@
+"""Seeds -> WARC: same-host links to a depth, politely, with every outcome on record.
+
+Seeds are split in lanes by registered domain; a lane is one asyncio loop that interleaves its hosts. Every
+`checkpoint_pages` outcomes it closes a WARC and writes a part of the frontier (outcomes and the links they gave);
+a resumed lane reads the parts and goes on, so that a kill costs at most one checkpoint.
+"""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipelines.net.config import FetchConfig
+from pipelines.net.crowd import Crowd
+from pipelines.net.fetched import Fetched, Outcome
+from pipelines.net.fetcher import Fetcher
+from pipelines.net.links import links_of
+from pipelines.net.wishes import WishList
+from pipelines.progress import Reporter
+from pipelines.runners import Profile, run
+from pipelines.store.ledger import Ledger
+from pipelines.store.stages import add_counts, check_conservation
+from pipelines.store.warc import WarcWriter
+from schemas import arrow, identity, storage, tables
+from schemas.errors import InputError
+from schemas.records import StageCounts
+from schemas.verdicts import Dead, Kept, Rejected, Verdict
+
+STAGE = "scrape"
+COMMIT = "scrape.json"
+CHECKPOINT_BYTES = 128_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapeConfig:
+    """One scrape."""
+
+    seeds: str
+    """Path of a text file of URLs, one a line; blank lines and # comments are left out."""
+    out: str
+    fetch: FetchConfig
+    depth: int = 3
+    """Links followed from a seed."""
+    max_pages: int | None = None
+    """Of a host."""
+    lanes: int = 1
+    checkpoint_pages: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierRow:
+    """One URL's outcome and the links that it gave."""
+
+    VERSION: ClassVar[int] = 1
+    key: str
+    url: str
+    depth: int
+    outcome: str
+    reason: str | None = None
+    measured: float | None = None
+    threshold: float | None = None
+    message: str | None = None
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapeReport:
+    """What a scrape did."""
+
+    counts: tuple[StageCounts, ...]
+    warcs: tuple[str, ...]
+    reused: bool = False
+
+
+def read_seeds(path: str) -> list[str]:
+    """Return the URLs of a seed file; a missing, undecodable or empty one is an error that names it."""
+    try:
+        lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 text: {error}", where=path, remedy="one URL a line") from error
+    seeds = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    bad = next((seed for seed in seeds if not seed.startswith(("http://", "https://"))), None)
+    if bad is not None:
+        raise InputError(f"{bad[:80]!r} is no http(s) URL", where=path, remedy="one URL a line")
+    if not seeds:
+        raise InputError("holds no URL", where=path, remedy="one URL a line")
+    return list(dict.fromkeys(seeds))
+
+
+@dataclass
+class Lane:
+    """One lane under way: what is known, what the next checkpoint holds."""
+
+    number: int
+    config: ScrapeConfig
+    depths: dict[str, int] = field(default_factory=dict)
+    """URL -> links from a seed, of what waits."""
+    known: set[str] = field(default_factory=set)
+    pages_a_host: dict[str, int] = field(default_factory=dict)
+    rows: list[FrontierRow] = field(default_factory=list)
+    answers: list[Fetched] = field(default_factory=list)
+    """Pages, and the files in which hosts state their wishes: evidence."""
+    part: int = 0
+    held: int = 0
+
+    def offer(self, url: str, depth: int) -> bool:
+        """Say whether a URL is to be asked: not known yet, not too deep, not one too many of its host."""
+        key = identity.page_key(url)
+        if key in self.known or depth > self.config.depth:
+            return False
+        host = identity.host_of(url)
+        if self.config.max_pages is not None and self.pages_a_host.get(host, 0) >= self.config.max_pages:
+            return False
+        self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
+        self.known.add(key)
+        self.depths[url] = depth
+        return True
+
+    def take(self, url: str, outcome: Outcome) -> list[str]:
+        """Enter an outcome, closing a checkpoint when it is full; return the links to ask next."""
+        row = make_row(url, self.depths.pop(url), outcome)
+        self.rows.append(row)
+        if isinstance(outcome, Fetched):
+            self.keep(outcome)
+        Metrics.counter(STAGE, row.outcome).inc()
+        following = [link for link in row.links if self.offer(link, row.depth + 1)]
+        if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
+            self.checkpoint()
+        return following
+
+    def keep(self, answer: Fetched) -> None:
+        """Hold an answer for the next WARC."""
+        self.answers.append(answer)
+        self.held += len(answer.wire_body)
+
+    def checkpoint(self) -> None:
+        """Write what is held: the WARC first, then the frontier part that makes it count."""
+        if not self.rows:
+            return
+        stem = f"lane-{self.number:05d}-{self.part:05d}"
+        if self.answers:
+            write_warc(storage.join(self.config.out, f"{stem}.warc.gz"), self.answers, self.config.fetch)
+        tables.write_records(storage.join(self.config.out, "frontier", f"{stem}.parquet"), FrontierRow, self.rows)
+        self.rows, self.answers, self.held = [], [], 0
+        self.part += 1
+
+    def resume(self, seeds: list[str]) -> list[str]:
+        """Read the parts that were written before; return what they and the seeds leave to ask."""
+        parts = list(frontier_rows(self.config.out, self.number))
+        names = storage.listing(storage.join(self.config.out, "frontier"), ".parquet")
+        self.part = sum(name.startswith(f"lane-{self.number:05d}-") for name in names)
+        for row in parts:
+            self.known.add(row.key)
+            host = identity.host_of(row.url)
+            self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
+        waiting = [seed for seed in seeds if self.offer(seed, 0)]
+        return waiting + [link for row in parts for link in row.links if self.offer(link, row.depth + 1)]
+
+
+def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
+    """Yield the outcomes that a scrape has on record, of one lane or all."""
+    folder = storage.join(out, "frontier")
+    for name in storage.listing(folder, ".parquet"):
+        if lane is None or name.startswith(f"lane-{lane:05d}-"):
+            yield from tables.read_records(storage.join(folder, name), FrontierRow)
+
+
+def write_warc(path: str, answers: list[Fetched], config: FetchConfig) -> None:
+    """Write exchanges as one WARC: request, response, and metadata with the hops and signals as evidence."""
+    with storage.writing(path) as handle:
+        writer = WarcWriter(handle, compress=True)
+        info = {"software": "corpusloom", "format": "WARC File Format 1.1", "http-header-user-agent": config.user_agent}
+        writer.warcinfo(info, answers[0].fetched_at)
+        for answer in answers:
+            for exchange in (*answer.hops, answer):
+                writer.exchange(
+                    exchange.final_url,
+                    exchange.request,
+                    exchange.response_head,
+                    exchange.wire_body,
+                    date=exchange.fetched_at,
+                    address=exchange.address,
+                    truncated=exchange.truncated,
+                )
+            hops = [hop.final_url for hop in answer.hops]
+            facts = {"hops": hops, "signals": arrow.to_plain(answer.signals), "asked": answer.url}
+            writer.metadata(answer.final_url, facts, date=answer.fetched_at)
+
+
+def verdict_of(outcome: Outcome) -> Verdict:
+    """Return a scrape's verdict on an outcome: an answer with an error status is on record and rejected."""
+    if not isinstance(outcome, Fetched):
+        return outcome
+    return Kept() if 200 <= outcome.status < 300 else Rejected(f"http_{outcome.status}")
+
+
+def follow(outcome: Outcome, url: str) -> tuple[str, ...]:
+    """Return the links of an HTML answer that stay on the host that was asked, and on the one that answered."""
+    if not isinstance(outcome, Fetched) or not 200 <= outcome.status < 300:
+        return ()
+    kind = next((v for n, v in outcome.headers if n.lower() == "content-type"), "text/html")
+    if "html" not in kind.lower():
+        return ()
+    host = identity.host_of(url)
+    return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) == host)
+
+
+def make_row(url: str, depth: int, outcome: Outcome) -> FrontierRow:
+    """Return the frontier row of one outcome."""
+    row = FrontierRow(key=identity.page_key(url), url=url, depth=depth, outcome="kept", links=follow(outcome, url))
+    match verdict_of(outcome):
+        case Rejected(reason, measured, threshold):
+            return dataclasses.replace(row, outcome="rejected", reason=reason, measured=measured, threshold=threshold)
+        case Dead(error, message):
+            return dataclasses.replace(row, outcome="dead", reason=error, message=message)
+    return row
+
+
+async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> int:
+    """Scrape one lane to the end of its frontier; return how many URLs it has on record."""
+    lane = Lane(number, config)
+    async with Fetcher(config.fetch) as fetcher:
+
+        def take(url: str, outcome: Outcome) -> None:
+            for link in lane.take(url, outcome):
+                crowd.add(link)
+
+        crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=WishList(fetcher, on_file=lane.keep))
+        await crowd.run(lane.resume(seeds))
+    lane.checkpoint()
+    return len(lane.known)
+
+
+class _ScrapeLane(beam.DoFn):
+    def __init__(self, config: ScrapeConfig) -> None:
+        self._config = config
+
+    def process(self, lane: tuple[int, list[str]]) -> Iterator[int]:
+        yield asyncio.run(scrape_lane(*lane, self._config))
+
+
+@dataclass(kw_only=True, eq=False)
+class ScrapeLanes(beam.PTransform):
+    """Lanes of seeds -> WARCs and frontier parts on disk.
+
+    Args:
+      config: The scrape.
+    """
+
+    config: ScrapeConfig
+
+    def expand(self, lanes: beam.PCollection[tuple[int, list[str]]]) -> beam.PCollection[int]:
+        """Spread the lanes over workers and scrape each."""
+        return lanes | "Spread lanes" >> beam.Reshuffle() | "Scrape a lane" >> beam.ParDo(_ScrapeLane(self.config))
+
+
+def lanes_of(seeds: list[str], lanes: int) -> list[tuple[int, list[str]]]:
+    """Return the seeds by lane: a registered domain belongs to one."""
+    result: list[list[str]] = [[] for _ in range(lanes)]
+    for seed in seeds:
+        domain = identity.registered_domain(identity.host_of(seed))
+        result[int(identity.make_key("lane", domain)[:8], 16) % lanes].append(seed)
+    return [(number, lane) for number, lane in enumerate(result) if lane]
+
+
+def build(pipeline: beam.Pipeline, config: ScrapeConfig, seeds: list[str]) -> beam.PCollection[int]:
+    """Build the pipeline that scrapes."""
+    return (
+        pipeline | "Seeds" >> beam.Create(lanes_of(seeds, config.lanes)) | "ScrapeLanes" >> ScrapeLanes(config=config)
+    )
+
+
+def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = None) -> ScrapeReport:
+    """Scrape seeds into WARCs; a finished scrape of the same seeds is left alone."""
+    seeds = read_seeds(config.seeds)
+    config.fetch.require_contact()
+    identity_now = identity.make_key("scrape", str(config.depth), str(config.max_pages), *seeds)
+    commit = storage.join(config.out, COMMIT)
+    if storage.exists(commit):
+        values = json.loads(storage.read_bytes(commit))
+        if values["identity"] != identity_now:
+            raise InputError(
+                "holds a finished scrape of other seeds or another depth", where=config.out, remedy="name another --out"
+            )
+        return ScrapeReport(
+            counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
+            warcs=tuple(storage.listing(config.out, ".warc.gz")),
+            reused=True,
+        )
+    with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
+        run(lambda pipeline: build(pipeline, config, seeds), profile or Profile())
+    return finish(config, identity_now)
+
+
+def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
+    """Write ledger and scrape.json from the frontier: from here on the scrape is finished."""
+    ledger = Ledger(STAGE)
+    for row in sorted(frontier_rows(config.out), key=lambda row: row.key):
+        verdict: Verdict = Kept()
+        if row.outcome == "rejected":
+            verdict = Rejected(row.reason or "unknown", row.measured, row.threshold)
+        elif row.outcome == "dead":
+            verdict = Dead(row.reason or "unknown", row.message or "")
+        ledger.record(verdict, unit="page", key=row.key, url=row.url)
+    counts = add_counts(ledger.counts())
+    check_conservation(counts)
+    ledger.write(lambda *parts: storage.join(config.out, "tables", *parts), "scrape")
+    values = {"identity": identity_now, "counts": arrow.to_plain(counts)}
+    storage.write_bytes(storage.join(config.out, COMMIT), (json.dumps(values, indent=1) + "\n").encode())
+    return ScrapeReport(counts=counts, warcs=tuple(storage.listing(config.out, ".warc.gz")))

@@ -1,0 +1,300 @@
+"""Selected records + image store -> shards: tars, sidecars, and the verdict on every image occurrence.
+
+A shard is a range of keys. Its worker reads that range of the decisions and of the records' fragments (sorted by
+key, so other row groups are never read), looks its images up in the store and writes one tar: nothing is shuffled.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipelines.filters.decision import edit_blocks, image_count_rules, image_rules, measure_image
+from pipelines.recipes.recipe import Recipe
+from pipelines.store import tars
+from pipelines.store.images import ImageIndex, ImageStore
+from pipelines.store.ledger import Ledger
+from pipelines.store.samples import (
+    Sample,
+    StoredImage,
+    interleaved_sample,
+    members_of,
+    pair_sample,
+    store_form,
+)
+from schemas import arrow, identity, layout, storage, tables
+from schemas.images import ImageError
+from schemas.records import Candidate, FileEntry, ImageRef, Member, Page, Pair, ShardEntry, SidecarRow, StageCounts
+from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
+
+T = TypeVar("T")
+STAGE = "shards"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardsConfig:
+    """What the shards of one dataset are made of."""
+
+    recipe: Recipe
+    dataset: str
+    """Folder of the dataset."""
+    folder: str
+    """Folder of the stage: finished shards' reports, ledger fragments."""
+    records: tuple[str, ...]
+    """Fragments of Page or Pair rows, each sorted by key."""
+    decisions: tuple[str, ...]
+    """Parts of Candidate rows, each sorted by key."""
+    store: str
+    shards: int
+    frequent: tuple[str, ...] = ()
+    """Image URLs on more pages than the recipe allows: never fetched."""
+
+
+def key_range(shard: int, shards: int) -> tuple[str, str]:
+    """Return the first key of a shard and the first key after it."""
+    step = (1 << 32) // shards
+    low, high = shard * step, (shard + 1) * step
+    after = "g" if shard + 1 == shards else f"{high:08x}" + "0" * 24
+    return f"{low:08x}" + "0" * 24, after
+
+
+def read_range(path: str, cls: type[T], low: str, high: str) -> Iterator[T]:
+    """Yield the rows of a table sorted by key whose key is in [low, high); other row groups are not read."""
+    import pyarrow.compute as pc
+
+    with tables.open_parquet(path) as file:
+        column = file.schema_arrow.get_field_index("key")
+        for group in range(file.num_row_groups):
+            statistics = file.metadata.row_group(group).column(column).statistics
+            if statistics is not None and statistics.has_min_max and (statistics.max < low or statistics.min >= high):
+                continue
+            table = file.read_row_group(group)
+            keys = table["key"]
+            yield from arrow.from_table(
+                cls, table.filter(pc.and_(pc.greater_equal(keys, low), pc.less(keys, high))), where=path
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJudge:
+    """What images are judged with: the store as of one generation, the rules, the too frequent URLs."""
+
+    recipe: Recipe
+    store: ImageStore
+    index: ImageIndex
+    frequent: frozenset[str]
+
+    def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
+        """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
+        if ref.url in self.frequent:
+            return Rejected("url_too_frequent"), {}, None
+        return judge_image(ref, self.index, self.store, self.recipe)
+
+
+def judge_image(
+    ref: ImageRef, index: ImageIndex, store: ImageStore, recipe: Recipe
+) -> tuple[Verdict, Scores, StoredImage | None]:
+    """Return the verdict on an image by what the store holds of it."""
+    record = index.find(identity.image_key(ref.url))
+    if record is None:
+        return Dead("not_fetched"), {}, None
+    if record.outcome == "dead":
+        return Dead(record.reason or "unknown"), {}, None
+    if record.outcome == "rejected":
+        return Rejected(record.reason or "unknown"), {}, None
+    facts = store.facts().get(record.sha256 or "")
+    if facts is None:
+        return Dead("no_facts"), {}, None
+    if facts.error is not None:
+        return Rejected(facts.error), {}, None
+    if facts.opt_out is not None:
+        return Rejected(f"opt_out_{facts.opt_out}"), {}, None
+    scores = measure_image(ref, record, facts)
+    verdict = decide(scores, image_rules(recipe))
+    if not isinstance(verdict, Kept):
+        return verdict, scores, None
+    try:
+        data, extension = store_form(store.read(record), facts.format)
+    except ImageError as error:
+        return Rejected(error.reason), scores, None
+    return verdict, scores, StoredImage(ref, record, facts, data, extension)
+
+
+def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
+    """Judge a page's images, then the page; return its sample if it is kept."""
+    page = dataclasses.replace(page, blocks=edit_blocks(page.blocks, judge.recipe))
+    kept: dict[int, StoredImage] = {}
+    seen: set[str] = set()
+    for ordinal, block in enumerate(block for block in page.blocks if block.image is not None):
+        ref = block.image
+        if ref is None:
+            continue
+        verdict, scores, image = judge(ref)
+        if image is not None and judge.recipe.images.once_per_page and image.facts.sha256 in seen:
+            verdict, image = Rejected("repeated_in_page"), None
+        key = identity.make_key("occurrence", page.key, str(ordinal))
+        ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=ref.url, scores=scores)
+        if image is not None:
+            kept[ordinal] = image
+            seen.add(image.facts.sha256)
+    verdict = decide({"images": float(len(kept))}, image_count_rules(judge.recipe))
+    ledger.record(
+        verdict, unit="page", key=page.key, parent=page.parent, url=page.url, scores={"images": float(len(kept))}
+    )
+    if not isinstance(verdict, Kept):
+        return None
+    return interleaved_sample(page, kept, validation=judge.recipe.split.val)
+
+
+def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> Sample | None:
+    """Judge a pair's image; return its sample if it is kept."""
+    verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
+    ledger.record(verdict, unit="pair", key=pair.key, parent=pair.parent, url=pair.image_url, scores=scores)
+    if image is None:
+        return None
+    return pair_sample(pair, image, validation=judge.recipe.split.val)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardReport:
+    """What a finished shard says of itself; entry is None when no sample was left for it."""
+
+    index: int
+    entry: ShardEntry | None
+    counts: tuple[StageCounts, ...]
+
+
+def file_entry(name: str, data: bytes, **rows: Any) -> FileEntry:
+    """Return the manifest's entry of a file whose bytes are at hand."""
+    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), **rows)
+
+
+def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> ShardEntry | None:
+    """Write a shard's tar, sidecar and statistics; return None, and write nothing, without samples."""
+    rows: dict[str, Sample] = {}
+
+    def members() -> Iterator[tuple[str, dict[str, bytes]]]:
+        for sample in samples:
+            rows[sample.key] = dataclasses.replace(sample, fields={})
+            yield sample.key, sample.fields
+
+    stem = layout.shard_stem(index)
+    written = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members())
+    if not rows:
+        return None
+    sidecar = [_sidecar_row(rows[key], members_of(rows[key], places)) for key, places in written.samples]
+    table = arrow.to_table(SidecarRow, sidecar)
+    data = tables.write_table(storage.join(dataset, f"{stem}.parquet"), table, sort_by=("key",))
+    stats = json.dumps(
+        {
+            "count": len(rows),
+            "successes": len(rows),
+            "failed_to_download": 0,
+            "failed_to_resize": 0,
+            "status_dict": {"success": len(rows)},
+        },
+        indent=4,
+    ).encode()
+    storage.write_bytes(storage.join(dataset, f"{stem}_stats.json"), stats)
+    return ShardEntry(
+        index=index,
+        tar=FileEntry(name=f"{stem}.tar", sha256=written.sha256, bytes=written.bytes),
+        sidecar=file_entry(
+            f"{stem}.parquet", data, rows=len(sidecar), rows_digest=tables.rows_digest(table, sort_by=("key",))
+        ),
+        stats=file_entry(f"{stem}_stats.json", stats),
+        samples=len(sidecar),
+    )
+
+
+def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
+    """Return a sample's row with its members, and its first image's stored hash."""
+    stored = next((member.stored_sha256 for member in members if member.sha256 is not None), None)
+    return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
+
+
+def selected(config: ShardsConfig, low: str, high: str) -> Iterator[Page | Pair]:
+    """Yield the kept records of a key range, in order of their keys."""
+    kept = {
+        (row.key, row.parent)
+        for path in config.decisions
+        for row in read_range(path, Candidate, low, high)
+        if row.outcome == "kept"
+    }
+    cls: type[Page] | type[Pair] = Page if config.recipe.kind == "interleaved" else Pair
+    found: dict[str, Page | Pair] = {}
+    for path in config.records:
+        for record in read_range(path, cls, low, high):
+            if (record.key, record.parent) in kept:
+                found.setdefault(record.key, record)
+    for key in sorted(found):
+        yield found[key]
+
+
+def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardReport:
+    """Write one shard and its fragments of ledger and scores; return what it says of itself."""
+    ledger = Ledger(STAGE)
+
+    def samples() -> Iterator[Sample]:
+        for record in selected(config, *key_range(index, config.shards)):
+            make: Any = page_sample if isinstance(record, Page) else pair_to_sample
+            sample = make(record, judge, ledger)
+            if sample is not None:
+                yield sample
+
+    entry = write_shard_files(config.dataset, index, samples())
+    ledger.write(lambda *parts: storage.join(config.folder, *parts), layout.shard_stem(index))
+    report = ShardReport(index=index, entry=entry, counts=tuple(ledger.counts()))
+    storage.write_bytes(report_path(config.folder, index), json.dumps(arrow.to_plain(report)).encode())
+    return report
+
+
+def report_path(folder: str, index: int) -> str:
+    """Return where a finished shard's report lies: what makes it finished."""
+    return storage.join(folder, "done", f"{layout.shard_stem(index)}.json")
+
+
+def read_shard_report(folder: str, index: int) -> ShardReport:
+    """Read a finished shard's report."""
+    return arrow.from_plain(ShardReport, json.loads(storage.read_bytes(report_path(folder, index))))
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(self, config: ShardsConfig) -> None:
+        self._config = config
+
+    def setup(self) -> None:
+        store = ImageStore(self._config.store)
+        self._judge = ImageJudge(self._config.recipe, store, store.index(), frozenset(self._config.frequent))
+
+    def process(self, index: int) -> Iterator[int]:
+        if not storage.exists(report_path(self._config.folder, index)):
+            report = write_shard(index, self._config, self._judge)
+            Metrics.counter("shards", "samples").inc(report.entry.samples if report.entry else 0)
+        yield index
+
+
+@dataclass(kw_only=True, eq=False)
+class WriteShards(beam.PTransform):
+    """Shard numbers -> shards on disk; one that was finished before is left alone.
+
+    Args:
+      config: Records, decisions, store and where the dataset goes.
+    """
+
+    config: ShardsConfig
+
+    def expand(self, numbers: beam.PCollection[int]) -> beam.PCollection[int]:
+        """Spread the shards over workers and write each."""
+        return numbers | "Spread shards" >> beam.Reshuffle() | "Write a shard" >> beam.ParDo(_WriteShard(self.config))
+
+
+def build(pipeline: beam.Pipeline, config: ShardsConfig) -> beam.PCollection[int]:
+    """Build the pipeline that writes a dataset's shards."""
+    numbers = pipeline | "Shards" >> beam.Create(range(config.shards))
+    return numbers | "WriteShards" >> WriteShards(config=config)

@@ -1,0 +1,82 @@
+"""Charts of a summary as inline SVG: drawn by Altair, rendered offline by vl-convert, no script in the page."""
+
+import altair as alt
+import vl_convert
+
+from schemas.records import StageCounts, StatsSummary
+
+KEPT, REJECTED, DEAD = "#2f7d6d", "#d98c3f", "#b2424a"
+WIDTH = 520
+
+
+def to_svg(chart: alt.Chart | alt.LayerChart) -> str:
+    """Return a chart as SVG text."""
+    return str(vl_convert.vegalite_to_svg(chart.to_dict(), vl_version="5.20"))
+
+
+def funnel_chart(funnel: tuple[StageCounts, ...]) -> str:
+    """Return the funnel: a bar a stage and unit, split in kept, rejected and dead."""
+    rows = [
+        {"step": f"{row.stage}: {row.unit}", "outcome": outcome, "count": count, "order": order}
+        for row in funnel
+        for order, (outcome, count) in enumerate(
+            (("kept", row.kept), ("rejected", sum(row.rejected.values())), ("dead", sum(row.dead.values())))
+        )
+    ]
+    steps = [f"{row.stage}: {row.unit}" for row in funnel]
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=WIDTH)
+        .mark_bar()
+        .encode(
+            x=alt.X("count:Q", title="records"),
+            y=alt.Y("step:N", sort=steps, title=None),
+            color=alt.Color(
+                "outcome:N",
+                scale=alt.Scale(domain=["kept", "rejected", "dead"], range=[KEPT, REJECTED, DEAD]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+            order="order:Q",
+        )
+    )
+    return to_svg(chart)
+
+
+def bars_chart(counts: dict[str, int], *, title: str, most: int = 12, colour: str = KEPT) -> str:
+    """Return a horizontal bar chart of the largest counts."""
+    rows = [
+        {"name": name, "count": count} for name, count in sorted(counts.items(), key=lambda i: (-i[1], i[0]))[:most]
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=WIDTH)
+        .mark_bar(color=colour)
+        .encode(x=alt.X("count:Q", title=title), y=alt.Y("name:N", sort=None, title=None))
+    )
+    return to_svg(chart)
+
+
+def histogram_chart(bins: tuple[tuple[float, float, int], ...], *, title: str) -> str:
+    """Return a histogram of one column."""
+    rows = [{"low": low, "high": high, "count": count} for low, high, count in bins]
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=240, height=120)
+        .mark_bar(color=KEPT)
+        .encode(
+            x=alt.X("low:Q", title=title, bin="binned", scale=alt.Scale(zero=False)),
+            x2="high:Q",
+            y=alt.Y("count:Q", title=None),
+        )
+    )
+    return to_svg(chart)
+
+
+def charts_of(summary: StatsSummary) -> dict[str, str]:
+    """Return every chart of a report by name."""
+    made = {"funnel": funnel_chart(summary.funnel)}
+    if summary.rejected:
+        made["reasons"] = bars_chart(summary.rejected, title="not kept", colour=REJECTED, most=20)
+    if summary.domains:
+        made["domains"] = bars_chart(summary.domains, title="samples a registered domain")
+    for name in ("images", "text_length", "width", "height"):
+        if summary.histograms.get(name):
+            made[f"histogram {name}"] = histogram_chart(summary.histograms[name], title=name.replace("_", " "))
+    return made

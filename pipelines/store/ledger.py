@@ -1,0 +1,93 @@
+"""The ledger of one stage: every verdict in, counts and rows out, so that they add up by construction."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from schemas import tables
+from schemas.records import LedgerRow, ProvenanceRow, ScoreRow, StageCounts
+from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict
+
+LEDGER_ORDER = ("stage", "unit", "key", "parent", "url", "reason")
+SCORE_ORDER = ("stage", "unit", "key", "parent", "outcome")
+PROVENANCE_ORDER = ("stage", "key", "warc", "offset", "url")
+
+PathOf: TypeAlias = Callable[..., str]
+
+
+@dataclass
+class Ledger:
+    """Collects the verdicts of one stage over some of its records."""
+
+    stage: str
+    rows: list[LedgerRow] = field(default_factory=list)
+    scores: list[ScoreRow] = field(default_factory=list)
+    provenance: list[ProvenanceRow] = field(default_factory=list)
+    _kept: Counter[str] = field(default_factory=Counter)
+    _rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _dead: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def record(
+        self,
+        verdict: Verdict,
+        *,
+        unit: str,
+        key: str,
+        parent: str | None = None,
+        url: str | None = None,
+        scores: Scores | None = None,
+    ) -> bool:
+        """Enter one verdict; return True when the record was kept."""
+        outcome, reason = "kept", ""
+        match verdict:
+            case Kept():
+                self._kept[unit] += 1
+            case Rejected(reason, measured, threshold):
+                outcome = "rejected"
+                self._rejected[unit, reason] += 1
+                self.rows.append(
+                    LedgerRow(
+                        stage=self.stage, unit=unit, key=key, parent=parent, url=url,
+                        outcome=outcome, reason=reason, measured=measured, threshold=threshold,
+                    )
+                )  # fmt: skip
+            case Dead(error, message, traceback):
+                outcome = "dead"
+                self._dead[unit, error] += 1
+                self.rows.append(
+                    LedgerRow(
+                        stage=self.stage, unit=unit, key=key, parent=parent, url=url, outcome=outcome, reason=error
+                    )
+                )
+                self.provenance.append(
+                    ProvenanceRow(
+                        stage=self.stage, key=key, url=url, error=error, message=message, traceback=traceback or None
+                    )
+                )
+        if scores is not None:
+            self.scores.append(
+                ScoreRow(stage=self.stage, unit=unit, key=key, parent=parent, outcome=outcome, scores=scores)
+            )
+        return outcome == "kept"
+
+    def counts(self) -> list[StageCounts]:
+        """Return what was entered, by unit."""
+        units = sorted({*self._kept, *(u for u, _ in self._rejected), *(u for u, _ in self._dead)})
+        return [self._count(unit) for unit in units]
+
+    def _count(self, unit: str) -> StageCounts:
+        rejected = {reason: n for (u, reason), n in sorted(self._rejected.items()) if u == unit}
+        dead = {error: n for (u, error), n in sorted(self._dead.items()) if u == unit}
+        total = self._kept[unit] + sum(rejected.values()) + sum(dead.values())
+        return StageCounts(
+            stage=self.stage, unit=unit, records_in=total, kept=self._kept[unit], rejected=rejected, dead=dead
+        )
+
+    def write(self, path_of: PathOf, name: str) -> None:
+        """Write ledger/, scores/ and provenance/NAME.parquet below a stage's folder."""
+        tables.write_records(path_of("ledger", f"{name}.parquet"), LedgerRow, self.rows, sort_by=LEDGER_ORDER)
+        tables.write_records(path_of("scores", f"{name}.parquet"), ScoreRow, self.scores, sort_by=SCORE_ORDER)
+        tables.write_records(
+            path_of("provenance", f"{name}.parquet"), ProvenanceRow, self.provenance, sort_by=PROVENANCE_ORDER
+        )

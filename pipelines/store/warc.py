@@ -1,0 +1,301 @@
+"""WARC in and out (WARC/1.1): records read with a verdict each, records written with their digests and places."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import brotli
+import zstandard
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from schemas import storage
+from schemas.errors import DamageError
+from schemas.verdicts import Dead, Rejected
+
+MAX_BODY = 10_000_000
+"""Bytes of a page that are read; HTML beyond them is cut."""
+_HTML = ("text/html", "application/xhtml+xml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarcPage:
+    """An HTML response of a WARC, its body decoded."""
+
+    url: str
+    record_id: str
+    offset: int
+    fetched_at: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    content_type: str | None
+    body: bytes
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A response of a WARC that is no page: why."""
+
+    url: str
+    record_id: str
+    offset: int
+    fetched_at: str
+    verdict: Rejected | Dead
+
+
+def record_urn(*parts: str | bytes) -> str:
+    """Return a record id made of a record's content: the same content gives the same WARC."""
+    digest = hashlib.sha256(b"\0".join(p.encode() if isinstance(p, str) else p for p in parts)).digest()
+    return f"<urn:uuid:{uuid.UUID(bytes=digest[:16], version=4)}>"
+
+
+def digest_of(data: bytes) -> str:
+    """Return a WARC digest: sha1 in Base32."""
+    return "sha1:" + base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
+
+
+class WarcWriter:
+    """Writes records to an open binary file, one gzip member a record if `compress`."""
+
+    def __init__(self, handle: IO[bytes], *, compress: bool) -> None:
+        self._handle, self._compress = handle, compress
+        self._offset = 0
+
+    def write(self, kind: str, headers: Mapping[str, str], block: bytes) -> tuple[int, int]:
+        """Write one record; return its offset and length in the file, in bytes."""
+        lines = ["WARC/1.1", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
+        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest_of(block)}", f"Content-Length: {len(block)}"])
+        data = head.encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
+        if self._compress:
+            data = gzip.compress(data, 6, mtime=0)
+        offset = self._offset
+        self._handle.write(data)
+        self._offset += len(data)
+        return offset, len(data)
+
+    def warcinfo(self, fields: Mapping[str, str], date: str) -> tuple[int, int]:
+        """Write the record that says who wrote the file."""
+        block = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
+        headers = {"WARC-Record-ID": record_urn("warcinfo", block, date), "WARC-Date": date}
+        return self.write("warcinfo", headers | {"Content-Type": "application/warc-fields"}, block)
+
+    def resource(self, url: str, content_type: str, body: bytes, *, date: str) -> tuple[int, int]:
+        """Write a body by itself, without its HTTP exchange."""
+        headers = {
+            "WARC-Record-ID": record_urn("resource", url, body, date),
+            "WARC-Date": date,
+            "WARC-Target-URI": url,
+            "WARC-Payload-Digest": digest_of(body),
+            "Content-Type": content_type,
+        }
+        return self.write("resource", headers, body)
+
+    def metadata(
+        self, url: str, values: Mapping[str, Any], *, date: str, refers_to: str | None = None
+    ) -> tuple[int, int]:
+        """Write facts about a URL as JSON."""
+        block = json.dumps(values, sort_keys=True, ensure_ascii=False).encode()
+        headers = {
+            "WARC-Record-ID": record_urn("metadata", url, block, date),
+            "WARC-Date": date,
+            "WARC-Target-URI": url,
+            "Content-Type": "application/json",
+        }
+        if refers_to:
+            headers["WARC-Refers-To"] = refers_to
+        return self.write("metadata", headers, block)
+
+    def exchange(
+        self,
+        url: str,
+        request: bytes,
+        head: bytes,
+        body: bytes,
+        *,
+        date: str,
+        address: str | None,
+        truncated: str | None,
+    ) -> tuple[int, int]:
+        """Write a request and its response; return the response's place. `body` is as it came over the wire."""
+        response_id = record_urn("response", url, head, body, date)
+        common = {"WARC-Date": date, "WARC-Target-URI": url} | ({"WARC-IP-Address": address} if address else {})
+        headers = {"WARC-Record-ID": response_id, **common, "WARC-Payload-Digest": digest_of(body)}
+        headers["Content-Type"] = "application/http; msgtype=response"
+        if truncated:
+            headers["WARC-Truncated"] = truncated
+        place = self.write("response", headers, head + body)
+        request_headers = {"WARC-Record-ID": record_urn("request", url, request, date), **common}
+        request_headers |= {"WARC-Concurrent-To": response_id, "Content-Type": "application/http; msgtype=request"}
+        self.write("request", request_headers, request)
+        return place
+
+
+def decode_body(body: bytes, encodings: str, limit: int) -> bytes:
+    """Undo Content-Encoding up to `limit` bytes out; raise ValueError for an encoding that does not decode.
+
+    A body that is labelled compressed but is not comes back as it is, as browsers do.
+    """
+    for encoding in reversed([name.strip().lower() for name in encodings.split(",") if name.strip()]):
+        body = _decode_one(body, encoding, limit)
+    return body[:limit]
+
+
+def _decode_one(body: bytes, encoding: str, limit: int) -> bytes:
+    try:
+        if encoding in ("gzip", "x-gzip"):
+            return zlib.decompressobj(31).decompress(body, limit) if body[:2] == b"\x1f\x8b" else body
+        if encoding == "deflate":
+            try:
+                return zlib.decompressobj().decompress(body, limit)
+            except zlib.error:
+                return zlib.decompressobj(-15).decompress(body, limit)
+        if encoding == "br":
+            return brotli.Decompressor().process(body, output_buffer_limit=limit)
+        if encoding == "zstd":
+            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
+                return reader.read(limit)
+    except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+        raise ValueError(f"{encoding}: {error}") from error
+    return body
+
+
+def parse_http(block: bytes) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """Split an HTTP response into status, headers and body; raise ValueError when it is none."""
+    head, separator, body = block.partition(b"\r\n\r\n")
+    if not separator:
+        head, separator, body = block.partition(b"\n\n")
+    lines = head.decode("utf-8", "replace").splitlines()
+    parts = lines[0].split(None, 2) if lines else []
+    if len(parts) < 2 or not parts[0].startswith("HTTP/") or not parts[1].isdigit():
+        raise ValueError("no HTTP status line")
+    pairs = (line.partition(":")[::2] for line in lines[1:] if ":" in line)
+    return int(parts[1]), tuple((name.strip(), value.strip()) for name, value in pairs), body
+
+
+def unchunk(body: bytes) -> bytes:
+    """Undo chunked framing; a body without it (Common Crawl keeps the header alone) comes back as it is."""
+    parts: list[bytes] = []
+    place = 0
+    while True:
+        end = body.find(b"\r\n", place, place + 64)
+        size_text = body[place:end].split(b";")[0].strip() if end >= 0 else b""
+        if not size_text or any(digit not in b"0123456789abcdefABCDEF" for digit in size_text):
+            return b"".join(parts) if parts else body
+        size = int(size_text, 16)
+        if size == 0:
+            return b"".join(parts)
+        parts.append(body[end + 2 : end + 2 + size])
+        place = end + 2 + size + 2
+
+
+def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
+    """Yield every response and resource of a WARC as a page, or as skipped with its reason.
+
+    A file that is cut off yields what stands before the cut, then one dead outcome with the place.
+    """
+    last, cut = 0, None
+    with storage.open_input(path) as handle:
+        try:
+            for record in ArchiveIterator(handle, parse_http=False):
+                last = int(record.stream_pos)
+                length = int(record.content_length)
+                wanted = record.record_type in (WarcRecordType.response, WarcRecordType.resource)
+                block = record.reader.read(min(length, 2 * limit)) if wanted else b""
+                if not record.headers.get("Content-Length") or (wanted and len(block) < min(length, 2 * limit)):
+                    cut = "the record is cut off"
+                    break
+                if wanted:
+                    yield _read_record(record, block, limit)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            cut = str(error)
+    cut = cut or _cut_at_end(path, last)
+    if cut is not None:
+        name = path.rsplit("/", 1)[-1]
+        verdict = Dead("truncated_warc", f"{path}: at or after byte {last}: {cut}")
+        yield Skipped(url=name, record_id=f"truncated {name}", offset=last, fetched_at="", verdict=verdict)
+
+
+def _cut_at_end(path: str, last: int) -> str | None:
+    """Say what is wrong when a file does not end where a record does, looking from its last record on."""
+    tail = storage.read_bytes(path, last)
+    if not tail.startswith(b"\x1f\x8b"):
+        return None if not tail or _is_whole(tail) else "the last record is cut off"
+    while tail:
+        member = zlib.decompressobj(31)
+        try:
+            member.decompress(tail)
+        except zlib.error as error:
+            return str(error)
+        if not member.eof:
+            return "the last gzip member is cut off"
+        tail = member.unused_data
+    return None
+
+
+def _is_whole(record: bytes) -> bool:
+    """Say whether an uncompressed record has all of its block and the blank lines behind it."""
+    head, separator, rest = record.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^content-length:\s*(\d+)\s*$", head)
+    return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
+
+
+def _read_record(record: Any, block: bytes, limit: int) -> WarcPage | Skipped:
+    headers = record.headers
+    url = (headers.get("WARC-Target-URI") or "").strip("<>")
+    common: dict[str, Any] = {
+        "url": url,
+        "record_id": record.record_id or "",
+        "offset": int(record.stream_pos),
+        "fetched_at": headers.get("WARC-Date") or "",
+    }
+    verdict = _page_of(record, block, limit, headers.get("WARC-Truncated") is not None)
+    if isinstance(verdict, Rejected | Dead):
+        return Skipped(**common, verdict=verdict)
+    return WarcPage(**common, **verdict)
+
+
+def _page_of(record: Any, block: bytes, limit: int, truncated: bool) -> dict[str, Any] | Rejected | Dead:
+    headers: tuple[tuple[str, str], ...]
+    if record.record_type == WarcRecordType.resource:
+        status, headers, body = 200, (("Content-Type", record.headers.get("Content-Type") or ""),), block
+    else:
+        try:
+            status, headers, body = parse_http(block)
+        except ValueError as error:
+            return Rejected("not_http") if not block else Dead("bad_http", str(error))
+    fields = {name.lower(): value for name, value in headers}
+    if not 200 <= status < 300:
+        return Rejected(f"http_{status}")
+    content_type = fields.get("content-type")
+    kind = (content_type or "").split(";")[0].strip().lower()
+    if kind and kind not in _HTML:
+        return Rejected("not_html")
+    if "chunked" in fields.get("transfer-encoding", "").lower():
+        body = unchunk(body)
+    try:
+        body = decode_body(body, fields.get("content-encoding", ""), limit)
+    except ValueError as error:
+        return Dead("bad_encoding", str(error))
+    return {
+        "status": status,
+        "headers": headers,
+        "content_type": content_type,
+        "body": body,
+        "truncated": truncated or len(body) >= limit,
+    }
+
+
+def read_resource(path: str, offset: int, length: int) -> bytes:
+    """Return the body of the record at a place of an uncompressed WARC."""
+    data = storage.read_bytes(path, offset, offset + length)
+    head, separator, block = data.partition(b"\r\n\r\n")
+    if not head.startswith(b"WARC/1.") or not separator or not block.endswith(b"\r\n\r\n"):
+        raise DamageError(f"no WARC record at byte {offset}", where=path, remedy="loom images --reindex")
+    return block[:-4]

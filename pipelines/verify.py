@@ -1,0 +1,193 @@
+"""Proves a dataset: every hash, every offset, every count, from the manifest down to single images."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Literal
+
+import pyarrow as pa
+
+from pipelines.store.dataset import TABLES
+from schemas import arrow, layout, storage, tables
+from schemas.errors import LoomError
+from schemas.manifest import Manifest, make_digest, read_manifest
+from schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
+
+Depth = Literal["quick", "full", "deep"]
+HEADER_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that is not what the manifest says."""
+
+    where: str
+    what: str
+    remedy: str = "rebuild: delete the file's shard (tar, sidecar, statistics) and the manifest, then run loom build"
+
+
+def verify(dataset: str, depth: Depth = "full") -> Iterator[Damage]:
+    """Yield everything that is wrong with a dataset; nothing when it is whole.
+
+    quick: the files of the manifest are there with their sizes, tables open, counts and digest add up. full: also
+    the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
+    """
+    manifest = read_manifest(dataset)
+    yield from check_counts(manifest)
+    for shard in manifest.shards:
+        yield from check_shard(dataset, shard, depth)
+    for entry in manifest.tables:
+        yield from check_table(dataset, entry, depth)
+    if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
+        yield Damage("manifest.json", "the digest is not that of its entries", "rebuild the dataset")
+    yield from check_strangers(dataset, manifest)
+    if depth != "quick":
+        yield from check_ledger(dataset, manifest)
+        yield from check_keys(dataset, manifest)
+
+
+def check_counts(manifest: Manifest) -> Iterator[Damage]:
+    """Check in = kept + rejected + dead for each stage and unit, and the samples against the shards."""
+    for row in manifest.counts:
+        if row.unaccounted:
+            yield Damage(
+                "manifest.json", f"{row.unaccounted} of stage {row.stage}, unit {row.unit} are unaccounted for"
+            )
+    total = sum(shard.samples for shard in manifest.shards)
+    if total != manifest.samples:
+        yield Damage("manifest.json", f"{manifest.samples} samples, but its shards hold {total}")
+
+
+def check_file(dataset: str, entry: FileEntry, depth: Depth) -> Iterator[Damage]:
+    """Check that a file is there with its size, and unless quick with its hash."""
+    path = storage.join(dataset, entry.name)
+    if not storage.exists(path):
+        yield Damage(entry.name, "is missing")
+        return
+    size = storage.size(path)
+    if size != entry.bytes:
+        yield Damage(entry.name, f"has {size} bytes, not {entry.bytes}")
+    elif depth != "quick":
+        digest = hashlib.sha256()
+        with storage.open_input(path) as handle:
+            while chunk := handle.read(1 << 20):
+                digest.update(chunk)
+        if digest.hexdigest() != entry.sha256:
+            yield Damage(entry.name, "its bytes are not those that were written (sha256 differs)")
+
+
+def check_shard(dataset: str, shard: ShardEntry, depth: Depth) -> Iterator[Damage]:
+    """Check a shard's three files, then every sidecar row against the tar."""
+    found = [
+        damage for entry in (shard.tar, shard.sidecar, shard.stats) for damage in check_file(dataset, entry, depth)
+    ]
+    yield from found
+    if found or depth == "quick":
+        return
+    rows = list(tables.read_records(storage.join(dataset, shard.sidecar.name), SidecarRow))
+    if len(rows) != shard.samples:
+        yield Damage(shard.sidecar.name, f"has {len(rows)} rows for {shard.samples} samples")
+    with storage.open_input(storage.join(dataset, shard.tar.name)) as tar:
+        for row in rows:
+            yield from _check_members(tar, shard, row, deep=depth == "deep")
+
+
+def _check_members(tar: IO[bytes], shard: ShardEntry, row: SidecarRow, *, deep: bool) -> Iterator[Damage]:
+    for member in row.members:
+        name = layout.member_name(row.key, member.field)
+        tar.seek(member.offset - HEADER_BYTES)
+        header = tar.read(HEADER_BYTES)
+        if not _names(header, name, member.size):
+            yield Damage(shard.tar.name, f"no header of {name} before byte {member.offset}")
+        elif deep and hashlib.sha256(tar.read(member.size)).hexdigest() != member.stored_sha256:
+            yield Damage(shard.tar.name, f"the bytes of {name} are not those of its sidecar row")
+
+
+def _names(header: bytes, name: str, size: int) -> bool:
+    """Say whether a ustar header is that of a member of this name and size."""
+    if len(header) != HEADER_BYTES or header[257:262] != b"ustar":
+        return False
+    found = header[:100].rstrip(b"\0").decode("utf-8", "replace")
+    try:
+        return found == name and int(header[124:136].rstrip(b"\0 ") or b"0", 8) == size
+    except ValueError:
+        return False
+
+
+def check_table(dataset: str, entry: FileEntry, depth: Depth) -> Iterator[Damage]:
+    """Check a table's file, its number of rows, and unless quick the hash of its rows."""
+    found = list(check_file(dataset, entry, depth))
+    yield from found
+    if found:
+        return
+    path = storage.join(dataset, entry.name)
+    try:
+        with tables.open_parquet(path) as file:
+            if file.metadata.num_rows != entry.rows:
+                yield Damage(entry.name, f"has {file.metadata.num_rows} rows, not {entry.rows}")
+            if depth == "quick":
+                return
+            table = file.read()
+        cls, order = TABLES[entry.name.split("/")[0]]
+        if tables.rows_digest(arrow.upgrade(cls, table, path), sort_by=order) != entry.rows_digest:
+            yield Damage(entry.name, "its rows are not those that were written")
+    except LoomError as error:
+        yield Damage(entry.name, error.what, error.remedy)
+
+
+def check_strangers(dataset: str, manifest: Manifest) -> Iterator[Damage]:
+    """Find tars that the manifest does not know: a reader that lists the folder would train on them."""
+    known = {shard.tar.name for shard in manifest.shards}
+    for name in storage.listing(dataset, ".tar"):
+        if name not in known:
+            yield Damage(name, "is not in the manifest", "move the foreign file out of the folder")
+
+
+def check_ledger(dataset: str, manifest: Manifest) -> Iterator[Damage]:
+    """Check that the ledger holds, for each stage, unit and reason, as many rows as the manifest counts."""
+    counted: Counter[tuple[str, str, str, str]] = Counter()
+    for entry in manifest.tables:
+        if entry.name.startswith("ledger/"):
+            columns = ["stage", "unit", "outcome", "reason"]
+            table = tables.read_table(storage.join(dataset, entry.name), columns)
+            for row in pa.TableGroupBy(table, columns).aggregate([([], "count_all")]).to_pylist():
+                counted[row["stage"], row["unit"], row["outcome"], row["reason"]] += row["count_all"]
+    expected = _expected(manifest.counts)
+    for name in sorted({*counted, *expected}):
+        if counted[name] != expected[name]:
+            label = " / ".join(name)
+            yield Damage("ledger", f"{counted[name]} rows of {label}, the manifest counts {expected[name]}")
+
+
+def _expected(counts: tuple[StageCounts, ...]) -> Counter[tuple[str, str, str, str]]:
+    expected: Counter[tuple[str, str, str, str]] = Counter()
+    for row in counts:
+        for outcome, reasons in (("rejected", row.rejected), ("dead", row.dead)):
+            for reason, number in reasons.items():
+                expected[row.stage, row.unit, outcome, reason] += number
+    return expected
+
+
+def check_keys(dataset: str, manifest: Manifest) -> Iterator[Damage]:
+    """Check that each key lies in its own shard and occurs once."""
+    seen: set[str] = set()
+    for shard in manifest.shards:
+        path = storage.join(dataset, shard.sidecar.name)
+        if not storage.exists(path):
+            continue
+        for key in tables.read_table(path, ["key"])["key"].to_pylist():
+            if key in seen:
+                yield Damage(shard.sidecar.name, f"key {key} occurs twice")
+            if layout.shard_of(key, manifest.shard_count) != shard.index:
+                yield Damage(shard.sidecar.name, f"key {key} does not belong to this shard")
+            seen.add(key)
+
+
+def to_json(damages: list[Damage]) -> str:
+    """Return what `loom verify --json` prints."""
+    return json.dumps(
+        {"whole": not damages, "damage": [{"where": d.where, "what": d.what, "remedy": d.remedy} for d in damages]},
+        indent=1,
+    )

@@ -1,0 +1,206 @@
+"""WARC -> fragments of pages or pairs: one WARC is one unit of work, finished when its report is written.
+
+Each record of a WARC gets one verdict. Parsing happens in the killable worker pool. Fragments are sorted by key and
+cut at a fixed number of rows, so memory does not grow with the WARC; beside each lies a fragment of candidates,
+the small heads that corpus-wide rules are decided on.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipelines.extract.pool import ExtractPool, PoolConfig
+from pipelines.recipes.recipe import Recipe
+from pipelines.store.ledger import Ledger
+from pipelines.store.warc import Skipped, WarcPage, read_warc
+from schemas import arrow, identity, storage, tables
+from schemas.records import Candidate, ProvenanceRow, StageCounts
+from schemas.verdicts import Dead, Kept, Rejected
+
+STAGE = "extract"
+FRAGMENT_ROWS = 4_096
+ROW_GROUP_ROWS = 512
+
+Made = list[tuple[Any, Candidate]]
+"""The records that one web page became, each with its head."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarcInput:
+    """One WARC: where it is, and the hash of its bytes, which names its fragments."""
+
+    path: str
+    sha256: str
+
+    @property
+    def stem(self) -> str:
+        """Return the first part of its fragments' names."""
+        return self.sha256[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractConfig:
+    """How WARCs become fragments of one kind of record."""
+
+    folder: str
+    """Folder of the stage."""
+    record: type
+    """Class of the rows: Page or Pair."""
+    parse: Callable[..., Any]
+    """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
+    make: Callable[[WarcPage, Any, Recipe], "Made | Rejected"]
+    """What was parsed -> records with their heads, or why there are none."""
+    recipe: Recipe
+    workers: int = 2
+    """Processes of the parsing pool; 0 parses in this process."""
+    limit: int | None = None
+    """At most so many pages a WARC are read."""
+
+
+@dataclass
+class FragmentWriter:
+    """Cuts a WARC's records into fragments of a bounded number of rows."""
+
+    config: ExtractConfig
+    stem: str
+    _rows: Made = field(default_factory=list)
+    _part: int = 0
+    rows: int = 0
+
+    def add(self, made: Made) -> None:
+        """Take the records of one page."""
+        self._rows += made
+        self.rows += len(made)
+        if len(self._rows) >= FRAGMENT_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as one fragment."""
+        if not self._rows:
+            return
+        name = f"{self.stem}-{self._part:04d}.parquet"
+        for folder, cls, rows in (
+            ("records", self.config.record, [row for row, _ in self._rows]),
+            ("candidates", Candidate, [head for _, head in self._rows]),
+        ):
+            tables.write_table(
+                storage.join(self.config.folder, folder, name),
+                arrow.to_table(cls, rows),
+                sort_by=("key", "parent"),
+                row_group_rows=ROW_GROUP_ROWS,
+            )
+        self._rows = []
+        self._part += 1
+
+
+def unit_of(recipe: Recipe) -> str:
+    """Return what a recipe makes of a web page: page or pair."""
+    return "page" if recipe.kind == "interleaved" else "pair"
+
+
+def record_key(page: WarcPage | Skipped) -> str:
+    """Return the key of a WARC record: over its record id, else over URL and date."""
+    return identity.make_key("record", page.record_id or f"{page.url} {page.fetched_at}")
+
+
+def parse_pages(
+    pages: Iterator[WarcPage | Skipped], pool: ExtractPool, ledger: Ledger, limit: int | None
+) -> Iterator[tuple[WarcPage, Any]]:
+    """Yield each HTML page with what its parse gave, in order; other records go to the ledger."""
+    waiting: deque[WarcPage] = deque()
+
+    def work() -> Iterator[tuple[bytes, str, str | None]]:
+        for page in pages:
+            if isinstance(page, Skipped):
+                ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
+                continue
+            waiting.append(page)
+            yield page.body, page.url, page.content_type
+
+    for parsed in pool.map(islice(work(), limit)):
+        yield waiting.popleft(), parsed
+
+
+def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> tuple[StageCounts, ...]:
+    """Turn one WARC into fragments, ledger and provenance; return its counts."""
+    ledger, writer = Ledger(STAGE), FragmentWriter(config, warc.stem)
+    for page, parsed in parse_pages(read_warc(warc.path), pool, ledger, config.limit):
+        made = parsed if isinstance(parsed, Rejected | Dead) else config.make(page, parsed, config.recipe)
+        key = record_key(page)
+        verdict = made if isinstance(made, Rejected | Dead) else Kept()
+        ledger.record(verdict, unit="record", key=key, url=page.url)
+        ledger.provenance.append(
+            ProvenanceRow(
+                stage=STAGE,
+                key=key,
+                url=page.url,
+                warc=warc.path.rsplit("/", 1)[-1],
+                offset=page.offset,
+                record_id=page.record_id,
+                fetched_at=page.fetched_at,
+            )
+        )
+        if not isinstance(made, Rejected | Dead):
+            writer.add(made)
+    writer.flush()
+    ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
+    return (
+        *ledger.counts(),
+        StageCounts(stage=STAGE, unit=unit_of(config.recipe), records_in=writer.rows, kept=writer.rows),
+    )
+
+
+def report_path(folder: str, warc: WarcInput) -> str:
+    """Return where a finished WARC's report lies: what makes it finished."""
+    return storage.join(folder, "done", f"{warc.stem}.json")
+
+
+def read_counts(folder: str, warc: WarcInput) -> list[StageCounts]:
+    """Read a finished WARC's counts."""
+    return [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report_path(folder, warc)))]
+
+
+class _ExtractWarc(beam.DoFn):
+    def __init__(self, config: ExtractConfig) -> None:
+        self._config = config
+
+    def setup(self) -> None:
+        self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
+
+    def teardown(self) -> None:
+        self._pool.close()
+
+    def process(self, warc: WarcInput) -> Iterator[WarcInput]:
+        path = report_path(self._config.folder, warc)
+        if not storage.exists(path):
+            counts = extract_warc(warc, self._config, self._pool)
+            storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
+            for row in counts:
+                Metrics.counter(STAGE, f"{row.unit}/kept").inc(row.kept)
+        yield warc
+
+
+@dataclass(kw_only=True, eq=False)
+class ExtractWarcs(beam.PTransform):
+    """WARCs -> fragments on disk; a WARC that was finished before is left alone.
+
+    Args:
+      config: What to make of a page, and where.
+    """
+
+    config: ExtractConfig
+
+    def expand(self, warcs: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+        """Spread the WARCs over workers and extract each."""
+        return warcs | "Spread WARCs" >> beam.Reshuffle() | "Extract a WARC" >> beam.ParDo(_ExtractWarc(self.config))
+
+
+def build(pipeline: beam.Pipeline, config: ExtractConfig, warcs: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+    """Build the pipeline that extracts WARCs."""
+    return pipeline | "WARCs" >> beam.Create(warcs) | "ExtractWarcs" >> ExtractWarcs(config=config)

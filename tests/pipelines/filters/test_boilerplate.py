@@ -1,0 +1,64 @@
+"""Blocks that are no content are found, and content about the same things stays."""
+
+import pytest
+
+from pipelines.filters.boilerplate import BoilerplateConfig, boilerplate_blocks, boilerplate_reason, drop_boilerplate
+from schemas.records import Block, ImageRef
+
+CONFIG = BoilerplateConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("We use cookies to improve your experience. Accept all", "cookie_notice"),
+        ("This website uses cookies. By continuing you agree to our cookie policy.", "cookie_notice"),
+        ("Manage your cookie preferences", "cookie_notice"),
+        ("Share on Facebook Share on Twitter Pinterest", "share_bar"),
+        ("Tweet\nShare\nPin\nEmail", "share_bar"),
+        ("Read more", "read_more"),
+        ("Continue reading →", "read_more"),
+        ("Read more about the history of bridges", "read_more"),
+        ("Click here to read the full story", "read_more"),
+        ("Back to top", "back_to_top"),
+        ("Skip to main content", "back_to_top"),
+        ("Sign up for our weekly newsletter", "sign_up"),
+        ("Enter your email address", "sign_up"),
+        ("© 2023 Example Ltd. All rights reserved.", "copyright"),
+        ("Privacy Policy | Terms of Use | Contact us", "legal_links"),
+        ("Customers may sign up for the newsletter of the town on the same page.", None),
+        ("The rule is for apps that use cookies or send letters.", None),
+        ("He read the privacy policy and then the privacy policy of the other firm.", None),
+        ("Cookies with chocolate chips need twelve minutes in the oven.", None),
+        ("She shares her house with three cats and a dog.", None),
+        ("I like to read more than to write.", None),
+        ("In 1984 the copyright of the song passed to his brother.", None),
+        ("He wanted to read more about bridges and so he went to the library of the town every day.", None),
+        ("", None),
+    ],
+)
+def test_reasons(text: str, reason: str | None) -> None:
+    assert boilerplate_reason(text, CONFIG) == reason
+
+
+def test_an_article_about_cookies_stays() -> None:
+    text = "When a website sets cookies in the browser, the server can know it again. " * 10
+    assert boilerplate_reason(text, CONFIG) is None
+
+
+def test_code_captions_and_images_stay() -> None:
+    blocks = (
+        Block(kind="code", text="accept all cookies"),
+        Block(kind="caption", text="Read more"),
+        Block(kind="image", image=ImageRef(url="http://a/cookie.jpg")),
+        Block(kind="paragraph", text="Read more"),
+    )
+    kept, dropped = drop_boilerplate(blocks)
+    assert kept == blocks[:3]
+    assert [(item.index, item.reason, item.measured) for item in dropped] == [(3, "read_more", 2.0)]
+
+
+def test_share_bars_can_be_left() -> None:
+    block = Block(kind="list", text="Facebook Twitter")
+    assert [item.reason for item in boilerplate_blocks([block])] == ["share_bar"]
+    assert boilerplate_blocks([block], BoilerplateConfig(min_share_words=None)) == ()

@@ -1,0 +1,115 @@
+"""WARCs: what we write warcio reads, what others write we read, and nothing is silently lost."""
+
+import gzip
+import io
+from pathlib import Path
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from warcio.archiveiterator import ArchiveIterator
+from warcio.checker import Checker
+
+from pipelines.store import warc
+from schemas.errors import DamageError
+from schemas.verdicts import Dead, Rejected
+
+DATE = "2026-01-02T03:04:05Z"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+
+
+def write(path: Path, *answers: tuple[str, bytes, bytes]) -> bytes:
+    """Write exchanges (url, response head without its blank line, body)."""
+    buffer = io.BytesIO()
+    writer = warc.WarcWriter(buffer, compress=path.suffix == ".gz")
+    writer.warcinfo({"software": "test"}, DATE)
+    for url, head, body in answers:
+        writer.exchange(
+            url, b"GET / HTTP/1.1\r\n\r\n", head + b"\r\n", body, date=DATE, address="192.0.2.1", truncated=None
+        )
+    path.write_bytes(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def test_warcio_reads_and_checks_what_we_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.warc.gz"
+    write(path, ("http://a.example/", HEAD, b"<p>hello"))
+    with path.open("rb") as handle:
+        records = list(ArchiveIterator(handle, check_digests=True))
+        kinds = [record.rec_type for record in records]
+    assert kinds == ["warcinfo", "response", "request"]
+    arguments = type("Arguments", (), {"inputs": [str(path)], "verbose": False})
+    assert Checker(arguments).process_all() in (0, None)
+    assert "fail" not in capsys.readouterr().out
+
+
+def test_the_same_exchange_gives_the_same_bytes(tmp_path: Path) -> None:
+    assert write(tmp_path / "a.warc.gz", ("http://a/", HEAD, b"x")) == write(
+        tmp_path / "b.warc.gz", ("http://a/", HEAD, b"x")
+    )
+
+
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+def test_pages_come_back_decoded(tmp_path: Path, name: str) -> None:
+    body = "<p>grün</p>".encode()
+    write(
+        tmp_path / name,
+        ("http://a/plain", HEAD, body),
+        ("http://a/gzip", HEAD + b"Content-Encoding: gzip\r\n", gzip.compress(body)),
+        ("http://a/br", HEAD + b"Content-Encoding: br\r\n", brotli.compress(body)),
+        ("http://a/lie", HEAD + b"Content-Encoding: gzip\r\n", body),
+        (
+            "http://a/chunked",
+            HEAD + b"Transfer-Encoding: chunked\r\n",
+            b"4\r\n<p>g\r\n8\r\n\xc3\xbcn</p>\n\r\n0\r\n\r\n",
+        ),
+    )
+    pages = list(warc.read_warc(str(tmp_path / name)))
+    assert all(isinstance(page, warc.WarcPage) for page in pages)
+    assert [page.body for page in pages[:4]] == [body] * 4  # type: ignore[union-attr]
+    assert {page.fetched_at for page in pages} == {DATE}
+
+
+def test_what_is_no_page_has_its_reason(tmp_path: Path) -> None:
+    write(
+        tmp_path / "a.warc",
+        ("http://a/404", b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n", b"gone"),
+        ("http://a/image", b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n", b"\x89PNG"),
+        ("http://a/bad", b"nothing like HTTP\r\n", b""),
+    )
+    verdicts = [page.verdict for page in warc.read_warc(str(tmp_path / "a.warc")) if isinstance(page, warc.Skipped)]
+    assert verdicts[:2] == [Rejected("http_404"), Rejected("not_html")]
+    assert isinstance(verdicts[2], Dead)
+
+
+@given(st.integers(1, 400), st.booleans())
+def test_any_cut_is_noticed_and_loses_only_what_follows(cut: int, compress: bool) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("a.warc.gz" if compress else "a.warc")
+        data = write(path, *((f"http://a/{n}", HEAD, b"<p>text</p>" * 40) for n in range(3)))
+        path.write_bytes(data[:-cut])
+        outcomes = list(warc.read_warc(str(path)))
+    pages = [outcome for outcome in outcomes if isinstance(outcome, warc.WarcPage)]
+    assert [page.url for page in pages] == [f"http://a/{n}" for n in range(len(pages))]
+    assert all(page.body == b"<p>text</p>" * 40 for page in pages)
+    assert [o.verdict.error for o in outcomes if isinstance(o, warc.Skipped)] == ["truncated_warc"]  # type: ignore[union-attr]
+
+
+def test_a_resource_is_read_back_by_its_place(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    writer = warc.WarcWriter(buffer, compress=False)
+    writer.metadata("http://a/", {"outcome": "dead"}, date=DATE)
+    place = writer.resource("http://a/i.png", "image/png", b"bytes\r\n\r\nof it", date=DATE)
+    (tmp_path / "p.warc").write_bytes(buffer.getvalue())
+    assert warc.read_resource(str(tmp_path / "p.warc"), *place) == b"bytes\r\n\r\nof it"
+    with pytest.raises(DamageError, match="no WARC record"):
+        warc.read_resource(str(tmp_path / "p.warc"), place[0] + 3, place[1])
+
+
+def test_bombs_stop_at_the_cap() -> None:
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    assert len(warc.decode_body(bomb, "gzip", 1_000)) == 1_000
+    assert len(warc.decode_body(brotli.compress(b"\0" * 5_000_000), "br", 1_000)) <= 1_000

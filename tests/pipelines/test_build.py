@@ -1,0 +1,256 @@
+"""The whole path on a small web: what goes in comes out or is accounted for, twice the same, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines import build, warcs
+from pipelines.store.dataset import BusyError
+from pipelines.verify import verify
+from pipelines.why import why
+from schemas import layout, storage, tables
+from schemas.errors import ConfigError, InputError, LoomError
+from schemas.manifest import read_manifest
+from schemas.records import LedgerRow, SidecarRow
+from tests.pipelines.small_web import QUIET, SmallWeb, small_web
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
+    """Return the small web, scraped, with m3w and align built."""
+    with small_web(tmp_path_factory.mktemp("web")) as made:
+        made.scrape()
+        made.build("m3w", "m3w")
+        made.build("align", "align")
+        yield made
+
+
+def reasons(web: SmallWeb, dataset: str, stage: str) -> dict[str, str]:
+    """Return URL path -> reason of a stage's ledger."""
+    rows = tables.read_records(str(web.folder / dataset / "ledger" / f"{stage}.parquet"), LedgerRow)
+    return {"/" + (row.url or "").split("/", 3)[-1]: row.reason for row in rows}
+
+
+def test_every_stage_and_unit_adds_up(web: SmallWeb) -> None:
+    for name in ("m3w", "align"):
+        for row in read_manifest(str(web.folder / name)).counts:
+            assert row.unaccounted == 0
+            assert row.records_in > 0
+    assert list(verify(str(web.folder / "m3w"), "deep")) == []
+    assert list(verify(str(web.folder / "align"), "deep")) == []
+
+
+def test_good_pages_become_samples_and_the_rest_has_its_reason(web: SmallWeb) -> None:
+    manifest = read_manifest(str(web.folder / "m3w"))
+    good = sum(page.kind == "good" for page in web.server.world.pages if not page.host.startswith(("attic", "exam")))
+    rows = [
+        row
+        for shard in manifest.shards
+        for row in tables.read_records(str(web.folder / "m3w" / shard.sidecar.name), SidecarRow)
+    ]
+    assert sum("/000/" in row.url for row in rows) == good
+    extract = reasons(web, "m3w", "extract")
+    assert extract["/noai.html"] == "opt_out_noai"
+    assert extract["/tdm.html"] == "opt_out_tdm_reservation"
+    assert extract["/empty.html"] == "empty_page"
+    assert extract["/missing.html"] == "http_404"
+    select = reasons(web, "m3w", "select")
+    assert select["/de.html"] == "language"
+    assert select["/about.html"] == "no_image"
+    assert "duplicate_text" in select.values()
+    occurrences = reasons(web, "m3w", "shards")
+    assert occurrences["/odd/bomb.png"] == "too_many_pixels"
+    assert occurrences["/odd/tiny.png"] == "image_too_small"
+    assert occurrences["/odd/flat.png"] == "single_colour"
+    assert occurrences["/odd/text.jpg"] == "not_an_image"
+    assert occurrences["/odd/gone.jpg"] == "http_404"
+    assert occurrences["/extra/9410000.jpg"] == "opt_out_noai"
+    assert occurrences["/odd/cut.jpg"] == "truncated"
+
+
+def test_texts_shared_by_many_images_are_dropped(web: SmallWeb) -> None:
+    assert "text_of_many_images" in reasons(web, "align", "select").values()
+
+
+def test_nobody_reached_the_forbidden_address(web: SmallWeb) -> None:
+    assert web.canary.connections == 0
+
+
+def test_images_stand_between_the_texts_that_describe_them(web: SmallWeb) -> None:
+    manifest = read_manifest(str(web.folder / "m3w"))
+    folder = str(web.folder / "m3w")
+    for shard in manifest.shards:
+        for row in tables.read_records(storage.join(folder, shard.sidecar.name), SidecarRow):
+            member = next(m for m in row.members if m.field == "json")
+            tar = storage.join(folder, shard.tar.name)
+            body = json.loads(storage.read_bytes(tar, member.offset, member.offset + member.size))
+            assert len(body["texts"]) == len(body["images"])
+            assert all(
+                (text is None) != (image is None) for text, image in zip(body["texts"], body["images"], strict=True)
+            )
+            assert [name for name in body["images"] if name] == [info["name"] for info in body["image_info"]]
+
+
+def test_a_second_build_reuses_every_stage(web: SmallWeb) -> None:
+    hits = sum(web.server.hits.values())
+    report = web.build("m3w", "m3w")
+    assert set(report.reused) == {"extract", "select", "images", "shards"}
+    assert sum(web.server.hits.values()) == hits
+
+
+def test_workers_splits_and_order_of_inputs_do_not_change_the_digest(web: SmallWeb) -> None:
+    digest = read_manifest(str(web.folder / "m3w")).digest
+    two = web.build("m3w", "m3w-2", work=str(web.folder / "work-2"), workers=2)
+    assert two.manifest is not None
+    assert two.manifest.digest == digest
+    whole = web.folder / "one.warc.gz"
+    parts = sorted((web.folder / "crawl").glob("*.warc.gz"))
+    whole.write_bytes(b"".join(part.read_bytes() for part in reversed(parts)))
+    joined = web.build("m3w", "m3w-3", work=str(web.folder / "work-3"), warcs=(str(whole),))
+    assert joined.manifest is not None
+    assert joined.manifest.digest == digest
+
+
+def test_another_number_of_shards_holds_the_same_samples(web: SmallWeb) -> None:
+    four = web.build("align", "align-4", shards=4).manifest
+    assert four is not None
+    keys = {
+        key: shard.index
+        for shard in four.shards
+        for key in tables.read_table(str(web.folder / "align-4" / shard.sidecar.name), ["key"])["key"].to_pylist()
+    }
+    assert len(keys) == read_manifest(str(web.folder / "align")).samples
+    assert all(layout.shard_of(key, 4) == index for key, index in keys.items())
+    assert list(verify(str(web.folder / "align-4"))) == []
+
+
+def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) -> None:
+    from pipelines.recipes.recipe import load_recipe
+
+    recipe = load_recipe("m3w", ("filters.quality.min_words=100000",))
+    report = web.build(recipe, "m3w-strict")
+    assert report.manifest is not None
+    assert report.manifest.samples == 0
+    assert "extract" in report.reused
+    assert "select" not in report.reused
+
+
+KILLER = """
+import sys
+from pathlib import Path
+from pipelines import build
+from pipelines.net.config import FetchConfig
+from pipelines.progress import Reporter
+from pipelines.recipes.recipe import load_recipe
+out, work, store, crawl, port = sys.argv[1:]
+fetch = FetchConfig(contact="x@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0)
+where = dict(out=out, work=work, store=store, warcs=(crawl,))
+config = build.BuildConfig(recipe=load_recipe("m3w"), fetch=fetch, workers=0, shards=4, **where)
+build.build(config, Reporter(quiet=True))
+"""
+
+
+@pytest.mark.parametrize("delay", [2.6, 3.4, 4.2])
+def test_a_killed_build_resumes_to_the_same_digest(web: SmallWeb, tmp_path: Path, delay: float) -> None:
+    arguments = [str(tmp_path / name) for name in ("out", "work")]
+    arguments += [str(web.folder / "store"), str(web.folder / "crawl"), str(web.server.port)]
+    command = [sys.executable, "-c", KILLER, *arguments]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.getcwd()}, timeout=60)
+    plain = web.build("m3w", "m3w-plain-4", shards=4).manifest
+    assert plain is not None
+    assert read_manifest(str(tmp_path / "out")).digest == plain.digest
+    assert list(verify(str(tmp_path / "out"))) == []
+
+
+def test_two_builds_into_one_folder_are_kept_apart(web: SmallWeb, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    claim = {"fingerprint": "x", "host": __import__("socket").gethostname(), "pid": os.getppid()}
+    storage.write_bytes(storage.join(out, ".building.json"), json.dumps(claim).encode())
+    with pytest.raises(BusyError, match="is building into this folder"):
+        build.build(web.config("m3w", "unused", out=out), QUIET)
+
+
+def test_a_finished_dataset_is_never_overwritten_by_another(web: SmallWeb) -> None:
+    with pytest.raises(ConfigError, match="another configuration"):
+        web.build("align", "m3w")
+
+
+def test_why_tells_the_story_of_a_page_and_of_an_image(web: SmallWeb) -> None:
+    port = web.server.port
+    events = why(str(web.folder / "m3w"), f"http://attic.localhost:{port}/noai.html")
+    assert [event.reason for event in events] == ["opt_out_noai"]
+    page = next(page for page in web.server.world.pages if page.kind == "good" and page.host.startswith("museum"))
+    story = why(str(web.folder / "m3w"), f"http://{page.host}:{port}{page.path}")
+    assert {"page", "image_occurrence", "sample"} <= {event.unit for event in story}
+    with pytest.raises(InputError, match="no record of"):
+        why(str(web.folder / "m3w"), "http://nowhere.example/")
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda folder: _flip(folder / "00000.tar", 700), "sha256 differs"),
+        (lambda folder: (folder / "00000.parquet").unlink(), "is missing"),
+        (lambda folder: _cut(folder / "ledger" / "select.parquet"), "bytes, not"),
+        (lambda folder: (folder / "99999.tar").write_bytes(b"x"), "not in the manifest"),
+    ],
+    ids=["flipped bit", "lost sidecar", "cut ledger", "foreign tar"],
+)
+def test_verify_finds_damage(web: SmallWeb, tmp_path: Path, damage: object, found: str) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(web.folder / "align", copy)
+    damage(copy)  # type: ignore[operator]
+    assert any(found in item.what for item in verify(str(copy)))
+
+
+def _flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def test_a_truncated_warc_keeps_what_stands_before_the_cut(web: SmallWeb, tmp_path: Path) -> None:
+    whole = max((web.folder / "crawl").glob("*.warc.gz"), key=lambda path: path.stat().st_size).read_bytes()
+    cut = tmp_path / "cut.warc.gz"
+    cut.write_bytes(whole[: len(whole) * 2 // 3])
+    report = web.build("m3w", "cut", work=str(tmp_path / "work"), out=str(tmp_path / "out"), warcs=(str(cut),))
+    assert report.manifest is not None
+    extract = next(row for row in report.manifest.counts if (row.stage, row.unit) == (warcs.STAGE, "record"))
+    assert extract.dead == {"truncated_warc": 1}
+    assert extract.kept > 0
+
+
+def test_missing_inputs_are_clear_errors(web: SmallWeb, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        web.build("m3w", "x", warcs=(str(tmp_path / "nothing*.warc"),))
+    with pytest.raises(ConfigError, match="no input"):
+        web.build("m3w", "x", warcs=())
+    (tmp_path / "readme.txt").write_text("no warc")
+    with pytest.raises(InputError, match="holds no WARC"):
+        web.build("m3w", "x", warcs=(str(tmp_path),))
+    with pytest.raises(LoomError):
+        read_manifest(str(tmp_path))
+
+
+def test_a_fetch_without_a_contact_is_refused(web: SmallWeb, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ConfigError, match="--contact"):
+        web.build("m3w", "x", store=str(tmp_path / "store"), fetch=replace(web.fetch, contact=None))

@@ -1,0 +1,58 @@
+"""Corpus-wide rules: the survivor and the counts depend on the records, never on their order."""
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines import select
+from schemas.records import Candidate
+from schemas.verdicts import Rejected, Rule
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        unit=st.just("page"),
+        key=st.text("abc", min_size=1, max_size=2),
+        parent=st.uuids().map(str),
+        url=st.just("u"),
+        rank=st.text("123", max_size=2),
+        text_key=st.sampled_from(("t", "s")),
+        image_key=st.sampled_from(("i", "j", "k")),
+        outcome=st.sampled_from(("kept", "rejected")),
+        scores=st.dictionaries(st.sampled_from(("words",)), st.floats(0, 100)),
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda c: c.parent,
+)
+
+
+@given(candidates)
+def test_encoding_comes_back(group: list[Candidate]) -> None:
+    assert [select.decode(select.encode(candidate)) for candidate in group] == group
+
+
+@given(candidates, st.randoms())
+def test_one_survives_whatever_the_order(group: list[Candidate], random: object) -> None:
+    shuffled = list(group)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    kept = [c for c in select.keep_one(group, "duplicate") if c.outcome == "kept"]
+    assert kept == [c for c in select.keep_one(shuffled, "duplicate") if c.outcome == "kept"]
+    assert len(kept) == (1 if any(c.outcome == "kept" for c in group) else 0)
+    assert sorted(c.parent for c in select.keep_one(group, "duplicate")) == sorted(c.parent for c in group)
+
+
+@given(candidates)
+def test_distinct_values_are_counted_over_the_raw_set(group: list[Candidate]) -> None:
+    counted = list(select.count_distinct(group, "image_key", "text_images"))
+    assert {c.scores["text_images"] for c in counted} == {float(len({c.image_key for c in group}))}
+
+
+def test_what_was_rejected_is_not_judged_again() -> None:
+    rule = Rule(reason="few", score="words", minimum=50)
+    one = Candidate(unit="page", key="k", parent="p", url="u", scores={"words": 3.0})
+    assert select.judge(one, (rule,)).reason == "few"
+    before = select.reject(one, Rejected("earlier"))
+    assert select.judge(before, (rule,)) == before
+    assert select.judge(dataclasses.replace(one, scores={}), (rule,)).outcome == "kept"

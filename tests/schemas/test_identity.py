@@ -1,0 +1,57 @@
+"""Canonical URLs and keys: the table of RFC 3986 rules, and idempotence on any string."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import identity, layout
+
+CASES = [
+    ("HTTP://Example.COM:80/", "http://example.com/"),
+    ("https://example.com:443", "https://example.com/"),
+    ("https://example.com:8443/a", "https://example.com:8443/a"),
+    ("http://user:pw@example.com./a", "http://example.com/a"),
+    ("http://example.com/a/./b/../c", "http://example.com/a/c"),
+    ("http://example.com/%7euser/a%2fb", "http://example.com/~user/a%2Fb"),
+    ("http://example.com/a?utm_source=x&b=2&a=1&gclid=3", "http://example.com/a?a=1&b=2"),
+    ("http://example.com/a?b=2&b=1", "http://example.com/a?b=1&b=2"),
+    ("http://example.com/a;jsessionid=1F?x", "http://example.com/a?x"),
+    ("http://example.com/a?#frag", "http://example.com/a"),
+    ("http://bücher.example/ä", "http://xn--bcher-kva.example/%C3%A4"),
+]
+
+
+@pytest.mark.parametrize(("url", "canonical"), CASES)
+def test_canonical_url(url: str, canonical: str) -> None:
+    assert identity.canonical_url(url) == canonical
+
+
+@given(st.text(max_size=60) | st.from_regex(r"https?://[a-zA-Z0-9.:%/?&=#;_~-]{1,60}", fullmatch=True))
+def test_canonical_url_is_total_and_idempotent(url: str) -> None:
+    once = identity.canonical_url(url)
+    assert identity.canonical_url(once) == once
+
+
+def test_an_image_keeps_its_query() -> None:
+    assert identity.image_key("http://a.example/i?w=1&utm_x=2") != identity.image_key("http://a.example/i?w=1")
+    assert identity.page_key("http://a.example/i?w=1&utm_x=2") == identity.page_key("http://a.example/i?w=1")
+
+
+def test_scheme_and_www_do_not_make_another_page() -> None:
+    assert identity.page_key("http://www.example.com/a") == identity.page_key("https://example.com/a")
+    assert identity.page_key("http://www.example.com/a") != identity.image_key("http://www.example.com/a")
+
+
+def test_pair_keys_are_over_nfc() -> None:
+    assert identity.pair_key("http://a/b", "é") == identity.pair_key("http://a/b", "é")
+
+
+def test_registered_domains() -> None:
+    assert identity.registered_domain("a.b.co.uk") == "b.co.uk"
+    assert identity.registered_domain("127.0.0.1") == "127.0.0.1"
+    assert identity.registered_domain("garden.localhost") == "garden.localhost"
+
+
+@given(st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(0, 10))
+def test_doubling_the_shards_splits_each_in_two(key: str, power: int) -> None:
+    assert layout.shard_of(key, 2 << power) // 2 == layout.shard_of(key, 1 << power)

@@ -1,0 +1,73 @@
+"""The same rows give the same file and the same digest, whatever their order and chunks."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import arrow, tables
+from schemas.errors import DamageError
+from schemas.records import ScoreRow
+
+rows = st.lists(
+    st.builds(
+        ScoreRow,
+        stage=st.sampled_from(("a", "b")),
+        unit=st.just("page"),
+        key=st.text("0123456789abcdef", min_size=4, max_size=4),
+        parent=st.none() | st.text("xyz", max_size=2),
+        outcome=st.just("kept"),
+        scores=st.dictionaries(st.sampled_from(("p", "q")), st.floats(allow_nan=False), max_size=2),
+    ),
+    unique_by=lambda row: (row.stage, row.key, row.parent),
+    min_size=1,
+    max_size=12,
+)
+ORDER = ("stage", "key", "parent")
+
+
+@given(rows, st.randoms())
+def test_order_and_chunks_do_not_matter(made: list[ScoreRow], random: object) -> None:
+    table = arrow.to_table(ScoreRow, made)
+    mixed = list(made)
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    other = pa.concat_tables([arrow.to_table(ScoreRow, mixed[:1]), arrow.to_table(ScoreRow, mixed[1:])])
+    assert tables.rows_digest(table, sort_by=ORDER) == tables.rows_digest(other, sort_by=ORDER)
+    assert tables.encode_table(table, sort_by=ORDER) == tables.encode_table(other, sort_by=ORDER)
+
+
+@given(rows)
+def test_any_changed_value_changes_the_digest(made: list[ScoreRow]) -> None:
+    before = tables.rows_digest(arrow.to_table(ScoreRow, made), sort_by=ORDER)
+    changed = [*made[:-1], arrow.dataclasses.replace(made[-1], scores={**made[-1].scores, "p": 12345.5})]
+    assert tables.rows_digest(arrow.to_table(ScoreRow, changed), sort_by=ORDER) != before
+
+
+def test_null_is_not_zero_and_not_empty() -> None:
+    def digest(values: list[object], kind: pa.DataType) -> str:
+        return tables.rows_digest(pa.table({"a": pa.array(values, kind)}), sort_by=())
+
+    assert digest([None], pa.int64()) != digest([0], pa.int64())
+    assert digest([None], pa.string()) != digest([""], pa.string())
+    assert digest([["a"], ["b"]], pa.list_(pa.string())) != digest([["a", "b"], []], pa.list_(pa.string()))
+
+
+def test_a_slice_has_the_digest_of_its_own_rows() -> None:
+    table = pa.table({"a": ["x", "y", "z"], "b": [[1], [2, 3], []]})
+    again = pa.table({"a": ["y", "z"], "b": [[2, 3], []]}, schema=table.schema)
+    assert tables.rows_digest(table.slice(1), sort_by=["a"]) == tables.rows_digest(again, sort_by=["a"])
+
+
+def test_written_rows_come_back(tmp_path: Path) -> None:
+    made = [ScoreRow(stage="s", unit="u", key=str(i), outcome="kept", scores={"p": i / 3}) for i in range(25)]
+    tables.write_records(str(tmp_path / "a" / "b.parquet"), ScoreRow, made)
+    assert list(tables.read_records(str(tmp_path / "a" / "b.parquet"), ScoreRow)) == made
+
+
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "broken.parquet"
+    path.write_bytes(b"PAR1 nothing")
+    with pytest.raises(DamageError, match=r"broken\.parquet"):
+        tables.read_table(str(path))

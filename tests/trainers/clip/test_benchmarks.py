@@ -1,0 +1,100 @@
+"""Benchmarks: CLIP_benchmark's layout, read by us and by webdataset; damage is named."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from schemas.errors import DamageError, InputError
+from tests.trainers.datasets import coloured_pairs, write_pairs
+from trainers.clip.benchmarks import evaluate, open_benchmark, read_shard, write_benchmark
+from trainers.config import load_config
+from trainers.run import run
+
+CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]
+
+
+def written(folder: Path, count: int = 16) -> str:
+    samples = [(pair.image, "jpg", number % 8) for number, pair in enumerate(coloured_pairs(count))]
+    write_benchmark(str(folder), samples, CLASSES, ["a {c}", "one {c}"])
+    return str(folder)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    benchmark = open_benchmark(written(tmp_path))
+    assert benchmark.classes == tuple(CLASSES)
+    assert benchmark.templates == ("a {c}", "one {c}")
+    samples = list(benchmark)
+    assert [sample.label for sample in samples] == [number % 8 for number in range(16)]
+    assert [sample.image for sample in samples] == [pair.image for pair in coloured_pairs(16)]
+
+
+def test_webdataset_reads_the_same(tmp_path: Path) -> None:
+    import webdataset
+
+    folder = written(tmp_path, 5)
+    theirs = list(webdataset.WebDataset(f"{folder}/test/0.tar", shardshuffle=False))
+    ours = list(open_benchmark(folder))
+    assert [(s["__key__"], s["jpg"], int(s["cls"])) for s in theirs] == [(s.key, s.image, s.label) for s in ours]
+
+
+def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    folder = Path(written(tmp_path, 2))
+    for name in ("10.tar", "2.tar"):
+        (folder / "test" / name).write_bytes((folder / "test" / "0.tar").read_bytes())
+    assert [Path(tar).name for tar in open_benchmark(str(folder)).tars] == ["0.tar", "2.tar", "10.tar"]
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no shard"):
+        open_benchmark(str(tmp_path))
+    folder = Path(written(tmp_path))
+    (folder / "zeroshot_classification_templates.txt").unlink()
+    assert open_benchmark(str(folder)).templates == ("a photo of {c}",)
+    (folder / "classnames.txt").unlink()
+    with pytest.raises(InputError, match=r"classnames\.txt"):
+        open_benchmark(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("members", "match"),
+    [
+        ({"a.jpg": b"x"}, "sample a"),
+        ({"a.cls": b"1"}, "no image"),
+        ({"a.jpg": b"x", "a.cls": b"cat"}, "sample a"),
+    ],
+)
+def test_a_broken_sample_is_damage(tmp_path: Path, members: dict[str, bytes], match: str) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    with pytest.raises(DamageError, match=match):
+        list(read_shard(str(tmp_path / "0.tar")))
+
+
+def test_a_label_outside_the_classes_is_damage(tmp_path: Path) -> None:
+    write_benchmark(str(tmp_path), [(coloured_pairs(1)[0].image, "jpg", 9)], CLASSES, ["{c}"])
+    with pytest.raises(DamageError, match="class 9"):
+        list(open_benchmark(str(tmp_path)))
+
+
+def test_no_tar_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "0.tar").write_bytes(b"nonsense" * 200)
+    with pytest.raises(DamageError, match="not a tar"):
+        list(read_shard(str(tmp_path / "0.tar")))
+
+
+def test_a_checkpoint_is_evaluated(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(16))
+    config = load_config("clip-tiny", ["train.steps=2", "train.warmup=1", "train.batch_size=8"])
+    run("clip", config, [data], str(tmp_path / "run"))
+    torch.manual_seed(3)
+    first = dict(evaluate(str(tmp_path / "run"), written(tmp_path / "benchmark")))
+    assert first["n"] == 16
+    assert first["chance"] == 1 / 8
+    assert first == dict(evaluate(str(tmp_path / "run"), str(tmp_path / "benchmark")))
+    assert dict(evaluate(str(tmp_path / "run"), str(tmp_path / "benchmark"), limit=5))["n"] == 5

@@ -1,0 +1,91 @@
+"""Pairs to arrays: CLIP's preprocessing, augmentation keyed by its generator, a cache that changes nothing."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from schemas.errors import ConfigError
+from tests.trainers.datasets import Pair, coloured_pairs, encode_jpeg, write_pairs
+from trainers.clip.config import CLIPDataConfig
+from trainers.clip.data import PairTransform, augment, captions, evaluation_image, resize_bicubic
+from trainers.clip.tokenizer import ClipTokenizer
+from trainers.stream.samples import InterleavedSample, PairSample
+
+TOKENIZER = ClipTokenizer((), context=12)
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def sample(key: str = "k") -> PairSample:
+    return PairSample(key, encode_jpeg(noise(50, 70)), "a cat", {})
+
+
+def test_evaluation_is_clips_preprocessing() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(noise(50, 71)).save(buffer, "PNG")
+    picture = Image.open(buffer).convert("RGB").resize((34, 24), Image.Resampling.BICUBIC)
+    left = (34 - 24) // 2
+    expected = np.asarray(picture.crop((left, 0, left + 24, 24))).transpose(2, 0, 1)
+    assert np.array_equal(evaluation_image(buffer.getvalue(), 24), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 90), (90, 40), (20, 20), (10, 300)])
+def test_the_shorter_side_becomes_the_size(height: int, width: int) -> None:
+    assert min(resize_bicubic(noise(height, width), 20).shape[:2]) == 20
+
+
+def test_a_sample_becomes_a_square_and_a_row() -> None:
+    fields = PairTransform(TOKENIZER, 24, CLIPDataConfig())(sample(), np.random.default_rng(0))
+    assert fields["image"].shape == (3, 24, 24)
+    assert fields["image"].dtype == np.uint8
+    assert fields["tokens"].tolist() == TOKENIZER.row("a cat").tolist()
+
+
+@pytest.mark.parametrize("config", [CLIPDataConfig(), CLIPDataConfig(flip=True, brightness=0.3, margin=0.2)])
+def test_the_same_generator_gives_the_same_pixels_with_and_without_cache(config: CLIPDataConfig) -> None:
+    cached = PairTransform(TOKENIZER, 24, _with_cache(config, 1 << 20))
+    plain = PairTransform(TOKENIZER, 24, config)
+    for seed in (1, 2, 1):
+        one = cached(sample(), np.random.default_rng(seed))["image"]
+        assert np.array_equal(one, plain(sample(), np.random.default_rng(seed))["image"])
+    assert len(cached._cache) == 1
+    assert not plain._cache
+
+
+def test_the_cache_stops_at_its_size() -> None:
+    config = CLIPDataConfig(cache_bytes=24 * 33 * 3 + 10)
+    transform = PairTransform(TOKENIZER, 24, config)
+    for key in ("a", "b"):
+        transform(sample(key), np.random.default_rng(0))
+    assert list(transform._cache) == ["a"]
+
+
+def _with_cache(config: CLIPDataConfig, size: int) -> CLIPDataConfig:
+    return CLIPDataConfig(flip=config.flip, brightness=config.brightness, margin=config.margin, cache_bytes=size)
+
+
+def test_brightness_and_mirror_are_drawn_within_their_limits() -> None:
+    grey = np.full((24, 24, 3), 100, np.uint8)
+    config = CLIPDataConfig(brightness=0.2)
+    values = {int(augment(grey, 24, config, np.random.default_rng(seed))[0, 0, 0]) for seed in range(40)}
+    assert 79 <= min(values) < 100 < max(values) <= 120
+    ramp = np.broadcast_to(np.arange(24, dtype=np.uint8)[None, :, None], (24, 24, 3))
+    firsts = {int(augment(ramp, 24, CLIPDataConfig(flip=True), np.random.default_rng(s))[0, 0, 0]) for s in range(20)}
+    assert firsts == {0, 23}
+
+
+def test_pages_are_refused() -> None:
+    page = InterleavedSample("k", ("text",), (None,), {})
+    with pytest.raises(ConfigError, match="trains on pairs"):
+        PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
+
+
+def test_captions_come_from_the_sidecars(tmp_path: Path) -> None:
+    pairs = coloured_pairs(6)
+    path = write_pairs(tmp_path / "pairs", [*pairs, Pair(pairs[0].image, "one more")])
+    assert sorted(captions([path])) == sorted([pair.text for pair in pairs] + ["one more"])

@@ -1,0 +1,142 @@
+"""The tokenizer: CLIP's order of ids, its own algorithm letter by letter, rows that keep their end, learnt merges."""
+
+import gzip
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import ConfigError, InputError
+from trainers.clip.tokenizer import (
+    ClipTokenizer,
+    byte_alphabet,
+    clean,
+    load_tokenizer,
+    tokenizer_from_bytes,
+    train_merges,
+)
+
+TEXTS = ["two large red stars", "a small blue circle on a red ground", "large stars", "blue circles"] * 3
+MERGES = train_merges(TEXTS, 600)
+
+
+def reference_ids(merges: tuple[tuple[str, str], ...], word: str) -> list[int]:
+    """Byte-pair encoding by its definition: merge the pair of lowest rank, everywhere, until none is left."""
+    alphabet = byte_alphabet()
+    pieces = [*alphabet, *(letter + "</w>" for letter in alphabet), *("".join(pair) for pair in merges)]
+    letters = dict(zip(_bytes_in_order(), alphabet, strict=True))
+    parts = [letters[byte] for byte in word.encode()]
+    parts[-1] += "</w>"
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    while True:
+        pairs = [pair for pair in pairwise(parts) if pair in ranks]
+        if not pairs:
+            return [pieces.index(part) for part in parts]
+        best = min(pairs, key=ranks.__getitem__)
+        merged, place = [], 0
+        while place < len(parts):
+            if tuple(parts[place : place + 2]) == best:
+                merged.append("".join(best))
+                place += 2
+            else:
+                merged.append(parts[place])
+                place += 1
+        parts = merged
+
+
+def _bytes_in_order() -> list[int]:
+    printable = [b for b in range(256) if chr(b).isprintable() and chr(b) != " "]
+    return printable + [b for b in range(256) if b not in printable]
+
+
+def test_the_ids_begin_with_clips_bytes() -> None:
+    tokenizer = ClipTokenizer(())
+    assert (tokenizer.start, tokenizer.end, tokenizer.vocab_size) == (512, 513, 514)
+    assert tokenizer.encode("a") == [256 + ord("a") - ord("!")]
+    assert tokenizer.encode("ab") == [ord("a") - ord("!"), 256 + ord("b") - ord("!")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(alphabet="starlegbcudio", min_size=1, max_size=9), min_size=1, max_size=5))
+def test_encoding_is_byte_pair_encoding_by_its_definition(words: list[str]) -> None:
+    tokenizer = ClipTokenizer(MERGES)
+    expected = [i for word in words for i in reference_ids(MERGES, word)]
+    assert tokenizer.encode(" ".join(words)) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_is_one_row_with_one_end(text: str) -> None:
+    tokenizer = ClipTokenizer(MERGES, context=10)
+    row = tokenizer.row(text)
+    assert row.shape == (10,)
+    assert row[0] == tokenizer.start
+    assert (row == tokenizer.end).sum() == 1
+    assert row.argmax() == (row != 0).sum() - 1 or 0 in row[: row.argmax()]
+
+
+def test_words_come_back() -> None:
+    tokenizer = ClipTokenizer(MERGES)
+    assert tokenizer.decode(tokenizer.row("Two LARGE  red stars naïve").tolist()) == "two large red stars naïve"
+
+
+def test_a_long_text_keeps_its_end_token() -> None:
+    tokenizer = ClipTokenizer(MERGES, context=6)
+    row = tokenizer.row("a b c d e f g h")
+    assert row[-1] == tokenizer.end
+    assert len(row) == 6
+
+
+def test_a_special_token_spelt_out_is_plain_text() -> None:
+    tokenizer = ClipTokenizer(MERGES)
+    assert tokenizer.end not in tokenizer.encode("x <|endoftext|> <end_of_text> y")
+
+
+def test_texts_are_cleaned_as_clip_does() -> None:
+    assert clean("  A&amp;amp;B \n ÃŸ ") == "a&b ß"
+
+
+def test_words_that_are_frequent_become_one_token() -> None:
+    tokenizer = ClipTokenizer(MERGES)
+    assert all(len(tokenizer.encode(word)) == 1 for word in ("large", "stars", "blue", "a"))
+    assert len(tokenizer.encode("zebra")) > 1
+
+
+def test_learning_is_deterministic_and_bounded() -> None:
+    assert train_merges(TEXTS, 600) == MERGES
+    assert len(train_merges(TEXTS, 520)) == 6
+    assert train_merges(TEXTS, 520) == MERGES[:6]
+    assert train_merges([], 600) == ()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_vocabulary_comes_back_from_its_file(tmp_path: Path, pack: type) -> None:
+    path = tmp_path / "merges.txt"
+    path.write_bytes(pack(ClipTokenizer(MERGES).to_bytes()))
+    assert load_tokenizer(str(path)).merges == MERGES
+
+
+@pytest.mark.parametrize("data", [b"head\none two three\n", b"\x1f\x8bbroken", b"head\n\xff\xfe x\n"])
+def test_a_file_that_is_no_vocabulary_is_an_error(data: bytes) -> None:
+    with pytest.raises(InputError, match="not a file of merges"):
+        tokenizer_from_bytes(data)
+
+
+def test_a_model_too_small_for_the_ids_is_refused() -> None:
+    with pytest.raises(ConfigError, match=re.escape("vocab_size is 100")):
+        ClipTokenizer(MERGES).check_fits(100)
+
+
+def test_ids_are_those_of_transformers_clip_tokenizer(tmp_path: Path) -> None:
+    from transformers import CLIPTokenizer
+
+    tokenizer = ClipTokenizer(MERGES)
+    alphabet = byte_alphabet()
+    pieces = [*alphabet, *(letter + "</w>" for letter in alphabet), *map("".join, MERGES)]
+    vocab = {piece: number for number, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
+    theirs = CLIPTokenizer(vocab=vocab, merges=list(MERGES))
+    for text in ("two large red stars, don't!", "a blue circle's ring 123", "naïve ★ stars"):
+        assert theirs(text)["input_ids"] == [tokenizer.start, *tokenizer.encode(text), tokenizer.end]

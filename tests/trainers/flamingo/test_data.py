@@ -1,0 +1,105 @@
+"""Sequences of tags and texts: phi is right on any window, images beyond the limit are gone."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import ConfigError
+from trainers.flamingo import data
+from trainers.flamingo.language_model import BOS, EOS, PAD, train_tokenizer
+from trainers.stream.samples import InterleavedSample, PairSample, RegionsSample
+
+TOKENIZER = train_tokenizer(["a red star on a grey ground", "two blue rings <image> here"] * 4, 300)
+VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.get_vocab_size())
+
+
+def jpeg(colour: int, height: int = 40, width: int = 60) -> bytes:
+    """Return an image of one grey."""
+    return cv2.imencode(".png", np.full((height, width, 3), colour, np.uint8))[1].tobytes()
+
+
+def page(images: int = 3) -> InterleavedSample:
+    """Return a page of texts with images between."""
+    texts: list[str | None] = []
+    pictures: list[bytes | None] = []
+    for number in range(images):
+        texts += [None, f"text {number} about a red star"]
+        pictures += [jpeg(40 * number), None]
+    return InterleavedSample("k", tuple(texts), tuple(pictures), {})
+
+
+def test_a_page_has_its_marks_where_the_paper_puts_them() -> None:
+    ids, tags = data.page_sequence(page(2), VOCABULARY)
+    assert ids[0] == VOCABULARY.mark(BOS)
+    assert ids[-2:] == [VOCABULARY.eoc, VOCABULARY.mark(EOS)]
+    assert ids.count(VOCABULARY.eoc) == 3
+    tag = VOCABULARY.ids("<image>")
+    for place in tags:
+        assert ids[place : place + len(tag)] == tag
+        assert ids[place - 1] == VOCABULARY.eoc
+    assert list(tags.values()) == [0, 2]
+
+
+@given(st.integers(1, 60), st.lists(st.integers(0, 59), unique=True, max_size=8), st.integers(0, 8), st.booleans())
+def test_phi_against_a_plain_loop(length: int, places: list[int], kept: int, look_ahead: bool) -> None:
+    tags = sorted(place for place in places if place < length)
+    kept = min(kept, len(tags))
+    phi = data.make_phi(length, tags, kept, look_ahead=look_ahead)
+    for place in range(length):
+        if look_ahead:
+            number = next((n + 1 for n, tag in enumerate(tags) if tag >= place), 0)
+        else:
+            number = max((n + 1 for n, tag in enumerate(tags) if tag <= place), default=0)
+        assert phi[place] == (number if number <= kept else 0)
+
+
+def test_a_page_becomes_a_window_with_at_most_so_many_images() -> None:
+    config = data.DataConfig(tokens=24, images=2, size=16, next_image=0.0)
+    transform = data.FlamingoTransform(VOCABULARY, config)
+    for seed in range(30):
+        arrays = transform(page(5), np.random.default_rng(seed))
+        assert arrays["images"].shape == (2, 1, 3, 16, 16)
+        assert arrays["tokens"].shape == arrays["phi"].shape == (24,)
+        assert arrays["phi"].max() <= 2
+        assert arrays["counted"].all()
+
+
+def test_a_short_page_is_padded_and_padding_sees_nothing_and_counts_nothing() -> None:
+    config = data.DataConfig(tokens=200, images=5, size=16)
+    arrays = data.FlamingoTransform(VOCABULARY, config)(page(1), np.random.default_rng(0))
+    padding = arrays["tokens"] == VOCABULARY.mark(PAD)
+    assert padding.any()
+    assert (arrays["phi"][padding] == 0).all()
+    assert not arrays["counted"][padding].any()
+
+
+def test_a_pair_sees_its_image_from_the_tag_on() -> None:
+    config = data.DataConfig(pair_tokens=24, size=16)
+    arrays = data.FlamingoTransform(VOCABULARY, config)(
+        PairSample("k", jpeg(9), "a red star", {}), np.random.default_rng(0)
+    )
+    assert arrays["phi"][0] == 0
+    assert (arrays["phi"][1:][arrays["counted"][1:]] == 1).all()
+
+
+def test_images_keep_their_aspect_and_are_padded_with_the_mean() -> None:
+    config = data.DataConfig(size=24, flip=False, fill=(1, 2, 3))
+    arrays = data.FlamingoTransform(VOCABULARY, config)(PairSample("k", jpeg(200), "a", {}), np.random.default_rng(0))
+    image = arrays["images"][0, 0]
+    assert (image[:, 0, :] == np.array([[1], [2], [3]])).all()
+    assert (image[:, 12, :] == 200).all()
+
+
+def test_the_same_generator_gives_the_same_arrays() -> None:
+    transform = data.FlamingoTransform(VOCABULARY, data.DataConfig(tokens=24, images=2, size=16))
+    first, second = (transform(page(4), np.random.default_rng(7)) for _ in range(2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_another_kind_of_sample_is_a_clear_error() -> None:
+    transform = data.FlamingoTransform(VOCABULARY, data.DataConfig())
+    empty = np.zeros((1, 4), np.float32)
+    with pytest.raises(ConfigError, match="interleaved pages and on pairs"):
+        transform(RegionsSample("k", b"", "t", {}, empty, empty, empty), np.random.default_rng(0))

@@ -1,0 +1,168 @@
+"""Flamingo's bridge: nothing changes at the start, each token sees its own image, frozen parts stay frozen."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
+from trainers.flamingo.model import (
+    Flamingo,
+    FlamingoConfig,
+    GatedCrossAttentionBlock,
+    PerceiverResampler,
+    count_formula,
+)
+
+SHAPE = FlamingoConfig(
+    resampler_layers=2, latents=3, resampler_heads=2, resampler_head_width=4, frames=4, every=2, heads=2, head_width=4
+)
+
+
+class Eyes(nn.Module):
+    """A frozen encoder whose grid is a linear image of the pixels."""
+
+    grid_width = 12
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3 * 16, 12)
+
+    def grid(self, images: Tensor) -> Tensor:
+        """(B, 3, 8, 8) -> (B, 4, 12)."""
+        parts = images.float().unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+        return self.linear(parts / 255)
+
+
+@pytest.fixture
+def model() -> Flamingo:
+    """Return a small Flamingo with fresh weights."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    language = LanguageModel(LanguageModelConfig(vocab_size=50, context=32, layers=4, width=16, heads=2))
+    return Flamingo(SHAPE, Eyes(), language).eval()
+
+
+def open_gates(model: Flamingo) -> None:
+    """Let the language model listen."""
+    for block in model.gated:
+        nn.init.constant_(block.attention_gate, 0.5)
+        nn.init.constant_(block.ffw_gate, 0.5)
+
+
+def inputs(batch: int = 2, images: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    """Return tokens, pixels and phi: five tokens of no image, then five a image."""
+    tokens = torch.randint(0, 50, (batch, 5 + 5 * images))
+    phi = torch.arange(tokens.shape[1]).div(5, rounding_mode="floor").expand(batch, -1)
+    return tokens, torch.randint(0, 256, (batch, images, 1, 3, 8, 8), dtype=torch.uint8), phi
+
+
+def test_at_the_start_the_logits_are_the_language_models_to_the_bit(model: Flamingo) -> None:
+    tokens, images, phi = inputs()
+    logits = model(tokens, model.encode_images(images), phi)
+    assert torch.equal(logits[..., :-1], model.language(tokens))
+    assert logits.shape[-1] == model.eoc + 1
+
+
+def test_gates_get_a_gradient_at_the_start_and_what_is_behind_them_none(model: Flamingo) -> None:
+    tokens, images, phi = inputs()
+    model(tokens, model.encode_images(images), phi)[..., :-1].square().sum().backward()
+    block = model.gated[0]
+    assert block.attention_gate.grad is not None
+    assert block.attention_gate.grad.abs() > 0
+    assert block.attention.output.weight.grad.abs().max() == 0
+    assert all(p.grad is None for p in [*model.language.parameters(), *model.vision.parameters()])
+
+
+def test_a_token_changes_with_its_image_and_those_before_it_do_not(model: Flamingo) -> None:
+    open_gates(model)
+    tokens, images, phi = inputs()
+    before = model(tokens, model.encode_images(images), phi)
+    images[:, 1] = 255 - images[:, 1]
+    after = model(tokens, model.encode_images(images), phi)
+    assert torch.equal(before[:, :10], after[:, :10])
+    assert not torch.allclose(before[:, 10:], after[:, 10:], atol=1e-4)
+
+
+def test_cross_attention_is_softmax_over_the_tokens_image_alone() -> None:
+    torch.manual_seed(0)
+    block = GatedCrossAttentionBlock(16, 12, 2, 4)
+    nn.init.constant_(block.attention_gate, 0.5)
+    text, visual = torch.randn(1, 6, 16), torch.randn(1, 2, 3, 12)
+    phi = torch.tensor([[0, 1, 1, 2, 2, 0]])
+    found = block(text, visual, phi) - text
+    query = block.attention.query(block.norm_text(text))[0]
+    for place, number in enumerate(phi[0].tolist()):
+        if number == 0:
+            assert found[0, place].abs().max() == 0
+            continue
+        source = block.norm_image(visual[0, number - 1])
+        key, value = block.attention.key(source), block.attention.value(source)
+        heads = [
+            (query[place, part] @ key[:, part].T / 2).softmax(-1) @ value[:, part]
+            for part in (slice(0, 4), slice(4, 8))
+        ]
+        expected = block.attention_gate.tanh() * block.attention.output(torch.cat(heads))
+        assert torch.allclose(found[0, place], expected, atol=1e-5)
+
+
+def test_frozen_parts_stay_in_evaluation_mode_and_out_of_the_optimiser(model: Flamingo) -> None:
+    model.train()
+    assert not model.language.training
+    assert not model.vision.training
+    assert model.gated.training
+    trained = {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == {"resampler", "gated", "end_of_chunk"}
+
+
+def test_only_the_end_of_chunk_row_is_new(model: Flamingo) -> None:
+    tokens = torch.tensor([[1, model.eoc, 3]])
+    embedded = model.embed(tokens)
+    assert torch.equal(embedded[0, 1], model.end_of_chunk[0])
+    assert torch.equal(embedded[0, 0], model.language.embedding.weight[1])
+
+
+def test_gated_blocks_stand_before_every_second_block(model: Flamingo) -> None:
+    assert len(model.gated) == 2
+    three = LanguageModel(LanguageModelConfig(vocab_size=50, layers=3, width=16, heads=2))
+    assert len(Flamingo(SHAPE, Eyes(), three).gated) == 2
+
+
+def test_the_resampler_takes_any_grid_and_any_number_of_frames() -> None:
+    torch.manual_seed(0)
+    resampler = PerceiverResampler(SHAPE, 12, 12)
+    for frames, places in ((1, 4), (4, 9), (7, 2)):
+        assert resampler(torch.randn(2, frames, places, 12)).shape == (2, 3, 12)
+    assert torch.equal(resampler.time_embeddings(1), resampler.time[:1])
+    assert torch.equal(resampler.time_embeddings(4), resampler.time)
+    longer = resampler.time_embeddings(7)
+    assert torch.allclose(longer[0], resampler.time[0], atol=1e-6)
+    assert torch.allclose(longer[-1], resampler.time[-1], atol=1e-6)
+
+
+def test_generation_stops_at_the_mark_and_sees_the_last_image(model: Flamingo) -> None:
+    open_gates(model)
+    tokens, images, phi = inputs(batch=1)
+    visual = model.encode_images(images)
+    made = model.generate(tokens, visual, phi, stop=(), limit=4)
+    assert made.shape == (1, 4)
+    first = int(model(tokens, visual, phi)[0, -1].argmax())
+    assert int(made[0, 0]) == first
+    assert model.generate(tokens, visual, phi, stop=(first,)).numel() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "width", "heads", "every", "billions"),
+    [("3b", 24, 2048, 16, 1, 1.16), ("9b", 40, 4096, 32, 4, 1.80), ("80b", 80, 8192, 64, 7, 8.36)],
+)
+def test_the_large_models_have_the_weights_of_the_formula(
+    name: str, blocks: int, width: int, heads: int, every: int, billions: float
+) -> None:
+    from trainers import registry
+    from trainers.config import load_config
+
+    with torch.device("meta"):
+        built = registry.build_model(load_config(f"flamingo-{name}"))
+    gated = sum(p.numel() for n, p in built.named_parameters() if n.startswith("gated"))
+    shape = FlamingoConfig(every=every, heads=heads, head_width=128)
+    assert gated == count_formula(shape, blocks, width, 1536)
+    assert round(gated / 1e9, 2) == billions

@@ -1,0 +1,84 @@
+"""The weighted sum over datasets: one update of several losses is one backward of their sum."""
+
+import pytest
+import torch
+from torch import nn
+
+from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
+from trainers.config import TrainConfig
+from trainers.flamingo.evaluation import right_against_wrong
+from trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
+from trainers.flamingo.model import Flamingo
+from trainers.flamingo.objective import gates, make_objective, token_loss
+from trainers.loop import StepContext
+
+CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=1, lr=1.0), device=torch.device("cpu"))
+
+
+def fresh() -> Flamingo:
+    """Return a Flamingo that listens."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = Flamingo(
+        SHAPE, Eyes(), LanguageModel(LanguageModelConfig(vocab_size=50, context=32, layers=2, width=16, heads=2))
+    )
+    open_gates(model)
+    return model
+
+
+def batch(seed: int, length: int) -> dict[str, torch.Tensor]:
+    """Return one dataset's batch."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "images": torch.randint(0, 256, (2, 1, 1, 3, 8, 8), dtype=torch.uint8, generator=generator),
+        "tokens": torch.randint(0, 50, (2, length), generator=generator),
+        "phi": torch.ones(2, length, dtype=torch.long),
+        "counted": torch.ones(2, length, dtype=torch.bool),
+    }
+
+
+def test_the_loss_sums_over_tokens_and_leaves_padding_out() -> None:
+    logits, tokens = torch.randn(2, 4, 9), torch.randint(0, 9, (2, 4))
+    counted = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    summed, mean = token_loss(logits, tokens, counted)
+    taken = logits.log_softmax(-1)[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0]
+    expected = -(taken * counted[:, 1:]).sum()
+    assert torch.allclose(summed, expected / 2)
+    assert torch.allclose(mean, expected / 5)
+
+
+def test_losses_one_by_one_have_the_gradient_of_their_weighted_sum() -> None:
+    batches = {"m3w": batch(1, 12), "align": batch(2, 7)}
+    objective = make_objective({"m3w": 1.0, "align": 0.2}, per_token=False)
+    one = fresh()
+    for loss in objective(one, batches, CONTEXT):
+        loss.value.backward()
+    two = fresh()
+    sum(loss.value for loss in objective(two, batches, CONTEXT)).backward()  # type: ignore[union-attr]
+    for (name, first), (_, second) in zip(one.named_parameters(), two.named_parameters(), strict=True):
+        if first.grad is not None:
+            assert torch.allclose(first.grad, second.grad, rtol=1e-5, atol=1e-7), name
+
+
+def test_a_flamingo_learns_what_the_image_says() -> None:
+    model = fresh()
+    nn.init.normal_(model.language.embedding.weight)  # a head that can tell tokens apart
+    given = batch(3, 6)
+    given["tokens"][:] = torch.tensor([[1, 2, 3, 4, 5, 6], [1, 2, 7, 8, 9, 10]])
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    objective = make_objective({"a": 1.0})
+    for _ in range(120):
+        (loss,) = objective(model, {"a": given}, CONTEXT)
+        optimizer.zero_grad()
+        loss.value.backward()
+        optimizer.step()
+    assert float(loss.value) < 1.0
+    assert gates(model).abs().max() > 0
+
+
+def test_the_share_of_right_images_comes_with_its_interval() -> None:
+    scores = torch.eye(10)
+    scores[9] = torch.tensor([1.0] + [0.0] * 9)
+    figures = dict(right_against_wrong(scores))
+    assert figures["right_image_likelier"] == pytest.approx(0.9)
+    assert figures["right_image_likelier_low"] < 0.9 < figures["right_image_likelier_high"]

@@ -1,0 +1,38 @@
+"""Runs a function in several gloo processes on this machine, as torchrun would start them."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch import multiprocessing as mp
+
+from trainers import distributed
+
+Work = Callable[[], dict[str, Tensor]]
+
+
+def run_ranks(work: Work, folder: Path, world_size: int = 2) -> list[dict[str, Tensor]]:
+    """Return what `work` (a function of a module) returned in each rank."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mp.start_processes(_rank, (work, str(folder), world_size, port), nprocs=world_size, start_method="spawn")
+    return [load_file(folder / f"{rank}.safetensors") for rank in range(world_size)]
+
+
+def _rank(rank: int, work: Work, folder: str, world_size: int, port: int) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world_size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    with distributed.session("cpu"):
+        save_file({name: value.contiguous() for name, value in work().items()}, f"{folder}/{rank}.safetensors")

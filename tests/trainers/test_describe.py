@@ -1,0 +1,49 @@
+"""The dry run: parameters, memory and FLOPs without data and without memory."""
+
+import json
+
+import torch
+from torch import nn
+
+from tests.trainers.toy import toy_config
+from trainers.config import load_config
+from trainers.describe import count_parameters, describe, describe_run
+
+
+class Parts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower = nn.Linear(10, 20)
+        self.frozen = nn.Linear(10, 5, bias=False).requires_grad_(False)
+        self.head = nn.Linear(10, 20)
+        self.head.weight = self.tower.weight
+
+
+def test_parameters_count_once_by_part() -> None:
+    assert count_parameters(Parts()) == {
+        "total": 290,
+        "trainable": 240,
+        "frozen": 50,
+        "by_part": {"tower": 220, "frozen": 50, "head": 20},
+    }
+
+
+def test_a_model_may_name_its_parts() -> None:
+    model = Parts()
+    model.part_of = lambda name: "all"  # type: ignore[assignment]
+    assert count_parameters(model)["by_part"] == {"all": 290}
+
+
+def test_memory_and_flops_of_a_linear_layer_on_the_meta_device() -> None:
+    with torch.device("meta"):
+        model = nn.Linear(10, 20, bias=False)
+        described = describe(model, toy_config(), lambda m, n: m(torch.empty(n, 10)))
+    assert described["memory"] == {"weights": 800, "gradients": 800, "optimizer": 1600, "checkpoint": 2400}
+    assert described["flops_per_step"] == 3 * 4 * 2 * 10 * 20
+
+
+def test_a_dry_run_of_the_largest_clip_prints_json() -> None:
+    described = json.loads(json.dumps(describe_run(load_config("clip-rn50x64"))))
+    assert described["parameters"]["total"] == 623_258_305
+    assert set(described["parameters"]["by_part"]) == {"image", "text", "logit_scale"}
+    assert described["flops_per_step"] > 1e14

@@ -1,0 +1,238 @@
+"""The loop: losses one by one, one update a step, reports, and training that ends where it would have ended."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from schemas.errors import InputError, LoomError
+from tests.trainers.ranks import run_ranks
+from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
+from trainers import distributed
+from trainers.checkpoint import Checkpointer
+from trainers.loop import Loss, StepContext, clip_gradients, count_samples, seed_step, to_device, train
+from trainers.metrics import StepReport
+
+
+def states(model: nn.Module) -> dict[str, torch.Tensor]:
+    return dict(model.state_dict())
+
+
+def assert_same(one: nn.Module, other: nn.Module) -> None:
+    for name, tensor in states(one).items():
+        assert torch.equal(tensor, states(other)[name]), name
+
+
+def test_a_step_is_adamw_on_the_sum_of_the_losses() -> None:
+    def halves(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+        for x in batch["x"].chunk(2):
+            yield Loss(0.5 * model(x).square().mean())
+
+    config = toy_config(steps=3, warmup=0, schedule="constant", grad_clip=None)
+    torch.manual_seed(1)
+    model = nn.Linear(6, 1)
+    expected = nn.Linear(6, 1)
+    expected.load_state_dict(model.state_dict())
+    train(model, halves, ToyStream(), config)
+    groups = [{"params": [expected.weight], "weight_decay": 0.1}, {"params": [expected.bias], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=config.lr)
+    stream = ToyStream()
+    for _ in range(3):
+        optimizer.zero_grad()
+        expected(next(stream)["x"]).square().mean().backward()
+        optimizer.step()
+    assert torch.allclose(model.weight, expected.weight, atol=1e-7)
+    assert torch.allclose(model.bias, expected.bias, atol=1e-7)
+
+
+def test_each_loss_is_back_propagated_before_the_next_is_computed() -> None:
+    model = nn.Linear(6, 1)
+    seen: list[bool] = []
+
+    def watching(model: nn.Linear, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+        yield Loss(model(batch["x"]).mean())
+        seen.append(model.weight.grad is not None)
+        yield Loss(model(batch["x"]).mean(), surrogate=True)
+
+    result = train(model, watching, ToyStream(), toy_config(steps=1, warmup=0))
+    assert seen == [True]
+    assert result.report is not None
+    assert abs(result.report.loss) < 3
+
+
+def test_reports_come_every_log_every_steps_and_after_the_last() -> None:
+    reports: list[StepReport] = []
+    train(toy_model(), toy_objective, ToyStream(), toy_config(steps=12), on_step=reports.append)
+    assert [report.step for report in reports] == [5, 10, 12]
+    assert [report.samples for report in reports] == [20, 20, 8]
+    assert set(reports[0].seconds) == {"data", "compute", "update"}
+    assert all(report.grad_norm > 0 and report.samples_per_second > 0 for report in reports)
+    assert "target" in reports[0].metrics
+
+
+@pytest.mark.parametrize("stop", [10, 15])
+def test_resumed_training_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, stop: int) -> None:
+    whole, parts = toy_model(), toy_model()
+    config = toy_config(checkpoint_every=5)
+    train(whole, toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path / "whole")))
+
+    class Interrupted(ToyStream):
+        def __next__(self) -> dict[str, Any]:
+            if self.position == stop + 1:
+                raise KeyboardInterrupt
+            return super().__next__()
+
+    folder = str(tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        train(parts, toy_objective, Interrupted(), config, checkpoint=Checkpointer(folder))
+    torch.manual_seed(77)
+    fresh = nn.Sequential(*toy_model().children())
+    result = train(fresh, toy_objective, ToyStream(), config, checkpoint=Checkpointer(folder))
+    assert result.resumed_at == stop
+    assert_same(whole, fresh)
+    for name in ("model.safetensors", "optimizer.safetensors", "stream.json"):
+        last = "step-00000020"
+        assert (tmp_path / "whole" / last / name).read_bytes() == (tmp_path / "parts" / last / name).read_bytes()
+
+
+def test_training_again_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    model = toy_model()
+    train(model, toy_objective, ToyStream(), toy_config(), checkpoint=Checkpointer(str(tmp_path)))
+    again = toy_model()
+    result = train(again, toy_objective, ToyStream(), toy_config(), checkpoint=Checkpointer(str(tmp_path)))
+    assert (result.resumed_at, result.report) == (20, None)
+    assert_same(model, again)
+
+
+def test_a_loss_that_is_not_finite_ends_training_before_a_checkpoint(tmp_path: Path) -> None:
+    def broken(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+        yield Loss(model(batch["x"]).mean() * (float("nan") if context.step == 7 else 1.0))
+
+    with pytest.raises(LoomError, match="loss is nan"):
+        train(toy_model(), broken, ToyStream(), toy_config(), checkpoint=Checkpointer(str(tmp_path)))
+    assert Checkpointer(str(tmp_path)).latest() is None
+
+
+def test_a_stream_that_ends_is_an_error_with_the_step() -> None:
+    with pytest.raises(InputError, match="ended before step 3"):
+        train(toy_model(), toy_objective, ToyStream(limit=3), toy_config())
+
+
+def test_an_objective_without_a_loss_is_an_error() -> None:
+    def silent(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+        yield from ()
+
+    with pytest.raises(LoomError, match="yielded no loss"):
+        train(toy_model(), silent, ToyStream(), toy_config())
+
+
+def test_evaluation_sees_the_model_in_evaluation_mode_and_without_gradient() -> None:
+    calls: list[tuple[bool, bool]] = []
+
+    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+        calls.append((model.training, torch.is_grad_enabled()))
+        yield "figure", 1.5
+
+    config = toy_config(steps=6, evaluate_every=3)
+    result = train(toy_model(), toy_objective, ToyStream(), config, evaluate=evaluate)
+    assert calls == [(False, False)] * 2
+    assert result.evaluation == {"figure": 1.5}
+
+
+def test_the_callers_random_state_and_threads_stay() -> None:
+    model = toy_model()
+    before = torch.get_rng_state()
+    train(model, toy_objective, ToyStream(), toy_config(steps=2, warmup=0, threads=2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.get_num_threads() == 1
+
+
+def test_bf16_computes_the_forward_pass_in_bf16() -> None:
+    kinds: list[torch.dtype] = []
+
+    def watching(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+        out = model(batch["x"])
+        kinds.append(out.dtype)
+        yield Loss(out.float().square().mean())
+
+    train(nn.Linear(6, 1), watching, ToyStream(), toy_config(steps=1, warmup=0, precision="bf16"))
+    assert kinds == [torch.bfloat16]
+
+
+def test_after_step_follows_the_update() -> None:
+    class Clamped(nn.Linear):
+        @torch.no_grad()
+        def after_step(self) -> None:
+            self.weight.clamp_(-0.01, 0.01)
+
+    model = Clamped(6, 1)
+    train(model, toy_objective, ToyStream(), toy_config(steps=2, warmup=0))
+    assert model.weight.abs().max().item() <= 0.01
+
+
+def test_clipping_returns_the_norm_before_and_limits_it() -> None:
+    parameter = nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([3.0, 4.0])
+    assert float(clip_gradients([parameter], None)) == 5
+    assert float(clip_gradients([parameter], 1.0)) == 5
+    assert float(parameter.grad.norm()) == pytest.approx(1, abs=1e-5)
+
+
+def test_samples_are_counted_by_keys_through_mappings_of_batches() -> None:
+    assert count_samples({"a": {"keys": ["1", "2"]}, "b": {"keys": ["3"]}}) == 3
+    assert count_samples(torch.zeros(3)) == 0
+
+
+def test_to_device_keeps_the_nest() -> None:
+    moved = to_device({"x": [torch.zeros(1), "text"], "y": (torch.ones(1),)}, torch.device("meta"))
+    assert moved["x"][0].device.type == moved["y"][0].device.type == "meta"
+    assert moved["x"][1] == "text"
+
+
+def test_steps_draw_different_numbers_and_a_step_the_same_again() -> None:
+    with torch.random.fork_rng():
+        draws = []
+        for step in (0, 1, 0):
+            seed_step(5, step)
+            draws.append(torch.rand(1).item())
+    assert draws[0] == draws[2] != draws[1]
+
+
+def _train_on_ranks() -> dict[str, torch.Tensor]:
+    """Each rank has half of the batch; no dropout or batch norm, whose randomness and statistics are a rank's own."""
+    torch.manual_seed(distributed.rank())
+    model = nn.Linear(6, 1)
+    half = ToyStream()
+
+    class Half(ToyStream):
+        def __next__(self) -> dict[str, Any]:
+            batch = next(half)
+            begin = 2 * distributed.rank()
+            return {"keys": batch["keys"][begin : begin + 2], "x": batch["x"][begin : begin + 2]}
+
+    result = train(model, toy_objective, Half(), toy_config(steps=5))
+    assert result.report is not None
+    same = [distributed.same_on_all_ranks(4), distributed.same_on_all_ranks(distributed.rank())]
+    facts = {"loss": result.report.loss, "samples": result.report.samples, "same": same}
+    return states(model) | {name: torch.tensor(value) for name, value in facts.items()}
+
+
+def test_two_ranks_train_as_one_with_the_global_batch(tmp_path: Path) -> None:
+    first, second = run_ranks(_train_on_ranks, tmp_path)
+    alone = _train_on_ranks_alone()
+    assert torch.equal(first["weight"], second["weight"])
+    assert torch.allclose(first["weight"], alone["weight"], atol=1e-6)
+    assert torch.allclose(first["loss"], alone["loss"], rtol=1e-5)
+    assert int(first["samples"]) == 20
+    assert first["same"].tolist() == [True, False]
+
+
+def _train_on_ranks_alone() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    model = nn.Linear(6, 1)
+    result = train(model, toy_objective, ToyStream(), toy_config(steps=5))
+    assert result.report is not None
+    return states(model) | {"loss": torch.tensor(result.report.loss)}

@@ -1,0 +1,23 @@
+"""From a configuration to its family's code, and from a checkpoint to its model."""
+
+import pytest
+import torch
+
+from schemas.errors import InputError
+from trainers.config import load_config
+from trainers.registry import build_model, family, load_model
+
+
+def test_a_family_is_its_task_module() -> None:
+    assert family("clip").__name__ == "trainers.clip.task"
+
+
+def test_a_model_is_built_on_the_default_device() -> None:
+    with torch.device("meta"):
+        model = build_model(load_config("clip-tiny"))
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+
+
+def test_a_folder_without_a_checkpoint_is_an_error(tmp_path: object) -> None:
+    with pytest.raises(InputError, match="no complete checkpoint"):
+        load_model(str(tmp_path))

@@ -1,0 +1,82 @@
+"""One run: data sets named and weighted, a folder with checkpoints, metrics and a result, resumable."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from schemas.errors import ConfigError
+from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
+from trainers import checkpoint
+from trainers.config import RunConfig, load_config
+from trainers.metrics import StepReport
+from trainers.registry import load_model
+from trainers.run import parse_datasets, run
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/data/cc3m/", {"cc3m": ("/data/cc3m/", 1.0)}),
+        ("m3w=/data/m3w:0.5", {"m3w": ("/data/m3w", 0.5)}),
+        ("m3w=s3://bucket/m3w", {"m3w": ("s3://bucket/m3w", 1.0)}),
+        ("gs://bucket/a:2", {"a": ("gs://bucket/a", 2.0)}),
+    ],
+)
+def test_a_dataset_has_a_name_a_path_and_a_weight(text: str, expected: dict[str, tuple[str, float]]) -> None:
+    assert parse_datasets([text]) == expected
+
+
+@pytest.mark.parametrize("data", [[], ["a=x:0"], ["=x"], ["a=x", "a=y"], [""]], ids=str)
+def test_data_that_says_nothing_is_refused(data: list[str]) -> None:
+    with pytest.raises(ConfigError):
+        parse_datasets(data)
+
+
+def config(*assignments: str) -> RunConfig:
+    small = ["train.steps=6", "train.warmup=1", "train.batch_size=8", "train.log_every=2", "train.checkpoint_every=3"]
+    return load_config("clip-tiny", [*small, "model.image.layers=[1, 1]", "model.text.width=16", *assignments])
+
+
+def test_the_wrong_family_is_refused() -> None:
+    with pytest.raises(ConfigError, match="configures clip, not flamingo"):
+        run("flamingo", config(), ["x"], "out")
+
+
+def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_other_workers(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(24))
+    reports: list[StepReport] = []
+    result = run("clip", config(), [data], str(tmp_path / "whole"), on_step=reports.append)
+    assert [report.step for report in reports] == [2, 3, 4, 6]
+    lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6]
+    assert json.loads((tmp_path / "whole" / "result.json").read_text())["checkpoint"] == result.checkpoint
+    assert checkpoint.complete_steps(str(tmp_path / "whole" / "checkpoints")) == [3, 6]
+
+    parts = tmp_path / "parts"
+    run("clip", config(), [data], str(parts))
+    checkpoint.delete(str(parts / "checkpoints" / "step-00000006"))
+    resumed = run("clip", config("train.workers=2"), [data], str(parts))
+    assert resumed.resumed_at == 3
+    one, _ = load_model(str(tmp_path / "whole"))
+    other, _ = load_model(str(parts))
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+def test_resuming_with_other_captions_is_refused(tmp_path: Path) -> None:
+    one = write_pairs(tmp_path / "one", coloured_pairs(24))
+    other = write_pairs(tmp_path / "other", coloured_pairs(4))
+    run("clip", config(), [one], str(tmp_path / "run"))
+    with pytest.raises(ConfigError, match=r"tokenizer\.txt differs"):
+        run("clip", config(), [other], str(tmp_path / "run"))
+
+
+def test_what_cannot_be_decoded_is_counted_in_the_result(tmp_path: Path) -> None:
+    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(15), broken])
+    run("clip", config(), [data], str(tmp_path / "run"))
+    skipped = json.loads((tmp_path / "run" / "result.json").read_text())["skipped"]
+    assert skipped["samples"] == 3
+    assert "position" in skipped["first"][0]

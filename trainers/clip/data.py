@@ -1,0 +1,87 @@
+"""From a pair to what CLIP trains on: a square of pixels and a row of token ids.
+
+Shapes: H = W the tower's input size, S the text's context.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow.compute as pc
+from PIL import Image
+
+from schemas import storage, tables
+from schemas.errors import ConfigError
+from schemas.images import decode_rgb
+from schemas.manifest import read_manifest
+from trainers.clip.config import CLIPDataConfig
+from trainers.clip.tokenizer import ClipTokenizer
+from trainers.stream.decoding import centre_crop, random_crop
+from trainers.stream.samples import ClipSample, InterleavedSample, Sample
+
+
+def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
+    """Resize (H, W, 3) uint8 so that the shorter side is `size`: bicubic with antialiasing, as CLIP does."""
+    height, width = rgb.shape[:2]
+    if min(height, width) == size:
+        return rgb
+    scale = size / min(height, width)
+    shape = max(size, int(width * scale)), max(size, int(height * scale))
+    return np.asarray(Image.fromarray(rgb).resize(shape, Image.Resampling.BICUBIC))
+
+
+def evaluation_image(data: bytes, size: int) -> np.ndarray:
+    """Return an image's centre as (3, H, W) uint8, decoded whole and resized as CLIP does."""
+    return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
+
+
+def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
+    """Return a random square of a resized image as (H, W, 3) uint8, mirrored and brightened if configured."""
+    square = random_crop(rgb, size, rng)
+    if config.flip and rng.random() < 0.5:
+        square = square[:, ::-1]
+    if config.brightness:
+        factor = 1 + rng.uniform(-config.brightness, config.brightness)
+        square = (square * np.float32(factor)).clip(0, 255).astype(np.uint8)
+    return square
+
+
+class PairTransform:
+    """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
+
+    def __init__(self, tokenizer: ClipTokenizer, size: int, config: CLIPDataConfig) -> None:
+        self._tokenizer, self._size, self._config = tokenizer, size, config
+        self._cache: dict[str, np.ndarray] = {}
+        self._room = config.cache_bytes
+        self._lock = threading.Lock()
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Decode, crop and tokenise one sample."""
+        if isinstance(sample, InterleavedSample | ClipSample):
+            raise ConfigError("CLIP trains on pairs", where="--data", remedy="give a dataset of pairs or of regions")
+        pixels = self._cache.get(sample.key)
+        if pixels is None:
+            pixels = self._resized(sample.key, sample.image)
+        square = augment(pixels, self._size, self._config, rng)
+        return {"image": _channels_first(square), "tokens": self._tokenizer.row(sample.text)}
+
+    def _resized(self, key: str, data: bytes) -> np.ndarray:
+        side = round(self._size * (1 + self._config.margin))
+        pixels = resize_bicubic(decode_rgb(data, min_side_at_least=side), side)
+        with self._lock:
+            if pixels.nbytes <= self._room:
+                self._room -= pixels.nbytes
+                self._cache[key] = pixels
+        return pixels
+
+
+def _channels_first(rgb: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1))
+
+
+def captions(datasets: Iterable[str]) -> Iterator[str]:
+    """Yield the captions of datasets in the order of their shards, from the sidecars alone."""
+    for dataset in datasets:
+        for shard in read_manifest(dataset).shards:
+            column = tables.read_table(storage.join(dataset, shard.sidecar.name), ["caption"])["caption"]
+            yield from (str(text) for text in pc.drop_null(column).to_pylist())

@@ -1,0 +1,134 @@
+"""CLIP as the loop needs it: model, objective, stream and evaluation from one configuration."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from safetensors.torch import load as load_tensors
+from torch import Tensor, nn
+
+from schemas import config as tables
+from schemas import storage
+from schemas.errors import InputError
+from trainers import checkpoint, registry
+from trainers.clip.config import CLIPConfig, CLIPDataConfig
+from trainers.clip.data import PairTransform, captions, evaluation_image
+from trainers.clip.evaluation import embed_images, embed_texts, retrieval
+from trainers.clip.model import CLIP
+from trainers.clip.objective import chunked_objective
+from trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
+from trainers.clip.weights import from_any, resize_positions
+from trainers.config import RunConfig
+from trainers.loop import Evaluate
+from trainers.stream.dataset import StreamingDataset
+from trainers.stream.samples import PairSample, RegionsSample
+
+TOKENIZER = "tokenizer.txt"
+"""The vocabulary's name in a checkpoint."""
+
+
+def model_config(config: RunConfig) -> CLIPConfig:
+    """Return the typed model table of a run."""
+    return tables.build(CLIPConfig, config.model, where=f"{config.name}: model")
+
+
+def data_config(config: RunConfig) -> CLIPDataConfig:
+    """Return the typed data table of a run."""
+    return tables.build(CLIPDataConfig, config.data, where=f"{config.name}: data")
+
+
+def build_model(config: RunConfig) -> CLIP:
+    """Return a CLIP with fresh weights."""
+    return CLIP(model_config(config))
+
+
+def example_forward(model: nn.Module, batch_size: int) -> None:
+    """Run one forward pass over tensors on the meta device, for counting FLOPs."""
+    assert isinstance(model, CLIP)
+    size, context = model.config.image.size, model.config.text.context
+    with torch.device("meta"):
+        images, tokens = torch.empty(batch_size, 3, size, size), torch.zeros(batch_size, context, dtype=torch.long)
+        model.image(images)
+        model.text.states(tokens)
+
+
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> registry.Task:
+    """Return the task of training a CLIP on datasets of pairs: name -> (path, weight)."""
+    shape, data = model_config(config), data_config(config)
+    paths = [path for path, _ in datasets.values()]
+    tokenizer = make_tokenizer(shape, data, paths)
+    model = build_model(config)
+    if shape.init is not None:
+        load_initial(model, shape.init)
+    source = paths[0] if len(paths) == 1 else dict(datasets.values())
+    stream = StreamingDataset(source, rng_seed=config.train.rng_seed, split=data.split)
+    transform = PairTransform(tokenizer, shape.image.size, data)
+    return registry.Task(
+        model=model,
+        objective=chunked_objective(data.chunks),
+        stream=stream.batches(config.train.batch_size, transform=transform, workers=config.train.workers),
+        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
+        attachments={TOKENIZER: tokenizer.to_bytes()},
+    )
+
+
+def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:
+    """Return the configured vocabulary, or one learnt from the datasets' captions."""
+    if data.tokenizer is not None:
+        tokenizer = load_tokenizer(data.tokenizer, shape.text.context)
+    else:
+        tokenizer = ClipTokenizer(train_merges(captions(paths), shape.text.vocab_size), shape.text.context)
+    tokenizer.check_fits(shape.text.vocab_size)
+    return tokenizer
+
+
+def load_initial(model: CLIP, path: str) -> None:
+    """Load others' weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
+    state = from_any(load_tensors(storage.read_bytes(path)))
+    if not model.config.image.is_resnet:
+        state = resize_positions(state, model.state_dict()["image.positions"].shape[0])
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise InputError(
+            f"weights of another model: {lines[min(1, len(lines) - 1)].strip()}",
+            where=path,
+            remedy="model.init must have the shape that the model table describes",
+        ) from error
+
+
+def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
+    """Return a checkpoint's CLIP, in evaluation mode, and its tokenizer; a run's folder means its newest one."""
+    folder = checkpoint.find(path)
+    model, config = registry.load_model(folder)
+    assert isinstance(model, CLIP)
+    data = checkpoint.read_attachment(folder, TOKENIZER)
+    return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
+
+
+def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch_size: int = 256) -> Evaluate:
+    """Return an evaluation: retrieval among the samples of one split, each with its own text."""
+
+    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+        assert isinstance(model, CLIP)
+        pairs = [pair for path in paths for pair in _pairs(path, split)]
+        size = model.config.image.size
+        images = embed_images(model, _image_batches([image for image, _ in pairs], size, batch_size))
+        texts = embed_texts(model, tokenizer, [text for _, text in pairs])
+        yield from retrieval(images, texts, torch.arange(len(pairs), device=texts.device))
+
+    return evaluate
+
+
+def _pairs(path: str, split: str) -> Iterator[tuple[bytes, str]]:
+    stream = StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False)
+    for sample in stream:
+        if isinstance(sample, PairSample | RegionsSample):
+            yield sample.image, sample.text
+    stream.close()
+
+
+def _image_batches(images: list[bytes], size: int, batch_size: int) -> Iterator[Tensor]:
+    for begin in range(0, len(images), batch_size):
+        arrays = [evaluation_image(data, size) for data in images[begin : begin + batch_size]]
+        yield torch.stack([torch.from_numpy(array) for array in arrays])

@@ -1,0 +1,147 @@
+"""CLIP's byte-level BPE: its cleaning, its split into words, its order of ids; merges read from a file or learnt.
+
+A vocabulary is a text file of merges, one a line after a header, as CLIP's own `bpe_simple_vocab_16e6.txt.gz`.
+Ids: 256 bytes, 256 bytes at a word's end, a merge each, start of text, end of text (the largest).
+"""
+
+import gzip
+import html
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import takewhile
+
+import ftfy
+import numpy as np
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+from schemas import storage
+from schemas.errors import ConfigError, InputError
+
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+END_OF_WORD = "</w>"
+HEADER = "#version: 0.2"
+CLIP_MERGES = 48_894
+"""OpenAI's file holds more merges than CLIP uses."""
+
+Merges = tuple[tuple[str, str], ...]
+
+
+def clean(text: str) -> str:
+    """Return the text as CLIP reads it: mojibake and HTML entities undone, white space collapsed, lower case."""
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.split()).lower()
+
+
+class ClipTokenizer:
+    """Texts to rows of token ids of one length, and back."""
+
+    def __init__(self, merges: Merges, context: int = 77) -> None:
+        self.merges, self.context = merges, context
+        alphabet = byte_alphabet()
+        pieces = [*alphabet, *(letter + END_OF_WORD for letter in alphabet), *map("".join, merges)]
+        self.start, self.end = len(pieces), len(pieces) + 1
+        self.vocab_size = self.end + 1
+        self._pieces = pieces
+        self._bpe = _byte_level(_bpe(dict(zip(pieces, range(len(pieces)), strict=True)), merges))
+        self._encode_once = lru_cache(maxsize=65_536)(self._encode)
+
+    def encode(self, text: str) -> list[int]:
+        """Return a text's ids, without the special ones and not cut; special tokens spelt out are plain text."""
+        return list(self._encode_once(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._bpe.encode(clean(text)).ids)
+
+    def row(self, text: str) -> np.ndarray:
+        """Return (context,) int64: start, ids, end, then 0; a long text loses its tail, never the end token."""
+        row = np.zeros(self.context, np.int64)
+        ids = [self.start, *self._encode_once(text)[: self.context - 2], self.end]
+        row[: len(ids)] = ids
+        return row
+
+    def rows(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (B, context) int64."""
+        return np.stack([self.row(text) for text in texts])
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids up to the end token; the special ones are left out."""
+        own = takewhile(lambda i: i != self.end, ids)
+        letters = "".join(self._pieces[i] for i in own if i < self.start)
+        values = {letter: value for value, letter in _byte_letters().items()}
+        words = letters.split(END_OF_WORD)
+        return b" ".join(bytes(values[letter] for letter in word) for word in words).decode(errors="replace").strip()
+
+    def check_fits(self, vocab_size: int) -> None:
+        """Raise ConfigError if a model with that many token embeddings is too small for these ids."""
+        if self.vocab_size > vocab_size:
+            raise ConfigError(
+                f"the tokenizer has {self.vocab_size} ids, model.text.vocab_size is {vocab_size}",
+                remedy="raise vocab_size, or give the vocabulary that the model was made for",
+            )
+
+    def to_bytes(self) -> bytes:
+        """Return the vocabulary as the text of its file."""
+        return "\n".join([HEADER, *(f"{first} {second}" for first, second in self.merges), ""]).encode()
+
+
+def load_tokenizer(path: str, context: int = 77) -> ClipTokenizer:
+    """Read a vocabulary of merges, gzipped or not; of OpenAI's own, the part that CLIP uses."""
+    return tokenizer_from_bytes(storage.read_bytes(path), context, where=path)
+
+
+def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> ClipTokenizer:
+    """Return the tokenizer of a vocabulary file's bytes."""
+    try:
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+        lines = text.split("\n")[1 : CLIP_MERGES + 1]
+        merges = tuple((first, second) for first, second in (line.split() for line in lines if line))
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(
+            f"not a file of merges: {error}", where=where, remedy="one pair a line, after a header"
+        ) from error
+    return ClipTokenizer(merges, context)
+
+
+def train_merges(texts: Iterable[str], vocab_size: int) -> Merges:
+    """Learn the most frequent merges, as many as a vocabulary of `vocab_size` holds; equal texts give equal merges."""
+    bpe = _byte_level(_bpe({}, ()))
+    alphabet = byte_alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=max(0, vocab_size - 2),
+        min_frequency=2,
+        show_progress=False,
+        initial_alphabet=alphabet,
+        end_of_word_suffix=END_OF_WORD,
+    )
+    bpe.train_from_iterator((clean(text) for text in texts), trainer)
+    pairs = json.loads(bpe.to_str())["model"]["merges"]
+    return tuple((first, second) for first, second in pairs)[: max(0, vocab_size - 2 * len(alphabet) - 2)]
+
+
+def byte_alphabet() -> list[str]:
+    """Return the letter of each byte in CLIP's order of ids: the printable bytes first, then the others."""
+    return list(_byte_letters().values())
+
+
+@lru_cache(maxsize=1)
+def _byte_letters() -> dict[int, str]:
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    letters = {byte: chr(byte) for byte in printable}
+    return letters | {byte: chr(256 + index) for index, byte in enumerate(others)}
+
+
+def _bpe(ids: dict[str, int], merges: Merges) -> models.BPE:
+    return models.BPE(ids, list(merges), end_of_word_suffix=END_OF_WORD)
+
+
+def _byte_level(model: models.BPE) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    return tokenizer

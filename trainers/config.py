@@ -1,0 +1,115 @@
+"""What a training run is: frozen configurations, and the TOML files under trainers/configs that fill them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from schemas import config as tables
+from schemas.errors import ConfigError
+
+SCHEDULES = ("cosine", "linear", "constant")
+PRECISIONS = ("fp32", "bf16")
+FAMILIES = ("clip", "flamingo", "vilbert")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """How a model is trained, whatever the model: steps, optimiser, schedule, precision, checkpoints."""
+
+    steps: int
+    """Optimiser updates in all; training ends by steps, never by time."""
+    batch_size: int
+    """Samples a rank a step."""
+    lr: float
+    """Peak learning rate, after the warmup."""
+    warmup: int = 0
+    """Steps of linear rise: step i of them has lr * (i + 1) / warmup."""
+    schedule: str = "cosine"
+    """After the warmup: cosine or linear to 0, or constant."""
+    weight_decay: float = 0.0
+    """Decoupled (AdamW); never on parameters of one dimension or that the model exempts."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's two decay rates."""
+    eps: float = 1e-8
+    """Adam's epsilon."""
+    grad_clip: float | None = None
+    """Largest norm of the gradient over all parameters; none: not clipped."""
+    rng_seed: int = 0
+    """Of initial weights, augmentation, dropout and the order of samples."""
+    precision: str = "fp32"
+    """fp32, or bf16 autocast with fp32 weights."""
+    threads: int | None = None
+    """Torch threads a process; none: torch's own choice. The last bits of the weights depend on it."""
+    workers: int = 0
+    """Loader processes a rank; 0 decodes in the training process."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints; the last step always writes one."""
+    keep: int = 3
+    """Checkpoints that stay; older ones are deleted."""
+    log_every: int = 10
+    """Steps between reports; each is the mean over them."""
+    evaluate_every: int | None = None
+    """Steps between evaluations; none: only after the last step."""
+    compile: bool = False
+    """Compile the model's forward pass with torch.compile."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "checkpoint_every", "keep", "log_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}", where="train", remedy="set it to 1 or more")
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"schedule {self.schedule!r}", where="train", remedy=f"one of {', '.join(SCHEDULES)}")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision {self.precision!r}", where="train", remedy=f"one of {', '.join(PRECISIONS)}")
+        if not self.lr > 0:
+            raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
+        if not 0 <= self.warmup <= self.steps:
+            raise ConfigError(f"warmup is {self.warmup}", where="train", remedy=f"0 to steps ({self.steps})")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """One training run: which family of models, its shape, its data and how it is trained."""
+
+    family: str
+    """clip, flamingo or vilbert: the folder under trainers that understands `model` and `data`."""
+    name: str = ""
+    """The configuration's name, for logs and checkpoints."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """The family's model configuration, as a table."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """The family's data configuration, as a table."""
+    train: TrainConfig
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise ConfigError(f"family {self.family!r}", where=self.name, remedy=f"one of {', '.join(FAMILIES)}")
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return nested tables of plain values, as written into a checkpoint's config.json."""
+        return dataclasses.asdict(self)
+
+
+def config_names() -> list[str]:
+    """Return the names of the configurations that ship, sorted."""
+    folder = resources.files("trainers.configs")
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration of a shipped name or of a TOML path, with `train.lr=1e-4`-like assignments applied."""
+    if name.endswith(".toml"):
+        values = tables.load_toml(name)
+    elif name in config_names():
+        values = tables.load_toml(str(resources.files("trainers.configs") / f"{name}.toml"))
+    else:
+        known = ", ".join(config_names())
+        raise ConfigError(f"no configuration {name!r}", where="--config", remedy=f"a TOML file, or one of {known}")
+    return from_plain(tables.override({"name": name, **values}, assignments), where=name)
+
+
+def from_plain(values: Mapping[str, Any], where: str = "") -> RunConfig:
+    """Build a RunConfig from nested tables; unknown keys of `train` are errors, `model` and `data` are the family's."""
+    return tables.build(RunConfig, values, where)

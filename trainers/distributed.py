@@ -1,0 +1,142 @@
+"""Several ranks: starting from torchrun's environment, gathering with gradient, averaging gradients."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+BUCKET_BYTES = 64 << 20
+
+
+@contextlib.contextmanager
+def session(device: str | None = None) -> Iterator[torch.device]:
+    """Yield this rank's device; under torchrun the process group lives as long as the block.
+
+    The backend is nccl on CUDA, else gloo. Without RANK in the environment there is one rank and no group.
+    """
+    chosen = pick_device(device)
+    if "RANK" not in os.environ or dist.is_initialized():
+        yield chosen
+        return
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield chosen
+    finally:
+        dist.destroy_process_group()
+
+
+def pick_device(device: str | None = None) -> torch.device:
+    """Return the named device, else this rank's CUDA device, else the CPU."""
+    if device is not None:
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def rank() -> int:
+    """Return this process's rank; 0 outside a process group."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Return the number of ranks; 1 outside a process group."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def barrier() -> None:
+    """Wait for all ranks."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+class _AllGather(torch.autograd.Function):
+    """All-gather along dimension 0 whose backward *sums* over ranks: every rank's loss depends on every slice."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        ctx.rows = tensor.shape[0]
+        gathered = tensor.new_empty((world_size() * tensor.shape[0], *tensor.shape[1:]))
+        dist.all_gather_single(gathered, tensor.contiguous())
+        return gathered
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[rank() * ctx.rows : (rank() + 1) * ctx.rows]
+
+
+def all_gather(tensor: Tensor) -> Tensor:
+    """Return the ranks' tensors stacked in rank order, (B, ...) -> (W * B, ...); gradients flow to every rank."""
+    return tensor if world_size() == 1 else _AllGather.apply(tensor)
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Return the mean of a tensor over ranks, without gradient."""
+    if world_size() == 1:
+        return values
+    total = values.detach().clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
+def same_on_all_ranks(value: int) -> bool:
+    """Say whether every rank has the same number."""
+    if world_size() == 1:
+        return True
+    ends = torch.tensor([value, -value], device=_group_device())
+    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
+    return int(ends[0]) == -int(ends[1])
+
+
+def _group_device() -> torch.device:
+    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
+
+
+def broadcast_model(model: nn.Module) -> None:
+    """Give every rank the parameters and buffers of rank 0."""
+    if world_size() > 1:
+        for tensor in (*model.parameters(), *model.buffers()):
+            dist.broadcast(tensor.data, src=0)
+
+
+def average_gradients(parameters: list[nn.Parameter]) -> None:
+    """Replace gradients by their means over ranks, in buckets; a gradient that no rank has stays absent.
+
+    Done once a step, after all of the step's losses: any number of backward passes, in any order, is exact.
+    """
+    if world_size() == 1:
+        return
+    device = parameters[0].device
+    present = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.uint8, device=device)
+    dist.all_reduce(present, op=dist.ReduceOp.MAX)
+    chosen = [parameter for parameter, flag in zip(parameters, present.tolist(), strict=True) if flag]
+    for bucket in _buckets(chosen):
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
+        flat = torch.cat([grad.reshape(-1) for grad in grads])
+        dist.all_reduce(flat)
+        flat /= world_size()
+        pieces = flat.split([grad.numel() for grad in grads])
+        for parameter, grad, piece in zip(bucket, grads, pieces, strict=True):
+            parameter.grad = grad.copy_(piece.view_as(grad))
+
+
+def _buckets(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Group parameters of one type, up to BUCKET_BYTES a group, in order."""
+    bucket: list[nn.Parameter] = []
+    size = 0
+    for parameter in parameters:
+        if bucket and (size + parameter.nbytes > BUCKET_BYTES or parameter.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(parameter)
+        size += parameter.nbytes
+    if bucket:
+        yield bucket

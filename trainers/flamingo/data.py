@@ -1,0 +1,153 @@
+"""Pages and pairs as Flamingo's sequences: tags, windows, phi, images of one square (arXiv 2204.14198, 2.4, A.3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from schemas.errors import ConfigError
+from trainers.flamingo.language_model import BOS, EOS, PAD
+from trainers.stream.decoding import decode_near, pad_to_square
+from trainers.stream.samples import InterleavedSample, PairSample, Sample
+
+IMAGE_TAG = "<image>"
+"""Plain text, no new token (section 2.4)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What training asks of the data."""
+
+    tokens: int = 256
+    """Tokens of a window of a page."""
+    pair_tokens: int = 32
+    images: int = 5
+    """Images of a window; later ones are dropped."""
+    size: int = 320
+    """Side of the square that an image is padded to, in pixels."""
+    next_image: float = 0.5
+    """Probability that a page's tokens see the next image instead of the previous one (A.3.2)."""
+    fill: tuple[int, int, int] = (122, 116, 104)
+    """Colour of the padding: the mean of CLIP's images."""
+    flip: bool = True
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokenizer's ids that sequences are made of."""
+
+    tokenizer: Tokenizer
+    eoc: int
+
+    def ids(self, text: str) -> list[int]:
+        """Return a text's ids, without any mark."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def mark(self, name: str) -> int:
+        """Return the id of <BOS>, <EOS> or <PAD>."""
+        number = self.tokenizer.token_to_id(name)
+        if number is None:
+            raise ConfigError(f"the tokenizer has no {name}", where="language model")
+        return int(number)
+
+
+def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[list[int], dict[int, int]]:
+    """Return a page's ids and, by the place of each tag's first token, the position of its image.
+
+    <BOS>, then texts; <EOC> before every <image> and once at the end, before <EOS>. No blanks round the tags.
+    """
+    ids, tags = [vocabulary.mark(BOS)], {}
+    for position, (text, image) in enumerate(zip(sample.texts, sample.images, strict=True)):
+        if text is not None:
+            ids += vocabulary.ids(text)
+        elif image is not None:
+            ids.append(vocabulary.eoc)
+            tags[len(ids)] = position
+            ids += vocabulary.ids(IMAGE_TAG)
+    return [*ids, vocabulary.eoc, vocabulary.mark(EOS)], tags
+
+
+def make_phi(length: int, tags: list[int], kept: int, *, look_ahead: bool) -> np.ndarray:
+    """Return for each token the image it sees, 1..kept, or 0 (int64).
+
+    `tags` are the places of the window's tags, of which the first `kept` have their image. Looking back, a token
+    sees the last tag at or before it (a tag sees its own image); looking ahead, the first tag after it or its own,
+    and behind the last tag none. What would be an image that was dropped is 0.
+    """
+    places = np.arange(length)
+    if look_ahead:
+        number = np.searchsorted(tags, places, side="left") + 1
+        number[number > len(tags)] = 0
+    else:
+        number = np.searchsorted(tags, places, side="right")
+    return np.where(number > kept, 0, number).astype(np.int64)
+
+
+def cut_window(length: int, tokens: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return start and end of a random stretch of `tokens` tokens, or all of a shorter sequence."""
+    if length <= tokens:
+        return 0, length
+    start = int(rng.integers(0, length - tokens + 1))
+    return start, start + tokens
+
+
+@dataclass(frozen=True)
+class FlamingoTransform:
+    """A page or a pair -> images (N, 1, 3, S, S) uint8, tokens, phi and what counts (L,)."""
+
+    vocabulary: Vocabulary
+    config: DataConfig
+    augment: bool = True
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+        """Return one sequence's arrays."""
+        if isinstance(sample, InterleavedSample):
+            return self._page(sample, rng)
+        if isinstance(sample, PairSample):
+            return self._pair(sample.image, sample.text, rng)
+        raise ConfigError("Flamingo trains on interleaved pages and on pairs", where="--data")
+
+    def _page(self, sample: InterleavedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+        ids, tags = page_sequence(sample, self.vocabulary)
+        start, end = cut_window(len(ids), self.config.tokens, rng)
+        inside = [place for place in tags if start <= place < end]
+        kept = inside[: self.config.images]
+        look_ahead = bool(rng.random() < self.config.next_image)
+        phi = make_phi(end - start, [place - start for place in inside], len(kept), look_ahead=look_ahead)
+        images = [sample.images[tags[place]] or b"" for place in kept]
+        return self._arrays(ids[start:end], phi, images, self.config.tokens, self.config.images, rng)
+
+    def _pair(self, image: bytes, text: str, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+        blank = " " if rng.random() < 0.5 else ""
+        ids = pair_ids(blank + text, self.vocabulary)[: self.config.pair_tokens]
+        phi = np.concatenate([[0], np.ones(len(ids) - 1, np.int64)])
+        return self._arrays(ids, phi, [image], self.config.pair_tokens, 1, rng)
+
+    def _arrays(
+        self, ids: list[int], phi: np.ndarray, images: list[bytes], length: int, count: int, rng: np.random.Generator
+    ) -> Mapping[str, np.ndarray]:
+        pad = length - len(ids)
+        pixels = np.zeros((count, 1, 3, self.config.size, self.config.size), np.uint8)
+        for number, data in enumerate(images):
+            pixels[number, 0] = self._image(data, rng)
+        return {
+            "images": pixels,
+            "tokens": np.array(ids + [self.vocabulary.mark(PAD)] * pad, np.int64),
+            "phi": np.concatenate([phi, np.zeros(pad, np.int64)]),
+            "counted": np.arange(length) < len(ids),
+        }
+
+    def _image(self, data: bytes, rng: np.random.Generator) -> np.ndarray:
+        """Return an image padded to a square with the mean colour, (3, S, S) uint8."""
+        size = self.config.size
+        square = pad_to_square(decode_near(data, size), size, self.config.fill)
+        if self.augment and self.config.flip and rng.random() < 0.5:
+            square = square[:, ::-1]
+        return np.ascontiguousarray(square.transpose(2, 0, 1))
+
+
+def pair_ids(text: str, vocabulary: Vocabulary) -> list[int]:
+    """Return <BOS><image>text<EOC><EOS> as ids (A.3.3)."""
+    body = vocabulary.ids(IMAGE_TAG) + vocabulary.ids(text)
+    return [vocabulary.mark(BOS), *body, vocabulary.eoc, vocabulary.mark(EOS)]

@@ -1,0 +1,46 @@
+"""Flamingo's objective (arXiv 2204.14198, equation 2): a weighted sum over datasets, one update a step."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainers.flamingo.model import Flamingo
+from trainers.loop import Loss, StepContext
+
+
+def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the negative log likelihood summed over each sequence, mean over sequences; and its mean a token.
+
+    (B, L, V), (B, L), bool (B, L): a token counts where `counted` says so, and is predicted from those before it.
+    """
+    targets = tokens[:, 1:].masked_fill(~counted[:, 1:], -100)
+    total = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
+    number = (targets != -100).sum().clamp(min=1)
+    return total / len(tokens), total / number
+
+
+def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> Any:
+    """Return the objective over a batch a dataset: name -> tensors. One loss a dataset, weighted, then one update.
+
+    Equation 2 sums over a sequence's tokens. `per_token` divides each dataset's sum by its mean number of counted
+    tokens instead, so that the learning rate does not depend on the length; both are reported.
+    """
+
+    def objective(model: Flamingo, batches: Mapping[str, Mapping[str, Tensor]], context: StepContext) -> Iterator[Loss]:
+        for name, weight in weights.items():
+            batch = batches[name]
+            visual = model.encode_images(batch["images"])
+            logits = model(batch["tokens"], visual, batch["phi"])
+            summed, mean = token_loss(logits, batch["tokens"], batch["counted"])
+            value = weight * (mean if per_token else summed)
+            yield Loss(value, {f"{name}/nats_a_token": mean, f"{name}/nats_a_sequence": summed})
+
+    return objective
+
+
+def gates(model: Flamingo) -> Tensor:
+    """Return tanh of each block's attention gate: how far the language model listens to images."""
+    return torch.stack([block.attention_gate.tanh()[0] for block in model.gated])  # type: ignore[operator]

@@ -1,0 +1,116 @@
+"""Flamingo as a task of the loop: CLIP's image tower and a language model, frozen, over pages and pairs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from schemas import config as tables
+from schemas.errors import ConfigError
+from trainers import checkpoint, registry
+from trainers.config import RunConfig
+from trainers.flamingo import language_model
+from trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
+from trainers.flamingo.model import Flamingo, FlamingoConfig
+from trainers.flamingo.objective import make_objective
+from trainers.registry import Task
+from trainers.stream.dataset import StreamingDataset, Together
+
+TOKENIZER = "tokenizer.json"
+_PARTS = ("vision", "language")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VisionConfig:
+    """The frozen vision encoder: the image tower of a CLIP."""
+
+    config: str
+    """A configuration of trainers/configs: the tower's shape."""
+    checkpoint: str | None = None
+    """A run or checkpoint of that configuration; none: fresh weights (for counting)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanguageConfig:
+    """The frozen language model."""
+
+    weights: str | None = language_model.BUNDLED
+    """`bundled`, or a folder that trainers.flamingo.pretrain wrote; none: fresh weights of `shape`."""
+    shape: language_model.LanguageModelConfig | None = None
+
+
+def parts(config: RunConfig) -> tuple[FlamingoConfig, VisionConfig, LanguageConfig]:
+    """Return the three configurations of a run's model table."""
+    shape = {name: value for name, value in config.model.items() if name not in _PARTS}
+    return (
+        tables.build(FlamingoConfig, shape, where=config.name),
+        tables.build(VisionConfig, config.model.get("vision", {}), where=config.name),
+        tables.build(LanguageConfig, config.model.get("language", {}), where=config.name),
+    )
+
+
+def build_model(config: RunConfig) -> nn.Module:
+    """Return the model; the frozen parts have their shapes, and their weights where the configuration names some."""
+    shape, vision, language = parts(config)
+    if vision.checkpoint is not None and torch.empty(0).device.type != "meta":
+        clip, _ = registry.load_model(vision.checkpoint)
+    else:
+        clip = registry.build_model(load_vision_config(vision))
+    if language.shape is not None:
+        text: nn.Module = language_model.LanguageModel(language.shape)
+    else:
+        text = language_model.load(language.weights or language_model.BUNDLED)[0]
+    return Flamingo(shape, clip.image, text)  # type: ignore[arg-type]
+
+
+def load_vision_config(vision: VisionConfig) -> RunConfig:
+    """Return the CLIP configuration of the vision encoder."""
+    from trainers.config import load_config
+
+    return load_config(vision.config)
+
+
+def vocabulary_of(config: RunConfig) -> Vocabulary:
+    """Return the language model's tokenizer with <EOC> behind it."""
+    _, _, language = parts(config)
+    model, tokenizer = language_model.load(language.weights or language_model.BUNDLED)
+    return Vocabulary(tokenizer, model.vocab_size)
+
+
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task:
+    """Return model, objective and one stream a dataset; a dataset's weight is its lambda (equation 2)."""
+    _, vision, _ = parts(config)
+    if vision.checkpoint is None:
+        raise ConfigError(
+            "no vision encoder", where=config.name, remedy="--set model.vision.checkpoint=RUN, a run of loom train clip"
+        )
+    vocabulary = vocabulary_of(config)
+    transform = FlamingoTransform(vocabulary, data_config(config))
+    streams = {
+        name: StreamingDataset(path, rng_seed=config.train.rng_seed + number).batches(
+            config.train.batch_size, transform=transform
+        )
+        for number, (name, (path, _)) in enumerate(datasets.items())
+    }
+    return Task(
+        model=build_model(config),
+        objective=make_objective({name: weight for name, (_, weight) in datasets.items()}),
+        stream=Together(streams),
+        attachments={TOKENIZER: vocabulary.tokenizer.to_str().encode()},
+    )
+
+
+def data_config(config: RunConfig) -> DataConfig:
+    """Return what the run asks of the data."""
+    return tables.build(DataConfig, config.data, where=config.name)
+
+
+def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:
+    """Return the transform of a checkpoint, without augmentation."""
+    tokenizer = Tokenizer.from_str(checkpoint.read_attachment(checkpoint.find(path), TOKENIZER).decode())
+    _, _, language = parts(config)
+    size: Any = language.shape.vocab_size if language.shape else tokenizer.get_vocab_size()
+    return FlamingoTransform(Vocabulary(tokenizer, size), data_config(config), augment=False)

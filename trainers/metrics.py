@@ -1,0 +1,109 @@
+"""What training reports: means between two reports, the split of time, and a JSON line a report."""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from schemas import storage
+from trainers import distributed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepReport:
+    """The state of training after `step` updates; means are over the steps since the last report and over ranks."""
+
+    step: int
+    steps: int
+    """Of the whole run."""
+    loss: float
+    grad_norm: float
+    """Before clipping."""
+    lr: float
+    samples: int
+    """Of all ranks, since the last report."""
+    samples_per_second: float
+    """Of all ranks, since the last report."""
+    seconds: dict[str, float]
+    """Seconds a step by part: data, compute (forward and backward), update."""
+    metrics: dict[str, float]
+    """What the objective measured."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return one flat table for a JSON line: seconds as seconds/NAME, metrics under their own names."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in ("step", "loss", "grad_norm", "lr", "samples")}
+        plain["samples_per_second"] = self.samples_per_second
+        plain |= {f"seconds/{name}": value for name, value in self.seconds.items()}
+        return plain | self.metrics
+
+
+class Meter:
+    """Means of named values since the last `read`; tensors stay on their device until then."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, float | Tensor]) -> None:
+        """Add one value a name."""
+        for name, value in values.items():
+            tensor = torch.as_tensor(value).detach().double().reshape(())
+            self._sums[name] = self._sums[name] + tensor if name in self._sums else tensor
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def read(self) -> dict[str, float]:
+        """Return the means over steps and ranks (all ranks must have the same names), and begin again."""
+        names = sorted(self._sums)
+        if not names:
+            return {}
+        device = max((self._sums[name].device for name in names), key=lambda d: d.type != "cpu")
+        means = torch.stack([self._sums[name].to(device) / self._counts[name] for name in names])
+        self._sums.clear()
+        self._counts.clear()
+        return dict(zip(names, distributed.mean_over_ranks(means).tolist(), strict=True))
+
+
+class Stopwatch:
+    """Seconds by part since the last `read`."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._begin = time.perf_counter()
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the block's time under a name."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begin
+
+    def read(self) -> tuple[float, dict[str, float]]:
+        """Return the seconds in all and by part, and begin again."""
+        now = time.perf_counter()
+        total, parts = now - self._begin, self._seconds
+        self._begin, self._seconds = now, {}
+        return total, parts
+
+
+class MetricsLog:
+    """A file of JSON lines, one a report, on this machine; a resumed run drops the lines after its first step."""
+
+    def __init__(self, path: str, *, resumed_at: int = 0) -> None:
+        self._path = path
+        lines = storage.read_bytes(path).decode().splitlines() if storage.exists(path) else []
+        kept = [line for line in lines if json.loads(line)["step"] <= resumed_at]
+        storage.write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
+
+    def write(self, report: StepReport) -> None:
+        """Append a report; a value that is not finite becomes null, since JSON knows none."""
+        plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in report.to_plain().items()}
+        with open(self._path, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(plain) + "\n")

@@ -1,0 +1,118 @@
+"""One training run from its configuration to its folder: what `loom train` calls, alone or under torchrun."""
+
+import json
+from collections.abc import Callable, Sequence
+
+import torch
+
+from schemas import storage
+from schemas.errors import ConfigError
+from trainers import distributed, registry
+from trainers.checkpoint import Checkpointer
+from trainers.config import RunConfig
+from trainers.loop import Stream, TrainResult, train
+from trainers.metrics import MetricsLog, StepReport
+
+
+def run(
+    family: str,
+    config: RunConfig,
+    data: Sequence[str],
+    out: str,
+    *,
+    device: str | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
+) -> TrainResult:
+    """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
+
+    `data` are DATASET, NAME=DATASET or NAME=DATASET:WEIGHT. `out` gets checkpoints/, metrics.jsonl and result.json.
+    Under torchrun every rank calls this; rank 0 writes.
+    """
+    if config.family != family:
+        raise ConfigError(f"{config.name} configures {config.family}, not {family}", where="--config")
+    with distributed.session(device) as place:
+        torch.manual_seed(config.train.rng_seed)
+        task = registry.build_task(config, parse_datasets(data))
+        checkpointer = Checkpointer(
+            storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
+        )
+        result = train(
+            task.model.to(place),
+            task.objective,
+            task.stream,
+            config.train,
+            checkpoint=checkpointer,
+            evaluate=task.evaluate,
+            on_step=_reporter(out, checkpointer, on_step),
+        )
+        if distributed.rank() == 0:
+            _write_result(out, result, skipped_samples(task.stream))
+        return result
+
+
+def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Return name -> (path, weight) of DATASET, NAME=DATASET and NAME=DATASET:WEIGHT; the weight is 1 by default.
+
+    A dataset without a name is called after its folder.
+    """
+    datasets: dict[str, tuple[str, float]] = {}
+    for text in data:
+        name, equals, place = text.rpartition("=") if text.count("=") == 1 else ("", "", text)
+        path, colon, weight = place.rpartition(":")
+        if not colon or not _is_number(weight):
+            path, weight = place, "1"
+        name = name if equals else path.rstrip("/").rsplit("/", 1)[-1]
+        if not path or not name or float(weight) <= 0:
+            raise ConfigError(f"{text!r} is not NAME=DATASET:WEIGHT", where="--data", remedy="weights are above 0")
+        if name in datasets:
+            raise ConfigError(f"two datasets are called {name!r}", where="--data", remedy="name them: NAME=DATASET")
+        datasets[name] = (path, float(weight))
+    if not datasets:
+        raise ConfigError("no dataset", where="--data", remedy="--data DATASET")
+    return datasets
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _reporter(
+    out: str, checkpointer: Checkpointer, on_step: Callable[[StepReport], None] | None
+) -> Callable[[StepReport], None] | None:
+    """Return what rank 0 does with a report: a line of metrics.jsonl, then the caller's own."""
+    if distributed.rank() != 0:
+        return on_step
+    latest = checkpointer.latest()
+    resumed_at = int(latest[-8:]) if latest else 0
+    log = MetricsLog(storage.join(out, "metrics.jsonl"), resumed_at=resumed_at) if storage.is_local(out) else None
+
+    def report(step: StepReport) -> None:
+        if log is not None:
+            log.write(step)
+        if on_step is not None:
+            on_step(step)
+
+    return report
+
+
+def skipped_samples(stream: Stream) -> list[str]:
+    """Return what this rank's stream could not read or decode, a line each; of several streams, of all."""
+    parts = getattr(stream, "streams", {"": stream})
+    return [line for part in parts.values() for line in getattr(part, "skipped", ())]
+
+
+def _write_result(out: str, result: TrainResult, skipped: list[str]) -> None:
+    plain = {
+        "steps": result.steps,
+        "resumed_at": result.resumed_at,
+        "seconds": round(result.seconds, 3),
+        "evaluation": result.evaluation,
+        "checkpoint": result.checkpoint,
+        "skipped": {"samples": len(skipped), "first": skipped[:20]},
+        "report": None if result.report is None else result.report.to_plain(),
+    }
+    storage.write_bytes(storage.join(out, "result.json"), (json.dumps(plain, indent=1) + "\n").encode())

@@ -1,0 +1,179 @@
+"""Regions and captions as ViLBERT's tensors: WordPiece tokens, masking, locations, the IMG region (section 3.1)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from schemas.errors import ConfigError
+from trainers.stream.samples import RegionsSample, Sample
+from trainers.vilbert.objective import IGNORE
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What training asks of the data."""
+
+    tokens: int = 36
+    """Tokens a caption, [CLS] and [SEP] included; longer ones are cut."""
+    regions: int = 36
+    """Regions an image, besides IMG."""
+    mask: float = 0.15
+    """Share of words and of regions that are masked, independently."""
+    leak_iou: float | None = None
+    """Zero the features of regions that overlap a zeroed one by more than this too, as 12-in-1 does with 0.4."""
+    vocab_size: int = 30_522
+    """Of a vocabulary that is trained on the captions; unused with `vocabulary`."""
+    vocabulary: str | None = None
+    """Path of a BERT vocab.txt."""
+    split: str | None = None
+    """Train on the samples of this split only; none: on all."""
+    evaluate: str | None = None
+    """Split whose captions rank its images in evaluations; none: not evaluated."""
+    evaluate_limit: int = 100
+    """Samples of an evaluation, at most: each caption is scored with each image."""
+
+
+def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Return a lower-casing WordPiece tokenizer: special tokens, single characters, then the most frequent words.
+
+    Equal captions give an equal vocabulary in any order. The library's own trainer does not: it numbers characters in
+    the order of a hash table, anew each time, so that a resumed run would not know its own tokens.
+    """
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words: Counter[str] = Counter()
+    for caption in captions:
+        words.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption)))
+    letters = Counter(letter for word in words for letter in word)
+    frequent = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
+    alphabet = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
+    pieces = [*SPECIAL, *(piece for letter in alphabet for piece in (letter, f"##{letter}")), *frequent]
+    vocabulary = {piece: number for number, piece in enumerate(list(dict.fromkeys(pieces))[:vocab_size])}
+    return _finish(Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")))  # noqa: S106
+
+
+def read_vocabulary(path: str) -> Tokenizer:
+    """Return BERT's uncased tokenizer over a vocab.txt."""
+    return _finish(Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]")))  # noqa: S106
+
+
+def _finish(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    sep, cls = token_id(tokenizer, "[SEP]"), token_id(tokenizer, "[CLS]")
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def token_id(tokenizer: Tokenizer, name: str) -> int:
+    """Return a special token's id; a vocabulary without it is an error."""
+    number = tokenizer.token_to_id(name)
+    if number is None:
+        raise ConfigError(f"the vocabulary lacks {name}", where="data.vocabulary")
+    return int(number)
+
+
+def encode(tokenizer: Tokenizer, text: str, length: int) -> np.ndarray:
+    """Return a caption's token ids, int64 (length,), padded with [PAD]; a long one keeps its [SEP]."""
+    ids = tokenizer.encode(text).ids
+    if len(ids) > length:
+        ids = [*ids[: length - 1], ids[-1]]
+    return np.array(ids + [token_id(tokenizer, "[PAD]")] * (length - len(ids)), np.int64)
+
+
+def mask_words(
+    ids: np.ndarray, tokenizer: Tokenizer, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return masked ids and labels (-1 where not masked): of `share` 80 % [MASK], 10 % any word, 10 % unchanged."""
+    special = np.isin(ids, [token_id(tokenizer, name) for name in ("[PAD]", "[CLS]", "[SEP]")])
+    chosen = (rng.random(len(ids)) < share) & ~special
+    draw = rng.random(len(ids))
+    words = rng.integers(0, tokenizer.get_vocab_size(), len(ids))
+    masked = np.where(draw < 0.8, token_id(tokenizer, "[MASK]"), np.where(draw < 0.9, words, ids))
+    return np.where(chosen, masked, ids), np.where(chosen, ids, IGNORE)
+
+
+def locations(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return x1/W, y1/H, x2/W, y2/H and the share of the area: (n, 4) in pixels -> (n, 5)."""
+    scaled = boxes / np.array([width, height, width, height], np.float32)
+    area = (scaled[:, 2] - scaled[:, 0]) * (scaled[:, 3] - scaled[:, 1])
+    return np.concatenate([scaled, area[:, None]], axis=1).astype(np.float32)
+
+
+def overlaps(boxes: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of each box with each, (n, 4) -> (n, n)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return np.asarray(common / np.maximum(areas[:, None] + areas[None, :] - common, 1e-6))
+
+
+def mask_regions(
+    boxes: np.ndarray, share: float, leak_iou: float | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which regions are to be predicted and whose features are zeroed, (n, 4) -> bool (n,), bool (n,).
+
+    Of `share` 90 % are zeroed and 10 % stay as they are; their boxes are kept either way.
+    """
+    chosen = rng.random(len(boxes)) < share
+    zeroed = chosen & (rng.random(len(boxes)) < 0.9)
+    if leak_iou is not None:
+        zeroed = zeroed | (overlaps(boxes)[zeroed] > leak_iou).any(axis=0)
+    return chosen, zeroed
+
+
+def region_arrays(sample: RegionsSample, config: DataConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return an image's arrays, IMG first, padded: features, locations, region_mask, masked_regions, class_probs.
+
+    IMG is the mean of the masked features over the number of boxes: zeros count, padding does not.
+    """
+    limit, count = config.regions, min(len(sample.boxes), config.regions)
+    boxes, own = sample.boxes[:count], sample.features[:count].astype(np.float32)
+    described = sample.info["regions"]
+    chosen, zeroed = mask_regions(boxes, config.mask, config.leak_iou, rng)
+    features = np.zeros((limit + 1, own.shape[1]), np.float32)
+    features[1 : count + 1] = np.where(zeroed[:, None], 0, own)
+    features[0] = features[1 : count + 1].sum(0) / max(count, 1)
+    places = np.zeros((limit + 1, 5), np.float32)
+    places[0] = (0, 0, 1, 1, 1)
+    places[1 : count + 1] = locations(boxes, described["image_width"], described["image_height"])
+    masked = np.zeros(limit, bool)
+    masked[:count] = chosen
+    probabilities = np.zeros((limit, sample.class_probs.shape[1]), np.float16)
+    probabilities[:count] = sample.class_probs[:count]
+    return {
+        "features": features.astype(np.float16),
+        "locations": places,
+        "region_mask": np.arange(limit + 1) <= count,
+        "masked_regions": masked,
+        "class_probs": probabilities,
+    }
+
+
+@dataclass(frozen=True)
+class PretrainingTransform:
+    """A regions sample -> one row of each tensor of a batch."""
+
+    tokenizer: Tokenizer
+    config: DataConfig
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+        """Return tokens, labels, masks and region arrays."""
+        if not isinstance(sample, RegionsSample):
+            raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
+        original = encode(self.tokenizer, sample.text, self.config.tokens)
+        tokens, labels = mask_words(original, self.tokenizer, self.config.mask, rng)
+        pad = token_id(self.tokenizer, "[PAD]")
+        return {
+            "original": original,
+            "tokens": tokens,
+            "token_mask": original != pad,
+            "word_labels": labels,
+            **region_arrays(sample, self.config, rng),
+        }

@@ -1,0 +1,52 @@
+"""Caption-based image retrieval without training for it: the pre-trained alignment head ranks images (section 3.2)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainers.clip.evaluation import rank_of, wilson
+from trainers.vilbert.model import ViLBERT
+
+KS = (1, 5, 10)
+
+
+@torch.no_grad()
+def score_all(model: ViLBERT, batch: dict[str, Tensor], images_a_pass: int = 100) -> Tensor:
+    """Return the probability of "aligned" of every caption with every image, (M, N).
+
+    Both streams up to the first connection see nothing of each other and are computed once (section 3.2 does so for
+    the text), the rest for every caption with `images_a_pass` images at a time.
+    """
+    model.eval()
+    texts, token_mask = model.encode_text(batch["original"], batch["token_mask"]), batch["token_mask"]
+    region_mask = batch["region_mask"]
+    images = model.encode_image(batch["features"].float(), batch["locations"], region_mask)
+    rows = []
+    for text, mask in zip(texts, token_mask, strict=True):
+        scores = []
+        for start in range(0, len(images), images_a_pass):
+            part = slice(start, start + images_a_pass)
+            count = len(images[part])
+            outputs = model.join(text.expand(count, -1, -1), mask.expand(count, -1), images[part], region_mask[part])
+            scores.append(outputs.alignment.softmax(1)[:, 0])
+        rows.append(torch.cat(scores))
+    return torch.stack(rows)
+
+
+def retrieval(scores: Tensor, ks: Sequence[int] = KS) -> Iterator[tuple[str, float]]:
+    """Yield R@k of captions (M, N) whose image has their number, chance, and R@1's 95 % interval."""
+    ranks = rank_of(scores, torch.eye(len(scores), dtype=torch.bool))
+    for k in ks:
+        yield f"r{k}", float((ranks < k).float().mean())
+    low, high = wilson(int((ranks < 1).sum()), len(ranks))
+    yield "r1_low", low
+    yield "r1_high", high
+    yield "chance", 1 / scores.shape[1]
+    yield "n", float(len(scores))
+
+
+def evaluate_batch(model: ViLBERT, batch: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield the retrieval figures of one batch of pairs, each caption against all its images."""
+    yield from retrieval(score_all(model, batch))

@@ -1,0 +1,325 @@
+"""ViLBERT: a text stream and a visual stream that exchange attention in connection layers (arXiv 1908.02265).
+
+Shapes: B batch, T tokens, R regions with IMG first, H text width, V visual width, C region classes. Order of layers
+with the published ids: t0..t5, c0, v0, t6, c1, v1, ... c5, v5, t11 (a connection comes before the layers of its ids).
+The q_dense layers that the public code allocates in each connection and never uses (11,020,800 weights) are left out.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from schemas.errors import ConfigError
+
+LAYER_NORM_EPS = 1e-12
+MASKED = -10_000.0
+"""Added to the attention scores of padding."""
+FROM_BERT = ("text_embeddings.", "text_layers.", "word_transform.", "word_bias")
+"""How the names of parameters begin that a BERT can give."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ViLBERTConfig:
+    """Widths and depths; the defaults are vilbert-base (BERT-base beside a visual stream of six layers)."""
+
+    vocab_size: int = 30_522
+    max_tokens: int = 512
+    """Positions of the text stream."""
+    hidden: int = 768
+    layers: int = 12
+    heads: int = 12
+    ffw: int = 3072
+    feature_width: int = 2048
+    """Of a region's feature: belongs to the dataset."""
+    class_count: int = 1601
+    """Region classes, background included: belongs to the dataset."""
+    v_hidden: int = 1024
+    v_layers: int = 6
+    v_heads: int = 8
+    v_ffw: int = 1024
+    co_hidden: int = 1024
+    """Width of queries, keys and values in a connection, and of the pooled outputs."""
+    co_heads: int = 8
+    v_connections: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    """Visual layer before which each connection stands."""
+    t_connections: tuple[int, ...] = (6, 7, 8, 9, 10, 11)
+    """Text layer before which each connection stands."""
+    dropout: float = 0.1
+    init_std: float = 0.02
+    """Of the normal that weights are drawn from: BERT's; a narrow model learns nothing for long from so small ones."""
+    init: str | None = None
+    """Path of a BERT (.safetensors, transformers' layout) that the text stream begins from."""
+    init_lr_factor: float = 1.0
+    """Factor of the learning rate of what `init` gave; the public code trains it at 0.1."""
+
+    def __post_init__(self) -> None:
+        if len(self.v_connections) != len(self.t_connections):
+            raise ConfigError("v_connections and t_connections differ in length", where="model")
+        for name, ids, layers in (
+            ("t_connections", self.t_connections, self.layers),
+            ("v_connections", self.v_connections, self.v_layers),
+        ):
+            if list(ids) != sorted(ids) or any(not 0 <= number <= layers for number in ids):
+                raise ConfigError(f"{name} {list(ids)}", where="model", remedy=f"rising, from 0 to {layers}")
+        for name, width, heads in (
+            ("hidden", self.hidden, self.heads),
+            ("v_hidden", self.v_hidden, self.v_heads),
+            ("co_hidden", self.co_hidden, self.co_heads),
+        ):
+            if width % heads:
+                raise ConfigError(f"{name} {width} is no multiple of its {heads} heads", where="model")
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor, dropout: float) -> Tensor:
+    """Return multi-head attention: (B, Q, W), (B, K, W), (B, K, W), additive mask (B, 1, 1, K) -> (B, Q, W)."""
+
+    def split(tensor: Tensor) -> Tensor:
+        return tensor.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+    mixed = F.scaled_dot_product_attention(split(query), split(key), split(value), attn_mask=mask, dropout_p=dropout)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+class Residual(nn.Module):
+    """A projection back to the stream's width, dropout, residual and post-layer norm."""
+
+    def __init__(self, inner: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inner, width)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inner: Tensor, stream: Tensor) -> Tensor:
+        return self.norm(stream + self.dropout(self.dense(inner)))
+
+
+class FeedForward(nn.Module):
+    """BERT's feed-forward block, (B, N, W) -> (B, N, W)."""
+
+    def __init__(self, width: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.intermediate = nn.Linear(width, inner)
+        self.output = Residual(inner, width, dropout)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        return self.output(F.gelu(self.intermediate(stream)), stream)
+
+
+class StreamLayer(nn.Module):
+    """A BERT layer: self-attention, then feed-forward, each with residual and post-layer norm."""
+
+    def __init__(self, width: int, heads: int, ffw: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.output = Residual(width, width, dropout)
+        self.ffw = FeedForward(width, ffw, dropout)
+
+    def forward(self, stream: Tensor, mask: Tensor) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        mixed = attention(self.query(stream), self.key(stream), self.value(stream), self.heads, mask, dropout)
+        return self.ffw(self.output(mixed, stream))
+
+
+class Connection(nn.Module):
+    """A co-attention layer (section 2.2): each stream's queries attend over the other's keys and values."""
+
+    def __init__(self, config: ViLBERTConfig) -> None:
+        super().__init__()
+        self.heads, self.dropout = config.co_heads, config.dropout
+        width = config.co_hidden
+        self.v_query, self.v_key, self.v_value = (nn.Linear(config.v_hidden, width) for _ in range(3))
+        self.t_query, self.t_key, self.t_value = (nn.Linear(config.hidden, width) for _ in range(3))
+        self.v_output = Residual(width, config.v_hidden, config.dropout)
+        self.t_output = Residual(width, config.hidden, config.dropout)
+        self.v_ffw = FeedForward(config.v_hidden, config.v_ffw, config.dropout)
+        self.t_ffw = FeedForward(config.hidden, config.ffw, config.dropout)
+
+    def forward(self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor) -> tuple[Tensor, Tensor]:
+        dropout = self.dropout if self.training else 0.0
+        to_text = attention(self.t_query(text), self.v_key(image), self.v_value(image), self.heads, image_mask, dropout)
+        to_image = attention(self.v_query(image), self.t_key(text), self.t_value(text), self.heads, text_mask, dropout)
+        return self.t_ffw(self.t_output(to_text, text)), self.v_ffw(self.v_output(to_image, image))
+
+
+class TextEmbeddings(nn.Module):
+    """Token + position + segment 0, layer norm."""
+
+    def __init__(self, config: ViLBERTConfig) -> None:
+        super().__init__()
+        self.token = nn.Embedding(config.vocab_size, config.hidden)
+        self.position = nn.Embedding(config.max_tokens, config.hidden)
+        self.segment = nn.Embedding(2, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden, eps=LAYER_NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        embedded = self.token(tokens) + self.position(positions) + self.segment.weight[0]
+        return self.dropout(self.norm(embedded))
+
+
+class RegionEmbeddings(nn.Module):
+    """LN(W_f feature + W_l location); location = x1/W, y1/H, x2/W, y2/H, area share."""
+
+    def __init__(self, config: ViLBERTConfig) -> None:
+        super().__init__()
+        self.feature = nn.Linear(config.feature_width, config.v_hidden)
+        self.location = nn.Linear(5, config.v_hidden)
+        self.norm = nn.LayerNorm(config.v_hidden, eps=LAYER_NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, features: Tensor, locations: Tensor) -> Tensor:
+        return self.dropout(self.norm(self.feature(features) + self.location(locations)))
+
+
+class Transform(nn.Module):
+    """A head's hidden layer: linear, GELU, layer norm."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        return self.norm(F.gelu(self.dense(stream)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a forward pass gives: both streams, and the alignment logits (column 0 = aligned)."""
+
+    text: Tensor
+    """(B, T, H)"""
+    image: Tensor
+    """(B, R, V)"""
+    alignment: Tensor
+    """(B, 2)"""
+
+
+def additive(mask: Tensor) -> Tensor:
+    """Return (B, 1, 1, N) to add to attention scores: 0 where the mask is true, -10,000 elsewhere."""
+    return torch.where(mask, 0.0, MASKED)[:, None, None, :]
+
+
+class ViLBERT(nn.Module):
+    """The pre-training model: two streams, connections, and the three heads."""
+
+    def __init__(self, config: ViLBERTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text_embeddings = TextEmbeddings(config)
+        self.region_embeddings = RegionEmbeddings(config)
+        self.text_layers = nn.ModuleList(
+            StreamLayer(config.hidden, config.heads, config.ffw, config.dropout) for _ in range(config.layers)
+        )
+        self.image_layers = nn.ModuleList(
+            StreamLayer(config.v_hidden, config.v_heads, config.v_ffw, config.dropout) for _ in range(config.v_layers)
+        )
+        self.connections = nn.ModuleList(Connection(config) for _ in config.v_connections)
+        self.text_pooler = nn.Linear(config.hidden, config.co_hidden)
+        self.image_pooler = nn.Linear(config.v_hidden, config.co_hidden)
+        self.pooled_dropout = nn.Dropout(config.dropout)
+        self.word_transform = Transform(config.hidden)
+        self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.region_transform = Transform(config.v_hidden)
+        self.region_decoder = nn.Linear(config.v_hidden, config.class_count)
+        self.alignment = nn.Linear(config.co_hidden, 2)
+        self.apply(partial(_initialise, std=config.init_std))
+
+    def no_decay(self) -> Collection[str]:
+        """Return the parameters without weight decay besides those of one dimension: none."""
+        return ()
+
+    def lr_factor(self, name: str) -> float:
+        """Return a parameter's factor of the learning rate: smaller for what a BERT gave, where so configured."""
+        given = self.config.init is not None and name.startswith(FROM_BERT)
+        return self.config.init_lr_factor if given else 1.0
+
+    def part_of(self, name: str) -> str:
+        """Return the part that a parameter is counted under."""
+        return "heads" if name.startswith(("word_", "region_transform", "region_decoder", "alignment")) else "streams"
+
+    def encode_text(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the text stream up to the first connection, (B, T) -> (B, T, H): it sees no image yet."""
+        stream = self.text_embeddings(tokens)
+        for layer in self.text_layers[: self._first_connection()]:
+            stream = layer(stream, additive(mask))
+        return stream
+
+    def encode_image(self, features: Tensor, locations: Tensor, mask: Tensor) -> Tensor:
+        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V): it sees no text yet."""
+        stream = self.region_embeddings(features, locations)
+        for layer in self.image_layers[: self._first_image_layers()]:
+            stream = layer(stream, additive(mask))
+        return stream
+
+    def _first_connection(self) -> int:
+        return self.config.t_connections[0] if self.config.t_connections else self.config.layers
+
+    def _first_image_layers(self) -> int:
+        return self.config.v_connections[0] if self.config.v_connections else self.config.v_layers
+
+    def forward(
+        self, tokens: Tensor, token_mask: Tensor, features: Tensor, locations: Tensor, region_mask: Tensor
+    ) -> Outputs:
+        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool."""
+        text = self.encode_text(tokens, token_mask)
+        image = self.encode_image(features, locations, region_mask)
+        return self.join(text, token_mask, image, region_mask)
+
+    def join(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> Outputs:
+        """Run both streams from the first connection on, over what `encode_text` and `encode_image` gave."""
+        text_mask, image_mask = additive(token_mask), additive(region_mask)
+        t, v = self._first_connection(), self._first_image_layers()
+        for number, connection in enumerate(self.connections):
+            text, image, t, v = self._advance(text, text_mask, image, image_mask, t, v, number)
+            text, image = connection(text, text_mask, image, image_mask)
+        for layer in self.text_layers[t:]:
+            text = layer(text, text_mask)
+        for layer in self.image_layers[v:]:
+            image = layer(image, image_mask)
+        return Outputs(text, image, self._align(text, image))
+
+    def _advance(
+        self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor, t: int, v: int, number: int
+    ) -> tuple[Tensor, Tensor, int, int]:
+        """Run the layers of both streams up to a connection."""
+        for layer in self.text_layers[t : self.config.t_connections[number]]:
+            text = layer(text, text_mask)
+        for layer in self.image_layers[v : self.config.v_connections[number]]:
+            image = layer(image, image_mask)
+        return text, image, self.config.t_connections[number], self.config.v_connections[number]
+
+    def _align(self, text: Tensor, image: Tensor) -> Tensor:
+        """Return the alignment logits of [CLS] and IMG: ReLU poolers, product, linear."""
+        pooled = F.relu(self.text_pooler(text[:, 0])) * F.relu(self.image_pooler(image[:, 0]))
+        return self.alignment(self.pooled_dropout(pooled))
+
+    def predict_words(self, text: Tensor) -> Tensor:
+        """Return vocabulary logits, (N, H) -> (N, vocabulary); the decoder is the token embedding."""
+        return F.linear(self.word_transform(text), self.text_embeddings.token.weight, self.word_bias)
+
+    def predict_regions(self, image: Tensor) -> Tensor:
+        """Return region class logits, (N, V) -> (N, C)."""
+        return self.region_decoder(self.region_transform(image))
+
+
+def _initialise(module: nn.Module, std: float) -> None:
+    """BERT's initialisation: normal, biases 0."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=std)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+
+
+def unused_query_weights(config: ViLBERTConfig) -> int:
+    """Return the weights of the q_dense layers that the public code has and this model leaves out."""
+    width = config.co_hidden
+    return len(config.v_connections) * (
+        width * config.v_hidden + config.v_hidden + width * config.hidden + config.hidden
+    )

@@ -1,0 +1,78 @@
+"""ViLBERT's pre-training losses (arXiv 1908.02265, section 2.2): masked words, masked regions, alignment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainers.loop import Loss, StepContext
+from trainers.vilbert.model import ViLBERT
+
+IGNORE = -1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveConfig:
+    """Which terms count, and where."""
+
+    negatives: float = 0.5
+    """Share of the pairs whose caption is another image's."""
+    masked_on_negatives: bool = False
+    """Compute the masked losses on mismatched pairs too, as the first public code did; 12-in-1 does not."""
+    word_weight: float = 1.0
+    region_weight: float = 1.0
+    alignment_weight: float = 1.0
+
+
+def masked_word_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy over masked tokens, (N, vocabulary), (N,): 0 when there are none."""
+    return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
+
+
+def masked_region_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return KL(detector || prediction), summed over classes, mean over masked regions, (N, C), (N, C)."""
+    return F.kl_div(F.log_softmax(logits, -1), targets, reduction="sum") / max(len(targets), 1)
+
+
+def mismatch(texts: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return for each row the row whose caption it gets, and 0 (aligned) or 1: (B, T) -> (B,), (B,).
+
+    A caption of another image that reads the same is no negative: its row stays aligned.
+    """
+    rows = torch.arange(len(texts), device=texts.device)
+    chosen = torch.rand(len(texts), device=texts.device) < share
+    shift = int(torch.randint(1, max(len(texts), 2), ()))
+    others = (rows + shift) % len(texts)
+    differs = (texts != texts[others]).any(1)
+    replaced = chosen & differs
+    return torch.where(replaced, others, rows), replaced.long()
+
+
+def make_objective(config: ObjectiveConfig) -> Any:
+    """Return the objective: one loss a step, the sum of the three terms."""
+
+    def objective(model: ViLBERT, batch: dict[str, Tensor], context: StepContext) -> Iterator[Loss]:
+        source, label = mismatch(batch["original"], config.negatives)
+        outputs = model(
+            batch["tokens"][source],
+            batch["token_mask"][source],
+            batch["features"].float(),
+            batch["locations"],
+            batch["region_mask"],
+        )
+        counted = torch.ones_like(label, dtype=torch.bool) if config.masked_on_negatives else label == 0
+        words = batch["word_labels"][source]
+        where = (words != IGNORE) & counted[:, None]
+        word = masked_word_loss(model.predict_words(outputs.text[where]), words[where])
+        masked = batch["masked_regions"] & counted[:, None]
+        targets = batch["class_probs"][masked].float()
+        region = masked_region_loss(model.predict_regions(outputs.image[:, 1:][masked]), targets)
+        alignment = F.cross_entropy(outputs.alignment, label)
+        total = config.word_weight * word + config.region_weight * region + config.alignment_weight * alignment
+        accuracy = (outputs.alignment.argmax(1) == label).float().mean()
+        yield Loss(total, {"words": word, "regions": region, "alignment": alignment, "aligned_right": accuracy})
+
+    return objective
