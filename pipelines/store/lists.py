@@ -134,7 +134,7 @@ def _lines(handle: IO[bytes]) -> Iterator[str | None]:
 
 def _open(path: str) -> IO[bytes]:
     """Open a list behind its byte order mark."""
-    handle = io.BufferedReader(storage.open_input(path), 1 << 20)  # type: ignore[arg-type]
+    handle: io.BufferedReader[Any] = io.BufferedReader(storage.open_input(path), 1 << 20)
     if handle.peek(3)[:3] == codecs.BOM_UTF8:
         handle.read(3)
     return handle
