@@ -126,6 +126,7 @@ class Lane:
         row = make_row(url, self.depths.pop(url), outcome)
         self.rows.append(row)
         if isinstance(outcome, Fetched):
+            self.known.add(identity.page_key(outcome.final_url))
             self.keep(outcome)
         Metrics.counter(STAGE, row.outcome).inc()
         following = [link for link in row.links if self.offer(link, row.depth + 1)]
@@ -206,8 +207,10 @@ def follow(outcome: Outcome, url: str) -> tuple[str, ...]:
     kind = next((v for n, v in outcome.headers if n.lower() == "content-type"), "text/html")
     if "html" not in kind.lower():
         return ()
-    host = identity.host_of(url)
-    return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) == host)
+    hosts = {identity.host_of(url), identity.host_of(outcome.final_url)}
+    if len({identity.registered_domain(host) for host in hosts}) > 1:  # another domain is another lane's
+        return ()
+    return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts)
 
 
 def make_row(url: str, depth: int, outcome: Outcome) -> FrontierRow:

@@ -5,6 +5,7 @@ under RLIMIT_AS and RLIMIT_CPU. Pages go over in chunks; when a chunk fails its 
 verdict of a page never depends on its neighbours. The wall clock is a guard against a hang only.
 """
 
+import gc
 import multiprocessing
 import resource
 from collections import deque
@@ -149,8 +150,18 @@ def chunks(items: Iterator[Item], config: PoolConfig) -> Iterator[list[Item]]:
         yield chunk
 
 
+def calm_collector() -> None:
+    """Let Python's cycle collector run a hundred times less often in a process that does nothing but extract.
+
+    A page makes tens of thousands of objects and next to no cycles; looking for them takes a quarter of the time.
+    """
+    gc.freeze()
+    gc.set_threshold(70_000, 20, 20)
+
+
 def _limit(memory: int) -> None:
     """Run in a new worker: bound its address space, unless the system already bounds it lower."""
+    calm_collector()
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))

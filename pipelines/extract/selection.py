@@ -39,6 +39,9 @@ _ICON = re.compile(
 )
 _AVATAR_FOLDER = re.compile(r"gravatar\.com/|/avatars?/", re.IGNORECASE)
 _ICON_FOLDER = re.compile(r"/(icons?|social|logos?|badges?|emojis?)/", re.IGNORECASE)
+_THINGS = frozenset(("arrow", "arrows", "flag", "flags", "star", "stars"))
+"""Signs that a picture may well show."""
+_SIGN_WORDS = 3
 _CONTEXT_CHARS = 60
 """Text that the surroundings of an image must hold before they speak for it."""
 
@@ -170,4 +173,9 @@ def is_icon(candidate: Candidate) -> bool:
     name = path.rsplit("/", 1)[-1]
     if _AVATAR_FOLDER.search(path) or (name.endswith(".svg") and _ICON_FOLDER.search(path)):
         return True
-    return bool(_ICON.search(name) or _ICON.search((image.alt_text or "")[:40]))
+    if _ICON.search(name):
+        return True
+    words = (image.alt_text or "")[:40]
+    sign = _ICON.search(words)
+    # "Star rating" names a sign, "a red star above the harbour" describes a picture.
+    return sign is not None and (sign.group(1).lower() not in _THINGS or len(words.split()) <= _SIGN_WORDS)

@@ -70,7 +70,7 @@ class FetchConfig:
     max_image_bytes: int = 30_000_000
     """Of an image, on the wire and decoded: more is rejected."""
     max_ratio: float = 100.0
-    """A body over its cap that grew by more than this in decoding is rejected as a bomb."""
+    """A body over its cap that grew by more than this in decoding, or is four times over it, is a bomb."""
     max_crawl_delay: float = 30.0
     """A host that asks for a longer delay is rejected."""
     max_retry_after: float = 120.0

@@ -254,8 +254,7 @@ class Crowd:
     def _note(self, item: _Item, outcome: Outcome, now: float) -> None:
         """Tell the breaker how a fetch went, and stop the run when it is our own network that is down."""
         error = outcome.error if isinstance(outcome, Dead) else ""
-        failed = error in HOST or (isinstance(outcome, Fetched) and outcome.status in SERVER_FAILURES)
-        self._hosts.report(item.host, failed=failed, now=now)
+        self._hosts.report(item.host, failed=error in HOST or _server_failed(outcome), now=now)
         if isinstance(outcome, Fetched):
             self._down_count = 0
             self._down.clear()
@@ -304,6 +303,13 @@ class Crowd:
             return False
         self._turns.pause(item.domain, now + (back_off(item.attempt, self._jitter) if wait is None else wait))
         return True
+
+
+def _server_failed(outcome: Outcome) -> bool:
+    """Say whether an answer is a failure of its host; one that says when to come back is none."""
+    if not isinstance(outcome, Fetched) or outcome.status not in SERVER_FAILURES:
+        return False
+    return outcome.header("retry-after") is None
 
 
 def fetch_all(

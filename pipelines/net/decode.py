@@ -9,6 +9,8 @@ import zstandard
 
 MAX_LAYERS = 3
 """Codings over one another; more is an attack."""
+BOMB_CAPS = 4
+"""A page somewhat over its cap is cut; one over this many caps is an attack."""
 _WINDOW = 1 << 23
 """Bytes; RFC 9659 lets a zstd response ask for no larger window than 8 MB."""
 _BROTLI_STEP = 1 << 16
@@ -48,6 +50,11 @@ def decode(wire: bytes, encodings: str, cap: int) -> Decoded:
         layer = _decode_layer(body, name, cap)
         body, cut, partial = layer.body, cut or layer.cut, partial or layer.partial
     return Decoded(body[:cap], cut or len(body) > cap, partial) if names else Decoded(body)
+
+
+def is_bomb(wire: bytes, encodings: str, cap: int, ratio: float) -> bool:
+    """Say whether a body that is over its cap is a bomb: four times over it, or `ratio` times what came in."""
+    return decode(wire, encodings, int(min(BOMB_CAPS * cap, max(cap, ratio * len(wire))))).cut
 
 
 def _decode_layer(data: bytes, name: str, cap: int) -> Decoded:

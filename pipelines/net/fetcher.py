@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from pipelines.net.config import FetchConfig, Kind, ignored_proxies
-from pipelines.net.decode import CodingError, decode
+from pipelines.net.decode import CodingError, decode, is_bomb
 from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
 from pipelines.net.fetched import Fetched, Outcome, now
 from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
@@ -74,15 +74,15 @@ class Fetcher:
     def is_allowed_host(self, url: str) -> bool:
         """Say whether a URL's host is known, without asking the network, to be an address that was allowed."""
         host = urlsplit(url).hostname or ""
-        if is_local_name(host):
-            addresses = ["127.0.0.1"]
-        elif self._resolver is not None and not _is_literal(host):
-            addresses = self._resolver(host)
-        else:
-            addresses = [host]
         try:
+            if is_local_name(host):
+                addresses = ["127.0.0.1"]
+            elif self._resolver is not None and not _is_literal(host):
+                addresses = self._resolver(host)
+            else:
+                addresses = [host]
             return bool(addresses) and all(self.policy.allows(item, port_of(url)) for item in addresses)
-        except ValueError:
+        except (ValueError, OSError):
             return False
 
     async def fetch(
@@ -185,11 +185,10 @@ class Fetcher:
         body = read.wire
         if encoding:
             decoded = decode(read.wire, encoding, cap)
-            ratio = len(decoded.body) / max(1, len(read.wire))
-            if decoded.cut and (ratio > self.config.max_ratio or kind == "image"):
-                bomb = ratio > self.config.max_ratio
-                measured = (ratio, self.config.max_ratio) if bomb else (float(len(decoded.body)), float(cap))
-                return Rejected("decompression_bomb" if bomb else "decoded_too_large", *measured)
+            if decoded.cut and is_bomb(read.wire, encoding, cap, self.config.max_ratio):
+                return Rejected("decompression_bomb", float(len(read.wire)))
+            if decoded.cut and kind == "image":
+                return Rejected("decoded_too_large", float(len(decoded.body)), float(cap))
             body = decoded.body
         headers = tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
         if kind == "image" and 200 <= response.status < 300 and not is_image(body[:ENOUGH]):
@@ -294,8 +293,13 @@ def _request_head(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _response_head(response: aiohttp.ClientResponse) -> bytes:
-    """Return status line and headers as they came."""
+    """Return status line and headers as they came, but for one name.
+
+    Transfer coding is undone in `wire_body`, so its header no longer describes it: it is kept as
+    X-Crawler-Transfer-Encoding, as Common Crawl does, and every reader of a WARC agrees on the payload.
+    """
     version = response.version or aiohttp.HttpVersion11
     status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}"
-    lines = [n + b": " + v for n, v in response.raw_headers]
+    coded = b"transfer-encoding"
+    lines = [(b"X-Crawler-" if n.lower() == coded else b"") + n + b": " + v for n, v in response.raw_headers]
     return b"\r\n".join([status.encode("utf-8", "replace"), *lines, b"", b""])

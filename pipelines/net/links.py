@@ -11,7 +11,6 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 MAX_LINKS = 10_000
 """Of a page; more is an attack or an index that other pages show too."""
 MAX_HREF = 8_192
-_COMMENT = re.compile(rb"<!--.*?-->", re.S)
 _LINK = re.compile(rb"<(?:a|area)\s([^<>]{0,4096})", re.I)
 _IMAGE = re.compile(rb"<(?:img|source)\s([^<>]{0,4096})", re.I)
 _BASE = re.compile(rb"<base\s([^<>]{0,4096})", re.I)
@@ -24,19 +23,32 @@ _SOURCES = tuple(
 
 def links_of(body: bytes, url: str) -> list[str]:
     """Return the absolute http(s) links of a page, without fragments, each once, in order; `base` is honoured."""
-    body = _COMMENT.sub(b"", body)
+    body = _without_comments(body)
     return _absolute((_value(_HREF, match[1]) for match in _LINK.finditer(body)), base_of(body, url))
 
 
 def images_of(body: bytes, url: str) -> list[str]:
     """Return the absolute http(s) image URLs of a page: src, lazy loaders' attributes, the last of a srcset."""
-    body = _COMMENT.sub(b"", body)
+    body = _without_comments(body)
     found = []
     for match in _IMAGE.finditer(body):
         values = [_value(pattern, match[1]) for pattern in _SOURCES]
         sets = [_last_candidate(value) for value in values[-1:] if value]
         found += [value for value in (*values[:-1], *sets) if value]
     return _absolute(found, base_of(body, url))
+
+
+def _without_comments(body: bytes) -> bytes:
+    """Return a page without its comments; one that is never closed hides what follows, and costs one look."""
+    parts: list[bytes] = []
+    place = 0
+    while (start := body.find(b"<!--", place)) >= 0:
+        parts.append(body[place:start])
+        end = body.find(b"-->", start + 2)
+        if end < 0:
+            return b"".join(parts)
+        place = end + 3
+    return b"".join((*parts, body[place:]))
 
 
 def base_of(body: bytes, url: str) -> str:

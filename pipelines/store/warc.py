@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-import brotli
-import zstandard
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from pipelines.net.decode import CodingError, decode
 from schemas import storage
 from schemas.errors import DamageError
 from schemas.verdicts import Dead, Rejected
 
 MAX_BODY = 10_000_000
 """Bytes of a page that are read; HTML beyond them is cut."""
+INFLATE_STEP = 1 << 20
 _HTML = ("text/html", "application/xhtml+xml")
 
 
@@ -137,35 +137,6 @@ class WarcWriter:
         return place
 
 
-def decode_body(body: bytes, encodings: str, limit: int) -> bytes:
-    """Undo Content-Encoding up to `limit` bytes out; raise ValueError for an encoding that does not decode.
-
-    A body that is labelled compressed but is not comes back as it is, as browsers do.
-    """
-    for encoding in reversed([name.strip().lower() for name in encodings.split(",") if name.strip()]):
-        body = _decode_one(body, encoding, limit)
-    return body[:limit]
-
-
-def _decode_one(body: bytes, encoding: str, limit: int) -> bytes:
-    try:
-        if encoding in ("gzip", "x-gzip"):
-            return zlib.decompressobj(31).decompress(body, limit) if body[:2] == b"\x1f\x8b" else body
-        if encoding == "deflate":
-            try:
-                return zlib.decompressobj().decompress(body, limit)
-            except zlib.error:
-                return zlib.decompressobj(-15).decompress(body, limit)
-        if encoding == "br":
-            return brotli.Decompressor().process(body, output_buffer_limit=limit)
-        if encoding == "zstd":
-            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
-                return reader.read(limit)
-    except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-        raise ValueError(f"{encoding}: {error}") from error
-    return body
-
-
 def parse_http(block: bytes) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
     """Split an HTTP response into status, headers and body; raise ValueError when it is none."""
     head, separator, body = block.partition(b"\r\n\r\n")
@@ -230,7 +201,9 @@ def _cut_at_end(path: str, last: int) -> str | None:
     while tail:
         member = zlib.decompressobj(31)
         try:
-            member.decompress(tail)
+            member.decompress(tail, INFLATE_STEP)
+            while not member.eof and member.unconsumed_tail:  # in steps: the record may be a bomb
+                member.decompress(member.unconsumed_tail, INFLATE_STEP)
         except zlib.error as error:
             return str(error)
         if not member.eof:
@@ -280,9 +253,9 @@ def _page_of(record: Any, block: bytes, limit: int, truncated: bool) -> dict[str
     if "chunked" in fields.get("transfer-encoding", "").lower():
         body = unchunk(body)
     try:
-        body = decode_body(body, fields.get("content-encoding", ""), limit)
-    except ValueError as error:
-        return Dead("bad_encoding", str(error))
+        body = decode(body, fields.get("content-encoding", ""), limit).body[:limit]
+    except CodingError as error:
+        return Dead(error.reason, str(error))
     return {
         "status": status,
         "headers": headers,

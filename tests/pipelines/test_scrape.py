@@ -1,111 +1,217 @@
-"""Scraping a real web: what is asked and what is not, resumption after a kill, robots.txt, counts that add up."""
+"""The scrape stage on a real loopback site: what it follows, what it writes, and what a kill costs."""
 
+import asyncio
+import contextlib
+import http.server
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from pipelines import scrape
-from pipelines.scrape import ScrapeConfig, frontier_rows
-from pipelines.store.warc import WarcPage, read_warc
-from schemas.errors import InputError
-from tests.pipelines.small_web import QUIET, SmallWeb, small_web
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[SmallWeb]:
-    """Return a small web."""
-    with small_web(tmp_path) as made:
-        yield made
-
-
-def test_everything_that_is_linked_is_asked_once_and_ends_once(web: SmallWeb) -> None:
-    report = web.scrape()
-    (counts,) = report.counts
-    assert counts.unaccounted == 0
-    rows = {row.url.split("/", 3)[-1]: row for row in frontier_rows(str(web.folder / "crawl"))}
-    assert rows["private/hidden.html"].reason == "robots_disallowed"
-    assert rows["missing.html"].reason == "http_404"
-    assert rows["inside"].reason == "address_not_public" or rows["inside"].reason == "port_not_allowed"
-    assert rows["metadata"].reason == "address_not_public"
-    assert rows["loop"].outcome == "rejected"
-    assert rows["moved"].outcome == "kept"
-    assert web.canary.connections == 0
-    assert ("attic.localhost", "/private/hidden.html") not in web.server.hits
-    pages = [hit for hit, count in web.server.hits.items() if hit[1].endswith("notes.html") and count > 1]
-    assert pages == []
-
-
-def test_the_warcs_hold_the_pages_byte_for_byte(web: SmallWeb) -> None:
-    web.scrape()
-    found = {
-        page.url: page.body
-        for path in sorted((web.folder / "crawl").glob("*.warc.gz"))
-        for page in read_warc(str(path))
-        if isinstance(page, WarcPage)
-    }
-    for page in web.server.world.pages:
-        if page.kind == "good" and not page.host.startswith("exam"):
-            url = f"http://{page.host}:{web.server.port}{page.path}"
-            assert found[url] == web.server.world.resources[page.host, page.path].body
-
-
-def test_depth_and_pages_a_host_are_limits(web: SmallWeb) -> None:
-    seeds = len(web.server.world.seeds)
-    assert sum(row.records_in for row in web.scrape("shallow", depth=0).counts) == seeds
-    rows = list(web_rows(web, "few", max_pages=3))
-    assert len(rows) == 3 * seeds
-
-
-def web_rows(web: SmallWeb, name: str, **changes: object) -> Iterator[object]:
-    """Scrape and yield the frontier."""
-    web.scrape(name, **changes)
-    yield from frontier_rows(str(web.folder / name))
-
-
-def test_a_finished_scrape_is_left_alone_and_another_refused(web: SmallWeb) -> None:
-    web.scrape()
-    hits = sum(web.server.hits.values())
-    assert web.scrape().reused
-    assert sum(web.server.hits.values()) == hits
-    with pytest.raises(InputError, match="other seeds"):
-        web.scrape(depth=1)
-
-
-KILLED = """
-import sys
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
-from pipelines.scrape import ScrapeConfig, scrape
+from pipelines.store.warc import Skipped, WarcPage, read_warc
+from schemas.errors import ConfigError, InputError
+
+PAGES = 60
+KILLED = """
+import asyncio, sys
+from pipelines import scrape
+from pipelines.net.config import FetchConfig
 seeds, out, port = sys.argv[1:]
-fetch = FetchConfig(contact="a@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0, slots=1)
-scrape(ScrapeConfig(seeds=seeds, out=out, fetch=fetch, checkpoint_pages=10), Reporter(quiet=True))
+fetch = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0, slots=1)
+config = scrape.ScrapeConfig(seeds=seeds, out=out, fetch=fetch, depth=99, checkpoint_pages=10)
+asyncio.run(scrape.scrape_lane(0, scrape.read_seeds(seeds), config))
 """
 
 
-def test_a_killed_scrape_asks_at_most_one_checkpoint_again(web: SmallWeb) -> None:
-    seeds = web.folder / "seeds.txt"
-    seeds.write_text("\n".join(web.server.world.seed_urls(web.server.port)))
-    command = [sys.executable, "-c", KILLED, str(seeds), str(web.folder / "out"), str(web.server.port)]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    process = subprocess.Popen(command, env=environment)
-    deadline = time.monotonic() + 60
-    while len(list((web.folder / "out" / "frontier").glob("*.parquet"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    config = ScrapeConfig(seeds=str(seeds), out=str(web.folder / "out"), fetch=web.fetch, checkpoint_pages=10)
-    (counts,) = scrape.scrape(config, QUIET).counts
-    with small_web(web.folder / "again") as fresh:
-        fresh.folder.mkdir(exist_ok=True)
-        plain = fresh.scrape()
-    assert counts.records_in == plain.counts[0].records_in
-    twice = sum(count - 1 for (_, path), count in web.server.hits.items() if path.endswith("notes.html"))
-    assert twice <= 10
-    assert replace(counts, records_in=0).unaccounted == -counts.records_in
+@dataclass
+class Site:
+    """A running site, and what it was asked for."""
+
+    port: int
+    asked: Counter[str] = field(default_factory=Counter)
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def pages(self) -> Counter[str]:
+        """Return the paths asked for, without the files of wishes."""
+        return Counter({path: n for path, n in self.asked.items() if not path.endswith((".txt", ".json"))})
+
+    def config(self, folder: Path, seed: str, **changes: object) -> scrape.ScrapeConfig:
+        seeds = folder / "seeds.txt"
+        seeds.write_text(f"# seeds\nhttp://127.0.0.1:{self.port}{seed}\n")
+        fetch = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{self.port}",), delay=0)
+        return scrape.ScrapeConfig(seeds=str(seeds), out=str(folder / "out"), fetch=fetch, **changes)  # type: ignore[arg-type]
+
+
+def body_of(path: str) -> tuple[int, bytes]:
+    """Return the page at a path: a small tree, a chain, and a calendar without an end."""
+    first, _, number = path.lstrip("/").partition("/")
+    if path == "/robots.txt":
+        return 200, b"User-agent: *\nDisallow: /private"
+    if path == "/":
+        links = [
+            "/a",
+            "/b#part",
+            "/private/x",
+            "/missing",
+            "http://elsewhere.example/",
+            "/a?utm_source=x",
+            "mailto:a@b",
+        ]
+    elif path == "/a":
+        links = ["/deep/1", "/"]
+    elif path == "/b":
+        links = []
+    elif first in ("deep", "chain", "calendar") and (first == "calendar" or int(number) < PAGES):
+        links = [f"/{first}/{int(number) + 1}"]
+    elif first in ("deep", "chain"):
+        links = []
+    else:
+        return 404, b"none"
+    return 200, "".join(f'<p>{path} <a href="{link}">x</a>' for link in links or [""]).encode()
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[Site]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            site.asked[self.path] += 1
+            if self.path == "/chain/35":
+                site.reached.set()
+                time.sleep(0.2)
+            status, body = body_of(self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    site = Site(server.server_port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def run(config: scrape.ScrapeConfig) -> scrape.ScrapeReport:
+    """Scrape the one lane without Beam."""
+    asyncio.run(scrape.scrape_lane(0, scrape.read_seeds(config.seeds), config))
+    return scrape.finish(config, "test")
+
+
+def test_a_site_through_beam_is_on_record_and_done_once(tmp_path: Path) -> None:
+    with serve() as site:
+        config = site.config(tmp_path, "/", depth=2)
+        report = scrape.scrape(config, Reporter(quiet=True))
+        asked = Counter(site.asked)
+        again = scrape.scrape(config, Reporter(quiet=True))
+        assert site.asked == asked
+    (counts,) = report.counts
+    assert (counts.records_in, counts.kept) == (6, 4)
+    assert counts.rejected == {"robots_disallowed": 1, "http_404": 1}
+    assert (again.reused, again.counts) == (True, report.counts)
+    assert set(site.pages) == {"/", "/a", "/b", "/missing", "/deep/1"}
+    assert max(site.asked.values()) == 1
+
+
+def test_the_warc_holds_what_was_served_and_the_evidence(tmp_path: Path) -> None:
+    with serve() as site:
+        config = site.config(tmp_path, "/", depth=1)
+        report = run(config)
+    found = [row for name in report.warcs for row in read_warc(f"{config.out}/{name}")]
+    base = f"http://127.0.0.1:{site.port}"
+    pages = {row.url.removeprefix(base): row.body for row in found if isinstance(row, WarcPage)}
+    skipped = {row.url.removeprefix(base) for row in found if isinstance(row, Skipped)}
+    assert {path: body_of(path)[1] for path in ("/", "/a", "/b")}.items() <= pages.items()
+    assert "/missing" in skipped
+    assert "/robots.txt" in pages.keys() | skipped
+    assert "/private/x" not in pages.keys() | skipped
+
+
+def test_depth_counts_links_from_a_seed(tmp_path: Path) -> None:
+    with serve() as site:
+        run(site.config(tmp_path, "/chain/1", depth=4))
+    assert set(site.pages) == {f"/chain/{n}" for n in range(1, 6)}
+
+
+def test_an_infinite_calendar_ends_at_the_pages_of_a_host(tmp_path: Path) -> None:
+    with serve() as site:
+        report = run(site.config(tmp_path, "/calendar/1", depth=10_000, max_pages=12))
+    assert report.counts[0].kept == 12
+    assert sum(site.pages.values()) == 12
+
+
+def test_after_kill_9_at_most_one_checkpoint_is_fetched_twice(tmp_path: Path) -> None:
+    with serve() as site:
+        config = site.config(tmp_path, "/chain/1", depth=99, checkpoint_pages=10)
+        arguments = [sys.executable, "-c", KILLED, config.seeds, config.out, str(site.port)]
+        with subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": os.getcwd()}) as process:
+            assert site.reached.wait(60)
+            process.send_signal(signal.SIGKILL)
+        report = run(config)
+    twice = [path for path, times in site.pages.items() if times > 1]
+    assert len(twice) <= 10
+    assert max(site.pages.values()) == 2
+    assert report.counts[0].kept == PAGES
+    pages = [row for name in report.warcs for row in read_warc(f"{config.out}/{name}") if isinstance(row, WarcPage)]
+    chain = Counter(page.url for page in pages if "/chain/" in page.url)
+    assert len(chain) == PAGES
+    assert set(chain.values()) == {1}
+
+
+def test_the_commit_says_what_was_counted(tmp_path: Path) -> None:
+    with serve() as site:
+        config = site.config(tmp_path, "/", depth=1)
+        report = run(config)
+    values = json.loads((tmp_path / "out" / scrape.COMMIT).read_text())
+    assert values["counts"][0]["kept"] == report.counts[0].kept
+    assert all(row.unaccounted == 0 for row in report.counts)
+
+
+def test_another_scrape_does_not_go_into_a_finished_folder(tmp_path: Path) -> None:
+    with serve() as site:
+        config = site.config(tmp_path, "/", depth=1)
+        run(config)
+        with pytest.raises(InputError, match="other seeds"):
+            scrape.scrape(config, Reporter(quiet=True))
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "no URL"), ("ftp://a/\n", "no http"), (b"\xff\xfe", "UTF-8")])
+def test_bad_seed_files_are_named(tmp_path: Path, text: str | bytes, message: str) -> None:
+    path = tmp_path / "seeds"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message):
+        scrape.read_seeds(str(path))
+
+
+def test_a_missing_seed_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        scrape.read_seeds(str(tmp_path / "none"))
+
+
+def test_nothing_is_fetched_without_a_contact(tmp_path: Path) -> None:
+    (tmp_path / "seeds").write_text("http://example.org/\n")
+    config = scrape.ScrapeConfig(seeds=str(tmp_path / "seeds"), out=str(tmp_path / "out"), fetch=FetchConfig())
+    with pytest.raises(ConfigError, match="reach you"):
+        scrape.scrape(config, Reporter(quiet=True))

@@ -1,0 +1,183 @@
+"""Many URLs at once: interleaving, delays, retries, breakers, and runs that always end."""
+
+import http.server
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.net import crowd
+from pipelines.net.config import FetchConfig
+from pipelines.net.fetched import Fetched, Outcome
+from schemas.errors import InputError
+from schemas.verdicts import Dead, Rejected
+
+IMAGE = b"\xff\xd8\xff" + bytes(600)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Hosts that begin with hang never answer, those with fail always fail, those with busy only at first."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: Counter[str] = Counter()
+        self.times: list[tuple[str, float]] = []
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        host = self.headers["Host"].split(":")[0]
+        name = host + self.path
+        self.server.asked[name] += 1
+        wish = self.path.endswith((".txt", ".json"))
+        if not wish:
+            self.server.times.append((host, time.monotonic()))
+        if host.startswith("hang"):
+            time.sleep(3)
+        busy = host.startswith("busy") and self.server.asked[name] == 1
+        status = 404 if wish else 500 if host.startswith("fail") else 503 if busy else 200
+        self.send_response(status)
+        if status == 503:
+            self.send_header("Retry-After", "0")
+        body = IMAGE if status == 200 else b""
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+def resolve(host: str) -> list[str]:
+    """Answer loopback for every name."""
+    return ["127.0.0.1"]
+
+
+def config_for(server: Server, **changes: object) -> FetchConfig:
+    values: dict[str, object] = {"delay": 0, "total_timeout": 1.0, "retries": 1, "breaker_failures": 3, **changes}
+    allowed = (f"127.0.0.0/8:{server.server_port}",)
+    return FetchConfig(contact="t@example.org", allow_addresses=allowed, **values)  # type: ignore[arg-type]
+
+
+def fetch(server: Server, hosts: dict[str, int], **changes: object) -> dict[str, list[Outcome]]:
+    """Fetch `count` images of each host; return the outcomes by host."""
+    found: dict[str, list[Outcome]] = {host: [] for host in hosts}
+    urls = [
+        f"http://{host}:{server.server_port}/{n}.jpg"
+        for n in range(max(hosts.values()))
+        for host, count in hosts.items()
+        if n < count
+    ]
+    crowd.fetch_all(
+        urls,
+        config_for(server, **changes),
+        kind="image",
+        on_outcome=lambda url, outcome: found[url.split("/")[2].split(":")[0]].append(outcome),
+        resolver=resolve,
+    )
+    return found
+
+
+def test_hanging_and_failing_hosts_hold_nobody(server: Server) -> None:
+    hosts = {"hang.example": 30, "fail.example": 30} | {f"good{n}.example": 10 for n in range(10)}
+    start = time.monotonic()
+    found = fetch(server, hosts, slots=4)
+    assert time.monotonic() - start < 5
+    assert {host: len(outcomes) for host, outcomes in found.items()} == hosts
+    assert all(isinstance(o, Fetched) for host, outcomes in found.items() for o in outcomes if host[:4] == "good")
+    assert {o.error for o in found["hang.example"] if isinstance(o, Dead)} == {"timeout_total", "host_unresponsive"}
+    assert {o.error for o in found["fail.example"] if isinstance(o, Dead)} == {"http_500", "host_unresponsive"}
+    assert sum(n for name, n in server.asked.items() if name.startswith("fail.example") and "jpg" in name) < 12
+
+
+def test_a_busy_host_is_asked_again(server: Server) -> None:
+    found = fetch(server, {"busy.example": 4})
+    assert all(isinstance(outcome, Fetched) for outcome in found["busy.example"])
+    assert {n for name, n in server.asked.items() if "jpg" in name} == {2}
+
+
+def test_wishes_are_asked_once_a_host(server: Server) -> None:
+    fetch(server, {"good.example": 20})
+    assert [server.asked[f"good.example/{name}"] for name in ("robots.txt", "ai.txt", ".well-known/tdmrep.json")] == [
+        1
+    ] * 3
+
+
+def test_the_delay_is_kept_over_the_hosts_of_a_domain(server: Server) -> None:
+    fetch(server, {"a.shared.example": 3, "b.shared.example": 3}, delay=0.1)
+    moments = sorted(moment for _, moment in server.times)
+    assert moments[-1] - moments[0] >= 0.45
+
+
+def test_allowed_addresses_alone_go_without_a_delay(server: Server) -> None:
+    start = time.monotonic()
+    fetch(server, {"good.example": 30})
+    assert time.monotonic() - start < 2
+
+
+def test_a_budget_ends_a_host(server: Server) -> None:
+    found = fetch(server, {"good.example": 5}, max_fetches=2)
+    assert Counter(type(outcome) for outcome in found["good.example"]) == {Fetched: 2, Rejected: 3}
+
+
+def test_each_url_ends_once_although_few_are_held(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MAX_WAITING", 10)
+    monkeypatch.setattr(crowd, "REFILL", 3)
+    urls = [f"http://good.example:{server.server_port}/{n}" for n in range(40)] + ["nonsense", "file:///x"] * 20
+    ended: Counter[str] = Counter()
+    crowd.fetch_all(
+        iter(urls),
+        config_for(server),
+        kind="image",
+        on_outcome=lambda url, _: ended.update([url]),
+        resolver=resolve,
+    )
+    assert ended == Counter(urls)
+
+
+def test_an_error_of_the_caller_ends_the_run(server: Server) -> None:
+    def full(url: str, outcome: Outcome) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        crowd.fetch_all(
+            [f"http://good.example:{server.server_port}/{n}" for n in range(5)],
+            config_for(server),
+            kind="image",
+            on_outcome=full,
+            resolver=resolve,
+        )
+
+
+def test_a_broken_resolver_stops_the_run_and_says_so(server: Server) -> None:
+    def broken(host: str) -> list[str]:
+        raise socket.gaierror("no answer")
+
+    ended: list[Outcome] = []
+    with pytest.raises(InputError, match="dns_failed"):
+        crowd.fetch_all(
+            (f"http://host{n}.example/" for n in range(10_000)),
+            config_for(server, stop_after=100),
+            kind="page",
+            on_outcome=lambda _, outcome: ended.append(outcome),
+            resolver=broken,
+        )
+    assert len(ended) < 500

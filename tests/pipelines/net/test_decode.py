@@ -1,0 +1,86 @@
+"""Content codings: what comes out, how much of it, and what damage does."""
+
+import contextlib
+import gzip
+import tracemalloc
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.net.decode import CodingError, decode, is_bomb
+
+CODERS = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+    "identity": bytes,
+}
+
+
+@given(st.sampled_from(sorted(CODERS)), st.sampled_from(sorted(CODERS)), st.binary(max_size=2000), st.integers(0, 2500))
+def test_any_two_codings_come_undone_up_to_the_cap(first: str, second: str, body: bytes, cap: int) -> None:
+    wire = CODERS[second](CODERS[first](body))
+    out = decode(wire, f"{first}, {second}", max(cap, 2100))
+    assert out.body == body
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+def test_a_body_over_the_cap_is_cut_there(name: str) -> None:
+    out = decode(CODERS[name](b"ab" * 50_000), name, 999)
+    assert (out.body, out.cut) == ((b"ab" * 500)[:999], True)
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+def test_a_bomb_costs_no_more_memory_than_its_cap(name: str) -> None:
+    bomb = CODERS[name](bytes(20_000_000))
+    tracemalloc.start()
+    decode(bomb, name, 100_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000
+    assert is_bomb(bomb, name, 100_000, 100)
+
+
+def test_a_page_somewhat_over_its_cap_is_no_bomb() -> None:
+    body = bytes(range(256)) * 600
+    assert decode(gzip.compress(body, 0), "gzip", 100_000).cut
+    assert not is_bomb(gzip.compress(body, 0), "gzip", 100_000, 100)
+
+
+def test_gzip_members_count_as_one_body() -> None:
+    assert decode(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 10).body == b"ab"
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+def test_a_stream_that_ends_early_gives_what_was_there(name: str) -> None:
+    body = bytes(i * 7919 % 251 for i in range(200_000))
+    wire = CODERS[name](body)
+    out = decode(wire[: len(wire) // 2], name, 1_000_000)
+    assert body.startswith(out.body)
+
+
+@pytest.mark.parametrize(
+    ("wire", "names", "reason"),
+    [
+        (b"\x1f\x8b" + b"\xff" * 30, "gzip", "bad_encoding"),
+        (b"\xff" * 30, "br", "bad_encoding"),
+        (b"hello", "zstd", "bad_encoding"),
+        (b"hello", "compress", "unknown_encoding"),
+        (b"hello", "gzip, gzip, gzip, gzip", "bad_encoding"),
+    ],
+)
+def test_damage_has_a_reason(wire: bytes, names: str, reason: str) -> None:
+    with pytest.raises(CodingError) as caught:
+        decode(wire, names, 100)
+    assert caught.value.reason == reason
+
+
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", "zstd"]))
+def test_any_bytes_decode_or_have_a_reason(wire: bytes, name: str) -> None:
+    with contextlib.suppress(CodingError):
+        assert len(decode(wire, name, 1000).body) <= 1000

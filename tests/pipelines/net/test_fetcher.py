@@ -1,0 +1,143 @@
+"""One exchange at a time: what is sent, what is kept of the answer, and what the environment cannot change."""
+
+import asyncio
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.net.config import FetchConfig, ignored_proxies
+from pipelines.net.fetched import Fetched, Outcome
+from pipelines.net.fetcher import Fetcher
+from schemas.errors import ConfigError
+from schemas.verdicts import Rejected
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[tuple[int, list[dict[str, str]]]]:
+    seen: list[dict[str, str]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
+            known = self.headers.get("If-None-Match") == '"v1"'
+            status = 304 if known else 302 if self.path == "/old" else 200
+            body = b"" if known or status == 302 else b"<p>hello"
+            self.send_response(status)
+            self.send_header("Set-Cookie", "id=1")
+            self.send_header("ETag", '"v1"')
+            if status == 302:
+                self.send_header("Location", "/new")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port, seen
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def fetch(port: int, *paths: str, **options: object) -> list[Outcome]:
+    config = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",))
+
+    async def fetch_them() -> list[Outcome]:
+        async with Fetcher(config) as fetcher:
+            return [
+                await fetcher.fetch(f"http://user:secret@x.localhost:{port}{path}", **options)  # type: ignore[arg-type]
+                for path in paths
+            ]
+
+    return asyncio.run(fetch_them())
+
+
+def test_what_is_sent_is_honest_and_on_record() -> None:
+    with serve() as (port, seen):
+        (answer,) = fetch(port, "/a?b=c")
+    assert isinstance(answer, Fetched)
+    assert seen[0]["user-agent"].startswith("corpusloom/")
+    assert "(+t@example.org)" in seen[0]["user-agent"]
+    assert seen[0]["host"] == f"x.localhost:{port}"
+    assert "authorization" not in seen[0]
+    assert answer.request.startswith(b"GET /a?b=c HTTP/1.1\r\n")
+    assert answer.request.endswith(b"\r\n\r\n")
+    assert answer.response_head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (answer.body, answer.address, answer.truncated) == (b"<p>hello", "127.0.0.1", None)
+
+
+def test_no_cookie_is_sent_back() -> None:
+    with serve() as (port, seen):
+        fetch(port, "/a", "/b")
+    assert len(seen) == 2
+    assert all("cookie" not in request for request in seen)
+
+
+def test_redirects_are_followed_and_kept_as_hops() -> None:
+    with serve() as (port, _):
+        (answer,) = fetch(port, "/old")
+        (bare,) = fetch(port, "/old", follow=False)
+    assert isinstance(answer, Fetched)
+    assert answer.final_url.endswith("/new")
+    assert [hop.status for hop in answer.hops] == [302]
+    assert isinstance(bare, Fetched)
+    assert bare.location == "/new"
+
+
+def test_an_etag_makes_a_fetch_conditional() -> None:
+    with serve() as (port, _):
+        (answer,) = fetch(port, "/a", etag='"v1"')
+    assert isinstance(answer, Fetched)
+    assert (answer.status, answer.body) == (304, b"")
+
+
+def test_proxies_of_the_environment_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with serve() as (port, seen):
+        (answer,) = fetch(port, "/a")
+    assert isinstance(answer, Fetched)
+    assert seen
+    assert "would bypass the address policy" in caplog.text
+    assert ignored_proxies({}) is None
+
+
+def test_without_an_allowance_loopback_is_refused() -> None:
+    async def ask() -> Outcome:
+        async with Fetcher(FetchConfig(contact="t@example.org")) as fetcher:
+            return await fetcher.fetch("http://localhost/")
+
+    assert asyncio.run(ask()) == Rejected("address_not_public")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"delay": 0}, "hammers"),
+        ({"delay": -1}, "negative"),
+        ({"honour": ("nonsense",)}, "unknown opt-out"),
+        ({"allow_addresses": ("nonsense",)}, "allow-addresses"),
+        ({"slots": 0}, "ever start"),
+    ],
+)
+def test_contradictions_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FetchConfig(contact="x", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("contact", [None, "", "  ", "a\r\nX: y", "grün"])
+def test_a_contact_is_needed_and_fits_a_header(contact: str | None) -> None:
+    with pytest.raises(ConfigError, match="--contact"):
+        Fetcher(FetchConfig(contact=contact))

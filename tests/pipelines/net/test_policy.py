@@ -1,0 +1,106 @@
+"""Addresses, ports and URLs: what may be connected to."""
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.net.policy import SPECIAL, AddressPolicy, RefusedError, clean_url, is_public
+from schemas.errors import ConfigError
+
+PUBLIC = ("93.184.215.14", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1")
+FORBIDDEN = (
+    "127.0.0.1", "10.0.0.1", "169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "224.0.0.1",
+    "255.255.255.255", "0.0.0.0", "::", "::1", "fe80::1", "fe80::1%eth0", "fd00:ec2::254", "ff02::1", "4000::1",
+    "::127.0.0.1", "::ffff:10.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:a00:1::",
+    "2001:0:808:808::f5ff:fffe", "2001:db8::1", "2a00::5efe:10.0.0.1", "2a00::200:5efe:192.168.0.1", "nonsense",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_pass(address: str) -> None:
+    AddressPolicy().check(address, 443)
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_forbidden_addresses_are_refused(address: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        AddressPolicy().check(address, 80)
+    assert caught.value.reason == "address_not_public"
+
+
+@pytest.mark.parametrize("text", [text for text, _ in SPECIAL])
+def test_both_ends_of_every_special_range_are_refused(text: str) -> None:
+    network = ipaddress.ip_network(text)
+    assert not is_public(network[0])
+    assert not is_public(network[-1])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_an_embedded_address_is_as_good_as_itself(number: int) -> None:
+    own = is_public(ipaddress.IPv4Address(number))
+    mapped = ipaddress.IPv6Address(0xFFFF << 32 | number)
+    nat64 = ipaddress.IPv6Address(0x64FF9B << 96 | number)
+    six_to_four = ipaddress.IPv6Address(0x2002 << 112 | number << 80 | 1)
+    assert [is_public(address) for address in (mapped, nat64, six_to_four)] == [own] * 3
+
+
+@pytest.mark.parametrize("port", [22, 25, 6379, 11211, 65535])
+def test_other_ports_are_refused(port: int) -> None:
+    with pytest.raises(RefusedError) as caught:
+        AddressPolicy().check("8.8.8.8", port)
+    assert caught.value.reason == "port_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("entry", "address", "port", "passes"),
+    [
+        ("127.0.0.0/8:8765", "127.0.0.1", 8765, True),
+        ("127.0.0.0/8:8765", "127.0.0.1", 80, False),
+        ("127.0.0.0/8:8765", "::ffff:127.0.0.1", 8765, True),
+        ("127.0.0.0/8", "127.9.9.9", 1234, True),
+        ("[::1]/128:8080", "::1", 8080, True),
+        ("[::1]:9090", "::1", 9090, True),
+        ("::1/128", "::1", 80, True),
+        ("10.0.0.0/24:80", "10.0.1.1", 80, False),
+    ],
+)
+def test_what_is_allowed_explicitly(entry: str, address: str, port: int, passes: bool) -> None:
+    policy = AddressPolicy((entry,))
+    if passes:
+        policy.check(address, port)
+    else:
+        with pytest.raises(RefusedError):
+            policy.check(address, port)
+
+
+@pytest.mark.parametrize("entry", ["nonsense", "127.0.0.1:99999", "127.0.0.1:x", "300.0.0.1"])
+def test_a_malformed_entry_is_a_config_error(entry: str) -> None:
+    with pytest.raises(ConfigError, match="allow-addresses"):
+        AddressPolicy((entry,))
+
+
+@pytest.mark.parametrize(
+    ("url", "cleaned"),
+    [
+        ("HTTP://User:pw@Example.ORG:80/a b?q=ü#frag", "http://example.org/a%20b?q=%C3%BC"),
+        ("https://grün.example", "https://xn--grn-ioa.example/"),
+        ("http://example.org./x", "http://example.org/x"),
+        ("http://[::1]:8080/", "http://[::1]:8080/"),
+        ("http://a.example/%2F%zz", "http://a.example/%2F%zz"),
+    ],
+)
+def test_urls_are_cleaned(url: str, cleaned: str) -> None:
+    assert clean_url(url) == cleaned
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_clean_url_or_refused(text: str) -> None:
+    try:
+        url = clean_url(text)
+    except RefusedError:
+        return
+    assert url.startswith(("http://", "https://"))
+    assert url.isascii()
+    assert not set(url) & set("\r\n\t \x00")

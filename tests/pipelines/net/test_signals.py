@@ -1,0 +1,89 @@
+"""Opt-out signals: what is seen, and what is decided (pages and images apart)."""
+
+import time
+
+import pytest
+
+from pipelines.net.config import SIGNALS
+from pipelines.net.signals import opt_out, robots_words, signals_of_headers, signals_of_html
+from schemas.verdicts import Rejected
+
+AT = "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "page", "image"),
+    [
+        ("X-Robots-Tag", "noai", "opt_out_noai", "opt_out_noai"),
+        ("X-Robots-Tag", "NoAI, noimageai", "opt_out_noai", "opt_out_noai"),
+        ("X-Robots-Tag", "noimageai", None, "opt_out_noimageai"),
+        ("X-Robots-Tag", "noml", "opt_out_noml", "opt_out_noml"),
+        ("X-Robots-Tag", "noindex", "opt_out_noindex", "opt_out_noindex"),
+        ("X-Robots-Tag", "none", "opt_out_noindex", "opt_out_noindex"),
+        ("X-Robots-Tag", "noimageindex", None, "opt_out_noimageindex"),
+        ("X-Robots-Tag", "corpusloom: noai", "opt_out_noai", "opt_out_noai"),
+        ("X-Robots-Tag", "otherbot: noai, noindex", None, None),
+        ("X-Robots-Tag", "otherbot: nofollow, corpusloom: noai", "opt_out_noai", "opt_out_noai"),
+        ("X-Robots-Tag", "unavailable_after: 25 Jun 2027 15:00:00 PST, noai", "opt_out_noai", "opt_out_noai"),
+        ("X-Robots-Tag", "max-snippet: 20, nosnippet, noarchive", None, None),
+        ("TDM-Reservation", "1", "opt_out_tdm_reservation", "opt_out_tdm_reservation"),
+        ("TDM-Reservation", "0", None, None),
+        ("TDM-Reservation", "yes", None, None),
+        ("Content-Usage", "train-ai=n", "opt_out_train_ai", "opt_out_train_ai"),
+        ("Content-Usage", "search=y, genai=n", "opt_out_train_ai", "opt_out_train_ai"),
+        ("Content-Usage", "train-ai=y", None, None),
+        ("Content-Usage", "search=n", None, None),
+        ("Content-Signal", "search=yes, ai-train=no", "opt_out_ai_train", "opt_out_ai_train"),
+        ("Content-Signal", "ai-input=no", None, None),
+    ],
+)
+def test_headers_decide(name: str, value: str, page: str | None, image: str | None) -> None:
+    signals = signals_of_headers([("Server", "x"), (name, value)], seen_at=AT)
+    assert [signal.value for signal in signals] == [value]
+    for unit, reason in (("page", page), ("image", image)):
+        verdict = opt_out(signals, SIGNALS, unit)  # type: ignore[arg-type]
+        assert verdict == (None if reason is None else Rejected(reason))
+
+
+def test_a_signal_that_is_not_honoured_is_recorded_and_keeps() -> None:
+    signals = signals_of_headers([("X-Robots-Tag", "noai")], seen_at=AT)
+    assert signals[0].where == "header"
+    assert opt_out(signals, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("html", "reason"),
+    [
+        (b'<meta name="robots" content="noai">', "opt_out_noai"),
+        (b"<META CONTENT=noai NAME=robots>", "opt_out_noai"),
+        (b"<meta name='CorpusLoom' content='noai'>", "opt_out_noai"),
+        (b'<meta name="googlebot" content="noai">', None),
+        (b'<meta name="tdm-reservation" content="1">', "opt_out_tdm_reservation"),
+        (b'<meta name="description" content="noai">', None),
+        (b"<meta name=robots", None),
+        (b" " * 70_000 + b'<meta name="robots" content="noai">', None),
+    ],
+)
+def test_meta_elements_decide(html: bytes, reason: str | None) -> None:
+    verdict = opt_out(signals_of_html(html, seen_at=AT), SIGNALS)
+    assert verdict == (None if reason is None else Rejected(reason))
+
+
+def test_tdmrep_is_decided_by_its_latest_level() -> None:
+    header = signals_of_headers([("tdm-reservation", "1")], seen_at=AT)
+    meta = signals_of_html(b'<meta name="tdm-reservation" content="0">', seen_at=AT)
+    assert opt_out((*header, *meta), SIGNALS) is None
+    assert opt_out((*meta, *header), SIGNALS) is None
+
+
+@pytest.mark.parametrize(
+    "html", [b"<meta" * 13_000, b"<meta name" * 6_500, b'<meta name="' * 6_000, b"<meta " + b" " * 65_000]
+)
+def test_hostile_html_takes_no_time(html: bytes) -> None:
+    start = time.process_time()
+    signals_of_html(html, seen_at=AT)
+    assert time.process_time() - start < 0.5
+
+
+def test_none_is_noindex_and_nofollow() -> None:
+    assert robots_words("none") == {"none", "noindex", "nofollow"}

@@ -1,0 +1,86 @@
+"""URL lists: every format gives the same rows, and every bad row an outcome."""
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.store.lists import MAX_LINE, BadRow, ListConfig, ListRow, read_list
+from schemas.errors import ConfigError, InputError
+
+ROWS = [("http://a.example/1.jpg", "a cat"), ("http://grün.example/2.jpg", 'a "dog", two\tlines')]
+CONFIG = ListConfig(url_column="URL", caption_column="TEXT")
+
+
+def write(folder: Path, name: str) -> str:
+    path = folder / name
+    columns = {"n": [1, 2], "URL": [url for url, _ in ROWS], "TEXT": [text.replace("\t", " ") for _, text in ROWS]}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    if name.endswith("parquet"):
+        pq.write_table(pa.table(columns), path)
+    elif name.endswith("jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n")
+    elif name.endswith("tsv"):
+        path.write_text("n\tURL\tTEXT\n" + "".join("\t".join(map(str, row.values())) + "\n" for row in rows))
+    else:
+        quoted = ['"' + str(row["TEXT"]).replace('"', '""') + '"' for row in rows]
+        path.write_text(
+            "﻿n,URL,TEXT\r\n" + "".join(f"{r['n']},{r['URL']},{q}\r\n" for r, q in zip(rows, quoted, strict=True))
+        )
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.tsv", "a.jsonl"])
+def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
+    assert list(read_list(write(tmp_path, name), CONFIG)) == [
+        ListRow(number=n, url=url, caption=text.replace("\t", " ")) for n, (url, text) in enumerate(ROWS)
+    ]
+
+
+def test_text_has_a_url_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("http://a/\n\nhttp://b/")
+    rows = list(read_list(str(tmp_path / "a.txt"), ListConfig()))
+    assert [row.url if isinstance(row, ListRow) else row.verdict.reason for row in rows] == [
+        "http://a/", "no_url", "http://b/",
+    ]  # fmt: skip
+
+
+LOST = "unreadable_row"
+BAD = b"\xff\xfe bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reasons"),
+    [
+        ("a.jsonl", b'{"url": 3}\n[1]\nnonsense\n{"url": "http://a/"}\n' + BAD, ["no_url", LOST, LOST, None, LOST]),
+        ("a.csv", b"url,x\nhttp://a/,1\n,2\n" + BAD + b",1\n", [None, "no_url", "unreadable_row"]),
+        ("a.tsv", b"x\turl\n1\n2\thttp://a/\n", ["unreadable_row", None]),
+        ("a.txt", b"a" * (MAX_LINE + 10) + b"\nhttp://a/\x00\nhttp://a/\n", ["unreadable_row", "bad_url", None]),
+    ],
+)  # fmt: skip
+def test_each_bad_row_has_its_reason(tmp_path: Path, name: str, data: bytes, reasons: list[str | None]) -> None:
+    (tmp_path / name).write_bytes(data)
+    rows = list(read_list(str(tmp_path / name), ListConfig()))
+    assert [row.verdict.reason if isinstance(row, BadRow) else None for row in rows] == reasons
+    assert [row.number for row in rows] == list(range(len(rows)))
+
+
+def test_a_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="URL"):
+        list(read_list(write(tmp_path, "a.parquet"), ListConfig(url_column="link")))
+    with pytest.raises(ConfigError, match="format"):
+        read_list(str(tmp_path / "a.doc"), CONFIG)
+
+
+def test_memory_does_not_grow_with_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("http://a.example/some/long/path.jpg\n" * 100_000)
+    tracemalloc.start()
+    count = sum(1 for _ in read_list(str(path), ListConfig()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 100_000
+    assert peak < 4 << 20
