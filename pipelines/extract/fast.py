@@ -16,6 +16,7 @@ from pipelines.extract import images, texts
 from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage, Section, Table
 from pipelines.extract.rules import (
     META_IMAGES,
+    base_beside_canonical,
     context_of,
     image_ref,
     item_marker,
@@ -522,6 +523,7 @@ class Walker:
         href = attributes.get("href", "")
         if "canonical" in rels and self.page.canonical is None:
             self.page.canonical = href
+            self.page.base = base_beside_canonical(self.page.base, href)
         elif "image_src" in rels:
             self.page.meta_images.append((href, "image_src"))
         elif "license" in rels:

@@ -414,6 +414,7 @@ class _Reader:
         rels, href = _get(tag, "rel").lower().split(), _get(tag, "href")
         if "canonical" in rels and self.page.canonical is None:
             self.page.canonical = href
+            self.page.base = rules.base_beside_canonical(self.page.base, href)
         elif "image_src" in rels:
             self.page.meta_images.append((href, "image_src"))
         elif "license" in rels:

@@ -73,6 +73,13 @@ def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[
     return classes, flags
 
 
+def base_beside_canonical(base: str, canonical: str) -> str:
+    """Return the base of a page that names its canonical link: the link itself for a page read from a file."""
+    if base.startswith(("http://", "https://")):
+        return base
+    return images.absolute(canonical, "") or base
+
+
 def item_marker(tag: str, ordered: bool, count: int) -> str:
     """Return what the first run of a list item starts with; terms have no mark, their definitions are indented."""
     if tag == "dt":

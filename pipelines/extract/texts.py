@@ -15,10 +15,15 @@ _LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 def inline(raw: str) -> str:
     """Collapse the white space of a run of text; a BREAK becomes one new line."""
     if BREAK not in raw:
-        text = " ".join(raw.split())
-    else:
-        text = "\n".join(line for part in raw.split(BREAK) if (line := " ".join(part.split())))
-    return text if text.isascii() and text.isprintable() else _clean(text)
+        return _line(raw)
+    return "\n".join(line for part in raw.split(BREAK) if (line := _line(part)))
+
+
+def _line(raw: str) -> str:
+    text = " ".join(raw.split())
+    if text.isascii() and text.isprintable():
+        return text
+    return " ".join(_clean(text).split())
 
 
 def preformatted(raw: str) -> str:
@@ -33,7 +38,5 @@ def preformatted(raw: str) -> str:
 
 
 def _clean(text: str) -> str:
-    if text.isascii():
-        return _DROPPED.sub("", text)
-    cleaned = unicodedata.normalize("NFC", _DROPPED.sub("", text))
-    return cleaned.strip(" ") if cleaned[:1] == " " or cleaned[-1:] == " " else cleaned
+    kept = _DROPPED.sub("", text)
+    return kept if kept.isascii() else unicodedata.normalize("NFC", kept)

@@ -93,3 +93,11 @@ def test_caps_cut_and_say_so() -> None:
     assert (len(page.candidates), page.truncated) == (10, True)
     page = walked("".join(f"<img src={n}.jpg>" for n in range(50)), max_images=5)
     assert (len(page.candidates), page.truncated) == (5, True)
+
+
+def test_a_page_from_a_file_takes_its_canonical_link_as_base() -> None:
+    html = "<link rel=canonical href='https://b.example/x/y'><img src=i.jpg>"
+    page = fast.walk(html.encode(), "file:///tmp/p.html", ExtractConfig())
+    assert [item.image.url for item in page.candidates if item.image] == ["https://b.example/x/i.jpg"]
+    assert fast.walk(b"<img src=i.jpg>", "file:///tmp/p.html", ExtractConfig()).candidates == []
+    assert walked(html).candidates[0].image.url == "https://a.example/d/i.jpg"

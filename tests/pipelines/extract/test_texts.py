@@ -18,6 +18,8 @@ from pipelines.extract.texts import BREAK, inline, preformatted
         ("co\xadop\u200berate\ufeff", "cooperate"),
         ("e\u0301", "é"),
         ("a\x07b\x7f", "ab"),
+        ("a\x0cb \x07 c", "a b c"),
+        (f"a{BREAK}\x1b{BREAK}b", "a\nb"),
         ("\ud800x", "x"),
         ("👩‍🚀 می‌خواهم", "👩‍🚀 می‌خواهم"),
         ("", ""),
