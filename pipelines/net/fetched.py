@@ -1,7 +1,9 @@
 """What a fetch ends in: Fetched with all that a WARC needs, or a verdict on why there is nothing."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from schemas.records import Signal
 from schemas.verdicts import Dead, Rejected
@@ -52,4 +54,10 @@ Outcome = Fetched | Rejected | Dead
 
 def now() -> str:
     """Return the time in RFC 3339, UTC, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _spell(int(time.time()))
+
+
+@lru_cache(maxsize=2)
+def _spell(second: int) -> str:
+    """Return a second since 1970 in RFC 3339: many answers come in the same one."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -156,10 +156,11 @@ class Fetcher:
         """Ask one URL and read its answer."""
         if self._session is None:
             raise RuntimeError("a Fetcher is used inside `async with`")
-        self.policy.check_port(port_of(url))
+        target = URL(url, encoded=True)
+        self.policy.check_port(target.port or 0)
         headers = self._headers[kind] | validators if validators else self._headers[kind]
         deadline.enter("header", self.config.connect_timeout + self.config.header_timeout)
-        response = await self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+        response = await self._session.get(target, headers=headers, allow_redirects=False)
         try:
             deadline.enter("total")
             fetched_at, address = now(), getattr(response, "peer", None)

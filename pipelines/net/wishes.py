@@ -4,7 +4,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from pipelines.net.fetched import Fetched
 from pipelines.net.fetcher import Fetcher
@@ -26,9 +25,8 @@ Answer = Wishes | Rejected | Dead
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL: what one robots.txt governs."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    """Return scheme, host and port of a cleaned URL: what one robots.txt governs."""
+    return url[: url.index("/", len("https://"))]
 
 
 @dataclass
