@@ -18,6 +18,7 @@ import tyro
 from benchmarks.wcxb import TYPES, ReferencePage, by_type, fold_of, pages, tokens, word_f1
 from pipelines.extract.blocks import ExtractConfig, Extracted
 from pipelines.extract.extractor import extract
+from pipelines.extract.pool import calm_collector
 
 _PEER = Path(__file__).with_name("extract_peer.py")
 
@@ -52,34 +53,39 @@ class Outcome:
     note: str
 
 
-def ours(chosen: Sequence[ReferencePage], config: BenchmarkConfig) -> list[Outcome]:
-    """Extract pages in this process; each page's domain decides the fold's weights."""
-    count = len(list(config.folds.glob("*.npz"))) if config.folds else 0
-    base = ExtractConfig()
-    found = []
-    for page in chosen:
-        weights = str(config.folds / f"{fold_of(page.domain, count)}.npz") if config.folds else ""
-        start = time.process_time()
-        result = extract(page.html, page.url, config=replace(base, weights=weights))
-        seconds = time.process_time() - start
-        blocks = result.blocks if isinstance(result, Extracted) else ()
-        words = tokens("\n".join(block.text for block in blocks if block.text))
-        note = f"{len(words)} words of {len(tokens(page.text))}" if blocks else str(result)[:80]
-        found.append(Outcome(page, seconds, word_f1(words, tokens(page.text)), note))
-    return found
+def ours(page: ReferencePage, config: BenchmarkConfig, folds: int) -> Outcome:
+    """Extract a page in this process; its domain decides the fold's weights."""
+    weights = str(config.folds / f"{fold_of(page.domain, folds)}.npz") if config.folds else ""
+    start = time.process_time()
+    result = extract(page.html, page.url, config=replace(ExtractConfig(), weights=weights))
+    seconds = time.process_time() - start
+    blocks = result.blocks if isinstance(result, Extracted) else ()
+    words = tokens("\n".join(block.text for block in blocks if block.text))
+    note = f"{len(words)} words of {len(tokens(page.text))}" if blocks else str(result)[:80]
+    return Outcome(page, seconds, word_f1(words, tokens(page.text)), note)
 
 
-def peer(name: str, chosen: Sequence[ReferencePage], config: BenchmarkConfig) -> list[Outcome]:
-    """Extract pages by a peer in its own process and environment."""
-    assert config.wcxb is not None
-    paths = "\n".join(str(config.wcxb / "html" / f"{page.name}.html") for page in chosen)
-    command = [config.peer_python, str(_PEER), name, config.obelics]
-    lines = subprocess.run(command, input=paths, capture_output=True, text=True, check=True).stdout.splitlines()
-    rows = [json.loads(line) for line in lines if line.startswith('{"seconds"')]
-    return [
-        Outcome(page, row["seconds"], word_f1(tokens(row["text"]), tokens(page.text)), "")
-        for page, row in zip(chosen, rows, strict=True)
-    ]
+class Peer:
+    """A peer in its own process and environment, asked for one page at a time so that all see the same machine."""
+
+    def __init__(self, name: str, config: BenchmarkConfig) -> None:
+        self.config = config
+        command = [config.peer_python, str(_PEER), name, config.obelics]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+        )
+
+    def extract(self, page: ReferencePage) -> Outcome:
+        """Return the peer's result of a page; other lines that it prints are stepped over."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        assert self.config.wcxb is not None
+        print(self.config.wcxb / "html" / f"{page.name}.html", file=self.process.stdin, flush=True)
+        for line in self.process.stdout:
+            if line.startswith('{"seconds"'):
+                row = json.loads(line)
+                return Outcome(page, row["seconds"], word_f1(tokens(row["text"]), tokens(page.text)), "")
+        raise RuntimeError(f"the peer ended on page {page.name}: run {' '.join(map(str, self.process.args))}")
 
 
 def report(name: str, outcomes: Sequence[Outcome]) -> None:
@@ -97,18 +103,28 @@ def main(config: BenchmarkConfig) -> int:
         return 0
     chosen = list(pages(config.wcxb))[:: config.every]
     print(f"{'word F1':<24}{'pages':>6}  " + "  ".join(f"{kind[:5]:>5}" for kind in (*TYPES, "all")) + "   pages/s CPU")
-    outcomes = ours(chosen, config)
+    calm_collector()
+    count = len(list(config.folds.glob("*.npz"))) if config.folds else 0
+    names = ["resiliparse", "trafilatura", *(["obelics"] if config.obelics else [])] if config.peer_python else []
+    peers = {name: Peer(name, config) for name in names}
+    ours(chosen[0], config, count)  # reads the weights
+    outcomes: list[Outcome] = []
+    theirs: dict[str, list[Outcome]] = {name: [] for name in names}
+    beside: list[Outcome] = []
+    for place, page in enumerate(chosen):
+        outcomes.append(ours(page, config, count))
+        if peers and place % config.peer_every == 0:
+            beside.append(outcomes[-1])
+            for name, peer in peers.items():
+                theirs[name].append(peer.extract(page))
     report("ours" if config.folds else "ours (trained on these)", outcomes)
-    shared = chosen[:: config.peer_every]
-    if config.peer_python:
-        again = ours(shared, config)
-        report("ours, pages of the peers", again)
-        own = sum(item.seconds for item in again)
-        for name in ["resiliparse", "trafilatura", *(["obelics"] if config.obelics else [])]:
-            theirs = peer(name, shared, config)
-            report(name, theirs)
-            print(f"{'':<24}ours is {sum(item.seconds for item in theirs) / own:.1f} times as fast as {name}")
-    else:
+    if beside:
+        report("ours, pages of the peers", beside)
+    for name, found in theirs.items():
+        report(name, found)
+        ratio = sum(item.seconds for item in found) / sum(item.seconds for item in beside)
+        print(f"{'':<24}ours is {ratio:.1f} times as fast as {name}")
+    if not peers:
         print("peers not measured: pass --peer-python PYTHON")
     for item in sorted(outcomes, key=lambda item: item.f1)[: config.worst]:
         print(f"worst {item.f1:.3f} {item.page.kind:<14}{item.page.name} {item.page.domain}: {item.note}")

@@ -7,12 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import images, pages, pairs, warcs
-from pipelines import shards as shards_file
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
-from pipelines.extract.alt_texts import images_with_texts
-from pipelines.extract.extractor import extract as extract_page
-from pipelines.filters.decision import pair_rules
+from pipelines.filters.decision import pair_rules, select_rules
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
@@ -97,10 +93,15 @@ class RecordKind:
     build_select: Callable[..., Any]
 
 
-KINDS = {
-    "interleaved": RecordKind(Page, extract_page, pages.make_page, pages.build_select),
-    "pairs": RecordKind(Pair, images_with_texts, pairs.make_pairs, pairs.build_select),
-}
+def kind_of(recipe: Recipe) -> RecordKind:
+    """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
+    from pipelines import pages, pairs
+    from pipelines.extract.alt_texts import page_images
+    from pipelines.extract.extractor import extract
+
+    if recipe.kind == "interleaved":
+        return RecordKind(Page, extract, pages.make_page, pages.build_select)
+    return RecordKind(Pair, page_images, pairs.make_pairs, pairs.build_select)
 
 
 @dataclass
@@ -136,7 +137,7 @@ class Builder:
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
-        rules = pages.select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
+        rules = select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
         return plan_stage(
             self.config.work,
             "select",
@@ -151,7 +152,9 @@ class Builder:
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the extract stage, a WARC at a time; finished WARCs are left alone."""
 
-        kind = KINDS[self.recipe.kind]
+        from pipelines import warcs
+
+        kind = kind_of(self.recipe)
         config = warcs.ExtractConfig(
             folder=stage.folder,
             record=kind.record,
@@ -173,7 +176,7 @@ class Builder:
 
     def select(self, stage: Stage, extract: Stage) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
-        build_select = KINDS[self.recipe.kind].build_select
+        build_select = kind_of(self.recipe).build_select
         fragments = [extract.path("candidates", name) for name in storage.listing(extract.path("candidates"))]
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
@@ -189,22 +192,27 @@ class Builder:
 
     def images(self, select: Stage) -> list[str]:
         """Fetch what the kept candidates want and the store lacks, then make missing facts; return the URLs."""
+        from pipelines.store.frontier import Wanted, frontier, missing_facts
+
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
-        config = images.ImagesConfig(store=self.config.store, fetch=self.config.fetch, lanes=self.config.lanes)
-        wanted = [images.Wanted(identity.image_key(url), url) for url in urls]
-        lanes = images.frontier(wanted, store, self.config.lanes)
+        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        lanes = frontier(wanted, store, self.config.lanes)
         missing = sum(len(lane) for lane in lanes)
         if missing:
+            from pipelines import images
+
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
-                run(lambda pipeline: images.build_fetch(pipeline, config, lanes), self.config.profile)
+                run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes), self.config.profile)
         else:
             self.reused.append("images")
-        batches = images.missing_facts(store, [item.key for item in wanted])
+        batches = missing_facts(store, [item.key for item in wanted])
         if batches:
+            from pipelines import images
+
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
-                run(lambda pipeline: images.build_facts(pipeline, config, batches), self.config.profile)
+                run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches), self.config.profile)
         return urls
 
     def shard_count(self, selected: StageReport) -> int:
@@ -215,6 +223,12 @@ class Builder:
     def report(self, manifest: Manifest | None) -> BuildReport:
         """Return what this build did."""
         return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds)
+
+    def images_config(self) -> Any:
+        """Return how images get into the store."""
+        from pipelines.images import ImagesConfig
+
+        return ImagesConfig(store=self.config.store, fetch=self.config.fetch, lanes=self.config.lanes)
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
         """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
@@ -234,6 +248,8 @@ class Builder:
 
     def write_shards(self, stage: Stage, extract: Stage, select: Stage, shards: int) -> list[Any]:
         """Run the shards stage; return the shards' reports."""
+        from pipelines import shards as shards_file
+
         config = shards_file.ShardsConfig(
             recipe=self.recipe,
             dataset=self.config.out,
@@ -260,9 +276,10 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
         "honour": dataclasses.asdict(recipe.honour),
         "filters": {
             name: dataclasses.asdict(value)
-            for name in ("boilerplate", "c4", "pii")
+            for name in ("boilerplate", "c4", "obelics")
             if (value := getattr(recipe.filters, name)) is not None
         },
+        "minhash": recipe.dedup.minhash and dataclasses.asdict(recipe.dedup.minhash),
         "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
     }
 
@@ -319,7 +336,7 @@ def write_tables(config: BuildConfig, extract: Stage, select: Stage, shards: Sta
 def finish(
     builder: Builder,
     stages: tuple[Stage, Stage, Stage],
-    reports: list[shards_file.ShardReport],
+    reports: list[Any],
     inputs: list[FileEntry],
     urls: list[str],
 ) -> Manifest:
@@ -366,8 +383,10 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
     urls = wanted_urls(select, config.recipe)
-    wanted = [images.Wanted(identity.image_key(url), url) for url in urls]
-    missing = sum(map(len, images.frontier(wanted, ImageStore(config.store), config.lanes)))
+    from pipelines.store.frontier import Wanted, frontier
+
+    wanted = [Wanted(identity.image_key(url), url) for url in urls]
+    missing = sum(map(len, frontier(wanted, ImageStore(config.store), config.lanes)))
     rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
     if missing:
         return [*rows, ("shards", "known once images has run")]

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import inspect
 import logging
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,13 @@ def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> Any:
 
     check_repeats(argv)
     command = importlib.import_module(f"pipelines.commands.{name}").Command
-    parsed = tyro.cli(command, prog=f"loom {name}", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
+    parsed = tyro.cli(
+        command,
+        prog=f"loom {name}",
+        description=inspect.getdoc(command),
+        args=list(argv),
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
     if beam_options:
         if not hasattr(parsed, "with_beam_options"):
             raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and what follows")

@@ -6,7 +6,7 @@ outcomes; a retried or resumed lane asks only for what no part holds.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -16,14 +16,13 @@ from pipelines.dedup.images import hash_image
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
 from pipelines.net.fetched import Fetched
+from pipelines.store.frontier import Wanted
 from pipelines.store.images import ImageStore, pack_name
 from pipelines.store.warc import WarcWriter
-from schemas import identity, storage
+from schemas import storage
 from schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
 from schemas.records import ImageFacts, ImageRecord
 from schemas.verdicts import Dead, Rejected
-
-FACTS_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,31 +38,6 @@ class ImagesConfig:
     """Outcomes a lane between two commits: what a kill can cost."""
     max_pixels: int = 89_478_485
     """Images that declare more pixels are rejected from their header."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image URL that a build needs, by its key."""
-
-    key: str
-    url: str
-
-
-def lane_of(url: str, lanes: int) -> int:
-    """Return the lane of a URL: a hash of its registered domain mod `lanes`."""
-    domain = identity.registered_domain(identity.host_of(url))
-    return int.from_bytes(hashlib.blake2b(domain.encode(), digest_size=4).digest(), "big") % lanes
-
-
-def frontier(wanted: Iterable[Wanted], store: ImageStore, lanes: int) -> list[list[Wanted]]:
-    """Return the wanted URLs without a final outcome, by lane, in order of their keys."""
-    index = store.index()
-    result: list[list[Wanted]] = [[] for _ in range(lanes)]
-    for item in sorted(set(wanted), key=lambda item: (item.key, item.url)):
-        lane = result[lane_of(item.url, lanes)]
-        if item.key not in index and not (lane and lane[-1].key == item.key):
-            lane.append(item)
-    return result
 
 
 def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
@@ -217,18 +191,6 @@ def make_facts(data: bytes, record: ImageRecord) -> ImageFacts:
         colour_range=hashes.colour_range,
         opt_out=opt_out_of_metadata(data),
     )
-
-
-def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:
-    """Return the stored images among `keys` that have no facts yet, once a sha256, in batches."""
-    index, facts = store.index(), store.facts()
-    found: dict[str, ImageRecord] = {}
-    for key in keys:
-        record = index.find(key)
-        if record is not None and record.sha256 and record.sha256 not in facts:
-            found.setdefault(record.sha256, record)
-    rows = [found[sha256] for sha256 in sorted(found)]
-    return [rows[start : start + FACTS_BATCH] for start in range(0, len(rows), FACTS_BATCH)]
 
 
 class _FetchLane(beam.DoFn):

@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import apache_beam as beam
 
+from pipelines.dedup.minhash import text_band_keys
 from pipelines.extract.extractor import Extracted
-from pipelines.filters.boilerplate import drop_boilerplate
-from pipelines.filters.decision import image_count_rules, measure_page, page_rules, page_text
+from pipelines.filters.decision import drop_blocks, measure_page, page_text, select_rules
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
 from pipelines.recipes.recipe import Recipe
-from pipelines.select import KeepOne, judge, read_candidates
+from pipelines.select import KeepOne, KeepOneOfNearDuplicates, judge, read_candidates
 from pipelines.store.regroup import WriteRecords
 from pipelines.store.warc import WarcPage
 from pipelines.warcs import Made, record_key
 from schemas import identity
 from schemas.records import Candidate, Page
-from schemas.verdicts import Rejected, Rule
+from schemas.verdicts import Rejected
 
 
 def page_identity(url: str, canonical_link: str | None) -> str:
@@ -43,8 +43,7 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
     blocks = extracted.blocks
     if opt_out(signals, recipe.honour.signals, unit="image") is not None:
         blocks = tuple(block for block in blocks if block.image is None)
-    if recipe.filters.boilerplate is not None:
-        blocks, _ = drop_boilerplate(blocks, recipe.filters.boilerplate)
+    blocks, _ = drop_blocks(blocks, recipe)
     canonical = page_identity(warc_page.url, extracted.canonical_link)
     page = Page(
         key=identity.page_key(canonical),
@@ -59,7 +58,7 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
         license=extracted.license,
     )
     page = measure(page, recipe)
-    return [(page, head(page))]
+    return [(page, head(page, recipe))]
 
 
 def measure(page: Page, recipe: Recipe) -> Page:
@@ -69,7 +68,7 @@ def measure(page: Page, recipe: Recipe) -> Page:
     return replace(page, scores=measure_page(page, recipe))
 
 
-def head(page: Page) -> Candidate:
+def head(page: Page, recipe: Recipe) -> Candidate:
     """Return a page's candidate: of equal pages the latest, then the one with most images and text, survives."""
     images = tuple(block.image.url for block in page.blocks if block.image is not None)
     text = page_text(page.blocks)
@@ -83,13 +82,9 @@ def head(page: Page) -> Candidate:
         rank=rank,
         text_key=identity.make_key("text", " ".join(unicodedata.normalize("NFC", text).split())),
         images=images,
+        bands=tuple(band.hex() for band in text_band_keys(text, recipe.dedup.minhash)) if recipe.dedup.minhash else (),
         scores=page.scores,
     )
-
-
-def select_rules(recipe: Recipe) -> tuple[Rule, ...]:
-    """Return the rules before any fetch: an image at all (Flamingo, App. A.3.1, drops pages without one), then text."""
-    return (*(rule for rule in image_count_rules(recipe) if rule.minimum is not None), *page_rules(recipe))
 
 
 def build_select(
@@ -114,4 +109,6 @@ def build_select(
         judged |= "One page a URL" >> KeepOne(by="key", reason="duplicate_url", spill=spill)
     if recipe.dedup.exact_text is not None:
         judged |= "One page a text" >> KeepOne(by="text_key", reason="duplicate_text", spill=spill)
+    if recipe.dedup.minhash is not None:
+        judged |= "One of near-duplicates" >> KeepOneOfNearDuplicates(spill=spill)
     return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import apache_beam as beam
 
+from pipelines.extract.alt_texts import PageImages
 from pipelines.filters.decision import measure_pair, pair_rules
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
@@ -20,7 +21,7 @@ TEXT_SOURCES = ("alt_text",)
 """Where a pair's text comes from (ALIGN: alt texts alone)."""
 
 
-def make_pairs(warc_page: WarcPage, images: list[ImageRef], recipe: Recipe) -> Made | Rejected:
+def make_pairs(warc_page: WarcPage, found: PageImages, recipe: Recipe) -> Made | Rejected:
     """Return a pair for each image and text of a page, or the opt-out that reserves the page or its images."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
@@ -33,7 +34,7 @@ def make_pairs(warc_page: WarcPage, images: list[ImageRef], recipe: Recipe) -> M
         return refused
     made = [
         _make_pair(warc_page, image, source, text, recipe)
-        for image in images
+        for image in found.images
         for source, text in texts_of(image, TEXT_SOURCES)
     ]
     return list({(pair.key, pair.parent): (pair, candidate) for pair, candidate in made}.values())

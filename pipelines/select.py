@@ -12,6 +12,7 @@ from typing import Literal
 
 import apache_beam as beam
 
+from pipelines.dedup.components import cluster, star
 from pipelines.store.regroup import Regroup
 from schemas import arrow, tables
 from schemas.records import Candidate
@@ -72,6 +73,61 @@ def count_distinct(group: Iterable[Candidate], of: By, score: str) -> Iterator[C
     count = float(len({getattr(candidate, of) for candidate in members}))
     for candidate in members:
         yield dataclasses.replace(candidate, scores={**candidate.scores, score: count})
+
+
+def node_of(candidate: Candidate) -> str:
+    """Return a candidate's name in the graph of near-duplicates: names sort as ranks do."""
+    return f"{candidate.rank}|{candidate.key}|{candidate.parent}"
+
+
+def band_members(candidate: Candidate) -> Iterator[tuple[bytes, bytes]]:
+    """Yield a kept candidate's name under each of its band keys."""
+    if candidate.outcome == "kept":
+        yield from ((band.encode(), node_of(candidate).encode()) for band in candidate.bands)
+
+
+def star_edges(_: bytes, nodes: list[bytes]) -> list[tuple[str, str]]:
+    """Return the edges of one bucket: every member to the one of smallest rank."""
+    return star(((node.decode(),), node.decode()) for node in nodes)
+
+
+def find_roots(edges: Iterable[tuple[str, str]]) -> dict[str, tuple[str, int]]:
+    """Return of each node in a cluster its root and the cluster's size."""
+    return {node: (found.root, found.size) for node, found in cluster(edges, {}).items()}
+
+
+def keep_root(candidate: Candidate, roots: dict[str, tuple[str, int]]) -> Candidate:
+    """Reject a kept candidate that is not the root of its cluster; the measure is the cluster's size."""
+    node = node_of(candidate)
+    root, size = roots.get(node, (node, 1))
+    if candidate.outcome != "kept" or root == node:
+        return candidate
+    return reject(candidate, Rejected("near_duplicate", float(size), 1.0))
+
+
+@dataclass(kw_only=True, eq=False)
+class KeepOneOfNearDuplicates(beam.PTransform):
+    """Of kept candidates whose MinHash bands connect them, the one of smallest rank survives.
+
+    Band keys and names are shuffled, never texts; the edges (a star a bucket) are clustered on one worker.
+
+    Args:
+      spill: Folder of the fragments; None shuffles in the engine.
+    """
+
+    spill: str | None
+
+    def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
+        """Bucket, star, cluster, mark."""
+        roots = (
+            candidates
+            | "Bands" >> beam.FlatMap(band_members).with_output_types(tuple[bytes, bytes])
+            | "Bucket" >> Regroup(folder=self.spill)
+            | "Star" >> beam.FlatMapTuple(star_edges)
+            | "Collect edges" >> beam.combiners.ToList()
+            | "Cluster" >> beam.Map(find_roots)
+        )
+        return candidates | "Keep roots" >> beam.Map(keep_root, roots=beam.pvalue.AsSingleton(roots))
 
 
 @dataclass(kw_only=True, eq=False)

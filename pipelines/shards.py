@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipelines.filters.decision import image_count_rules, image_rules, measure_image
+from pipelines.filters.decision import edit_blocks, image_count_rules, image_rules, measure_image
 from pipelines.recipes.recipe import Recipe
 from pipelines.store import tars
 from pipelines.store.images import ImageIndex, ImageStore
@@ -127,6 +127,7 @@ def judge_image(
 
 def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
     """Judge a page's images, then the page; return its sample if it is kept."""
+    page = dataclasses.replace(page, blocks=edit_blocks(page.blocks, judge.recipe))
     kept: dict[int, StoredImage] = {}
     seen: set[str] = set()
     for ordinal, block in enumerate(block for block in page.blocks if block.image is not None):

@@ -171,7 +171,7 @@ class _ExtractWarc(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
-        self._pool = ExtractPool(PoolConfig(size=self._config.workers), parse=self._config.parse)
+        self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
 
     def teardown(self) -> None:
         self._pool.close()

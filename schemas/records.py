@@ -196,6 +196,8 @@ class Candidate:
     image_key: str = ""
     images: tuple[str, ...] = ()
     """URLs of the images it shows, in order."""
+    bands: tuple[str, ...] = ()
+    """MinHash band keys of its text in hex; none where near-duplicates are not looked for."""
     scores: dict[str, float] = field(default_factory=dict)
     outcome: str = "kept"
     reason: str | None = None

@@ -1,7 +1,5 @@
 """What a checkpoint can do on a dataset: one entry for the command line, whatever the model."""
 
-import io
-import tarfile
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -9,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from schemas import storage
-from schemas.errors import ConfigError, InputError
+from schemas.errors import ConfigError
 from trainers import checkpoint, registry
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.samples import PairSample
@@ -35,38 +32,11 @@ def evaluate(kind: str, path: str, data: str, *, limit: int | None = None) -> di
     return dict(known[kind, config.family](path, data, limit))
 
 
-def zero_shot_images(data: str) -> Iterator[tuple[bytes, int]]:
-    """Yield (image bytes, class) of a folder in CLIP_benchmark's layout: test/0.tar ... with .jpg and .cls members."""
-    shards = storage.expand(storage.join(data, "test", "*.tar"))
-    for shard in sorted(shards, key=lambda name: int(name.rsplit("/", 1)[-1].split(".")[0])):
-        with tarfile.open(fileobj=io.BytesIO(storage.read_bytes(shard))) as tar:
-            held: dict[str, dict[str, bytes]] = {}
-            for member in tar:
-                key, _, field = member.name.partition(".")
-                handle = tar.extractfile(member)
-                held.setdefault(key, {})[field] = handle.read() if handle else b""
-        for fields in held.values():
-            image = next((fields[name] for name in ("jpg", "png", "webp") if name in fields), None)
-            if image is None or "cls" not in fields:
-                raise InputError("a sample lacks its image or its class", where=shard)
-            yield image, int(fields["cls"])
-
-
 def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield the figures of zero-shot classification."""
-    from trainers.clip import evaluation
-    from trainers.clip.data import evaluation_image
-    from trainers.clip.task import load_clip
+    """Yield the figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
+    from trainers.clip import benchmarks
 
-    model, tokenizer = load_clip(path)
-    names = storage.read_bytes(storage.join(data, "classnames.txt")).decode().splitlines()
-    templates = storage.read_bytes(storage.join(data, "zeroshot_classification_templates.txt")).decode().splitlines()
-    items = list(islice(zero_shot_images(data), limit))
-    pixels = torch.from_numpy(np.stack([evaluation_image(image, model.config.image.size) for image, _ in items]))
-    classes = evaluation.class_embeddings(model, tokenizer, names, templates)
-    images = evaluation.embed_images(model, pixels.split(128))
-    labels = torch.tensor([label for _, label in items])
-    yield from evaluation.zero_shot(images, labels, classes)
+    yield from benchmarks.evaluate(path, data, limit=limit)
 
 
 def pairs_of(data: str, limit: int | None) -> list[Any]:

@@ -52,11 +52,11 @@ class BuildFlags:
 
     def run_until(self, until: Until) -> int:
         """Run the stages up to `until`."""
-        from pipelines.recipes.recipe import config_json, load_recipe
+        from pipelines.recipes.recipe import load_recipe, to_toml
 
         recipe = load_recipe(self.recipe, self.set)
         if self.print_config:
-            print(config_json(recipe))
+            print(to_toml(recipe), end="")
             return 0
         if recipe.kind == "regions":
             return self._run_regions()

@@ -97,7 +97,8 @@ class Command:
 
 def judge(result: "object", url: str, recipe: "Recipe") -> str | None:
     """Return the reason for which a recipe's page rules would reject a page, or None."""
-    from pipelines.pages import measure, select_rules
+    from pipelines.filters.decision import select_rules
+    from pipelines.pages import measure
     from schemas.records import Page
     from schemas.verdicts import Rejected, decide
 

@@ -130,7 +130,7 @@ def _add_furniture(world: World, host: str) -> None:
     robots = "User-agent: *\nDisallow: /private/\n"
     world.add(host, "/robots.txt", Resource(robots.encode(), "text/plain"))
     world.add(host, "/spacer.gif", Resource(_GIF, "image/gif"))
-    world.add(host, "/logo.png", Resource(lambda: _flat(48, 48, (40, 90, 80)), "image/png"))
+    world.add(host, "/logo.png", Resource(lambda: _flat(96, 96, (40, 90, 80)), "image/png"))
     decoration = drawing.make_picture("red circle", 9_000_000 + len(world.hosts))
     world.add(host, "/decoration.jpg", picture_resource(decoration, "jpg"))
     for name in ("about", "contact", "terms", "privacy"):
@@ -228,7 +228,8 @@ def _add_reserved(world: World, host: str, add: Callable[[str, str, str], None])
     add("/private/hidden.html", page(2), "robots")
     add("/tdm.html", page(3), "noai")
     world.resources[host, "/tdm.html"].headers = (("TDM-Reservation", "1"),)
-    add("/header.html", page(4), "good")
+    add("/header.html", page(4), "noai")
+    world.resources[host, "/header.html"].headers = (("X-Robots-Tag", "noai"),)
     element = _extra(world, host, 9_410_000)
     world.resources[host, "/extra/9410000.jpg"].headers = (("X-Robots-Tag", "noai"),)
     add(
@@ -243,7 +244,7 @@ def _add_images(world: World, host: str, add: Callable[[str, str, str], None]) -
     made: dict[str, tuple[Callable[[], bytes], str]] = {
         "tiny.png": (lambda: _flat(16, 16, (200, 40, 40)), "image/png"),
         "thin.png": (
-            lambda: drawing.encode(drawing.draw(drawing.make_picture("red star", 1))[:60], "png"),
+            lambda: drawing.encode(drawing.draw(drawing.make_picture("red star", 1))[:100], "png"),
             "image/png",
         ),
         "flat.png": (lambda: _flat(300, 300, (120, 130, 140)), "image/png"),
@@ -299,7 +300,7 @@ def _latin() -> bytes:
 
 
 def pixel_bomb(side: int = 30_000) -> bytes:
-    """Return a PNG of a few hundred kilobytes that would decode to gigabytes."""
+    """Return a PNG of some kilobytes that declares gigabytes; its data end early."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

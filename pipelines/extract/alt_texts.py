@@ -4,20 +4,63 @@ The whole page counts here, not the main content alone (ALIGN, arXiv 2102.05918,
 one URL an image, twins and placeholders as in `extractor`.
 """
 
-from pipelines.extract import fast, source
+import traceback
+from dataclasses import dataclass
+
+from pipelines.extract import extractor, images, licenses, source
 from pipelines.extract.blocks import ExtractConfig
 from pipelines.extract.selection import is_hidden
 from schemas.records import ImageRef
+from schemas.verdicts import Dead, Rejected
 
 _DEFAULT = ExtractConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageImages:
+    """The images of one page in document order, each URL once, and the facts of the page beside them."""
+
+    images: tuple[ImageRef, ...]
+    title: str | None = None
+    canonical_link: str | None = None
+    license: str | None = None
+    charset: str = "utf-8"
+    truncated: bool = False
+
+
+def page_images(
+    html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
+) -> PageImages | Rejected | Dead:
+    """Return the images of a page, or Rejected (empty_page, not_html, no_images), or Dead. Never raises."""
+    try:
+        return _page_images(html, url, content_type, config)
+    except Exception as error:  # hostile bytes end as a verdict, whatever happens
+        return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
 
 
 def images_with_texts(
     html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
 ) -> list[ImageRef]:
     """Return the images of a page in document order, each URL once; empty for bytes that hold no page."""
+    found = page_images(html, url, content_type=content_type, config=config)
+    return list(found.images) if isinstance(found, PageImages) else []
+
+
+def _page_images(html: bytes, url: str, content_type: str | None, config: ExtractConfig) -> PageImages | Rejected:
+    if not html.strip(b" \t\r\n\x00"):
+        return Rejected("empty_page")
     if not source.looks_like_html(html):
-        return []
-    prepared, _charset, _truncated = source.prepare(html, content_type, config)
-    page = fast.walk(prepared, url, config)
-    return [item.image for item in page.candidates if item.image is not None and not is_hidden(item)]
+        return Rejected("not_html")
+    prepared, codec, truncated = source.prepare(html, content_type, config)
+    page, _tier = extractor.walked(prepared, url, config)
+    found = tuple(item.image for item in page.candidates if item.image is not None and not is_hidden(item))
+    if not found:
+        return Rejected("no_images")
+    return PageImages(
+        images=found,
+        title=page.title or None,
+        canonical_link=images.absolute(page.canonical, page.base) if page.canonical else None,
+        license=licenses.of_links(page.licenses),
+        charset=codec,
+        truncated=truncated or page.truncated,
+    )

@@ -30,7 +30,7 @@ class ExtractConfig:
     main_content: bool = True
     """Keep the main content only; off, every visible block is kept."""
 
-    method: str = "rules"
+    method: str = "learned"
     """How main content is told from the rest: learned (block classifier) or rules (tags, class words, links)."""
 
     walk: str = "fast"

@@ -36,6 +36,9 @@ _LABELS = {
     "utf8": "utf-8",
     "unicode": "utf-8",
 }
+_WIDE = ("utf-16", "utf-32")
+_SHIFTED = ("iso2022", "hz", "utf-7")
+"""Codecs whose other letters hide in ASCII bytes."""
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|32)|cp\d+|iso8859|latin|gb|big5|euc|shift|koi8|mac|johab|hz|iso2022|ptcp|tis|ascii"
 )
@@ -68,17 +71,16 @@ def declared(html: bytes, content_type: str | None = None) -> str | None:
 def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
     """Return (text, codec name). Every byte string decodes; what cannot be read becomes U+FFFD."""
     label = declared(html, content_type)
-    if label is not None and label.startswith(("utf-16", "utf-32")):
-        return _lenient(html, label), label
-    try:
-        text = html.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        return _decode_other(html, label)
-    if label is None or not html.isascii():
-        return text, "utf-8"
-    if label.startswith(("iso2022", "hz")):
-        return _lenient(html, label), label
-    return text, label
+    if label is None or not label.startswith(_WIDE):
+        try:
+            text = html.decode("utf-8").removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            return _decode_other(html, label)
+        if label is None or not html.isascii():
+            return text, "utf-8"
+        if not label.startswith(_SHIFTED):
+            return text, label
+    return _lenient(html, label), label
 
 
 def _decode_other(html: bytes, label: str | None) -> tuple[str, str]:

@@ -18,6 +18,8 @@ Floats = NDArray[np.float32]
 VERSION = 1
 """Raised whenever features or weights change: pages extracted by another version are not comparable."""
 _CLIP = 6.0
+_ONE_THREAD = 200_000
+"""Multiplications below which OpenBLAS, which numpy ships with, stays on one thread (its limit is 262,144)."""
 _LOWEST, _HIGHEST = 0.1, 0.5
 _FILE = Path(__file__).with_name("block_classifier.npz")
 
@@ -57,24 +59,37 @@ def forward(weights: Weights, features: Features) -> Floats:
     means = (sums[last] - sums[first]) / np.maximum(last - first, 1)[..., None]
     hidden = hidden + _dense(named, "around", means.reshape(len(hidden), -1).astype(np.float32))
     left = _dense(named, "leave", hidden)
-    logits: Floats = left @ named["logit.weight"].T[:, 0] + named["logit.bias"]
+    logits: Floats = _product(left, named["logit.weight"].T)[:, 0] + named["logit.bias"]
     return logits
 
 
 def _dense(named: dict[str, Floats], name: str, values: Floats) -> Floats:
-    result: Floats = np.maximum(values @ named[f"{name}.weight"].T + named[f"{name}.bias"], 0.0)
+    result: Floats = np.maximum(_product(values, named[f"{name}.weight"].T) + named[f"{name}.bias"], 0.0)
     return result
+
+
+def _product(values: Floats, matrix: Floats) -> Floats:
+    """Return values @ matrix in slices so small that a BLAS computes each on one thread.
+
+    Several threads for a product of this size only wait for each other on a busy machine, and the last bits would
+    depend on how many there are.
+    """
+    rows = max(_ONE_THREAD // matrix.size, 1)
+    out = np.empty((len(values), matrix.shape[1]), np.float32)
+    for start in range(0, len(values), rows):
+        np.matmul(values[start : start + rows], matrix, out=out[start : start + rows])
+    return out
 
 
 def _convolved(named: dict[str, Floats], name: str, values: Floats, dilation: int) -> Floats:
     """Return relu(conv1d) along the page, `same` padding."""
-    kernel = named[f"{name}.weight"]  # (out, in, 5)
-    size = kernel.shape[2]
+    kernel = np.ascontiguousarray(named[f"{name}.weight"].transpose(2, 1, 0))  # (5, in, out)
+    size = len(kernel)
     reach = dilation * (size // 2)
     padded = np.pad(values, [(reach, reach), (0, 0)])
     out = np.tile(named[f"{name}.bias"], (len(values), 1))
     for tap in range(size):
-        out += padded[tap * dilation : tap * dilation + len(values)] @ kernel[:, :, tap].T
+        out += _product(padded[tap * dilation : tap * dilation + len(values)], kernel[tap])
     return np.maximum(out, 0.0)
 
 

@@ -89,7 +89,6 @@ _WORDS = (
     ),
 )
 _HIDDEN_CLASS = r"(?:^|\s)(hidden|visually-?hidden|sr-only|screen-reader(-text)?|d-none|is-hidden|invisible)(?:\s|$)"
-# One alternation finds most class attributes to hold none of the words, which is the common case.
 _GROUPS = [(flag, re.compile(pattern)) for flag, pattern in _WORDS]
 _CLASS_HIDDEN = re.compile(_HIDDEN_CLASS)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -103,7 +102,16 @@ CAPTION_CLASS = re.compile(
 @lru_cache(maxsize=65536)
 def class_flags(names: str) -> int:
     """Return the flags that the words of a class and id attribute set."""
-    text = _CAMEL.sub("-", names[:300]).lower().replace("_", "-")
+    flags = 0
+    for name in names.split():
+        flags |= _name_flags(name)
+    return flags
+
+
+@lru_cache(maxsize=65536)
+def _name_flags(name: str) -> int:
+    # Pages bring new attributes, but few new names: most are looked up, not searched.
+    text = _CAMEL.sub("-", name).lower().replace("_", "-")
     flags = HIDDEN if _CLASS_HIDDEN.search(text) else 0
     for flag, pattern in _GROUPS:
         if pattern.search(text):

@@ -67,7 +67,7 @@ class Walker:
     """The state of one walk. The parser calls start, end, data and close."""
 
     def __init__(self, url: str, config: ExtractConfig) -> None:
-        self.config, self.url = config, url
+        self.config, self.url, self.max_depth = config, url, config.max_depth
         self.page = RawPage(base=url)
         self.section = Section(0, 0, "body", "", 0, 0)
         self.page.sections.append(self.section)
@@ -97,20 +97,22 @@ class Walker:
     def start(self, tag: str, attributes: Attributes) -> None:
         """An element opens: remember what its end does, and let its handler act."""
         ending = None
-        if not self.skipping and len(self.open) < self.config.max_depth:
-            if self.math is not None:
-                ending = self._start_in_math(tag, attributes)
-            elif attributes or tag not in el.INLINE:
-                ending = _HANDLERS.get(tag, Walker._start_section)(self, tag, attributes)
-        elif not self.skipping and tag in el.SKIPPED:
-            ending = self._skip()
+        if self.skipping:
+            pass
+        elif len(self.open) >= self.max_depth:
+            ending = self._skip() if tag in el.SKIPPED else None
+        elif self.math is not None:
+            ending = self._start_in_math(tag, attributes)
+        elif attributes or tag not in el.INLINE:
+            ending = _HANDLERS.get(tag, Walker._start_section)(self, tag, attributes)
         self.open.append(ending)
 
     def end(self, tag: str) -> None:
         """An element closes."""
         ending = self.open.pop() if self.open else None
         if ending is not None:
-            ending[0](ending[1])
+            finish, argument = ending
+            finish(argument)
 
     def data(self, text: str) -> None:
         """Text between tags; the parser may hand over one text in several pieces."""
@@ -204,17 +206,20 @@ class Walker:
             return None
         if self.run:
             self.flush()
-        parent = self.section
-        classes, flags = section_words(tag, attributes, parent.flags)
-        page = self.page
-        section = Section(len(page.sections), parent.index, tag, classes, flags, parent.depth + 1, len(page.candidates))
-        page.sections.append(section)
-        ending = (self._end_section, (parent, self.context))
+        parent, around = self.section, self.context
+        sections, candidates = self.page.sections, self.page.candidates
+        if attributes:
+            classes, flags = section_words(tag, attributes, parent.flags)
+            follows_image = bool(classes and candidates) and candidates[-1].image is not None
+        else:
+            classes, flags, follows_image = "", parent.flags | el.TAG_FLAGS.get(tag, 0), False
+        section = Section(len(sections), parent.index, tag, classes, flags, parent.depth + 1, len(candidates))
+        sections.append(section)
         self.section = section
-        self.context = context_of(tag, classes, self.context, self._follows_image())
+        self.context = context_of(tag, classes, around, follows_image)
         if "style" in attributes and ("aria-label" in attributes or attributes.get("role") == "img"):
             self._background(attributes)
-        return ending
+        return self._end_section, (parent, around)
 
     def _end_section(self, before: tuple[Section, str]) -> None:
         if self.run:

@@ -229,7 +229,7 @@ def _agreement(page: RawPage, candidates: list[Candidate]) -> Floats:
 
 def _share(text: str, words: set[str]) -> float:
     found = text.lower().split()
-    return sum(word in words for word in found) / len(found) if found else 0.0
+    return len([word for word in found if word in words]) / len(found) if found else 0.0
 
 
 def description(page: RawPage) -> str:

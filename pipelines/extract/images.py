@@ -45,6 +45,8 @@ _PLACEHOLDER = re.compile(
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")
 """An absolute address in ASCII that needs no resolving; most are."""
 _SPACE = " \t\n\f\r"
+_SRCSET_URL = re.compile(r"[ \t\n\f\r,]*+([^ \t\n\f\r]+)")
+_SRCSET_DESCRIPTORS = re.compile(r"[^,(]*(?=,|$)")
 _DESCRIPTOR = re.compile(r"^(\d+(?:\.\d+)?)([wx])$")
 _SIZE = re.compile(r"^\s*(\d{1,6})(?:\.\d+)?\s*(px)?\s*;?\s*$")
 _STYLE_URL = re.compile(r"background(?:-image)?\s*:[^;]{0,200}?url\(\s*[\"']?([^\"')]+)", re.IGNORECASE)
@@ -75,20 +77,14 @@ def parse_srcset(value: str) -> list[tuple[str, float, str]]:
     and trailing commas end one. Candidates with a descriptor that is not understood are left out.
     """
     found: list[tuple[str, float, str]] = []
-    at, end = 0, len(value)
-    while at < end:
-        while at < end and value[at] in _SPACE + ",":
-            at += 1
-        start = at
-        while at < end and value[at] not in _SPACE:
-            at += 1
-        url = value[start:at]
-        if not url:
-            break
+    at = 0
+    while match := _SRCSET_URL.match(value, at):
+        url, at = match.group(1), match.end()
         if url.endswith(","):
             found.append((url.rstrip(","), 1.0, "x"))
             continue
-        descriptors, at = _descriptors(value, at)
+        plain = _SRCSET_DESCRIPTORS.match(value, at)
+        descriptors, at = (plain.group().split(), plain.end() + 1) if plain else _descriptors(value, at)
         candidate = _candidate(url, descriptors)
         if candidate:
             found.append(candidate)
@@ -166,7 +162,8 @@ def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]
         if attributes.get(name):
             found.append((best_of_srcset(attributes[name]), name))
     src = attributes.get("src", "").strip()
-    lazy = [(value, name) for name in LAZY_ATTRIBUTES if _looks_like_url(value := attributes.get(name, "").strip())]
+    named = [name for name in LAZY_ATTRIBUTES if name in attributes] if len(attributes) > 1 or not src else []
+    lazy = [(value, name) for name in named if _looks_like_url(value := attributes[name].strip())]
     if src and not _is_placeholder(src):
         return [(value, name) for value, name in found if value] + [(src, "src"), *lazy]
     found.extend(lazy)
@@ -184,7 +181,7 @@ def _is_placeholder(value: str) -> bool:
     if value[:5].lower() == "data:":
         return True
     path = value.partition("?")[0].partition("#")[0]
-    return bool(_PLACEHOLDER.search(path[-120:]))
+    return bool(_PLACEHOLDER.search(path[path.rfind("/") + 1 :][-80:]))
 
 
 def absolute(url: str, base: str) -> str | None:

@@ -52,23 +52,21 @@ def _context(tag: str, around: str) -> str:
 
 def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[str, int]:
     """Return (class and id, flags) of a block-level element: its parent's flags and what it adds to them."""
+    get = attributes.get
     flags |= el.TAG_FLAGS.get(tag, 0)
-    if not attributes:
-        return "", flags
-    classes = attributes.get("class", "")
+    classes = get("class", "")
     if "id" in attributes:
         classes = f"{classes} {attributes['id']}"
     if "itemprop" in attributes:
         classes = f"{classes} {attributes['itemprop']}"
     if classes:
         flags |= el.class_flags(classes[:300])
-    role = attributes.get("role")
+    if tag != "dialog" and len(attributes) == 1 and "class" in attributes:
+        return classes, flags  # most elements have a class and nothing else
+    role, style = get("role"), get("style")
     if role:
         flags |= el.ROLE_FLAGS.get(role.lower(), 0)
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
-        flags |= el.HIDDEN
-    style = attributes.get("style")
-    if style and el.style_hides(style):
+    if "hidden" in attributes or get("aria-hidden") == "true" or (style and el.style_hides(style)):
         flags |= el.HIDDEN
     if tag == "dialog" and "open" in attributes:
         flags &= ~el.HIDDEN

@@ -37,6 +37,11 @@ _ICON = re.compile(
     r"stars?|ratings?|social|share|spinner|loader|payment|advert\w*|banner-?ads?|qr-?code)(?:[^a-z]|$)",
     re.IGNORECASE,
 )
+_AVATAR_FOLDER = re.compile(r"gravatar\.com/|/avatars?/", re.IGNORECASE)
+_ICON_FOLDER = re.compile(r"/(icons?|social|logos?|badges?|emojis?)/", re.IGNORECASE)
+_THINGS = frozenset(("arrow", "arrows", "flag", "flags", "star", "stars"))
+"""Signs that a picture may well show."""
+_SIGN_WORDS = 3
 _CONTEXT_CHARS = 60
 """Text that the surroundings of an image must hold before they speak for it."""
 
@@ -78,11 +83,33 @@ def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) 
     seen = features.features_of(page, candidates)
     probabilities = classifier.probabilities(seen, classifier.networks(config.weights))
     lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in candidates], np.float32)
-    kept = classifier.kept(probabilities, lengths)
+    _share_in_tables(page, candidates, probabilities, lengths)
+    kept = classifier.kept(probabilities, lengths) & (lengths > 0)
+    if not kept.any():  # nothing looks like main content: a page of an unknown kind
+        return [rule_reason(candidate) for candidate in candidates]
     return [
         None if keep else rule_reason(candidate) or "boilerplate"
         for keep, candidate in zip(kept.tolist(), candidates, strict=True)
     ]
+
+
+def _share_in_tables(
+    page: RawPage, candidates: Sequence[Candidate], probabilities: classifier.Floats, lengths: classifier.Floats
+) -> None:
+    """Give all rows of a data table and its caption one probability: a table stays or goes as a whole.
+
+    It is their mean, or that of the texts right before and after the table where it is higher.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, candidate in enumerate(candidates):
+        if candidate.table and candidate.image is None and page.tables[candidate.table].is_data:
+            rows.setdefault(candidate.table, []).append(row)
+    texts = np.nonzero(lengths > 0)[0]
+    for places in rows.values():
+        mean = np.average(probabilities[places], weights=lengths[places] + 1)
+        before, after = texts[texts < places[0]][-1:], texts[texts > places[-1]][:1]
+        around = probabilities[[*before, *after]].mean() if len(before) and len(after) else 0.0
+        probabilities[places] = max(mean, around)
 
 
 def _drop_repeated(candidates: Sequence[Candidate], reasons: Reasons) -> None:
@@ -142,5 +169,13 @@ def is_icon(candidate: Candidate) -> bool:
     width, height = image.declared_width, image.declared_height
     if width is not None and height is not None and max(width, height) < _ICON_SIDE:
         return True
-    name = image.url.partition("?")[0].rsplit("/", 1)[-1]
-    return bool(_ICON.search(name) or _ICON.search((image.alt_text or "")[:40]))
+    path = image.url.partition("?")[0]
+    name = path.rsplit("/", 1)[-1]
+    if _AVATAR_FOLDER.search(path) or (name.endswith(".svg") and _ICON_FOLDER.search(path)):
+        return True
+    if _ICON.search(name):
+        return True
+    words = (image.alt_text or "")[:40]
+    sign = _ICON.search(words)
+    # "Star rating" names a sign, "a red star above the harbour" describes a picture.
+    return sign is not None and (sign.group(1).lower() not in _THINGS or len(words.split()) <= _SIGN_WORDS)

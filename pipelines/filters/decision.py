@@ -141,6 +141,11 @@ def image_count_rules(recipe: Recipe) -> tuple[Rule, ...]:
     )
 
 
+def select_rules(recipe: Recipe) -> tuple[Rule, ...]:
+    """Return the rules before any fetch: an image at all (Flamingo, App. A.3.1, drops pages without one), then text."""
+    return (*(rule for rule in image_count_rules(recipe) if rule.minimum is not None), *page_rules(recipe))
+
+
 def measure_pair(
     pair: Pair,
     recipe: Recipe,

@@ -12,7 +12,7 @@ from schemas import identity, tables
 
 COLUMNS = ("images", "text_length", "width", "height", "aspect")
 GROWTH = 1.02
-"""Ratio of neighbouring bins: a quantile read from them is off by at most 1 %."""
+"""Ratio of neighbouring bins: a quantile read from them is off by at most 1 %, half a bin."""
 _BINS = 1_400
 TOP_DOMAINS = 200
 
@@ -48,7 +48,8 @@ class Spread:
     def quantile(self, share: float) -> float:
         """Return the value below which `share` of the values lie, to within 1 %."""
         place = int(np.searchsorted(np.cumsum(self.bins), share * self.count))
-        return float(min(max(_value_of(place), self.low), self.high))
+        middle = _value_of(place) * GROWTH**0.5
+        return float(min(max(middle, self.low), self.high))
 
     def summary(self) -> dict[str, float]:
         """Return min, p05, p50, p95, max and mean."""

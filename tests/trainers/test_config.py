@@ -25,11 +25,11 @@ def test_a_shipped_configuration_builds_and_comes_back_from_its_plain_form(name:
 
 
 @pytest.mark.parametrize("name", config_names())
-def test_a_shipped_configuration_opens_with_the_paper_and_the_command(name: str) -> None:
+def test_a_shipped_configuration_opens_with_the_paper(name: str) -> None:
     text = (CONFIGS / f"{name}.toml").read_text()
     header = text[: text.index("family")]
-    assert "arXiv" in header
-    assert f"train {load_config(name).family} --config {name}" in header
+    assert header.startswith("# ")
+    assert "(arXiv " in header
 
 
 def test_assignments_override_a_file() -> None:

@@ -9,7 +9,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 import torch
 from torch import Tensor
@@ -110,13 +110,15 @@ def write_benchmark(
 
 
 @torch.no_grad()
-def evaluate(checkpoint: str, folder: str, *, split: str = "test", device: str = "cpu") -> Iterator[tuple[str, float]]:
-    """Yield the zero-shot figures of a checkpoint (or a run's newest) on a benchmark."""
+def evaluate(
+    checkpoint: str, folder: str, *, split: str = "test", limit: int | None = None, device: str = "cpu"
+) -> Iterator[tuple[str, float]]:
+    """Yield the zero-shot figures of a checkpoint (or a run's newest) on a benchmark's first `limit` images."""
     model, tokenizer = load_clip(checkpoint)
     model.to(device)
     benchmark = open_benchmark(folder, split)
     labels: list[int] = []
-    images = embed_images(model, _batches(benchmark, model.config.image.size, labels))
+    images = embed_images(model, _batches(islice(benchmark, limit), model.config.image.size, labels))
     weights = class_embeddings(model, tokenizer, benchmark.classes, benchmark.templates)
     yield from zero_shot(images, torch.tensor(labels, device=images.device), weights)
 

@@ -92,3 +92,9 @@ class CLIPDataConfig:
     """Resized images that each loader process keeps in memory, in bytes: for data sets of few images."""
     chunks: int = 1
     """Forward and backward in this many pieces of the batch with the exact gradient (GradCache, arXiv 2101.06983)."""
+
+    def __post_init__(self) -> None:
+        if self.chunks < 1:
+            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="1 or more")
+        if self.margin < 0 or self.brightness < 0:
+            raise ConfigError("margin and brightness are shares", where="data", remedy="0 or more")

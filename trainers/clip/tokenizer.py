@@ -6,14 +6,14 @@ Ids: 256 bytes, 256 bytes at a word's end, a merge each, start of text, end of t
 
 import gzip
 import html
-import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import ftfy
 import numpy as np
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from schemas import storage
 from schemas.errors import ConfigError, InputError
@@ -23,6 +23,8 @@ END_OF_WORD = "</w>"
 HEADER = "#version: 0.2"
 CLIP_MERGES = 48_894
 """OpenAI's file holds more merges than CLIP uses."""
+MIN_COUNT = 2
+"""Occurrences that a learnt merge needs."""
 
 Merges = tuple[tuple[str, str], ...]
 
@@ -104,19 +106,39 @@ def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> Cli
 
 
 def train_merges(texts: Iterable[str], vocab_size: int) -> Merges:
-    """Learn the most frequent merges, as many as a vocabulary of `vocab_size` holds; equal texts give equal merges."""
-    bpe = _byte_level(_bpe({}, ()))
-    alphabet = byte_alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=max(0, vocab_size - 2),
-        min_frequency=2,
-        show_progress=False,
-        initial_alphabet=alphabet,
-        end_of_word_suffix=END_OF_WORD,
-    )
-    bpe.train_from_iterator((clean(text) for text in texts), trainer)
-    pairs = json.loads(bpe.to_str())["model"]["merges"]
-    return tuple((first, second) for first, second in pairs)[: max(0, vocab_size - 2 * len(alphabet) - 2)]
+    """Learn the most frequent merges, as many as a vocabulary of `vocab_size` holds; equal texts give equal merges.
+
+    The library's own trainer breaks ties by the order of a hash table, so two runs on the same captions differ.
+    """
+    split = _byte_level(_bpe({}, ())).pre_tokenizer.pre_tokenize_str
+    words = Counter(word for text in texts for word, _ in split(clean(text)))
+    pieces = {word: (*word[:-1], word[-1] + END_OF_WORD) for word in words}
+    wanted = max(0, vocab_size - 2 * len(byte_alphabet()) - 2)
+    merges: list[tuple[str, str]] = []
+    while len(merges) < wanted:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for word, parts in pieces.items():
+            for pair in pairwise(parts):
+                pairs[pair] += words[word]
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair), default=None)
+        if best is None or pairs[best] < MIN_COUNT:
+            break
+        merges.append(best)
+        pieces = {word: merge_pair(parts, best) for word, parts in pieces.items()}
+    return tuple(merges)
+
+
+def merge_pair(parts: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
+    """Return a word's pieces with every occurrence of a pair joined, from left to right."""
+    if pair[0] not in parts:
+        return parts
+    joined: list[str] = []
+    for part in parts:
+        if joined and (joined[-1], part) == pair:
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
 def byte_alphabet() -> list[str]:

@@ -146,7 +146,7 @@ class GatedCrossAttentionBlock(nn.Module):
         """(B, L, D), (B, N, R, W), (B, L) -> (B, L, D)."""
         numbers = torch.arange(1, images.shape[1] + 1, device=phi.device).repeat_interleave(images.shape[2])
         sees = phi[:, :, None] == numbers
-        blind = phi[:, :, None] == 0
+        blind = ~sees.any(-1, keepdim=True)
         # A row that sees nothing would be 0/0: it attends to everything, and its output is dropped afterwards.
         mask = (sees | blind)[:, None]
         mixed = self.attention(self.norm_text(text), self.norm_image(images.flatten(1, 2)), mask)

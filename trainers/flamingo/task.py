@@ -17,7 +17,8 @@ from trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
 from trainers.flamingo.model import Flamingo, FlamingoConfig
 from trainers.flamingo.objective import make_objective
 from trainers.registry import Task
-from trainers.stream.dataset import StreamingDataset, Together
+from trainers.stream.batches import Together
+from trainers.stream.dataset import StreamingDataset
 
 TOKENIZER = "tokenizer.json"
 _PARTS = ("vision", "language")

@@ -1,120 +1,219 @@
-"""The exact, elastic stream: position p of the global order belongs to rank p mod world size, whoever reads it."""
+"""The loader: one rank's share of a dataset or a mixture, resumable at the exact sample on any world size."""
 
-import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from schemas.errors import ConfigError, LoomError
-from schemas.images import ImageError
-from trainers.stream.index import DatasetIndex
-from trainers.stream.order import Order, seed_of
-from trainers.stream.reading import Reader
-from trainers.stream.samples import Sample
+from schemas.errors import ConfigError, DamageError, InputError
+from trainers.stream.batches import Batches, Plan, Transform
+from trainers.stream.index import open_index
+from trainers.stream.mixing import Mixing, Mixture
+from trainers.stream.reading import ShardFiles, read_members, verify_members
+from trainers.stream.samples import Sample, SampleError, make_sample
+from trainers.stream.sources import Place, Source
 
-Transform = Callable[[Sample, np.random.Generator], Mapping[str, Any]]
-PERIOD = 1_000
-"""Draws after which a mixture repeats its pattern; every window of it holds each dataset's share."""
-
-
-def mixture_pattern(weights: Sequence[float], period: int = PERIOD) -> np.ndarray:
-    """Return which dataset each of `period` draws takes: at every step the one that is furthest behind its share."""
-    if any(weight <= 0 for weight in weights):
-        raise ConfigError("a dataset's weight is 0 or less", where="mixture", remedy="leave it out instead")
-    shares = np.asarray(weights, float) / sum(weights)
-    taken = np.zeros(len(weights))
-    pattern = np.empty(period, np.int64)
-    for draw in range(period):
-        chosen = int(np.argmax(shares * (draw + 1) - taken))
-        pattern[draw] = chosen
-        taken[chosen] += 1
-    return pattern
+STATE_VERSION = 1
+PLAN = 256
+"""Positions that are located at once."""
+SKIPPED_LISTED = 1000
 
 
-@dataclass
 class StreamingDataset:
-    """One dataset, or a weighted mixture of several, as an endless global order of samples.
+    """Samples of a dataset or a mixture, in one global order whatever the world size.
 
-    `iter()` yields this rank's share of one epoch (an epoch is as many draws as the mixture holds samples); the
-    state is where the global order stands, so that any rank's state restores any world size.
+    Position p of an epoch's global order belongs to rank p mod world_size. `iter()` yields this rank's share of the
+    epoch from the current position on, and ends; `batches()` runs on over the epoch's border. The state, (epoch,
+    global position, draws of each data set), is the same on all ranks after equal numbers of samples.
     """
 
-    source: str | Mapping[str, float]
-    rng_seed: int = 0
-    rank: int | None = None
-    world_size: int | None = None
-    split: str | None = None
-    shuffle: bool = True
-    _readers: list[Reader] = field(init=False, repr=False)
+    def __init__(
+        self,
+        source: str | Mixture | Mapping[str, float],
+        rng_seed: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        *,
+        split: str | None = None,
+        shuffle: bool = True,
+        block_shards: int = 16,
+        on_error: str = "skip",
+        verify: bool = False,
+    ) -> None:
+        """Open the indexes of a folder, a Mixture, or {folder: weight}.
 
-    def __post_init__(self) -> None:
-        if self.rank is None or self.world_size is None:
-            self.rank, self.world_size = _ranks()
-        mixture = {self.source: 1.0} if isinstance(self.source, str) else dict(self.source)
-        self._readers = [Reader(DatasetIndex(path, split=self.split)) for path in mixture]
-        self._sizes = [len(reader.index) for reader in self._readers]
-        self._orders = [Order(size, seed_of(self.rng_seed, number)) for number, size in enumerate(self._sizes)]
-        self._pattern = mixture_pattern(list(mixture.values())) if len(mixture) > 1 else np.zeros(1, np.int64)
-        self._before = [np.concatenate([[0], np.cumsum(self._pattern == n)]) for n in range(len(mixture))]
-        self._position = 0
+        rank and world_size default to RANK and WORLD_SIZE of the environment, else 0 and 1.
+
+        `verify` checks each member's sha256 as it is read. `on_error` is skip or raise.
+        """
+        self.rank = int(os.environ.get("RANK", 0)) if rank is None else rank
+        self.world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
+        if not 0 <= self.rank < self.world_size:
+            raise ConfigError(f"rank {self.rank} of world size {self.world_size}", remedy="0 <= rank < world_size")
+        if block_shards < 1:
+            raise ConfigError(f"block_shards {block_shards}", remedy="use 1 or more")
+        _check_on_error(on_error)
+        self.rng_seed, self._on_error, self._verify = rng_seed, on_error, verify
+        mixture = _mixture_of(source)
+        paths = {"": mixture} if isinstance(mixture, str) else dict(mixture.datasets)
+        names = tuple(sorted(paths))
+        self.sources = [
+            Source(name, open_index(paths[name], split), rng_seed=rng_seed, block_shards=block_shards, shuffle=shuffle)
+            for name in names
+        ]
+        sizes = np.asarray([source.samples for source in self.sources], dtype=np.int64)
+        self._mixing = None if isinstance(mixture, str) else Mixing(names, mixture)
+        self.epoch_samples = int(sizes[0])
+        """Samples of one epoch over all ranks; of a mixture, its draws until its `exhaustion`."""
+        if self._mixing is not None and not isinstance(mixture, str):
+            self.epoch_samples = self._mixing.epoch_length(sizes, mixture.exhaustion)
+        self._epoch, self._position, self._moves = 0, 0, 0
+        self._files = ShardFiles()
+        self.skipped: Counter[str] = Counter()
+        """Reason -> samples that were skipped."""
+        self.skipped_keys: deque[tuple[str, str]] = deque(maxlen=SKIPPED_LISTED)
+        """(key, reason) of the latest of them."""
 
     def __len__(self) -> int:
-        """Return the samples of an epoch, over all ranks."""
-        return sum(self._sizes)
+        """Samples of one epoch that belong to this rank."""
+        return len(range(self.rank, self.epoch_samples, self.world_size))
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Return what the datasets hold."""
-        return tuple(reader.index.kind for reader in self._readers)
+        """What the data sets hold."""
+        return tuple(source.index.kind for source in self.sources)
 
-    def locate(self, position: int) -> tuple[int, int, int]:
-        """Return dataset, its epoch and its sample at a position of the endless global order."""
-        period = len(self._pattern)
-        rounds, place = divmod(position, period)
-        number = int(self._pattern[place])
-        draw = rounds * int(self._before[number][-1]) + int(self._before[number][place])
-        epoch, inside = divmod(draw, self._sizes[number])
-        if not self.shuffle:
-            return number, epoch, inside
-        return number, epoch, self._orders[number].sample(epoch, inside)
-
-    def read(self, position: int) -> tuple[Sample, np.random.Generator]:
-        """Return the sample at a position with the generator that all its random draws come from."""
-        number, epoch, sample = self.locate(position)
-        read = self._readers[number].read(sample)
-        return read, np.random.Generator(np.random.Philox(seed_of(self.rng_seed, epoch, int(read.key[:16], 16))))
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Yield this rank's samples from the current position to the end of the epoch."""
-        rank, world = self.rank or 0, self.world_size or 1
-        end = (self._position // len(self) + 1) * len(self)
-        while self._position < end:
-            mine = self._position + (rank - self._position) % world
-            if mine >= end:
-                self._position = end
-                return
-            sample, _ = self.read(mine)
-            self._position = min(mine - rank + world, end) if world > 1 else mine + 1
-            yield sample
+    # --- state ---
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the global order stands; small, and equal on all ranks after equal numbers of samples."""
-        epoch, position = divmod(self._position, len(self))
-        return {"epoch": epoch, "position": position, "sizes": list(self._sizes), "rng_seed": self.rng_seed}
+        """Return where the stream stands: equal on all ranks after equal numbers of samples."""
+        return {
+            "version": STATE_VERSION,
+            "epoch": self._epoch,
+            "position": self._position,
+            "rng_seed": self.rng_seed,
+            "samples": self.epoch_samples,
+            "datasets": {source.name: source.index.digest for source in self.sources},
+            "draws": self._draws(),
+        }
+
+    def _draws(self) -> dict[str, int]:
+        running = self._epoch * self.epoch_samples + self._position
+        counts = [running] if self._mixing is None else self._mixing.draws(running).tolist()
+        return {source.name: int(count) for source, count in zip(self.sources, counts, strict=True)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where a state stands; one of other datasets or another seed is an error."""
-        if list(state["sizes"]) != self._sizes or state["rng_seed"] != self.rng_seed:
-            raise ConfigError(
-                f"the state is of datasets of {state['sizes']} samples with seed {state['rng_seed']}, "
-                f"this stream has {self._sizes} with seed {self.rng_seed}",
-                where="stream state",
-                remedy="resume with the datasets and seed that the run began with",
-            )
-        self._position = int(state["epoch"]) * len(self) + int(state["position"])
+        """Go to where a state was taken, by any rank of any world size. Iterators made before are void."""
+        own = self.state_dict()
+        for name in ("version", "rng_seed", "samples", "datasets"):
+            if state.get(name) != own[name]:
+                raise ConfigError(
+                    f"the state is of another stream: {name} {state.get(name)!r}, here {own[name]!r}",
+                    where="stream state",
+                    remedy="resume with the datasets and seed that the run began with",
+                )
+        epoch, position = int(state["epoch"]), int(state["position"])
+        if epoch < 0 or not 0 <= position <= self.epoch_samples:
+            raise ConfigError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
+        previous = self._epoch, self._position
+        self._epoch, self._position, self._moves = epoch, position, self._moves + 1
+        if self._draws() != dict(state["draws"]):
+            self._epoch, self._position = previous
+            raise ConfigError("the mixture's weights or schedule before this point are not those of the state")
+
+    # --- iteration ---
+
+    def places(self, positions: np.ndarray) -> list[Place]:
+        """Return the places of running positions (epoch * epoch_samples + position), in the order given."""
+        if self._mixing is None:
+            which, draws = np.zeros(len(positions), dtype=np.int64), positions
+        else:
+            which, draws = self._mixing.locate(positions)
+        found: list[Place | None] = [None] * len(positions)
+        for number in np.unique(which):
+            source = self.sources[number]
+            mine = np.flatnonzero(which == number)
+            epochs, inside = np.divmod(draws[mine], source.samples)
+            for epoch in np.unique(epochs):
+                here = epochs == epoch
+                shards, rows = source.locate(int(epoch), inside[here])
+                for at, shard, row in zip(mine[here].tolist(), shards.tolist(), rows.tolist(), strict=True):
+                    found[at] = Place(int(positions[at]), int(number), int(epoch), shard, row)
+        return found  # type: ignore[return-value]
+
+    def read(self, place: Place) -> tuple[str, dict[str, bytes]]:
+        """Return the key and the raw members of one sample."""
+        shard, rows = self.sources[place.dataset].shard(place.shard, verify=self._verify)
+        row = place.row if rows is None else int(rows[place.row])
+        members = read_members(self._files.get(shard), shard, row)
+        if self._verify and shard.hashes is not None:
+            digests = shard.hashes[shard.starts[row] : shard.starts[row + 1]].to_pylist()
+            verify_members(shard, row, members, digests)
+        return shard.key(row), members
+
+    def sample(self, place: Place) -> Sample:
+        """Return one typed sample; SampleError carries why there is none."""
+        key, members = self.read(place)
+        return make_sample(self.sources[place.dataset].index.kind, key, members)
+
+    def key_of(self, place: Place) -> str:
+        """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
+        try:
+            shard, rows = self.sources[place.dataset].shard(place.shard, verify=self._verify)
+        except (DamageError, InputError):
+            return ""
+        return shard.key(place.row if rows is None else int(rows[place.row]))
+
+    def skip(self, place: Place, error: Exception, on_error: str) -> None:
+        """Count and list a sample that cannot be used, or raise."""
+        key = self.key_of(place)
+        if on_error == "raise":
+            where = self.sources[place.dataset].index.path
+            raise DamageError(f"sample {key}: {error}", where=where, remedy="on_error='skip' leaves it out") from error
+        reason = getattr(error, "reason", None) or ("damaged_shard" if isinstance(error, DamageError) else "unreadable")
+        self.skipped[reason] += 1
+        self.skipped_keys.append((key, reason))
+
+    def _share(self) -> Iterator[tuple[int, Place]]:
+        """Yield (position, place) of this rank's share of the epoch, from the current position on."""
+        begin = self._position + (self.rank - self._position) % self.world_size
+        base, total = self._epoch * self.epoch_samples, self.epoch_samples
+        for start in range(begin, total, PLAN * self.world_size):
+            stop = min(total, start + PLAN * self.world_size)
+            positions = np.arange(start, stop, self.world_size)
+            yield from zip(positions.tolist(), self.places(base + positions), strict=True)
+
+    def _walk(self, load: Callable[[Place], Any]) -> Iterator[Any]:
+        """Yield what `load` makes of each place of this rank's share, the state moving with what is handed out."""
+        _refuse_loader_workers()
+        moves, origin, taken = self._moves, self._position, 0
+        for _, place in self._share():
+            taken += 1
+            try:
+                item = load(place)
+            except (SampleError, InputError, DamageError, OSError) as error:
+                self.skip(place, error, self._on_error)
+                continue
+            self._check_still(moves)
+            self._position = min(origin + taken * self.world_size, self.epoch_samples)
+            yield item
+            self._check_still(moves)
+        self._epoch, self._position = self._epoch + 1, 0
+
+    def _check_still(self, moves: int) -> None:
+        if moves != self._moves:
+            raise ConfigError("the stream was moved while an iterator ran", remedy="make a new one after loading")
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the typed samples of this rank's share of the current epoch, then end; the next iter() is the next."""
+        return self._walk(self.sample)
+
+    def raw(self) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """Like iter(), but (key, {field: bytes}) as they lie in the tar."""
+        return self._walk(self.read)
 
     def batches(
         self,
@@ -122,137 +221,71 @@ class StreamingDataset:
         *,
         transform: Transform,
         workers: int = 2,
-        on_error: str = "skip",
-        ahead: int = 4,
-    ) -> "Batches":
-        """Return the endless iterator of this rank's batches, which runs on over the epoch's border."""
-        return Batches(self, batch_size, transform, workers=workers, on_error=on_error, ahead=ahead)
+        prefetch: int = 2,
+        on_error: str | None = None,
+        epochs: int | None = None,
+        last: str = "pad",
+    ) -> Batches:
+        """Return the iterator over batches of this rank without end, or to the end of the `epochs`-th epoch from here.
+
+        A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy without torch), and
+        "keys" (list of str) and "valid" (bool [B]): a sample that was skipped keeps its place, filled with a
+        neighbour, valid False. A partial last batch is padded likewise (`last="pad"`) or dropped (`"drop"`).
+        """
+        _refuse_loader_workers()
+        _check_on_error(on_error or self._on_error)
+        plan = Plan(
+            batch_size=batch_size, workers=workers, prefetch=prefetch, on_error=on_error or self._on_error,
+            epochs=epochs, last=last,
+        )  # fmt: skip
+        return Batches(self, plan, transform)
 
     def close(self) -> None:
-        """Close the files."""
-        for reader in self._readers:
-            reader.close()
+        """Close the open tars."""
+        self._files.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise ConfigError(
+            "a StreamingDataset does not travel to other processes: its place would be lost there",
+            remedy="use its own batches(workers=...), or DataLoader(dataset, num_workers=0)",
+        )
+
+    @property
+    def running(self) -> int:
+        """The global position over all epochs."""
+        return self._epoch * self.epoch_samples + self._position
+
+    def hand_out(self, running: int, moves: int) -> None:
+        """Move to a running position, on behalf of an iterator that began at `moves`."""
+        self._check_still(moves)
+        self._epoch, self._position = divmod(running, self.epoch_samples)
+
+    @property
+    def moves(self) -> int:
+        """How often a state was loaded."""
+        return self._moves
 
 
-class Batches:
-    """Batches of one rank: read, decoded and collated ahead by threads; the state moves when one is handed out."""
-
-    def __init__(
-        self,
-        stream: StreamingDataset,
-        batch_size: int,
-        transform: Transform,
-        *,
-        workers: int,
-        on_error: str,
-        ahead: int,
-    ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"batch_size is {batch_size}", remedy="1 or more")
-        if on_error not in ("skip", "raise"):
-            raise ConfigError(f"on_error is {on_error!r}", remedy="skip or raise")
-        self.stream, self.batch_size, self.transform, self.on_error = stream, batch_size, transform, on_error
-        self.skipped: list[str] = []
-        """What could not be read or decoded, each as one line."""
-        self._ahead = max(ahead, 1)
-        self._pool = ThreadPoolExecutor(workers) if workers else None
-        self._waiting: list[tuple[int, list[Any]]] = []
-        self._next = stream._position
-
-    def __iter__(self) -> "Batches":
-        return self
-
-    def __next__(self) -> dict[str, Any]:
-        while len(self._waiting) < (self._ahead if self._pool else 1):
-            self._schedule()
-        start, jobs = self._waiting.pop(0)
-        items = [job.result() if isinstance(job, Future) else job for job in jobs]
-        batch = self._collate(items)
-        self.stream._position = start + self.batch_size * (self.stream.world_size or 1)
-        return batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the stream's state: samples count when they are handed out."""
-        return self.stream.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where a state stands; what was read ahead is dropped."""
-        self.stream.load_state_dict(state)
-        self._waiting, self._next = [], self.stream._position
-
-    def _schedule(self) -> None:
-        rank, world = self.stream.rank or 0, self.stream.world_size or 1
-        start = self._next
-        positions = [start + (rank - start) % world + number * world for number in range(self.batch_size)]
-        submit = self._pool.submit if self._pool else (lambda function, *rest: function(*rest))
-        self._waiting.append((start, [submit(self._make, position) for position in positions]))
-        self._next = start + self.batch_size * world
-
-    def _make(self, position: int) -> tuple[str, Mapping[str, Any]] | str:
-        try:
-            sample, rng = self.stream.read(position)
-            return sample.key, self.transform(sample, rng)
-        except (LoomError, ImageError) as error:
-            if self.on_error == "raise":
-                raise
-            return f"position {position}: {error}"
-
-    def _collate(self, items: list[Any]) -> dict[str, Any]:
-        """Stack the arrays; a sample that failed keeps its place: the next good one of the batch stands in for it."""
-        good = [number for number, item in enumerate(items) if not isinstance(item, str)]
-        self.skipped += [item for item in items if isinstance(item, str)]
-        if not good:
-            raise LoomError(
-                f"no sample of a batch can be read; the first: {items[0]}", remedy="loom verify the dataset"
-            )
-        chosen = [items[good[bisect.bisect_left(good, number) % len(good)]] for number in range(len(items))]
-        batch: dict[str, Any] = {"keys": [key for key, _ in chosen]}
-        for name in chosen[0][1]:
-            batch[name] = _stack([fields[name] for _, fields in chosen])
-        return batch
-
-    def close(self) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+def _mixture_of(source: str | Mixture | Mapping[str, float]) -> str | Mixture:
+    """Turn {folder: weight} into a mixture whose names are numbers, so that a state outlives a move of the folders."""
+    if isinstance(source, str | Mixture):
+        return source
+    if len(source) == 1:
+        return next(iter(source))
+    named = {f"{number:03d}": path for number, path in enumerate(source)}
+    return Mixture(datasets=named, weights={name: source[path] for name, path in named.items()})
 
 
-def _stack(values: list[Any]) -> Any:
-    import torch
-
-    if isinstance(values[0], np.ndarray | np.generic | int | float | bool):
-        return torch.from_numpy(np.stack([np.asarray(value) for value in values]))
-    return values
+def _check_on_error(on_error: str) -> None:
+    if on_error not in ("skip", "raise"):
+        raise ConfigError(f"on_error {on_error!r}", remedy="use skip or raise")
 
 
-class Together:
-    """One batch of each of several streams a step: what a weighted sum of losses over datasets is made of."""
-
-    def __init__(self, streams: Mapping[str, Batches]) -> None:
-        self.streams = dict(streams)
-
-    def __iter__(self) -> "Together":
-        return self
-
-    def __next__(self) -> dict[str, Any]:
-        return {name: next(stream) for name, stream in self.streams.items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of each stream."""
-        return {name: stream.state_dict() for name, stream in self.streams.items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where each stream stood."""
-        if set(state) != set(self.streams):
-            raise ConfigError(
-                f"the state is of {sorted(state)}, the run of {sorted(self.streams)}", where="stream state"
-            )
-        for name, stream in self.streams.items():
-            stream.load_state_dict(state[name])
-
-
-def _ranks() -> tuple[int, int]:
-    """Return rank and world size of a torchrun process, else 0 and 1."""
-    import os
-
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+def _refuse_loader_workers() -> None:
+    """Refuse to run inside a DataLoader's worker process, where the main process's state would never move."""
+    data = sys.modules.get("torch.utils.data")
+    if data is not None and data.get_worker_info() is not None:
+        raise ConfigError(
+            "a StreamingDataset inside a DataLoader's worker cannot keep its place",
+            remedy="use its own batches(workers=...), or num_workers=0",
+        )

@@ -1,103 +1,139 @@
-"""A dataset's index: which sample lies where, as arrays read from the sidecars, never as Python lists."""
+"""Where every sample of a dataset lies: from manifest.json and the sidecars, held in arrays."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+import hashlib
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from schemas import layout, storage, tables
+from schemas import storage
 from schemas.errors import DamageError, InputError
+from schemas.layout import EXTENSIONS, extension_of
 from schemas.manifest import Manifest, read_manifest
+from schemas.records import ShardEntry
+
+MAX_SAMPLES = 4_000_000
+"""Rows of one sidecar: more is not a shard, it is an attack on memory."""
+MAX_MEMBER_BYTES = 1 << 28
+_COLUMNS = ["key", "members.list.element.field", "members.list.element.offset", "members.list.element.size"]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True, eq=False)
 class ShardIndex:
-    """One shard's sidecar in memory, loaded when first asked for."""
-
-    dataset: str
-    tar: str
-    sidecar: str
-    samples: int
-    split: str | None = None
-
-    @cached_property
-    def _table(self) -> pa.Table:
-        path = storage.join(self.dataset, self.sidecar)
-        table = tables.read_table(path, ["key", "split", "members"])
-        if self.split is not None:
-            table = table.filter(pc.equal(table["split"], self.split))
-        if table.num_rows != self.samples:
-            raise DamageError(
-                f"holds {table.num_rows} samples, not {self.samples}", where=path, remedy="loom verify the dataset"
-            )
-        return table.combine_chunks()
-
-    @cached_property
-    def _members(self) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray]:
-        members = self._table["members"].combine_chunks()
-        flat = pc.list_flatten(members)
-        starts = np.concatenate([[0], np.cumsum(np.asarray(pc.list_value_length(members)))])
-        return starts, flat.field("field").to_pylist(), np.asarray(flat.field("offset")), np.asarray(flat.field("size"))
-
-    def key(self, row: int) -> str:
-        """Return a sample's key."""
-        return str(self._table["key"][row])
-
-    def members(self, row: int) -> list[tuple[str, int, int]]:
-        """Return field, offset and size in bytes of a sample's members that a reader opens."""
-        starts, fields, offsets, sizes = self._members
-        span = range(int(starts[row]), int(starts[row + 1]))
-        return [
-            (fields[i], int(offsets[i]), int(sizes[i]))
-            for i in span
-            if layout.extension_of(fields[i]) in layout.EXTENSIONS
-        ]
-
-
-@dataclass
-class DatasetIndex:
-    """A dataset as its shards; samples are numbered in the order of shards and keys."""
+    """One shard's samples: keys, and each sample's members as ranges of the parallel member arrays."""
 
     path: str
-    split: str | None = None
-    """Only samples of this part; None takes all."""
-    manifest: Manifest = field(init=False)
-    shards: list[ShardIndex] = field(init=False)
-    _ends: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.manifest = read_manifest(self.path)
-        self.shards = [
-            ShardIndex(
-                self.path,
-                shard.tar.name,
-                shard.sidecar.name,
-                self._count(shard.sidecar.name, shard.samples),
-                self.split,
-            )
-            for shard in self.manifest.shards
-        ]
-        self._ends = np.cumsum([shard.samples for shard in self.shards], dtype=np.int64)
-        if not len(self):
-            raise InputError("holds no sample", where=self.path, remedy="loom stats shows why records were rejected")
-
-    def _count(self, sidecar: str, samples: int) -> int:
-        if self.split is None:
-            return samples
-        column = tables.read_table(storage.join(self.path, sidecar), ["split"])["split"]
-        return int(pc.sum(pc.equal(column, self.split)).as_py() or 0)
+    tar_bytes: int
+    keys: bytes
+    """All keys in one; `key_ends` has samples + 1 places in it."""
+    key_ends: memoryview
+    starts: memoryview
+    """int64, samples + 1: sample i has members starts[i] to starts[i + 1]."""
+    fields: list[str]
+    """The distinct fields; `codes` counts into it."""
+    codes: memoryview
+    offsets: memoryview
+    sizes: memoryview
+    ignored: int
+    """Members whose extension is not on the allow-list."""
+    hashes: pa.StringArray | None = None
+    """Each member's stored_sha256, where bytes are to be verified."""
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return len(self.key_ends) - 1
+
+    def key(self, row: int) -> str:
+        """Return the key of a sample."""
+        return self.keys[self.key_ends[row] : self.key_ends[row + 1]].decode()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetIndex:
+    """A dataset's shards and how many samples each gives; `rows` picks those of one split."""
+
+    path: str
+    kind: str
+    digest: str
+    shards: tuple[ShardEntry, ...]
+    counts: np.ndarray
+    """int64, samples a shard, after the split."""
+    split: str | None = None
 
     @property
-    def kind(self) -> str:
-        """Return what the samples are: interleaved, pairs, clips or regions."""
-        return self.manifest.kind
+    def samples(self) -> int:
+        """Samples of one epoch."""
+        return int(self.counts.sum())
 
-    def locate(self, sample: int) -> tuple[ShardIndex, int]:
-        """Return a sample's shard and its row there."""
-        shard = int(np.searchsorted(self._ends, sample, side="right"))
-        return self.shards[shard], int(sample - (self._ends[shard - 1] if shard else 0))
+
+def open_index(path: str, split: str | None = None) -> DatasetIndex:
+    """Read a dataset's manifest; with `split`, also that column of every sidecar, to count."""
+    manifest: Manifest = read_manifest(path)
+    shards = tuple(sorted(manifest.shards, key=lambda shard: shard.index))
+    if split is None:
+        counts = [shard.samples for shard in shards]
+    else:
+        with ThreadPoolExecutor(8) as pool:
+            counts = [len(rows) for rows in pool.map(lambda shard: split_rows(path, shard, split), shards)]
+    index = DatasetIndex(path, manifest.kind, manifest.digest, shards, np.asarray(counts, dtype=np.int64), split)
+    if not index.samples:
+        remedy = f"no sample has split {split!r}" if split else "loom stats shows why records were rejected"
+        raise InputError("holds no sample", where=path, remedy=remedy)
+    return index
+
+
+def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Table:
+    where = storage.join(path, shard.sidecar.name)
+    data = storage.read_bytes(where)
+    if shard.sidecar.sha256 and hashlib.sha256(data).hexdigest() != shard.sidecar.sha256:
+        raise DamageError("the sidecar is not the one that the manifest names", where=where, remedy="run loom verify")
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        if file.metadata.num_rows > MAX_SAMPLES:
+            raise DamageError(f"{file.metadata.num_rows} rows in one sidecar", where=where)
+        return file.read(columns=list(columns), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise DamageError(f"not a readable sidecar: {error}", where=where, remedy="run loom verify") from error
+
+
+def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
+    """Return the rows of a shard whose split is `split`, ascending."""
+    column = _read_sidecar(path, shard, ["split"]).column("split")
+    return np.flatnonzero(np.asarray(pc.equal(column, split).fill_null(False)))
+
+
+def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIndex:
+    """Read one shard's sidecar; DamageError when it cannot be that of this tar."""
+    where = storage.join(path, shard.tar.name)
+    table = _read_sidecar(path, shard, [*_COLUMNS, *(["members.list.element.stored_sha256"] if hashes else [])])
+    lists = table.column("members").combine_chunks()
+    members = lists.flatten()
+    encoded = members.field("field").dictionary_encode()
+    fields: list[str] = encoded.dictionary.to_pylist()
+    offsets = np.asarray(members.field("offset"), dtype=np.int64)
+    sizes = np.asarray(members.field("size"), dtype=np.int64)
+    if table.num_rows != shard.samples:
+        raise DamageError(f"{table.num_rows} rows for {shard.samples} samples", where=where, remedy="run loom verify")
+    if len(offsets) and (offsets.min() < 0 or sizes.min() < 0 or (offsets + sizes).max() > shard.tar.bytes):
+        raise DamageError("the sidecar points outside the tar", where=where, remedy="run loom verify")
+    allowed = np.asarray([extension_of(field) in EXTENSIONS for field in fields], dtype=bool)
+    codes = np.asarray(encoded.indices, dtype=np.int32)
+    starts = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False))])
+    keys = table.column("key").cast(pa.binary()).to_pylist()
+    return ShardIndex(
+        path=where,
+        tar_bytes=shard.tar.bytes,
+        keys=b"".join(keys),
+        key_ends=memoryview(np.cumsum([0, *map(len, keys)], dtype=np.int64).data),
+        starts=memoryview(starts.astype(np.int64).data),
+        fields=[field if ok else "" for field, ok in zip(fields, allowed, strict=True)],
+        codes=memoryview(codes.data),
+        offsets=memoryview(offsets.data),
+        sizes=memoryview(sizes.data),
+        ignored=int((~allowed[codes]).sum()) if len(fields) else 0,
+        hashes=members.field("stored_sha256") if hashes else None,
+    )

@@ -1,23 +1,30 @@
-"""Typed samples: what a training transform gets, still as bytes."""
+"""Typed samples, made of a sample's members. No pickle, no path out of a tar, caps on everything."""
 
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from schemas import layout
-from schemas.errors import DamageError
+MAX_JSON_BYTES = 1 << 24
+MAX_ARRAY_BYTES = 1 << 28
+_IMAGES = ("jpg", "png", "webp")
 
-MAX_MEMBER_BYTES = 256_000_000
+
+class SampleError(ValueError):
+    """A sample that cannot be used; `reason` is a stable snake_case word."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PairSample:
-    """An image and its text."""
+    """An image, encoded, and its text."""
 
     key: str
     image: bytes
@@ -25,9 +32,9 @@ class PairSample:
     info: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InterleavedSample:
-    """A page: two parallel lists in reading order, at each position a text or an image."""
+    """A page: two parallel lists, at each place a text or an encoded image."""
 
     key: str
     texts: tuple[str | None, ...]
@@ -35,9 +42,9 @@ class InterleavedSample:
     info: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClipSample:
-    """A video clip: frames in order."""
+    """A video clip: encoded frames in order, and its text."""
 
     key: str
     frames: tuple[bytes, ...]
@@ -45,9 +52,9 @@ class ClipSample:
     info: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RegionsSample:
-    """A pair with its image's regions: boxes [n, 4] in pixels, features [n, d], class_probs [n, c]."""
+    """A pair with its regions: boxes (n, 4) float32, features (n, width) and class_probs (n, classes) float16."""
 
     key: str
     image: bytes
@@ -62,44 +69,99 @@ Sample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
 
 
 def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
-    """Return the typed sample of a key's members; raise DamageError for one that lacks a member."""
+    """Return the typed sample of a dataset's kind (schemas.layout.KINDS); SampleError when it cannot be one."""
+    return _MAKERS[kind](key, members)
+
+
+def _need(members: Mapping[str, bytes], field: str) -> bytes:
+    if field not in members:
+        extension = field.rsplit(".", 1)[-1]
+        raise SampleError("missing_image" if extension in _IMAGES else f"missing_{extension}", field[:80])
+    return members[field]
+
+
+def _image(members: Mapping[str, bytes]) -> bytes:
+    for extension in _IMAGES:
+        if extension in members:
+            return members[extension]
+    raise SampleError("missing_image")
+
+
+def _text(members: Mapping[str, bytes]) -> str:
     try:
-        if kind == "interleaved":
-            return _interleaved(key, members)
-        info = _json(members)
-        images = sorted(name for name in members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
-        if kind == "clips":
-            return ClipSample(key, tuple(members[name] for name in images), members["txt"].decode(), info)
-        if not images:
-            raise KeyError("image")
-        image, text = members[images[0]], members["txt"].decode()
-        if kind == "regions":
-            return RegionsSample(key, image, text, info, **load_arrays(members["regions.npz"]))
-        return PairSample(key, image, text, info)
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
-        raise DamageError(
-            f"sample {key}: {type(error).__name__} {error}", remedy="loom verify DATASET --deep"
-        ) from error
+        return _need(members, "txt").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SampleError("bad_text", str(error)) from error
 
 
-def _json(members: Mapping[str, bytes]) -> dict[str, Any]:
-    return dict(json.loads(members["json"])) if "json" in members else {}
+def _info(members: Mapping[str, bytes], *, needed: bool = False) -> dict[str, Any]:
+    if "json" not in members and not needed:
+        return {}
+    data = _need(members, "json")
+    if len(data) > MAX_JSON_BYTES:
+        raise SampleError("json_too_large")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SampleError("bad_json", str(error)) from error
+    if not isinstance(value, dict):
+        raise SampleError("bad_json", "not an object")
+    return value
+
+
+def _pair(key: str, members: Mapping[str, bytes]) -> PairSample:
+    return PairSample(key, _image(members), _text(members), _info(members))
 
 
 def _interleaved(key: str, members: Mapping[str, bytes]) -> InterleavedSample:
-    body = _json(members)
-    prefix = f"{key}."
-    names = [None if name is None else str(name).removeprefix(prefix) for name in body["images"]]
-    images = tuple(None if name is None else members[name] for name in names)
-    if len(images) != len(body["texts"]):
-        raise ValueError("texts and images differ in length")
-    return InterleavedSample(key, tuple(body["texts"]), images, body)
+    info = _info(members, needed=True)
+    texts, names = info.get("texts"), info.get("images")
+    if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
+        raise SampleError("bad_lists", "texts and images are not two lists of one length")
+    if not all(item is None or isinstance(item, str) for item in (*texts, *names)):
+        raise SampleError("bad_lists", "a place holds neither a string nor null")
+    images = tuple(None if not name else _need(members, name.removeprefix(f"{key}.")) for name in names)
+    return InterleavedSample(key, tuple(texts), images, info)
+
+
+def _clip(key: str, members: Mapping[str, bytes]) -> ClipSample:
+    names = sorted(field for field in members if field.rsplit(".", 1)[-1] in _IMAGES)
+    if not names:
+        raise SampleError("missing_image")
+    return ClipSample(key, tuple(members[name] for name in names), _text(members), _info(members))
+
+
+def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
+    arrays = load_arrays(_need(members, "regions.npz"))
+    absent = {"boxes", "features", "class_probs"} - arrays.keys()
+    if absent:
+        raise SampleError("bad_regions", f"no array {sorted(absent)[0]}")
+    boxes, features, probs = arrays["boxes"], arrays["features"], arrays["class_probs"]
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) == len(features) == len(probs):
+        raise SampleError("bad_regions", "shapes do not agree")
+    return RegionsSample(key, _image(members), _text(members), _info(members), boxes, features, probs)
 
 
 def load_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of a regions.npz, without pickle and below the size cap even when unpacked."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(item.file_size for item in archive.infolist()) > MAX_MEMBER_BYTES:
-            raise ValueError("regions.npz is too large")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in ("boxes", "features", "class_probs")}
+    """Return the arrays of an npz, its inflated size capped; objects are refused, for they would be pickles."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
+                raise SampleError("npz_too_large")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            loaded = {name: arrays[name] for name in arrays.files}
+    except SampleError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each have their own for damaged bytes
+        raise SampleError("bad_regions", str(error)) from error
+    if not all(isinstance(array, np.ndarray) for array in loaded.values()):
+        raise SampleError("bad_regions", "a member that is no array")
+    return loaded
+
+
+_MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], Sample]] = {
+    "pairs": _pair,
+    "interleaved": _interleaved,
+    "clips": _clip,
+    "regions": _regions,
+}

@@ -1,10 +1,11 @@
 """Regions and captions as ViLBERT's tensors: WordPiece tokens, masking, locations, the IMG region (section 3.1)."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from schemas.errors import ConfigError
 from trainers.stream.samples import RegionsSample, Sample
@@ -23,31 +24,46 @@ class DataConfig:
     """Regions an image, besides IMG."""
     mask: float = 0.15
     """Share of words and of regions that are masked, independently."""
+    leak_iou: float | None = None
+    """Zero the features of regions that overlap a zeroed one by more than this too, as 12-in-1 does with 0.4."""
     vocab_size: int = 30_522
     """Of a vocabulary that is trained on the captions; unused with `vocabulary`."""
     vocabulary: str | None = None
     """Path of a BERT vocab.txt."""
+    split: str | None = None
+    """Train on the samples of this split only; none: on all."""
+    evaluate: str | None = None
+    """Split whose captions rank its images in evaluations; none: not evaluated."""
+    evaluate_limit: int = 100
+    """Samples of an evaluation, at most: each caption is scored with each image."""
 
 
 def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Return a lower-casing WordPiece tokenizer trained on captions."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(captions, trainer)
-    return _finish(tokenizer)
+    """Return a lower-casing WordPiece tokenizer: special tokens, single characters, then the most frequent words.
+
+    Equal captions give an equal vocabulary in any order. The library's own trainer does not: it numbers characters in
+    the order of a hash table, anew each time, so that a resumed run would not know its own tokens.
+    """
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words: Counter[str] = Counter()
+    for caption in captions:
+        words.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption)))
+    letters = Counter(letter for word in words for letter in word)
+    frequent = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
+    alphabet = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
+    pieces = [*SPECIAL, *(piece for letter in alphabet for piece in (letter, f"##{letter}")), *frequent]
+    vocabulary = {piece: number for number, piece in enumerate(list(dict.fromkeys(pieces))[:vocab_size])}
+    return _finish(Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")))  # noqa: S106
 
 
 def read_vocabulary(path: str) -> Tokenizer:
     """Return BERT's uncased tokenizer over a vocab.txt."""
-    tokenizer = Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]"))  # noqa: S106
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return _finish(tokenizer)
+    return _finish(Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]")))  # noqa: S106
 
 
 def _finish(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     sep, cls = token_id(tokenizer, "[SEP]"), token_id(tokenizer, "[CLS]")
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     tokenizer.decoder = decoders.WordPiece()
@@ -89,27 +105,52 @@ def locations(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.concatenate([scaled, area[:, None]], axis=1).astype(np.float32)
 
 
-def region_arrays(sample: RegionsSample, limit: int, share: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return an image's arrays with IMG first: 15 % of the regions masked, of those 90 % zeroed (their box stays)."""
-    count = min(len(sample.boxes), limit)
-    features = np.zeros((limit + 1, sample.features.shape[1]), np.float32)
-    places = np.zeros((limit + 1, 5), np.float32)
-    present = np.arange(limit + 1) <= count
+def overlaps(boxes: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of each box with each, (n, 4) -> (n, n)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return np.asarray(common / np.maximum(areas[:, None] + areas[None, :] - common, 1e-6))
+
+
+def mask_regions(
+    boxes: np.ndarray, share: float, leak_iou: float | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which regions are to be predicted and whose features are zeroed, (n, 4) -> bool (n,), bool (n,).
+
+    Of `share` 90 % are zeroed and 10 % stay as they are; their boxes are kept either way.
+    """
+    chosen = rng.random(len(boxes)) < share
+    zeroed = chosen & (rng.random(len(boxes)) < 0.9)
+    if leak_iou is not None:
+        zeroed = zeroed | (overlaps(boxes)[zeroed] > leak_iou).any(axis=0)
+    return chosen, zeroed
+
+
+def region_arrays(sample: RegionsSample, config: DataConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return an image's arrays, IMG first, padded: features, locations, region_mask, masked_regions, class_probs.
+
+    IMG is the mean of the masked features over the number of boxes: zeros count, padding does not.
+    """
+    limit, count = config.regions, min(len(sample.boxes), config.regions)
+    boxes, own = sample.boxes[:count], sample.features[:count].astype(np.float32)
     described = sample.info["regions"]
-    chosen = rng.random(count) < share
-    zeroed = chosen & (rng.random(count) < 0.9)
-    features[1 : count + 1] = np.where(zeroed[:, None], 0, sample.features[:count])
-    places[1 : count + 1] = locations(sample.boxes[:count], described["image_width"], described["image_height"])
-    features[0] = features[1 : count + 1].mean(0)  # over the number of boxes, zeros included, never over padding
+    chosen, zeroed = mask_regions(boxes, config.mask, config.leak_iou, rng)
+    features = np.zeros((limit + 1, own.shape[1]), np.float32)
+    features[1 : count + 1] = np.where(zeroed[:, None], 0, own)
+    features[0] = features[1 : count + 1].sum(0) / max(count, 1)
+    places = np.zeros((limit + 1, 5), np.float32)
     places[0] = (0, 0, 1, 1, 1)
-    probabilities = np.zeros((limit, sample.class_probs.shape[1]), np.float16)
-    probabilities[:count] = sample.class_probs[:count]
+    places[1 : count + 1] = locations(boxes, described["image_width"], described["image_height"])
     masked = np.zeros(limit, bool)
     masked[:count] = chosen
+    probabilities = np.zeros((limit, sample.class_probs.shape[1]), np.float16)
+    probabilities[:count] = sample.class_probs[:count]
     return {
         "features": features.astype(np.float16),
         "locations": places,
-        "region_mask": present,
+        "region_mask": np.arange(limit + 1) <= count,
         "masked_regions": masked,
         "class_probs": probabilities,
     }
@@ -121,21 +162,18 @@ class PretrainingTransform:
 
     tokenizer: Tokenizer
     config: DataConfig
-    masking: bool = True
-    """Off for evaluation."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return tokens, labels, masks and region arrays."""
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
-        share = self.config.mask if self.masking else 0.0
         original = encode(self.tokenizer, sample.text, self.config.tokens)
-        tokens, labels = mask_words(original, self.tokenizer, share, rng)
+        tokens, labels = mask_words(original, self.tokenizer, self.config.mask, rng)
         pad = token_id(self.tokenizer, "[PAD]")
         return {
             "original": original,
             "tokens": tokens,
             "token_mask": original != pad,
             "word_labels": labels,
-            **region_arrays(sample, self.config.regions, share, rng),
+            **region_arrays(sample, self.config, rng),
         }

@@ -16,24 +16,20 @@ KS = (1, 5, 10)
 def score_all(model: ViLBERT, batch: dict[str, Tensor], images_a_pass: int = 100) -> Tensor:
     """Return the probability of "aligned" of every caption with every image, (M, N).
 
-    A caption's stream up to the first connection sees no image and is computed once.
+    Both streams up to the first connection see nothing of each other and are computed once (section 3.2 does so for
+    the text), the rest for every caption with `images_a_pass` images at a time.
     """
     model.eval()
-    texts = model.encode_text(batch["original"], batch["token_mask"])
+    texts, token_mask = model.encode_text(batch["original"], batch["token_mask"]), batch["token_mask"]
+    region_mask = batch["region_mask"]
+    images = model.encode_image(batch["features"].float(), batch["locations"], region_mask)
     rows = []
-    for number in range(len(texts)):
+    for text, mask in zip(texts, token_mask, strict=True):
         scores = []
-        for start in range(0, len(batch["features"]), images_a_pass):
+        for start in range(0, len(images), images_a_pass):
             part = slice(start, start + images_a_pass)
-            count = len(batch["features"][part])
-            outputs = model(
-                batch["original"][number].expand(count, -1),
-                batch["token_mask"][number].expand(count, -1),
-                batch["features"][part].float(),
-                batch["locations"][part],
-                batch["region_mask"][part],
-                text=texts[number].expand(count, -1, -1),
-            )
+            count = len(images[part])
+            outputs = model.join(text.expand(count, -1, -1), mask.expand(count, -1), images[part], region_mask[part])
             scores.append(outputs.alignment.softmax(1)[:, 0])
         rows.append(torch.cat(scores))
     return torch.stack(rows)

@@ -7,6 +7,7 @@ The q_dense layers that the public code allocates in each connection and never u
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from schemas.errors import ConfigError
 LAYER_NORM_EPS = 1e-12
 MASKED = -10_000.0
 """Added to the attention scores of padding."""
+FROM_BERT = ("text_embeddings.", "text_layers.", "word_transform.", "word_bias")
+"""How the names of parameters begin that a BERT can give."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,10 +49,22 @@ class ViLBERTConfig:
     t_connections: tuple[int, ...] = (6, 7, 8, 9, 10, 11)
     """Text layer before which each connection stands."""
     dropout: float = 0.1
+    init_std: float = 0.02
+    """Of the normal that weights are drawn from: BERT's; a narrow model learns nothing for long from so small ones."""
+    init: str | None = None
+    """Path of a BERT (.safetensors, transformers' layout) that the text stream begins from."""
+    init_lr_factor: float = 1.0
+    """Factor of the learning rate of what `init` gave; the public code trains it at 0.1."""
 
     def __post_init__(self) -> None:
         if len(self.v_connections) != len(self.t_connections):
             raise ConfigError("v_connections and t_connections differ in length", where="model")
+        for name, ids, layers in (
+            ("t_connections", self.t_connections, self.layers),
+            ("v_connections", self.v_connections, self.v_layers),
+        ):
+            if list(ids) != sorted(ids) or any(not 0 <= number <= layers for number in ids):
+                raise ConfigError(f"{name} {list(ids)}", where="model", remedy=f"rising, from 0 to {layers}")
         for name, width, heads in (
             ("hidden", self.hidden, self.heads),
             ("v_hidden", self.v_hidden, self.v_heads),
@@ -214,11 +229,16 @@ class ViLBERT(nn.Module):
         self.region_transform = Transform(config.v_hidden)
         self.region_decoder = nn.Linear(config.v_hidden, config.class_count)
         self.alignment = nn.Linear(config.co_hidden, 2)
-        self.apply(_initialise)
+        self.apply(partial(_initialise, std=config.init_std))
 
     def no_decay(self) -> Collection[str]:
         """Return the parameters without weight decay besides those of one dimension: none."""
         return ()
+
+    def lr_factor(self, name: str) -> float:
+        """Return a parameter's factor of the learning rate: smaller for what a BERT gave, where so configured."""
+        given = self.config.init is not None and name.startswith(FROM_BERT)
+        return self.config.init_lr_factor if given else 1.0
 
     def part_of(self, name: str) -> str:
         """Return the part that a parameter is counted under."""
@@ -231,26 +251,31 @@ class ViLBERT(nn.Module):
             stream = layer(stream, additive(mask))
         return stream
 
+    def encode_image(self, features: Tensor, locations: Tensor, mask: Tensor) -> Tensor:
+        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V): it sees no text yet."""
+        stream = self.region_embeddings(features, locations)
+        for layer in self.image_layers[: self._first_image_layers()]:
+            stream = layer(stream, additive(mask))
+        return stream
+
     def _first_connection(self) -> int:
         return self.config.t_connections[0] if self.config.t_connections else self.config.layers
 
-    def forward(
-        self,
-        tokens: Tensor,
-        token_mask: Tensor,
-        features: Tensor,
-        locations: Tensor,
-        region_mask: Tensor,
-        text: Tensor | None = None,
-    ) -> Outputs:
-        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool.
+    def _first_image_layers(self) -> int:
+        return self.config.v_connections[0] if self.config.v_connections else self.config.v_layers
 
-        `text` may hold what `encode_text` gave for the same tokens.
-        """
+    def forward(
+        self, tokens: Tensor, token_mask: Tensor, features: Tensor, locations: Tensor, region_mask: Tensor
+    ) -> Outputs:
+        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool."""
+        text = self.encode_text(tokens, token_mask)
+        image = self.encode_image(features, locations, region_mask)
+        return self.join(text, token_mask, image, region_mask)
+
+    def join(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> Outputs:
+        """Run both streams from the first connection on, over what `encode_text` and `encode_image` gave."""
         text_mask, image_mask = additive(token_mask), additive(region_mask)
-        text = self.encode_text(tokens, token_mask) if text is None else text
-        image = self.region_embeddings(features, locations)
-        t, v = self._first_connection(), 0
+        t, v = self._first_connection(), self._first_image_layers()
         for number, connection in enumerate(self.connections):
             text, image, t, v = self._advance(text, text_mask, image, image_mask, t, v, number)
             text, image = connection(text, text_mask, image, image_mask)
@@ -284,10 +309,10 @@ class ViLBERT(nn.Module):
         return self.region_decoder(self.region_transform(image))
 
 
-def _initialise(module: nn.Module) -> None:
-    """BERT's initialisation: normal of 0.02, biases 0."""
+def _initialise(module: nn.Module, std: float) -> None:
+    """BERT's initialisation: normal, biases 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=std)
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
 

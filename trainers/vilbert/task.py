@@ -1,6 +1,6 @@
 """ViLBERT as a task of the loop: configuration and datasets in, model, objective and stream out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,27 +15,30 @@ from schemas.manifest import read_manifest
 from schemas.tables import read_table
 from trainers.checkpoint import find, read_attachment
 from trainers.config import RunConfig
+from trainers.loop import Evaluate, to_device
 from trainers.registry import Task
 from trainers.stream.dataset import StreamingDataset
 from trainers.vilbert.data import DataConfig, PretrainingTransform, read_vocabulary, train_tokenizer
+from trainers.vilbert.evaluation import evaluate_batch
 from trainers.vilbert.model import ViLBERT, ViLBERTConfig
 from trainers.vilbert.objective import ObjectiveConfig, make_objective
+from trainers.vilbert.weights import load_bert
 
 TOKENIZER = "tokenizer.json"
 
 
 def model_config(config: RunConfig) -> ViLBERTConfig:
     """Return the model's configuration."""
-    return tables.build(ViLBERTConfig, config.model, where=config.name)
+    return tables.build(ViLBERTConfig, config.model, where=f"{config.name}: model")
 
 
 def data_config(config: RunConfig) -> DataConfig:
     """Return what the run asks of the data."""
     values = {name: value for name, value in config.data.items() if name != "objective"}
-    return tables.build(DataConfig, values, where=config.name)
+    return tables.build(DataConfig, values, where=f"{config.name}: data")
 
 
-def build_model(config: RunConfig) -> nn.Module:
+def build_model(config: RunConfig) -> ViLBERT:
     """Return the model with fresh weights; needs no data."""
     return ViLBERT(model_config(config))
 
@@ -70,28 +73,65 @@ def make_tokenizer(config: DataConfig, datasets: Mapping[str, tuple[str, float]]
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task:
-    """Return model, objective and stream of one run over datasets of regions."""
+    """Return model, objective, stream and evaluation of one run over datasets of regions: name -> (path, weight)."""
     data, shape = data_config(config), model_config(config)
     tokenizer = make_tokenizer(data, datasets)
+    check_fits(tokenizer, data, shape, where=config.name)
+    model = ViLBERT(shape)
+    if shape.init is not None:
+        load_bert(model, shape.init)
+    paths = [path for path, _ in datasets.values()]
+    source = paths[0] if len(paths) == 1 else dict(datasets.values())
+    stream = StreamingDataset(source, rng_seed=config.train.rng_seed, split=data.split)
+    transform = PretrainingTransform(tokenizer, data)
+    objective = tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
+    return Task(
+        model=model,
+        objective=make_objective(objective),
+        stream=stream.batches(config.train.batch_size, transform=transform, workers=config.train.workers),
+        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
+        attachments={TOKENIZER: tokenizer.to_str().encode()},
+    )
+
+
+def check_fits(tokenizer: Tokenizer, data: DataConfig, shape: ViLBERTConfig, where: str) -> None:
+    """Raise ConfigError where captions would have ids or positions that the model has no embedding for."""
     if tokenizer.get_vocab_size() > shape.vocab_size:
         raise ConfigError(
             f"the vocabulary has {tokenizer.get_vocab_size()} words, the model {shape.vocab_size}",
-            where=config.name,
+            where=where,
             remedy="raise model.vocab_size or lower data.vocab_size",
         )
-    stream = StreamingDataset(dict(datasets.values()), rng_seed=config.train.rng_seed)
-    objective = tables.build(ObjectiveConfig, config.data.get("objective", {}), where=config.name)
-    return Task(
-        model=ViLBERT(shape),
-        objective=make_objective(objective),
-        stream=stream.batches(config.train.batch_size, transform=PretrainingTransform(tokenizer, data)),
-        attachments={TOKENIZER: tokenizer.to_str().encode()},
-    )
+    if data.tokens > shape.max_tokens:
+        raise ConfigError(
+            f"captions have {data.tokens} tokens, the model {shape.max_tokens} positions",
+            where=where,
+            remedy="raise model.max_tokens or lower data.tokens",
+        )
+
+
+def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: DataConfig) -> Evaluate:
+    """Return an evaluation: each caption of one split ranks that split's images."""
+
+    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+        assert isinstance(model, ViLBERT)
+        source = paths[0] if len(paths) == 1 else dict.fromkeys(paths, 1.0)
+        batch = unmasked_batch(source, tokenizer, data, data.evaluate_limit, split)
+        yield from evaluate_batch(model, to_device(batch, model.word_bias.device))
+
+    return evaluate
+
+
+def unmasked_batch(
+    source: str | Mapping[str, float], tokenizer: Tokenizer, data: DataConfig, limit: int, split: str | None = None
+) -> dict[str, Any]:
+    """Return the first `limit` pairs, or one split's, as one batch without masking."""
+    stream = StreamingDataset(source, shuffle=False, rank=0, world_size=1, split=split)
+    transform = PretrainingTransform(tokenizer, replace(data, mask=0.0))
+    return next(stream.batches(min(limit, len(stream)), transform=transform, workers=0, on_error="raise"))
 
 
 def evaluation_batch(checkpoint: str, config: RunConfig, dataset: str, limit: int) -> dict[str, Any]:
     """Return one batch of the first `limit` pairs of a dataset, unmasked, with the checkpoint's vocabulary."""
     tokenizer = Tokenizer.from_str(read_attachment(find(checkpoint), TOKENIZER).decode())
-    transform = PretrainingTransform(tokenizer, replace(data_config(config)), masking=False)
-    stream = StreamingDataset(dataset, shuffle=False, rank=0, world_size=1)
-    return next(stream.batches(min(limit, len(stream)), transform=transform, workers=0, on_error="raise"))
+    return unmasked_batch(dataset, tokenizer, data_config(config), limit)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.extract.alt_texts import images_with_texts
+from pipelines.extract.alt_texts import PageImages, images_with_texts, page_images
+from schemas.verdicts import Rejected
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -18,3 +19,12 @@ def test_all_content_images_of_the_page_with_their_texts() -> None:
 
 def test_a_page_that_is_none_has_no_images() -> None:
     assert images_with_texts(b"%PDF-1.4", "https://a.example/") == []
+
+
+def test_facts_and_reasons() -> None:
+    page = page_images((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
+    assert isinstance(page, PageImages)
+    assert (page.license, page.canonical_link) == ("CC-BY-SA-4.0", "https://wind.example/kites")
+    assert page_images(b"<p>no image", "https://a.example/") == Rejected("no_images")
+    assert page_images(b" ", "https://a.example/") == Rejected("empty_page")
+    assert page_images(b"GIF89a", "https://a.example/") == Rejected("not_html")

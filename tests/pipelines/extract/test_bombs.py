@@ -5,19 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.pipelines.extract.bombs import BOMBS
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_costs_little_and_leaves_the_text_before_it(name: str) -> None:
-    command = [sys.executable, "-m", "tests.pipelines.extract.bombs", name, "rules"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    found = json.loads(done.stdout)
-    assert found["result"] == "Extracted", found
-    assert found["text"].startswith("A first paragraph of text.")
-    assert found["seconds"] < 2, found
-    assert found["growth"] < 300, found
+def test_bombs_cost_little_and_leave_the_text_before_them() -> None:
+    command = [sys.executable, "-m", "tests.pipelines.extract.bombs"]  # one process, whose peak is nobody else's
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=110)
+    measured = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["name"] for row in measured] == list(BOMBS)
+    assert [row for row in measured if row["result"] != "Extracted" or not row["text"]] == []
+    assert [row for row in measured if row["seconds"] >= 2 or row["peak"] >= 300] == []

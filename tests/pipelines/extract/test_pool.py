@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipelines.extract import pool as pool_module
+from pipelines.extract.alt_texts import PageImages, page_images
 from pipelines.extract.blocks import ExtractConfig, Extracted
 from pipelines.extract.pool import ExtractPool, Item, PoolConfig, Result
 from schemas.verdicts import Dead
@@ -60,22 +61,29 @@ def test_a_lost_worker_costs_its_page_and_nothing_else(harm: str, error: str) ->
     assert first_texts(results) == [f"Page number {n} has some text." for n in range(9)]
 
 
-def test_a_page_may_use_its_cpu_seconds_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_may_use_its_cpu_seconds_and_no_more() -> None:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # a process of its own: the limit kills
         os.close(read)
-        monkeypatch.setattr(pool_module, "extract", lambda *args, **options: _spin())
-        pool_module.extract_chunk([PAGES[0]], RULES, 1)
+        pool_module.extract_chunk([PAGES[0]], RULES, 1, _spin)
         os._exit(0)
     os.close(write)
     _pid, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
 
 
-def _spin() -> None:
+def _spin(html: bytes, url: str, *, content_type: str | None, config: ExtractConfig) -> Result:
     while True:
         pass
+
+
+def test_the_pool_reads_alt_texts_too() -> None:
+    page = b"<p>x<img src=a.jpg alt='A kite'>"
+    with ExtractPool(PoolConfig(size=1), task=page_images) as pool:
+        (found,) = pool.map([(page, "http://a.example/", None)])
+    assert isinstance(found, PageImages)
+    assert [image.alt_text for image in found.images] == ["A kite"]
 
 
 def test_the_pool_works_in_a_thread() -> None:

@@ -69,6 +69,8 @@ def test_everything_visible_stays_without_a_choice() -> None:
         ("https://a.example/kite.jpg", None, (None, None), False),
         ("https://a.example/site-logo.png", None, (None, None), True),
         ("https://a.example/icons/kite.jpg", None, (None, None), False),
+        ("https://a.example/icons/pinterest.svg", None, (None, None), True),
+        ("https://secure.gravatar.com/avatar/44aa?s=300", None, (None, None), True),
         ("https://a.example/k.jpg", "Icon of a kite", (None, None), True),
         ("https://a.example/k.jpg", None, (24, 24), True),
         ("https://a.example/k.jpg", None, (24, 600), False),

@@ -97,3 +97,4 @@ def test_a_checkpoint_is_evaluated(tmp_path: Path) -> None:
     assert first["n"] == 16
     assert first["chance"] == 1 / 8
     assert first == dict(evaluate(str(tmp_path / "run"), str(tmp_path / "benchmark")))
+    assert dict(evaluate(str(tmp_path / "run"), str(tmp_path / "benchmark"), limit=5))["n"] == 5

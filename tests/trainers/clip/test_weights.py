@@ -85,7 +85,7 @@ def test_every_name_of_open_clip_becomes_one_of_ours(names: list[str], image: Im
         ours = CLIP(
             CLIPConfig(image=image, text=TextTowerConfig(vocab_size=30, context=7, layers=1, width=16, heads=2))
         )
-    renamed = from_open_clip({name: torch.zeros(()) for name in names})
+    renamed = from_open_clip({name: torch.zeros(1, 1) for name in names})
     assert set(renamed) == set(ours.state_dict())
     assert len(renamed) == len(names)
 

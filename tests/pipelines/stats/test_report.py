@@ -1,0 +1,61 @@
+"""Summary and report of a real dataset: the sums agree, the page is self-contained and escapes what the web said."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli
+from pipelines.stats.report import render
+from pipelines.stats.summary import StatsConfig, summarise
+from schemas.errors import ConfigError
+from tests.pipelines.small_web import SmallWeb, small_web
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
+    """Return a small web with an M3W."""
+    with small_web(tmp_path_factory.mktemp("stats")) as made:
+        made.scrape()
+        made.build("m3w", "m3w", shards=2)
+        yield made
+
+
+def test_the_summary_agrees_with_the_manifest(web: SmallWeb) -> None:
+    from schemas.manifest import read_manifest
+
+    summary, manifest = summarise(str(web.folder / "m3w")), read_manifest(str(web.folder / "m3w"))
+    assert summary.samples == manifest.samples
+    assert summary.funnel == manifest.counts
+    assert summary.shards == len(manifest.shards) == 2
+    assert sum(summary.formats.values()) == summary.images
+    assert summary.languages == {"en": summary.samples}
+
+
+def test_the_report_loads_nothing_and_runs_nothing(web: SmallWeb, tmp_path: Path) -> None:
+    assert cli.run(["stats", str(web.folder / "m3w"), "--html", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", page)
+    assert page.count("data:image/jpeg;base64") >= 10
+    assert len(page) < 3_000_000
+
+
+def test_texts_from_the_web_are_escaped(web: SmallWeb) -> None:
+    import dataclasses
+
+    evil = dataclasses.replace(summarise(str(web.folder / "m3w")), recipe="<script>alert(1)</script>")
+    assert "<script>alert" not in render(evil)
+
+
+def test_json_is_the_summary(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["stats", str(web.folder / "m3w"), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["samples"] == summarise(str(web.folder / "m3w"), StatsConfig(scheduler="synchronous")).samples
+
+
+def test_an_unknown_scheduler_is_a_clear_error(web: SmallWeb) -> None:
+    with pytest.raises(ConfigError, match="no scheduler"):
+        summarise(str(web.folder / "m3w"), StatsConfig(scheduler="spark"))

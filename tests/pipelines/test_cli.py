@@ -1,0 +1,170 @@
+"""The command line: strict, helpful, with the right exit code; its flags are frozen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli
+from schemas.errors import ConfigError, InputError
+
+
+def run(*argv: str) -> int:
+    """Run a command line in this process."""
+    return cli.run(argv)
+
+
+def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """Return the flags that a command's help shows."""
+    import re
+
+    with pytest.raises(SystemExit) as ended:
+        run(command, "--help")
+    assert ended.value.code == 0
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
+
+
+FROZEN = {
+    "scrape": "allow-addresses contact delay depth i-own-these-hosts max-pages out quiet seeds json help",
+    "verify": "deep quick json help",
+    "why": "json help",
+    "stats": "html json scheduler help",
+    "eval": "checkpoint data limit json quiet help",
+    "demo": "out quick port json quiet help",
+}
+
+
+@pytest.mark.parametrize("command", sorted(FROZEN))
+def test_a_new_flag_fails_until_somebody_decides(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {name for name in flags(command, capsys) if not name.startswith("--no-")}
+    examples = {"--warc", "--recipe", "--html", "--scheduler", "--deep", "--quick", "--checkpoint", "--data"}
+    expected = {f"--{name}" for name in FROZEN[command].split()}
+    assert expected <= found
+    assert found - expected <= examples
+
+
+def test_every_command_that_help_lists_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        assert command in text
+        assert "Examples" in _help(command, capsys)
+
+
+def _help(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit):
+        run(command, "--help")
+    return capsys.readouterr().out
+
+
+def test_version_names_what_shapes_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    text = capsys.readouterr().out
+    assert "dataset format 1" in text
+    assert "resiliparse" in text
+
+
+def test_misspelt_commands_flags_and_recipes_suggest_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean build"):
+        run("biuld")
+    with pytest.raises(SystemExit) as ended:
+        run("build", "m3w", "--out", "x", "--wrac", "y")
+    assert ended.value.code == 2
+    with pytest.raises(ConfigError, match="did you mean m3w"):
+        run("build", "m3q", "--out", str(tmp_path / "x"), "--warc", "y")
+    with pytest.raises(ConfigError, match="unknown key"):
+        run("build", "m3w", "--out", str(tmp_path / "x"), "--warc", "y", "--set", "filters.qualty.min_words=3")
+
+
+def test_a_flag_given_twice_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="--out is given twice"):
+        run("build", "m3w", "--out", "a", "--out", "b")
+
+
+def test_beam_options_come_after_two_dashes_and_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no option --numworkers"):
+        run("build", "m3w", "--out", str(tmp_path / "x"), "--warc", "y", "--", "--numworkers=3")
+    with pytest.raises(ConfigError, match="DaskRunner"):
+        run("build", "m3w", "--out", str(tmp_path / "x"), "--warc", "y", "--", "--runner=DaskRunner")
+    with pytest.raises(ConfigError, match="takes no Beam options"):
+        run("verify", "x", "--", "--streaming")
+
+
+def test_print_config_prints_the_recipe_with_its_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("build", "m3w", "--out", "x", "--set", "filters.min_side=200", "--print-config") == 0
+    import tomllib
+
+    assert tomllib.loads(capsys.readouterr().out)["filters"]["images"]["min_side"] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "No such file"),
+        ("", "holds no URL"),
+        ("ftp://a.example/\n", "is no http"),
+        (b"\xff\xfe\xfa", "not UTF-8"),
+    ],
+)
+def test_bad_seed_files_are_named(tmp_path: Path, text: str | bytes | None, message: str) -> None:
+    seeds = tmp_path / "seeds.txt"
+    if text is not None:
+        seeds.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=rf"seeds\.txt.*{message}"):
+        run("scrape", "--seeds", str(seeds), "--out", str(tmp_path / "out"), "--contact", "a@example.org")
+
+
+def test_a_scrape_needs_a_contact_and_politeness(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("http://a.example/")
+    with pytest.raises(ConfigError, match="--contact"):
+        run("scrape", "--seeds", str(tmp_path / "s.txt"), "--out", str(tmp_path / "out"))
+    with pytest.raises(ConfigError, match="--delay 0"):
+        run(
+            "scrape",
+            "--seeds",
+            str(tmp_path / "s.txt"),
+            "--out",
+            str(tmp_path / "o"),
+            "--contact",
+            "a@b",
+            "--delay",
+            "0",
+        )
+
+
+def test_an_unfinished_or_newer_dataset_is_refused(tmp_path: Path) -> None:
+    for command in ("verify", "stats"):
+        with pytest.raises(InputError, match="unfinished"):
+            run(command, str(tmp_path))
+    (tmp_path / "manifest.json").write_text(json.dumps({"format_version": 99}))
+    with pytest.raises(Exception, match="upgrade corpusloom"):
+        run("verify", str(tmp_path))
+
+
+def test_errors_end_with_one_line_and_their_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for argv, code, words in (
+        (["loom", "biuld"], 2, "did you mean build"),
+        (["loom", "verify", "/nowhere"], 1, "no manifest.json"),
+    ):
+        monkeypatch.setattr("sys.argv", argv)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == code
+        shown = capsys.readouterr().err
+        assert words in shown
+        assert "Traceback" not in shown
+
+
+def test_an_interrupt_says_that_nothing_finished_is_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert "run the same command to resume" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+"""The Perceiver Resampler against transformers' Idefics one, on mapped weights with the same activation."""
+
+import torch
+from torch import nn
+from transformers import IdeficsConfig
+from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
+
+from trainers.flamingo.model import FlamingoConfig, PerceiverResampler
+
+
+def copy_weights(own, other):
+    own.latents.data.copy_(other.latents)
+    own.time.data.zero_()
+    for layer, (attention, mlp) in zip(own.layers, other.blocks, strict=True):
+        layer.norm_features.load_state_dict(attention.context_layer_norm.state_dict())
+        layer.norm_latents.load_state_dict(attention.latents_layer_norm.state_dict())
+        for mine, theirs in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("output", "output_proj")):
+            getattr(layer.attention, mine).weight.data.copy_(getattr(attention, theirs).weight)
+        layer.ffw[0].load_state_dict(mlp.ln.state_dict())
+        layer.ffw[1].weight.data.copy_(mlp.fc.weight)
+        layer.ffw[2] = nn.ReLU()
+        layer.ffw[3].weight.data.copy_(mlp.c_proj.weight)
+
+
+def test_same_visual_tokens_on_mapped_weights():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = IdeficsConfig(vision_config={"embed_dim": 16}, perceiver_config={"qk_layer_norms_perceiver": False})
+    other = IdeficsPerceiverResampler(config, 16, depth=2, n_heads=2, head_dim=6, n_latents=4).double()
+    own = PerceiverResampler(
+        FlamingoConfig(resampler_layers=2, resampler_heads=2, resampler_head_width=6, latents=4), 16, 16
+    ).double()
+    copy_weights(own, other)
+    features = torch.randn(3, 1, 9, 16, dtype=torch.double)
+    torch.testing.assert_close(other.layer_norm(own(features)), other(features[:, 0]), atol=1e-10, rtol=0)

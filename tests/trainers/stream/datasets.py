@@ -1,0 +1,113 @@
+"""Small datasets for tests: tars, sidecars and a manifest, written by the same code as a build's."""
+
+import contextlib
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipelines.store.tars import Place, write_shard
+from schemas import arrow, layout, tables
+from schemas.images import ImageError, read_header
+from schemas.manifest import Manifest, make_digest, write_manifest
+from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+
+
+def make_image(number: int = 0, size: tuple[int, int] = (48, 40), format: str = "JPEG") -> bytes:
+    """Return an encoded picture (width, height) that depends on its number."""
+    rng = np.random.default_rng(number)
+    small = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    sink = io.BytesIO()
+    Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(sink, format)
+    return sink.getvalue()
+
+
+def make_pairs(count: int, start: int = 0) -> list[tuple[str, dict[str, bytes]]]:
+    """Return `count` pair samples: keys spread over all shards, a small JPEG, a text and a JSON."""
+    return [
+        (
+            hashlib.md5(str(number).encode()).hexdigest(),
+            {
+                "jpg": make_image(number),
+                "txt": f"picture {number}".encode(),
+                "json": json.dumps({"n": number}).encode(),
+            },
+        )
+        for number in range(start, start + count)
+    ]
+
+
+def _member(key: str, fields: Mapping[str, bytes], written: Place) -> Member:
+    field, offset, length, digest = written
+    size: tuple[int | None, int | None] = (None, None)
+    with contextlib.suppress(ImageError):
+        size = read_header(fields[field]).displayed
+    identity = digest if layout.extension_of(field) in layout.IMAGE_EXTENSIONS else None
+    return Member(
+        field=field, offset=offset, size=length, sha256=identity,
+        stored_sha256=digest, width=size[0], height=size[1],
+    )  # fmt: skip
+
+
+def _entry(name: str, data: bytes, rows: int | None = None) -> FileEntry:
+    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=rows)
+
+
+def write_one(folder: Path, index: int, samples: list[tuple[str, dict[str, bytes]]], split: str) -> ShardEntry:
+    """Write one shard with its sidecar and statistics."""
+    stem = layout.shard_stem(index)
+    shard = write_shard(str(folder / f"{stem}.tar"), samples)
+    rows = []
+    for (key, fields), (_, members) in zip(samples, shard.samples, strict=True):
+        listed = tuple(_member(key, fields, member) for member in members)
+        image = next((member for member in listed if member.sha256), None)
+        text = fields.get("txt", b"").decode("utf-8", "replace")
+        rows.append(
+            SidecarRow(
+                key=key, url=f"http://example.com/{key}", caption=text or None, text_length=len(text),
+                images=sum(1 for member in listed if member.sha256), split=split, members=listed,
+                width=image.width if image else None, height=image.height if image else None,
+                sha256=image.sha256 if image else None, stored_sha256=image.stored_sha256 if image else None,
+            )
+        )  # fmt: skip
+    data = tables.write_records(str(folder / f"{stem}.parquet"), SidecarRow, rows, sort_by=["key"])
+    stats = json.dumps({"count": len(rows), "successes": len(rows)}).encode()
+    (folder / f"{stem}_stats.json").write_bytes(stats)
+    digest = tables.rows_digest(arrow.to_table(SidecarRow, rows), sort_by=["key"])
+    sidecar = FileEntry(
+        name=f"{stem}.parquet", sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=len(rows),
+        rows_digest=digest,
+    )  # fmt: skip
+    tar = FileEntry(name=f"{stem}.tar", sha256=shard.sha256, bytes=shard.bytes)
+    return ShardEntry(
+        index=index, tar=tar, sidecar=sidecar, stats=_entry(f"{stem}_stats.json", stats), samples=len(rows)
+    )
+
+
+def make_dataset(
+    folder: Path | str,
+    kind: str,
+    samples: Iterable[tuple[str, dict[str, bytes]]],
+    *,
+    shards: int = 4,
+    split: str = "train",
+) -> str:
+    """Write a dataset of `kind` from (key, {field: bytes}) samples; keys are 32 hex digits. Return its path."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[int, list[tuple[str, dict[str, bytes]]]] = {}
+    for key, fields in sorted(samples, key=lambda sample: sample[0]):
+        parts.setdefault(layout.shard_of(key, shards), []).append((key, fields))
+    entries = tuple(write_one(folder, index, part, split) for index, part in sorted(parts.items()))
+    sizes = {entry.tar.name: entry.samples for entry in entries}
+    (folder / layout.SIZES).write_text(json.dumps(sizes, sort_keys=True))
+    manifest = Manifest(
+        recipe="test", kind=kind, config="{}", inputs=(), shard_count=shards, samples=sum(sizes.values()), counts=(),
+        shards=entries, tables=(), digest=make_digest("{}", entries, ()),
+    )  # fmt: skip
+    write_manifest(str(folder), manifest)
+    return str(folder)

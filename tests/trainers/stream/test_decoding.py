@@ -1,0 +1,57 @@
+"""Resizing without aliasing, crops inside the picture, draws that repeat."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainers.stream import decoding
+
+
+def detailed(width: int, height: int) -> np.ndarray:
+    """Return shapes of all sizes, lines and grain: what aliases when it is shrunk."""
+    rng = np.random.default_rng(0)
+    image = rng.normal(127, 25, (height, width, 3)).clip(0, 255).astype(np.uint8)
+    for _ in range(width * height // 5000):
+        centre, radius = (int(rng.integers(width)), int(rng.integers(height))), int(rng.integers(3, 40))
+        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+        cv2.circle(image, centre, radius, colour, int(rng.integers(1, 3)) if radius % 2 else -1)
+    return image
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2)))
+
+
+@pytest.mark.parametrize("size", [(640, 480), (500, 333), (300, 300), (1200, 900)])
+def test_resize_is_near_pillows_and_better_than_bilinear(size: tuple[int, int]) -> None:
+    image = detailed(*size)
+    expected = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR))
+    ours = decoding.resize(image, 224, 224)
+    aliased = cv2.resize(image, (224, 224), interpolation=cv2.INTER_LINEAR)
+    assert ours.shape == (224, 224, 3)
+    assert psnr(ours, expected) > max(28, psnr(aliased, expected) + 3)
+
+
+def test_shapes_of_crops_and_padding() -> None:
+    rng = np.random.default_rng(0)
+    image = detailed(90, 40)
+    assert decoding.resize_short(image, 20).shape == (20, 45, 3)
+    assert decoding.centre_crop(image, 32).shape == decoding.random_crop(image, 40, rng).shape[:0] + (32, 32, 3)
+    assert decoding.random_resized_crop(image, 24, rng).shape == (24, 24, 3)
+    assert decoding.colour_jitter(image, rng).dtype == np.uint8
+    assert np.array_equal(decoding.random_flip(image, rng, 1.0), image[:, ::-1])
+    padded = decoding.pad_to_square(image, 32, (1, 2, 3))
+    assert padded.shape == (32, 32, 3)
+    assert padded[0, 0].tolist() == [1, 2, 3]
+
+
+def test_draws_depend_on_seed_epoch_and_key_alone() -> None:
+    draws = {
+        (seed, epoch, key): decoding.sample_rng(seed, epoch, key).random()
+        for seed in (0, 1)
+        for epoch in (0, 1)
+        for key in ("ab", "ba", "a" * 32, "")
+    }
+    assert len(set(draws.values())) == len(draws)
+    assert draws[0, 0, "ab"] == decoding.sample_rng(0, 0, "ab").random()

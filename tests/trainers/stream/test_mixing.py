@@ -1,0 +1,81 @@
+"""Mixtures: shares in every window, closed form, schedules, exact epochs of each data set."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import ConfigError
+from tests.trainers.stream.datasets import make_dataset, make_pairs
+from trainers.stream import Mixture, StreamingDataset
+from trainers.stream.mixing import PERIOD, Mixing, Pattern, shares
+
+WEIGHTS = st.lists(st.floats(0.01, 10), min_size=1, max_size=6)
+
+
+def mixing(weights: list[float], schedule: tuple = ()) -> Mixing:
+    names = tuple(f"d{at}" for at in range(len(weights)))
+    named = dict(zip(names, weights, strict=True))
+    later = tuple((start, dict(zip(names, other, strict=True))) for start, other in schedule)
+    return Mixing(names, Mixture(datasets=dict.fromkeys(names, "x"), weights=named, schedule=later))
+
+
+@settings(max_examples=20, deadline=None)
+@given(weights=WEIGHTS, start=st.integers(0, 3 * PERIOD))
+def test_any_thousand_draws_hold_the_shares(weights: list[float], start: int) -> None:
+    which, _ = mixing(weights).locate(np.arange(start, start + 1000))
+    measured = np.bincount(which, minlength=len(weights)) / 1000
+    assert np.abs(measured - np.asarray(weights) / sum(weights)).max() <= 0.0021
+
+
+@settings(max_examples=20, deadline=None)
+@given(weights=WEIGHTS, other=st.integers(1, 25_000))
+def test_draws_are_counted_in_closed_form_across_a_schedule(weights: list[float], other: int) -> None:
+    mixed = mixing(weights, ((other, weights[::-1]),))
+    which, draw = mixed.locate(np.arange(30_000))
+    for dataset in range(len(weights)):
+        assert np.array_equal(draw[which == dataset], np.arange((which == dataset).sum()))
+    for position in (0, 1, other, other + 1, 29_999):
+        assert mixed.draws(position).tolist() == np.bincount(which[:position], minlength=len(weights)).tolist()
+
+
+def test_shares_sum_and_small_weights_get_their_slot() -> None:
+    assert shares(np.asarray([1.0, 1.0, 1.0])).sum() == PERIOD
+    assert shares(np.asarray([1e9, 1.0, 0.0])).tolist() == [PERIOD - 1, 1, 0]
+    assert Pattern(np.asarray([1.0, 0.2, 0.2, 0.03])).shares.sum() == PERIOD
+
+
+def test_each_data_set_keeps_its_own_exact_epochs(tmp_path: Path) -> None:
+    paths = {
+        "large": make_dataset(tmp_path / "a", "pairs", make_pairs(30)),
+        "small": make_dataset(tmp_path / "b", "pairs", make_pairs(5, start=100)),
+    }
+    small = {sample.key for sample in StreamingDataset(paths["small"], 0, 0, 1)}
+    every = StreamingDataset(Mixture(datasets=paths, weights={"large": 0.5, "small": 0.5}), 0, 0, 1)
+    assert every.epoch_samples in (59, 60)
+    counts = Counter(sample.key for sample in every)
+    assert all(count == 1 for key, count in counts.items() if key not in small)
+    assert {counts[key] for key in small} <= {5, 6}
+    first = Mixture(datasets=paths, weights={"large": 0.5, "small": 0.5}, exhaustion="first")
+    assert StreamingDataset(first, 0, 0, 1).epoch_samples in (9, 10)
+    assert StreamingDataset({paths["large"]: 3.0, paths["small"]: 1.0}, 0, 0, 1).kinds == ("pairs", "pairs")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"datasets": {}, "weights": {}},
+        {"datasets": {"a": "x"}, "weights": {"b": 1.0}},
+        {"datasets": {"a": "x"}, "weights": {"a": -1.0}},
+        {"datasets": {"a": "x"}, "weights": {"a": 0.0}},
+        {"datasets": {"a": "x"}, "weights": {"a": float("nan")}},
+        {"datasets": {"a": "x"}, "weights": {"a": 1.0}, "exhaustion": "never"},
+        {"datasets": {"a": "x"}, "weights": {"a": 1.0}, "schedule": ((5, {"a": 1.0}), (5, {"a": 1.0}))},
+    ],
+)
+def test_what_a_mixture_refuses(fields: dict) -> None:
+    with pytest.raises(ConfigError):
+        Mixture(**fields)

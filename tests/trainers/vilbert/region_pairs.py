@@ -1,0 +1,85 @@
+"""Small datasets of regions as the pipelines write them, learnable: the caption names what the features hold."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.detect.arrays import encode_regions
+from pipelines.store.tars import write_shard
+from schemas import storage, tables
+from schemas.identity import make_key
+from schemas.manifest import Manifest, make_digest, write_manifest
+from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from trainers.stream.samples import RegionsSample, load_arrays
+
+COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("square", "disc", "star", "ring")
+WIDTH, CLASSES = 10, 12
+
+
+def region_sample(number: int, *, boxes: int | None = None) -> RegionsSample:
+    """Return sample `number`: a colour and a shape, in its features and in its caption."""
+    rng = np.random.default_rng(number)
+    colour, shape = number % 4, number // 4 % 4
+    count = boxes or int(rng.integers(4, 8))
+    low = rng.uniform(0, 40, (count, 2))
+    corners = np.concatenate([low, low + rng.uniform(5, 40, (count, 2))], axis=1).astype(np.float32)
+    features = rng.normal(0, 0.1, (count, WIDTH)).astype(np.float16)
+    features[:, colour] += 1
+    features[:, 4 + shape] += 1
+    probabilities = rng.dirichlet(np.ones(CLASSES), count).astype(np.float16)
+    info = {"regions": {"image_width": 100, "image_height": 80}}
+    text = f"a {COLOURS[colour]} {SHAPES[shape]}"
+    return RegionsSample(make_key("pair", str(number)), b"jpg", text, info, corners, features, probabilities)
+
+
+def write_regions(folder: Path, count: int, *, held_out: int = 0, first: int = 0) -> str:
+    """Write one shard of `count` samples, the last `held_out` of them in the split "val"; return the path."""
+    samples = [region_sample(number) for number in range(first, first + count)]
+    splits = {s.key: "val" if number >= count - held_out else "train" for number, s in enumerate(samples)}
+    ordered = sorted(samples, key=lambda sample: sample.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_shard(str(folder / "00000.tar"), [(sample.key, members(sample)) for sample in ordered])
+    rows = [
+        SidecarRow(
+            key=sample.key,
+            url=f"http://x/{sample.key}",
+            caption=sample.text,
+            split=splits[sample.key],
+            members=tuple(Member(field=f, offset=o, size=s, stored_sha256=h) for f, o, s, h in places),
+        )
+        for sample, (_, places) in zip(ordered, written.samples, strict=True)
+    ]
+    tables.write_records(str(folder / "00000.parquet"), SidecarRow, rows, sort_by=["key"])
+    (folder / "00000_stats.json").write_text("{}")
+    tar, sidecar, stats = (entry(folder, f"00000{end}") for end in (".tar", ".parquet", "_stats.json"))
+    shards = (ShardEntry(index=0, tar=tar, sidecar=sidecar, stats=stats, samples=len(rows)),)
+    manifest = Manifest(
+        recipe="test",
+        kind="regions",
+        config="{}",
+        inputs=(),
+        shard_count=1,
+        samples=len(rows),
+        counts=(),
+        shards=shards,
+        tables=(),
+        digest=make_digest("{}", shards, ()),
+    )
+    write_manifest(str(folder), manifest)
+    return str(folder)
+
+
+def members(sample: RegionsSample) -> dict[str, bytes]:
+    archive = encode_regions(sample.boxes, sample.features, sample.class_probs)
+    assert set(load_arrays(io.BytesIO(archive).getvalue())) == {"boxes", "features", "class_probs"}
+    body = json.dumps(sample.info).encode()
+    return {"jpg": sample.image, "json": body, "regions.npz": archive, "txt": sample.text.encode()}
+
+
+def entry(folder: Path, name: str) -> FileEntry:
+    import hashlib
+
+    data = storage.read_bytes(str(folder / name))
+    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))

@@ -1,0 +1,84 @@
+"""A dataset's own throughput by stage: read, decode, collate, and which of them bounds it (`loom bench-stream`)."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from trainers.stream.dataset import StreamingDataset
+from trainers.stream.decoding import centre_crop, decode_near, resize_short
+from trainers.stream.samples import ClipSample, InterleavedSample, Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSpeed:
+    """One stage alone: samples, wall and CPU seconds of the process."""
+
+    stage: str
+    samples: int
+    wall_s: float
+    cpu_s: float
+
+    @property
+    def samples_per_second(self) -> float:
+        """By the wall clock."""
+        return self.samples / max(self.wall_s, 1e-9)
+
+    @property
+    def cpu_ms_per_sample(self) -> float:
+        """CPU milliseconds a sample, over all threads."""
+        return 1000 * self.cpu_s / max(self.samples, 1)
+
+
+def first_image(sample: Sample) -> bytes | None:
+    """Return the first encoded image of a sample, if it has one."""
+    if isinstance(sample, InterleavedSample):
+        return next((image for image in sample.images if image is not None), None)
+    return sample.frames[0] if isinstance(sample, ClipSample) else sample.image
+
+
+def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> dict[str, Any]:
+    """Decode a sample's first image to a square of `side` pixels: what most transforms begin with."""
+    data = first_image(sample)
+    if data is None:
+        return {"image": np.zeros((side, side, 3), dtype=np.uint8)}
+    return {"image": centre_crop(resize_short(decode_near(data, side), side), side)}
+
+
+def bench(path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2) -> tuple[StageSpeed, ...]:
+    """Return the speed of reading bytes, of reading and parsing, of decoding too, and of whole batches."""
+    stream = StreamingDataset(path, rank=0, world_size=1)
+    samples = min(samples, len(stream))
+    stages = [
+        _timed("read", samples, stream.raw()),
+        _timed("parse", samples, iter(StreamingDataset(path, rank=0, world_size=1))),
+        _timed("decode", samples, _decoded(StreamingDataset(path, rank=0, world_size=1))),
+    ]
+    batches = StreamingDataset(path, rank=0, world_size=1).batches(batch_size, transform=decode_square, workers=workers)
+    steps = max(samples // batch_size, 1)
+    whole = _timed(f"batches, {workers} workers", steps, batches)
+    batches.close()
+    stages.append(StageSpeed(stage=whole.stage, samples=steps * batch_size, wall_s=whole.wall_s, cpu_s=whole.cpu_s))
+    return tuple(stages)
+
+
+def bound_by(stages: tuple[StageSpeed, ...]) -> str:
+    """Return the part that takes most of a sample's CPU time: read, parse, decode or collate."""
+    times = [0.0, *(stage.cpu_ms_per_sample for stage in stages)]
+    parts = dict(zip(("read", "parse", "decode", "collate"), np.diff(times).tolist(), strict=False))
+    return max(parts, key=lambda name: parts[name])
+
+
+def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    for sample in stream:
+        yield decode_square(sample, rng)
+
+
+def _timed(stage: str, count: int, items: Iterator[Any]) -> StageSpeed:
+    wall, cpu = time.perf_counter(), time.process_time()
+    taken = sum(1 for _ in islice(items, count))
+    return StageSpeed(stage=stage, samples=taken, wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)

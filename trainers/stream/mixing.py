@@ -1,0 +1,141 @@
+"""Data sets drawn together: which one each position of the mixture belongs to, in closed form.
+
+Weights are shares of samples, in ten-thousandths. A period of 10,000 positions holds exactly each data set's share,
+placed by Tijdeman's rule (Discrete Mathematics 32, 1980), so that after any number of draws each data set is less
+than one sample from its share. A data set's own epochs follow from its own draws, so each stays exact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor
+
+import numpy as np
+
+from schemas.errors import ConfigError
+
+PERIOD = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Data sets by name and the share of samples that each gives."""
+
+    datasets: Mapping[str, str]
+    """Name -> path or URL of a dataset folder."""
+    weights: Mapping[str, float]
+    """Name -> share; they need not sum to 1."""
+    schedule: tuple[tuple[int, Mapping[str, float]], ...] = ()
+    """(global position, weights) from there on, ascending."""
+    exhaustion: str = "all"
+    """When the mixture's epoch ends: `all` data sets seen whole at least once, or the `first` of them."""
+
+    def __post_init__(self) -> None:
+        if not self.datasets:
+            raise ConfigError("a mixture without data sets")
+        if self.exhaustion not in ("all", "first"):
+            raise ConfigError(f"exhaustion {self.exhaustion!r}", remedy="use all or first")
+        starts = [start for start, _ in self.schedule]
+        if starts != sorted(set(starts)) or any(start < 1 for start in starts):
+            raise ConfigError("the mixture's schedule is not in ascending order of positions")
+        for weights in (self.weights, *(weights for _, weights in self.schedule)):
+            if set(weights) != set(self.datasets) or any(not 0 <= w < float("inf") for w in weights.values()):
+                raise ConfigError("weights must be one for each data set, none negative", where=str(dict(weights)))
+            if not sum(weights.values()) > 0:
+                raise ConfigError("all weights are zero", where=str(dict(weights)))
+
+
+def shares(weights: np.ndarray) -> np.ndarray:
+    """Return whole ten-thousandths that sum to PERIOD, by largest remainder; a positive weight gets at least one."""
+    exact = weights / weights.sum() * PERIOD
+    whole = np.floor(exact).astype(np.int64)
+    whole[(whole == 0) & (weights > 0)] = 1
+    remainder = np.where(weights > 0, exact - whole, -np.inf)
+    while (missing := PERIOD - int(whole.sum())) != 0:
+        at = int(np.argmax(remainder)) if missing > 0 else int(np.argmax(np.where(whole > 1, whole - exact, -np.inf)))
+        whole[at] += np.sign(missing)
+        remainder[at] = exact[at] - whole[at]
+    return whole
+
+
+class Pattern:
+    """One period of draws for fixed shares: `which[i]` is the data set of slot i, `rank[i]` its draws before."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self.shares = shares(weights)
+        self.which = _tijdeman(self.shares.tolist())
+        self.counts = np.zeros((PERIOD + 1, len(weights)), dtype=np.int32)
+        np.cumsum(np.eye(len(weights), dtype=np.int32)[self.which], axis=0, out=self.counts[1:])
+        self.rank = self.counts[np.arange(PERIOD), self.which]
+
+    def draws(self, position: int) -> np.ndarray:
+        """Return each data set's draws in the first `position` positions."""
+        periods, rest = divmod(position, PERIOD)
+        return periods * self.shares + self.counts[rest]
+
+
+def _tijdeman(share: list[int]) -> np.ndarray:
+    """Place the draws: among the data sets whose next draw is due, the one with the earliest deadline."""
+    parts = sum(1 for value in share if value)
+    slack = 1 - 1 / (2 * parts - 2) if parts > 1 else 1.0
+    counts = [0] * len(share)
+    which = np.empty(PERIOD, dtype=np.int16)
+    for slot in range(PERIOD):
+        best, deadline = -1, float("inf")
+        for at, value in enumerate(share):
+            if not value or value * (slot + 1) / PERIOD - counts[at] < 1 - slack - 1e-12:
+                continue
+            due = floor((slack + counts[at]) * PERIOD / value)
+            if due < deadline:
+                best, deadline = at, due
+        if best < 0:
+            best = max(range(len(share)), key=lambda at: share[at] * (slot + 1) / PERIOD - counts[at])
+        counts[best] += 1
+        which[slot] = best
+    return which
+
+
+class Mixing:
+    """The running order over data sets: position -> (data set, its draw), any schedule included."""
+
+    def __init__(self, names: tuple[str, ...], mixture: Mixture) -> None:
+        self.names = names
+        segments = [(0, mixture.weights), *mixture.schedule]
+        self._starts = np.asarray([start for start, _ in segments], dtype=np.int64)
+        self._patterns = [Pattern(np.asarray([w[name] for name in names], dtype=float)) for _, w in segments]
+        self._bases = [np.zeros(len(names), dtype=np.int64)]
+        for at in range(1, len(segments)):
+            length = int(self._starts[at] - self._starts[at - 1])
+            self._bases.append(self._bases[-1] + self._patterns[at - 1].draws(length))
+
+    def draws(self, position: int) -> np.ndarray:
+        """Return each data set's draws before a running position."""
+        at = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return self._bases[at] + self._patterns[at].draws(position - int(self._starts[at]))
+
+    def locate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the data set and its own running draw at each running position."""
+        which = np.empty(len(positions), dtype=np.int64)
+        draw = np.empty(len(positions), dtype=np.int64)
+        segment = np.searchsorted(self._starts, positions, side="right") - 1
+        for at in np.unique(segment):
+            here = segment == at
+            pattern = self._patterns[at]
+            periods, slots = np.divmod(positions[here] - self._starts[at], PERIOD)
+            names = pattern.which[slots].astype(np.int64)
+            which[here] = names
+            draw[here] = self._bases[at][names] + periods * pattern.shares[names] + pattern.rank[slots]
+        return which, draw
+
+    def epoch_length(self, sizes: np.ndarray, exhaustion: str) -> int:
+        """Return the positions of one epoch: until all data sets, or the first, have been drawn whole."""
+        share = self._patterns[0].shares
+        lengths = [self._first_at(at, int(sizes[at])) for at in range(len(sizes)) if share[at]]
+        return max(lengths) if exhaustion == "all" else min(lengths)
+
+    def _first_at(self, dataset: int, draws: int) -> int:
+        """Return how many positions hold `draws` draws of a data set, under the first weights."""
+        pattern = self._patterns[0]
+        periods, rest = divmod(draws, int(pattern.shares[dataset]))
+        if not rest:
+            periods, rest = periods - 1, int(pattern.shares[dataset])
+        return periods * PERIOD + int(np.searchsorted(pattern.counts[:, dataset], rest))

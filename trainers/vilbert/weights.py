@@ -1,0 +1,72 @@
+"""The text stream's initial weights: those of a BERT in transformers' layout (arXiv 1908.02265, section 3.1).
+
+What a BERT has no counterpart for (visual stream, connections, poolers, region and alignment heads) stays as it was.
+"""
+
+import re
+from collections.abc import Mapping
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from torch import Tensor
+
+from schemas import storage
+from schemas.errors import InputError
+from trainers.vilbert.model import FROM_BERT, ViLBERT
+
+_RENAMES = (
+    (r"^bert\.", ""),
+    (r"LayerNorm\.(gamma|weight)$", "norm.weight"),
+    (r"LayerNorm\.(beta|bias)$", "norm.bias"),
+    (r"^embeddings\.(word|position|token_type)_embeddings", r"text_embeddings.\1"),
+    (r"^embeddings\.norm", "text_embeddings.norm"),
+    (r"^text_embeddings\.word", "text_embeddings.token"),
+    (r"^text_embeddings\.token_type", "text_embeddings.segment"),
+    (r"^encoder\.layer\.", "text_layers."),
+    (r"\.attention\.self\.", "."),
+    (r"\.attention\.output\.", ".output#"),
+    (r"\.intermediate\.dense", ".ffw.intermediate"),
+    (r"^(text_layers\.\d+)\.output\.", r"\1.ffw.output."),
+    (r"output#", "output."),
+    (r"^cls\.predictions\.transform\.", "word_transform."),
+    (r"^cls\.predictions\.(decoder\.)?bias", "word_bias"),
+)
+
+
+def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a BERT's tensors under this model's names; pooler and next-sentence head are left out."""
+    renamed = {}
+    for name, tensor in state.items():
+        for pattern, replacement in _RENAMES:
+            name = re.sub(pattern, replacement, name)
+        if name.startswith(FROM_BERT):
+            renamed[name] = tensor
+    return renamed
+
+
+def load_bert(model: ViLBERT, path: str) -> int:
+    """Load the text stream from a .safetensors file; return how many tensors were taken.
+
+    The word head is loaded where the file has one. Raises InputError where the text stream would stay incomplete, or
+    a shape does not fit.
+    """
+    try:
+        found = from_transformers(load_tensors(storage.read_bytes(path)))
+    except SafetensorError as error:
+        raise InputError(f"not a safetensors file: {error}", where=path) from error
+    own = model.state_dict()
+    missing = [name for name in own if name.startswith(FROM_BERT[:2]) and name not in found]
+    if missing:
+        raise InputError(
+            f"lacks {missing[0]} and {len(missing) - 1} others", where=path, remedy="a BERT in transformers' layout"
+        )
+    taken = {name: tensor for name, tensor in found.items() if name in own}
+    for name, tensor in taken.items():
+        if tensor.shape != own[name].shape:
+            raise InputError(
+                f"{name} is {tuple(tensor.shape)}, the model's {tuple(own[name].shape)}",
+                where=path,
+                remedy="set the model's widths and vocab_size to the file's",
+            )
+    model.load_state_dict({**own, **taken})
+    return len(taken)
