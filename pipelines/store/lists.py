@@ -5,6 +5,7 @@ Nothing is held but one row group or one line, so memory does not grow with the 
 
 import codecs
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -133,9 +134,9 @@ def _lines(handle: IO[bytes]) -> Iterator[str | None]:
 
 def _open(path: str) -> IO[bytes]:
     """Open a list behind its byte order mark."""
-    handle = storage.open_input(path)
-    if handle.read(3) != codecs.BOM_UTF8:
-        handle.seek(0)
+    handle: io.BufferedReader[Any] = io.BufferedReader(storage.open_input(path), 1 << 20)
+    if handle.peek(3)[:3] == codecs.BOM_UTF8:
+        handle.read(3)
     return handle
 
 
