@@ -39,7 +39,18 @@ def test_pins_have_no_local_versions() -> None:
 
 
 def test_a_wheel_in_another_folder_has_all_its_data(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        str(ROOT),
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        str(tmp_path),
+    ]
     subprocess.run(command, check=True, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -48,13 +59,19 @@ def test_a_wheel_in_another_folder_has_all_its_data(tmp_path: Path) -> None:
     site = str(tmp_path / "site")
     subprocess.run([sys.executable, "-c", READS, site], check=True, cwd=tmp_path, env=environment)
     shown = subprocess.run(
-        [sys.executable, "-m", "pipelines.main", "demo", "--help"], check=True, cwd=tmp_path, env=environment, capture_output=True
+        [sys.executable, "-m", "pipelines.main", "demo", "--help"],
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
     )
     assert b"bundled web" in shown.stdout
 
 
 def test_no_paths_of_a_machine_in_what_is_committed() -> None:
-    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+    names = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
     for name in names:
         path = ROOT / name
         if path.suffix in (".py", ".md", ".toml", ".sh", ".txt", ".json") or name in ("Makefile", ".ci/run"):

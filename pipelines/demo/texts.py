@@ -13,7 +13,11 @@ FIRST_SEED = 20_000_000
 
 
 def texts(pages: int = PAGES) -> Iterator[str]:
-    """Yield pages of text: a story, then paragraphs and captions of pictures of every class, unseen ones included."""
+    """Yield pages of text: a story, then paragraphs and captions of pictures of every class, unseen ones included.
+
+    Half of the pages carry <image> tags, and captions stand alone as well: the frozen model then knows the form, and
+    what is left to learn from a picture is what it shows.
+    """
     labels = [f"{colour} {shape}" for shape in drawing.SHAPES for colour in drawing.COLOURS]
     for page in range(pages):
         seed = FIRST_SEED + 10 * page
@@ -21,8 +25,10 @@ def texts(pages: int = PAGES) -> Iterator[str]:
         pictures = [drawing.make_picture(str(label), seed + number) for number, label in enumerate(chosen)]
         parts = [grammar.story(seed, 2)]
         for number, picture in enumerate(pictures):
-            parts.append(grammar.caption(picture) if number % 2 else grammar.describe(picture))
+            shown = grammar.caption(picture) if number % 2 else grammar.describe(picture)
+            parts.append(f"<image>{shown}" if page % 2 else shown)
         yield "\n\n".join(parts)
+        yield f"<image>{grammar.caption(pictures[0])}"
 
 
 if __name__ == "__main__":

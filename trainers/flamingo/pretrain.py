@@ -14,7 +14,7 @@ from schemas import storage
 from schemas.errors import ConfigError
 from trainers.flamingo.language_model import BOS, EOS, LanguageModel, LanguageModelConfig, save, train_tokenizer
 
-STEPS, BATCH, LR, WARMUP = 600, 16, 3e-3, 50
+STEPS, BATCH, LR, WARMUP = 450, 16, 3e-3, 50
 
 
 def token_stream(texts: list[str], tokenizer: "object") -> np.ndarray:
