@@ -41,6 +41,8 @@ class FlamingoConfig:
     head_width: int = 128
     visual_width: int | None = None
     """Width of the Resampler; none: the vision encoder's."""
+    gate_lr_factor: float = 1.0
+    """Of the gates' learning rate: short runs of small models need to open them sooner."""
 
     def __post_init__(self) -> None:
         if self.every < 1 or self.latents < 1 or self.frames < 1:
@@ -188,6 +190,10 @@ class Flamingo(nn.Module):
     def no_decay(self) -> Collection[str]:
         """Return what has no weight decay: the Resampler (section B.1.2) and the <EOC> embedding."""
         return ["end_of_chunk", *(f"resampler.{name}" for name, _ in self.resampler.named_parameters())]
+
+    def lr_factor(self, name: str) -> float:
+        """Return the factor of a parameter's learning rate."""
+        return self.config.gate_lr_factor if name.endswith("_gate") else 1.0
 
     def part_of(self, name: str) -> str:
         """Return the part that a parameter is counted under."""
