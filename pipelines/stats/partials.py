@@ -13,7 +13,7 @@ from schemas import identity, tables
 COLUMNS = ("images", "text_length", "width", "height", "aspect")
 GROWTH = 1.02
 """Ratio of neighbouring bins: a quantile read from them is off by at most 1 %, half a bin."""
-_BINS = 1_400
+_BINS = 2_600
 TOP_DOMAINS = 200
 
 
