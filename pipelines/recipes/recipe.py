@@ -21,6 +21,7 @@ from pipelines.filters.obelics import ObelicsConfig
 from pipelines.filters.pii import PiiConfig
 from pipelines.filters.quality import QualityConfig
 from pipelines.filters.repetition import RepetitionConfig
+from pipelines.net.config import SIGNALS
 from schemas import config as configs
 from schemas.errors import ConfigError
 
@@ -112,19 +113,7 @@ class Images:
 class Honour:
     """Which opt-out signals drop an item. All are recorded, whatever is set here."""
 
-    signals: tuple[str, ...] = (
-        "noai",
-        "noimageai",
-        "noml",
-        "noindex",
-        "noimageindex",
-        "train-ai",
-        "ai-train",
-        "tdm-reservation",
-        "ai.txt",
-        "iptc",
-        "c2pa",
-    )
+    signals: tuple[str, ...] = SIGNALS
     """Names of the signals that reserve rights."""
     agents: tuple[str, ...] = ()
     """Other crawlers' names whose robots.txt groups are obeyed as well, e.g. CCBot."""

@@ -68,13 +68,18 @@ def write_pairs(folder: Path, pairs: Sequence[Pair]) -> str:
                     members=members,
                 )
             )
+    return close_shard(folder, "pairs", rows)
+
+
+def close_shard(folder: Path, kind: str, rows: Sequence[SidecarRow]) -> str:
+    """Write what stands beside 00000.tar, sidecar, statistics and manifest; return the dataset's path."""
     tables.write_records(str(folder / "00000.parquet"), SidecarRow, rows, sort_by=["key"])
     (folder / "00000_stats.json").write_text("{}")
     entries = [_entry(folder, f"00000{end}") for end in (".tar", ".parquet", "_stats.json")]
     shards = (ShardEntry(index=0, tar=entries[0], sidecar=entries[1], stats=entries[2], samples=len(rows)),)
     manifest = Manifest(
         recipe="test",
-        kind="pairs",
+        kind=kind,
         config="{}",
         inputs=(),
         shard_count=1,

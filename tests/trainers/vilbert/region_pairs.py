@@ -8,10 +8,9 @@ import numpy as np
 
 from pipelines.detect.arrays import encode_regions
 from pipelines.store.tars import write_shard
-from schemas import storage, tables
 from schemas.identity import make_key
-from schemas.manifest import Manifest, make_digest, write_manifest
-from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from schemas.records import Member, SidecarRow
+from tests.trainers.datasets import close_shard
 from trainers.stream.samples import RegionsSample, load_arrays
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("square", "disc", "star", "ring")
@@ -51,24 +50,7 @@ def write_regions(folder: Path, count: int, *, held_out: int = 0, first: int = 0
         )
         for sample, (_, places) in zip(ordered, written.samples, strict=True)
     ]
-    tables.write_records(str(folder / "00000.parquet"), SidecarRow, rows, sort_by=["key"])
-    (folder / "00000_stats.json").write_text("{}")
-    tar, sidecar, stats = (entry(folder, f"00000{end}") for end in (".tar", ".parquet", "_stats.json"))
-    shards = (ShardEntry(index=0, tar=tar, sidecar=sidecar, stats=stats, samples=len(rows)),)
-    manifest = Manifest(
-        recipe="test",
-        kind="regions",
-        config="{}",
-        inputs=(),
-        shard_count=1,
-        samples=len(rows),
-        counts=(),
-        shards=shards,
-        tables=(),
-        digest=make_digest("{}", shards, ()),
-    )
-    write_manifest(str(folder), manifest)
-    return str(folder)
+    return close_shard(folder, "regions", rows)
 
 
 def members(sample: RegionsSample) -> dict[str, bytes]:
@@ -76,10 +58,3 @@ def members(sample: RegionsSample) -> dict[str, bytes]:
     assert set(load_arrays(io.BytesIO(archive).getvalue())) == {"boxes", "features", "class_probs"}
     body = json.dumps(sample.info).encode()
     return {"jpg": sample.image, "json": body, "regions.npz": archive, "txt": sample.text.encode()}
-
-
-def entry(folder: Path, name: str) -> FileEntry:
-    import hashlib
-
-    data = storage.read_bytes(str(folder / name))
-    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
