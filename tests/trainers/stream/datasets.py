@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,9 @@ def _entry(name: str, data: bytes, rows: int | None = None) -> FileEntry:
     return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=rows)
 
 
-def write_one(folder: Path, index: int, samples: list[tuple[str, dict[str, bytes]]], split: str) -> ShardEntry:
+def write_one(
+    folder: Path, index: int, samples: list[tuple[str, dict[str, bytes]]], split_of: Callable[[str], str]
+) -> ShardEntry:
     """Write one shard with its sidecar and statistics."""
     stem = layout.shard_stem(index)
     shard = write_shard(str(folder / f"{stem}.tar"), samples)
@@ -69,7 +71,7 @@ def write_one(folder: Path, index: int, samples: list[tuple[str, dict[str, bytes
         rows.append(
             SidecarRow(
                 key=key, url=f"http://example.com/{key}", caption=text or None, text_length=len(text),
-                images=sum(1 for member in listed if member.sha256), split=split, members=listed,
+                images=sum(1 for member in listed if member.sha256), split=split_of(key), members=listed,
                 width=image.width if image else None, height=image.height if image else None,
                 sha256=image.sha256 if image else None, stored_sha256=image.stored_sha256 if image else None,
             )
@@ -94,7 +96,7 @@ def make_dataset(
     samples: Iterable[tuple[str, dict[str, bytes]]],
     *,
     shards: int = 4,
-    split: str = "train",
+    split_of: Callable[[str], str] = lambda key: "train",
 ) -> str:
     """Write a dataset of `kind` from (key, {field: bytes}) samples; keys are 32 hex digits. Return its path."""
     folder = Path(folder)
@@ -102,7 +104,7 @@ def make_dataset(
     parts: dict[int, list[tuple[str, dict[str, bytes]]]] = {}
     for key, fields in sorted(samples, key=lambda sample: sample[0]):
         parts.setdefault(layout.shard_of(key, shards), []).append((key, fields))
-    entries = tuple(write_one(folder, index, part, split) for index, part in sorted(parts.items()))
+    entries = tuple(write_one(folder, index, part, split_of) for index, part in sorted(parts.items()))
     sizes = {entry.tar.name: entry.samples for entry in entries}
     (folder / layout.SIZES).write_text(json.dumps(sizes, sort_keys=True))
     manifest = Manifest(

@@ -1,10 +1,12 @@
 """Exact epochs, elastic resume, mixtures that keep their shares, and a clear end for everything that is broken."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError, InputError, LoomError
-from tests.trainers.stream.shards import pages, pairs, write_dataset
+from schemas.identity import make_key
+from tests.trainers.stream.datasets import make_dataset
 from trainers.stream.batches import Together
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.samples import InterleavedSample, PairSample
+
+
+def pairs(count: int, name: str = "pair") -> dict[str, dict[str, bytes]]:
+    """Return pairs whose image bytes are their number."""
+    return {
+        make_key(name, str(number)): {"jpg": str(number).encode(), "txt": f"text {number}".encode(), "json": b"{}"}
+        for number in range(count)
+    }
+
+
+def pages(count: int) -> dict[str, dict[str, bytes]]:
+    """Return pages of a text, an image, a text."""
+    made = {}
+    for number in range(count):
+        key = make_key("page", str(number))
+        body = {"texts": ["a", None, "b"], "images": [None, f"{key}.000.jpg", None]}
+        made[key] = {"000.jpg": str(number).encode(), "json": json.dumps(body).encode()}
+    return made
+
+
+def write_dataset(folder: Path, samples: Mapping[str, dict[str, bytes]], *, kind: str = "pairs") -> str:
+    """Write samples (key -> members by field) as four shards, about one in sixteen in "val"; return the path."""
+    return make_dataset(folder, kind, samples.items(), split_of=lambda key: "val" if key[-1] == "0" else "train")
 
 
 @pytest.fixture(scope="module")

@@ -204,7 +204,7 @@ def test_what_is_refused(pairs: str, tmp_path: Path) -> None:
 
 
 def test_a_split_is_a_dataset_of_its_own(tmp_path: Path) -> None:
-    path = make_dataset(tmp_path, "pairs", make_pairs(9), split="val")
+    path = make_dataset(tmp_path, "pairs", make_pairs(9), split_of=lambda key: "val")
     assert len(keys_of(path, split="val")) == 9
 
 

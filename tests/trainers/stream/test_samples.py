@@ -67,7 +67,7 @@ def test_an_npz_with_objects_is_not_unpickled_and_a_bomb_not_inflated() -> None:
 
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
-        archive.writestr("boxes.npy", pickle.dumps(Bomb()))
+        archive.writestr("boxes.npy", pickle.dumps(Bomb()))  # the attack itself: nothing here may load it
     with pytest.raises(SampleError):
         load_arrays(sink.getvalue())
     huge = io.BytesIO()
