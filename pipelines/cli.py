@@ -22,6 +22,7 @@ COMMANDS = {
     "stats": "what a dataset holds: summary, JSON, HTML report",
     "verify": "does it all add up? hashes, offsets, ledger",
     "why": "the story of one record through all stages",
+    "forget": "take-down: remove pages or images from a dataset and all it was made of",
     "train": "train clip, flamingo or vilbert on datasets",
     "eval": "evaluate a checkpoint",
 }
