@@ -148,7 +148,7 @@ def _places(path: str) -> list[tuple[int, int, str, str, str]]:
             url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
             kind = record.headers.get("WARC-Type") or ""
             found.append((int(record.stream_pos), url, kind, record.headers.get("Content-Type") or ""))
-    ends = [place for place, *_ in found[1:]] + [storage.size(path)]
+    ends = [*(place for place, *_ in found[1:]), *([storage.size(path)] if found else [])]
     return [(place, end, url, kind, of) for (place, url, kind, of), end in zip(found, ends, strict=True)]
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Literal
 
 import pyarrow as pa
@@ -25,7 +25,13 @@ class Damage:
 
     where: str
     what: str
-    remedy: str = "rebuild: delete the file's shard (tar, sidecar, statistics) and the manifest, then run loom build"
+    remedy: str = "loom verify DATASET --repair writes it anew"
+
+    @property
+    def shard(self) -> int | None:
+        """Return the number of the damaged shard, None where something else is damaged."""
+        stem = self.where.split(".")[0].removesuffix("_stats")
+        return int(stem) if stem.isdigit() and "/" not in self.where else None
 
 
 def verify(dataset: str, depth: Depth = "full") -> Iterator[Damage]:
@@ -34,6 +40,13 @@ def verify(dataset: str, depth: Depth = "full") -> Iterator[Damage]:
     quick: the files of the manifest are there with their sizes, tables open, counts and digest add up. full: also
     the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
     """
+    for damage in _damages(dataset, depth):
+        what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
+        command = f"loom verify {dataset} --repair writes {what} anew"
+        yield replace(damage, remedy=damage.remedy.replace("loom verify DATASET --repair writes it anew", command))
+
+
+def _damages(dataset: str, depth: Depth) -> Iterator[Damage]:
     manifest = read_manifest(dataset)
     yield from check_counts(manifest)
     for shard in manifest.shards:

@@ -16,6 +16,7 @@ class Command:
     Examples:
       loom verify data/m3w
       loom verify data/m3w --quick
+      loom verify data/m3w --repair
     """
 
     dataset: Annotated[str, tyro.conf.Positional]
@@ -24,6 +25,8 @@ class Command:
     """Only sizes, footers and counts."""
     deep: bool = False
     """Also the bytes of every member."""
+    repair: bool = False
+    """Write what is damaged anew, from the stages that the dataset was built from, and verify again."""
     json: bool = False
     """Print the damage as JSON."""
 
@@ -35,6 +38,11 @@ class Command:
             raise ConfigError("--quick and --deep contradict each other", remedy="give one of them")
         depth = "quick" if self.quick else "deep" if self.deep else "full"
         damages = list(verify(self.dataset, depth))  # type: ignore[arg-type]
+        if damages and self.repair:
+            from pipelines.repair import repair
+
+            repair(self.dataset, damages)
+            damages = list(verify(self.dataset, depth))  # type: ignore[arg-type]
         if self.json:
             print(to_json(damages))
         for damage in [] if self.json else damages:
