@@ -231,7 +231,7 @@ class Demo:
             "clip": ("clip-tiny", (align,), ()),
             "flamingo": (
                 "flamingo-tiny",
-                (f"m3w={m3w}:1.0", f"align={align}:1.0"),
+                (f"m3w={m3w}:0.2", f"align={align}:1.0"),
                 (f"model.vision.checkpoint='{self.path('runs', 'clip')}'",),
             ),
             "vilbert": ("vilbert-tiny", (region,), ()),
