@@ -1,6 +1,6 @@
 """What a checkpoint can do on a dataset: one entry for the command line, whatever the model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -34,7 +34,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the figures of `zero-shot`, `retrieval` or `few-shot` for a checkpoint on a dataset."""
     config = checkpoint.read_config(checkpoint.find(path))
-    known = {
+    known: dict[tuple[str, str], Callable[[str, str, int | None], Iterator[tuple[str, float]]]] = {
         ("zero-shot", "clip"): zero_shot,
         ("retrieval", "clip"): clip_retrieval,
         ("retrieval", "vilbert"): vilbert_retrieval,
