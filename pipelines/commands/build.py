@@ -2,12 +2,16 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pipelines.commands.common import FetchFlags, OutputFlags, print_json
 from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipelines.recipes.recipe import Recipe
+    from pipelines.runners import Profile
 
 Until = Literal["pages", "images", "shards"]
 
@@ -42,6 +46,8 @@ class BuildFlags:
     """Print the recipe with its changes, and stop."""
     plan: bool = False
     """Print which stages would run or be reused, and stop."""
+    dry_run: bool = False
+    """Build and validate the Beam graph of every stage for the runner, print it, and stop; reads and sends nothing."""
     beam_options: tyro.conf.Suppress[tuple[str, ...]] = ()
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -58,18 +64,36 @@ class BuildFlags:
         if self.print_config:
             print(to_toml(recipe), end="")
             return 0
+        if self.dry_run:
+            return self._show_graphs(recipe)
         if recipe.kind == "regions":
             return self._run_regions()
         return self._run_stages(until)
+
+    def _profile(self) -> "Profile":
+        from pipelines.runners import Profile, check_options, check_profile
+
+        if self.beam_options:
+            check_options(self.beam_options)
+        profile = Profile(runner=self.runner, beam_options=self.beam_options)
+        check_profile(profile, folders=(self.out, *self.warc), dry_run=self.dry_run)
+        return profile
+
+    def _show_graphs(self, recipe: "Recipe") -> int:
+        from pipelines.graphs import dry_run, show
+
+        graphs = dry_run(recipe, self.out, self._profile())
+        if self.output.json:
+            print_json(graphs)
+        else:
+            print(show(graphs))
+        return 0
 
     def _run_stages(self, until: Until) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
         from pipelines.recipes.recipe import load_recipe
-        from pipelines.runners import Profile, check_options
 
-        if self.beam_options:
-            check_options(self.beam_options)
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
             recipe=load_recipe(self.recipe, self.set),
@@ -81,7 +105,7 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
-            profile=Profile(runner=self.runner, beam_options=self.beam_options),
+            profile=self._profile(),
         )
         if self.plan:
             for name, status in build.plan(config):
@@ -103,7 +127,9 @@ class BuildFlags:
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
         work = self.work or f"{self.out.rstrip('/')}.work"
-        report = regions.build_dataset(self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit)
+        report = regions.build_dataset(
+            self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit, profile=self._profile()
+        )
         if self.output.json:
             print_json(report)
         else:
