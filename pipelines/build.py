@@ -22,7 +22,7 @@ from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
 
-EXTRACT_VERSION = 1
+EXTRACT_VERSION = 2
 SELECT_VERSION = 1
 SHARDS_VERSION = 1
 
