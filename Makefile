@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test lint types interop constraints clean help
+.PHONY: demo test lint types interop real constraints clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,9 @@ types: $(STAMP) ## mypy
 
 interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, each in its own environment
 	$(BIN)/python tests/interop/run.py
+
+real: $(STAMP) ## two real sites (Debian packages, served by nginx on loopback) end to end, beside wget
+	$(BIN)/python -m benchmarks.real --out .real $(REAL_FLAGS)
 
 constraints: ## pin every version, in a fresh environment
 	sh infra/constraints.sh
