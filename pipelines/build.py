@@ -14,6 +14,7 @@ from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.stages import Stage, StageReport, add_counts, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, identity, layout, storage
@@ -423,6 +424,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
             manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
             run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
             store_dataset.write_run(config.out, run_facts)
+            manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)
     finally:
         store_dataset.release(config.out)
