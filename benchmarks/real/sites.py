@@ -69,7 +69,11 @@ def unpack(site: Site, package: Path, folder: Path) -> Path:
     """Unpack a package below a folder; return the site's own folder in it."""
     target = folder / site.package
     target.mkdir(parents=True)
-    _run(["dpkg-deb", "--extract", str(package), str(target)], folder, "delete the package and download it again")
+    _run(
+        ["dpkg-deb", "--extract", str(package.resolve()), str(target.resolve())],
+        folder,
+        "delete the package and download it again",
+    )
     return target / site.root
 
 

@@ -25,12 +25,13 @@ def make_package(folder: Path, version: str) -> Path:
     return path
 
 
-def test_the_newest_package_that_was_given_is_unpacked(tmp_path: Path) -> None:
+def test_the_newest_package_that_was_given_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require("dpkg-deb")
     make_package(tmp_path, "1.0")
     newest = make_package(tmp_path, "1.1")
     assert find_package(SITE.package, [tmp_path]) == newest
-    root = unpack(SITE, obtain(SITE, tmp_path / "cache", tmp_path), tmp_path / "out")
+    monkeypatch.chdir(tmp_path)  # --out is relative to where make runs
+    root = unpack(SITE, obtain(SITE, Path("cache"), Path()), Path("out"))
     assert (root / "index.html").read_text() == "1.1"
 
 
