@@ -11,6 +11,7 @@ exits with 1 when a check failed.
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from pipelines.demo.server import Canary
 from pipelines.net.config import FetchConfig
 from pipelines.scrape import FrontierRow, frontier_rows
 from pipelines.store.images import ImageStore
-from schemas import arrow, identity
+from schemas import arrow, identity, tables
 from schemas.errors import InputError, LoomError
 from schemas.manifest import Manifest, read_manifest
 from schemas.records import StageCounts
@@ -38,8 +39,10 @@ from trainers.config import load_config
 
 CONTACT = "https://corpusloom.example/real"
 MARK = ".made-by-make-real"
-RECIPES = ("m3w", "align")
+RECIPES = {"m3w": "split.val=0", "align": "split.val=0.1"}
+"""Recipe -> the share that no training sees."""
 MODEL = "clip-tiny"
+FOLDERS = {"WARCs": "crawl", "stages": "work", "image store": "images", "m3w": "m3w", "align": "align", "clip": "clip"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,10 +91,11 @@ def main(config: RealConfig) -> int:
         finally:
             canary.close()
     manifests = {name: read_manifest(str(run / name)) for name in RECIPES}
-    training, learnt = examine_training(run, manifests["align"])
+    training, learnt = examine_training(run)
     report = Report(
         machine={"cores": os.cpu_count(), "load before": round(load, 1), "load after": round(os.getloadavg()[0], 1)},
         material={site.package: package.name.split("_")[1] for site, package in packages.items()},
+        megabytes={name: folder_megabytes(run / folder) for name, folder in FOLDERS.items()},
         steps=loom.steps,
         scraped=scrape_counts(run),
         manifests=manifests,
@@ -112,8 +116,8 @@ def use(run: Path, config: RealConfig, hosts: Mapping[str, Path]) -> Loom:
     loom = Loom(run, ("--contact", CONTACT, "--allow-addresses", network, "--delay", "0"))
     loom.run("scrape", "scrape", "--seeds", "seeds.txt", "--out", "crawl", "--depth", "100", fetches=True)
     shared = ("--warc", "crawl", "--work", "work", "--store", "images", "--workers", str(config.workers))
-    for name in RECIPES:
-        loom.run(f"build {name}", "build", name, "--out", name, *shared, fetches=True)
+    for name, held_out in RECIPES.items():
+        loom.run(f"build {name}", "build", name, "--out", name, *shared, "--set", held_out, fetches=True)
     for name in RECIPES:
         loom.run(f"stats {name}", "stats", name, "--html", f"{name}.html")
     for name in RECIPES:
@@ -121,9 +125,9 @@ def use(run: Path, config: RealConfig, hosts: Mapping[str, Path]) -> Loom:
     loom.run(
         "train clip",
         *("train", "clip", "--config", MODEL, "--data", "align", "--out", "clip", "--device", "cpu"),
-        *("--set", f"train.steps={config.steps}"),
+        *("--set", f"train.steps={config.steps}", f"train.warmup={min(50, config.steps // 5)}"),
+        *("data.split='train'", "data.evaluate='val'"),
     )
-    loom.run("eval clip", "eval", "retrieval", "--checkpoint", "clip", "--data", "align", "--limit", "100", "--json")
     return loom
 
 
@@ -131,6 +135,11 @@ def scrape_counts(run: Path) -> tuple[StageCounts, ...]:
     """Return the counts that the scrape wrote."""
     values = json.loads((run / "crawl" / "scrape.json").read_text())
     return tuple(arrow.from_plain(StageCounts, row) for row in values["counts"])
+
+
+def folder_megabytes(folder: Path) -> float:
+    """Return the bytes of a folder's files, in MB."""
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
 
 
 def warcs_of(run: Path) -> list[Path]:
@@ -179,17 +188,23 @@ def examine_records(run: Path, manifests: Mapping[str, Manifest]) -> list[Check]
     return found
 
 
-def examine_training(run: Path, manifest: Manifest) -> tuple[dict[str, object], Check]:
-    """Return what training measured, and the check of its loss."""
+def examine_training(run: Path) -> tuple[dict[str, object], Check]:
+    """Return what training measured on pairs that it did not see, and the check of its loss."""
+    files = sorted((run / "align").glob("[0-9]*.parquet"))
+    splits = [split for file in files for split in tables.read_table(str(file), ["split"])["split"].to_pylist()]
+    held_out = splits.count("val")
     lines = [json.loads(line) for line in (run / "clip" / "metrics.jsonl").read_text().splitlines()]
     losses = [(int(line["step"]), float(line["loss"])) for line in lines]
-    retrieval = json.loads(next((run / "logs").glob("*-eval-clip.txt")).read_text())
-    facts: dict[str, object] = {f"trained pairs, {name}": round(value, 3) for name, value in retrieval.items()}
-    check = checks.check_training(losses, load_config(MODEL).train.batch_size, manifest.samples)
+    measured = json.loads((run / "clip" / "result.json").read_text())["evaluation"]
+    facts: dict[str, object] = {"pairs trained on": len(splits) - held_out, "pairs held out": held_out}
+    facts |= {f"{name} of them": round(value, 3) for name, value in measured.items()}
+    facts["chance of r10"] = round(10 / max(held_out, 10), 3)
+    check = checks.check_training(losses, load_config(MODEL).train.batch_size)
     return facts, check
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nginx is ended on the way out
     try:
         sys.exit(main(tyro.cli(RealConfig, description=__doc__)))
     except LoomError as error:

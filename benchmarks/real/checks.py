@@ -157,14 +157,14 @@ def check_trap(connections: int, reasons: Mapping[str, str | None]) -> Check:
     return Check("forbidden addresses and paths refused", connections == 0 and refused, detail)
 
 
-def check_training(losses: Sequence[tuple[int, float]], batch: int, samples: int) -> Check:
+def check_training(losses: Sequence[tuple[int, float]], batch: int) -> Check:
     """CLIP's loss went below that of guessing, ln(batch)."""
     chance = math.log(batch)
     if not losses:
         return Check("CLIP learns", False, "no loss on record")
     step, last = losses[-1]
     held = math.isfinite(last) and last < 0.9 * chance
-    return Check("CLIP learns", held, f"loss {last:.3f} at step {step}; guessing {chance:.3f}; {samples} pairs")
+    return Check("CLIP learns", held, f"loss {last:.3f} at step {step}; guessing {chance:.3f}")
 
 
 def html_pages(bodies: Bodies, hosts: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -43,7 +43,11 @@ class Loom:
         with output.open("wb") as handle:
             command = [sys.executable, "-m", "pipelines.main", *words]
             process = subprocess.Popen(command, cwd=self.folder, stdout=handle, env=environment)
-            _, status, usage = os.wait4(process.pid, 0)
+            try:
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:  # interrupted: the command goes as well
+                process.terminate()
+                raise
             process.returncode = os.waitstatus_to_exitcode(status)
         step = Step(
             name,

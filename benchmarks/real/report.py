@@ -20,6 +20,8 @@ class Report:
     machine: dict[str, Any]
     """Cores, load average at both ends, versions."""
     material: dict[str, Any]
+    megabytes: dict[str, float]
+    """MB of each folder that the run left."""
     steps: Sequence[Step]
     scraped: Sequence[StageCounts]
     manifests: dict[str, Manifest]
@@ -47,6 +49,7 @@ class Report:
             "held": self.held,
             "machine": self.machine,
             "material": self.material,
+            "megabytes": self.megabytes,
             "steps": [asdict(step) for step in self.steps],
             "scrape": arrow.to_plain(tuple(self.scraped)),
             "datasets": datasets,
@@ -56,28 +59,18 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return the tables."""
+        facts = {**self.machine, **self.material, **self.training}
         funnels = [("scrape", row) for row in self.scraped]
         funnels += [(name, row) for name, manifest in self.manifests.items() for row in manifest.counts]
-        plain = self.to_plain()
-        sizes = [
-            (name, f"{row['samples']:,}", f"{row['tar_bytes'] / 1e6:.1f}", row["digest"][:16])
-            for name, row in plain["datasets"].items()
-        ]
-        times = [
-            (step.name, f"{step.seconds:.1f}", f"{step.cpu_seconds:.1f}", f"{step.memory_mb:.0f}")
-            for step in self.steps
-        ]
-        checks = [("held" if check.held else "**FAILED**", check.name, check.found) for check in self.checks]
-        about = ", ".join(
-            f"{name}: {value}" for name, value in {**self.machine, **self.material, **self.training}.items()
-        )
+        datasets = self.to_plain()["datasets"].items()
         return "\n\n".join(
             (
-                about,
-                table(("step", "wall s", "CPU s", "largest process, MB"), times),
+                ", ".join(f"{name}: {value}" for name, value in facts.items()),
+                "MB on disk: " + ", ".join(f"{name} {value}" for name, value in self.megabytes.items()),
+                table(("step", "wall s", "CPU s", "largest process, MB"), map(_step_row, self.steps)),
                 table(("of", "stage", "unit", "in", "kept", "rejected", "dead", "reasons"), map(_funnel_row, funnels)),
-                table(("dataset", "samples", "MB", "digest"), sizes),
-                table(("", "check", "found"), checks),
+                table(("dataset", "samples", "MB of tars", "digest"), (_dataset_row(*item) for item in datasets)),
+                table(("", "check", "found"), map(_check_row, self.checks)),
             )
         )
 
@@ -85,6 +78,18 @@ class Report:
         """Write report.json and report.md."""
         (folder / "report.json").write_text(json.dumps(self.to_plain(), indent=1, ensure_ascii=False) + "\n")
         (folder / "report.md").write_text(self.to_markdown() + "\n")
+
+
+def _step_row(step: Step) -> tuple[str, ...]:
+    return (step.name, f"{step.seconds:.1f}", f"{step.cpu_seconds:.1f}", f"{step.memory_mb:.0f}")
+
+
+def _dataset_row(name: str, row: dict[str, Any]) -> tuple[str, ...]:
+    return (name, f"{row['samples']:,}", f"{row['tar_bytes'] / 1e6:.1f}", row["digest"][:16])
+
+
+def _check_row(check: Check) -> tuple[str, ...]:
+    return ("held" if check.held else "**FAILED**", check.name, check.found)
 
 
 def _funnel_row(item: tuple[str, StageCounts]) -> tuple[str, ...]:

@@ -73,10 +73,10 @@ def test_the_trap_must_have_been_tried_and_refused() -> None:
 
 
 def test_a_loss_that_does_not_fall_is_found() -> None:
-    assert checks.check_training([(1, 4.9), (300, 1.0)], 128, 1000).held
-    assert not checks.check_training([(300, 4.8)], 128, 1000).held
-    assert not checks.check_training([(300, float("nan"))], 128, 1000).held
-    assert not checks.check_training([], 128, 1000).held
+    assert checks.check_training([(1, 4.9), (300, 1.0)], 128).held
+    assert not checks.check_training([(300, 4.8)], 128).held
+    assert not checks.check_training([(300, float("nan"))], 128).held
+    assert not checks.check_training([], 128).held
 
 
 def test_a_folder_of_somebody_else_is_never_emptied(tmp_path: Path) -> None:
