@@ -149,6 +149,20 @@ def check_chain(name: str, manifest: Manifest, answers: int) -> Check:
     return Check(f"{name}: each stage takes in what the one before kept", not broken, detail)
 
 
+def check_again(first: Manifest, second: Manifest) -> Check:
+    """A second build of the same WARCs and image store, without the network, gives the same bytes."""
+    same = first == second
+    detail = f"digest {first.digest[:16]}" + ("" if same else f" and {second.digest[:16]}: {_differing(first, second)}")
+    return Check("m3w: built again by one worker without a fetch, the same bytes", same, detail)
+
+
+def _differing(first: Manifest, second: Manifest) -> str:
+    files = [{entry.name: entry.sha256 for entry in (*m.tables, *m.documents, *(s.tar for s in m.shards))}
+             for m in (first, second)]  # fmt: skip
+    names = sorted(name for name in files[0] if files[1].get(name) != files[0][name])
+    return ", ".join(names) or "other entries of the manifest"
+
+
 def check_trap(connections: int, reasons: Mapping[str, str | None]) -> Check:
     """Nobody reached the forbidden address, and the refusals are on record: URL -> reason."""
     seen = {urlsplit(url).path: reason for url, reason in reasons.items()}

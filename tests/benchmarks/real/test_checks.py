@@ -13,7 +13,7 @@ from pipelines.extract import fast
 from pipelines.extract.blocks import ExtractConfig, RawPage
 from schemas.errors import InputError
 from schemas.manifest import Manifest
-from schemas.records import StageCounts
+from schemas.records import FileEntry, StageCounts
 
 PAGES = {"http://a.localhost/": b"<html><body><h1>Title</h1><p>A text of a few words and a picture.</p><img src=i.png>"}
 
@@ -44,6 +44,15 @@ def test_counts_that_add_up_and_such_that_do_not() -> None:
 @pytest.mark.parametrize(("answers", "samples", "held"), [(5, 2, True), (6, 2, False), (5, 1, False)])
 def test_stages_that_hand_everything_over(answers: int, samples: int, held: bool) -> None:
     assert checks.check_chain("m3w", dataclasses.replace(MANIFEST, samples=samples), answers).held is held
+
+
+def test_a_second_build_must_be_the_same() -> None:
+    card = FileEntry(name="README.md", sha256="1", bytes=1)
+    first = dataclasses.replace(MANIFEST, documents=(card,))
+    assert checks.check_again(first, first).held
+    other = dataclasses.replace(first, documents=(dataclasses.replace(card, sha256="2"),))
+    assert "README.md" in checks.check_again(first, other).found
+    assert not checks.check_again(first, dataclasses.replace(first, samples=3)).held
 
 
 def test_the_walks_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
