@@ -14,6 +14,7 @@ from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.stages import (
     Stage,
@@ -31,7 +32,7 @@ from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
 
-EXTRACT_VERSION = 1
+EXTRACT_VERSION = 2
 SELECT_VERSION = 1
 SHARDS_VERSION = 1
 
@@ -451,6 +452,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
             manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
             run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
             store_dataset.write_run(config.out, run_facts)
+            manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)
     finally:
         store_dataset.release(config.out)

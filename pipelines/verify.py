@@ -40,6 +40,8 @@ def verify(dataset: str, depth: Depth = "full") -> Iterator[Damage]:
         yield from check_shard(dataset, shard, depth)
     for entry in manifest.tables:
         yield from check_table(dataset, entry, depth)
+    for entry in manifest.documents:
+        yield from check_file(dataset, entry, depth)
     if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
         yield Damage("manifest.json", "the digest is not that of its entries", "rebuild the dataset")
     yield from check_strangers(dataset, manifest)

@@ -102,10 +102,13 @@ def test_a_second_build_reuses_every_stage(web: SmallWeb) -> None:
 
 
 def test_workers_splits_and_order_of_inputs_do_not_change_the_digest(web: SmallWeb) -> None:
-    digest = read_manifest(str(web.folder / "m3w")).digest
+    first = read_manifest(str(web.folder / "m3w"))
+    digest = first.digest
     two = web.build("m3w", "m3w-2", work=str(web.folder / "work-2"), workers=2)
     assert two.manifest is not None
     assert two.manifest.digest == digest
+    assert [entry.name for entry in first.documents] == ["README.md", "croissant.json"]
+    assert two.manifest.documents == first.documents
     whole = web.folder / "one.warc.gz"
     parts = sorted((web.folder / "crawl").glob("*.warc.gz"))
     whole.write_bytes(b"".join(part.read_bytes() for part in reversed(parts)))
