@@ -269,6 +269,15 @@ class Builder:
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
 
 
+def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
+    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    records = [row for row in extracted.counts if row.unit == "record"]
+    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
+        raise InputError(
+            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+        )
+
+
 def measured_by(recipe: Recipe) -> dict[str, Any]:
     """Return what shapes extraction and measuring, as opposed to deciding."""
     return {
@@ -400,9 +409,12 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     started = time.time()
     builder = Builder(config, reporter)
     inputs = warc_inputs(config.warcs)
+    for folder in (config.work, *([config.out] if until == "shards" else [])):
+        storage.check_writable(folder)
     extract = builder.plan_extract(inputs)
     if not _reuse(builder, extract):
         builder.extract(extract, inputs)
+    check_read(read_report(extract), config.warcs)
     select = builder.plan_select(extract)
     selected = _reuse(builder, select) or builder.select(select, extract)
     number = builder.shard_count(selected)

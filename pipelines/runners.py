@@ -30,6 +30,8 @@ class Profile:
 
 def check_options(options: Sequence[str]) -> None:
     """Raise ConfigError for an option that Beam does not know (Beam itself would only log it)."""
+    if not options:
+        return
     from apache_beam.options.pipeline_options import PipelineOptions
 
     if any("DaskRunner" in option for option in options):
@@ -47,6 +49,12 @@ def check_options(options: Sequence[str]) -> None:
             raise ConfigError(f"Beam has no option {option.split('=')[0]}", where="after --", remedy=remedy)
 
 
+def check_runner(profile: Profile) -> None:
+    """Raise ConfigError for a runner that this version cannot start."""
+    if not profile.local:
+        raise ConfigError(f"--runner {profile.runner} is not available yet", remedy="use --runner local")
+
+
 def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
     """Build a pipeline with `build` and run it to its end; a failure is a LoomError with the first cause."""
     import logging
@@ -54,9 +62,8 @@ def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    if not profile.local:
-        raise ConfigError(f"--runner {profile.runner} is not available yet", remedy="use --runner local")
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs a traceback of what we raise in one line
+    check_runner(profile)
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     options = PipelineOptions(list(profile.beam_options), save_main_session=False)
@@ -71,10 +78,19 @@ def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
 
 
 def _cause(error: BaseException) -> LoomError:
-    """Find the LoomError that a DoFn raised, below what Beam wrapped round it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, LoomError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return LoomError(f"{type(error).__name__}: {error}", where="Beam pipeline")
+    """Return the LoomError that a DoFn raised, else what the system refused, below what Beam wrapped round it.
+
+    Beam raises a copy of an error with the step's name in its text; the original is the copy's context.
+    """
+    chain = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(below)
+    originals = [found for found in chain if "[while running" not in str(found)]
+    ours = next((found for found in originals if isinstance(found, LoomError)), None)
+    if ours is not None:
+        return ours
+    refused = next((found for found in originals if isinstance(found, OSError) and found.strerror), None)
+    if isinstance(refused, OSError):
+        return LoomError(str(refused.strerror), where=str(refused.filename or "Beam pipeline"))
+    remedy = "a bug: please report it; LOOM_TRACEBACK=1 shows the traceback"
+    return LoomError(f"{type(error).__name__}: {error}", where="Beam pipeline", remedy=remedy)

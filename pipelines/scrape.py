@@ -295,6 +295,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
             warcs=tuple(storage.listing(config.out, ".warc.gz")),
             reused=True,
         )
+    storage.check_writable(config.out)
     with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
         run(lambda pipeline: build(pipeline, config, seeds), profile or Profile())
     return finish(config, identity_now)

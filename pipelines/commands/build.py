@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import FetchFlags, OutputFlags, print_json
+from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
 from schemas.errors import ConfigError
+from schemas.layout import check_shards
 
 Until = Literal["pages", "images", "shards"]
 
@@ -54,6 +55,7 @@ class BuildFlags:
         """Run the stages up to `until`."""
         from pipelines.recipes.recipe import load_recipe, to_toml
 
+        self._check()
         recipe = load_recipe(self.recipe, self.set)
         if self.print_config:
             print(to_toml(recipe), end="")
@@ -62,14 +64,24 @@ class BuildFlags:
             return self._run_regions()
         return self._run_stages(until)
 
+    def _check(self) -> None:
+        """Refuse numbers that make no sense before anything runs."""
+        check_least("--limit", self.limit, 1)
+        check_least("--workers", self.workers, 0)
+        if self.shards is not None:
+            check_shards(self.shards)
+
     def _run_stages(self, until: Until) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
         from pipelines.recipes.recipe import load_recipe
-        from pipelines.runners import Profile, check_options
+        from pipelines.runners import Profile, check_options, check_runner
 
-        if self.beam_options:
-            check_options(self.beam_options)
+        if self.from_dataset is not None:
+            raise ConfigError(f"{self.recipe} is made from WARCs, not --from a dataset", remedy="name them with --warc")
+        profile = Profile(runner=self.runner, beam_options=self.beam_options)
+        check_runner(profile)
+        check_options(self.beam_options)
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
             recipe=load_recipe(self.recipe, self.set),
@@ -81,7 +93,7 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
-            profile=Profile(runner=self.runner, beam_options=self.beam_options),
+            profile=profile,
         )
         if self.plan:
             for name, status in build.plan(config):
@@ -102,6 +114,8 @@ class BuildFlags:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
+        if self.warc:
+            raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         work = self.work or f"{self.out.rstrip('/')}.work"
         report = regions.build_dataset(self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit)
         if self.output.json:

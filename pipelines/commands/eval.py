@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, print_json
+from pipelines.commands.common import OutputFlags, check_least, print_json
 from pipelines.commands.train import require_torch
 
 Kind = Literal["zero-shot", "retrieval", "few-shot"]
@@ -33,6 +33,7 @@ class Command:
 
     def run(self) -> int:
         """Evaluate."""
+        check_least("--limit", self.limit, 1)
         require_torch()
         from trainers.evaluate import evaluate
 
