@@ -4,6 +4,7 @@ import difflib
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -109,6 +110,14 @@ def explain(error: Exception) -> LoomError:
     return LoomError(what, where="loom", remedy=f"a bug: please report it; {TRACEBACK}=1 shows the traceback")
 
 
+def _flush() -> None:
+    """Write what is left for standard output; one that takes no more gets it no more, else Python complains at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Entry point of the console script."""
     logging.getLogger().addFilter(_keep)
@@ -117,10 +126,10 @@ def main() -> None:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the way out
         console.print("interrupted: what was finished is kept; run the same command to resume")
         code = INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough; nothing is left to flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has seen enough
         code = 0
     except Exception as error:
         if os.environ.get(TRACEBACK):
@@ -128,4 +137,5 @@ def main() -> None:
         shown = explain(error)
         console.print(f"error: {shown}", style="red")
         code = shown.exit_code
+    _flush()
     sys.exit(code)

@@ -71,20 +71,26 @@ def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
     build(pipeline)
     try:
         pipeline.run().wait_until_finish()
-    except KeyboardInterrupt:
-        raise
     except Exception as error:
-        raise _cause(error) from error
+        chain = _chain(error)
+        if any(isinstance(found, KeyboardInterrupt) for found in chain):
+            raise KeyboardInterrupt from error
+        raise _cause(chain) from error
 
 
-def _cause(error: BaseException) -> LoomError:
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and what stands below it."""
+    chain = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(below)
+    return chain
+
+
+def _cause(chain: list[BaseException]) -> LoomError:
     """Return the LoomError that a DoFn raised, else what the system refused, below what Beam wrapped round it.
 
     Beam raises a copy of an error with the step's name in its text; the original is the copy's context.
     """
-    chain = [error]
-    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(below)
     originals = [found for found in chain if "[while running" not in str(found)]
     ours = next((found for found in originals if isinstance(found, LoomError)), None)
     if ours is not None:
@@ -93,4 +99,4 @@ def _cause(error: BaseException) -> LoomError:
     if isinstance(refused, OSError):
         return LoomError(str(refused.strerror), where=str(refused.filename or "Beam pipeline"))
     remedy = "a bug: please report it; LOOM_TRACEBACK=1 shows the traceback"
-    return LoomError(f"{type(error).__name__}: {error}", where="Beam pipeline", remedy=remedy)
+    return LoomError(f"{type(chain[0]).__name__}: {chain[0]}", where="Beam pipeline", remedy=remedy)

@@ -234,7 +234,11 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
                 crowd.add(link)
 
         crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=WishList(fetcher, on_file=lane.keep))
-        await crowd.run(lane.resume(seeds))
+        try:
+            await crowd.run(lane.resume(seeds))
+        except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
+            lane.checkpoint()
+            raise
     lane.checkpoint()
     return len(lane.known)
 
