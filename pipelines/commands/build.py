@@ -10,7 +10,7 @@ from pipelines.commands.common import FetchFlags, OutputFlags, check_least, prin
 from schemas.errors import ConfigError
 from schemas.layout import check_shards
 
-Until = Literal["pages", "images", "shards"]
+Until = Literal["pages", "pairs", "images", "shards"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ class BuildFlags:
         """Return the flags with the options after `--`."""
         return dataclasses.replace(self, beam_options=options)
 
-    def run_until(self, until: Until) -> int:
-        """Run the stages up to `until`."""
+    def run_until(self, until: Until, *, alone: bool = False) -> int:
+        """Run the stages up to `until`; `alone`: only that one, over finished ones."""
         from pipelines.recipes.recipe import load_recipe, to_toml
 
         self._check()
@@ -61,8 +61,13 @@ class BuildFlags:
             print(to_toml(recipe), end="")
             return 0
         if recipe.kind == "regions":
+            if until != "shards" or alone:
+                raise ConfigError("regions are one stage", where=f"loom {until}", remedy="use loom build regions")
             return self._run_regions()
-        return self._run_stages(until)
+        made = "pages" if recipe.kind == "interleaved" else "pairs"
+        if until in ("pages", "pairs") and until != made:
+            raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {until}", remedy=f"use loom {made}")
+        return self._run_stages(until, alone)
 
     def _check(self) -> None:
         """Refuse numbers that make no sense before anything runs."""
@@ -71,7 +76,7 @@ class BuildFlags:
         if self.shards is not None:
             check_shards(self.shards)
 
-    def _run_stages(self, until: Until) -> int:
+    def _run_stages(self, until: Until, alone: bool) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
         from pipelines.recipes.recipe import load_recipe
@@ -99,6 +104,8 @@ class BuildFlags:
             for name, status in build.plan(config):
                 print(f"{name:<8} {status}")
             return 0
+        if alone:
+            build.check_finished(config)
         report = build.build(config, self.output.reporter(), until=until)
         if self.output.json:
             print_json(report)
