@@ -9,11 +9,13 @@ import dataclasses
 import difflib
 import inspect
 import io
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from schemas.errors import ConfigError
 
@@ -24,17 +26,11 @@ class Flag:
 
     name: str
     required: bool
-    switch: bool
 
     @property
     def positional(self) -> bool:
         """Say whether it has no dashes."""
         return not self.name.startswith("--")
-
-    @property
-    def spellings(self) -> tuple[str, ...]:
-        """Return the ways to give it: a switch can be turned off as well."""
-        return (self.name, f"--no-{self.name[2:]}") if self.switch else (self.name,)
 
 
 def flags_of(command: type) -> Iterator[Flag]:
@@ -51,7 +47,7 @@ def flags_of(command: type) -> Iterator[Flag]:
         named = next((mark.name for mark in marks if getattr(mark, "name", None)), item.name.replace("_", "-"))
         dashes = "" if tyro.conf.Positional in marks else "--"
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        yield Flag(f"{dashes}{named}", required, kind is bool)
+        yield Flag(f"{dashes}{named}", required)
 
 
 def given(argv: Sequence[str]) -> Iterator[str]:
@@ -73,7 +69,7 @@ def check_repeats(argv: Sequence[str]) -> None:
 def check_names(command: type, argv: Sequence[str], where: str) -> None:
     """Raise ConfigError for an option that the command does not have, then for one that it needs and lacks."""
     flags = list(flags_of(command))
-    known = [spelling for flag in flags if not flag.positional for spelling in flag.spellings]
+    known = ["--help", *(flag.name for flag in flags if not flag.positional)]
     for name in given(argv):
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -100,7 +96,8 @@ def parse(command: type, argv: Sequence[str], where: str) -> Any:
                 prog=where,
                 description=inspect.getdoc(command),
                 args=list(argv),
-                config=(tyro.conf.OmitArgPrefixes,),
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+                registry=_registry(),
             )
     except SystemExit as ended:
         if ended.code:
@@ -109,6 +106,27 @@ def parse(command: type, argv: Sequence[str], where: str) -> Any:
                 what = "needs " + " ".join(flag.name.upper() for flag in flags_of(command) if flag.positional)
             raise ConfigError(what, where=where, remedy=f"see {where} --help") from ended
         raise
+
+
+def _registry() -> ConstructorRegistry:
+    """Return how tyro reads an optional number or text: shown as INT, not as {None}|INT."""
+    registry = ConstructorRegistry()
+
+    @registry.primitive_rule
+    def optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        kinds = [kind for kind in typing.get_args(info.type) if kind is not type(None)]
+        if not isinstance(info.type, types.UnionType) or len(kinds) != 1 or kinds[0] not in (int, float, str):
+            return None
+        kind = kinds[0]
+        return PrimitiveConstructorSpec(
+            nargs=1,
+            metavar=kind.__name__.upper(),
+            instance_from_str=lambda words: kind(words[0]),
+            is_instance=lambda value: value is None or isinstance(value, kind),
+            str_from_instance=lambda value: ["none" if value is None else str(value)],
+        )
+
+    return registry
 
 
 def gist(box: str) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -28,17 +28,19 @@ class Damage:
     remedy: str = "rebuild: delete the file's shard (tar, sidecar, statistics) and the manifest, then run loom build"
 
 
-def verify(dataset: str, depth: Depth = "full") -> Iterator[Damage]:
+def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = lambda: None) -> Iterator[Damage]:
     """Yield everything that is wrong with a dataset; nothing when it is whole.
 
     quick: the files of the manifest are there with their sizes, tables open, counts and digest add up. full: also
     the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
+    `on_shard` is called after each shard.
     """
     manifest = read_manifest(dataset)
     seen: set[str] = set()
     yield from check_counts(manifest)
     for shard in manifest.shards:
         yield from _readable(check_shard(dataset, shard, depth), shard.sidecar.name)
+        on_shard()
     for entry in manifest.tables:
         yield from check_table(dataset, entry, depth)
     if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:

@@ -17,7 +17,7 @@ Until = Literal["pages", "pairs", "images", "shards"]
 class BuildFlags:
     """What every command that runs stages of a recipe takes."""
 
-    recipe: Annotated[str, tyro.conf.Positional]
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
     out: str
     """Folder of the dataset (local path, s3://, gs://)."""

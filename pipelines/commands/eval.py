@@ -37,7 +37,8 @@ class Command:
         require_torch()
         from trainers.evaluate import evaluate
 
-        figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit)
+        with self.output.reporter().stage(self.kind):
+            figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit)
         if self.output.json:
             print_json(figures)
             return 0

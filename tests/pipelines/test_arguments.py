@@ -44,6 +44,8 @@ def test_flags_are_those_that_the_help_shows(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         parse(Command, ["--help"], "loom x")
     shown = capsys.readouterr().out
+    assert "--limit INT" in shown
+    assert "--no-" not in shown
     assert all(name in shown for name in names if name.startswith("--"))
 
 
@@ -52,7 +54,8 @@ def test_what_is_right_is_parsed() -> None:
     parsed = parse(Command, argv, "loom x")
     assert (parsed.out, parsed.warc, parsed.dry_run, parsed.source) == ("a", ("b", "c"), True, "d")
     assert parsed.group.contact == "me"
-    assert not parse(Command, ["m3w", "--out", "a", "--no-dry-run"], "loom x").dry_run
+    assert parsed.limit is None
+    assert parse(Command, ["m3w", "--out", "a", "--limit", "3"], "loom x").limit == 3
 
 
 @pytest.mark.parametrize(

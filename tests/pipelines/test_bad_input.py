@@ -136,6 +136,15 @@ def test_an_empty_dataset_is_whole_but_nothing_to_train_on(
     check_refused(loom(*argv), 1, f"{empty}: holds no sample", "loom stats")
 
 
+def test_extract_prints_what_stands_before_a_cut_and_says_so(web: SmallWeb, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.warc.gz"
+    whole = max((web.folder / "crawl").glob("*.warc.gz"), key=lambda path: path.stat().st_size).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    ended = loom("extract", str(cut), "--no-filters", "--workers", "0")
+    check_refused(ended, 1, f"{cut}: ends in the middle of a record")
+    assert len([json.loads(line) for line in ended.out.splitlines()]) > 10
+
+
 def test_a_cut_tar_is_not_taken_for_broken_images(web: SmallWeb, tmp_path: Path) -> None:
     copy, out = tmp_path / "copy", tmp_path / "out"
     shutil.copytree(web.folder / "align", copy)
@@ -150,7 +159,7 @@ def test_a_cut_sidecar_is_damage_among_the_other_damage(web: SmallWeb, tmp_path:
     shutil.copytree(web.folder / "align", copy)
     os.truncate(copy / "00000.parquet", 2_000)
     (copy / "99999.tar").write_bytes(b"x")
-    ended = loom("verify", str(copy))
+    ended = loom("verify", str(copy), "--quiet")
     assert ended.code == 1
     assert "Traceback" not in ended.err
     assert {line.split(": ")[1] for line in ended.err.splitlines()} == {"00000.parquet", "99999.tar"}
