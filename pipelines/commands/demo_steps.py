@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from pipelines import build, regions
-from pipelines.commands.tables import counts_table
+from pipelines.commands.tables import counts_table, table_console
 from pipelines.commands.train import require_torch
 from pipelines.demo import drawing, grammar
 from pipelines.demo.server import Canary, WebServer, serve
@@ -85,7 +84,7 @@ class DemoResult:
 
     def print(self) -> None:
         """Print the tables."""
-        console = Console(highlight=False, soft_wrap=True)
+        console = table_console()
         console.print(counts_table(self.scraped.counts, "scrape"))
         for name in ("m3w", "align"):
             manifest = self.builds[name].manifest

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, print_json
+from pipelines.commands.common import OutputFlags, check_least, print_json
 from pipelines.commands.train import require_torch
 
 Kind = Literal["zero-shot", "retrieval", "few-shot"]
@@ -37,11 +37,13 @@ class Command:
 
     def run(self) -> int:
         """Evaluate."""
+        check_least("--limit", self.limit, 1)
         require_torch()
         from trainers.evaluate import FewShot, evaluate
 
         few_shot = FewShot(shots=self.shots, prompt=self.prompt)
-        figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit, few_shot=few_shot)
+        with self.output.reporter().stage(self.kind):
+            figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit, few_shot=few_shot)
         if self.output.json:
             print_json(figures)
             return 0
