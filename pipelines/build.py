@@ -17,6 +17,7 @@ from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
+from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.stages import (
     Stage,
@@ -32,9 +33,9 @@ from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
+from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow, StageCounts
 
-EXTRACT_VERSION = 1
+EXTRACT_VERSION = 2
 SELECT_VERSION = 1
 SHARDS_VERSION = 1
 
@@ -69,6 +70,8 @@ class BuildReport:
     reused: tuple[str, ...]
     """Stages that were finished before."""
     seconds: dict[str, float]
+    counts: tuple[StageCounts, ...] = ()
+    """Of the stages up to where it stopped, when there is no manifest to tell."""
 
 
 def hash_file(path: str) -> tuple[str, int]:
@@ -248,9 +251,11 @@ class Builder:
         candidates = sum(row.kept for row in selected.counts)
         return layout.check_shards(self.config.shards or layout.default_shards(candidates))
 
-    def report(self, manifest: Manifest | None) -> BuildReport:
+    def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
         """Return what this build did."""
-        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds)
+        return BuildReport(
+            manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=tuple(counts)
+        )
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
@@ -296,6 +301,15 @@ class Builder:
         with self.reporter.stage("shards", shards, finished):
             run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
+
+
+def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
+    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    records = [row for row in extracted.counts if row.unit == "record"]
+    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
+        raise InputError(
+            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+        )
 
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
@@ -435,23 +449,38 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     return [*rows, ("shards", "reused" if whole else "runs: no finished dataset of these inputs")]
 
 
+def check_finished(config: BuildConfig) -> None:
+    """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
+    for name, status in plan(config)[:-1]:
+        if status != "reused":
+            raise InputError(
+                f"stage {name} is not finished: {status}",
+                where=config.work,
+                remedy="run loom images first, or loom build",
+            )
+
+
 def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> BuildReport:
-    """Run a recipe from WARCs to a dataset, or up to its `pages` or `images`; what is finished is reused."""
+    """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused."""
     started = time.time()
     builder = Builder(config, reporter)
     inputs = warc_inputs(config.warcs)
+    for folder in (config.work, *([config.out] if until == "shards" else [])):
+        storage.check_writable(folder)
     purge_work(config.work, tombstones.read(config.store))
     extract = builder.plan_extract(inputs)
     if not _reuse(builder, extract):
         builder.extract(extract, inputs)
+    check_read(read_report(extract), config.warcs)
     select = builder.plan_select(extract)
     selected = _reuse(builder, select) or builder.select(select, inputs)
     number = builder.shard_count(selected)
-    if until == "pages":
-        return builder.report(None)
+    counts = (*read_report(extract).counts, *selected.counts)
+    if until in ("pages", "pairs"):
+        return builder.report(None, counts)
     urls = builder.images(select)
     if until == "images":
-        return builder.report(None)
+        return builder.report(None, (*counts, *image_ledger(config.store, urls).counts()))
     shards = builder.plan_shards(select, urls, number)
     if shards.done and _is_whole(config.out, read_report(shards).facts["digest"]):
         builder.reused.append("shards")
@@ -469,6 +498,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
                 "build": origin(config),
             }
             store_dataset.write_run(config.out, run_facts)
+            manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)
     finally:
         store_dataset.release(config.out)

@@ -44,6 +44,8 @@ class Profile:
 
 def check_options(options: Sequence[str]) -> None:
     """Raise ConfigError for an option that Beam does not know (Beam itself would only log it)."""
+    if not options:
+        return
     from apache_beam.options.pipeline_options import PipelineOptions
 
     if any("DaskRunner" in option for option in options):
@@ -137,7 +139,7 @@ def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, 
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs a traceback of what we raise in one line
     runner, options = make_runner(profile, dry_run=dry_run)
     pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options, save_main_session=False))
     build(pipeline)
@@ -148,23 +150,38 @@ def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
     """Build a pipeline with `build` and run it to its end; a failure is a LoomError with the first cause."""
     pipeline = make_pipeline(build, profile)
     try:
-        result = pipeline.run()
-        state = result.wait_until_finish()
-    except KeyboardInterrupt:
-        raise
+        state = pipeline.run().wait_until_finish()
     except Exception as error:
-        raise _cause(error, profile) from error
+        chain = _chain(error)
+        if any(isinstance(found, KeyboardInterrupt) for found in chain):
+            raise KeyboardInterrupt from error
+        raise _cause(chain, profile) from error
     if state is not None and state != "DONE":
         raise LoomError(f"the job ended as {state}", where=f"--runner {profile.runner}", remedy="see the runner's log")
 
 
-def _cause(error: BaseException, profile: Profile) -> LoomError:
-    """Find the LoomError that a DoFn raised, below what Beam wrapped round it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, LoomError):
-            return seen
-        if isinstance(seen, ImportError) and profile.runner == "dataflow":
-            return ConfigError(str(seen), where="--runner dataflow", remedy="pip install 'corpusloom[dataflow]'")
-        seen = seen.__cause__ or seen.__context__
-    return LoomError(f"{type(error).__name__}: {error}", where="Beam pipeline")
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and what stands below it."""
+    chain = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(below)
+    return chain
+
+
+def _cause(chain: list[BaseException], profile: Profile) -> LoomError:
+    """Return the LoomError that a DoFn raised, else what the system refused, below what Beam wrapped round it.
+
+    Beam raises a copy of an error with the step's name in its text; the original is the copy's context.
+    """
+    originals = [found for found in chain if "[while running" not in str(found)]
+    ours = next((found for found in originals if isinstance(found, LoomError)), None)
+    if ours is not None:
+        return ours
+    missing = next((found for found in originals if isinstance(found, ImportError)), None)
+    if missing is not None and profile.runner == "dataflow":
+        return ConfigError(str(missing), where="--runner dataflow", remedy="pip install 'corpusloom[dataflow]'")
+    refused = next((found for found in originals if isinstance(found, OSError) and found.strerror), None)
+    if isinstance(refused, OSError):
+        return LoomError(str(refused.strerror), where=str(refused.filename or "Beam pipeline"))
+    remedy = "a bug: please report it; LOOM_TRACEBACK=1 shows the traceback"
+    return LoomError(f"{type(chain[0]).__name__}: {chain[0]}", where="Beam pipeline", remedy=remedy)

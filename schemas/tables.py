@@ -4,6 +4,7 @@ The same rows give the same file: sorted, chunks combined, fixed row groups and 
 Parquet for that: `rows_digest` hashes the values themselves, so another pyarrow gives the same answer.
 """
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -85,15 +86,24 @@ def open_parquet(path: str) -> pq.ParquetFile:
     _, inner = storage.filesystem(path)
     handle: IO[bytes] | None = None
     try:
-        if storage.is_local(path):
-            return pq.ParquetFile(inner)  # opened and read by Arrow itself: no Python object in its threads
-        handle = storage.open_input(path)
-        return _OneThread(handle, pre_buffer=False)
-    except (pa.ArrowInvalid, OSError) as error:
+        with _readable(path):
+            if storage.is_local(path):
+                return pq.ParquetFile(inner)  # opened and read by Arrow itself: no Python object in its threads
+            handle = storage.open_input(path)
+            return _OneThread(handle, pre_buffer=False)
+    except DamageError:
         if handle is not None:
             handle.close()
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-            storage.open_input(path).close()  # says what is wrong
+        storage.open_input(path).close()  # a file that is missing or may not be read says so itself
+        raise
+
+
+@contextlib.contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Turn what Arrow raises on damaged bytes into a DamageError that names the file."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
         raise DamageError(
             f"not a readable Parquet file: {error}", where=path, remedy="delete it and run the build again"
         ) from error
@@ -101,7 +111,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
 
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file as a table."""
-    with open_parquet(path) as file:
+    with open_parquet(path) as file, _readable(path):
         return file.read(columns=list(columns) if columns is not None else None)
 
 
@@ -109,7 +119,9 @@ def read_records(path: str, cls: type[T]) -> Iterator[T]:
     """Yield the records of a Parquet file a row group at a time, older versions upgraded."""
     with open_parquet(path) as file:
         for group in range(file.num_row_groups):
-            yield from arrow.from_table(cls, file.read_row_group(group), where=path)
+            with _readable(path):
+                table = file.read_row_group(group)
+            yield from arrow.from_table(cls, table, where=path)
 
 
 def rows_digest(table: pa.Table, *, sort_by: Sequence[str]) -> str:

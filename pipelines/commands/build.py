@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import FetchFlags, OutputFlags, print_json
+from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
 from schemas.errors import ConfigError
+from schemas.layout import check_shards
 
 if TYPE_CHECKING:
     from pipelines.recipes.recipe import Recipe
     from pipelines.runners import Profile
 
-Until = Literal["pages", "images", "shards"]
+Until = Literal["pages", "pairs", "images", "shards"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildFlags:
     """What every command that runs stages of a recipe takes."""
 
-    recipe: Annotated[str, tyro.conf.Positional]
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
     out: str
     """Folder of the dataset (local path, s3://, gs://)."""
@@ -56,10 +57,11 @@ class BuildFlags:
         """Return the flags with the options after `--`."""
         return dataclasses.replace(self, beam_options=options)
 
-    def run_until(self, until: Until) -> int:
-        """Run the stages up to `until`."""
+    def run_until(self, until: Until, *, alone: bool = False) -> int:
+        """Run the stages up to `until`; `alone`: only that one, over finished ones."""
         from pipelines.recipes.recipe import load_recipe, to_toml
 
+        self._check()
         recipe = load_recipe(self.recipe, self.set)
         if self.print_config:
             print(to_toml(recipe), end="")
@@ -67,8 +69,13 @@ class BuildFlags:
         if self.dry_run:
             return self._show_graphs(recipe)
         if recipe.kind == "regions":
+            if until != "shards" or alone:
+                raise ConfigError("regions are one stage", where=f"loom {until}", remedy="use loom build regions")
             return self._run_regions()
-        return self._run_stages(until)
+        made = "pages" if recipe.kind == "interleaved" else "pairs"
+        if until in ("pages", "pairs") and until != made:
+            raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {until}", remedy=f"use loom {made}")
+        return self._run_stages(until, alone)
 
     def _profile(self) -> "Profile":
         from pipelines.runners import Profile, check_options, check_profile
@@ -89,11 +96,20 @@ class BuildFlags:
             print(show(graphs))
         return 0
 
-    def _run_stages(self, until: Until) -> int:
+    def _check(self) -> None:
+        """Refuse numbers that make no sense before anything runs."""
+        check_least("--limit", self.limit, 1)
+        check_least("--workers", self.workers, 0)
+        if self.shards is not None:
+            check_shards(self.shards)
+
+    def _run_stages(self, until: Until, alone: bool) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
         from pipelines.recipes.recipe import load_recipe
 
+        if self.from_dataset is not None:
+            raise ConfigError(f"{self.recipe} is made from WARCs, not --from a dataset", remedy="name them with --warc")
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
             recipe=load_recipe(self.recipe, self.set),
@@ -111,6 +127,8 @@ class BuildFlags:
             for name, status in build.plan(config):
                 print(f"{name:<8} {status}")
             return 0
+        if alone:
+            build.check_finished(config)
         report = build.build(config, self.output.reporter(), until=until)
         if self.output.json:
             print_json(report)
@@ -126,6 +144,8 @@ class BuildFlags:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
+        if self.warc:
+            raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         work = self.work or f"{self.out.rstrip('/')}.work"
         report = regions.build_dataset(
             self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit, profile=self._profile()
