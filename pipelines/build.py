@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
 from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.memory import check_select
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.purge import purge_work
@@ -57,6 +58,8 @@ class BuildConfig:
     shards: int | None = None
     workers: int = 2
     lanes: int = 4
+    memory: int | None = None
+    """Bytes that deciding over the corpus may take on this machine; what it has when None."""
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
@@ -209,6 +212,8 @@ class Builder:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         build_select = kind_of(self.recipe).build_select
         fragments = self.fragments(inputs, "candidates")
+        if self.spill:
+            check_select(fragments, self.config.memory)
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
             if fragments:
