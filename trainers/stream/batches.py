@@ -15,7 +15,7 @@ import numpy as np
 from schemas.errors import ConfigError, DamageError, InputError
 from schemas.images import ImageError
 from trainers.stream.decoding import sample_rng
-from trainers.stream.samples import SampleError
+from trainers.stream.errors import SampleError
 
 if TYPE_CHECKING:
     from trainers.stream.dataset import Place, StreamingDataset

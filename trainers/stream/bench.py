@@ -12,6 +12,9 @@ from trainers.stream.dataset import StreamingDataset
 from trainers.stream.decoding import centre_crop, decode_near, resize_short
 from trainers.stream.samples import ClipSample, InterleavedSample, Sample
 
+WAITS = 0.5
+"""Reading that waits for more than this share of its time is bound by storage."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSpeed:
@@ -31,6 +34,11 @@ class StageSpeed:
     def cpu_ms_per_sample(self) -> float:
         """CPU milliseconds a sample, over all threads."""
         return 1000 * self.cpu_s / max(self.samples, 1)
+
+    @property
+    def waiting(self) -> float:
+        """The share of the wall time in which the process did not compute: it waited for storage, or for a core."""
+        return max(0.0, 1 - self.cpu_s / max(self.wall_s, 1e-9))
 
 
 def first_image(sample: Sample) -> bytes | None:
@@ -66,10 +74,14 @@ def bench(path: str, *, samples: int = 2000, batch_size: int = 64, workers: int 
 
 
 def bound_by(stages: tuple[StageSpeed, ...]) -> str:
-    """Return the part that takes most of a sample's CPU time: read, parse, decode or collate."""
+    """Return one line: storage when reading mostly waits, else the part that takes most of a sample's CPU time."""
+    read = stages[0]
+    if read.waiting > WAITS:
+        return f"storage: reading waits {read.waiting:.0%} of its time (more workers, or a cache for remote data)"
     times = [0.0, *(stage.cpu_ms_per_sample for stage in stages)]
     parts = dict(zip(("read", "parse", "decode", "collate"), np.diff(times).tolist(), strict=False))
-    return max(parts, key=lambda name: parts[name])
+    most = max(parts, key=lambda name: parts[name])
+    return f"{most}: {parts[most]:.3f} of {max(times):.3f} ms of CPU a sample (more workers, up to the cores)"
 
 
 def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:

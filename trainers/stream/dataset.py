@@ -10,10 +10,11 @@ import numpy as np
 
 from schemas.errors import ConfigError, DamageError, InputError
 from trainers.stream.batches import Batches, Plan, Transform
+from trainers.stream.errors import SampleError
 from trainers.stream.index import open_index
 from trainers.stream.mixing import Mixing, Mixture
 from trainers.stream.reading import ShardFiles, read_members, verify_members
-from trainers.stream.samples import Sample, SampleError, make_sample
+from trainers.stream.samples import Sample, make_sample
 from trainers.stream.sources import Place, Source
 
 STATE_VERSION = 1

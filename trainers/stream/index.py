@@ -106,9 +106,14 @@ def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
     return np.flatnonzero(np.asarray(pc.equal(column, split).fill_null(False)))
 
 
+def tar_path(path: str, shard: ShardEntry) -> str:
+    """Return where a shard's tar lies: in the dataset's folder, or, for an index of others' tars, at its own URL."""
+    return shard.tar.name if "://" in shard.tar.name else storage.join(path, shard.tar.name)
+
+
 def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIndex:
     """Read one shard's sidecar; DamageError when it cannot be that of this tar."""
-    where = storage.join(path, shard.tar.name)
+    where = tar_path(path, shard)
     table = _read_sidecar(path, shard, [*_COLUMNS, *(["members.list.element.stored_sha256"] if hashes else [])])
     lists = table.column("members").combine_chunks()
     members = lists.flatten()

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from schemas import storage
 from schemas.errors import DamageError
+from trainers.stream.errors import SampleError
 from trainers.stream.index import MAX_MEMBER_BYTES, ShardIndex
-from trainers.stream.samples import SampleError
 
 BLOCK = 512
 NEAR = 4096
