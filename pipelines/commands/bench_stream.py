@@ -25,14 +25,22 @@ class Command:
     """Samples a batch."""
     workers: int = 2
     """Threads that make batches."""
+    cache: str | None = None
+    """Folder on a local disk where blocks of a remote dataset are kept."""
+    cache_bytes: int = 100 << 30
+    """Bytes that the cache may take."""
     json: bool = False
     """Print the figures as JSON."""
 
     def run(self) -> int:
         """Measure."""
         from trainers.stream.bench import bench, bound_by
+        from trainers.stream.cache import CacheConfig
 
-        stages = bench(self.dataset, samples=self.samples, batch_size=self.batch_size, workers=self.workers)
+        cache = CacheConfig(folder=self.cache, max_bytes=self.cache_bytes) if self.cache else None
+        stages = bench(
+            self.dataset, samples=self.samples, batch_size=self.batch_size, workers=self.workers, cache=cache
+        )
         bound = bound_by(stages)
         if self.json:
             rows = [{"stage": s.stage, "samples": s.samples, "wall_s": s.wall_s, "cpu_s": s.cpu_s} for s in stages]

@@ -132,6 +132,7 @@ def _steps(stream: "StreamingDataset", plan: Plan, position: int) -> Iterator[tu
     stop = None if plan.epochs is None else (position // total + plan.epochs) * total
     while stop is None or position < stop:
         end = position + size * world
+        stream.look_ahead(position)
         wanted = np.arange(position + (stream.rank - position) % world, end, world)
         if stop is not None and end > stop:
             if plan.last == "drop":

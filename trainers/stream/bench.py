@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainers.stream.cache import CacheConfig
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.decoding import centre_crop, decode_near, resize_short
 from trainers.stream.samples import ClipSample, InterleavedSample, Sample
@@ -56,16 +57,21 @@ def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> 
     return {"image": centre_crop(resize_short(decode_near(data, side), side), side)}
 
 
-def bench(path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2) -> tuple[StageSpeed, ...]:
+def bench(
+    path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2, cache: CacheConfig | None = None
+) -> tuple[StageSpeed, ...]:
     """Return the speed of reading bytes, of reading and parsing, of decoding too, and of whole batches."""
-    stream = StreamingDataset(path, rank=0, world_size=1)
-    samples = min(samples, len(stream))
+
+    def opened() -> StreamingDataset:
+        return StreamingDataset(path, rank=0, world_size=1, cache=cache)
+
+    samples = min(samples, len(opened()))
     stages = [
-        _timed("read", samples, stream.raw()),
-        _timed("parse", samples, iter(StreamingDataset(path, rank=0, world_size=1))),
-        _timed("decode", samples, _decoded(StreamingDataset(path, rank=0, world_size=1))),
+        _timed("read", samples, opened().raw()),
+        _timed("parse", samples, iter(opened())),
+        _timed("decode", samples, _decoded(opened())),
     ]
-    batches = StreamingDataset(path, rank=0, world_size=1).batches(batch_size, transform=decode_square, workers=workers)
+    batches = opened().batches(batch_size, transform=decode_square, workers=workers)
     steps = max(samples // batch_size, 1)
     whole = _timed(f"batches, {workers} workers", steps, batches)
     batches.close()

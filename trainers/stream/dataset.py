@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import ConfigError, DamageError, InputError
+from trainers.stream.ahead import Ahead, NothingToFetch
 from trainers.stream.batches import Batches, Plan, Transform
+from trainers.stream.cache import BlockCache, CacheConfig
 from trainers.stream.errors import SampleError
+from trainers.stream.files import RetryConfig
 from trainers.stream.index import open_index
 from trainers.stream.mixing import Mixing, Mixture
 from trainers.stream.reading import ShardFiles, read_members, verify_members
+from trainers.stream.remote import RemoteShard
 from trainers.stream.samples import Sample, make_sample
 from trainers.stream.sources import Place, Source
 
@@ -43,12 +47,15 @@ class StreamingDataset:
         block_shards: int = 16,
         on_error: str = "skip",
         verify: bool = False,
+        cache: CacheConfig | None = None,
+        retry: RetryConfig | None = None,
     ) -> None:
         """Open the indexes of a folder, a Mixture, or {folder: weight}.
 
         rank and world_size default to RANK and WORLD_SIZE of the environment, else 0 and 1.
 
-        `verify` checks each member's sha256 as it is read. `on_error` is skip or raise.
+        `verify` checks each member's sha256 as it is read. `on_error` is skip or raise. `cache` keeps blocks of
+        remote tars on a local disk and fetches ahead; `retry` says how reads of remote tars are tried.
         """
         self.rank = int(os.environ.get("RANK", 0)) if rank is None else rank
         self.world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
@@ -72,11 +79,24 @@ class StreamingDataset:
         if self._mixing is not None and not isinstance(mixture, str):
             self.epoch_samples = self._mixing.epoch_length(sizes, mixture.exhaustion)
         self._epoch, self._position, self._moves = 0, 0, 0
-        self._files = ShardFiles()
+        blocks = BlockCache(cache) if cache is not None and self._check_cache(cache, block_shards) else None
+        self._files = ShardFiles(cache=blocks, retry=retry)
+        self._ahead = Ahead(self._shards_of, self._opened, self.rank / self.world_size) if blocks else None
         self.skipped: Counter[str] = Counter()
         """Reason -> samples that were skipped."""
         self.skipped_keys: deque[tuple[str, str]] = deque(maxlen=SKIPPED_LISTED)
         """(key, reason) of the latest of them."""
+
+    def _check_cache(self, cache: CacheConfig, block_shards: int) -> bool:
+        """Say whether any data set is remote; ConfigError when their windows do not fit, for then none is kept."""
+        window = sum(source.index.remote_window(block_shards) for source in self.sources)
+        if window > cache.max_bytes:
+            raise ConfigError(
+                f"max_bytes {cache.max_bytes}, but {block_shards} shards, which are read together, take {window}",
+                where=cache.folder,
+                remedy="allow more, or lower block_shards",
+            )
+        return window > 0
 
     def __len__(self) -> int:
         """Samples of one epoch that belong to this rank."""
@@ -160,6 +180,20 @@ class StreamingDataset:
         key, members = self.read(place)
         return make_sample(self.sources[place.dataset].index.kind, key, members)
 
+    def _shards_of(self, positions: np.ndarray) -> list[tuple[int, int]]:
+        """Return the data sets and shards of running positions."""
+        return list(dict.fromkeys((place.dataset, place.shard) for place in self.places(positions)))
+
+    def _opened(self, shard: tuple[int, int]) -> RemoteShard | NothingToFetch:
+        dataset, number = shard
+        reader = self._files.get(self.sources[dataset].shard(number, verify=self._verify)[0])
+        return reader if isinstance(reader, RemoteShard) else NothingToFetch()
+
+    def look_ahead(self, running: int) -> None:
+        """Have what follows a running position fetched, where there is a cache."""
+        if self._ahead is not None:
+            self._ahead.move(running)
+
     def key_of(self, place: Place) -> str:
         """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
         try:
@@ -186,6 +220,7 @@ class StreamingDataset:
         for start in range(begin, total, PLAN * self.world_size):
             stop = min(total, start + PLAN * self.world_size)
             positions = np.arange(start, stop, self.world_size)
+            self.look_ahead(base + start)
             yield from zip(positions.tolist(), self.places(base + positions), strict=True)
 
     def _walk(self, load: Callable[[Place], Any]) -> Iterator[Any]:
@@ -245,7 +280,10 @@ class StreamingDataset:
         return Batches(self, plan, transform)
 
     def close(self) -> None:
-        """Close the open tars."""
+        """Close the open tars, and end what fetches ahead."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
         self._files.close()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,5 +1,11 @@
 """What is wrong with one sample: a reason that is counted, never an end of the stream by itself."""
 
+from schemas.errors import LoomError
+
+
+class StorageError(LoomError):
+    """The storage cannot be reached: no fault of a sample, so it ends the stream and none is skipped for it."""
+
 
 class SampleError(ValueError):
     """A sample that cannot be used; `reason` is a stable snake_case word."""
