@@ -53,11 +53,14 @@ class Ahead:
         self._wanted: set[Shard] = set()
         self._lock = threading.Lock()
         self._known = -1
-        for number in range(FETCHERS):
-            threading.Thread(target=self._work, name=f"ahead-{number}", daemon=True).start()
+        self._started = False
 
     def move(self, running: int) -> None:
-        """Note that the stream stands at a running position."""
+        """Note that the stream stands at a running position; the first time, start the threads."""
+        if not self._started:
+            self._started = True
+            for number in range(FETCHERS):
+                threading.Thread(target=self._work, name=f"ahead-{number}", daemon=True).start()
         if not running - LOOK <= self._known <= running + LOOK + STEP:
             self._known = running  # the first call, or a state was loaded
         while self._known < running + LOOK:

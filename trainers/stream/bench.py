@@ -25,6 +25,8 @@ class StageSpeed:
     samples: int
     wall_s: float
     cpu_s: float
+    starved_s: float = 0.0
+    """Seconds in which the reading thread was ready, but other processes had the cores."""
 
     @property
     def samples_per_second(self) -> float:
@@ -38,8 +40,9 @@ class StageSpeed:
 
     @property
     def waiting(self) -> float:
-        """The share of the wall time in which the process did not compute: it waited for storage, or for a core."""
-        return max(0.0, 1 - self.cpu_s / max(self.wall_s, 1e-9))
+        """The share of its time in which the process waited for something else than a core: storage, in a read."""
+        wall = max(self.wall_s - self.starved_s, 1e-9)
+        return max(0.0, 1 - self.cpu_s / wall)
 
 
 def first_image(sample: Sample) -> bytes | None:
@@ -65,7 +68,7 @@ def bench(
     def opened() -> StreamingDataset:
         return StreamingDataset(path, rank=0, world_size=1, cache=cache)
 
-    samples = min(samples, len(opened()))
+    samples = max(min(samples, len(opened()) - 1), 1)
     stages = [
         _timed("read", samples, opened().raw()),
         _timed("parse", samples, iter(opened())),
@@ -73,9 +76,8 @@ def bench(
     ]
     batches = opened().batches(batch_size, transform=decode_square, workers=workers)
     steps = max(samples // batch_size, 1)
-    whole = _timed(f"batches, {workers} workers", steps, batches)
+    stages.append(_timed(f"batches, {workers} workers", steps, batches, batch_size))
     batches.close()
-    stages.append(StageSpeed(stage=whole.stage, samples=steps * batch_size, wall_s=whole.wall_s, cpu_s=whole.cpu_s))
     return tuple(stages)
 
 
@@ -96,7 +98,24 @@ def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:
         yield decode_square(sample, rng)
 
 
-def _timed(stage: str, count: int, items: Iterator[Any]) -> StageSpeed:
-    wall, cpu = time.perf_counter(), time.process_time()
-    taken = sum(1 for _ in islice(items, count))
-    return StageSpeed(stage=stage, samples=taken, wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+def _timed(stage: str, count: int, items: Iterator[Any], weight: int = 1) -> StageSpeed:
+    """Time `count` items of `weight` samples each, after a first one that opens files and imports modules."""
+    next(items)
+    wall, cpu, starved = time.perf_counter(), time.process_time(), _starved()
+    taken = weight * sum(1 for _ in islice(items, count))
+    return StageSpeed(
+        stage=stage,
+        samples=taken,
+        wall_s=time.perf_counter() - wall,
+        cpu_s=time.process_time() - cpu,
+        starved_s=_starved() - starved,
+    )
+
+
+def _starved() -> float:
+    """Return the seconds that this thread has waited for a core; 0 where the kernel does not say."""
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0

@@ -10,9 +10,10 @@ import numpy as np
 
 from schemas.errors import ConfigError, DamageError, InputError
 from trainers.stream.ahead import Ahead, NothingToFetch
-from trainers.stream.batches import Batches, Plan, Transform
+from trainers.stream.batches import Batches
 from trainers.stream.cache import BlockCache, CacheConfig
-from trainers.stream.errors import SampleError
+from trainers.stream.collate import Plan, Transform
+from trainers.stream.errors import SampleError, reason_of
 from trainers.stream.files import RetryConfig
 from trainers.stream.index import open_index
 from trainers.stream.mixing import Mixing, Mixture
@@ -64,6 +65,12 @@ class StreamingDataset:
         if block_shards < 1:
             raise ConfigError(f"block_shards {block_shards}", remedy="use 1 or more")
         _check_on_error(on_error)
+        self.recipe: dict[str, Any] = {
+            "source": source, "rng_seed": rng_seed, "rank": self.rank, "world_size": self.world_size, "split": split,
+            "shuffle": shuffle, "block_shards": block_shards, "on_error": on_error, "verify": verify, "cache": cache,
+            "retry": retry,
+        }  # fmt: skip
+        """What opens the same dataset in another process."""
         self.rng_seed, self._on_error, self._verify = rng_seed, on_error, verify
         mixture = _mixture_of(source)
         paths = {"": mixture} if isinstance(mixture, str) else dict(mixture.datasets)
@@ -209,7 +216,7 @@ class StreamingDataset:
 
     def note(self, key: str, error: Exception) -> None:
         """Count and list a sample that was skipped."""
-        reason = getattr(error, "reason", None) or ("damaged_shard" if isinstance(error, DamageError) else "unreadable")
+        reason = reason_of(error)
         self.skipped[reason] += 1
         self.skipped_keys.append((key, reason))
 
@@ -261,6 +268,8 @@ class StreamingDataset:
         transform: Transform,
         workers: int = 2,
         prefetch: int = 2,
+        processes: bool = False,
+        pin: bool = False,
         on_error: str | None = None,
         epochs: int | None = None,
         last: str = "pad",
@@ -270,12 +279,14 @@ class StreamingDataset:
         A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy without torch), and
         "keys" (list of str) and "valid" (bool [B]): a sample that was skipped keeps its place, filled with a
         neighbour, valid False. A partial last batch is padded likewise (`last="pad"`) or dropped (`"drop"`).
+        Workers are threads, or with `processes` processes that assemble in shared memory; `pin` assembles in
+        page-locked memory.
         """
         _refuse_loader_workers()
         _check_on_error(on_error or self._on_error)
         plan = Plan(
-            batch_size=batch_size, workers=workers, prefetch=prefetch, on_error=on_error or self._on_error,
-            epochs=epochs, last=last,
+            batch_size=batch_size, workers=workers, prefetch=prefetch, processes=processes, pin=pin,
+            on_error=on_error or self._on_error, epochs=epochs, last=last,
         )  # fmt: skip
         return Batches(self, plan, transform)
 
