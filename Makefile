@@ -29,8 +29,8 @@ lint: $(STAMP) ## ruff: format and rules; the floors between packages
 types: $(STAMP) ## mypy
 	$(BIN)/mypy
 
-interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, each in its own environment
-	$(BIN)/python tests/interop/run.py
+interop: $(STAMP) ## others read our folders, each in its own environment; READERS=--all adds open_clip and energon
+	$(BIN)/python tests/interop/run.py $(READERS)
 
 constraints: ## pin every version, in a fresh environment
 	sh infra/constraints.sh
