@@ -61,7 +61,7 @@ class Ahead:
             self._started = True
             for number in range(FETCHERS):
                 threading.Thread(target=self._work, name=f"ahead-{number}", daemon=True).start()
-        if not running - LOOK <= self._known <= running + LOOK + STEP:
+        if not running <= self._known <= running + LOOK + STEP:
             self._known = running  # the first call, or a state was loaded
         while self._known < running + LOOK:
             for shard in self._shards_of(np.arange(self._known, self._known + STEP)):
