@@ -112,20 +112,32 @@ class BlockCache:
     ) -> bytes:
         """Return a range of one block."""
         path = self._path(tar, number)
-        block = self._held(path) or self._stored(path)
-        if block is not None:
-            self.counts["hits"] += 1
-            return block.read(start, size)
+        data = self._found(path, start, size)
+        if data is not None:
+            return data
         with self._only_one(path):
-            block = self._stored(path)
-            if block is not None:
-                self.counts["hits"] += 1
-                return block.read(start, size)
+            data = self._found(path, start, size)
+            if data is not None:
+                return data
             data = fetch(number * self.config.block_bytes, length)
             self.counts["fetches"] += 1
             self.counts["bytes"] += len(data)
             self._keep(path, data)
         return data[start : start + size]
+
+    def _found(self, path: Path, start: int, size: int) -> bytes | None:
+        """Return a range of a block that is there; one that somebody cut short is forgotten."""
+        block = self._held(path) or self._stored(path)
+        if block is None:
+            return None
+        data = block.read(start, size)
+        if len(data) == size:
+            self.counts["hits"] += 1
+            return data
+        with self._mutex:
+            self._open.pop(path, None)
+        path.unlink(missing_ok=True)
+        return None
 
     def warm(self, tar: str, number: int, length: int, fetch: Callable[[int, int], bytes]) -> None:
         """Have a block ready."""
@@ -146,7 +158,7 @@ class BlockCache:
         """Open a block that is there, and mark it as used; one that a crash damaged is removed."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except OSError:
             return None
         block = Block(descriptor)
         if not _is_whole(descriptor, self._boot):
@@ -180,7 +192,8 @@ class BlockCache:
     def _reserve(self, size: int) -> tuple[Path, int]:
         """Make room, note it as taken, and open a temporary file of that size, locked."""
         with self._books() as books:
-            used = int(os.pread(books, 32, 0) or b"0")
+            noted = os.pread(books, 32, 0)
+            used = int(noted) if noted.isdigit() else self.config.max_bytes  # new, or damaged: count what is there
             if used + size > self.config.max_bytes:
                 used = self._sweep(size)
             _write_all(books, b"%032d" % (used + size), 0)
@@ -231,7 +244,11 @@ class BlockCache:
     def _only_one(self, path: Path) -> Iterator[None]:
         """Wait while another thread or process fetches this block, but not for ever."""
         lock = self._locks / f"{int(blake2b(path.name.encode(), digest_size=4).hexdigest(), 16) % LOCKS:02x}"
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:  # no room even for that, or the folder is gone: fetched twice is better than not at all
+            yield
+            return
         try:
             until = time.monotonic() + LOCK_WAIT
             while not _try_lock(descriptor) and time.monotonic() < until:

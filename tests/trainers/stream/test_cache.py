@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,7 +106,10 @@ def test_a_kill_at_any_moment_leaves_whole_blocks_and_a_true_cap(tmp_path: Path)
         reader.send_signal(signal.SIGKILL)
         reader.communicate()
     (tmp_path / "blocks" / ".tmp-orphan").write_bytes(bytes(SIZE))
+    (tmp_path / "used").write_bytes(b"")
     cache = cache_of(tmp_path)
+    read(cache, 5 * SIZE, 1)
+    read(cache, 30 * SIZE, 1)
     for number in range(BLOCKS - 1):
         assert read(cache, number * SIZE, SIZE) == original(number * SIZE, SIZE)
         assert bytes_in(tmp_path) <= cache.config.max_bytes
@@ -147,6 +151,17 @@ def test_a_block_that_a_crash_of_the_machine_damaged_is_fetched_again(
     again = cache_of(tmp_path)
     assert read(again, 0, 2 * SIZE) == original(0, 2 * SIZE)
     assert again.counts["fetches"] == 2
+
+
+def test_a_folder_that_is_emptied_or_cut_under_way_costs_fetches_only(tmp_path: Path) -> None:
+    cache = cache_of(tmp_path)
+    read(cache, 0, SIZE)
+    os.truncate(cache._path("a tar", 0), 10)
+    assert read(cache, 0, SIZE) == original(0, SIZE)
+    shutil.rmtree(tmp_path)
+    assert read(cache, 0, 2 * SIZE) == original(0, 2 * SIZE)
+    assert cache.counts["fetches"] >= 3
+    assert cache.resting
 
 
 def test_a_cap_below_a_few_blocks_is_refused(tmp_path: Path) -> None:
