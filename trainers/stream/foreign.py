@@ -19,7 +19,6 @@ from schemas.manifest import Manifest, make_digest, write_manifest
 from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 from trainers.stream.tars import ForeignTar, find_tars
 
-RECIPE = "foreign"
 MARK = "index.json"
 """Written first: the tars that the folder is an index of."""
 _KEPT_AS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
@@ -98,7 +97,7 @@ def _refuse_occupied(out: str) -> None:
 def _commit(out: str, entries: list[ShardEntry], kind: str, tars: int) -> Manifest:
     shards = tuple(entries)
     manifest = Manifest(
-        recipe=RECIPE, kind=kind, config="{}", inputs=(), shard_count=tars, counts=(), shards=shards, tables=(),
+        recipe=layout.FOREIGN, kind=kind, config="{}", inputs=(), shard_count=tars, counts=(), shards=shards, tables=(),
         samples=sum(entry.samples for entry in shards), digest=make_digest("{}", shards, ()),
     )  # fmt: skip
     sizes = {entry.tar.name: entry.samples for entry in shards}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import cli
+from schemas.errors import InputError
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from trainers.stream import StreamingDataset
 
@@ -15,6 +16,8 @@ def test_tars_of_others_become_a_dataset(tmp_path: Path, capsys: pytest.CaptureF
     assert cli.run(["index", f"{tars}/{{00000..00001}}.tar", "--out", str(tmp_path / "index"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"] == 12
     assert len(list(StreamingDataset(str(tmp_path / "index"), on_error="raise"))) == 12
+    with pytest.raises(InputError, match="no build to verify"):
+        cli.run(["verify", str(tmp_path / "index")])
 
 
 def test_throughput_by_stage_and_what_bounds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
