@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from schemas.errors import ConfigError
-from trainers.stream.collate import Made, Plan, Transform, make_batch, pinned, plain, tensor
+from trainers.stream.collate import Made, Plan, Transform, allocation, make_batch, tensor
 from trainers.stream.processes import ProcessMakers
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Batches:
 
     def make(self, places: list["Place | None"]) -> Made:
         """Return one batch; DamageError when none of its samples can be used."""
-        return make_batch(self.stream, places, self.plan, self.transform, pinned if self.plan.pin else plain)
+        return make_batch(self.stream, places, self.plan, self.transform, allocation(self.plan.pin))
 
     def makers(self) -> Makers:
         """Start the workers."""

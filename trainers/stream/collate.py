@@ -1,6 +1,7 @@
 """Samples of a step into one batch, each array copied once, into memory that is plain, pinned or shared."""
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -36,8 +37,9 @@ class Plan:
     """Batches ahead of the caller, beyond one a worker."""
     processes: bool = False
     """Workers are processes: for transforms that hold the interpreter lock."""
-    pin: bool = False
-    """Assemble in page-locked memory, from which copies to a GPU overlap with its work. Threads only."""
+    pin: bool | None = None
+    """Assemble in page-locked memory, from which copies to a GPU overlap with its work; threads only. None: when this
+    process already uses CUDA."""
     on_error: str = "skip"
     epochs: int | None = None
     last: str = "pad"
@@ -58,6 +60,14 @@ class Made(NamedTuple):
     arrays: dict[str, np.ndarray]
     keys: list[str]
     skipped: list[tuple["Place", str, Exception]]
+
+
+def allocation(pin: bool | None) -> Allocate:
+    """Return how a batch's arrays are made."""
+    if pin is None:
+        torch = sys.modules.get("torch")
+        pin = torch is not None and bool(torch.cuda.is_initialized())
+    return pinned if pin else plain
 
 
 def plain(shapes: Shapes) -> dict[str, np.ndarray]:

@@ -269,7 +269,7 @@ class StreamingDataset:
         workers: int = 2,
         prefetch: int = 2,
         processes: bool = False,
-        pin: bool = False,
+        pin: bool | None = None,
         on_error: str | None = None,
         epochs: int | None = None,
         last: str = "pad",
@@ -280,7 +280,7 @@ class StreamingDataset:
         "keys" (list of str) and "valid" (bool [B]): a sample that was skipped keeps its place, filled with a
         neighbour, valid False. A partial last batch is padded likewise (`last="pad"`) or dropped (`"drop"`).
         Workers are threads, or with `processes` processes that assemble in shared memory; `pin` assembles in
-        page-locked memory.
+        page-locked memory, by default when this process already uses CUDA.
         """
         _refuse_loader_workers()
         _check_on_error(on_error or self._on_error)

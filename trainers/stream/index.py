@@ -119,8 +119,16 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
 
 def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
     """Return the rows of a shard whose split is `split`, ascending."""
-    column = _read_sidecar(path, shard, ["split"]).column("split")
-    return np.flatnonzero(np.asarray(pc.equal(column, split).fill_null(False)))
+    column = _read_sidecar(path, shard, ["split"]).column("split").combine_chunks().dictionary_encode()
+    names: list[str] = column.dictionary.to_pylist()
+    return np.flatnonzero(integers(column.indices) == names.index(split)) if split in names else np.zeros(0, np.int64)
+
+
+def integers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return a column of integers without nulls as int64, from its buffer: Arrow's own conversions import pandas."""
+    whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    plain = whole.cast(pa.int64())
+    return np.frombuffer(plain.buffers()[1], np.int64, len(plain), plain.offset * 8)
 
 
 def tar_path(path: str, shard: ShardEntry) -> str:
@@ -158,15 +166,14 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIn
     members = lists.flatten()
     encoded = members.field("field").dictionary_encode()
     fields: list[str] = encoded.dictionary.to_pylist()
-    offsets = np.asarray(members.field("offset"), dtype=np.int64)
-    sizes = np.asarray(members.field("size"), dtype=np.int64)
+    offsets, sizes = integers(members.field("offset")), integers(members.field("size"))
     if table.num_rows != shard.samples:
         raise DamageError(f"{table.num_rows} rows for {shard.samples} samples", where=where, remedy="run loom verify")
     if len(offsets) and (offsets.min() < 0 or sizes.min() < 0 or (offsets + sizes).max() > shard.tar.bytes):
         raise DamageError("the sidecar points outside the tar", where=where, remedy="run loom verify")
     allowed = np.asarray([extension_of(field) in EXTENSIONS for field in fields], dtype=bool)
-    codes = np.asarray(encoded.indices, dtype=np.int32)
-    starts = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False))])
+    codes = integers(encoded.indices)
+    starts = np.concatenate([[0], np.cumsum(integers(pc.list_value_length(lists)))])
     keys = table.column("key").cast(pa.binary()).to_pylist()
     return ShardIndex(
         path=where,

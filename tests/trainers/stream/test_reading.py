@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,12 @@ def test_open_tars_are_bounded_and_closed(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) - before <= 4
     files.close()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_stream_starts_without_pandas(tmp_path: Path) -> None:
+    path = make_dataset(tmp_path, "pairs", make_pairs(8), shards=1)
+    code = (
+        "import sys; from trainers.stream import StreamingDataset as S; "
+        f"assert list(S({path!r})); assert list(S({path!r}, split='train')); assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
