@@ -31,8 +31,8 @@ lint: $(STAMP) ## ruff: format and rules; the floors between packages
 types: $(STAMP) ## mypy
 	$(BIN)/mypy
 
-interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, each in its own environment
-	$(BIN)/python tests/interop/run.py
+interop: $(STAMP) ## others read our folders, each in its own environment; READERS=--all adds open_clip and energon
+	$(BIN)/python tests/interop/run.py $(READERS)
 
 chaos: $(STAMP) ## builds of every kind, killed 200 times at random moments and resumed: one digest (KILLS=, SEED=)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
