@@ -26,7 +26,7 @@ from pipelines.store.ledger import Ledger
 from pipelines.store.samples import Sample, to_json
 from pipelines.store.stages import Stage, add_counts, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, layout, storage, tables
-from schemas.errors import ConfigError, LoomError
+from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.images import ImageError, decode_rgb
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import Regions, ShardEntry, SidecarRow
@@ -179,6 +179,7 @@ def build_dataset(
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
+    check_tars(source, pairs)
     detector = detector_name()
     inputs = {"source": pairs.digest, "detector": detector, "limit": limit}
     stage = plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
@@ -203,6 +204,17 @@ def build_dataset(
     finally:
         store_dataset.release(out)
     return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds)
+
+
+def check_tars(source: str, pairs: Manifest) -> None:
+    """Raise DamageError unless each tar has its size: behind a cut, images would seem to be broken."""
+    for shard in pairs.shards:
+        path = storage.join(source, shard.tar.name)
+        found = storage.size(path)
+        if found != shard.tar.bytes:
+            raise DamageError(
+                f"has {found} bytes, the manifest says {shard.tar.bytes}", where=path, remedy="run loom verify"
+            )
 
 
 def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
