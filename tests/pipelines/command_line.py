@@ -61,6 +61,11 @@ def loom(*argv: str, **options: Any) -> Ended:
     return Ended(done.returncode, done.stdout or "", done.stderr)
 
 
+def hear_interrupts() -> None:
+    """Make a child hear SIGINT: the children of a shell's background job would be born deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def interrupt(command: Sequence[str], ready: Callable[[], bool], **options: Any) -> Ended:
     """Start a process group, send it the SIGINT that a terminal sends at Ctrl-C as soon as `ready`, and wait."""
     process = subprocess.Popen(
@@ -69,6 +74,7 @@ def interrupt(command: Sequence[str], ready: Callable[[], bool], **options: Any)
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
         **{"env": environment(), **options},
     )
     until = time.monotonic() + PATIENCE

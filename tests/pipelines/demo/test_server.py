@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pipelines.demo.resources import Resource, World
 from pipelines.demo.server import Canary, serve
+from tests.pipelines.command_line import environment, hear_interrupts
 
 
 def ask(port: int, host: str, path: str, **headers: str) -> tuple[int, bytes]:
@@ -34,10 +35,14 @@ def test_hosts_paths_and_etags() -> None:
 
 
 def test_it_serves_by_hand_until_ctrl_c() -> None:
-    from tests.pipelines.command_line import environment
-
-    command = [sys.executable, "-m", "pipelines.demo.server", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.demo.server", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        preexec_fn=hear_interrupts,
+    )
     assert process.stdout is not None
     first = urlsplit(process.stdout.readline().strip())
     assert ask(first.port or 0, first.hostname or "", first.path)[0] == 200
