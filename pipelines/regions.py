@@ -21,6 +21,7 @@ from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
 from pipelines.shards import ShardReport, read_shard_report, report_path, write_shard_files
 from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
 from pipelines.store.ledger import Ledger
 from pipelines.store.samples import Sample, to_json
 from pipelines.store.stages import Stage, add_counts, check_conservation, commit, plan_stage, read_report
@@ -198,6 +199,7 @@ def build_dataset(
             run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile())
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
+        manifest = document(out, manifest, fetched_in=source)
         write_manifest(out, manifest)
     finally:
         store_dataset.release(out)

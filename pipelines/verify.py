@@ -43,6 +43,8 @@ def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = l
         on_shard()
     for entry in manifest.tables:
         yield from check_table(dataset, entry, depth)
+    for entry in manifest.documents:
+        yield from check_file(dataset, entry, depth)
     if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
         yield Damage("manifest.json", "the digest is not that of its entries", "rebuild the dataset")
     yield from check_strangers(dataset, manifest)

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -61,14 +61,40 @@ def write_records(path: str, cls: type, records: Iterable[Any], *, sort_by: Sequ
     return write_table(path, arrow.to_table(cls, records), sort_by=sort_by)
 
 
+class _OneThread(pq.ParquetFile):
+    """A Parquet file behind a Python object, read by the calling thread alone.
+
+    Arrow's own threads would hold the Python buffers a moment longer than the read lasts. When one of them gives a
+    buffer back while the interpreter ends, the process aborts ("terminate called without an active exception").
+    """
+
+    def read(self, *args: Any, **options: Any) -> pa.Table:
+        """Read the whole file."""
+        return super().read(*args, **{**options, "use_threads": False})
+
+    def read_row_group(self, *args: Any, **options: Any) -> pa.Table:
+        """Read one row group."""
+        return super().read_row_group(*args, **{**options, "use_threads": False})
+
+    def iter_batches(self, *args: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches."""
+        return super().iter_batches(*args, **{**options, "use_threads": False})
+
+
 def open_parquet(path: str) -> pq.ParquetFile:
     """Open a Parquet file of any storage; a damaged one is an error that names it."""
-    handle = storage.open_input(path)
+    _, inner = storage.filesystem(path)
+    handle: IO[bytes] | None = None
     try:
         with _readable(path):
-            return pq.ParquetFile(handle)
+            if storage.is_local(path):
+                return pq.ParquetFile(inner)  # opened and read by Arrow itself: no Python object in its threads
+            handle = storage.open_input(path)
+            return _OneThread(handle, pre_buffer=False)
     except DamageError:
-        handle.close()
+        if handle is not None:
+            handle.close()
+        storage.open_input(path).close()  # a file that is missing or may not be read says so itself
         raise
 
 

@@ -2,13 +2,17 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
 from schemas.errors import ConfigError
 from schemas.layout import check_shards
+
+if TYPE_CHECKING:
+    from pipelines.recipes.recipe import Recipe
+    from pipelines.runners import Profile
 
 Until = Literal["pages", "pairs", "images", "shards"]
 
@@ -43,6 +47,8 @@ class BuildFlags:
     """Print the recipe with its changes, and stop."""
     plan: bool = False
     """Print which stages would run or be reused, and stop."""
+    dry_run: bool = False
+    """Build and validate the Beam graph of every stage for the runner, print it, and stop; reads and sends nothing."""
     beam_options: tyro.conf.Suppress[tuple[str, ...]] = ()
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -60,6 +66,8 @@ class BuildFlags:
         if self.print_config:
             print(to_toml(recipe), end="")
             return 0
+        if self.dry_run:
+            return self._show_graphs(recipe)
         if recipe.kind == "regions":
             if until != "shards" or alone:
                 raise ConfigError("regions are one stage", where=f"loom {until}", remedy="use loom build regions")
@@ -68,6 +76,25 @@ class BuildFlags:
         if until in ("pages", "pairs") and until != made:
             raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {until}", remedy=f"use loom {made}")
         return self._run_stages(until, alone)
+
+    def _profile(self) -> "Profile":
+        from pipelines.runners import Profile, check_options, check_profile
+
+        if self.beam_options:
+            check_options(self.beam_options)
+        profile = Profile(runner=self.runner, beam_options=self.beam_options)
+        check_profile(profile, folders=(self.out, *self.warc), dry_run=self.dry_run)
+        return profile
+
+    def _show_graphs(self, recipe: "Recipe") -> int:
+        from pipelines.graphs import dry_run, show
+
+        graphs = dry_run(recipe, self.out, self._profile())
+        if self.output.json:
+            print_json(graphs)
+        else:
+            print(show(graphs))
+        return 0
 
     def _check(self) -> None:
         """Refuse numbers that make no sense before anything runs."""
@@ -80,13 +107,9 @@ class BuildFlags:
         from pipelines import build
         from pipelines.commands.tables import print_build
         from pipelines.recipes.recipe import load_recipe
-        from pipelines.runners import Profile, check_options, check_runner
 
         if self.from_dataset is not None:
             raise ConfigError(f"{self.recipe} is made from WARCs, not --from a dataset", remedy="name them with --warc")
-        profile = Profile(runner=self.runner, beam_options=self.beam_options)
-        check_runner(profile)
-        check_options(self.beam_options)
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
             recipe=load_recipe(self.recipe, self.set),
@@ -98,7 +121,7 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
-            profile=profile,
+            profile=self._profile(),
         )
         if self.plan:
             for name, status in build.plan(config):
@@ -124,7 +147,9 @@ class BuildFlags:
         if self.warc:
             raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         work = self.work or f"{self.out.rstrip('/')}.work"
-        report = regions.build_dataset(self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit)
+        report = regions.build_dataset(
+            self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit, profile=self._profile()
+        )
         if self.output.json:
             print_json(report)
         else:

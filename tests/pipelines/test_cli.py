@@ -29,7 +29,7 @@ FROZEN = {
     "verify": "deep quick json quiet help",
     "why": "json help",
     "stats": "html json quiet scheduler help",
-    "eval": "checkpoint data limit json quiet help",
+    "eval": "checkpoint data limit prompt shots json quiet help",
     "demo": "out quick port json quiet help",
 }
 
