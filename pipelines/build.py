@@ -453,9 +453,11 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     started = time.time()
     builder = Builder(config, reporter)
     inputs = warc_inputs(config.warcs)
-    for folder in (config.work, *([config.out] if until == "shards" else [])):
-        storage.check_writable(folder)
     extract = builder.plan_extract(inputs)
+    if not extract.done:
+        storage.check_writable(config.work)
+    if until == "shards" and not storage.exists(storage.join(config.out, MANIFEST)):
+        storage.check_writable(config.out)
     if not _reuse(builder, extract):
         builder.extract(extract, inputs)
     check_read(read_report(extract), config.warcs)
