@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from pipelines.decisions import count_decisions, decision_ledger, frequent_urls,
 from pipelines.filters.decision import pair_rules, select_rules
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
+from pipelines.purge import purge_work
 from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
+from pipelines.store import tombstones
 from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.stages import (
@@ -190,6 +193,7 @@ class Builder:
             recipe=self.recipe,
             workers=self.config.workers,
             limit=self.config.limit,
+            tombstones=tombstones.read(self.config.store),
         )
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
@@ -271,6 +275,7 @@ class Builder:
                 "images": ImageStore(self.config.store).index().digest(keys),
                 "config": config_json(self.recipe),
                 "shards": shards,
+                "tombstones": tombstones.read(self.config.store).digest(),
                 "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
             },
         )
@@ -411,6 +416,13 @@ def finish(
     return manifest
 
 
+def origin(config: BuildConfig) -> dict[str, Any]:
+    """Return where a dataset came from, for run.json: what builds it again."""
+    names = ("work", "store", "shards", "limit", "lanes")
+    recipe = json.loads(config_json(config.recipe))
+    return {"recipe": recipe, "warcs": list(config.warcs), **{name: getattr(config, name) for name in names}}
+
+
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
     builder, inputs = Builder(config, Reporter(quiet=True)), warc_inputs(config.warcs)
@@ -453,6 +465,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     started = time.time()
     builder = Builder(config, reporter)
     inputs = warc_inputs(config.warcs)
+    purge_work(config.work, tombstones.read(config.store))
     extract = builder.plan_extract(inputs)
     if not extract.done:
         storage.check_writable(config.work)
@@ -480,7 +493,12 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
         reports = builder.write_shards(shards, inputs, select, number)
         with reporter.stage("ledger and manifest"):
             manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
-            run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
+            run_facts = {
+                "started": started,
+                "finished": time.time(),
+                "seconds": reporter.seconds,
+                "build": origin(config),
+            }
             store_dataset.write_run(config.out, run_facts)
             manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)

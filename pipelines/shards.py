@@ -16,7 +16,7 @@ from apache_beam.metrics import Metrics
 
 from pipelines.filters.decision import edit_blocks, image_count_rules, image_rules, measure_image
 from pipelines.recipes.recipe import Recipe
-from pipelines.store import tars
+from pipelines.store import tars, tombstones
 from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.samples import (
@@ -27,7 +27,9 @@ from pipelines.store.samples import (
     pair_sample,
     store_form,
 )
+from pipelines.store.tombstones import HIDDEN, Tombstones, names
 from schemas import arrow, identity, layout, storage, tables
+from schemas.errors import DamageError
 from schemas.images import ImageError
 from schemas.records import Candidate, FileEntry, ImageRef, Member, Page, Pair, ShardEntry, SidecarRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
@@ -88,9 +90,19 @@ class ImageJudge:
     store: ImageStore
     index: ImageIndex
     frequent: frozenset[str]
+    tombstones: Tombstones = dataclasses.field(default_factory=Tombstones)
+
+    def _is_forgotten(self, ref: ImageRef) -> bool:
+        """Say whether an image was taken down by what the store knows of it: it is known only here and now."""
+        if not self.tombstones:
+            return False
+        record = self.index.find(identity.image_key(ref.url))
+        return record is not None and names(record, self.tombstones)
 
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
         """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
+        if ref.url.startswith(HIDDEN) or self._is_forgotten(ref):
+            return Rejected("forgotten"), {}, None
         if ref.url in self.frequent:
             return Rejected("url_too_frequent"), {}, None
         return judge_image(ref, self.index, self.store, self.recipe)
@@ -138,7 +150,7 @@ def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
         if image is not None and judge.recipe.images.once_per_page and image.facts.sha256 in seen:
             verdict, image = Rejected("repeated_in_page"), None
         key = identity.make_key("occurrence", page.key, str(ordinal))
-        ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=ref.url, scores=scores)
+        ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=_shown(ref.url), scores=scores)
         if image is not None:
             kept[ordinal] = image
             seen.add(image.facts.sha256)
@@ -149,6 +161,10 @@ def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
     if not isinstance(verdict, Kept):
         return None
     return interleaved_sample(page, kept, validation=judge.recipe.split.val)
+
+
+def _shown(url: str) -> str | None:
+    return None if url.startswith(HIDDEN) else url
 
 
 def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> Sample | None:
@@ -218,20 +234,27 @@ def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
     return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
 
 
-def selected(config: ShardsConfig, low: str, high: str) -> Iterator[Page | Pair]:
-    """Yield the kept records of a key range, in order of their keys."""
+def selected(config: ShardsConfig, low: str, high: str) -> Iterator[Page | Pair | Candidate]:
+    """Yield the kept records of a key range, in order of their keys; of one that was taken down its head alone."""
     kept = {
-        (row.key, row.parent)
+        (row.key, row.parent): row
         for path in config.decisions
         for row in read_range(path, Candidate, low, high)
         if row.outcome == "kept"
     }
     cls: type[Page] | type[Pair] = Page if config.recipe.kind == "interleaved" else Pair
-    found: dict[str, Page | Pair] = {}
+    found: dict[str, Page | Pair | Candidate] = {row.key: row for row in kept.values() if not row.url}
     for path in config.records:
         for record in read_range(path, cls, low, high):
             if (record.key, record.parent) in kept:
                 found.setdefault(record.key, record)
+    lost = {key for key, _ in kept} - found.keys()
+    if lost:
+        raise DamageError(
+            f"{len(lost)} records that were kept are gone, {min(lost)} first",
+            where=config.folder,
+            remedy="delete the folder of the stages (--work) and build again",
+        )
     for key in sorted(found):
         yield found[key]
 
@@ -242,6 +265,9 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
 
     def samples() -> Iterator[Sample]:
         for record in selected(config, *key_range(index, config.shards)):
+            if isinstance(record, Candidate):
+                ledger.record(Rejected("forgotten"), unit=record.unit, key=record.key, parent=record.parent)
+                continue
             make: Any = page_sample if isinstance(record, Page) else pair_to_sample
             sample = make(record, judge, ledger)
             if sample is not None:
@@ -270,7 +296,13 @@ class _WriteShard(beam.DoFn):
 
     def setup(self) -> None:
         store = ImageStore(self._config.store)
-        self._judge = ImageJudge(self._config.recipe, store, store.index(), frozenset(self._config.frequent))
+        self._judge = ImageJudge(
+            self._config.recipe,
+            store,
+            store.index(),
+            frozenset(self._config.frequent),
+            tombstones.read(self._config.store),
+        )
 
     def process(self, index: int) -> Iterator[int]:
         if not storage.exists(report_path(self._config.folder, index)):

@@ -53,6 +53,10 @@ class ImageIndex:
         record = self.find(key)
         return record is not None and record.final
 
+    def rows(self) -> Iterator[ImageRecord]:
+        """Yield the outcomes of all URLs, in order of their keys."""
+        yield from arrow.from_table(ImageRecord, self._table)
+
     def content(self) -> dict[str, ImageRecord]:
         """Return for each sha256 the row whose place holds its bytes."""
         kept = self._table.filter(pa.compute.is_valid(self._table["pack"]))

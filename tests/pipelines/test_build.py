@@ -212,6 +212,24 @@ def test_verify_finds_damage(web: SmallWeb, tmp_path: Path, damage: object, foun
     assert any(found in item.what for item in verify(str(copy)))
 
 
+def test_a_damaged_shard_is_named_and_written_anew_alone(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipelines import cli
+
+    web.build("align", "align-16", shards=16)
+    folder = web.folder / "align-16"
+    digest = read_manifest(str(folder)).digest
+    shard = read_manifest(str(folder)).shards[1]
+    times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
+    _flip(folder / shard.tar.name, 700)
+    assert cli.run(["verify", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert f"loom verify {folder} --repair writes shard {shard.tar.name[:5]} alone anew" in said
+    assert cli.run(["verify", str(folder), "--repair"]) == 0
+    assert read_manifest(str(folder)).digest == digest
+    changed = {path.name for path in folder.glob("*.tar") if path.stat().st_mtime_ns != times[path.name]}
+    assert changed == {shard.tar.name}
+
+
 def _flip(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 1
