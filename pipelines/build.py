@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
-from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.evaluation_sets import set_digests
+from pipelines.filters.decision import load_word_lists, pair_rules, select_rules
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
@@ -22,9 +23,9 @@ from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
 
-EXTRACT_VERSION = 1
-SELECT_VERSION = 1
-SHARDS_VERSION = 1
+EXTRACT_VERSION = 2
+SELECT_VERSION = 2
+SHARDS_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +242,7 @@ class Builder:
                 "select": select.fingerprint,
                 "images": ImageStore(self.config.store).index().digest(keys),
                 "config": config_json(self.recipe),
+                "evaluation_sets": set_digests(self.recipe.dedup.decontaminate),
                 "shards": shards,
                 "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
             },
@@ -271,6 +273,7 @@ class Builder:
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
     """Return what shapes extraction and measuring, as opposed to deciding."""
+    lists, dedup = load_word_lists(recipe), recipe.dedup
     return {
         "kind": recipe.kind,
         "honour": dataclasses.asdict(recipe.honour),
@@ -279,7 +282,12 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             for name in ("boilerplate", "c4", "obelics")
             if (value := getattr(recipe.filters, name)) is not None
         },
-        "minhash": recipe.dedup.minhash and dataclasses.asdict(recipe.dedup.minhash),
+        "lists": {
+            name: words and hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
+            for name, words in dataclasses.asdict(lists).items()
+        },
+        "minhash": dedup.minhash and dataclasses.asdict(dedup.minhash),
+        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
         "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
     }
 

@@ -198,6 +198,10 @@ class Candidate:
     """URLs of the images it shows, in order."""
     bands: tuple[str, ...] = ()
     """MinHash band keys of its text in hex; none where near-duplicates are not looked for."""
+    paragraphs: tuple[str, ...] = ()
+    """Keys of its paragraphs within its domain, repeats included; none where they are not counted."""
+    frequent_paragraphs: tuple[str, ...] = ()
+    """Those that occur too often in the domain: dropped when the page is written."""
     scores: dict[str, float] = field(default_factory=dict)
     outcome: str = "kept"
     reason: str | None = None
