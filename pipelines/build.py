@@ -13,6 +13,7 @@ from pipelines.filters.decision import load_word_lists, pair_rules, select_rules
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
+from pipelines.reuse import extracted_pages
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
 from pipelines.store.images import ImageStore
@@ -41,6 +42,8 @@ class BuildConfig:
     """Folder of the image store, shared by builds."""
     warcs: tuple[str, ...]
     """Paths, folders or globs of WARC files."""
+    from_pages: bool = False
+    """Decide again from the pages of an earlier build in `work`; no WARC is read."""
     fetch: FetchConfig
     shards: int | None = None
     workers: int = 2
@@ -173,7 +176,21 @@ class Builder:
         with self.reporter.stage("extract", len(todo), finished):
             run(lambda pipeline: warcs.build(pipeline, config, todo), self.config.profile)
         rows = [row for warc in todo for row in warcs.read_counts(stage.folder, warc)]
-        return commit(stage, add_counts(rows))
+        return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
+
+    def pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the extract stage, run unless it was finished before, and the WARCs that it reads."""
+        config = self.config
+        if config.from_pages:
+            if config.warcs:
+                raise ConfigError("names WARCs and --from pages", where="loom build", remedy="give one of them")
+            self.reused.append("extract")
+            return extracted_pages(config.work, EXTRACT_VERSION, measured_by(self.recipe), config.limit)
+        inputs = warc_inputs(config.warcs)
+        stage = self.plan_extract(inputs)
+        if not _reuse(self, stage):
+            self.extract(stage, inputs)
+        return stage, inputs
 
     def select(self, stage: Stage, extract: Stage) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
@@ -382,7 +399,7 @@ def finish(
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
     builder = Builder(config, Reporter(quiet=True))
-    extract = builder.plan_extract(warc_inputs(config.warcs))
+    extract = builder.pages()[0] if config.from_pages else builder.plan_extract(warc_inputs(config.warcs))
     select = builder.plan_select(extract)
     rows = [
         (stage.name, "reused" if stage.done else "runs: no finished stage of these inputs")
@@ -407,10 +424,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     """Run a recipe from WARCs to a dataset, or up to its `pages` or `images`; what is finished is reused."""
     started = time.time()
     builder = Builder(config, reporter)
-    inputs = warc_inputs(config.warcs)
-    extract = builder.plan_extract(inputs)
-    if not _reuse(builder, extract):
-        builder.extract(extract, inputs)
+    extract, inputs = builder.pages()
     select = builder.plan_select(extract)
     selected = _reuse(builder, select) or builder.select(select, extract)
     number = builder.shard_count(selected)

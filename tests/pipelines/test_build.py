@@ -142,6 +142,23 @@ def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) ->
     assert "select" not in report.reused
 
 
+def test_pages_are_decided_again_without_their_warcs(web: SmallWeb, tmp_path: Path) -> None:
+    from pipelines.recipes.recipe import load_recipe
+
+    overrides = ("filters.quality.min_words=60", "split.val=0.5")
+    again = web.build(load_recipe("m3w", overrides), "m3w-again", warcs=(), from_pages=True).manifest
+    whole = web.build(load_recipe("m3w", overrides), "m3w-whole", work=str(tmp_path / "work")).manifest
+    assert again is not None
+    assert whole is not None
+    assert (again.digest, again.inputs) == (whole.digest, whole.inputs)
+    splits = {row.split for row in sidecar_rows(web, "m3w-again")}
+    assert splits == {"train", "val"}
+    with pytest.raises(InputError, match="no finished pages"):
+        web.build("m3w", "x", warcs=(), from_pages=True, work=str(tmp_path / "nothing"))
+    with pytest.raises(ConfigError, match="give one of them"):
+        web.build("m3w", "x", from_pages=True)
+
+
 KILLER = """
 import sys
 from pathlib import Path
