@@ -25,7 +25,7 @@ def image_reasons(html: str) -> dict[str, str | None]:
 def test_images_follow_the_texts_around_them() -> None:
     found = image_reasons(
         f"<article><div><img src=a.jpg></div><p>{TEXT}</p></article>"
-        f"<nav><img src=b.jpg><p>{TEXT} But elsewhere.</p></nav>"
+        f"<div role=navigation><img src=b.jpg><p>{TEXT} But elsewhere.</p></div>"
         f"<article><img src=logo.png><p>{TEXT} Again.</p></article>"
     )
     assert found == {"a.jpg": None, "b.jpg": "navigation", "logo.png": "icon"}
