@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test lint types interop constraints clean help
+.PHONY: bench-extract demo test lint types interop constraints clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -28,6 +28,10 @@ lint: $(STAMP) ## ruff: format and rules; the floors between packages
 
 types: $(STAMP) ## mypy
 	$(BIN)/mypy
+
+bench-extract: $(STAMP) ## extraction beside peers: WCXB=FOLDER [PEERS=PYTHON OBELICS=CHECKOUT FOLDS=FOLDER]
+	$(BIN)/python -m benchmarks.extract $(if $(WCXB),--wcxb $(WCXB)) $(if $(FOLDS),--folds $(FOLDS)) \
+		$(if $(PEERS),--peer-python $(PEERS)) $(if $(OBELICS),--obelics $(OBELICS))
 
 interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, each in its own environment
 	$(BIN)/python tests/interop/run.py

@@ -231,7 +231,21 @@ class Builder:
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
                 run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches), self.config.profile)
+        self.score_images(store, [item.key for item in wanted])
         return urls
+
+    def score_images(self, store: ImageStore, keys: list[str]) -> None:
+        """Score what the recipe's NSFW model has not seen yet."""
+        model = self.recipe.filters.images.nsfw_model
+        if model is None:
+            return
+        from pipelines import image_scores
+
+        batches = image_scores.missing_scores(store, keys, model)
+        if batches:
+            image_scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
+                run(lambda pipeline: image_scores.build(pipeline, store.folder, model, batches), self.config.profile)
 
     def shard_count(self, selected: StageReport) -> int:
         """Return the number of shards: the one asked for, else by the number of candidates."""

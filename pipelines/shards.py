@@ -7,8 +7,9 @@ key, so other row groups are never read), looks its images up in the store and w
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import apache_beam as beam
@@ -106,12 +107,14 @@ class ImageJudge:
     frequent: frozenset[str]
     benchmarks: Benchmarks | None = None
     """Evaluation sets that must stay out."""
+    nsfw: Mapping[str, float | None] = field(default_factory=dict)
+    """Scores of the recipe's NSFW model by sha256."""
 
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
         """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
         if ref.url in self.frequent:
             return Rejected("url_too_frequent"), {}, None
-        verdict, scores, image = judge_image(ref, self.index, self.store, self.recipe)
+        verdict, scores, image = judge_image(ref, self.index, self.store, self.recipe, self.nsfw)
         match = self._match(image.facts) if image is not None else None
         if match is not None:
             return Rejected(reason_of(match), match.distance), scores, None
@@ -125,7 +128,11 @@ class ImageJudge:
 
 
 def judge_image(
-    ref: ImageRef, index: ImageIndex, store: ImageStore, recipe: Recipe
+    ref: ImageRef,
+    index: ImageIndex,
+    store: ImageStore,
+    recipe: Recipe,
+    nsfw: Mapping[str, float | None] = MappingProxyType({}),
 ) -> tuple[Verdict, Scores, StoredImage | None]:
     """Return the verdict on an image by what the store holds of it."""
     record = index.find(identity.image_key(ref.url))
@@ -143,6 +150,9 @@ def judge_image(
     if facts.opt_out is not None:
         return Rejected(f"opt_out_{facts.opt_out}"), {}, None
     scores = measure_image(ref, record, facts)
+    score = nsfw.get(facts.sha256)
+    if score is not None:
+        scores["model_nsfw"] = score
     verdict = decide(scores, image_rules(recipe))
     if not isinstance(verdict, Kept):
         return verdict, scores, None
@@ -337,7 +347,15 @@ class _WriteShard(beam.DoFn):
     def setup(self) -> None:
         store = ImageStore(self._config.store)
         recipe, frequent = self._config.recipe, frozenset(self._config.frequent)
-        self._judge = ImageJudge(recipe, store, store.index(), frequent, load_benchmarks(recipe.dedup.decontaminate))
+        model = recipe.filters.images.nsfw_model
+        self._judge = ImageJudge(
+            recipe=recipe,
+            store=store,
+            index=store.index(),
+            frequent=frequent,
+            benchmarks=load_benchmarks(recipe.dedup.decontaminate),
+            nsfw=store.scores(model) if model else {},
+        )
 
     def process(self, index: int) -> Iterator[int]:
         if not storage.exists(report_path(self._config.folder, index)):

@@ -182,6 +182,17 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageScore:
+    """What a model says of an image: a fact of the store, beside `ImageFacts`."""
+
+    VERSION: ClassVar[int] = 1
+    sha256: str
+    model: str
+    score: float | None = None
+    """None for an image that does not decode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """The small head of a page or pair that corpus-wide rules are decided on, with its verdict so far."""
 

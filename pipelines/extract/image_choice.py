@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.extract import elements as el
 from pipelines.extract.blocks import Candidate, RawPage
@@ -116,7 +115,7 @@ class _Surroundings:
 
     page: RawPage
     candidates: Sequence[Candidate]
-    sums: NDArray[np.int64]
+    sums: list[list[int]]
     first_kept: int
     """The first kept text that is no heading."""
     top: int
@@ -139,7 +138,7 @@ def follow_texts(page: RawPage, candidates: Sequence[Candidate], reasons: list[s
     first_kept = bodies[0] if bodies else len(candidates)
     heads = [row for row, item in enumerate(candidates[:first_kept]) if item.level == 1 and place_reason(item) is None]
     leads = frozenset(picture_name(url) for url, _name in page.meta_images)
-    around = _Surroundings(page, candidates, sums, first_kept, heads[-1] if heads else first_kept, leads)
+    around = _Surroundings(page, candidates, sums.tolist(), first_kept, heads[-1] if heads else first_kept, leads)
     for row in places:
         reasons[row] = _image_reason(around, row)
 
@@ -167,9 +166,9 @@ def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:
     sections, at = around.page.sections, around.candidates[row].section
     while True:
         section = sections[at]
-        inside = around.sums[section.last] - around.sums[section.first]
-        if inside[0] >= _CONTEXT_CHARS or at == 0:
-            return int(inside[0]), int(inside[1]), int(inside[2])
+        first, last = around.sums[section.first], around.sums[section.last]
+        if last[0] - first[0] >= _CONTEXT_CHARS or at == 0:
+            return last[0] - first[0], last[1] - first[1], last[2] - first[2]
         at = section.parent
 
 
@@ -196,4 +195,4 @@ def _between_kept(around: _Surroundings, row: int) -> bool:
     """True when the candidates on either side hold kept texts: an image between paragraphs."""
     before, after = max(row - _BESIDE, 0), min(row + _BESIDE + 1, len(around.candidates))
     sums = around.sums
-    return bool(sums[row][1] > sums[before][1] and sums[after][1] > sums[row][1])
+    return sums[row][1] > sums[before][1] and sums[after][1] > sums[row][1]

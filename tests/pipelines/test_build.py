@@ -299,6 +299,32 @@ def test_evaluation_sets_and_frequent_paragraphs_stay_out(web: SmallWeb, tmp_pat
     assert list(verify(str(tmp_path / "out"), "deep")) == []
 
 
+def test_a_plugged_in_scorer_drops_images_and_their_pages(
+    web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines import image_scores
+    from pipelines.recipes.recipe import load_recipe
+
+    calls = []
+
+    def load() -> object:
+        def score(pixels: object) -> object:
+            calls.append(1)
+            return pixels.mean((1, 2, 3)) / 255  # type: ignore[attr-defined]
+
+        return score
+
+    monkeypatch.setitem(image_scores.SCORERS, "brightness", load)
+    overrides = ("filters.images.nsfw_model=brightness", "filters.images.max_nsfw=0.5", "images.drop_page_on_nsfw=true")
+    first = web.build(load_recipe("m3w", overrides), "bright", out=str(tmp_path / "1")).manifest
+    assert first is not None
+    rejected = {(row.unit, reason) for row in first.counts for reason in row.rejected}
+    assert {("image_occurrence", "nsfw"), ("page", "nsfw_image")} <= rejected
+    scored = len(calls)
+    web.build(load_recipe("m3w", (*overrides, "filters.images.max_nsfw=0.9")), "brighter", out=str(tmp_path / "2"))
+    assert len(calls) == scored  # another threshold asks the model nothing
+
+
 def sidecar_rows(web: SmallWeb, dataset: str) -> list[SidecarRow]:
     folder = web.folder / dataset
     shards = read_manifest(str(folder)).shards
