@@ -5,6 +5,8 @@ Ours is measured with `--folds DIR` (weights of `train_block_classifier --folds-
 did not see; without it the shipped weights are used, which were trained on these very pages, and the table says so.
 The second table is of images: recall and precision of 45 labelled articles (`image_labels.py`), and the order of images
 and texts; the rules that choose images were written while looking at these pages.
+
+`extract_parts.py` says where the time goes and what was tried to shorten it.
 """
 
 import json

@@ -29,8 +29,9 @@ RAW_TEXT = frozenset(("pre", "listing", "xmp", "plaintext"))
 NAV, HEADER, FOOTER, ASIDE, FORM, HIDDEN, ARTICLE, MAIN = (1 << bit for bit in range(8))
 LIST, TABLE, FIGURE, QUOTE, NOSCRIPT, DIALOG, NEGATIVE, POSITIVE = (1 << bit for bit in range(8, 16))
 COMMENTS, RELATED, SOCIAL, COOKIE, CARD, PRODUCT, ADVERT, META_LINE = (1 << bit for bit in range(16, 24))
+REVIEWS, SPECS, BUYING = (1 << bit for bit in range(24, 27))
 
-FLAG_COUNT = 24
+FLAG_COUNT = 27
 
 TAG_FLAGS = {
     "nav": NAV,
@@ -89,6 +90,10 @@ _WORDS: dict[int, str] = {
     "productitem productcard producttile productgrid",
     PRODUCT: "product description spec specs specification detail details feature features review",
     META_LINE: "meta byline author date time tag tags category categories posted published readtime",
+    REVIEWS: "review reviews rating ratings testimonial testimonials bazaarvoice yotpo",
+    SPECS: "spec specs specification specifications attributes technical dimensions ingredients",
+    BUYING: "price prices pricing cart basket buy buybox checkout sku stock quantity qty variant variants swatch "
+    "swatches option options shipping delivery",
     POSITIVE: "article entry post story content body text main markdown prose richtext wysiwyg message answer question",
 }
 _PAIRS: dict[int, str] = {

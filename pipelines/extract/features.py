@@ -65,7 +65,7 @@ def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
         _order(candidates, chars),
         _agreement(page, candidates),
     ]
-    columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 2)))
+    columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 3)))
     return Features(np.hstack(columns).astype(np.float32), spans)
 
 
@@ -252,8 +252,9 @@ def description(page: RawPage) -> str:
 
 
 def _facts(page: RawPage) -> Floats:
-    """(12,): types that the structured data names, og:type article, whether there is a description."""
+    """(13,): types that the structured data names, og:type article or product, whether there is a description."""
     kinds = " ".join(page.json_ld)[:200_000]
     found = [float(name in kinds) for name in _JSON_LD]
-    found += [float("article" in page.metas.get("og:type", "")), float(any(map(page.metas.get, _META_DESCRIPTIONS)))]
+    found += [float(kind in page.metas.get("og:type", "")) for kind in ("article", "product")]
+    found.append(float(any(map(page.metas.get, _META_DESCRIPTIONS))))
     return np.array(found, np.float32)

@@ -46,6 +46,9 @@ _PROMOTION = re.compile(
     r"(?:^|[^a-z])(cta|call-to-action|(?:request|book|schedule)[-_](?:a[-_])?demo|demo[-_]request)(?:[^a-z]|$)",
     re.IGNORECASE,
 )
+_BANNER = re.compile(r"(?:^|[^a-z])banners?(?:[^a-z]|$)", re.IGNORECASE)
+_PROMOTION_BOX = re.compile(r"(?:^|[\s_-])(cta|call-to-action)(?:[\s_-]|$)", re.IGNORECASE)
+_BOX_LEVELS = 3
 _SIGN_FOLDER = re.compile(r"/(icons?|social|logos?|badges?|emojis?|favicons?)(?:/|$)", re.IGNORECASE)
 _PICTURE_FILE = re.compile(r"\.(jpe?g|png|webp|gif|avif|svg|bmp|tiff?)$", re.IGNORECASE)
 _NAME_WORD = re.compile(r"[a-z]+|\d+", re.IGNORECASE)
@@ -150,6 +153,8 @@ def _image_reason(around: _Surroundings, row: int) -> str | None:
         return sign
     if candidate.flags & el.HIDDEN:
         return "hidden"
+    if _is_promoted(around, candidate):
+        return "promotion"
     chars, kept, links = _context(around, row)
     if chars and 2 * kept >= chars:
         return "related" if _leads_away(around, candidate) and links > _TEASER_LINKS * chars else None
@@ -159,6 +164,19 @@ def _image_reason(around: _Surroundings, row: int) -> str | None:
     if _is_lead(around, row) or (_between_kept(around, row) and not _leads_away(around, candidate)):
         return None
     return "boilerplate"
+
+
+def _is_promoted(around: _Surroundings, candidate: Candidate) -> bool:
+    """True for an image in a box that calls to action, or a banner that leads elsewhere."""
+    name = candidate.image.url.partition("?")[0].rpartition("/")[2] if candidate.image is not None else ""
+    if _BANNER.search(name) and _leads_away(around, candidate):
+        return True
+    sections, at = around.page.sections, candidate.section
+    for _level in range(_BOX_LEVELS):
+        if _PROMOTION_BOX.search(sections[at].classes):
+            return True
+        at = sections[at].parent
+    return False
 
 
 def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:

@@ -17,12 +17,16 @@ Reasons = list[str | None]
 
 _LINK_SHARE = 0.5
 _SHORT = 80
+_ALL_HIDDEN = 0.9
+_SOME_TEXT = 500
+"""Characters that a hidden page has at least; below, it is a shell that a script has yet to fill."""
 _REPEATED = 40
 """Characters from which a text that stands twice in a page is kept once."""
 
 
 def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) -> Reasons:
     """Return for each candidate None to keep it, or the reason to drop it."""
+    _show_if_all_is_hidden(candidates)
     if not config.main_content:
         return ["hidden" if is_hidden(candidate) else None for candidate in candidates]
     reasons = (
@@ -31,6 +35,14 @@ def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) ->
     _drop_repeated(candidates, reasons)
     image_choice.follow_texts(page, candidates, reasons)
     return reasons
+
+
+def _show_if_all_is_hidden(candidates: Sequence[Candidate]) -> None:
+    """Take the mark of hidden places off a page that hides nearly all: a script shows it once it has loaded."""
+    hidden = sum(len(item.text) for item in candidates if item.flags & el.HIDDEN)
+    if hidden >= _SOME_TEXT and hidden >= _ALL_HIDDEN * sum(len(item.text) for item in candidates):
+        for item in candidates:
+            item.flags &= ~el.HIDDEN
 
 
 def is_hidden(candidate: Candidate) -> bool:

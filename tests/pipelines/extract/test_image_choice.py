@@ -50,6 +50,12 @@ def test_a_linked_image_among_links_is_a_teaser() -> None:
     assert image_reasons(teaser + larger) == {"t.jpg": "related", "l.jpg": None}
 
 
+def test_boxes_that_call_to_action_and_banners_that_lead_away_are_promotions() -> None:
+    box = f"<div class='hs-cta-embed'><p><img src=a.jpg></p>{TEXT}</div>"
+    banner = f"<div><a href=/shop><img src=summer-banner.jpg></a>{TEXT}!</div><div><img src=banner.jpg>{TEXT}?</div>"
+    assert image_reasons(box + banner) == {"a.jpg": "promotion", "summer-banner.jpg": "promotion", "banner.jpg": None}
+
+
 @pytest.mark.parametrize(
     ("url", "alt_text", "size", "reason"),
     [

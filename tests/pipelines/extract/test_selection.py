@@ -47,6 +47,12 @@ def test_a_long_text_is_kept_once() -> None:
     assert selection.choose(page, page.candidates, RULES) == [None, "repeated"]
 
 
+def test_a_page_that_hides_all_its_text_waits_for_a_script() -> None:
+    text = "word " * 120
+    assert reasons(f"<div hidden><p>{text}</p></div><p>y</p>") == {text.strip(): None, "y": None}
+    assert reasons("<div hidden><p>Please wait</p></div>") == {"Please wait": "hidden"}
+
+
 def test_everything_visible_stays_without_a_choice() -> None:
     config = ExtractConfig(main_content=False)
-    assert reasons("<nav>x</nav><div hidden>y</div>", config) == {"x": None, "y": "hidden"}
+    assert reasons("<div class=menu>x and more</div><div hidden>y</div>", config) == {"x and more": None, "y": "hidden"}
