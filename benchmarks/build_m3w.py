@@ -1,11 +1,10 @@
 """`loom build m3w` without fetching beside the sum of its parts: `python -m benchmarks.build_m3w --wcxb PATH`.
 
-Packs pages into a WARC, builds up to the decisions on pages, and compares the CPU seconds of the whole build, worker
-processes included, with those of its parts in one process: reading the WARC, extracting, making and measuring the page
-with its MinHash bands. CPU seconds, not the clock's, so that a busy machine does not decide; the clock is printed too.
+Packs pages into a WARC, builds up to the decisions on pages, and compares it with its parts: reading the WARC,
+extracting, making and measuring the page with its MinHash bands. Twice: in one process by CPU seconds, which a busy
+machine does not change much, and with worker processes by the clock, against the parts' CPU seconds shared by the cores.
 """
 
-import resource
 import sys
 import tempfile
 import time
@@ -38,7 +37,7 @@ class BuildBenchmark:
     every: int = 3
     """Take every n-th page."""
     workers: int = 2
-    """Processes that parse."""
+    """Processes that parse in the run by the clock, and cores that the parts are shared by."""
 
 
 def write_warc(path: Path, wcxb: Path, every: int) -> int:
@@ -52,12 +51,6 @@ def write_warc(path: Path, wcxb: Path, every: int) -> int:
             writer.write_record(record)
             count += 1
     return count
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of the workers that it has waited for."""
-    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def parts(path: Path) -> float:
@@ -74,7 +67,7 @@ def parts(path: Path) -> float:
 
 
 def whole(path: Path, folder: Path, workers: int) -> tuple[float, float]:
-    """Return the CPU seconds and the seconds of a build up to its decisions on pages."""
+    """Return this process' CPU seconds and the seconds of a build up to its decisions on pages."""
     config = build.BuildConfig(
         recipe=load_recipe("m3w"),
         out=str(folder / "out"),
@@ -84,9 +77,9 @@ def whole(path: Path, folder: Path, workers: int) -> tuple[float, float]:
         fetch=FetchConfig(contact=None),
         workers=workers,
     )
-    start, clock = cpu_seconds(), time.monotonic()
+    start, clock = time.process_time(), time.monotonic()
     build.build(config, Reporter(quiet=True), until="pages")
-    return cpu_seconds() - start, time.monotonic() - clock
+    return time.process_time() - start, time.monotonic() - clock
 
 
 def main(config: BuildBenchmark) -> int:
@@ -94,10 +87,15 @@ def main(config: BuildBenchmark) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         count = write_warc(folder / "pages.warc.gz", config.wcxb, config.every)
-        all_cpu, clock = whole(folder / "pages.warc.gz", folder, config.workers)
-        own = parts(folder / "pages.warc.gz")
-    print(f"{count} pages: parts {own:.1f} CPU seconds, build {all_cpu:.1f} ({clock:.1f} by the clock)")
-    print(f"the build does {own / all_cpu:.2f} of what its parts would in the same CPU time")
+        source = folder / "pages.warc.gz"
+        own = parts(source)
+        alone, _ = whole(source, folder / "alone", 0)
+        _, clock = whole(source, folder / "pool", config.workers)
+    print(f"{count} pages, parts: {own:.1f} CPU seconds")
+    print(f"in one process: {alone:.1f} CPU seconds, {own / alone:.2f} of the parts' speed")
+    print(
+        f"{config.workers} workers: {clock:.1f} s by the clock, {own / config.workers / clock:.2f} of the parts' speed"
+    )
     return 0
 
 
