@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
+KILLS  ?= 200
+SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-extract demo test lint types interop constraints clean help
+.PHONY: bench-extract demo test lint types interop chaos two-hosts constraints clean help real
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +37,15 @@ bench-extract: $(STAMP) ## extraction beside peers: WCXB=FOLDER [PEERS=PYTHON OB
 
 interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, each in its own environment
 	$(BIN)/python tests/interop/run.py
+
+chaos: $(STAMP) ## builds of every kind, killed 200 times at random moments and resumed: one digest (KILLS=, SEED=)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
+
+two-hosts: $(STAMP) ## a build over two network namespaces, a Beam worker pool in each (needs root)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.two_hosts
+
+real: $(STAMP) ## two real sites (Debian packages, served by nginx on loopback) end to end, beside wget
+	$(BIN)/python -m benchmarks.real --out .real $(REAL_FLAGS)
 
 constraints: ## pin every version, in a fresh environment
 	sh infra/constraints.sh

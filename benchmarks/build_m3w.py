@@ -2,7 +2,7 @@
 
 Packs pages into a WARC, builds up to the decisions on pages, and compares it with its parts: reading the WARC,
 extracting, making and measuring the page with its MinHash bands. Twice: in one process by CPU seconds, which a busy
-machine does not change much, and with worker processes by the clock, against the parts' CPU seconds shared by the cores.
+machine does not change much, and with worker processes by the clock, against the parts' CPU seconds shared by cores.
 """
 
 import sys

@@ -16,15 +16,25 @@ from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.reuse import extracted_pages
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
 from pipelines.store.images import ImageStore
-from pipelines.store.stages import Stage, StageReport, add_counts, check_conservation, commit, plan_stage, read_report
+from pipelines.store.stages import (
+    Stage,
+    StageReport,
+    add_counts,
+    check_conservation,
+    commit,
+    plan_stage,
+    read_report,
+    stem_of,
+)
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
+from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow, StageCounts
 
-EXTRACT_VERSION = 2
+EXTRACT_VERSION = 3
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
 
@@ -61,6 +71,8 @@ class BuildReport:
     reused: tuple[str, ...]
     """Stages that were finished before."""
     seconds: dict[str, float]
+    counts: tuple[StageCounts, ...] = ()
+    """Of the stages up to where it stopped, when there is no manifest to tell."""
 
 
 def hash_file(path: str) -> tuple[str, int]:
@@ -139,6 +151,21 @@ class Builder:
             },
         )
 
+    def warc_folder(self) -> Stage:
+        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs."""
+        return plan_stage(
+            self.config.work,
+            "warcs",
+            stage_version=EXTRACT_VERSION,
+            inputs={"limit": self.config.limit, "measured": measured_by(self.recipe)},
+        )
+
+    def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
+        """Return the fragments of one kind that these WARCs were extracted to."""
+        folder, stems = self.warc_folder(), {stem_of(entry.sha256) for entry in inputs}
+        names = storage.listing(folder.path(kind))
+        return [folder.path(kind, name) for name in names if name.split(".")[0].split("-")[0] in stems]
+
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
         rules = select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
@@ -158,9 +185,9 @@ class Builder:
 
         from pipelines import warcs
 
-        kind = kind_of(self.recipe)
+        kind, folder = kind_of(self.recipe), self.warc_folder()
         config = warcs.ExtractConfig(
-            folder=stage.folder,
+            folder=folder.folder,
             record=kind.record,
             parse=kind.parse,
             make=kind.make,
@@ -171,31 +198,37 @@ class Builder:
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
         def finished() -> int:
-            return len(storage.listing(stage.path("done")))
+            return len(self.fragments(inputs, "done"))
 
         with self.reporter.stage("extract", len(todo), finished):
             run(lambda pipeline: warcs.build(pipeline, config, todo), self.config.profile)
-        rows = [row for warc in todo for row in warcs.read_counts(stage.folder, warc)]
+        rows = [row for warc in todo for row in warcs.read_counts(folder.folder, warc)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
     def pages(self) -> tuple[Stage, list[FileEntry]]:
         """Return the extract stage, run unless it was finished before, and the WARCs that it reads."""
         config = self.config
         if config.from_pages:
-            if config.warcs:
-                raise ConfigError("names WARCs and --from pages", where="loom build", remedy="give one of them")
             self.reused.append("extract")
-            return extracted_pages(config.work, EXTRACT_VERSION, measured_by(self.recipe), config.limit)
+            return self.finished_pages()
         inputs = warc_inputs(config.warcs)
         stage = self.plan_extract(inputs)
         if not _reuse(self, stage):
             self.extract(stage, inputs)
+        check_read(read_report(stage), config.warcs)
         return stage, inputs
 
-    def select(self, stage: Stage, extract: Stage) -> StageReport:
+    def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the finished extract stage in the work folder that this recipe can be decided from again."""
+        config = self.config
+        if config.warcs:
+            raise ConfigError("names WARCs and --from pages", where="loom build", remedy="give one of them")
+        return extracted_pages(config.work, EXTRACT_VERSION, measured_by(self.recipe), config.limit)
+
+    def select(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         build_select = kind_of(self.recipe).build_select
-        fragments = [extract.path("candidates", name) for name in storage.listing(extract.path("candidates"))]
+        fragments = self.fragments(inputs, "candidates")
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
             if fragments:
@@ -252,9 +285,11 @@ class Builder:
         candidates = sum(row.kept for row in selected.counts)
         return layout.check_shards(self.config.shards or layout.default_shards(candidates))
 
-    def report(self, manifest: Manifest | None) -> BuildReport:
+    def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
         """Return what this build did."""
-        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds)
+        return BuildReport(
+            manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=tuple(counts)
+        )
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
@@ -279,7 +314,7 @@ class Builder:
             },
         )
 
-    def write_shards(self, stage: Stage, extract: Stage, select: Stage, shards: int) -> list[Any]:
+    def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[Any]:
         """Run the shards stage; return the shards' reports."""
         from pipelines import shards as shards_file
 
@@ -287,7 +322,7 @@ class Builder:
             recipe=self.recipe,
             dataset=self.config.out,
             folder=stage.folder,
-            records=tuple(extract.path("records", name) for name in storage.listing(extract.path("records"))),
+            records=tuple(self.fragments(inputs, "records")),
             decisions=tuple(select.path("decisions", name) for name in storage.listing(select.path("decisions"))),
             store=self.config.store,
             shards=shards,
@@ -300,6 +335,15 @@ class Builder:
         with self.reporter.stage("shards", shards, finished):
             run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
+
+
+def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
+    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    records = [row for row in extracted.counts if row.unit == "record"]
+    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
+        raise InputError(
+            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+        )
 
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
@@ -353,9 +397,11 @@ def _fragments(stage: Stage, kind: str) -> list[str]:
     return [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
 
 
-def write_tables(config: BuildConfig, extract: Stage, select: Stage, shards: Stage, urls: list[str]) -> list[FileEntry]:
+def write_tables(
+    builder: Builder, inputs: list[FileEntry], select: Stage, shards: Stage, urls: list[str]
+) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
-    entries = []
+    entries, config = [], builder.config
     decided, imaged = decision_ledger(select), image_ledger(config.store, urls)
     for kind, cls, column in (
         ("ledger", LedgerRow, "rows"),
@@ -363,7 +409,7 @@ def write_tables(config: BuildConfig, extract: Stage, select: Stage, shards: Sta
         ("provenance", ProvenanceRow, "provenance"),
     ):
         made = {
-            "extract": store_dataset.merge_fragments(kind, _fragments(extract, kind)),
+            "extract": store_dataset.merge_fragments(kind, builder.fragments(inputs, kind)),
             "select": arrow.to_table(cls, getattr(decided, column)),
             "images": arrow.to_table(cls, getattr(imaged, column)),
             "shards": store_dataset.merge_fragments(kind, _fragments(shards, kind)),
@@ -390,7 +436,7 @@ def finish(
     )
     check_conservation(counts)
     entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = tuple(write_tables(config, extract, select, shards, urls))
+    files = tuple(write_tables(builder, inputs, select, shards, urls))
     store_dataset.write_sizes(config.out, entries)
     config_text = config_json(config.recipe)
     manifest = Manifest(
@@ -413,11 +459,17 @@ def finish(
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
     builder = Builder(config, Reporter(quiet=True))
-    extract = builder.pages()[0] if config.from_pages else builder.plan_extract(warc_inputs(config.warcs))
+    if config.from_pages:
+        extract, inputs = builder.finished_pages()
+    else:
+        inputs = warc_inputs(config.warcs)
+        extract = builder.plan_extract(inputs)
     select = builder.plan_select(extract)
+    new = len(inputs) - len(builder.fragments(inputs, "done"))
+    again = "duplicates and counts are decided over the whole corpus"
     rows = [
-        (stage.name, "reused" if stage.done else "runs: no finished stage of these inputs")
-        for stage in (extract, select)
+        ("extract", "reused" if extract.done else f"runs: {new} of {len(inputs)} WARCs are new"),
+        ("select", "reused" if select.done else f"runs: no decisions on these inputs and rules; {again}"),
     ]
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
@@ -434,19 +486,33 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     return [*rows, ("shards", "reused" if whole else "runs: no finished dataset of these inputs")]
 
 
+def check_finished(config: BuildConfig) -> None:
+    """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
+    for name, status in plan(config)[:-1]:
+        if status != "reused":
+            raise InputError(
+                f"stage {name} is not finished: {status}",
+                where=config.work,
+                remedy="run loom images first, or loom build",
+            )
+
+
 def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> BuildReport:
-    """Run a recipe from WARCs to a dataset, or up to its `pages` or `images`; what is finished is reused."""
+    """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused."""
     started = time.time()
     builder = Builder(config, reporter)
+    for folder in (config.work, *([config.out] if until == "shards" else [])):
+        storage.check_writable(folder)
     extract, inputs = builder.pages()
     select = builder.plan_select(extract)
-    selected = _reuse(builder, select) or builder.select(select, extract)
+    selected = _reuse(builder, select) or builder.select(select, inputs)
     number = builder.shard_count(selected)
-    if until == "pages":
-        return builder.report(None)
+    counts = (*read_report(extract).counts, *selected.counts)
+    if until in ("pages", "pairs"):
+        return builder.report(None, counts)
     urls = builder.images(select)
     if until == "images":
-        return builder.report(None)
+        return builder.report(None, (*counts, *image_ledger(config.store, urls).counts()))
     shards = builder.plan_shards(select, urls, number)
     if shards.done and _is_whole(config.out, read_report(shards).facts["digest"]):
         builder.reused.append("shards")
@@ -454,11 +520,12 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     _refuse_other(config.out)
     store_dataset.claim(config.out, shards.fingerprint)
     try:
-        reports = builder.write_shards(shards, extract, select, number)
+        reports = builder.write_shards(shards, inputs, select, number)
         with reporter.stage("ledger and manifest"):
             manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
             run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
             store_dataset.write_run(config.out, run_facts)
+            manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)
     finally:
         store_dataset.release(config.out)

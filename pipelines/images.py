@@ -153,7 +153,11 @@ def fetch_lane(lane: int, wanted: list[Wanted], config: ImagesConfig, on_outcome
         writer.add(todo[url], outcome)
         on_outcome("kept" if isinstance(outcome, Fetched) else "rejected" if isinstance(outcome, Rejected) else "dead")
 
-    fetch_all(list(todo), config.fetch, kind="image", on_outcome=take)
+    try:
+        fetch_all(list(todo), config.fetch, kind="image", on_outcome=take)
+    except KeyboardInterrupt:  # what was fetched so far is not asked again
+        writer.commit()
+        raise
     writer.commit()
     return len(todo)
 

@@ -18,6 +18,7 @@ from apache_beam.metrics import Metrics
 from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.ledger import Ledger
+from pipelines.store.stages import stem_of
 from pipelines.store.warc import Skipped, WarcPage, read_warc
 from schemas import arrow, identity, storage, tables
 from schemas.records import Candidate, ProvenanceRow, StageCounts
@@ -41,7 +42,7 @@ class WarcInput:
     @property
     def stem(self) -> str:
         """Return the first part of its fragments' names."""
-        return self.sha256[:16]
+        return stem_of(self.sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
