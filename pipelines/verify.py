@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.store.dataset import TABLES
 from schemas import arrow, layout, storage, tables
-from schemas.errors import LoomError
+from schemas.errors import InputError, LoomError
 from schemas.manifest import Manifest, make_digest, read_manifest
 from schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 
@@ -49,6 +49,12 @@ def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = l
 
 def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None]) -> Iterator[Damage]:
     manifest = read_manifest(dataset)
+    if manifest.recipe == layout.FOREIGN:
+        raise InputError(
+            "an index of tars that others made: there is no build to verify",
+            where=dataset,
+            remedy="index with --hashes, and stream with verify=True",
+        )
     seen: set[str] = set()
     yield from check_counts(manifest)
     for shard in manifest.shards:
