@@ -8,7 +8,7 @@ from schemas import tables
 from schemas.errors import ConfigError, LoomError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-HELD = 8
+HELD = 14
 """Bytes that the local runner holds for a byte of a candidate's fragment, encodings undone (`benchmarks/build.py --only
 memory`): it keeps what flows between two groupings, as Python objects."""
 
