@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "does it all add up? hashes, offsets, ledger",
     "why": "the story of one record through all stages",
     "index": "sidecars for tars that others made",
+    "forget": "take-down: remove pages or images from a dataset and all it was made of",
     "train": "train clip, flamingo or vilbert on datasets",
     "eval": "evaluate a checkpoint",
     "bench-stream": "your own throughput by stage, and what bounds it",

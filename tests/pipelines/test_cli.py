@@ -1,6 +1,7 @@
 """The command line: strict, helpful, with the right exit code; its flags are frozen."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,12 @@ def test_an_interrupt_says_that_nothing_finished_is_lost(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "run", interrupted)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.value.code == 130
     assert "run the same command to resume" in capsys.readouterr().err
