@@ -62,7 +62,7 @@ def _make_pair(warc_page: WarcPage, image: ImageRef, source: str, text: str, rec
         key=pair.key,
         parent=pair.parent,
         url=image.url,
-        rank=warc_page.url,
+        rank=identity.make_key("rank", warc_page.url),
         text_key=identity.make_key("text", text),
         image_key=identity.image_key(image.url),
         images=(image.url,),

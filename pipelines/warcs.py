@@ -19,6 +19,7 @@ from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.ledger import Ledger
 from pipelines.store.stages import stem_of
+from pipelines.store.tombstones import Tombstones, empty_head, scrub
 from pipelines.store.warc import Skipped, WarcPage, read_warc
 from schemas import arrow, identity, storage, tables
 from schemas.records import Candidate, ProvenanceRow, StageCounts
@@ -62,6 +63,8 @@ class ExtractConfig:
     """Processes of the parsing pool; 0 parses in this process."""
     limit: int | None = None
     """At most so many pages a WARC are read."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down: it is not written."""
 
 
 @dataclass
@@ -75,8 +78,11 @@ class FragmentWriter:
     rows: int = 0
 
     def add(self, made: Made) -> None:
-        """Take the records of one page."""
-        self._rows += made
+        """Take the records of one page; of what was taken down the head alone, emptied."""
+        stones = self.config.tombstones
+        for row, head in made:
+            left = scrub(row, stones)
+            self._rows.append((left, empty_head(head) if left is None else scrub(head, stones)))
         self.rows += len(made)
         if len(self._rows) >= FRAGMENT_ROWS:
             self.flush()
@@ -87,7 +93,7 @@ class FragmentWriter:
             return
         name = f"{self.stem}-{self._part:04d}.parquet"
         for folder, cls, rows in (
-            ("records", self.config.record, [row for row, _ in self._rows]),
+            ("records", self.config.record, [row for row, _ in self._rows if row is not None]),
             ("candidates", Candidate, [head for _, head in self._rows]),
         ):
             tables.write_table(
@@ -150,6 +156,9 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
         if not isinstance(made, Rejected | Dead):
             writer.add(made)
     writer.flush()
+    if config.tombstones:
+        ledger.rows = [scrub(row, config.tombstones) for row in ledger.rows]
+        ledger.provenance = [scrub(row, config.tombstones) for row in ledger.provenance]
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),

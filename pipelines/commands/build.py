@@ -28,13 +28,16 @@ class BuildFlags:
     warc: tuple[str, ...] = ()
     """WARC files, folders or quoted globs."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """The dataset of pairs that `regions` is made from."""
+    """pages: decide again from the stored scores of an earlier build in --work, without WARCs. For `regions`: the
+    dataset of pairs that it is made from."""
     work: str | None = None
     """Folder of the stages, which builds share; OUT.work when not given."""
     store: str | None = None
     """Folder of the image store, which builds share; WORK/images when not given."""
     set: tuple[str, ...] = ()
     """Recipe keys to change: filters.min_side=200 ..."""
+    split: str | None = None
+    """val=SHARE: mark this share of samples as held out, by the hash of their near-duplicate root."""
     shards: int | None = None
     """Shards of the dataset, a power of two; the smallest with at most 10,000 candidates a shard when not given."""
     workers: int = 2
@@ -57,12 +60,21 @@ class BuildFlags:
         """Return the flags with the options after `--`."""
         return dataclasses.replace(self, beam_options=options)
 
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """Return the recipe keys to change, the split among them."""
+        if self.split is None:
+            return self.set
+        if not self.split.startswith("val="):
+            raise ConfigError(f"--split {self.split}", where="loom build", remedy="--split val=0.01")
+        return (*self.set, f"split.{self.split}")
+
     def run_until(self, until: Until, *, alone: bool = False) -> int:
         """Run the stages up to `until`; `alone`: only that one, over finished ones."""
         from pipelines.recipes.recipe import load_recipe, to_toml
 
         self._check()
-        recipe = load_recipe(self.recipe, self.set)
+        recipe = load_recipe(self.recipe, self.overrides)
         if self.print_config:
             print(to_toml(recipe), end="")
             return 0
@@ -108,15 +120,19 @@ class BuildFlags:
         from pipelines.commands.tables import print_build
         from pipelines.recipes.recipe import load_recipe
 
-        if self.from_dataset is not None:
-            raise ConfigError(f"{self.recipe} is made from WARCs, not --from a dataset", remedy="name them with --warc")
+        if self.from_dataset not in (None, "pages"):
+            raise ConfigError(
+                f"{self.recipe} is made from WARCs, not --from a dataset",
+                remedy="name them with --warc, or --from pages with the --work of an earlier build",
+            )
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
-            recipe=load_recipe(self.recipe, self.set),
+            recipe=load_recipe(self.recipe, self.overrides),
             out=self.out,
             work=work,
             store=self.store or f"{work}/images",
             warcs=self.warc,
+            from_pages=self.from_dataset is not None,
             fetch=self.fetch.fetch_config(),
             shards=self.shards,
             workers=self.workers,
@@ -164,6 +180,7 @@ class Command(BuildFlags):
     Examples:
       loom build m3w --warc 'crawl/*.warc.gz' --out data/m3w --contact https://example.org/bot
       loom build align --warc crawl --out data/align --set filters.min_side=300 --contact me@example.org
+      loom build m3w --from pages --work data/m3w.work --out data/m3w-2 --set filters.quality.min_words=30
       loom build regions --from data/align --out data/regions
     """
 

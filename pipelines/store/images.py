@@ -4,6 +4,7 @@
 STORE/packs/NAME.warc                 closed packs: `resource` records of images, `metadata` records of other outcomes
 STORE/index/00001/part-NAME.parquet   immutable parts, a row a URL; a re-fetch writes the next generation
 STORE/facts/part-NAME.parquet         what is known of an image, once a sha256
+STORE/scores/MODEL/part-NAME.parquet  what a model says of it
 ```
 
 A URL's first final outcome is committed once and read by every later build: the store is an input. A pack is
@@ -20,7 +21,7 @@ import pyarrow as pa
 
 from schemas import arrow, storage, tables
 from schemas.errors import DamageError
-from schemas.records import ImageFacts, ImageRecord
+from schemas.records import ImageFacts, ImageRecord, ImageScore
 
 PARTS = ".parquet"
 
@@ -52,6 +53,10 @@ class ImageIndex:
     def __contains__(self, key: str) -> bool:
         record = self.find(key)
         return record is not None and record.final
+
+    def rows(self) -> Iterator[ImageRecord]:
+        """Yield the outcomes of all URLs, in order of their keys."""
+        yield from arrow.from_table(ImageRecord, self._table)
 
     def content(self) -> dict[str, ImageRecord]:
         """Return for each sha256 the row whose place holds its bytes."""
@@ -142,6 +147,22 @@ class ImageStore:
         name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
         tables.write_records(self.path("facts", f"part-{name}{PARTS}"), ImageFacts, rows)
         self._facts = None
+
+    def scores(self, model: str) -> dict[str, float | None]:
+        """Return a model's score of each image by sha256."""
+        folder = self.path("scores", model)
+        rows = (
+            row
+            for name in storage.listing(folder, PARTS)
+            for row in tables.read_records(storage.join(folder, name), ImageScore)
+        )
+        return {row.sha256: row.score for row in rows}
+
+    def commit_scores(self, model: str, rows: list[ImageScore]) -> None:
+        """Add a model's scores, under a name that says what they cover."""
+        rows = sorted(rows, key=lambda row: row.sha256)
+        name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
+        tables.write_records(self.path("scores", model, f"part-{name}{PARTS}"), ImageScore, rows)
 
 
 def pack_name(seed: Any) -> str:

@@ -14,7 +14,7 @@ from pipelines.why import why
 from schemas import layout, storage, tables
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.manifest import read_manifest
-from schemas.records import LedgerRow, SidecarRow
+from schemas.records import LedgerRow, Member, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 
@@ -141,6 +141,23 @@ def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) ->
     assert "select" not in report.reused
 
 
+def test_pages_are_decided_again_without_their_warcs(web: SmallWeb, tmp_path: Path) -> None:
+    from pipelines.recipes.recipe import load_recipe
+
+    overrides = ("filters.quality.min_words=60", "split.val=0.5")
+    again = web.build(load_recipe("m3w", overrides), "m3w-again", warcs=(), from_pages=True).manifest
+    whole = web.build(load_recipe("m3w", overrides), "m3w-whole", work=str(tmp_path / "work")).manifest
+    assert again is not None
+    assert whole is not None
+    assert (again.digest, again.inputs) == (whole.digest, whole.inputs)
+    splits = {row.split for row in sidecar_rows(web, "m3w-again")}
+    assert splits == {"train", "val"}
+    with pytest.raises(InputError, match="no finished pages"):
+        web.build("m3w", "x", warcs=(), from_pages=True, work=str(tmp_path / "nothing"))
+    with pytest.raises(ConfigError, match="give one of them"):
+        web.build("m3w", "x", from_pages=True)
+
+
 def test_the_stages_as_commands_make_the_same_dataset(
     web: SmallWeb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +229,24 @@ def test_verify_finds_damage(web: SmallWeb, tmp_path: Path, damage: object, foun
     assert any(found in item.what for item in verify(str(copy)))
 
 
+def test_a_damaged_shard_is_named_and_written_anew_alone(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipelines import cli
+
+    web.build("align", "align-16", shards=16)
+    folder = web.folder / "align-16"
+    digest = read_manifest(str(folder)).digest
+    shard = read_manifest(str(folder)).shards[1]
+    times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
+    _flip(folder / shard.tar.name, 700)
+    assert cli.run(["verify", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert f"loom verify {folder} --repair writes shard {shard.tar.name[:5]} alone anew" in said
+    assert cli.run(["verify", str(folder), "--repair"]) == 0
+    assert read_manifest(str(folder)).digest == digest
+    changed = {path.name for path in folder.glob("*.tar") if path.stat().st_mtime_ns != times[path.name]}
+    assert changed == {shard.tar.name}
+
+
 def _flip(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 1
@@ -250,3 +285,72 @@ def test_a_fetch_without_a_contact_is_refused(web: SmallWeb, tmp_path: Path) -> 
 
     with pytest.raises(ConfigError, match="--contact"):
         web.build("m3w", "x", store=str(tmp_path / "store"), fetch=replace(web.fetch, contact=None))
+
+
+def test_evaluation_sets_and_frequent_paragraphs_stay_out(web: SmallWeb, tmp_path: Path) -> None:
+    from pipelines.recipes.recipe import load_recipe
+
+    rows = {row.key: row for row in sidecar_rows(web, "m3w")}
+    row = rows[min(rows)]  # the page whose text is an evaluation text; another one's image is an evaluation image
+    member = next(m for m in rows[max(rows)].members if m.sha256 is not None)
+    (tmp_path / "set.jsonl").write_text(
+        json.dumps({"benchmark": "Exam", "item": "1", "sha256": member.sha256}) + "\n"
+        + json.dumps({"benchmark": "Words", "item": "2", "text": longest_text(web, row)})
+    )  # fmt: skip
+    overrides = (f'dedup.decontaminate=["{tmp_path}/set.jsonl"]', "dedup.max_domain_paragraph=2")
+    report = web.build(load_recipe("m3w", overrides), "m3w-clean", out=str(tmp_path / "out"))
+    assert report.manifest is not None
+    rejected = {
+        (count.unit, reason): number
+        for count in report.manifest.counts
+        for reason, number in count.rejected.items()
+        if reason.startswith("benchmark_")
+    }
+    assert rejected["image_occurrence", "benchmark_exam"] >= 1
+    assert rejected["page", "benchmark_words"] >= 1
+    kept = [m.sha256 for shard in report.manifest.shards for m in members(tmp_path / "out" / shard.sidecar.name)]
+    assert member.sha256 not in kept
+    assert list(verify(str(tmp_path / "out"), "deep")) == []
+
+
+def test_a_plugged_in_scorer_drops_images_and_their_pages(
+    web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines import image_scores
+    from pipelines.recipes.recipe import load_recipe
+
+    calls = []
+
+    def load() -> object:
+        def score(pixels: object) -> object:
+            calls.append(1)
+            return pixels.mean((1, 2, 3)) / 255  # type: ignore[attr-defined]
+
+        return score
+
+    monkeypatch.setitem(image_scores.SCORERS, "brightness", load)
+    overrides = ("filters.images.nsfw_model=brightness", "filters.images.max_nsfw=0.5", "images.drop_page_on_nsfw=true")
+    first = web.build(load_recipe("m3w", overrides), "bright", out=str(tmp_path / "1")).manifest
+    assert first is not None
+    rejected = {(row.unit, reason) for row in first.counts for reason in row.rejected}
+    assert {("image_occurrence", "nsfw"), ("page", "nsfw_image")} <= rejected
+    scored = len(calls)
+    web.build(load_recipe("m3w", (*overrides, "filters.images.max_nsfw=0.9")), "brighter", out=str(tmp_path / "2"))
+    assert len(calls) == scored  # another threshold asks the model nothing
+
+
+def sidecar_rows(web: SmallWeb, dataset: str) -> list[SidecarRow]:
+    folder = web.folder / dataset
+    shards = read_manifest(str(folder)).shards
+    return [row for shard in shards for row in tables.read_records(str(folder / shard.sidecar.name), SidecarRow)]
+
+
+def members(sidecar: Path) -> list[Member]:
+    return [member for row in tables.read_records(str(sidecar), SidecarRow) for member in row.members]
+
+
+def longest_text(web: SmallWeb, row: SidecarRow) -> str:
+    place = next(m for m in row.members if m.field == "json")
+    tar = str(web.folder / "m3w" / f"{layout.shard_stem(layout.shard_of(row.key, 1))}.tar")
+    body = json.loads(storage.read_bytes(tar, place.offset, place.offset + place.size))
+    return max((text for text in body["texts"] if text), key=len)
