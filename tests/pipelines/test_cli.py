@@ -27,7 +27,7 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 FROZEN = {
     "scrape": "allow-addresses contact delay depth i-own-these-hosts max-pages out quiet seeds json help",
-    "verify": "deep quick json quiet help",
+    "verify": "deep quick repair json quiet help",
     "why": "json help",
     "stats": "html json quiet scheduler help",
     "eval": "checkpoint data limit prompt shots json quiet help",
