@@ -11,6 +11,7 @@ from typing import Any
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
 from pipelines.evaluation_sets import set_digests
 from pipelines.filters.decision import load_word_lists, pair_rules, select_rules
+from pipelines.memory import check_select
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.purge import purge_work
@@ -61,6 +62,8 @@ class BuildConfig:
     shards: int | None = None
     workers: int = 2
     lanes: int = 4
+    memory: int | None = None
+    """Bytes that deciding over the corpus may take on this machine; what it has when None."""
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
@@ -226,6 +229,13 @@ class Builder:
         check_read(read_report(stage), config.warcs)
         return stage, inputs
 
+    def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the extract stage and the WARCs that it reads; nothing runs."""
+        if self.config.from_pages:
+            return self.finished_pages()
+        inputs = warc_inputs(self.config.warcs)
+        return self.plan_extract(inputs), inputs
+
     def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
         """Return the finished extract stage in the work folder that this recipe can be decided from again."""
         config = self.config
@@ -237,6 +247,8 @@ class Builder:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         build_select = kind_of(self.recipe).build_select
         fragments = self.fragments(inputs, "candidates")
+        if self.spill:
+            check_select(fragments, self.config.memory)
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
             if fragments:
@@ -467,7 +479,7 @@ def finish(
 
 def origin(config: BuildConfig) -> dict[str, Any]:
     """Return where a dataset came from, for run.json: what builds it again."""
-    names = ("work", "store", "shards", "limit", "lanes")
+    names = ("work", "store", "from_pages", "shards", "limit", "lanes")
     recipe = json.loads(config_json(config.recipe))
     return {"recipe": recipe, "warcs": list(config.warcs), **{name: getattr(config, name) for name in names}}
 

@@ -88,8 +88,10 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
     builder = build.Builder(config, Reporter(quiet=True))
-    inputs = build.warc_inputs(config.warcs)
-    select = builder.plan_select(builder.plan_extract(inputs))
+    if warc and config.from_pages:
+        raise ConfigError("built --from pages: no WARC of its own", where=dataset, remedy="leave out --warc")
+    extract, inputs = builder.planned_pages()
+    select = builder.plan_select(extract)
     whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))
     old = _old_shards(builder, select) if whole else None
     affected = _affected(builder, inputs, select, stones) if old else set()
@@ -143,8 +145,7 @@ def _clear(dataset: str) -> None:
 def _carry_over(builder: build.Builder, old: Stage, manifest: Manifest, affected: set[int]) -> None:
     """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
     config = builder.config
-    inputs = build.warc_inputs(config.warcs)
-    extract = builder.plan_extract(inputs)
+    extract, _ = builder.planned_pages()
     select = builder.plan_select(extract)
     if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
         build.build(config, Reporter(quiet=True), until="pages")

@@ -37,7 +37,8 @@ def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
 
 def _finished_stage(builder: build.Builder, dataset: str) -> Stage:
     config = builder.config
-    select = builder.plan_select(builder.plan_extract(build.warc_inputs(config.warcs)))
+    extract, _ = builder.planned_pages()
+    select = builder.plan_select(extract)
     if select.done:
         urls = wanted_urls(select, config.recipe)
         stage = builder.plan_shards(select, urls, builder.shard_count(read_report(select)))

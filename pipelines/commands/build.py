@@ -44,6 +44,8 @@ class BuildFlags:
     """Processes that parse pages."""
     limit: int | None = None
     """At most so many pages a WARC."""
+    memory: str | None = None
+    """What deciding over the corpus may take on this machine (12GB); what it has when not given. More is refused."""
     runner: Literal["local", "dataflow", "portable"] = "local"
     """Where the pipelines run."""
     print_config: bool = False
@@ -118,6 +120,7 @@ class BuildFlags:
     def _run_stages(self, until: Until, alone: bool) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
+        from pipelines.memory import parse_size
         from pipelines.recipes.recipe import load_recipe
 
         if self.from_dataset not in (None, "pages"):
@@ -137,6 +140,7 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
+            memory=parse_size(self.memory) if self.memory else None,
             profile=self._profile(),
         )
         if self.plan:

@@ -14,7 +14,7 @@ from pipelines.why import why
 from schemas import layout, storage, tables
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.manifest import read_manifest
-from schemas.records import LedgerRow, Member, SidecarRow
+from schemas.records import LedgerRow, ProvenanceRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 
@@ -287,29 +287,30 @@ def test_a_fetch_without_a_contact_is_refused(web: SmallWeb, tmp_path: Path) -> 
         web.build("m3w", "x", store=str(tmp_path / "store"), fetch=replace(web.fetch, contact=None))
 
 
-def test_evaluation_sets_and_frequent_paragraphs_stay_out(web: SmallWeb, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_evaluation_sets_stay_out(web: SmallWeb, tmp_path: Path, kind: str) -> None:
     from pipelines.recipes.recipe import load_recipe
 
-    rows = {row.key: row for row in sidecar_rows(web, "m3w")}
-    row = rows[min(rows)]  # the page whose text is an evaluation text; another one's image is an evaluation image
-    member = next(m for m in rows[max(rows)].members if m.sha256 is not None)
-    (tmp_path / "set.jsonl").write_text(
-        json.dumps({"benchmark": "Exam", "item": "1", "sha256": member.sha256}) + "\n"
-        + json.dumps({"benchmark": "Words", "item": "2", "text": longest_text(web, row)})
-    )  # fmt: skip
+    row = min(sidecar_rows(web, "m3w"), key=lambda row: row.key)
+    member = next(m for m in row.members if m.sha256 is not None)
+    text = longest_text(web.folder / "m3w", row)
+    item = {"benchmark": "Exam", "item": "1", **({"text": text} if kind == "text" else {"sha256": member.sha256})}
+    (tmp_path / "set.jsonl").write_text(json.dumps(item))
     overrides = (f'dedup.decontaminate=["{tmp_path}/set.jsonl"]', "dedup.max_domain_paragraph=2")
     report = web.build(load_recipe("m3w", overrides), "m3w-clean", out=str(tmp_path / "out"))
     assert report.manifest is not None
-    rejected = {
-        (count.unit, reason): number
-        for count in report.manifest.counts
-        for reason, number in count.rejected.items()
-        if reason.startswith("benchmark_")
-    }
-    assert rejected["image_occurrence", "benchmark_exam"] >= 1
-    assert rejected["page", "benchmark_words"] >= 1
-    kept = [m.sha256 for shard in report.manifest.shards for m in members(tmp_path / "out" / shard.sidecar.name)]
-    assert member.sha256 not in kept
+    rows = [
+        row
+        for shard in report.manifest.shards
+        for row in tables.read_records(str(tmp_path / "out" / shard.sidecar.name), SidecarRow)
+    ]
+    if kind == "text":
+        assert all(longest_text(tmp_path / "out", other) != text for other in rows)
+        provenance = tables.read_records(str(tmp_path / "out" / "provenance" / "shards.parquet"), ProvenanceRow)
+        assert any((found.message or "").startswith("Exam 1: ngram") for found in provenance)
+    else:
+        assert all(m.sha256 != member.sha256 for other in rows for m in other.members)
+        assert any("benchmark_exam" in row.rejected for row in report.manifest.counts)
     assert list(verify(str(tmp_path / "out"), "deep")) == []
 
 
@@ -345,12 +346,8 @@ def sidecar_rows(web: SmallWeb, dataset: str) -> list[SidecarRow]:
     return [row for shard in shards for row in tables.read_records(str(folder / shard.sidecar.name), SidecarRow)]
 
 
-def members(sidecar: Path) -> list[Member]:
-    return [member for row in tables.read_records(str(sidecar), SidecarRow) for member in row.members]
-
-
-def longest_text(web: SmallWeb, row: SidecarRow) -> str:
+def longest_text(dataset: Path, row: SidecarRow) -> str:
     place = next(m for m in row.members if m.field == "json")
-    tar = str(web.folder / "m3w" / f"{layout.shard_stem(layout.shard_of(row.key, 1))}.tar")
+    tar = str(dataset / f"{layout.shard_stem(layout.shard_of(row.key, 1))}.tar")
     body = json.loads(storage.read_bytes(tar, place.offset, place.offset + place.size))
     return max((text for text in body["texts"] if text), key=len)

@@ -22,12 +22,13 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit) as ended:
         run(command, "--help")
     assert ended.value.code == 0
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", capsys.readouterr().out))
 
 
 FROZEN = {
     "scrape": "allow-addresses contact delay depth i-own-these-hosts max-pages out quiet seeds json help",
-    "verify": "deep quick repair json quiet help",
+    "verify": "deep repair quick json quiet help",
+    "forget": "domain key list sha256 url warc json quiet help",
     "why": "json help",
     "stats": "html json quiet scheduler help",
     "eval": "checkpoint data limit prompt shots json quiet help",

@@ -16,6 +16,8 @@ from schemas.manifest import read_manifest
 from schemas.records import ImageRecord, LedgerRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:

@@ -64,9 +64,10 @@ class Made(NamedTuple):
 
 def allocation(pin: bool | None) -> Allocate:
     """Return how a batch's arrays are made."""
-    if pin is None:
-        torch = sys.modules.get("torch")
-        pin = torch is not None and bool(torch.cuda.is_initialized())
+    if pin is None:  # another thread may be in the middle of importing torch
+        cuda = getattr(sys.modules.get("torch"), "cuda", None)
+        initialized = getattr(cuda, "is_initialized", None)
+        pin = initialized is not None and bool(initialized())
     return pinned if pin else plain
 
 

@@ -70,7 +70,7 @@ class Faulty(http.server.BaseHTTPRequestHandler):
     folder: Path
     requests = 0
     fail_every = stall_every = break_every = 0
-    stall_s = 2.0
+    stall_s = 6.0
     ranges = True
 
     def do_HEAD(self) -> None:
