@@ -111,7 +111,7 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
     try:
         file = pq.ParquetFile(
             io.BytesIO(data), pre_buffer=False
-        )  # as in schemas.tables: no Python object in Arrow's threads
+        )  # no Python object in Arrow's threads (schemas.tables)
         if file.metadata.num_rows > MAX_SAMPLES:
             raise DamageError(f"{file.metadata.num_rows} rows in one sidecar", where=where)
         return file.read(columns=list(columns), use_threads=False)
