@@ -1,4 +1,4 @@
-"""A build and a verify with everything on S3: stages, image store, WARCs and dataset, against a local moto server."""
+"""A build and a verify with everything on an object store: stages, image store, WARCs and dataset, on local servers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from pipelines.store.dataset import BusyError
 from pipelines.verify import verify
 from schemas import storage
 from schemas.manifest import read_manifest
+from tests import gcs
 from tests.pipelines.small_web import small_web
 
 
@@ -36,8 +37,19 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the URL of an empty bucket of a local Google Cloud Storage server."""
+    with gcs.serve(monkeypatch):
+        yield "gs://loom"
+
+
 @pytest.mark.timeout(300)
-def test_a_build_on_s3_equals_a_local_one_and_verifies(bucket: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["bucket", "google"])
+def test_a_build_on_an_object_store_equals_a_local_one_and_verifies(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    bucket = request.getfixturevalue(store)
     with small_web(tmp_path) as web:
         web.scrape()
         local = web.build("m3w", "m3w", shards=4).manifest

@@ -35,7 +35,8 @@ class RemoteFile:
         self._fs, self._inner = storage.filesystem(path)
 
     def info(self) -> Mapping[str, Any]:
-        """Return what the filesystem says of the file: size, entity tag ..."""
+        """Return what the filesystem says of the file now, whatever it listed before: size, entity tag ..."""
+        self._fs.invalidate_cache(self._fs._parent(self._inner))
         found: Mapping[str, Any] = self._tried("info")
         return found
 
@@ -60,7 +61,7 @@ class RemoteFile:
             try:
                 result = self._call(name, options)
             except Exception as error:  # each filesystem raises its own kinds
-                self._give_up_if_final(error)
+                self._give_up_if_final(error, generation="generation" in options)
                 found = str(error) or type(error).__name__
                 continue
             if size is None or len(result) >= size:
@@ -81,13 +82,13 @@ class RemoteFile:
             future.cancel()
             raise TimeoutError(f"no answer within {self._retry.deadline_s:g} s") from error
 
-    def _give_up_if_final(self, error: Exception) -> None:
-        """Raise a DamageError for what another attempt would not change."""
+    def _give_up_if_final(self, error: Exception, *, generation: bool) -> None:
+        """Raise a DamageError for what another attempt would not change; a `generation` that is gone was replaced."""
         status = getattr(error, "status", 0) or getattr(error.__cause__, "status", 0)
-        if status == _REPLACED:
-            raise replaced(self.path) from error
         # fsspec calls any failed look-up on a web server "not found"; its cause tells
         missing = isinstance(error, FileNotFoundError) and (error.__cause__ is None or status in _MISSING)
+        if status == _REPLACED or (missing and generation):
+            raise replaced(self.path) from error
         refused = 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
         if missing or refused or isinstance(error, PermissionError):
             what = f"the server answers {status}" if status else str(error) or type(error).__name__

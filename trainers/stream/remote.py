@@ -14,7 +14,7 @@ class RemoteShard:
 
     def __init__(self, shard: ShardIndex, *, retry: RetryConfig | None = None, cache: BlockCache | None = None) -> None:
         self._path, self._file, self._cache = shard.path, RemoteFile(shard.path, retry), cache
-        self.bytes = shard.tar_bytes
+        self.bytes, self._generation = shard.tar_bytes, ""
         self._tag = self._identify()
         self._name = f"{shard.path}\n{shard.tar_sha256}\n{self._tag}\n{self.bytes}"
 
@@ -31,6 +31,7 @@ class RemoteShard:
             raise DamageError(
                 f"{size} bytes, the manifest says {self.bytes}", where=self._path, remedy="run loom verify"
             )
+        self._generation = str(info.get("generation") or "")
         return str(info.get("ETag") or info.get("etag") or info.get("Last-Modified") or info.get("mtime") or "")
 
     def read(self, offset: int, size: int) -> bytes:
@@ -70,7 +71,10 @@ class RemoteShard:
         return data
 
     def _if_unchanged(self) -> dict[str, Any]:
-        """Return the option by which a web server compares the entity tag itself; weak ones do not count."""
+        """Return the option by which a server compares for itself: an entity tag (weak ones do not count), on gs://
+        the generation."""
+        if self._generation:
+            return {"generation": self._generation}
         if self._path.startswith("http") and self._tag.startswith('"'):
             return {"headers": {"If-Match": self._tag}}
         return {}

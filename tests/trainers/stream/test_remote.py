@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas import storage
 from schemas.errors import ConfigError, DamageError, InputError
+from tests import gcs
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty, free_port, nginx
 from trainers.stream import StreamingDataset
@@ -167,3 +169,41 @@ def test_from_s3_it_is_the_same_stream_and_replaced_tars_are_named(bucket: str, 
         s3fs.S3FileSystem().pipe_file(f"corpus/data/{name}", changed)
     with pytest.raises((DamageError, InputError), match=r"replaced|another tar"):
         list(samples)
+
+
+@pytest.fixture
+def google(data: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[gcs.Store]:
+    with gcs.serve(monkeypatch) as store:
+        for path in Path(data).iterdir():
+            storage.write_bytes(f"gs://corpus/data/{path.name}", path.read_bytes())
+        yield store
+
+
+def test_from_gs_it_is_the_same_stream_and_replaced_tars_are_named(
+    google: gcs.Store, data: str, tmp_path: Path
+) -> None:
+    local = content(StreamingDataset(data))
+    assert content(StreamingDataset("gs://corpus/data", on_error="raise", verify=True)) == local
+    cached = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
+    assert content(cached) == local
+    asked = google.ranges
+    again = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
+    assert content(again) == local
+    assert google.ranges == asked > 0
+    assert "00000.tar" in storage.listing("gs://corpus/data")  # gcsfs would go on believing what it lists now
+    stream = StreamingDataset("gs://corpus/data", on_error="raise")
+    samples = iter(stream)
+    next(samples)
+    for name in ("00000.tar", "00001.tar", "00002.tar", "00003.tar"):
+        changed = Path(data, name).read_bytes().replace(b"picture", b"changed")
+        assert google.put("corpus", f"data/{name}", changed, only_new=False)
+    with pytest.raises(DamageError, match="was replaced while it was read"):
+        list(samples)
+    changed_since = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"))
+    assert all("changed" in sample.text for sample in changed_since)  # type: ignore[union-attr]
+
+
+def test_on_gs_a_file_is_created_once(google: gcs.Store) -> None:
+    assert storage.create("gs://corpus/claim", b"mine")
+    assert not storage.create("gs://corpus/claim", b"yours")
+    assert storage.read_bytes("gs://corpus/claim") == b"mine"
