@@ -44,7 +44,7 @@ class TrainConfig:
     threads: int | None = None
     """Torch threads a process; none: torch's own choice. The last bits of the weights depend on it."""
     workers: int = 0
-    """Loader processes a rank; 0 decodes in the training process."""
+    """Loader threads a rank and stream (processes where `loader` says so); 0 decodes in the training loop's thread."""
     checkpoint_every: int = 1000
     """Steps between checkpoints; the last step always writes one."""
     keep: int = 3
@@ -71,6 +71,24 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LoaderConfig:
+    """How data sets are read, whatever the model. Samples and their order do not depend on it."""
+
+    cache: str | None = None
+    """Folder on a local disk for blocks of remote data sets, shared by ranks and runs; none: each is read anew."""
+    cache_bytes: int = 100 << 30
+    """Never more than this lies in the cache."""
+    processes: bool = False
+    """`train.workers` are processes: for transforms that hold the interpreter lock."""
+    prefetch: int = 2
+    """Batches ahead of the model, beyond one a worker."""
+
+    def __post_init__(self) -> None:
+        if self.prefetch < 0:
+            raise ConfigError(f"prefetch is {self.prefetch}", where="loader", remedy="set it to 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
     """One training run: which family of models, its shape, its data and how it is trained."""
 
@@ -83,10 +101,13 @@ class RunConfig:
     data: dict[str, Any] = field(default_factory=dict)
     """The family's data configuration, as a table."""
     train: TrainConfig
+    loader: LoaderConfig = field(default_factory=LoaderConfig)
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ConfigError(f"family {self.family!r}", where=self.name, remedy=f"one of {', '.join(FAMILIES)}")
+        if self.loader.processes and self.train.workers < 1:
+            raise ConfigError("processes without workers", where="loader", remedy="set train.workers to 1 or more")
 
     def to_plain(self) -> dict[str, Any]:
         """Return nested tables of plain values, as written into a checkpoint's config.json."""

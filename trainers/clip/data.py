@@ -5,6 +5,7 @@ Shapes: H = W the tower's input size, S the text's context.
 
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -54,6 +55,10 @@ class PairTransform:
         self._cache: dict[str, np.ndarray] = {}
         self._room = config.cache_bytes
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to a loader process without the pictures: each process keeps its own."""
+        return type(self), (self._tokenizer, self._size, self._config)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Decode, crop and tokenise one sample."""

@@ -18,6 +18,7 @@ from trainers.clip.objective import chunked_objective
 from trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
 from trainers.clip.weights import from_any, resize_positions
 from trainers.config import RunConfig
+from trainers.loader import make_batches, open_stream
 from trainers.loop import Evaluate
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.samples import PairSample, RegionsSample
@@ -59,13 +60,12 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     model = build_model(config)
     if shape.init is not None:
         load_initial(model, shape.init)
-    source = paths[0] if len(paths) == 1 else dict(datasets.values())
-    stream = StreamingDataset(source, rng_seed=config.train.rng_seed, split=data.split)
+    stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PairTransform(tokenizer, shape.image.size, data)
     return registry.Task(
         model=model,
         objective=chunked_objective(data.chunks),
-        stream=stream.batches(config.train.batch_size, transform=transform, workers=config.train.workers),
+        stream=make_batches(config, stream, transform),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes()},
     )

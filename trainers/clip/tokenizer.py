@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise, takewhile
+from typing import Any
 
 import ftfy
 import numpy as np
@@ -47,6 +48,10 @@ class ClipTokenizer:
         self._pieces = pieces
         self._bpe = _byte_level(_bpe(dict(zip(pieces, range(len(pieces)), strict=True)), merges))
         self._encode_once = lru_cache(maxsize=65_536)(self._encode)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to a loader process as what it is made of."""
+        return type(self), (self.merges, self.context)
 
     def encode(self, text: str) -> list[int]:
         """Return a text's ids, without the special ones and not cut; special tokens spelt out are plain text."""

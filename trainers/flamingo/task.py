@@ -16,6 +16,7 @@ from trainers.flamingo import language_model
 from trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
 from trainers.flamingo.model import Flamingo, FlamingoConfig
 from trainers.flamingo.objective import make_objective
+from trainers.loader import make_batches, open_stream
 from trainers.registry import Task
 from trainers.stream.batches import Batches, Together
 from trainers.stream.dataset import StreamingDataset
@@ -91,7 +92,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     vocabulary = vocabulary_of(config)
     transform = FlamingoTransform(vocabulary, data_config(config))
     streams = {
-        name: _batches(StreamingDataset(path, rng_seed=config.train.rng_seed + number), transform, config)
+        name: _batches(open_stream(config, path, seed_offset=number), transform, config)
         for number, (name, (path, _)) in enumerate(datasets.items())
     }
     return Task(
@@ -104,10 +105,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
 
 def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: RunConfig) -> Batches:
     """Return a dataset's batches: pairs are shorter than pages, so that a step may take more of them."""
-    size = config.train.batch_size
-    if stream.kinds == ("pairs",):
-        size = transform.config.pair_batch or size
-    return stream.batches(size, transform=transform)
+    size = transform.config.pair_batch if stream.kinds == ("pairs",) else None
+    return make_batches(config, stream, transform, batch_size=size)
 
 
 def data_config(config: RunConfig) -> DataConfig:

@@ -15,6 +15,7 @@ from schemas.manifest import read_manifest
 from schemas.tables import read_table
 from trainers.checkpoint import find, read_attachment
 from trainers.config import RunConfig
+from trainers.loader import make_batches, open_stream
 from trainers.loop import Evaluate, to_device
 from trainers.registry import Task
 from trainers.stream.dataset import StreamingDataset
@@ -81,14 +82,13 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     if shape.init is not None:
         load_bert(model, shape.init)
     paths = [path for path, _ in datasets.values()]
-    source = paths[0] if len(paths) == 1 else dict(datasets.values())
-    stream = StreamingDataset(source, rng_seed=config.train.rng_seed, split=data.split)
+    stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data)
     objective = tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
     return Task(
         model=model,
         objective=make_objective(objective),
-        stream=stream.batches(config.train.batch_size, transform=transform, workers=config.train.workers),
+        stream=make_batches(config, stream, transform),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
         attachments={TOKENIZER: tokenizer.to_str().encode()},
     )

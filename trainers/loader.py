@@ -1,0 +1,31 @@
+"""From a run's configuration to its batches: the one place where cache, workers and prefetch are asked for."""
+
+from collections.abc import Mapping
+
+from trainers.config import RunConfig
+from trainers.stream.batches import Batches
+from trainers.stream.cache import CacheConfig
+from trainers.stream.collate import Transform
+from trainers.stream.dataset import StreamingDataset
+
+
+def open_stream(
+    config: RunConfig, source: str | Mapping[str, float], *, split: str | None = None, seed_offset: int = 0
+) -> StreamingDataset:
+    """Return this rank's share of a dataset, or of {folder: weight}; streams of one run differ by their offset."""
+    loader = config.loader
+    cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
+    return StreamingDataset(source, rng_seed=config.train.rng_seed + seed_offset, split=split, cache=cache)
+
+
+def make_batches(
+    config: RunConfig, stream: StreamingDataset, transform: Transform, *, batch_size: int | None = None
+) -> Batches:
+    """Return a stream's batches without end, of `train.batch_size` unless said otherwise."""
+    return stream.batches(
+        batch_size or config.train.batch_size,
+        transform=transform,
+        workers=config.train.workers,
+        prefetch=config.loader.prefetch,
+        processes=config.loader.processes,
+    )
