@@ -7,10 +7,10 @@ from pipelines.decisions import wanted_urls
 from pipelines.forget import read_config
 from pipelines.progress import Reporter
 from pipelines.store.stages import Stage, read_report
-from pipelines.verify import Damage
+from pipelines.verify import INDEX_ANEW, Damage
 from schemas import layout, storage
 from schemas.errors import InputError
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, read_manifest
 
 
 def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
@@ -19,6 +19,8 @@ def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
     Raises:
       InputError: The stages are gone, or a foreign file is in the way: then nothing was touched.
     """
+    if read_manifest(dataset).recipe == layout.FOREIGN:
+        raise InputError("an index of others' tars: nothing to build it from", where=dataset, remedy=INDEX_ANEW)
     found = list(damages)
     foreign = [damage for damage in found if "not in the manifest" in damage.what]
     if foreign:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Literal
 
@@ -11,12 +11,15 @@ import pyarrow as pa
 
 from pipelines.store.dataset import TABLES
 from schemas import arrow, layout, storage, tables
-from schemas.errors import InputError, LoomError
+from schemas.errors import LoomError
 from schemas.manifest import Manifest, make_digest, read_manifest
 from schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 
 Depth = Literal["quick", "full", "deep"]
+CheckTar = Callable[[str, Iterable[SidecarRow], bool], Iterator[str]]
+"""(path of a tar, rows of its sidecar, whether to compare hashes) -> how they differ."""
 HEADER_BYTES = 512
+INDEX_ANEW = "fetch the tar again, or run loom index anew if it was meant to change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +37,30 @@ class Damage:
         return int(stem) if stem.isdigit() and "/" not in self.where else None
 
 
-def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = lambda: None) -> Iterator[Damage]:
+def verify(
+    dataset: str,
+    depth: Depth = "full",
+    on_shard: Callable[[], None] = lambda: None,
+    check_tar: CheckTar = lambda path, rows, hashes: iter(()),
+) -> Iterator[Damage]:
     """Yield everything that is wrong with a dataset; nothing when it is whole.
 
     quick: the files of the manifest are there with their sizes, tables open, counts and digest add up. full: also
     the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
-    `on_shard` is called after each shard.
+    Of an index of tars that others made: the tars' sizes, and unless quick their hashes, where `loom index --hashes`
+    noted them, and what `check_tar` finds. `on_shard` is called after each shard.
     """
-    for damage in _damages(dataset, depth, on_shard):
+    for damage in _damages(dataset, depth, on_shard, check_tar):
         what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
         command = f"loom verify {dataset} --repair writes {what} anew"
         yield replace(damage, remedy=damage.remedy.replace("loom verify DATASET --repair writes it anew", command))
 
 
-def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None]) -> Iterator[Damage]:
+def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None], check_tar: CheckTar) -> Iterator[Damage]:
     manifest = read_manifest(dataset)
     if manifest.recipe == layout.FOREIGN:
-        raise InputError(
-            "an index of tars that others made: there is no build to verify",
-            where=dataset,
-            remedy="index with --hashes, and stream with verify=True",
-        )
+        yield from _index_damages(dataset, manifest, depth, on_shard, check_tar)
+        return
     seen: set[str] = set()
     yield from check_counts(manifest)
     for shard in manifest.shards:
@@ -71,6 +77,43 @@ def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None]) -> Iterat
         yield from _readable(check_ledger(dataset, manifest), "ledger")
         for shard in manifest.shards:
             yield from _readable(check_keys(dataset, manifest, shard, seen), shard.sidecar.name)
+
+
+def _index_damages(
+    dataset: str, manifest: Manifest, depth: Depth, on_shard: Callable[[], None], check_tar: CheckTar
+) -> Iterator[Damage]:
+    yield from check_counts(manifest)
+    for shard in manifest.shards:
+        for damage in _readable(check_indexed(dataset, shard, depth, check_tar), shard.tar.name):
+            yield replace(damage, remedy=INDEX_ANEW)
+        on_shard()
+    if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
+        yield Damage("manifest.json", "the digest is not that of its entries", INDEX_ANEW)
+
+
+def check_indexed(dataset: str, shard: ShardEntry, depth: Depth, check_tar: CheckTar) -> Iterator[Damage]:
+    """Check a tar that others made, wherever it lies, and its sidecar; the members against each other unless quick."""
+    tar = storage.resolve(dataset, shard.tar.name)
+    found = [damage for entry in (shard.sidecar, shard.stats) for damage in check_file(dataset, entry, depth)]
+    found += check_file(dataset, shard.tar, depth if shard.tar.sha256 else "quick", path=tar)
+    yield from found
+    if found or depth == "quick":
+        return
+    rows = list(tables.read_records(storage.join(dataset, shard.sidecar.name), SidecarRow))
+    if len(rows) != shard.samples:
+        yield Damage(shard.sidecar.name, f"has {len(rows)} rows for {shard.samples} samples")
+    for what in check_tar(tar, rows, depth == "deep"):
+        yield Damage(shard.tar.name, what)
+
+
+def unproved(manifest: Manifest, depth: Depth) -> str:
+    """Return what a verify of this depth cannot say of an index of others' tars; "" where it says all."""
+    if manifest.recipe != layout.FOREIGN:
+        return ""
+    if depth == "quick":
+        return ", an index: sizes only"
+    hashed = all(shard.tar.sha256 for shard in manifest.shards)
+    return ", an index: " + ("tars and offsets" if hashed else "sizes and offsets; index with --hashes to prove bytes")
 
 
 def _readable(checks: Iterator[Damage], where: str) -> Iterator[Damage]:
@@ -93,9 +136,9 @@ def check_counts(manifest: Manifest) -> Iterator[Damage]:
         yield Damage("manifest.json", f"{manifest.samples} samples, but its shards hold {total}")
 
 
-def check_file(dataset: str, entry: FileEntry, depth: Depth) -> Iterator[Damage]:
+def check_file(dataset: str, entry: FileEntry, depth: Depth, path: str = "") -> Iterator[Damage]:
     """Check that a file is there with its size, and unless quick with its hash."""
-    path = storage.join(dataset, entry.name)
+    path = path or storage.join(dataset, entry.name)
     if not storage.exists(path):
         yield Damage(entry.name, "is missing")
         return

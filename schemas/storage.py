@@ -41,6 +41,11 @@ def join(base: str, *parts: str) -> str:
     return posixpath.join(base.rstrip("/") or "/", *parts)
 
 
+def resolve(base: str, name: str) -> str:
+    """Return where a name lies that is seen from a folder: a URL or an absolute path lies where it says."""
+    return name if "://" in name else join(base, name)
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "a file stands where a folder is needed"

@@ -19,6 +19,7 @@ class Command:
       loom verify data/m3w
       loom verify data/m3w --quick
       loom verify data/m3w --repair
+      loom verify laion-index
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
@@ -33,18 +34,19 @@ class Command:
 
     def run(self) -> int:
         """Verify."""
-        from pipelines.verify import Depth, to_json, verify
+        from pipelines.verify import Depth, to_json, unproved, verify
+        from trainers.stream.foreign import check_tar
 
         if self.quick and self.deep:
             raise ConfigError("--quick and --deep contradict each other", remedy="give one of them")
         depth: Depth = "quick" if self.quick else "deep" if self.deep else "full"
-        shards, proved = len(read_manifest(self.dataset).shards), [0]
+        manifest, proved = read_manifest(self.dataset), [0]
 
         def count() -> None:
             proved[0] += 1
 
-        with self.output.reporter().stage("verify", shards, lambda: proved[0]):
-            damages = list(verify(self.dataset, depth, on_shard=count))
+        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0]):
+            damages = list(verify(self.dataset, depth, on_shard=count, check_tar=check_tar))
         if damages and self.repair:
             from pipelines.repair import repair
 
@@ -55,5 +57,5 @@ class Command:
         for damage in [] if self.output.json else damages:
             print(f"damaged: {damage.where}: {damage.what} ({damage.remedy})", file=sys.stderr)
         if not damages and not self.output.json:
-            print(f"{self.dataset}: whole ({depth})")
+            print(f"{self.dataset}: whole ({depth}{unproved(manifest, depth)})")
         return 1 if damages else 0

@@ -140,18 +140,51 @@ def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
         parts = split_name(name)
         if parts is None:
             continue
-        key, field_name = parts
+        key, own_field = parts
         if key != last:
             yield from _row(tar, prefix, last, members, found)
             last, members = key, {}
-        front, _, extension = field_name.rpartition(".")
-        known = _KEPT_AS.get(extension, extension)
-        field_name = f"{front}.{known}" if front else known
+        field_name, known, extension = _kept_as(own_field)
         if known not in layout.EXTENSIONS or field_name in members:
             found.ignored[f"repeated {known}" if field_name in members else extension] += 1
             continue
         members[field_name] = Member(field=field_name, offset=offset, size=size, stored_sha256=digest)
     yield from _row(tar, prefix, last, members, found)
+
+
+def _kept_as(field_name: str) -> tuple[str, str, str]:
+    """Return what the sidecar calls a field, the extension there, and the tar's own."""
+    front, _, extension = field_name.rpartition(".")
+    known = _KEPT_AS.get(extension, extension)
+    return f"{front}.{known}" if front else known, known, extension
+
+
+def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[str]:
+    """Yield how a tar differs from the rows of its sidecar: members that do not lie where they say.
+
+    `hashes` reads the members as well, and compares those whose sha256 was noted.
+    """
+    lying = {offset: (name, size, digest) for name, offset, size, digest in _headers(path, hashes)}
+    wrong, total = [], 0
+    for row in rows:
+        for member in row.members:
+            total += 1
+            name, size, digest = lying.get(member.offset, ("", -1, ""))
+            noted = member.stored_sha256 if hashes else ""
+            if size != member.size or not _is_of(name, row.key, member.field):
+                wrong.append(f"no {member.field} of {row.key} of {member.size} bytes at byte {member.offset}")
+            elif noted and digest != noted:
+                wrong.append(f"the bytes of {name} are not those that were indexed")
+    if wrong:
+        yield f"{len(wrong)} of {total} members are not what the index says; the first: {wrong[0]}"
+
+
+def _is_of(name: str, key: str, field_name: str) -> bool:
+    """Say whether a tar's own name is that of a sample's field; the key may have the tar's name before it."""
+    parts = split_name(name)
+    return (
+        parts is not None and (key == parts[0] or key.endswith(f"/{parts[0]}")) and _kept_as(parts[1])[0] == field_name
+    )
 
 
 def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], found: _Found) -> Iterator[SidecarRow]:

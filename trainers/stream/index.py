@@ -135,7 +135,7 @@ def integers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 def tar_path(path: str, shard: ShardEntry) -> str:
     """Return where a shard's tar lies: in the dataset's folder, or, for an index of others' tars, at its own URL."""
-    return shard.tar.name if "://" in shard.tar.name else storage.join(path, shard.tar.name)
+    return storage.resolve(path, shard.tar.name)
 
 
 def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, codes: np.ndarray) -> np.ndarray:
