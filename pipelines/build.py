@@ -15,6 +15,7 @@ from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
 from pipelines.store.images import ImageStore
+from pipelines.store.lists import ListConfig
 from pipelines.store.stages import Stage, StageReport, add_counts, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
@@ -41,9 +42,16 @@ class BuildConfig:
     warcs: tuple[str, ...]
     """Paths, folders or globs of WARC files."""
     fetch: FetchConfig
+    lists: tuple[str, ...] = ()
+    """Lists of image URLs and texts, in place of WARCs."""
+    columns: ListConfig = dataclasses.field(default_factory=ListConfig)
+    from_img2dataset: tuple[str, ...] = ()
+    """Folders that img2dataset wrote, in place of WARCs."""
     shards: int | None = None
     workers: int = 2
     lanes: int = 4
+    blocklists: tuple[str, ...] = ()
+    """KIND=PATH of what must never be stored."""
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
@@ -59,16 +67,6 @@ class BuildReport:
     seconds: dict[str, float]
 
 
-def hash_file(path: str) -> tuple[str, int]:
-    """Return a file's sha256 and its size in bytes."""
-    digest, size = hashlib.sha256(), 0
-    with storage.open_input(path) as handle:
-        while chunk := handle.read(1 << 20):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
-
-
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     """Return the WARCs that the patterns name, each content once, in order of their hashes."""
     if not patterns:
@@ -76,11 +74,26 @@ def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     found: dict[str, FileEntry] = {}
     for path in sorted({path for pattern in patterns for path in storage.expand(pattern)}):
         if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
-            sha256, size = hash_file(path)
+            sha256, size = storage.hash_file(path)
             found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
     if not found:
         raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
     return [found[sha256] for sha256 in sorted(found)]
+
+
+def inputs_of(config: BuildConfig) -> list[FileEntry]:
+    """Return what a build reads: WARCs, or in their place lists or folders of img2dataset."""
+    given = [bool(config.warcs), bool(config.lists), bool(config.from_img2dataset)]
+    if sum(given) > 1:
+        raise ConfigError(
+            "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
+        )
+    if config.lists or config.from_img2dataset:
+        from pipelines.lists import check_lists, list_inputs
+
+        check_lists(config.recipe, config.lists, config.columns)
+        return list_inputs(config.lists, config.from_img2dataset)
+    return warc_inputs(config.warcs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,7 @@ class Builder:
                 "warcs": [entry.sha256 for entry in inputs],
                 "limit": self.config.limit,
                 "measured": measured_by(self.recipe),
+                **({"columns": dataclasses.asdict(self.config.columns)} if self.config.lists else {}),
             },
         )
 
@@ -150,29 +164,45 @@ class Builder:
         )
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
-        """Run the extract stage, a WARC at a time; finished WARCs are left alone."""
-
+        """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
         from pipelines import warcs
 
-        kind = kind_of(self.recipe)
-        config = warcs.ExtractConfig(
-            folder=stage.folder,
-            record=kind.record,
-            parse=kind.parse,
-            make=kind.make,
-            recipe=self.recipe,
-            workers=self.config.workers,
-            limit=self.config.limit,
-        )
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
         def finished() -> int:
             return len(storage.listing(stage.path("done")))
 
         with self.reporter.stage("extract", len(todo), finished):
-            run(lambda pipeline: warcs.build(pipeline, config, todo), self.config.profile)
+            run(lambda pipeline: self._build_extract(pipeline, stage, todo), self.config.profile)
         rows = [row for warc in todo for row in warcs.read_counts(stage.folder, warc)]
         return commit(stage, add_counts(rows))
+
+    def _build_extract(self, pipeline: Any, stage: Stage, todo: tuple[Any, ...]) -> Any:
+        """Build the pipeline that reads the inputs."""
+        from pipelines import lists, warcs
+
+        config = self.config
+        if config.lists or config.from_img2dataset:
+            rows = lists.RowsConfig(
+                folder=stage.folder,
+                kind="list" if config.lists else "img2dataset",
+                recipe=self.recipe,
+                columns=config.columns,
+                images=self.images_config(),
+                limit=config.limit,
+            )
+            return lists.build(pipeline, rows, todo)
+        kind = kind_of(self.recipe)
+        pages = warcs.ExtractConfig(
+            folder=stage.folder,
+            record=kind.record,
+            parse=kind.parse,
+            make=kind.make,
+            recipe=self.recipe,
+            workers=config.workers,
+            limit=config.limit,
+        )
+        return warcs.build(pipeline, pages, todo)
 
     def select(self, stage: Stage, extract: Stage) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
@@ -192,19 +222,21 @@ class Builder:
 
     def images(self, select: Stage) -> list[str]:
         """Fetch what the kept candidates want and the store lacks, then make missing facts; return the URLs."""
-        from pipelines.store.frontier import Wanted, frontier, missing_facts
+        from pipelines.store.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
-        lanes = frontier(wanted, store, self.config.lanes)
-        missing = sum(len(lane) for lane in lanes)
+        folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
+        lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
+        missing = sum(lane.rows for lane in lanes)
         if missing:
             from pipelines import images
 
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
                 run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes), self.config.profile)
+            storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
         batches = missing_facts(store, [item.key for item in wanted])
@@ -228,7 +260,13 @@ class Builder:
         """Return how images get into the store."""
         from pipelines.images import ImagesConfig
 
-        return ImagesConfig(store=self.config.store, fetch=self.config.fetch, lanes=self.config.lanes)
+        return ImagesConfig(
+            store=self.config.store,
+            fetch=self.config.fetch,
+            lanes=self.config.lanes,
+            workers=self.config.workers,
+            blocklists=self.config.blocklists,
+        )
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
         """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
@@ -374,7 +412,7 @@ def finish(
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
     builder = Builder(config, Reporter(quiet=True))
-    extract = builder.plan_extract(warc_inputs(config.warcs))
+    extract = builder.plan_extract(inputs_of(config))
     select = builder.plan_select(extract)
     rows = [
         (stage.name, "reused" if stage.done else "runs: no finished stage of these inputs")
@@ -383,10 +421,8 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
     urls = wanted_urls(select, config.recipe)
-    from pipelines.store.frontier import Wanted, frontier
-
-    wanted = [Wanted(identity.image_key(url), url) for url in urls]
-    missing = sum(map(len, frontier(wanted, ImageStore(config.store), config.lanes)))
+    index = ImageStore(config.store).index()
+    missing = sum(key not in index for key in {identity.image_key(url) for url in urls})
     rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
     if missing:
         return [*rows, ("shards", "known once images has run")]
@@ -399,7 +435,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     """Run a recipe from WARCs to a dataset, or up to its `pages` or `images`; what is finished is reused."""
     started = time.time()
     builder = Builder(config, reporter)
-    inputs = warc_inputs(config.warcs)
+    inputs = inputs_of(config)
     extract = builder.plan_extract(inputs)
     if not _reuse(builder, extract):
         builder.extract(extract, inputs)

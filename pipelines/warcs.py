@@ -65,9 +65,10 @@ class ExtractConfig:
 
 @dataclass
 class FragmentWriter:
-    """Cuts a WARC's records into fragments of a bounded number of rows."""
+    """Cuts an input's records into fragments of a bounded number of rows."""
 
-    config: ExtractConfig
+    folder: str
+    record: type
     stem: str
     _rows: Made = field(default_factory=list)
     _part: int = 0
@@ -86,11 +87,11 @@ class FragmentWriter:
             return
         name = f"{self.stem}-{self._part:04d}.parquet"
         for folder, cls, rows in (
-            ("records", self.config.record, [row for row, _ in self._rows]),
+            ("records", self.record, [row for row, _ in self._rows]),
             ("candidates", Candidate, [head for _, head in self._rows]),
         ):
             tables.write_table(
-                storage.join(self.config.folder, folder, name),
+                storage.join(self.folder, folder, name),
                 arrow.to_table(cls, rows),
                 sort_by=("key", "parent"),
                 row_group_rows=ROW_GROUP_ROWS,
@@ -129,7 +130,7 @@ def parse_pages(
 
 def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
-    ledger, writer = Ledger(STAGE), FragmentWriter(config, warc.stem)
+    ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem)
     for page, parsed in parse_pages(read_warc(warc.path), pool, ledger, config.limit):
         made = parsed if isinstance(parsed, Rejected | Dead) else config.make(page, parsed, config.recipe)
         key = record_key(page)

@@ -5,6 +5,7 @@ one PUT to the final name. So a file that exists under its final name is whole.
 """
 
 import contextlib
+import hashlib
 import os
 import posixpath
 import secrets
@@ -52,6 +53,17 @@ def open_input(path: str) -> IO[bytes]:
         raise _explain(error, path, "check the path and its permissions") from error
 
 
+def open_output(path: str) -> IO[bytes]:
+    """Open for writing as it goes: scratch files that a killed run may leave half written."""
+    fs, inner = filesystem(path)
+    try:
+        if is_local(path):
+            os.makedirs(posixpath.dirname(inner) or ".", exist_ok=True)
+        return fs.open(inner, "wb")
+    except OSError as error:
+        raise _explain(error, path, "check free space and permissions") from error
+
+
 def read_bytes(path: str, start: int | None = None, end: int | None = None) -> bytes:
     """Read a file or the range [start, end) of it, in bytes."""
     fs, inner = filesystem(path)
@@ -59,6 +71,16 @@ def read_bytes(path: str, start: int | None = None, end: int | None = None) -> b
         return fs.cat_file(inner, start=start, end=end)
     except OSError as error:
         raise _explain(error, path, "check the path and its permissions") from error
+
+
+def hash_file(path: str) -> tuple[str, int]:
+    """Return a file's sha256 and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with open_input(path) as handle:
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def exists(path: str) -> bool:

@@ -2,12 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pipelines.commands.common import FetchFlags, OutputFlags, print_json
 from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipelines.store.lists import ListConfig
 
 Until = Literal["pages", "images", "shards"]
 
@@ -22,6 +25,16 @@ class BuildFlags:
     """Folder of the dataset (local path, s3://, gs://)."""
     warc: tuple[str, ...] = ()
     """WARC files, folders or quoted globs."""
+    list: tuple[str, ...] = ()
+    """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
+    url_column: str = "url"
+    """The lists' column of URLs."""
+    caption_column: str | None = None
+    """The lists' column of texts; needed where pairs are made of them."""
+    from_img2dataset: tuple[str, ...] = ()
+    """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
+    blocklist: tuple[str, ...] = ()
+    """KIND=PATH of what must never be stored, an entry a line: sha256, md5, phash:DISTANCE, url, domain."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """The dataset of pairs that `regions` is made from."""
     work: str | None = None
@@ -50,6 +63,12 @@ class BuildFlags:
         """Return the flags with the options after `--`."""
         return dataclasses.replace(self, beam_options=options)
 
+    def list_config(self) -> "ListConfig":
+        """Return which columns of lists are read."""
+        from pipelines.store.lists import ListConfig
+
+        return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
+
     def run_until(self, until: Until) -> int:
         """Run the stages up to `until`."""
         from pipelines.recipes.recipe import load_recipe, to_toml
@@ -77,6 +96,10 @@ class BuildFlags:
             work=work,
             store=self.store or f"{work}/images",
             warcs=self.warc,
+            lists=self.list,
+            columns=self.list_config(),
+            from_img2dataset=self.from_img2dataset,
+            blocklists=self.blocklist,
             fetch=self.fetch.fetch_config(),
             shards=self.shards,
             workers=self.workers,

@@ -68,10 +68,13 @@ class WarcWriter:
         self._handle, self._compress = handle, compress
         self._offset = 0
 
-    def write(self, kind: str, headers: Mapping[str, str], block: bytes) -> tuple[int, int]:
-        """Write one record; return its offset and length in the file, in bytes."""
+    def write(
+        self, kind: str, headers: Mapping[str, str], block: bytes, *, digest: str | None = None
+    ) -> tuple[int, int]:
+        """Write one record, its block's digest given or computed; return offset and length in the file, in bytes."""
         lines = ["WARC/1.1", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
-        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest_of(block)}", f"Content-Length: {len(block)}"])
+        digest = digest or digest_of(block)
+        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest}", f"Content-Length: {len(block)}"])
         data = head.encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
         if self._compress:
             data = gzip.compress(data, 6, mtime=0)
@@ -88,14 +91,15 @@ class WarcWriter:
 
     def resource(self, url: str, content_type: str, body: bytes, *, date: str) -> tuple[int, int]:
         """Write a body by itself, without its HTTP exchange."""
+        digest = digest_of(body)
         headers = {
-            "WARC-Record-ID": record_urn("resource", url, body, date),
+            "WARC-Record-ID": record_urn("resource", url, digest, date),
             "WARC-Date": date,
             "WARC-Target-URI": url,
-            "WARC-Payload-Digest": digest_of(body),
+            "WARC-Payload-Digest": digest,
             "Content-Type": content_type,
         }
-        return self.write("resource", headers, body)
+        return self.write("resource", headers, body, digest=digest)
 
     def metadata(
         self, url: str, values: Mapping[str, Any], *, date: str, refers_to: str | None = None
