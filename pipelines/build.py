@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
 from pipelines.filters.decision import pair_rules, select_rules
@@ -52,6 +52,7 @@ class BuildConfig:
     lanes: int = 4
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of what must never be stored."""
+    fetcher: Literal["own", "img2dataset"] = "own"
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
@@ -266,6 +267,7 @@ class Builder:
             lanes=self.config.lanes,
             workers=self.config.workers,
             blocklists=self.config.blocklists,
+            fetcher=self.config.fetcher,
         )
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:

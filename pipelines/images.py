@@ -7,10 +7,12 @@ lane asks only for what no part holds.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines.img2dataset_engine import fetch_by_img2dataset
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
 from pipelines.net.fetched import Fetched
@@ -18,9 +20,9 @@ from pipelines.store.blocklists import Blocklist
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane, Wanted, read_lane
 from pipelines.store.images import ImageStore
-from pipelines.store.packs import Checkpoint, PackWriter, answer_of
+from pipelines.store.packs import Answer, Checkpoint, Outcome, PackWriter, answer_of
 from schemas.records import ImageRecord
-from schemas.verdicts import Dead, Rejected
+from schemas.verdicts import Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class ImagesConfig:
     """Killable processes that decode images; 0 decodes in this process."""
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of what must never be written: sha256, md5, phash:DISTANCE, url, domain."""
+    fetcher: Literal["own", "img2dataset"] = "own"
+    """img2dataset: on trusted lists alone."""
 
 
 def load_blocklist(config: ImagesConfig) -> Blocklist | None:
@@ -62,11 +66,11 @@ def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], Non
     writer = PackWriter(store, f"lane-{lane.number}", generation, config.max_pixels, config.checkpoint, blocklist)
     count = 0
 
-    def take(wanted: Wanted, outcome: Fetched | Rejected | Dead) -> None:
+    def take(wanted: Wanted, outcome: Outcome) -> None:
         nonlocal count
         count += 1
-        writer.add(wanted, answer_of(outcome) if isinstance(outcome, Fetched) else outcome)
-        on_outcome("kept" if isinstance(outcome, Fetched) else "rejected" if isinstance(outcome, Rejected) else "dead")
+        writer.add(wanted, outcome)
+        on_outcome("kept" if isinstance(outcome, Answer) else "rejected" if isinstance(outcome, Rejected) else "dead")
 
     def urls() -> Iterator[str]:
         for wanted in read_lane(lane, index, generation):
@@ -77,10 +81,13 @@ def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], Non
             else:
                 take(wanted, blocked)
 
-    def end(url: str, outcome: Fetched | Rejected | Dead) -> None:
-        take(under_way.pop(url), outcome)
+    def end(url: str, outcome: Fetched | Outcome) -> None:
+        take(under_way.pop(url), answer_of(outcome) if isinstance(outcome, Fetched) else outcome)
 
-    fetch_all(urls(), config.fetch, kind="image", on_outcome=end)
+    if config.fetcher == "img2dataset":
+        fetch_by_img2dataset(urls(), config.fetch, f"{lane.files[0]}.engine", end)
+    else:
+        fetch_all(urls(), config.fetch, kind="image", on_outcome=end)
     writer.commit()
     return count
 

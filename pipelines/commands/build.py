@@ -35,6 +35,8 @@ class BuildFlags:
     """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
     blocklist: tuple[str, ...] = ()
     """KIND=PATH of what must never be stored, an entry a line: sha256, md5, phash:DISTANCE, url, domain."""
+    fetcher: Literal["own", "img2dataset"] = "own"
+    """img2dataset fetches without our address policy and caps: on lists that you trust alone."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """The dataset of pairs that `regions` is made from."""
     work: str | None = None
@@ -100,6 +102,7 @@ class BuildFlags:
             columns=self.list_config(),
             from_img2dataset=self.from_img2dataset,
             blocklists=self.blocklist,
+            fetcher=self.fetcher,
             fetch=self.fetch.fetch_config(),
             shards=self.shards,
             workers=self.workers,

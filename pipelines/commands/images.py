@@ -62,7 +62,11 @@ class Command(BuildFlags):
         if self.sweep:
             done["sweep"] = recovery.sweep(store)
         config = ImagesConfig(
-            store=self.store, fetch=self.fetch.fetch_config(), workers=self.workers, blocklists=self.blocklist
+            store=self.store,
+            fetch=self.fetch.fetch_config(),
+            workers=self.workers,
+            blocklists=self.blocklist,
+            fetcher=self.fetcher,
         )
         profile = Profile(runner=self.runner, beam_options=self.beam_options)
         if self.list:

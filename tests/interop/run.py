@@ -1,9 +1,9 @@
 """Readers of others on our folders, each in its own environment under .interop: `make interop`.
 
-    python tests/interop/run.py [webdataset] [datasets] [open_clip] [energon]
+    python tests/interop/run.py [webdataset] [datasets] [open_clip] [energon] [img2dataset]
 
-Without names: webdataset and Hugging Face datasets. Each reader prints a line a sample, key and sha256 of each
-field; they must be what was written.
+Without names: webdataset, Hugging Face datasets and img2dataset. Each reader prints a line a sample, key and sha256
+of each field; they must be what was written.
 """
 
 import hashlib
@@ -22,8 +22,9 @@ REQUIREMENTS = {
     "datasets": ["datasets>=4", "pillow"],
     "open_clip": ["webdataset<=0.2.86", "numpy"],
     "energon": ["megatron-energon>=7"],
+    "img2dataset": ["img2dataset>=1.47"],
 }
-DEFAULT = ("webdataset", "datasets")
+DEFAULT = ("webdataset", "datasets", "img2dataset")
 SAMPLES = 40
 
 READERS = {
@@ -110,6 +111,10 @@ def write_samples(folder: Path) -> list[str]:
 
 def check(reader: str) -> int:
     """Run one reader over a fresh dataset; return how many samples it read as they were written."""
+    if reader == "img2dataset":  # it writes: its folders are our input, it is our engine, its pixels are ours
+        from tests.interop.img2dataset import main as check_img2dataset
+
+        return check_img2dataset(environment(reader))
     with tempfile.TemporaryDirectory() as scratch:
         expected = write_samples(Path(scratch) / "data")
         offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": f"{scratch}/hf"}

@@ -18,6 +18,7 @@ from pipelines.store.img2dataset import find_shards, read_shard
 from pipelines.store.lists import ListConfig
 from pipelines.verify import verify
 from schemas.errors import ConfigError
+from schemas.images import read_header
 from schemas.manifest import Manifest
 from schemas.verdicts import Dead
 from tests.pipelines.image_server import ImageServer, image_server
@@ -169,3 +170,20 @@ def test_inputs_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError):
             run(tmp_path, "out", **changes)
+
+
+def test_a_recipe_that_resizes_says_so_in_sidecar_and_json(tmp_path: Path) -> None:
+    folder = str(write_folder(tmp_path / "in", "webdataset"))
+    recipe = load_recipe("align", ("images.resize=64", "images.resize_mode=border", "images.quality=90"))
+    manifest = run(tmp_path, "out", from_img2dataset=(folder,), recipe=recipe)
+    assert manifest.samples == 8
+    assert not list(verify(str(tmp_path / "out"), "deep"))
+    with tarfile.open(tmp_path / "out" / manifest.shards[0].tar.name) as tar:
+        members = {name.partition(".")[2]: name for name in tar.getnames()[:3]}
+        picture = tar.extractfile(members["jpg"])
+        facts = tar.extractfile(members["json"])
+        assert picture
+        assert facts
+        header, values = read_header(picture.read()), json.load(facts)
+    assert (header.width, header.height) == (64, 64)
+    assert (values["width"], values["original_width"]) == (64, SIDE)
