@@ -6,6 +6,7 @@ What is blocked is never written: its hash and the reason alone are.
 
 import hashlib
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from pipelines.net.fetched import Fetched, now
@@ -29,6 +30,11 @@ class Checkpoint:
     bytes: int = 128_000_000
     """Of image bodies, which are held until then."""
     seconds: float = 60.0
+
+    @property
+    def half(self) -> "Checkpoint":
+        """Return one of half the size: while one is being written another fills, together what a kill costs."""
+        return Checkpoint(outcomes=max(1, self.outcomes // 2), bytes=self.bytes // 2, seconds=self.seconds / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +79,9 @@ def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
 
 @dataclass
 class PackWriter:
-    """Writes outcomes to packs and commits each with its part of the index.
+    """Writes outcomes to packs and commits each with its part of the index, in a thread beside the fetching.
+
+    Hashing and writing take no interpreter lock, so they use another core. An error comes up at the next call.
 
     Args:
       store: Where to.
@@ -93,9 +101,12 @@ class PackWriter:
     _bytes: int = 0
     _part: int = 0
     _since: float = 0.0
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "packs"))
+    _under_way: "Future[None] | None" = None
 
     def __post_init__(self) -> None:
         self.content = self.content or ContentTable.of(self.store.index().stored())
+        self._limit = self.checkpoint.half
 
     def add(self, wanted: Wanted, outcome: Outcome) -> None:
         """Enter one outcome; commits when the checkpoint is full."""
@@ -103,15 +114,29 @@ class PackWriter:
             self._since = time.monotonic()
         self._pending.append((wanted, outcome))
         self._bytes += len(outcome.body) if isinstance(outcome, Answer) else 0
-        full = len(self._pending) >= self.checkpoint.outcomes or self._bytes >= self.checkpoint.bytes
-        if full or time.monotonic() - self._since >= self.checkpoint.seconds:
-            self.commit()
+        full = len(self._pending) >= self._limit.outcomes or self._bytes >= self._limit.bytes
+        if full or time.monotonic() - self._since >= self._limit.seconds:
+            self._start()
 
     def commit(self) -> None:
+        """Commit what is pending, and wait until it is on disk."""
+        self._start()
+        self._wait()
+
+    def _start(self) -> None:
+        self._wait()
+        if self._pending:
+            pending, self._pending, self._bytes = self._pending, [], 0
+            self._under_way = self._thread.submit(self._flush, pending)
+
+    def _wait(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def _flush(self, pending: list[tuple[Wanted, Outcome]]) -> None:
         """Close the pack, then write the part that points into it."""
-        if not self._pending:
-            return
-        keys = "".join(wanted.key for wanted, _ in self._pending)
+        keys = "".join(wanted.key for wanted, _ in pending)
         stem = pack_name((self.name, self._part, self.generation, keys))
         pack = f"{stem}.warc"
         with storage.writing(self.store.path("packs", pack)) as handle:
@@ -119,9 +144,8 @@ class PackWriter:
             writer.warcinfo(
                 {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}, now()
             )
-            records = [self._write(writer, pack, wanted, outcome) for wanted, outcome in self._pending]
+            records = [self._write(writer, pack, wanted, outcome) for wanted, outcome in pending]
         self.store.commit_part(self.generation, stem, records)
-        self._pending, self._bytes = [], 0
         self._part += 1
 
     def _write(self, writer: WarcWriter, pack: str, wanted: Wanted, outcome: Outcome) -> ImageRecord:

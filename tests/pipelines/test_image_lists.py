@@ -93,7 +93,7 @@ def test_what_was_committed_is_not_fetched_again_after_a_kill(
         fetch(server, tmp_path, rows, **config)
     monkeypatch.undo()
     report = fetch(server, tmp_path, rows, **config)
-    assert (report.known, report.kept) == (8, 22)
+    assert (report.known, report.kept) == (4, 26)
     in_flight = server.fetch.slots_of("image") + 4
     assert sum(count - 1 for count in server.asked.values()) <= in_flight
 
