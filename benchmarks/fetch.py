@@ -60,9 +60,9 @@ def free_port() -> int:
 def make_jpegs(folder: Path, count: int) -> None:
     """Write pictures of about 40 KB, each of its own: one picture with another comment."""
     y, x = np.mgrid[0:360, 0:480]
-    noise = np.random.default_rng(0).integers(0, 34, (360, 480, 3))
+    noise = np.random.default_rng(0).integers(0, 20, (360, 480, 3))
     pixels = (np.stack([x % 256, y % 256, (x + y) % 256], axis=2) * 0.8 + noise).astype(np.uint8)
-    data = simplejpeg.encode_jpeg(pixels, 86)
+    data = simplejpeg.encode_jpeg(pixels, 85)
     for number in range(count):
         comment = f"picture {number}".encode()
         segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment

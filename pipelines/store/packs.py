@@ -13,7 +13,7 @@ from pipelines.net.fetched import Fetched, now
 from pipelines.store.blocklists import Blocklist
 from pipelines.store.frontier import Wanted
 from pipelines.store.images import ContentTable, ImageStore, pack_name
-from pipelines.store.warc import WarcWriter
+from pipelines.store.warc import WarcWriter, spell_digest
 from schemas import arrow, storage
 from schemas.images import ImageError, read_header
 from schemas.records import ImageRecord, Signal
@@ -191,8 +191,9 @@ class PackWriter:
         sha256 = record.sha256 or ""
         place = self.content.find(sha256)
         if place is None:
+            digest = spell_digest("sha256", bytes.fromhex(sha256))  # at hand: a second hash costs as much as fetching
             offset, length = writer.resource(
-                record.url, f"image/{record.format}", answer.body, date=record.fetched_at or now()
+                record.url, f"image/{record.format}", answer.body, date=record.fetched_at or now(), digest=digest
             )
             place = pack, offset, length
             self.content.add(sha256, *place)

@@ -18,7 +18,7 @@ from schemas.records import ImageRecord
 _MARK = b"WARC/1.1\r\n"
 _LENGTH = re.compile(rb"(?im)^content-length:[ ]*(\d{1,18})\r?$")
 _TYPE = re.compile(rb"(?im)^warc-type:[ ]*([a-z]+)\r?$")
-_DIGEST = re.compile(rb"(?im)^warc-block-digest:[ ]*(\S+)\r?$")
+_DIGEST = re.compile(rb"(?im)^warc-block-digest:[ ]*(sha1|sha256):(\S+)\r?$")
 _GENERATION = re.compile(rb"(?m)^generation: (\d{1,9})\r$")
 
 
@@ -71,7 +71,9 @@ def _record_at(data: bytes, at: int) -> PackRecord | None:
         return None
     start, end = head_end + 4, head_end + 4 + int(length.group(1))
     block = data[start:end]
-    if data[end : end + 4] != b"\r\n\r\n" or digest_of(block).encode() != digest.group(1):
+    if data[end : end + 4] != b"\r\n\r\n":
+        return None
+    if digest_of(block, digest.group(1).decode()).partition(":")[2].encode() != digest.group(2):
         return None
     return PackRecord(kind.group(1).decode(), block, at, end + 4 - at)
 

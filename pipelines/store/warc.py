@@ -56,9 +56,14 @@ def record_urn(*parts: str | bytes) -> str:
     return f"<urn:uuid:{uuid.UUID(bytes=digest[:16], version=4)}>"
 
 
-def digest_of(data: bytes) -> str:
-    """Return a WARC digest: sha1 in Base32."""
-    return "sha1:" + base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
+def digest_of(data: bytes, algorithm: str = "sha1") -> str:
+    """Return a WARC digest: sha1, which every tool knows, or another algorithm, in Base32."""
+    return spell_digest(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).digest())
+
+
+def spell_digest(algorithm: str, digest: bytes) -> str:
+    """Return a digest as WARC headers spell it."""
+    return f"{algorithm}:{base64.b32encode(digest).decode()}"
 
 
 class WarcWriter:
@@ -75,13 +80,14 @@ class WarcWriter:
         lines = ["WARC/1.1", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
         digest = digest or digest_of(block)
         head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest}", f"Content-Length: {len(block)}"])
-        data = head.encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
+        parts = [head.encode() + b"\r\n\r\n", block, b"\r\n\r\n"]
         if self._compress:
-            data = gzip.compress(data, 6, mtime=0)
+            parts = [gzip.compress(b"".join(parts), 6, mtime=0)]
         offset = self._offset
-        self._handle.write(data)
-        self._offset += len(data)
-        return offset, len(data)
+        for part in parts:  # one by one: a body is not copied
+            self._handle.write(part)
+            self._offset += len(part)
+        return offset, self._offset - offset
 
     def warcinfo(self, fields: Mapping[str, str], date: str) -> tuple[int, int]:
         """Write the record that says who wrote the file."""
@@ -89,9 +95,11 @@ class WarcWriter:
         headers = {"WARC-Record-ID": record_urn("warcinfo", block, date), "WARC-Date": date}
         return self.write("warcinfo", headers | {"Content-Type": "application/warc-fields"}, block)
 
-    def resource(self, url: str, content_type: str, body: bytes, *, date: str) -> tuple[int, int]:
-        """Write a body by itself, without its HTTP exchange."""
-        digest = digest_of(body)
+    def resource(
+        self, url: str, content_type: str, body: bytes, *, date: str, digest: str | None = None
+    ) -> tuple[int, int]:
+        """Write a body by itself, without its HTTP exchange; its digest given or computed."""
+        digest = digest or digest_of(body)
         headers = {
             "WARC-Record-ID": record_urn("resource", url, digest, date),
             "WARC-Date": date,

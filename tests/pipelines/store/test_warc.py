@@ -5,8 +5,9 @@ import io
 from pathlib import Path
 
 import brotli
+import fastwarc.warc
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
@@ -90,6 +91,9 @@ def test_any_cut_is_noticed_and_loses_only_what_follows(cut: int, compress: bool
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("a.warc.gz" if compress else "a.warc")
         data = write(path, *((f"http://a/{n}", HEAD, b"<p>text</p>" * 40) for n in range(3)))
+        with path.open("rb") as handle:
+            starts = [record.stream_pos for record in fastwarc.warc.ArchiveIterator(handle)]
+        assume(len(data) - cut not in starts)  # a file that ends where a record does looks whole
         path.write_bytes(data[:-cut])
         outcomes = list(warc.read_warc(str(path)))
     pages = [outcome for outcome in outcomes if isinstance(outcome, warc.WarcPage)]
