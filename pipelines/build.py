@@ -17,15 +17,19 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
 from pipelines.store.stages import Stage, StageReport, add_counts, check_conservation, commit, plan_stage, read_report
+from pipelines.store.warc import read_paths
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
+from schemas.images import MAX_PIXELS
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
 
-EXTRACT_VERSION = 1
+EXTRACT_VERSION = 2
 SELECT_VERSION = 1
 SHARDS_VERSION = 1
+PATHS = (".paths", ".paths.gz")
+"""Ends of a file that lists WARCs, as Common Crawl names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,9 @@ def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     if not patterns:
         raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
     found: dict[str, FileEntry] = {}
-    for path in sorted({path for pattern in patterns for path in storage.expand(pattern)}):
+    listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
+    named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
+    for path in sorted({path for pattern in (*named, *listed) for path in storage.expand(pattern)}):
         if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
             sha256, size = storage.hash_file(path)
             found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
@@ -221,13 +227,16 @@ class Builder:
             storage.remove(stage.path("decisions", "spill"), recursive=True)
         return commit(stage, counts)
 
-    def images(self, select: Stage) -> list[str]:
-        """Fetch what the kept candidates want and the store lacks, then make missing facts; return the URLs."""
+    def images(self, extract: Stage, select: Stage) -> list[str]:
+        """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
         from pipelines.store.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from pipelines.store.warc_images import take_images
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        fetch = self.config.fetch
+        take_images(extract.path("images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
         folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
         missing = sum(lane.rows for lane in lanes)
@@ -446,7 +455,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     number = builder.shard_count(selected)
     if until == "pages":
         return builder.report(None)
-    urls = builder.images(select)
+    urls = builder.images(extract, select)
     if until == "images":
         return builder.report(None)
     shards = builder.plan_shards(select, urls, number)

@@ -17,13 +17,17 @@ from apache_beam.metrics import Metrics
 
 from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
+from pipelines.store.arc import read_arc
 from pipelines.store.ledger import Ledger
 from pipelines.store.warc import Skipped, WarcPage, read_warc
+from pipelines.store.warc_images import WarcImage, write_notes
 from schemas import arrow, identity, storage, tables
 from schemas.records import Candidate, ProvenanceRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected
 
 STAGE = "extract"
+IMAGES = "images"
+"""Folder of a stage that says which images its WARCs hold."""
 FRAGMENT_ROWS = 4_096
 ROW_GROUP_ROWS = 512
 
@@ -111,15 +115,21 @@ def record_key(page: WarcPage | Skipped) -> str:
 
 
 def parse_pages(
-    pages: Iterator[WarcPage | Skipped], pool: ExtractPool, ledger: Ledger, limit: int | None
+    pages: Iterator[WarcPage | Skipped],
+    pool: ExtractPool,
+    ledger: Ledger,
+    limit: int | None,
+    on_image: Callable[[Skipped], None],
 ) -> Iterator[tuple[WarcPage, Any]]:
-    """Yield each HTML page with what its parse gave, in order; other records go to the ledger."""
+    """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
     waiting: deque[WarcPage] = deque()
 
     def work() -> Iterator[tuple[bytes, str, str | None]]:
         for page in pages:
             if isinstance(page, Skipped):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
+                if page.image:
+                    on_image(page)
                 continue
             waiting.append(page)
             yield page.body, page.url, page.content_type
@@ -131,7 +141,14 @@ def parse_pages(
 def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem)
-    for page, parsed in parse_pages(read_warc(warc.path), pool, ledger, config.limit):
+    images: list[WarcImage] = []
+
+    def note(image: Skipped) -> None:
+        key = identity.image_key(image.url)
+        images.append(WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset))
+
+    read = read_arc if warc.path.endswith((".arc", ".arc.gz")) else read_warc
+    for page, parsed in parse_pages(read(warc.path), pool, ledger, config.limit, note):
         made = parsed if isinstance(parsed, Rejected | Dead) else config.make(page, parsed, config.recipe)
         key = record_key(page)
         verdict = made if isinstance(made, Rejected | Dead) else Kept()
@@ -150,6 +167,8 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
         if not isinstance(made, Rejected | Dead):
             writer.add(made)
     writer.flush()
+    if images and read is read_warc:
+        write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),

@@ -16,6 +16,7 @@ from pipelines.net.config import FetchConfig
 from pipelines.recipes.recipe import load_recipe
 from pipelines.store.img2dataset import find_shards, read_shard
 from pipelines.store.lists import ListConfig
+from pipelines.store.warc import WarcWriter
 from pipelines.verify import verify
 from schemas.errors import ConfigError
 from schemas.images import read_header
@@ -23,7 +24,7 @@ from schemas.manifest import Manifest
 from schemas.verdicts import Dead
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
-from tests.pipelines.store.store_maker import png
+from tests.pipelines.store.store_maker import DATE, png
 
 SIDE = 256
 Output = Literal["webdataset", "files", "parquet"]
@@ -187,3 +188,18 @@ def test_a_recipe_that_resizes_says_so_in_sidecar_and_json(tmp_path: Path) -> No
         header, values = read_header(picture.read()), json.load(facts)
     assert (header.width, header.height) == (64, 64)
     assert (values["width"], values["original_width"]) == (64, SIDE)
+
+
+def test_a_warc_that_holds_its_images_builds_without_a_fetch(tmp_path: Path) -> None:
+    html = "".join(f'<p>text</p><img src="/{n}.png" alt="{text_of(n)}">' for n in range(3)).encode()
+    answers = {"page": ("text/html", html)} | {f"{n}.png": ("image/png", png(n, SIDE)) for n in range(3)}
+    with (tmp_path / "all.warc.gz").open("wb") as handle:
+        writer = WarcWriter(handle, compress=True)
+        for name, (kind, body) in answers.items():
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode()
+            url = f"http://example.org/{name}"
+            writer.exchange(url, b"GET / HTTP/1.1\r\n\r\n", head, body, date=DATE, address=None, truncated=None)
+    (tmp_path / "warc.paths").write_text("all.warc.gz\n")
+    manifest = run(tmp_path, "out", warcs=(str(tmp_path / "warc.paths"),))  # without a contact a fetch is refused
+    assert manifest.samples == 3
+    assert not list(verify(str(tmp_path / "out"), "deep"))
