@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test lint types interop constraints clean help
+.PHONY: demo test lint types interop bench-fetch constraints clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,8 +29,11 @@ lint: $(STAMP) ## ruff: format and rules; the floors between packages
 types: $(STAMP) ## mypy
 	$(BIN)/mypy
 
-interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, each in its own environment
+interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, we read img2dataset's; each in its own environment
 	$(BIN)/python tests/interop/run.py
+
+bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
 
 constraints: ## pin every version, in a fresh environment
 	sh infra/constraints.sh

@@ -53,7 +53,7 @@ class BuildConfig:
     """Folders that img2dataset wrote, in place of WARCs."""
     shards: int | None = None
     workers: int = 2
-    lanes: int = 4
+    lanes: int = 1
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of what must never be stored."""
     fetcher: Literal["own", "img2dataset"] = "own"

@@ -5,6 +5,7 @@ never hammer one host. A lane commits a pack and a part of the index every `chec
 lane asks only for what no part holds.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,8 +33,8 @@ class ImagesConfig:
     store: str
     """Folder of the image store."""
     fetch: FetchConfig
-    lanes: int = 4
-    """Lanes that are fetched side by side; a registered domain belongs to one lane."""
+    lanes: int = 1
+    """Shares of the frontier, one a Beam worker; a registered domain belongs to one. Here one loop serves all hosts."""
     generation: int | None = None
     """Of the index, where outcomes go; None: the latest. A later one fetches again what an earlier one holds."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
@@ -84,10 +85,15 @@ def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], Non
     def end(url: str, outcome: Fetched | Outcome) -> None:
         take(under_way.pop(url), answer_of(outcome) if isinstance(outcome, Fetched) else outcome)
 
-    if config.fetcher == "img2dataset":
-        fetch_by_img2dataset(urls(), config.fetch, f"{lane.files[0]}.engine", end)
-    else:
-        fetch_all(urls(), config.fetch, kind="image", on_outcome=end)
+    try:
+        if config.fetcher == "img2dataset":
+            fetch_by_img2dataset(urls(), config.fetch, f"{lane.files[0]}.engine", end)
+        else:
+            fetch_all(urls(), config.fetch, kind="image", on_outcome=end)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what ended the run is said, not what it made of the rest
+            writer.commit()
+        raise
     writer.commit()
     return count
 

@@ -276,7 +276,7 @@ class Crowd:
             raise InputError(
                 f"{self._down_count} fetches in a row ended with {error}",
                 where="network",
-                remedy="check the connection and the resolver, then run again: what was fetched is kept",
+                remedy="check the connection and the resolver, run again for the rest and with --retry dead for these",
             )
 
     def _following(self, item: _Item, outcome: Outcome) -> str | Outcome:
