@@ -71,12 +71,24 @@ def fetch_lists(
 
 def retry_dead(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
     """Fetch again what ended in a transient error, into a new generation of the index; the rest stays untouched."""
+    return _fetch_again(ImageStore(config.store).index().transient(), config, reporter, profile)
+
+
+def refetch(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
+    """Ask again for every image under its ETag and Last-Modified, into a new generation of the index.
+
+    What has not changed is not sent again; an image whose host fails now stays as it is.
+    """
+    return _fetch_again(ImageStore(config.store).index().kept(), config, reporter, profile)
+
+
+def _fetch_again(
+    urls: Iterator[tuple[str, str]], config: ImagesConfig, reporter: Reporter, profile: Profile
+) -> FetchReport:
     config.fetch.require_contact()
     store = ImageStore(config.store)
-    index = store.index()
-    config = replace(config, generation=index.generation + 1)
-    wanted = (Wanted(key, url) for key, url in index.transient())
-    lanes = write_lanes(wanted, store.path("frontier"), config.lanes)
+    config = replace(config, generation=store.generations()[-1] + 1)
+    lanes = write_lanes((Wanted(key, url) for key, url in urls), store.path("frontier"), config.lanes)
     return _fetch(lanes, config, FetchReport(rows=sum(lane.rows for lane in lanes)), reporter, profile)
 
 

@@ -21,9 +21,9 @@ from pipelines.store.blocklists import Blocklist
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane, Wanted, read_lane
 from pipelines.store.images import ImageStore
-from pipelines.store.packs import Answer, Checkpoint, Outcome, PackWriter, answer_of
+from pipelines.store.packs import Checkpoint, Outcome, PackWriter, Unchanged, answer_of
 from schemas.records import ImageRecord
-from schemas.verdicts import Rejected
+from schemas.verdicts import Dead, Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,16 @@ def load_blocklist(config: ImagesConfig) -> Blocklist | None:
     return Blocklist.load(config.blocklists, lambda body: next(map_facts(pool, [(body, "", "")])).phash)
 
 
+def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
+    """Return what a store keeps of an outcome, beside what it knows: a known image is not lost to a failure."""
+    if known is not None and known.outcome == "kept":
+        if isinstance(outcome, Fetched) and outcome.status == 304:
+            return Unchanged(record=known, fetched_at=outcome.fetched_at)
+        if isinstance(outcome, Dead):
+            return Unchanged(record=known, fetched_at=known.fetched_at or "")
+    return answer_of(outcome) if isinstance(outcome, Fetched) else outcome
+
+
 def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], None]) -> int:
     """Fetch one lane's URLs into the store; return how many outcomes were committed."""
     store = ImageStore(config.store)
@@ -71,7 +81,7 @@ def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], Non
         nonlocal count
         count += 1
         writer.add(wanted, outcome)
-        on_outcome("kept" if isinstance(outcome, Answer) else "rejected" if isinstance(outcome, Rejected) else "dead")
+        on_outcome("rejected" if isinstance(outcome, Rejected) else "dead" if isinstance(outcome, Dead) else "kept")
 
     def urls() -> Iterator[str]:
         for wanted in read_lane(lane, index, generation):
@@ -82,14 +92,19 @@ def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], Non
             else:
                 take(wanted, blocked)
 
+    def validators(url: str) -> tuple[str | None, str | None]:
+        known = index.find(under_way[url].key) if generation > index.generation else None
+        return (known.etag, known.last_modified) if known else (None, None)
+
     def end(url: str, outcome: Fetched | Outcome) -> None:
-        take(under_way.pop(url), answer_of(outcome) if isinstance(outcome, Fetched) else outcome)
+        wanted = under_way.pop(url)
+        take(wanted, settle(outcome, index.find(wanted.key) if generation > index.generation else None))
 
     try:
         if config.fetcher == "img2dataset":
             fetch_by_img2dataset(urls(), config.fetch, f"{lane.files[0]}.engine", end)
         else:
-            fetch_all(urls(), config.fetch, kind="image", on_outcome=end)
+            fetch_all(urls(), config.fetch, kind="image", on_outcome=end, validators=validators)
     except BaseException:
         with contextlib.suppress(Exception):  # what ended the run is said, not what it made of the rest
             writer.commit()

@@ -27,6 +27,8 @@ class Command(BuildFlags):
     """Folder of the recipe's dataset."""
     retry: Literal["dead"] | None = None
     """Fetch again the store's URLs that ended in a transient error, into a new generation of its index."""
+    refetch: bool = False
+    """Ask again for every image of the store under its ETag and Last-Modified, into a new generation of its index."""
     reindex: bool = False
     """Rebuild the store's index from its packs: damaged, cut or lost parts come back."""
     sweep: bool = False
@@ -35,8 +37,8 @@ class Command(BuildFlags):
     def run(self) -> int:
         """Run the stages up to images, or what was asked of the store."""
         if self.recipe:
-            if self.retry or self.reindex or self.sweep:
-                raise ConfigError("works on a store, not on a recipe", where="--retry, --reindex, --sweep",
+            if self.retry or self.refetch or self.reindex or self.sweep:
+                raise ConfigError("works on a store, not on a recipe", where="--retry, --refetch, --reindex, --sweep",
                                   remedy="leave the recipe out and name the --store")  # fmt: skip
             if not self.out:
                 raise ConfigError("a recipe needs --out", where="loom images", remedy="name the dataset's folder")
@@ -52,9 +54,9 @@ class Command(BuildFlags):
 
         if self.store is None:
             raise ConfigError("name a recipe or a --store", where="loom images", remedy="see loom images --help")
-        if not (self.reindex or self.sweep or self.retry or self.list):
+        if not (self.reindex or self.sweep or self.retry or self.refetch or self.list):
             raise ConfigError(
-                "nothing to do", where="loom images", remedy="add --list, --retry dead, --reindex or --sweep"
+                "nothing to do", where="loom images", remedy="add --list, --retry dead, --refetch, --reindex or --sweep"
             )
         store, done = ImageStore(self.store), dict[str, object]()
         if self.reindex:
@@ -75,5 +77,7 @@ class Command(BuildFlags):
             )
         if self.retry:
             done["retry"] = image_lists.retry_dead(config, self.output.reporter(), profile)
+        if self.refetch:
+            done["refetch"] = image_lists.refetch(config, self.output.reporter(), profile)
         print_json(done)
         return 0

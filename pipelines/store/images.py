@@ -61,6 +61,7 @@ class ImageIndex:
 
     generation: int
     _keys: np.ndarray
+    _generations: np.ndarray
     _table: pa.Table
 
     def __len__(self) -> int:
@@ -76,7 +77,7 @@ class ImageIndex:
         place = self._place(key)
         if place is None:
             return None
-        return next(arrow.from_table(ImageRecord, self._table.slice(place, 1).drop_columns([GENERATION])))
+        return next(arrow.from_table(ImageRecord, self._table.slice(place, 1)))
 
     def __contains__(self, key: str) -> bool:
         return self._place(key) is not None
@@ -84,11 +85,18 @@ class ImageIndex:
     def generation_of(self, key: str) -> int:
         """Return the generation in which a key's outcome was committed; 0 when it has none."""
         place = self._place(key)
-        return 0 if place is None else int(self._table[GENERATION][place].as_py())
+        return 0 if place is None else int(self._generations[place])
 
     def transient(self) -> Iterator[tuple[str, str]]:
         """Yield key and URL of each outcome that is not final, in order of the keys."""
-        rows = self._table.filter(pc.invert(self._table["final"])).select(["key", "url"])
+        return self._urls(pc.invert(self._table["final"]))
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """Yield key and URL of each image, in order of the keys."""
+        return self._urls(pc.equal(self._table["outcome"], "kept"))
+
+    def _urls(self, mask: pa.ChunkedArray) -> Iterator[tuple[str, str]]:
+        rows = self._table.filter(mask).select(["key", "url"])
         for batch in rows.to_batches(max_chunksize=4096):
             yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
 
@@ -191,7 +199,8 @@ class ImageStore:
         parts = [_read_part(path, number) for number in generations for path in self.parts(number)]
         empty = arrow.to_table(ImageRecord, []).append_column(GENERATION, pa.array([], type=pa.int64()))
         rows = choose(pa.concat_tables([empty, *parts]))
-        return ImageIndex(generations[-1], fixed_width(rows["key"], 32), rows)
+        committed = rows[GENERATION].to_numpy()
+        return ImageIndex(generations[-1], fixed_width(rows["key"], 32), committed, rows.drop_columns([GENERATION]))
 
     def commit_part(self, generation: int, name: str, records: list[ImageRecord]) -> None:
         """Add outcomes to the index: the packs that they point into must be closed."""

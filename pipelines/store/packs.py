@@ -50,7 +50,15 @@ class Answer:
     signals: tuple[Signal, ...] = ()
 
 
-Outcome = Answer | Rejected | Dead
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """An image that its host says is what the store has (304): its row, and when that was said."""
+
+    record: ImageRecord
+    fetched_at: str
+
+
+Outcome = Answer | Unchanged | Rejected | Dead
 
 
 def answer_of(fetched: Fetched) -> Answer:
@@ -154,6 +162,8 @@ class PackWriter:
             record = self._judge(wanted, outcome)
             if record.outcome == "kept":
                 record = self._place(writer, pack, record, outcome)
+        elif isinstance(outcome, Unchanged):
+            record = replace(outcome.record, fetched_at=outcome.fetched_at)
         else:
             record = _without_body(wanted, outcome)
         values = {name: value for name, value in arrow.to_plain(record).items() if name not in PLACE}

@@ -22,6 +22,8 @@ class ImageServer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: Counter[str] = Counter()
         self.repaired = False
+        self.sent = 0
+        self.failing: set[str] = set()
 
     @property
     def base(self) -> str:
@@ -41,11 +43,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.path
         if path.endswith(".png"):
             self.server.asked[path] += 1
-        down = path.startswith("/down/") and not self.server.repaired
+        down = (path.startswith("/down/") and not self.server.repaired) or path in self.server.failing
         name = path.rsplit("/", 1)[-1].removesuffix(".png")
         status = 503 if down else 200 if path.endswith(".png") and name.isdigit() else 404
         body = png(int(name), SIDE) if status == 200 else b""
+        if status == 200 and self.headers.get("If-None-Match") == f'"{name}"':
+            status, body = 304, b""
+        self.server.sent += len(body)
         self.send_response(status)
+        self.send_header("ETag", f'"{name}"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import run
-from pipelines.image_lists import FetchReport, fetch_lists, retry_dead
+from pipelines.image_lists import FetchReport, fetch_lists, refetch, retry_dead
 from pipelines.images import ImagesConfig
 from pipelines.runners import Profile
 from pipelines.store.images import ImageStore
@@ -17,6 +17,7 @@ from schemas import identity
 from schemas.errors import ConfigError, LoomError
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
+from tests.pipelines.store.store_maker import png
 
 
 @pytest.fixture
@@ -98,6 +99,30 @@ def test_what_was_committed_is_not_fetched_again_after_a_kill(
     assert sum(count - 1 for count in server.asked.values()) <= in_flight
 
 
+def test_a_refetch_sends_nothing_again_and_loses_nothing(server: ImageServer, tmp_path: Path) -> None:
+    fetch(server, tmp_path, [f"{server.base}/{n}.png" for n in range(4)])
+    sent, server.failing = server.sent, {"/2.png"}
+    report = refetch(config_for(server, tmp_path), QUIET, Profile())
+    assert (report.rows, report.kept, report.generation, server.sent) == (4, 4, 2, sent)
+    assert server.asked == {f"/{n}.png": 2 for n in range(4)}
+    store = ImageStore(str(tmp_path / "store"))
+    rows = [store.index().find(identity.image_key(f"{server.base}/{n}.png")) for n in range(4)]
+    assert [store.read(row) for row in rows if row] == [png(n, 256) for n in range(4)]
+
+
+def test_bad_lines_are_outcomes_and_duplicates_cost_one_fetch(server: ImageServer, tmp_path: Path) -> None:
+    good = f"{server.base}/1.png".encode()
+    lines = [b"x" * 10_000_000, b"http://\xff\xfe.example/", b"http://a\x00b/", "http://b\u00fccher..x/".encode()]
+    lines += [b"http://" + b"h" * 2000 + b"/", b"http://xn--a..b/", good, *[good] * 20_000]
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"\n".join(lines))
+    report = fetch_lists((str(path),), ListConfig(), config_for(server, tmp_path), QUIET, Profile())
+    assert (report.rows, report.kept, report.duplicates) == (len(lines), 1, 20_000)
+    assert report.bad == {"unreadable_row": 2, "bad_url": 1}
+    assert sum(report.rejected.values()) + sum(report.dead.values()) == 3
+    assert server.asked == {"/1.png": 1}
+
+
 def test_listed_urls_are_never_asked_for(server: ImageServer, tmp_path: Path) -> None:
     (tmp_path / "blocked.txt").write_text(f"{server.base}/1.png\n")
     rows = [f"{server.base}/{n}.png" for n in range(3)]
@@ -111,7 +136,9 @@ def test_the_command(server: ImageServer, tmp_path: Path, capsys: pytest.Capture
     common = ["images", "--store", str(tmp_path / "s"), "--workers", "0", "--quiet"]
     who = ["--contact", "t@example.org", "--allow-addresses", f"127.0.0.1:{server.server_port}", "--delay", "0"]
     assert run([*common, *who, "--list", str(tmp_path / "l.txt")]) == 0
-    assert '"kept": 1' in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert '"kept": 1' in printed.out
+    assert "ALLOWED, THOUGH NOT PUBLIC: 127.0.0.1" in printed.err
     server.repaired = True
     assert run([*common, *who, "--retry", "dead", "--reindex", "--sweep"]) == 0
     assert '"generation": 2' in capsys.readouterr().out

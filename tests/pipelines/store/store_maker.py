@@ -47,7 +47,7 @@ def outcomes() -> list[tuple[str, Outcome]]:
     ]
 
 
-def fill(folder: Path, entries: list[tuple[str, Outcome]], *, each: int = 3, generation: int = 1) -> ImageStore:
+def fill(folder: Path | str, entries: list[tuple[str, Outcome]], *, each: int = 3, generation: int = 1) -> ImageStore:
     """Write outcomes, a pack for every `each`."""
     store = ImageStore(str(folder))
     writer = PackWriter(store, "lane-0", generation, 10**6, Checkpoint(outcomes=each))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.store.images import ImageStore
 from pipelines.store.recovery import read_pack, reindex, sweep
+from schemas import storage
 from schemas.verdicts import Dead
 from tests.pipelines.store.store_maker import answer, fill, outcomes, wanted
 
@@ -88,3 +89,16 @@ def test_orphans_are_swept_and_what_is_used_stays(tmp_path: Path) -> None:
     before = rows(store)
     assert sorted(sweep(store)) == sorted([pack.name, ".tmp-killed"])
     assert rows(store) == before
+
+
+def test_a_store_on_object_storage_recovers_too() -> None:
+    store = fill("memory://recovery/store", outcomes())
+    before = rows(store)
+    for path in store.parts(1):
+        storage.remove(path)
+    assert reindex(store).outcomes == len(outcomes())
+    assert rows(store) == before
+    assert sweep(store) == []
+    row = store.index().find(wanted("a").key)
+    assert row is not None
+    assert store.read(row)
