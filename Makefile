@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
+KILLS  ?= 200
+SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test lint types interop bench-fetch constraints clean help
+.PHONY: demo test lint types interop bench-fetch chaos two-hosts constraints clean help real
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -34,6 +36,15 @@ interop: $(STAMP) ## webdataset and Hugging Face datasets read our folders, we r
 
 bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
+
+chaos: $(STAMP) ## builds of every kind, killed 200 times at random moments and resumed: one digest (KILLS=, SEED=)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
+
+two-hosts: $(STAMP) ## a build over two network namespaces, a Beam worker pool in each (needs root)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.two_hosts
+
+real: $(STAMP) ## two real sites (Debian packages, served by nginx on loopback) end to end, beside wget
+	$(BIN)/python -m benchmarks.real --out .real $(REAL_FLAGS)
 
 constraints: ## pin every version, in a fresh environment
 	sh infra/constraints.sh

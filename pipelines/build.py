@@ -14,16 +14,26 @@ from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
-from pipelines.store.stages import Stage, StageReport, add_counts, check_conservation, commit, plan_stage, read_report
+from pipelines.store.stages import (
+    Stage,
+    StageReport,
+    add_counts,
+    check_conservation,
+    commit,
+    plan_stage,
+    read_report,
+    stem_of,
+)
 from pipelines.store.warc import read_paths
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.images import MAX_PIXELS
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow
+from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow, StageCounts
 
 EXTRACT_VERSION = 2
 SELECT_VERSION = 1
@@ -70,6 +80,8 @@ class BuildReport:
     reused: tuple[str, ...]
     """Stages that were finished before."""
     seconds: dict[str, float]
+    counts: tuple[StageCounts, ...] = ()
+    """Of the stages up to where it stopped, when there is no manifest to tell."""
 
 
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
@@ -151,10 +163,30 @@ class Builder:
             inputs={
                 "warcs": [entry.sha256 for entry in inputs],
                 "limit": self.config.limit,
-                "measured": measured_by(self.recipe),
-                **({"columns": dataclasses.asdict(self.config.columns)} if self.config.lists else {}),
+                "measured": self.measured(),
             },
         )
+
+    def warc_folder(self) -> Stage:
+        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs."""
+        return plan_stage(
+            self.config.work,
+            "warcs",
+            stage_version=EXTRACT_VERSION,
+            inputs={"limit": self.config.limit, "measured": self.measured()},
+        )
+
+    def measured(self) -> dict[str, Any]:
+        """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
+        config, measured = self.config, measured_by(self.recipe)
+        measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        return measured | ({"store": config.store} if config.from_img2dataset else {})
+
+    def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
+        """Return the fragments of one kind that these WARCs were extracted to."""
+        folder, stems = self.warc_folder(), {stem_of(entry.sha256) for entry in inputs}
+        names = storage.listing(folder.path(kind))
+        return [folder.path(kind, name) for name in names if name.split(".")[0].split("-")[0] in stems]
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
@@ -177,21 +209,21 @@ class Builder:
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
         def finished() -> int:
-            return len(storage.listing(stage.path("done")))
+            return len(self.fragments(inputs, "done"))
 
         with self.reporter.stage("extract", len(todo), finished):
-            run(lambda pipeline: self._build_extract(pipeline, stage, todo), self.config.profile)
-        rows = [row for warc in todo for row in warcs.read_counts(stage.folder, warc)]
+            run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
+        rows = [row for warc in todo for row in warcs.read_counts(self.warc_folder().folder, warc)]
         return commit(stage, add_counts(rows))
 
-    def _build_extract(self, pipeline: Any, stage: Stage, todo: tuple[Any, ...]) -> Any:
+    def _build_extract(self, pipeline: Any, todo: tuple[Any, ...]) -> Any:
         """Build the pipeline that reads the inputs."""
         from pipelines import lists, warcs
 
-        config = self.config
+        config, folder = self.config, self.warc_folder().folder
         if config.lists or config.from_img2dataset:
             rows = lists.RowsConfig(
-                folder=stage.folder,
+                folder=folder,
                 kind="list" if config.lists else "img2dataset",
                 recipe=self.recipe,
                 columns=config.columns,
@@ -201,7 +233,7 @@ class Builder:
             return lists.build(pipeline, rows, todo)
         kind = kind_of(self.recipe)
         pages = warcs.ExtractConfig(
-            folder=stage.folder,
+            folder=folder,
             record=kind.record,
             parse=kind.parse,
             make=kind.make,
@@ -211,10 +243,10 @@ class Builder:
         )
         return warcs.build(pipeline, pages, todo)
 
-    def select(self, stage: Stage, extract: Stage) -> StageReport:
+    def select(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         build_select = kind_of(self.recipe).build_select
-        fragments = [extract.path("candidates", name) for name in storage.listing(extract.path("candidates"))]
+        fragments = self.fragments(inputs, "candidates")
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
             if fragments:
@@ -227,7 +259,7 @@ class Builder:
             storage.remove(stage.path("decisions", "spill"), recursive=True)
         return commit(stage, counts)
 
-    def images(self, extract: Stage, select: Stage) -> list[str]:
+    def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
         from pipelines.store.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
         from pipelines.store.warc_images import take_images
@@ -236,7 +268,7 @@ class Builder:
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
         fetch = self.config.fetch
-        take_images(extract.path("images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
+        take_images(self.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
         folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
         missing = sum(lane.rows for lane in lanes)
@@ -262,9 +294,11 @@ class Builder:
         candidates = sum(row.kept for row in selected.counts)
         return layout.check_shards(self.config.shards or layout.default_shards(candidates))
 
-    def report(self, manifest: Manifest | None) -> BuildReport:
+    def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
         """Return what this build did."""
-        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds)
+        return BuildReport(
+            manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=tuple(counts)
+        )
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
@@ -295,7 +329,7 @@ class Builder:
             },
         )
 
-    def write_shards(self, stage: Stage, extract: Stage, select: Stage, shards: int) -> list[Any]:
+    def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[Any]:
         """Run the shards stage; return the shards' reports."""
         from pipelines import shards as shards_file
 
@@ -303,7 +337,7 @@ class Builder:
             recipe=self.recipe,
             dataset=self.config.out,
             folder=stage.folder,
-            records=tuple(extract.path("records", name) for name in storage.listing(extract.path("records"))),
+            records=tuple(self.fragments(inputs, "records")),
             decisions=tuple(select.path("decisions", name) for name in storage.listing(select.path("decisions"))),
             store=self.config.store,
             shards=shards,
@@ -316,6 +350,15 @@ class Builder:
         with self.reporter.stage("shards", shards, finished):
             run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
+
+
+def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
+    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    records = [row for row in extracted.counts if row.unit == "record"]
+    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
+        raise InputError(
+            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+        )
 
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
@@ -363,9 +406,11 @@ def _fragments(stage: Stage, kind: str) -> list[str]:
     return [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
 
 
-def write_tables(config: BuildConfig, extract: Stage, select: Stage, shards: Stage, urls: list[str]) -> list[FileEntry]:
+def write_tables(
+    builder: Builder, inputs: list[FileEntry], select: Stage, shards: Stage, urls: list[str]
+) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
-    entries = []
+    entries, config = [], builder.config
     decided, imaged = decision_ledger(select), image_ledger(config.store, urls)
     for kind, cls, column in (
         ("ledger", LedgerRow, "rows"),
@@ -373,7 +418,7 @@ def write_tables(config: BuildConfig, extract: Stage, select: Stage, shards: Sta
         ("provenance", ProvenanceRow, "provenance"),
     ):
         made = {
-            "extract": store_dataset.merge_fragments(kind, _fragments(extract, kind)),
+            "extract": store_dataset.merge_fragments(kind, builder.fragments(inputs, kind)),
             "select": arrow.to_table(cls, getattr(decided, column)),
             "images": arrow.to_table(cls, getattr(imaged, column)),
             "shards": store_dataset.merge_fragments(kind, _fragments(shards, kind)),
@@ -400,7 +445,7 @@ def finish(
     )
     check_conservation(counts)
     entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = tuple(write_tables(config, extract, select, shards, urls))
+    files = tuple(write_tables(builder, inputs, select, shards, urls))
     store_dataset.write_sizes(config.out, entries)
     config_text = config_json(config.recipe)
     manifest = Manifest(
@@ -422,12 +467,14 @@ def finish(
 
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
-    builder = Builder(config, Reporter(quiet=True))
-    extract = builder.plan_extract(inputs_of(config))
+    builder, inputs = Builder(config, Reporter(quiet=True)), inputs_of(config)
+    extract = builder.plan_extract(inputs)
     select = builder.plan_select(extract)
+    new = len(inputs) - len(builder.fragments(inputs, "done"))
+    again = "duplicates and counts are decided over the whole corpus"
     rows = [
-        (stage.name, "reused" if stage.done else "runs: no finished stage of these inputs")
-        for stage in (extract, select)
+        ("extract", "reused" if extract.done else f"runs: {new} of {len(inputs)} WARCs are new"),
+        ("select", "reused" if select.done else f"runs: no decisions on these inputs and rules; {again}"),
     ]
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
@@ -442,22 +489,37 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     return [*rows, ("shards", "reused" if whole else "runs: no finished dataset of these inputs")]
 
 
+def check_finished(config: BuildConfig) -> None:
+    """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
+    for name, status in plan(config)[:-1]:
+        if status != "reused":
+            raise InputError(
+                f"stage {name} is not finished: {status}",
+                where=config.work,
+                remedy="run loom images first, or loom build",
+            )
+
+
 def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> BuildReport:
-    """Run a recipe from WARCs to a dataset, or up to its `pages` or `images`; what is finished is reused."""
+    """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused."""
     started = time.time()
     builder = Builder(config, reporter)
     inputs = inputs_of(config)
+    for folder in (config.work, *([config.out] if until == "shards" else [])):
+        storage.check_writable(folder)
     extract = builder.plan_extract(inputs)
     if not _reuse(builder, extract):
         builder.extract(extract, inputs)
+    check_read(read_report(extract), (*config.warcs, *config.lists, *config.from_img2dataset))
     select = builder.plan_select(extract)
-    selected = _reuse(builder, select) or builder.select(select, extract)
+    selected = _reuse(builder, select) or builder.select(select, inputs)
     number = builder.shard_count(selected)
-    if until == "pages":
-        return builder.report(None)
-    urls = builder.images(extract, select)
+    counts = (*read_report(extract).counts, *selected.counts)
+    if until in ("pages", "pairs"):
+        return builder.report(None, counts)
+    urls = builder.images(inputs, select)
     if until == "images":
-        return builder.report(None)
+        return builder.report(None, (*counts, *image_ledger(config.store, urls).counts()))
     shards = builder.plan_shards(select, urls, number)
     if shards.done and _is_whole(config.out, read_report(shards).facts["digest"]):
         builder.reused.append("shards")
@@ -465,11 +527,12 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     _refuse_other(config.out)
     store_dataset.claim(config.out, shards.fingerprint)
     try:
-        reports = builder.write_shards(shards, extract, select, number)
+        reports = builder.write_shards(shards, inputs, select, number)
         with reporter.stage("ledger and manifest"):
             manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
             run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
             store_dataset.write_run(config.out, run_facts)
+            manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)
     finally:
         store_dataset.release(config.out)

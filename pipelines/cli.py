@@ -2,8 +2,9 @@
 
 import difflib
 import importlib
-import inspect
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +17,10 @@ COMMANDS = {
     "demo": "the bundled web, end to end: scrape, build, stats, three trainers",
     "scrape": "seeds -> WARC, politely",
     "build": "WARC -> dataset: every stage of one recipe, resumable",
-    "pages": "only the stages up to the selected pages or pairs of a recipe",
-    "images": "only the stages up to the image store of a recipe",
+    "pages": "the stages of a recipe up to its selected pages",
+    "pairs": "the stages of a recipe up to its selected pairs",
+    "images": "the stages of a recipe up to its image store",
+    "shards": "the last stage of a recipe: records and image store -> dataset",
     "extract": "WARC or HTML -> blocks of text and image, to standard output",
     "stats": "what a dataset holds: summary, JSON, HTML report",
     "verify": "does it all add up? hashes, offsets, ledger",
@@ -27,6 +30,8 @@ COMMANDS = {
 }
 
 INTERRUPTED = 130
+TRACEBACK = "LOOM_TRACEBACK"
+"""Environment variable: when set, an error ends with its traceback."""
 
 
 def usage() -> str:
@@ -55,30 +60,12 @@ def version() -> str:
     return "\n".join(f"{name} {text}" for name, text in rows.items())
 
 
-def check_repeats(argv: Sequence[str]) -> None:
-    """Raise ConfigError for a flag that is given twice: argparse would silently keep the last."""
-    seen: set[str] = set()
-    for word in argv:
-        if word.startswith("--") and len(word) > 2:
-            name = word.split("=", 1)[0].replace("_", "-")
-            if name in seen:
-                raise ConfigError(f"{name} is given twice", remedy=f"give {name} once; lists take several values")
-            seen.add(name)
-
-
 def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> Any:
     """Return the config of one command; what is wrong with the flags ends the process with 2 and a suggestion."""
-    import tyro
+    from pipelines import arguments
 
-    check_repeats(argv)
     command = importlib.import_module(f"pipelines.commands.{name}").Command
-    parsed = tyro.cli(
-        command,
-        prog=f"loom {name}",
-        description=inspect.getdoc(command),
-        args=list(argv),
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    parsed = arguments.parse(command, argv, f"loom {name}")
     if beam_options:
         if not hasattr(parsed, "with_beam_options"):
             raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and what follows")
@@ -113,18 +100,44 @@ def _keep(record: logging.LogRecord) -> bool:
     return "apitools not found" not in record.getMessage()
 
 
+def explain(error: Exception) -> LoomError:
+    """Return an error as one line: what the system refused, or a bug and how to see its traceback."""
+    if isinstance(error, LoomError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return LoomError(
+            error.strerror, where=str(error.filename or "loom"), remedy="check the path and its permissions"
+        )
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return LoomError(what, where="loom", remedy=f"a bug: please report it; {TRACEBACK}=1 shows the traceback")
+
+
+def _flush() -> None:
+    """Write what is left for standard output; one that takes no more gets it no more, else Python complains at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Entry point of the console script."""
     logging.getLogger().addFilter(_keep)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         code = run(sys.argv[1:])
-    except LoomError as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        code = error.exit_code
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        console.print("interrupted: what was finished is kept; run the same command to resume", markup=False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the way out
+        console.print("interrupted: what was finished is kept; run the same command to resume")
         code = INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read our output has seen enough
         code = 0
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        shown = explain(error)
+        console.print(f"error: {shown}", style="red")
+        code = shown.exit_code
+    _flush()
     sys.exit(code)

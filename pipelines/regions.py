@@ -21,11 +21,12 @@ from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
 from pipelines.shards import ShardReport, read_shard_report, report_path, write_shard_files
 from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
 from pipelines.store.ledger import Ledger
 from pipelines.store.samples import Sample, to_json
 from pipelines.store.stages import Stage, add_counts, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, layout, storage, tables
-from schemas.errors import ConfigError, LoomError
+from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.images import ImageError, decode_rgb
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import Regions, ShardEntry, SidecarRow
@@ -178,6 +179,7 @@ def build_dataset(
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
+    check_tars(source, pairs)
     detector = detector_name()
     inputs = {"source": pairs.digest, "detector": detector, "limit": limit}
     stage = plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
@@ -197,10 +199,22 @@ def build_dataset(
             run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile())
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
+        manifest = document(out, manifest, fetched_in=source)
         write_manifest(out, manifest)
     finally:
         store_dataset.release(out)
     return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds)
+
+
+def check_tars(source: str, pairs: Manifest) -> None:
+    """Raise DamageError unless each tar has its size: behind a cut, images would seem to be broken."""
+    for shard in pairs.shards:
+        path = storage.join(source, shard.tar.name)
+        found = storage.size(path)
+        if found != shard.tar.bytes:
+            raise DamageError(
+                f"has {found} bytes, the manifest says {shard.tar.bytes}", where=path, remedy="run loom verify"
+            )
 
 
 def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:

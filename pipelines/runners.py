@@ -1,9 +1,11 @@
 """Where a pipeline runs: one place that turns a profile into a Beam runner and its options."""
 
 import difflib
+import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.errors import ConfigError, LoomError
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 Runner = Literal["local", "dataflow", "portable"]
+
+BUCKET = re.compile(r"gs://(?!goog)[a-z0-9][a-z0-9_.-]{1,220}[a-z0-9](/.*)?")
+"""A bucket's name by Google's rules; one that breaks them sends Beam to the network before it fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +32,20 @@ class Profile:
         """Say whether everything runs in this process."""
         return self.runner == "local"
 
+    def option(self, name: str) -> str | None:
+        """Return the value of one of Beam's options, None where it is not given."""
+        for place, word in enumerate(self.beam_options):
+            if word.startswith(f"--{name}="):
+                return word.split("=", 1)[1]
+            if word == f"--{name}" and place + 1 < len(self.beam_options):
+                return self.beam_options[place + 1]
+        return None
+
 
 def check_options(options: Sequence[str]) -> None:
     """Raise ConfigError for an option that Beam does not know (Beam itself would only log it)."""
+    if not options:
+        return
     from apache_beam.options.pipeline_options import PipelineOptions
 
     if any("DaskRunner" in option for option in options):
@@ -38,6 +54,8 @@ def check_options(options: Sequence[str]) -> None:
             where="--runner",
             remedy="use --runner local, dataflow or portable",
         )
+    if any(option.split("=")[0] == "--runner" for option in options):
+        raise ConfigError("the runner is named before --", where="after --", remedy="use --runner local, dataflow ...")
     known = PipelineOptions([]).get_all_options()
     for option in options:
         name = option.split("=")[0].removeprefix("--").removeprefix("no_").replace("-", "_")
@@ -47,34 +65,123 @@ def check_options(options: Sequence[str]) -> None:
             raise ConfigError(f"Beam has no option {option.split('=')[0]}", where="after --", remedy=remedy)
 
 
-def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
-    """Build a pipeline with `build` and run it to its end; a failure is a LoomError with the first cause."""
+def check_profile(profile: Profile, *, folders: Sequence[str] = (), dry_run: bool = False) -> None:
+    """Raise ConfigError where a profile lacks what its runner needs, before anything runs.
+
+    Args:
+      profile: The runner and Beam's options.
+      folders: Where the build reads and writes: a remote worker must reach them.
+      dry_run: Nothing will be submitted, so project, region and bucket may be missing.
+    """
+    if profile.runner == "portable" and profile.option("job_endpoint") is None:
+        raise ConfigError(
+            "a portable runner needs its job endpoint",
+            where="--runner portable",
+            remedy="add: -- --job_endpoint=HOST:PORT --environment_type=LOOPBACK (or DOCKER, EXTERNAL)",
+        )
+    if profile.runner == "dataflow":
+        _check_dataflow(profile, folders, dry_run)
+
+
+def _check_dataflow(profile: Profile, folders: Sequence[str], dry_run: bool) -> None:
+    for name in ("temp_location", "staging_location"):
+        place = profile.option(name)
+        if place is not None and not BUCKET.fullmatch(place):
+            raise ConfigError(
+                f"{place} is no gs:// path of a valid bucket", where=f"--{name}", remedy="gs://BUCKET/DIR"
+            )
+    if dry_run:
+        return
+    missing = [name for name in ("project", "region", "temp_location") if profile.option(name) is None]
+    if missing:
+        flags = " ".join(f"--{name}=..." for name in missing)
+        raise ConfigError(f"Dataflow needs {', '.join(missing)}", where="--runner dataflow", remedy=f"add: -- {flags}")
+    for folder in folders:
+        if not folder.startswith("gs://"):
+            raise ConfigError(
+                "Dataflow's workers cannot reach this folder", where=folder, remedy="use gs://BUCKET/DIR everywhere"
+            )
+
+
+def dataflow_options(profile: Profile, *, dry_run: bool = False) -> list[str]:
+    """Return Beam's options for Dataflow; a dry run fills in placeholders for what is missing."""
+    options = list(profile.beam_options)
+    if dry_run:
+        placeholders = {"project": "placeholder", "region": "us-central1", "temp_location": "gs://placeholder/temp"}
+        options += [f"--{name}={value}" for name, value in placeholders.items() if profile.option(name) is None]
+        options.append("--dry_run=True")
+    if profile.option("job_name") is None:
+        options.append("--job_name=corpusloom")
+    return options
+
+
+def make_runner(profile: Profile, *, dry_run: bool = False) -> tuple[Any, list[str]]:
+    """Return Beam's runner for a profile, and the options it is given."""
+    if profile.runner == "portable":
+        from apache_beam.runners.portability.portable_runner import PortableRunner
+
+        return PortableRunner(), list(profile.beam_options)
+    if profile.runner == "dataflow":
+        os.environ.setdefault("NO_GCE_CHECK", "true")  # else Beam asks a metadata server which project this is
+        os.environ.setdefault("GCE_METADATA_HOST", "127.0.0.1:9")
+        from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
+
+        return DataflowRunner(), dataflow_options(profile, dry_run=dry_run)
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    return FnApiRunner(), list(profile.beam_options)
+
+
+def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, *, dry_run: bool = False) -> Any:
+    """Return the pipeline that `build` makes, ready to run on a profile's runner."""
     import logging
 
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    if not profile.local:
-        raise ConfigError(f"--runner {profile.runner} is not available yet", remedy="use --runner local")
-    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
-    options = PipelineOptions(list(profile.beam_options), save_main_session=False)
-    pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs a traceback of what we raise in one line
+    runner, options = make_runner(profile, dry_run=dry_run)
+    pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options, save_main_session=False))
     build(pipeline)
+    return pipeline
+
+
+def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
+    """Build a pipeline with `build` and run it to its end; a failure is a LoomError with the first cause."""
+    pipeline = make_pipeline(build, profile)
     try:
-        pipeline.run().wait_until_finish()
-    except KeyboardInterrupt:
-        raise
+        state = pipeline.run().wait_until_finish()
     except Exception as error:
-        raise _cause(error) from error
+        chain = _chain(error)
+        if any(isinstance(found, KeyboardInterrupt) for found in chain):
+            raise KeyboardInterrupt from error
+        raise _cause(chain, profile) from error
+    if state is not None and state != "DONE":
+        raise LoomError(f"the job ended as {state}", where=f"--runner {profile.runner}", remedy="see the runner's log")
 
 
-def _cause(error: BaseException) -> LoomError:
-    """Find the LoomError that a DoFn raised, below what Beam wrapped round it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, LoomError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return LoomError(f"{type(error).__name__}: {error}", where="Beam pipeline")
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and what stands below it."""
+    chain = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(below)
+    return chain
+
+
+def _cause(chain: list[BaseException], profile: Profile) -> LoomError:
+    """Return the LoomError that a DoFn raised, else what the system refused, below what Beam wrapped round it.
+
+    Beam raises a copy of an error with the step's name in its text; the original is the copy's context.
+    """
+    originals = [found for found in chain if "[while running" not in str(found)]
+    ours = next((found for found in originals if isinstance(found, LoomError)), None)
+    if ours is not None:
+        return ours
+    missing = next((found for found in originals if isinstance(found, ImportError)), None)
+    if missing is not None and profile.runner == "dataflow":
+        return ConfigError(str(missing), where="--runner dataflow", remedy="pip install 'corpusloom[dataflow]'")
+    refused = next((found for found in originals if isinstance(found, OSError) and found.strerror), None)
+    if isinstance(refused, OSError):
+        return LoomError(str(refused.strerror), where=str(refused.filename or "Beam pipeline"))
+    remedy = "a bug: please report it; LOOM_TRACEBACK=1 shows the traceback"
+    return LoomError(f"{type(chain[0]).__name__}: {chain[0]}", where="Beam pipeline", remedy=remedy)

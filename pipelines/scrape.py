@@ -234,7 +234,11 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
                 crowd.add(link)
 
         crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=WishList(fetcher, on_file=lane.keep))
-        await crowd.run(lane.resume(seeds))
+        try:
+            await crowd.run(lane.resume(seeds))
+        except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
+            lane.checkpoint()
+            raise
     lane.checkpoint()
     return len(lane.known)
 
@@ -295,6 +299,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
             warcs=tuple(storage.listing(config.out, ".warc.gz")),
             reused=True,
         )
+    storage.check_writable(config.out)
     with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
         run(lambda pipeline: build(pipeline, config, seeds), profile or Profile())
     return finish(config, identity_now)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -28,24 +28,38 @@ class Damage:
     remedy: str = "rebuild: delete the file's shard (tar, sidecar, statistics) and the manifest, then run loom build"
 
 
-def verify(dataset: str, depth: Depth = "full") -> Iterator[Damage]:
+def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = lambda: None) -> Iterator[Damage]:
     """Yield everything that is wrong with a dataset; nothing when it is whole.
 
     quick: the files of the manifest are there with their sizes, tables open, counts and digest add up. full: also
     the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
+    `on_shard` is called after each shard.
     """
     manifest = read_manifest(dataset)
+    seen: set[str] = set()
     yield from check_counts(manifest)
     for shard in manifest.shards:
-        yield from check_shard(dataset, shard, depth)
+        yield from _readable(check_shard(dataset, shard, depth), shard.sidecar.name)
+        on_shard()
     for entry in manifest.tables:
         yield from check_table(dataset, entry, depth)
+    for entry in manifest.documents:
+        yield from check_file(dataset, entry, depth)
     if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
         yield Damage("manifest.json", "the digest is not that of its entries", "rebuild the dataset")
     yield from check_strangers(dataset, manifest)
     if depth != "quick":
-        yield from check_ledger(dataset, manifest)
-        yield from check_keys(dataset, manifest)
+        yield from _readable(check_ledger(dataset, manifest), "ledger")
+        for shard in manifest.shards:
+            yield from _readable(check_keys(dataset, manifest, shard, seen), shard.sidecar.name)
+
+
+def _readable(checks: Iterator[Damage], where: str) -> Iterator[Damage]:
+    """Yield what checks find; a file that cannot be read is damage as well, and does not end the proof."""
+    try:
+        yield from checks
+    except LoomError as error:
+        yield Damage(where, error.what, error.remedy)
 
 
 def check_counts(manifest: Manifest) -> Iterator[Damage]:
@@ -170,19 +184,17 @@ def _expected(counts: tuple[StageCounts, ...]) -> Counter[tuple[str, str, str, s
     return expected
 
 
-def check_keys(dataset: str, manifest: Manifest) -> Iterator[Damage]:
-    """Check that each key lies in its own shard and occurs once."""
-    seen: set[str] = set()
-    for shard in manifest.shards:
-        path = storage.join(dataset, shard.sidecar.name)
-        if not storage.exists(path):
-            continue
-        for key in tables.read_table(path, ["key"])["key"].to_pylist():
-            if key in seen:
-                yield Damage(shard.sidecar.name, f"key {key} occurs twice")
-            if layout.shard_of(key, manifest.shard_count) != shard.index:
-                yield Damage(shard.sidecar.name, f"key {key} does not belong to this shard")
-            seen.add(key)
+def check_keys(dataset: str, manifest: Manifest, shard: ShardEntry, seen: set[str]) -> Iterator[Damage]:
+    """Check that each key of a shard lies in its own shard and is not one of those `seen`; add them to those."""
+    path = storage.join(dataset, shard.sidecar.name)
+    if not storage.exists(path):
+        return
+    for key in tables.read_table(path, ["key"])["key"].to_pylist():
+        if key in seen:
+            yield Damage(shard.sidecar.name, f"key {key} occurs twice")
+        if layout.shard_of(key, manifest.shard_count) != shard.index:
+            yield Damage(shard.sidecar.name, f"key {key} does not belong to this shard")
+        seen.add(key)
 
 
 def to_json(damages: list[Damage]) -> str:

@@ -19,6 +19,7 @@ from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.arc import read_arc
 from pipelines.store.ledger import Ledger
+from pipelines.store.stages import stem_of
 from pipelines.store.warc import Skipped, WarcPage, read_warc
 from pipelines.store.warc_images import WarcImage, write_notes
 from schemas import arrow, identity, storage, tables
@@ -45,7 +46,7 @@ class WarcInput:
     @property
     def stem(self) -> str:
         """Return the first part of its fragments' names."""
-        return self.sha256[:16]
+        return stem_of(self.sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

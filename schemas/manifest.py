@@ -33,6 +33,8 @@ class Manifest:
     shards: tuple[ShardEntry, ...]
     tables: tuple[FileEntry, ...]
     """scores/, ledger/ and provenance/ files."""
+    documents: tuple[FileEntry, ...] = ()
+    """croissant.json and README.md: made of the rest, so not in the digest."""
     digest: str
 
     def to_json(self) -> str:

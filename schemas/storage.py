@@ -19,6 +19,9 @@ from schemas.errors import InputError, LoomError
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else gcsfs probes each bucket over gRPC
 
 TEMPORARY = ".tmp-"
+_READ = "check the path and its permissions"
+_WRITE = "check free space and permissions"
+_REMOTE = "check the address, your credentials and the network"
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -39,38 +42,51 @@ def join(base: str, *parts: str) -> str:
     return posixpath.join(base.rstrip("/") or "/", *parts)
 
 
-def _explain(error: OSError, path: str, remedy: str) -> LoomError:
-    reason = error.strerror or str(error) or type(error).__name__
-    return InputError(reason, where=path, remedy=remedy)
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file stands where a folder is needed"
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def _explained(path: str, remedy: str) -> Iterator[None]:
+    """Turn what a filesystem raises into an InputError that names the path.
+
+    Clients of object stores raise exceptions of their own (no credentials, no route): for those paths all of them.
+    """
+    try:
+        yield
+    except LoomError:
+        raise
+    except Exception as error:
+        if is_local(path) and not isinstance(error, OSError):
+            raise
+        raise InputError(_reason(error), where=path, remedy=remedy if is_local(path) else _REMOTE) from error
 
 
 def open_input(path: str) -> IO[bytes]:
     """Open for reading, seekable. A missing or unreadable file is an InputError that names it."""
     fs, inner = filesystem(path)
-    try:
+    with _explained(path, _READ):
         return fs.open(inner, "rb")
-    except OSError as error:
-        raise _explain(error, path, "check the path and its permissions") from error
 
 
 def open_output(path: str) -> IO[bytes]:
     """Open for writing as it goes: scratch files that a killed run may leave half written."""
     fs, inner = filesystem(path)
-    try:
+    with _explained(path, "check free space and permissions"):
         if is_local(path):
             os.makedirs(posixpath.dirname(inner) or ".", exist_ok=True)
         return fs.open(inner, "wb")
-    except OSError as error:
-        raise _explain(error, path, "check free space and permissions") from error
 
 
 def read_bytes(path: str, start: int | None = None, end: int | None = None) -> bytes:
     """Read a file or the range [start, end) of it, in bytes."""
     fs, inner = filesystem(path)
-    try:
+    with _explained(path, _READ):
         return fs.cat_file(inner, start=start, end=end)
-    except OSError as error:
-        raise _explain(error, path, "check the path and its permissions") from error
 
 
 def hash_file(path: str) -> tuple[str, int]:
@@ -86,22 +102,21 @@ def hash_file(path: str) -> tuple[str, int]:
 def exists(path: str) -> bool:
     """Say whether a file or folder is there."""
     fs, inner = filesystem(path)
-    return bool(fs.exists(inner))
+    with _explained(path, _READ):
+        return bool(fs.exists(inner))
 
 
 def size(path: str) -> int:
     """Return a file's size in bytes."""
     fs, inner = filesystem(path)
-    try:
+    with _explained(path, _READ):
         return int(fs.size(inner))
-    except OSError as error:
-        raise _explain(error, path, "check the path and its permissions") from error
 
 
 def listing(folder: str, suffix: str = "") -> list[str]:
     """Return the names (not paths) of the files directly in a folder, sorted; none when it does not exist."""
     fs, inner = filesystem(folder)
-    with contextlib.suppress(FileNotFoundError):
+    with _explained(folder, _READ), contextlib.suppress(FileNotFoundError):
         fs.invalidate_cache(inner)
         entries = fs.ls(inner, detail=True)
         names = [posixpath.basename(entry["name"]) for entry in entries if entry["type"] == "file"]
@@ -112,12 +127,13 @@ def listing(folder: str, suffix: str = "") -> list[str]:
 def expand(pattern: str) -> list[str]:
     """Return the files that a path, a folder or a glob names, sorted; an empty answer is an error."""
     fs, inner = filesystem(pattern)
-    if fs.isdir(inner):
-        found = fs.find(inner)
-    elif any(mark in inner for mark in "*?["):
-        found = [name for name in fs.glob(inner) if not fs.isdir(name)]
-    else:
-        found = [inner] if fs.exists(inner) else []
+    with _explained(pattern, _READ):
+        if fs.isdir(inner):
+            found = fs.find(inner)
+        elif any(mark in inner for mark in "*?["):
+            found = [name for name in fs.glob(inner) if not fs.isdir(name)]
+        else:
+            found = [inner] if fs.exists(inner) else []
     if not found:
         raise InputError("no such file", where=pattern, remedy="check the path; quote globs from the shell")
     prefix = "" if is_local(pattern) else pattern.split("://", 1)[0] + "://"
@@ -143,7 +159,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             with fs.transaction, fs.open(target, "wb") as handle:
                 yield handle
     except OSError as error:
-        raise _explain(error, path, "check free space and permissions") from error
+        raise InputError(_reason(error), where=path, remedy=_WRITE) from error
     finally:
         if local:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -158,6 +174,18 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
+def check_writable(folder: str) -> None:
+    """Raise InputError when nothing can be written into a local folder, before hours of work are spent on it.
+
+    The folder is made. An object store answers only when the bytes come.
+    """
+    if not is_local(folder):
+        return
+    with writing(join(folder, f"{TEMPORARY}check")) as handle:
+        handle.write(b"")
+    remove(join(folder, f"{TEMPORARY}check"))
+
+
 def write_bytes(path: str, data: bytes) -> None:
     """Write a whole file atomically: on an object store, one PUT."""
     if is_local(path):
@@ -165,32 +193,35 @@ def write_bytes(path: str, data: bytes) -> None:
             handle.write(data)
         return
     fs, inner = filesystem(path)
-    try:
+    with _explained(path, _WRITE):
         fs.pipe_file(inner, data)
-    except OSError as error:
-        raise _explain(error, path, "check the bucket and its permissions") from error
 
 
 def create(path: str, data: bytes) -> bool:
     """Write a file only if none has that name; False when another was first."""
     fs, inner = filesystem(path)
-    if is_local(path):
+    with _explained(path, _WRITE):
+        if not is_local(path):
+            return _create_object(fs, inner, data)
         os.makedirs(posixpath.dirname(inner) or ".", exist_ok=True)
-        try:
-            with open(inner, "xb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-            return True
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise _explain(error, path, "check free space and permissions") from error
-    try:
-        fs.pipe_file(inner, data, mode="create")
+        return _create_file(inner, data)
+
+
+def _create_file(path: str, data: bytes) -> bool:
+    with contextlib.suppress(FileExistsError), open(path, "xb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
         return True
+    return False
+
+
+def _create_object(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
+    try:
+        fs.pipe_file(path, data, mode="create")
     except FileExistsError:
         return False
+    return True
 
 
 def remove(path: str, *, recursive: bool = False) -> None:

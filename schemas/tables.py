@@ -4,10 +4,11 @@ The same rows give the same file: sorted, chunks combined, fixed row groups and 
 Parquet for that: `rows_digest` hashes the values themselves, so another pyarrow gives the same answer.
 """
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -60,13 +61,49 @@ def write_records(path: str, cls: type, records: Iterable[Any], *, sort_by: Sequ
     return write_table(path, arrow.to_table(cls, records), sort_by=sort_by)
 
 
+class _OneThread(pq.ParquetFile):
+    """A Parquet file behind a Python object, read by the calling thread alone.
+
+    Arrow's own threads would hold the Python buffers a moment longer than the read lasts. When one of them gives a
+    buffer back while the interpreter ends, the process aborts ("terminate called without an active exception").
+    """
+
+    def read(self, *args: Any, **options: Any) -> pa.Table:
+        """Read the whole file."""
+        return super().read(*args, **{**options, "use_threads": False})
+
+    def read_row_group(self, *args: Any, **options: Any) -> pa.Table:
+        """Read one row group."""
+        return super().read_row_group(*args, **{**options, "use_threads": False})
+
+    def iter_batches(self, *args: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches."""
+        return super().iter_batches(*args, **{**options, "use_threads": False})
+
+
 def open_parquet(path: str) -> pq.ParquetFile:
     """Open a Parquet file of any storage; a damaged one is an error that names it."""
-    handle = storage.open_input(path)
+    _, inner = storage.filesystem(path)
+    handle: IO[bytes] | None = None
     try:
-        return pq.ParquetFile(handle)
-    except (pa.ArrowInvalid, OSError) as error:
-        handle.close()
+        with _readable(path):
+            if storage.is_local(path):
+                return pq.ParquetFile(inner)  # opened and read by Arrow itself: no Python object in its threads
+            handle = storage.open_input(path)
+            return _OneThread(handle, pre_buffer=False)
+    except DamageError:
+        if handle is not None:
+            handle.close()
+        storage.open_input(path).close()  # a file that is missing or may not be read says so itself
+        raise
+
+
+@contextlib.contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Turn what Arrow raises on damaged bytes into a DamageError that names the file."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
         raise DamageError(
             f"not a readable Parquet file: {error}", where=path, remedy="delete it and run the build again"
         ) from error
@@ -74,7 +111,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
 
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file as a table."""
-    with open_parquet(path) as file:
+    with open_parquet(path) as file, _readable(path):
         return file.read(columns=list(columns) if columns is not None else None)
 
 
@@ -82,7 +119,9 @@ def read_records(path: str, cls: type[T]) -> Iterator[T]:
     """Yield the records of a Parquet file a row group at a time, older versions upgraded."""
     with open_parquet(path) as file:
         for group in range(file.num_row_groups):
-            yield from arrow.from_table(cls, file.read_row_group(group), where=path)
+            with _readable(path):
+                table = file.read_row_group(group)
+            yield from arrow.from_table(cls, table, where=path)
 
 
 def rows_digest(table: pa.Table, *, sort_by: Sequence[str]) -> str:

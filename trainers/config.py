@@ -1,6 +1,7 @@
 """What a training run is: frozen configurations, and the TOML files under trainers/configs that fill them."""
 
 import dataclasses
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -66,7 +67,7 @@ class TrainConfig:
         if not self.lr > 0:
             raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
         if not 0 <= self.warmup <= self.steps:
-            raise ConfigError(f"warmup is {self.warmup}", where="train", remedy=f"0 to steps ({self.steps})")
+            raise ConfigError(f"warmup is {self.warmup}", where="train", remedy=f"set it from 0 to steps, {self.steps}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,8 +106,9 @@ def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
     elif name in config_names():
         values = tables.load_toml(str(resources.files("trainers.configs") / f"{name}.toml"))
     else:
-        known = ", ".join(config_names())
-        raise ConfigError(f"no configuration {name!r}", where="--config", remedy=f"a TOML file, or one of {known}")
+        near = difflib.get_close_matches(name, config_names(), 1)
+        known = f"did you mean {near[0]}?" if near else f"a TOML file, or one of {', '.join(config_names())}"
+        raise ConfigError(f"no configuration {name!r}", where="--config", remedy=known)
     return from_plain(tables.override({"name": name, **values}, assignments), where=name)
 
 

@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from schemas.errors import ConfigError
+
 BUCKET_BYTES = 64 << 20
 
 
@@ -32,12 +34,27 @@ def session(device: str | None = None) -> Iterator[torch.device]:
 
 
 def pick_device(device: str | None = None) -> torch.device:
-    """Return the named device, else this rank's CUDA device, else the CPU."""
+    """Return the named device, else this rank's CUDA device, else the CPU.
+
+    Errors: ConfigError for a name that torch does not know or a device that this machine lacks.
+    """
     if device is not None:
-        return torch.device(device)
+        return _named_device(device)
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def _named_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"no device {name!r} here: {reason}", where="--device", remedy="use cpu, or leave it out"
+        ) from error
+    return device
 
 
 def rank() -> int:

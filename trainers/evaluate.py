@@ -1,28 +1,44 @@
 """What a checkpoint can do on a dataset: one entry for the command line, whatever the model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, InputError
 from trainers import checkpoint, registry
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.samples import PairSample
 
 RETRIEVAL_LIMIT = 100
+CAPTIONED = 32
+"""Images that a Flamingo captions; the likelihoods are taken of all."""
 
 
-def evaluate(kind: str, path: str, data: str, *, limit: int | None = None) -> dict[str, float]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FewShot:
+    """How a Flamingo is asked for captions."""
+
+    shots: int = 4
+    """Examples before the image."""
+    prompt: str = "Output:"
+    """Between an image and its caption; empty for pairs as they were trained on."""
+
+
+def evaluate(
+    kind: str, path: str, data: str, *, limit: int | None = None, few_shot: FewShot | None = None
+) -> dict[str, float]:
     """Return the figures of `zero-shot`, `retrieval` or `few-shot` for a checkpoint on a dataset."""
     config = checkpoint.read_config(checkpoint.find(path))
-    known = {
+    known: dict[tuple[str, str], Callable[[str, str, int | None], Iterator[tuple[str, float]]]] = {
         ("zero-shot", "clip"): zero_shot,
         ("retrieval", "clip"): clip_retrieval,
         ("retrieval", "vilbert"): vilbert_retrieval,
-        ("few-shot", "flamingo"): captions,
+        ("few-shot", "flamingo"): partial(captions, few_shot=few_shot or FewShot()),
     }
     if (kind, config.family) not in known:
         options = ", ".join(f"{name} for {family}" for name, family in known)
@@ -69,14 +85,25 @@ def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple
     yield from evaluate_batch(model, batch)  # type: ignore[arg-type]
 
 
-def captions(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield how often a Flamingo finds a caption likelier with its own image than with another."""
+def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
+    """Yield how often a Flamingo finds a caption likelier with its own image, and what its own captions are worth."""
     from trainers.flamingo import evaluation
     from trainers.flamingo.task import evaluation_transform
 
     model, config = registry.load_model(path)
     transform = evaluation_transform(path, config)
     samples = [item for item in pairs_of(data, limit) if isinstance(item, PairSample)]
+    if len(samples) < few_shot.shots + 2:
+        raise InputError(
+            f"{len(samples)} pairs", where=data, remedy=f"{few_shot.shots} shots need {few_shot.shots + 2}"
+        )
     items = evaluation.examples(samples, transform)
     scores = evaluation.caption_log_likelihoods(model, items, transform.vocabulary)  # type: ignore[arg-type]
     yield from evaluation.right_against_wrong(scores)
+    yield from evaluation.few_shot(
+        model,  # type: ignore[arg-type]
+        items[: max(CAPTIONED, few_shot.shots + 2)],
+        transform.vocabulary,
+        few_shot.shots,
+        few_shot.prompt,
+    )

@@ -19,6 +19,7 @@ from schemas.errors import InputError, LoomError
 from trainers import distributed
 from trainers.checkpoint import Checkpointer
 from trainers.config import TrainConfig
+from trainers.interrupts import held_interrupts
 from trainers.metrics import Meter, StepReport, Stopwatch
 from trainers.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
 
@@ -84,7 +85,8 @@ def train(
 
     The model stays on its device. Every rank calls this with its own stream; `on_step` is called on rank 0 every
     `log_every` steps, before each checkpoint and after the last step. A model may have `after_step()`, called after
-    each update. Raises LoomError at a loss that is not finite, before it can reach a checkpoint.
+    each update. Raises LoomError at a loss that is not finite, before it can reach a checkpoint. Ctrl-C ends a run of
+    one rank after its step, with a checkpoint.
     """
     began = time.perf_counter()
     distributed.broadcast_model(model)
@@ -95,19 +97,22 @@ def train(
     run = _Run(model, objective, stream, config, optimizer, next(model.parameters()).device)
     evaluation: dict[str, float] = {}
     report, saved = None, checkpoint.latest() if checkpoint else None
-    with _settings(config, run.device):
+    alone = checkpoint is not None and distributed.world_size() == 1
+    with _settings(config, run.device), held_interrupts(alone) as interrupted:
         if config.compile:
             model.compile()
         for step in range(start, config.steps):
             run.update(step)
             done, last = step + 1, step + 1 == config.steps
-            due = checkpoint is not None and (last or done % config.checkpoint_every == 0)
+            due = checkpoint is not None and (last or done % config.checkpoint_every == 0 or interrupted())
             if last or due or done % config.log_every == 0:
                 report = run.report(done)
                 if on_step is not None and distributed.rank() == 0:
                     on_step(report)
             if checkpoint is not None and due:
                 saved = checkpoint.save(done, model, optimizer, stream)
+            if interrupted():
+                raise KeyboardInterrupt
             if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not last:
                 evaluation = _evaluate(model, evaluate)
         if evaluate is not None:

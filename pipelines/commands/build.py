@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import FetchFlags, OutputFlags, print_json
+from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
 from schemas.errors import ConfigError
+from schemas.layout import check_shards
 
 if TYPE_CHECKING:
+    from pipelines.recipes.recipe import Recipe
+    from pipelines.runners import Profile
     from pipelines.store.lists import ListConfig
 
-Until = Literal["pages", "images", "shards"]
+Until = Literal["pages", "pairs", "images", "shards"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildFlags:
     """What every command that runs stages of a recipe takes."""
 
-    recipe: Annotated[str, tyro.conf.Positional]
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
     out: str
     """Folder of the dataset (local path, s3://, gs://)."""
@@ -57,6 +60,8 @@ class BuildFlags:
     """Print the recipe with its changes, and stop."""
     plan: bool = False
     """Print which stages would run or be reused, and stop."""
+    dry_run: bool = False
+    """Build and validate the Beam graph of every stage for the runner, print it, and stop; reads and sends nothing."""
     beam_options: tyro.conf.Suppress[tuple[str, ...]] = ()
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -71,26 +76,59 @@ class BuildFlags:
 
         return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
 
-    def run_until(self, until: Until) -> int:
-        """Run the stages up to `until`."""
+    def run_until(self, until: Until, *, alone: bool = False) -> int:
+        """Run the stages up to `until`; `alone`: only that one, over finished ones."""
         from pipelines.recipes.recipe import load_recipe, to_toml
 
+        self._check()
         recipe = load_recipe(self.recipe, self.set)
         if self.print_config:
             print(to_toml(recipe), end="")
             return 0
+        if self.dry_run:
+            return self._show_graphs(recipe)
         if recipe.kind == "regions":
+            if until != "shards" or alone:
+                raise ConfigError("regions are one stage", where=f"loom {until}", remedy="use loom build regions")
             return self._run_regions()
-        return self._run_stages(until)
+        made = "pages" if recipe.kind == "interleaved" else "pairs"
+        if until in ("pages", "pairs") and until != made:
+            raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {until}", remedy=f"use loom {made}")
+        return self._run_stages(until, alone)
 
-    def _run_stages(self, until: Until) -> int:
-        from pipelines import build
-        from pipelines.commands.tables import print_build
-        from pipelines.recipes.recipe import load_recipe
-        from pipelines.runners import Profile, check_options
+    def _profile(self) -> "Profile":
+        from pipelines.runners import Profile, check_options, check_profile
 
         if self.beam_options:
             check_options(self.beam_options)
+        profile = Profile(runner=self.runner, beam_options=self.beam_options)
+        check_profile(profile, folders=(self.out, *self.warc), dry_run=self.dry_run)
+        return profile
+
+    def _show_graphs(self, recipe: "Recipe") -> int:
+        from pipelines.graphs import dry_run, show
+
+        graphs = dry_run(recipe, self.out, self._profile())
+        if self.output.json:
+            print_json(graphs)
+        else:
+            print(show(graphs))
+        return 0
+
+    def _check(self) -> None:
+        """Refuse numbers that make no sense before anything runs."""
+        check_least("--limit", self.limit, 1)
+        check_least("--workers", self.workers, 0)
+        if self.shards is not None:
+            check_shards(self.shards)
+
+    def _run_stages(self, until: Until, alone: bool) -> int:
+        from pipelines import build
+        from pipelines.commands.tables import print_build
+        from pipelines.recipes.recipe import load_recipe
+
+        if self.from_dataset is not None:
+            raise ConfigError(f"{self.recipe} is made from WARCs, not --from a dataset", remedy="name them with --warc")
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
             recipe=load_recipe(self.recipe, self.set),
@@ -107,12 +145,14 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
-            profile=Profile(runner=self.runner, beam_options=self.beam_options),
+            profile=self._profile(),
         )
         if self.plan:
             for name, status in build.plan(config):
                 print(f"{name:<8} {status}")
             return 0
+        if alone:
+            build.check_finished(config)
         report = build.build(config, self.output.reporter(), until=until)
         if self.output.json:
             print_json(report)
@@ -128,8 +168,12 @@ class BuildFlags:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
+        if self.warc:
+            raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         work = self.work or f"{self.out.rstrip('/')}.work"
-        report = regions.build_dataset(self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit)
+        report = regions.build_dataset(
+            self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit, profile=self._profile()
+        )
         if self.output.json:
             print_json(report)
         else:

@@ -1,6 +1,5 @@
 """Flags that several commands share, as dataclasses."""
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from rich.console import Console
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from schemas import arrow
+from schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,12 @@ class FetchFlags:
         )
 
 
+def check_least(flag: str, value: int | None, least: int) -> None:
+    """Raise ConfigError for a number below the least that makes sense, before anything runs."""
+    if value is not None and value < least:
+        raise ConfigError(f"{flag} is {value}", remedy=f"give {least} or more")
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
     """What is printed."""
@@ -55,8 +61,3 @@ class OutputFlags:
 def print_json(value: Any) -> None:
     """Print a record or plain value as JSON on standard output."""
     print(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False))
-
-
-def replace(command: Any, **changes: Any) -> Any:
-    """Return a command with other values."""
-    return dataclasses.replace(command, **changes)

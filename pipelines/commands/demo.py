@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipelines.commands.common import OutputFlags, print_json
+from schemas.errors import ConfigError
 
 GATE = 3
 """Exit code of a demo that ran through but whose models did not beat chance clearly."""
@@ -29,6 +30,8 @@ class Command:
 
     def run(self) -> int:
         """Run all of it; the exit code is 3 when a gate was not met."""
+        if not 0 < self.port < 1 << 16:
+            raise ConfigError(f"--port is {self.port}", remedy="give 1 to 65535")
         from pipelines.commands.demo_steps import Demo
 
         result = Demo(self.out, self.output.reporter(), quick=self.quick, port=self.port).run()

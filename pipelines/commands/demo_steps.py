@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from pipelines import build, regions
-from pipelines.commands.tables import counts_table
+from pipelines.commands.tables import counts_table, table_console
 from pipelines.commands.train import require_torch
 from pipelines.demo import drawing, grammar
 from pipelines.demo.server import Canary, WebServer, serve
@@ -85,7 +84,7 @@ class DemoResult:
 
     def print(self) -> None:
         """Print the tables."""
-        console = Console(highlight=False, soft_wrap=True)
+        console = table_console()
         console.print(counts_table(self.scraped.counts, "scrape"))
         for name in ("m3w", "align"):
             manifest = self.builds[name].manifest
@@ -231,7 +230,7 @@ class Demo:
             "clip": ("clip-tiny", (align,), ()),
             "flamingo": (
                 "flamingo-tiny",
-                (f"m3w={m3w}:1.0", f"align={align}:1.0"),
+                (f"m3w={m3w}:0.2", f"align={align}:1.0"),
                 (f"model.vision.checkpoint='{self.path('runs', 'clip')}'",),
             ),
             "vilbert": ("vilbert-tiny", (region,), ()),
@@ -281,7 +280,7 @@ class Demo:
     def evaluate(self, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
         """Evaluate a run, or read the figures that its newest checkpoint had before."""
         from trainers.checkpoint import find
-        from trainers.evaluate import evaluate
+        from trainers.evaluate import FewShot, evaluate
 
         run = self.path("runs", family)
         name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"
@@ -290,7 +289,7 @@ class Demo:
             known = json.loads(storage.read_bytes(path))
             if known["checkpoint"] == newest:
                 return dict(known["figures"])
-        figures = evaluate(kind, run, data, limit=limit)
+        figures = evaluate(kind, run, data, limit=limit, few_shot=FewShot(shots=2, prompt=""))
         storage.write_bytes(path, json.dumps({"checkpoint": newest, "figures": figures}, indent=1).encode())
         return figures
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, print_json
+from pipelines.commands.common import OutputFlags, check_least, print_json
 from pipelines.commands.train import require_torch
 
 Kind = Literal["zero-shot", "retrieval", "few-shot"]
@@ -29,14 +29,21 @@ class Command:
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
     limit: int | None = None
     """At most so many samples."""
+    shots: int = 4
+    """few-shot: examples before each image."""
+    prompt: str = "Output:"
+    """few-shot: between an image and its caption; '' for pairs as they are trained on."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
         """Evaluate."""
+        check_least("--limit", self.limit, 1)
         require_torch()
-        from trainers.evaluate import evaluate
+        from trainers.evaluate import FewShot, evaluate
 
-        figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit)
+        few_shot = FewShot(shots=self.shots, prompt=self.prompt)
+        with self.output.reporter().stage(self.kind):
+            figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit, few_shot=few_shot)
         if self.output.json:
             print_json(figures)
             return 0

@@ -1,5 +1,6 @@
 """`loom extract`: extraction alone, to standard output."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from pipelines.commands.common import check_least
+from schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from pipelines.recipes.recipe import Recipe
@@ -24,7 +28,7 @@ class Command:
       loom extract crawl.warc.gz --no-filters > pages.jsonl
     """
 
-    inputs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...")]
     """WARC or HTML files."""
     format: Literal["jsonl", "md", "html"] = "jsonl"
     """jsonl: a page a line. md, html: as a person would look at it, dropped blocks with their reasons."""
@@ -45,10 +49,15 @@ class Command:
         from pipelines.extract.pool import ExtractPool, PoolConfig
         from pipelines.recipes.recipe import load_recipe
 
+        check_least("--limit", self.limit, 1)
+        check_least("--workers", self.workers, 0)
+        if not self.inputs:
+            raise ConfigError("needs FILE ...", where="loom extract", remedy="see loom extract --help")
         recipe = None if self.no_filters else load_recipe(self.recipe)
-        pages = [] if self.url is None else [self.url]
-        chosen = (page for page in self._pages() if not pages or page[1] in pages)
+        cut: list[str] = []
+        chosen = (page for page in self._pages(cut) if self.url in (None, page[1]))
         waiting: list[str] = []
+        read = printed = 0
 
         def work() -> Iterator[Page]:
             for page in islice(chosen, self.limit):
@@ -58,23 +67,39 @@ class Command:
         config = ExtractConfig(keep_dropped=self.format != "jsonl")
         with ExtractPool(PoolConfig(size=self.workers), config) as pool:
             for result in pool.map(work()):
-                self._print(result, waiting.pop(0), recipe)
+                read += 1
+                printed += self._print(result, waiting.pop(0), recipe)
+        if cut:
+            raise InputError("ends in the middle of a record", where=", ".join(cut), remedy="all before it was read")
+        if not printed:
+            advice = (
+                "--no-filters prints them all" if read else "is it in these files?" if self.url else "are they HTML?"
+            )
+            print(f"no page to show, {read} read ({advice})", file=sys.stderr)
         return 0
 
-    def _pages(self) -> Iterator[Page]:
-        """Yield the pages of every input: a WARC's responses, or an HTML file under its own URI."""
+    def _pages(self, cut: list[str]) -> Iterator[Page]:
+        """Yield the pages of every input: a WARC's responses, or an HTML file under its own URI.
+
+        A WARC that is no WARC from some place on is added to `cut`.
+        """
         from pipelines.store.warc import WarcPage, read_warc
         from schemas import storage
+        from schemas.verdicts import Dead
 
         for path in (found for pattern in self.inputs for found in storage.expand(pattern)):
             if ".warc" in path.rsplit("/", 1)[-1]:
-                records = (record for record in read_warc(path) if isinstance(record, WarcPage))
-                yield from ((record.body, record.url, record.content_type) for record in records)
+                for record in read_warc(path):
+                    if isinstance(record, WarcPage):
+                        yield record.body, record.url, record.content_type
+                    elif isinstance(record.verdict, Dead) and record.verdict.error == "truncated_warc":
+                        cut.append(path)
             else:
                 address = Path(path).resolve().as_uri() if storage.is_local(path) else path
                 yield storage.read_bytes(path), address, None
 
-    def _print(self, result: "object", url: str, recipe: "Recipe | None") -> None:
+    def _print(self, result: "object", url: str, recipe: "Recipe | None") -> bool:
+        """Print one page; False for one that is left out."""
         from pipelines.extract.blocks import Extracted
         from pipelines.extract.render import to_html, to_jsonl, to_markdown
         from pipelines.filters.decision import page_text
@@ -88,11 +113,12 @@ class Command:
             if recipe is not None and (refused := judge(result, url, recipe)) is not None:
                 if self.format != "jsonl":
                     print(f"<!-- {url}: {refused} -->")
-                return
+                return self.format != "jsonl"
         elif recipe is not None and self.format == "jsonl":
-            return
+            return False
         render = {"jsonl": to_jsonl, "md": to_markdown, "html": to_html}[self.format]
         print(render(result, url, language))  # type: ignore[arg-type]
+        return True
 
 
 def judge(result: "object", url: str, recipe: "Recipe") -> str | None:

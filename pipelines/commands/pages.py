@@ -10,7 +10,8 @@ class Command(BuildFlags):
     """Run the stages of a recipe up to its pages; `loom build` goes on from there.
 
     Examples:
-      loom pages m3w --warc 'crawl/*.warc.gz' --out data/m3w --contact https://example.org/bot
+      loom pages m3w --warc 'crawl/*.warc.gz' --out data/m3w
+      loom pages obelics --warc crawl --out data/obelics --limit 1000 --json
     """
 
     def run(self) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.commands.common import FetchFlags, OutputFlags, print_json
+from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class Command:
 
     def run(self) -> int:
         """Scrape."""
+        check_least("--depth", self.depth, 0)
+        check_least("--max-pages", self.max_pages, 1)
         from pipelines.commands.tables import print_counts
         from pipelines.scrape import ScrapeConfig, scrape
 

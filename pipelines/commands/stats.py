@@ -1,11 +1,11 @@
 """`loom stats`: what a dataset holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
-from pipelines.commands.common import print_json
+from pipelines.commands.common import OutputFlags, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +18,13 @@ class Command:
       loom stats data/m3w --json --scheduler tcp://scheduler:8786
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     html: str | None = None
     """Where to write the report."""
-    json: bool = False
-    """Print the summary as JSON."""
     scheduler: str = "threads"
     """threads, synchronous, or the address of a Dask cluster."""
+    output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
         """Summarise."""
@@ -33,10 +32,13 @@ class Command:
         from pipelines.stats.report import write_report
         from pipelines.stats.summary import StatsConfig, summarise
 
-        summary = summarise(self.dataset, StatsConfig(scheduler=self.scheduler))
+        reporter = self.output.reporter()
+        with reporter.stage("statistics"):
+            summary = summarise(self.dataset, StatsConfig(scheduler=self.scheduler))
         if self.html:
-            write_report(summary, self.html)
-        if self.json:
+            with reporter.stage("report"):
+                write_report(summary, self.html)
+        if self.output.json:
             print_json(summary)
         else:
             print_summary(summary)

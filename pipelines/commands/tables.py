@@ -1,5 +1,6 @@
 """Results as tables that a person reads on a terminal."""
 
+import sys
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -7,6 +8,14 @@ from rich.table import Table
 
 from pipelines.build import BuildReport
 from schemas.records import StageCounts, StatsSummary
+
+PLAIN_WIDTH = 160
+
+
+def table_console() -> Console:
+    """Return standard output for tables; in a file or pipe, where nobody can widen the window, a row stays a line."""
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
 
 
 def counts_table(counts: Iterable[StageCounts], title: str) -> Table:
@@ -33,15 +42,17 @@ def counts_table(counts: Iterable[StageCounts], title: str) -> Table:
 
 def print_counts(counts: Iterable[StageCounts], title: str) -> None:
     """Print the funnel on standard output."""
-    Console(highlight=False).print(counts_table(counts, title))
+    table_console().print(counts_table(counts, title))
 
 
 def print_build(report: BuildReport, out: str) -> None:
     """Print what a build made."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = table_console()
     manifest = report.manifest
     if manifest is None:
-        console.print(f"stages finished: {', '.join(report.reused)} reused")
+        console.print(counts_table(report.counts, f"stages of {out}"))
+        if report.reused:
+            console.print(f"reused: {', '.join(report.reused)}")
         return
     console.print(counts_table(manifest.counts, f"{manifest.recipe}: {out}"))
     size = sum(shard.tar.bytes for shard in manifest.shards)
@@ -53,7 +64,7 @@ def print_build(report: BuildReport, out: str) -> None:
 
 def print_summary(summary: StatsSummary) -> None:
     """Print a dataset's statistics on standard output."""
-    console = Console(highlight=False)
+    console = table_console()
     console.print(counts_table(summary.funnel, f"{summary.recipe}: {summary.dataset}"))
     table = Table(box=None, pad_edge=False)
     table.add_column("column")

@@ -1,12 +1,14 @@
 """`loom verify`: does a dataset add up?"""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
+from pipelines.commands.common import OutputFlags
 from schemas.errors import ConfigError
+from schemas.manifest import read_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,27 +20,32 @@ class Command:
       loom verify data/m3w --quick
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     quick: bool = False
     """Only sizes, footers and counts."""
     deep: bool = False
     """Also the bytes of every member."""
-    json: bool = False
-    """Print the damage as JSON."""
+    output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
         """Verify."""
-        from pipelines.verify import to_json, verify
+        from pipelines.verify import Depth, to_json, verify
 
         if self.quick and self.deep:
             raise ConfigError("--quick and --deep contradict each other", remedy="give one of them")
-        depth = "quick" if self.quick else "deep" if self.deep else "full"
-        damages = list(verify(self.dataset, depth))  # type: ignore[arg-type]
-        if self.json:
+        depth: Depth = "quick" if self.quick else "deep" if self.deep else "full"
+        shards, proved = len(read_manifest(self.dataset).shards), [0]
+
+        def count() -> None:
+            proved[0] += 1
+
+        with self.output.reporter().stage("verify", shards, lambda: proved[0]):
+            damages = list(verify(self.dataset, depth, on_shard=count))
+        if self.output.json:
             print(to_json(damages))
-        for damage in [] if self.json else damages:
+        for damage in [] if self.output.json else damages:
             print(f"damaged: {damage.where}: {damage.what} ({damage.remedy})", file=sys.stderr)
-        if not damages and not self.json:
+        if not damages and not self.output.json:
             print(f"{self.dataset}: whole ({depth})")
         return 1 if damages else 0

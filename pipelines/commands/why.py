@@ -16,9 +16,9 @@ class Command:
       loom why data/m3w https://example.org/page.html
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
-    record: Annotated[str, tyro.conf.Positional]
+    record: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORD")]
     """A URL as it was scraped, or a key."""
     json: bool = False
     """Print the events as JSON."""

@@ -120,10 +120,10 @@ def title(seed: int, topic: str) -> str:
 
 PROMPTS = (
     "{}",
-    "a {}",
     "a large {}",
+    "a medium {}",
     "a small {} in the middle",
     "a medium {} on a striped background",
-    "picture of a {}",
+    "picture of a large {}",
 )
-"""Templates of zero-shot classification, in the words of the alt texts."""
+"""Templates of zero-shot classification, in the words of the alt texts: a size stands between article and colour."""

@@ -1,8 +1,12 @@
-"""Serves the bundled web on loopback: virtual hosts by name, requests counted, a canary port that nobody may reach."""
+"""Serves the bundled web on loopback: virtual hosts by name, requests counted, a canary port that nobody may reach.
+
+`python -m pipelines.demo.server [PORT]` serves it by hand and prints where each host starts.
+"""
 
 import contextlib
 import socket
 import socketserver
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,12 +27,18 @@ class WebServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(self, world: World, port: int) -> None:
         self.world = world
         self.hits: Counter[tuple[str, str]] = Counter()
+        self._counting = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
 
     @property
     def port(self) -> int:
         """Return the port that it listens on."""
         return int(self.server_address[1])
+
+    def count(self, host: str, path: str) -> None:
+        """Count one request; each comes in a thread of its own."""
+        with self._counting:
+            self.hits[host, path] += 1
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news."""
@@ -42,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         host = (self.headers.get("Host") or "").split(":")[0]
-        self.server.hits[host, self.path] += 1
+        self.server.count(host, self.path)
         resource = self.server.world.resources.get((host, self.path), _ABSENT)
         etag = next((value for name, value in resource.headers if name == "ETag"), None)
         if etag is not None and self.headers.get("If-None-Match") == etag:
@@ -89,3 +99,18 @@ def serve(world: World, port: int = 0) -> Iterator[WebServer]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def main(port: int = 8765) -> None:
+    """Serve the bundled web until Ctrl-C."""
+    from pipelines.demo.sites import build_world
+
+    world = build_world()
+    with serve(world, port) as server:
+        print("\n".join(world.seed_urls(server.port)), flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:2]))

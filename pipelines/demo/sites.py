@@ -285,6 +285,7 @@ def _add_hostile(world: World, host: str, canary: int, paths: list[str]) -> None
         "/soft.html": Resource(shell(host, "Oops", "<p>The page you are looking for was not found.</p>").encode()),
         "/broken.html": Resource(b"<h1>Internal error</h1>", status=500),
         "/latin.html": Resource(_latin, "text/html"),
+        "/sjis.html": Resource(_shift_jis, "text/html"),
         "/zipped.html": Resource(lambda: gzip.compress(_latin(), mtime=0), "text/html; charset=windows-1252", headers=(("Content-Encoding", "gzip"),)),
         "/data.json": Resource(b'{"a": 1}', "application/json"),
     }  # fmt: skip
@@ -297,6 +298,12 @@ def _latin() -> bytes:
     text = f"<p>Café, naïve and £5 were written here. {escape(grammar.story(500, 8))}</p>"
     page = shell("attic.localhost", "Café", text).replace('<meta charset="utf-8">', '<meta charset="windows-1252">')
     return page.encode("windows-1252")
+
+
+def _shift_jis() -> bytes:
+    text = f"<p>{escape(FOREIGN['ja'] * 3)}</p>"
+    page = shell("attic.localhost", "日本語", text).replace('<meta charset="utf-8">', '<meta charset="shift_jis">')
+    return page.encode("shift_jis")
 
 
 def pixel_bomb(side: int = 30_000) -> bytes:

@@ -37,9 +37,14 @@ LAZY_ATTRIBUTES = (
 LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset")
 _TRACKING_SIDE = 3
 _DECODABLE = re.compile(r"image/(jpe?g|png|webp|gif|avif|apng|bmp|x-icon)", re.IGNORECASE)
+_FILE_END = r"\.(?:gif|png|svg|jpe?g|webp)$"
+_BLANK = r"(?:pixel|transparent|transp|clear|loading|loader|empty|dot|grey|gray|trans)"
+_FILLER = r"(?:image|img|bg|\d+(?:x\d+)?(?:px)?)"
 _PLACEHOLDER = re.compile(
-    r"(^|[/_.-])(blank|spacer|pixel|transparent|transp|clear|loading|loader|placeholder|lazy|lazyload|empty|dot|"
-    r"1x1|grey|gray|trans)([_.-][\w-]{0,12})?\.(gif|png|svg|jpe?g|webp)$",
+    # words that name nothing else may be a part of the name; words that pictures are named by must be all of it:
+    # "gray-1x1.png" shows nothing, "rgb-to-gray.png" does
+    rf"(?:^|[/_.-])(?:blank|spacer|placeholder|lazy|lazyload|1x1)(?:[_.-][\w-]{{0,12}})?{_FILE_END}"
+    rf"|(?:^|/)(?:{_FILLER}[_.-])*{_BLANK}(?:[_.-](?:{_BLANK}|{_FILLER}))*{_FILE_END}",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")

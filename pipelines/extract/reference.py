@@ -4,10 +4,11 @@ Each method reads as the rule it states; the fast walk is tested against it. Bui
 long as the fast walk, so this serves as the yardstick of the fast walk and as its stand-in when that fails.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, XMLParsedAsHTMLWarning
 from bs4.element import Comment, Doctype, NavigableString, PageElement, ProcessingInstruction, Tag
 
 from pipelines.extract import elements as el
@@ -20,7 +21,9 @@ _NO_TEXT = (Comment, Doctype, ProcessingInstruction)
 
 def walk(source: bytes, url: str, config: ExtractConfig) -> RawPage:
     """Walk UTF-8 source that `source.prepare` made harmless and return what it holds, as `fast.walk` does."""
-    soup = BeautifulSoup(source, "lxml", from_encoding="utf-8", multi_valued_attributes=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)  # XHTML on the web is read as the HTML that it is
+        soup = BeautifulSoup(source, "lxml", from_encoding="utf-8", multi_valued_attributes=None)
     reader = _Reader(url, config)
     reader.children(soup, 0)
     reader.flush()

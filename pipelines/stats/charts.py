@@ -10,8 +10,9 @@ WIDTH = 520
 
 
 def to_svg(chart: alt.Chart | alt.LayerChart) -> str:
-    """Return a chart as SVG text."""
-    return str(vl_convert.vegalite_to_svg(chart.to_dict(), vl_version="5.20"))
+    """Return a chart as SVG text, on the page's own background."""
+    styled = chart.configure(background="transparent").configure_view(stroke=None).configure_axis(gridColor="#dfe5e2")
+    return str(vl_convert.vegalite_to_svg(styled.to_dict(), vl_version="5.20"))
 
 
 def funnel_chart(funnel: tuple[StageCounts, ...]) -> str:
@@ -28,7 +29,7 @@ def funnel_chart(funnel: tuple[StageCounts, ...]) -> str:
         alt.Chart(alt.Data(values=rows), width=WIDTH)
         .mark_bar()
         .encode(
-            x=alt.X("count:Q", title="records"),
+            x=alt.X("count:Q", title="records", axis=alt.Axis(tickMinStep=1, tickCount=8, format=",d")),
             y=alt.Y("step:N", sort=steps, title=None),
             color=alt.Color(
                 "outcome:N",
@@ -46,12 +47,12 @@ def bars_chart(counts: dict[str, int], *, title: str, most: int = 12, colour: st
     rows = [
         {"name": name, "count": count} for name, count in sorted(counts.items(), key=lambda i: (-i[1], i[0]))[:most]
     ]
-    chart = (
-        alt.Chart(alt.Data(values=rows), width=WIDTH)
-        .mark_bar(color=colour)
-        .encode(x=alt.X("count:Q", title=title), y=alt.Y("name:N", sort=None, title=None))
+    axis = alt.Axis(tickMinStep=1, tickCount=8, format=",d")
+    base = alt.Chart(alt.Data(values=rows), width=WIDTH).encode(
+        x=alt.X("count:Q", title=title, axis=axis), y=alt.Y("name:N", sort=None, title=None)
     )
-    return to_svg(chart)
+    numbers = base.mark_text(align="left", dx=4).encode(text=alt.Text("count:Q", format=","))
+    return to_svg(base.mark_bar(color=colour) + numbers)
 
 
 def histogram_chart(bins: tuple[tuple[float, float, int], ...], *, title: str) -> str:
@@ -63,7 +64,7 @@ def histogram_chart(bins: tuple[tuple[float, float, int], ...], *, title: str) -
         .encode(
             x=alt.X("low:Q", title=title, bin="binned", scale=alt.Scale(zero=False)),
             x2="high:Q",
-            y=alt.Y("count:Q", title=None),
+            y=alt.Y("count:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4, format=",d")),
         )
     )
     return to_svg(chart)

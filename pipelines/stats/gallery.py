@@ -16,6 +16,8 @@ from schemas.records import SidecarRow
 
 THUMBNAIL = 160
 TEXT_CHARACTERS = 220
+MOST_PIECES = 9
+"""Texts and images shown of one sample: a page may have hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +79,6 @@ def show(tar: str, row: SidecarRow, kind: str) -> Shown:
         pictures = [data for field, data in members.items() if layout.extension_of(field) in layout.IMAGE_EXTENSIONS]
         items += [("image", thumbnail(data) or "") for data in pictures[:4]]
         items.append(("text", shorten(row.caption or "")))
+    if len(items) > MOST_PIECES:
+        items = [*items[:MOST_PIECES], ("text", f"… and {len(items) - MOST_PIECES} more pieces")]
     return Shown(row.key, row.page_url or row.url, tuple(items))

@@ -77,6 +77,11 @@ def plan_stage(work: str, name: str, *, stage_version: int, inputs: Mapping[str,
     return Stage(name=name, folder=folder, fingerprint=fingerprint, depends_on=text)
 
 
+def stem_of(sha256: str) -> str:
+    """Return the first part of the names of a WARC's fragments, from the hash of its bytes."""
+    return sha256[:16]
+
+
 def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> StageReport:
     """Check that nothing was lost and write stage.json: from here on the stage is reused."""
     check_conservation(counts)

@@ -9,7 +9,7 @@ from pipelines.store.frontier import Wanted
 from pipelines.store.images import ImageStore
 from pipelines.store.packs import Answer, Outcome, PackWriter
 from pipelines.store.warc import read_answer
-from schemas import storage, tables
+from schemas import tables
 from schemas.verdicts import Dead, Rejected
 
 
@@ -31,14 +31,19 @@ def write_notes(path: str, notes: Iterable[WarcImage]) -> None:
     tables.write_records(path, WarcImage, notes, sort_by=("key", "offset"))
 
 
-def read_notes(folder: str) -> Iterator[WarcImage]:
-    """Yield the images that the WARCs of a stage hold."""
-    for name in storage.listing(folder):
-        yield from tables.read_records(storage.join(folder, name), WarcImage)
+def read_notes(paths: Iterable[str]) -> Iterator[WarcImage]:
+    """Yield the images that WARCs hold, from their notes."""
+    for path in paths:
+        yield from tables.read_records(path, WarcImage)
 
 
 def take_images(
-    folder: str, wanted: Iterable[Wanted], store: ImageStore, honour: tuple[str, ...], limit: int, max_pixels: int
+    notes: Iterable[str],
+    wanted: Iterable[Wanted],
+    store: ImageStore,
+    honour: tuple[str, ...],
+    limit: int,
+    max_pixels: int,
 ) -> int:
     """Put wanted images without an outcome into the store from the WARCs that hold them; return how many.
 
@@ -50,7 +55,7 @@ def take_images(
         return 0
     writer = PackWriter(store, "warcs", index.generation, max_pixels)
     taken = 0
-    for note in sorted(read_notes(folder), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
+    for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
         item = missing.get(note.key)
         outcome = _outcome(note, honour, limit) if item is not None else None
         if item is not None and outcome is not None:

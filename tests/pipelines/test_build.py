@@ -2,16 +2,12 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipelines import build, warcs
+from pipelines import build, cli, warcs
 from pipelines.store.dataset import BusyError
 from pipelines.verify import verify
 from pipelines.why import why
@@ -106,10 +102,13 @@ def test_a_second_build_reuses_every_stage(web: SmallWeb) -> None:
 
 
 def test_workers_splits_and_order_of_inputs_do_not_change_the_digest(web: SmallWeb) -> None:
-    digest = read_manifest(str(web.folder / "m3w")).digest
+    first = read_manifest(str(web.folder / "m3w"))
+    digest = first.digest
     two = web.build("m3w", "m3w-2", work=str(web.folder / "work-2"), workers=2)
     assert two.manifest is not None
     assert two.manifest.digest == digest
+    assert [entry.name for entry in first.documents] == ["README.md", "croissant.json"]
+    assert two.manifest.documents == first.documents
     whole = web.folder / "one.warc.gz"
     parts = sorted((web.folder / "crawl").glob("*.warc.gz"))
     whole.write_bytes(b"".join(part.read_bytes() for part in reversed(parts)))
@@ -142,35 +141,32 @@ def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) ->
     assert "select" not in report.reused
 
 
-KILLER = """
-import sys
-from pathlib import Path
-from pipelines import build
-from pipelines.net.config import FetchConfig
-from pipelines.progress import Reporter
-from pipelines.recipes.recipe import load_recipe
-out, work, store, crawl, port = sys.argv[1:]
-fetch = FetchConfig(contact="x@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0)
-where = dict(out=out, work=work, store=store, warcs=(crawl,))
-config = build.BuildConfig(recipe=load_recipe("m3w"), fetch=fetch, workers=0, shards=4, **where)
-build.build(config, Reporter(quiet=True))
-"""
+def test_the_stages_as_commands_make_the_same_dataset(
+    web: SmallWeb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"127.0.0.0/8:{web.server.port}"
+    rest = ["--warc", str(web.folder / "crawl"), "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    rest += ["--contact", "me@example.org", "--allow-addresses", address, "--delay", "0", "--workers", "0", "--quiet"]
+    assert cli.run(["pairs", "align", *rest, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["manifest"] is None
+    assert {(row["stage"], row["unit"]) for row in made["counts"]} >= {("extract", "record"), ("select", "pair")}
+    with pytest.raises(InputError, match="stage images is not finished: fetches"):
+        cli.run(["shards", "align", *rest])
+    assert cli.run(["images", "align", *rest]) == 0
+    assert "reused: extract, select" in capsys.readouterr().out
+    hits = sum(web.server.hits.values())
+    assert cli.run(["shards", "align", *rest]) == 0
+    assert sum(web.server.hits.values()) == hits
+    assert read_manifest(str(tmp_path / "out")).digest == read_manifest(str(web.folder / "align")).digest
 
 
-@pytest.mark.parametrize("delay", [2.6, 3.4, 4.2])
-def test_a_killed_build_resumes_to_the_same_digest(web: SmallWeb, tmp_path: Path, delay: float) -> None:
-    arguments = [str(tmp_path / name) for name in ("out", "work")]
-    arguments += [str(web.folder / "store"), str(web.folder / "crawl"), str(web.server.port)]
-    command = [sys.executable, "-c", KILLER, *arguments]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.getcwd()})
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.getcwd()}, timeout=60)
-    plain = web.build("m3w", "m3w-plain-4", shards=4).manifest
-    assert plain is not None
-    assert read_manifest(str(tmp_path / "out")).digest == plain.digest
-    assert list(verify(str(tmp_path / "out"))) == []
+@pytest.mark.parametrize(
+    ("command", "recipe", "right"), [("pages", "align", "loom pairs"), ("pairs", "m3w", "loom pages")]
+)
+def test_a_stage_that_a_recipe_does_not_have_names_the_one_it_has(command: str, recipe: str, right: str) -> None:
+    with pytest.raises(ConfigError, match=f"use {right}"):
+        cli.run([command, recipe, "--warc", "x", "--out", "y"])
 
 
 def test_two_builds_into_one_folder_are_kept_apart(web: SmallWeb, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The same rows give the same file and the same digest, whatever their order and chunks."""
 
+import io
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import arrow, tables
+from schemas import arrow, storage, tables
 from schemas.errors import DamageError
 from schemas.records import ScoreRow
 
@@ -71,3 +73,46 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 nothing")
     with pytest.raises(DamageError, match=r"broken\.parquet"):
         tables.read_table(str(path))
+
+
+class _Watched(io.BytesIO):
+    """A file that notes which threads read it, and which give its buffers back."""
+
+    def __init__(self, data: bytes, threads: set[int]) -> None:
+        super().__init__(data)
+        self.threads = threads
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.threads.add(threading.get_ident())
+        threads = self.threads
+
+        class Buffer(bytes):
+            def __del__(self) -> None:
+                threads.add(threading.get_ident())
+
+        return Buffer(super().read(size))
+
+
+@pytest.mark.parametrize("how", ["read", "read_row_group", "iter_batches"])
+def test_no_thread_of_arrow_ever_holds_a_python_object(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """One that gives a buffer back while the interpreter ends aborts the process, after the work is done."""
+    table = pa.table({f"c{number}": list(range(2_000)) for number in range(8)})
+    threads: set[int] = set()
+    data = tables.encode_table(table, row_group_rows=500)
+    monkeypatch.setattr(storage, "open_input", lambda path: _Watched(data, threads))
+    for _ in range(20):
+        with tables.open_parquet("memory://watched.parquet") as file:
+            got = file.read_row_group(1) if how == "read_row_group" else None
+            got = file.read() if how == "read" else got
+            got = pa.Table.from_batches(file.iter_batches(700)) if how == "iter_batches" else got
+            assert got is not None
+            assert got.num_rows == (500 if how == "read_row_group" else 2_000)
+            del got
+    assert threads == {threading.get_ident()}
+
+
+def test_a_local_table_is_opened_by_arrow_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "a.parquet")
+    tables.write_table(path, pa.table({"a": [1]}))
+    monkeypatch.setattr(storage, "open_input", lambda path: pytest.fail("a Python file was opened"))
+    assert tables.read_table(path).num_rows == 1

@@ -22,6 +22,8 @@ class DataConfig:
     tokens: int = 256
     """Tokens of a window of a page."""
     pair_tokens: int = 32
+    pair_batch: int | None = None
+    """Pairs of a step; none: train.batch_size, as of pages. The paper's ablations take 512 pairs to 256 pages."""
     images: int = 5
     """Images of a window; later ones are dropped."""
     size: int = 320

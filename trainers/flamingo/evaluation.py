@@ -1,5 +1,6 @@
 """What a Flamingo has learnt: captions made more likely by their own image, and few-shot captioning (section 3.3)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainers.clip.evaluation import wilson
-from trainers.flamingo.data import FlamingoTransform, Vocabulary, make_phi, pair_ids
+from trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from trainers.flamingo.language_model import BOS, PAD
 from trainers.flamingo.model import Flamingo
 from trainers.stream.samples import PairSample
@@ -34,56 +35,83 @@ def examples(samples: Sequence[PairSample], transform: FlamingoTransform) -> lis
 
 @torch.no_grad()
 def caption_log_likelihoods(model: Flamingo, items: Sequence[Example], vocabulary: Vocabulary) -> Tensor:
-    """Return the log likelihood of every caption with every image, (captions, images), summed over its tokens."""
+    """Return the log likelihood of every caption with its own image and with the next one's, (M, 2), over its tokens.
+
+    Each caption is compared with one other image alone, so that the cases are independent.
+    """
     model.eval()
     visual = model.encode_images(torch.from_numpy(np.stack([item.pixels for item in items]))[:, None])
-    rows = [pair_ids(item.text, vocabulary) for item in items]
-    scores = torch.empty(len(items), len(items))
-    for number, ids in enumerate(rows):
-        tokens = torch.tensor(ids).expand(len(items), -1)
+    scores = torch.empty(len(items), 2)
+    for number, item in enumerate(items):
+        tokens = torch.tensor(pair_ids(item.text, vocabulary)).expand(2, -1)
         phi = torch.ones_like(tokens)
         phi[:, 0] = 0
-        logits = model(tokens, visual, phi)[:, :-1]
+        logits = model(tokens, visual[[number, (number + 1) % len(items)]], phi)[:, :-1]
         taken = F.log_softmax(logits.float(), -1).gather(-1, tokens[:, 1:, None])[..., 0]
         scores[number] = taken.sum(1)
     return scores
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield how often a caption is likelier with its own image than with another, (M, M) -> share, interval, chance.
-
-    Each caption is compared with one other image, the next in order, so that the cases are independent.
-    """
-    own = scores.diagonal()
-    other = scores.gather(1, ((torch.arange(len(scores)) + 1) % len(scores))[:, None])[:, 0]
-    wins = own > other
+    """Yield how often a caption is likelier with its own image than with another, (M, 2) -> share, interval, chance."""
+    wins = scores[:, 0] > scores[:, 1]
     low, high = wilson(int(wins.sum()), len(wins))
     yield "right_image_likelier", float(wins.float().mean())
     yield "right_image_likelier_low", low
     yield "right_image_likelier_high", high
     yield "chance", 0.5
     yield "n", float(len(wins))
-    yield "nats_gained", float((own - other).mean())
+    yield "nats_gained", float((scores[:, 0] - scores[:, 1]).mean())
 
 
-def few_shot_prompt(shots: Sequence[Example], query: Example, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
-    """Return the ids of a k-shot captioning prompt and the places of its image tags."""
+def few_shot_prompt(
+    shots: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
+) -> tuple[list[int], list[int]]:
+    """Return the ids of a k-shot captioning prompt, the query's tag last, and the places of the image tags."""
     ids, tags = [vocabulary.mark(BOS)], []
-    for shot in [*shots, query]:
+    blank = " " if prompt else ""
+    opening = vocabulary.ids(f"{IMAGE_TAG}{prompt}")
+    for shot in shots:
         tags.append(len(ids))
-        ids += vocabulary.ids(f"<image>{PROMPT}")
-        if shot is not query:
-            ids += [*vocabulary.ids(f" {shot.text}"), vocabulary.eoc]
-    return ids, tags
+        ids += [*opening, *vocabulary.ids(f"{blank}{shot.text}"), vocabulary.eoc]
+    return [*ids, *opening], [*tags, len(ids)]
 
 
 @torch.no_grad()
-def caption(model: Flamingo, shots: Sequence[Example], query: Example, vocabulary: Vocabulary) -> str:
+def caption(
+    model: Flamingo, shots: Sequence[Example], query: Example, vocabulary: Vocabulary, prompt: str = PROMPT
+) -> str:
     """Return the caption that a model writes for an image, after `shots` examples (greedy)."""
-    ids, tags = few_shot_prompt(shots, query, vocabulary)
+    model.eval()
+    ids, tags = few_shot_prompt(shots, vocabulary, prompt)
     phi = make_phi(len(ids), tags, len(tags), look_ahead=False)
     pixels = torch.from_numpy(np.stack([item.pixels for item in [*shots, query]]))[None]
     visual = model.encode_images(pixels)
     stop = (vocabulary.eoc, vocabulary.mark(PAD))
     made = model.generate(torch.tensor([ids]), visual, torch.from_numpy(phi)[None], stop=stop)
     return str(vocabulary.tokenizer.decode(made[0].tolist())).split("\n")[0].strip()
+
+
+def word_f1(written: str, reference: str) -> float:
+    """Return the F1 of the words that two captions share, each counted as often as it occurs in both."""
+    words, wanted = Counter(written.lower().split()), Counter(reference.lower().split())
+    return 2 * (words & wanted).total() / max(words.total() + wanted.total(), 1)
+
+
+def few_shot(
+    model: Flamingo, items: Sequence[Example], vocabulary: Vocabulary, shots: int, prompt: str = PROMPT
+) -> Iterator[tuple[str, float]]:
+    """Yield the word F1 of captions written after `shots` examples, and against the captions of other images (chance).
+
+    The examples of an image are those that follow it in order; the other image is the next behind them.
+    """
+    right, wrong = [], []
+    for number, query in enumerate(items):
+        around = [items[(number + step) % len(items)] for step in range(1, shots + 2)]
+        written = caption(model, around[:shots], query, vocabulary, prompt)
+        right.append(word_f1(written, query.text))
+        wrong.append(word_f1(written, around[shots].text))
+    yield "shots", float(shots)
+    yield "captioned", float(len(items))
+    yield "caption_word_f1", float(np.mean(right))
+    yield "caption_word_f1_chance", float(np.mean(wrong))

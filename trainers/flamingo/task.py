@@ -17,7 +17,7 @@ from trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
 from trainers.flamingo.model import Flamingo, FlamingoConfig
 from trainers.flamingo.objective import make_objective
 from trainers.registry import Task
-from trainers.stream.batches import Together
+from trainers.stream.batches import Batches, Together
 from trainers.stream.dataset import StreamingDataset
 
 TOKENIZER = "tokenizer.json"
@@ -91,9 +91,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     vocabulary = vocabulary_of(config)
     transform = FlamingoTransform(vocabulary, data_config(config))
     streams = {
-        name: StreamingDataset(path, rng_seed=config.train.rng_seed + number).batches(
-            config.train.batch_size, transform=transform
-        )
+        name: _batches(StreamingDataset(path, rng_seed=config.train.rng_seed + number), transform, config)
         for number, (name, (path, _)) in enumerate(datasets.items())
     }
     return Task(
@@ -102,6 +100,14 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=Together(streams),
         attachments={TOKENIZER: vocabulary.tokenizer.to_str().encode()},
     )
+
+
+def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: RunConfig) -> Batches:
+    """Return a dataset's batches: pairs are shorter than pages, so that a step may take more of them."""
+    size = config.train.batch_size
+    if stream.kinds == ("pairs",):
+        size = transform.config.pair_batch or size
+    return stream.batches(size, transform=transform)
 
 
 def data_config(config: RunConfig) -> DataConfig:

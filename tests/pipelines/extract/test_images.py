@@ -101,6 +101,45 @@ def test_choose(attributes: dict[str, str], sources: list[tuple[str, str]], url:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "blank.gif",
+        "template-blank_2x.gif",
+        "img-placeholder.png",
+        "1x1.png",
+        "2-trans.gif",
+        "gray.svg",
+        "transparent_300x200.png",
+        "loading-16px.gif",
+        "bg_empty.png",
+        "lazy-loader.svg",
+    ],
+)
+def test_a_placeholder_is_named_as_one(name: str) -> None:
+    assert choose({"src": f"/i/{name}"}, (), BASE) == NoImage("placeholder")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plot_rgb_to_gray_001.png",
+        "erode-pixel.png",
+        "pixel_graphs_thumb.png",
+        "stock-edit-clear-16.png",
+        "taj-rotation-gray.jpg",
+        "empty-image-window.png",
+        "logo-semi-transp.png",
+        "color-to-gray-dialog.png",
+        "12.png",
+        "image.png",
+        "polka-dot.jpg",
+    ],
+)
+def test_a_picture_of_such_a_word_is_none(name: str) -> None:
+    assert choose({"src": f"/i/{name}"}, (), BASE) == Choice(f"https://site.example/i/{name}", "src")
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("../a.jpg", "https://site.example/a.jpg"),

@@ -51,6 +51,12 @@ def test_walks_agree_on_bundled_pages(path: Path) -> None:
     assert len(quick.candidates) > 8
 
 
+def test_xhtml_is_read_without_a_word_of_warning(recwarn: pytest.WarningsRecorder) -> None:
+    xhtml = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>text</p></body></html>'
+    assert fast.walk(xhtml, URL, CONFIG) == reference.walk(xhtml, URL, CONFIG)
+    assert not recwarn.list
+
+
 @given(markup)
 @settings(max_examples=250, deadline=None)
 def test_walks_agree_on_any_markup(html: str) -> None:

@@ -27,11 +27,12 @@ def write_warc(path: Path, answers: dict[str, tuple[bytes, bytes]]) -> list[Warc
 def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     answers = {"new": (b'ETag: "x"\r\n', png(5)), "a": (b"", png(9)), "noai": (b"X-Robots-Tag: noai\r\n", png(6))}
     notes = write_warc(tmp_path / "x.warc.gz", answers | {"unwanted": (b"", png(7))})
-    write_notes(str(tmp_path / "notes" / "1.parquet"), notes)
+    paths = [str(tmp_path / "notes.parquet")]
+    write_notes(paths[0], notes)
     store = fill(tmp_path / "store", outcomes())
     names = [wanted(name) for name in ("new", "a", "noai", "elsewhere")]
-    assert len(list(read_notes(str(tmp_path / "notes")))) == 4
-    assert take_images(str(tmp_path / "notes"), names, store, ("noai",), 10**6, 10**6) == 2
+    assert len(list(read_notes(paths))) == 4
+    assert take_images(paths, names, store, ("noai",), 10**6, 10**6) == 2
     index = ImageStore(store.folder).index()
     found = {name: index.find(wanted(name).key) for name in ("new", "a", "noai", "elsewhere", "unwanted")}
     assert found["new"]
@@ -41,4 +42,4 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert found["noai"]
     assert found["noai"].reason == "opt_out_noai"
     assert found["elsewhere"] is found["unwanted"] is None
-    assert take_images(str(tmp_path / "notes"), names, store, ("noai",), 10**6, 10**6) == 0
+    assert take_images(paths, names, store, ("noai",), 10**6, 10**6) == 0

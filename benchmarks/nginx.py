@@ -1,0 +1,94 @@
+"""nginx on loopback for tests and benchmarks: own configuration in a temporary folder, no root, own port.
+
+Only the process that was started here is ended.
+"""
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from schemas.errors import LoomError
+
+_CONFIG = """
+{user} worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; sendfile on; keepalive_requests 1000000; server_names_hash_bucket_size 128;
+  disable_symlinks on from=$document_root;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  default_type application/octet-stream;
+  types {{
+    text/html html; text/css css; text/plain txt; application/javascript js; application/json json;
+    image/png png; image/jpeg jpg; image/gif gif; image/webp webp; image/svg+xml svg;
+  }}
+{servers}
+}}
+"""
+_SERVER = "  server {{ listen 127.0.0.1:{port}; server_name {host}; root {root}; {rules} }}"
+
+
+def find_nginx() -> str | None:
+    """Return nginx's path; Debian keeps it where a user's PATH does not look."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serve(hosts: Mapping[str, Path], port: int, *, rules: Mapping[str, str] | None = None) -> Iterator[int]:
+    """Serve folders by host name on 127.0.0.1:port while the block runs; yields the process id.
+
+    `rules` are further directives of a host's server block. The folders must be readable for this user.
+    """
+    program = find_nginx()
+    if program is None:
+        raise LoomError("nginx is not installed", where="serve", remedy="apt-get install nginx-light")
+    if not _is_free(port):
+        raise LoomError("somebody listens there", where=f"127.0.0.1:{port}", remedy="choose another port")
+    with tempfile.TemporaryDirectory(prefix="nginx-") as folder:
+        servers = "\n".join(
+            _SERVER.format(port=port, host=host, root=root.resolve(), rules=(rules or {}).get(host, ""))
+            for host, root in hosts.items()
+        )
+        # a master that root started would hand over to "nobody", who may not read the folders
+        user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
+        config = Path(folder) / "nginx.conf"
+        config.write_text(_CONFIG.format(folder=folder, servers=servers, user=user))
+        with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:
+            try:
+                _wait(process, port)
+                yield process.pid
+            finally:
+                process.terminate()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise LoomError(f"nginx did not start (exit {process.poll()})", where=f"127.0.0.1:{port}", remedy="see above")

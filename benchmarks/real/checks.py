@@ -1,0 +1,188 @@
+"""What must be true of a run on real sites: each check says what it found, so that the report can be believed."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from benchmarks.real.mirror import Agreement, Mirror, path_of
+from benchmarks.real.sites import TRAPS
+from pipelines.extract import fast, reference, source
+from pipelines.extract.alt_texts import PageImages, page_images
+from pipelines.extract.blocks import ExtractConfig
+from pipelines.net.config import FetchConfig
+from pipelines.net.crowd import fetch_all
+from pipelines.net.fetched import Fetched, Outcome
+from schemas.manifest import Manifest
+from schemas.records import StageCounts
+
+Bodies = dict[str, bytes]
+_CSS_URL = re.compile(r"url\(\s*[\"']?([^\"')]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: its name, whether it held, and what was found."""
+
+    name: str
+    held: bool
+    found: str
+
+
+def read_bodies(warcs: Sequence[Path]) -> tuple[Bodies, int]:
+    """Return URL -> body of the 2xx answers in WARCs and the number of all answers, read by fastwarc alone."""
+    bodies: Bodies = {}
+    answers = 0
+    for path in warcs:
+        with path.open("rb") as handle:
+            for record in ArchiveIterator(handle, record_types=WarcRecordType.response):
+                answers += 1
+                if 200 <= (record.http_headers.status_code or 0) < 300:
+                    bodies[record.headers["WARC-Target-URI"].strip("<>")] = record.reader.read()
+    return bodies, answers
+
+
+def check_mirror(host: str, agreement: Agreement) -> Check:
+    """Every page that links lead to was scraped, and its bytes are wget's."""
+    lists = (("lacking", agreement.lacking), ("beyond", agreement.beyond), ("different", agreement.different))
+    wrong = [f"{len(paths)} {name}: {', '.join(paths[:5])}" for name, paths in lists if paths]
+    wrong += [f"404 for us alone: {', '.join(agreement.alive[:5])}"] if agreement.alive else []
+    found = f"{agreement.pages} pages, {agreement.bytes:,} bytes of HTML"
+    return Check(f"{host}: pages and bytes as wget --mirror", agreement.whole, "; ".join((found, *wrong)))
+
+
+def image_urls(pages: Mapping[str, bytes]) -> set[str]:
+    """Return the URLs of every image that extraction sees on pages."""
+    found: set[str] = set()
+    for url, body in pages.items():
+        seen = page_images(body, url)
+        if isinstance(seen, PageImages):
+            found |= {image.url for image in seen.images}
+    return found
+
+
+def css_images(found: Mirror) -> set[str]:
+    """Return the paths that a mirror's style sheets name: decoration that is no image of a page."""
+    return {
+        urlsplit(urljoin(path, name)).path
+        for path, file in found.files.items()
+        if file.suffix == ".css"
+        for name in _CSS_URL.findall(file.read_text(errors="replace"))
+    }
+
+
+def check_image_urls(host: str, urls: set[str], linked: set[str], found: Mirror) -> Check:
+    """Extraction sees each image that wget found, but those of style sheets and those that only a link names."""
+    own = {path_of(url) for url in urls if urlsplit(url).hostname == host}
+    unseen = sorted(found.images - own - linked - css_images(found))
+    strange = sorted(own - found.images - found.missing)
+    detail = f"{len(own & found.images)} images"
+    detail += f", {len(own & found.missing)} more that are 404" if own & found.missing else ""
+    detail += f"; unseen: {', '.join(unseen[:5])}" if unseen else ""
+    detail += f"; unknown to wget: {', '.join(strange[:5])}" if strange else ""
+    return Check(f"{host}: images as wget --mirror", not unseen and not strange, detail)
+
+
+def check_image_bytes(urls: set[str], mirrors: Mapping[str, Mirror], config: FetchConfig) -> Check:
+    """The guarded fetcher reaches every image, and its bytes are wget's."""
+    wrong: list[str] = []
+    good = 0
+
+    def take(url: str, outcome: Outcome) -> None:
+        nonlocal good
+        found, path = mirrors[urlsplit(url).hostname or ""], path_of(url)
+        if isinstance(outcome, Fetched):
+            same = path in found.files and found.files[path].read_bytes() == outcome.body
+        else:
+            same = path in found.missing
+        good += isinstance(outcome, Fetched) and same
+        if not same:
+            wrong.append(f"{path}: {'other bytes' if isinstance(outcome, Fetched) else outcome}")
+
+    fetch_all(sorted(urls), config, kind="image", on_outcome=take)
+    detail = f"{good} of {len(urls)} with wget's bytes" + (f"; wrong: {'; '.join(wrong[:3])}" if wrong else "")
+    return Check("every image reachable", not wrong, detail)
+
+
+def check_walks(pages: Mapping[str, bytes]) -> Check:
+    """The fast walk and the reference walk find the same in every page, before any choice of main content."""
+    differing = [url for url, body in pages.items() if not _walks_agree(url, body)]
+    detail = f"{len(pages) - len(differing)} of {len(pages)} pages"
+    detail += f"; not: {', '.join(differing[:5])}" if differing else ""
+    return Check("fast and reference walk agree", not differing and bool(pages), detail)
+
+
+def _walks_agree(url: str, body: bytes) -> bool:
+    config = ExtractConfig()
+    prepared, _, _ = source.prepare(body, None, config)
+    try:
+        return fast.walk(prepared, url, config) == reference.walk(prepared, url, config)
+    except Exception:  # extraction would fall back to the reference walk: that is a disagreement too
+        return False
+
+
+def check_ledger(name: str, counts: Sequence[StageCounts]) -> Check:
+    """In = kept + rejected + dead in each stage and unit."""
+    lost = [f"{row.stage}/{row.unit}: {row.unaccounted}" for row in counts if row.unaccounted]
+    dead = sum(sum(row.dead.values()) for row in counts)
+    total = sum(row.records_in for row in counts)
+    detail = f"{total:,} in over {len(counts)} rows, {dead} dead" + (f"; lost {', '.join(lost)}" if lost else "")
+    return Check(f"{name}: in = kept + rejected + dead", not lost and bool(counts), detail)
+
+
+def check_chain(name: str, manifest: Manifest, answers: int) -> Check:
+    """What a stage kept is what the next one took in, from the answers in the WARCs to the samples in the tars."""
+    unit = "page" if manifest.kind == "interleaved" else "pair"
+    rows = {(row.stage, row.unit): row for row in manifest.counts}
+    links = [
+        ("answers in the WARCs", answers, rows["extract", "record"].records_in),
+        ("extract", rows["extract", unit].kept, rows["select", unit].records_in),
+        ("select", rows["select", unit].kept, rows["shards", unit].records_in),
+        ("samples", rows["shards", unit].kept, manifest.samples),
+    ]
+    broken = [f"{link}: {left} and {right}" for link, left, right in links if left != right]
+    detail = " -> ".join(str(left) for _, left, _ in links) + (f"; broken: {', '.join(broken)}" if broken else "")
+    return Check(f"{name}: each stage takes in what the one before kept", not broken, detail)
+
+
+def check_again(first: Manifest, second: Manifest) -> Check:
+    """A second build of the same WARCs and image store, without the network, gives the same bytes."""
+    same = first == second
+    detail = f"digest {first.digest[:16]}" + ("" if same else f" and {second.digest[:16]}: {_differing(first, second)}")
+    return Check("m3w: built again by one worker without a fetch, the same bytes", same, detail)
+
+
+def _differing(first: Manifest, second: Manifest) -> str:
+    files = [{entry.name: entry.sha256 for entry in (*m.tables, *m.documents, *(s.tar for s in m.shards))}
+             for m in (first, second)]  # fmt: skip
+    names = sorted(name for name in files[0] if files[1].get(name) != files[0][name])
+    return ", ".join(names) or "other entries of the manifest"
+
+
+def check_trap(connections: int, reasons: Mapping[str, str | None]) -> Check:
+    """Nobody reached the forbidden address, and the refusals are on record: URL -> reason."""
+    seen = {urlsplit(url).path: reason for url, reason in reasons.items()}
+    refused = all(seen.get(path) == reason for path, reason in TRAPS.items())
+    detail = f"{connections} connections; on record: " + ", ".join(f"{path} {seen.get(path)}" for path in TRAPS)
+    return Check("forbidden addresses and paths refused", connections == 0 and refused, detail)
+
+
+def check_training(losses: Sequence[tuple[int, float]], batch: int) -> Check:
+    """CLIP's loss went below that of guessing, ln(batch)."""
+    chance = math.log(batch)
+    if not losses:
+        return Check("CLIP learns", False, "no loss on record")
+    step, last = losses[-1]
+    held = math.isfinite(last) and last < 0.9 * chance
+    return Check("CLIP learns", held, f"loss {last:.3f} at step {step}; guessing {chance:.3f}")
+
+
+def html_pages(bodies: Bodies, hosts: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the HTML pages of hosts."""
+    for url, body in bodies.items():
+        if urlsplit(url).hostname in hosts and path_of(url).endswith(".html"):
+            yield url, body

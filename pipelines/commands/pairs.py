@@ -1,0 +1,19 @@
+"""`loom pairs`: the stages of a recipe up to its pairs."""
+
+from dataclasses import dataclass
+
+from pipelines.commands.build import BuildFlags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(BuildFlags):
+    """Run the stages of a recipe up to its pairs of image URL and text; `loom build` goes on from there.
+
+    Examples:
+      loom pairs align --warc 'crawl/*.warc.gz' --out data/align
+      loom pairs align --warc crawl --out data/align --set filters.captions.max_words=30 --json
+    """
+
+    def run(self) -> int:
+        """Run the stages up to pairs."""
+        return self.run_until("pairs")

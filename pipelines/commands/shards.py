@@ -1,0 +1,19 @@
+"""`loom shards`: the last stage of a recipe."""
+
+from dataclasses import dataclass
+
+from pipelines.commands.build import BuildFlags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(BuildFlags):
+    """Write the shards of a recipe whose other stages have run, and fetch nothing.
+
+    Examples:
+      loom images m3w --warc crawl --out data/m3w --contact https://example.org/bot
+      loom shards m3w --warc crawl --out data/m3w --shards 8
+    """
+
+    def run(self) -> int:
+        """Run the last stage; what stands before it must be finished."""
+        return self.run_until("shards", alone=True)

@@ -1,0 +1,109 @@
+"""The documents of a dataset, written by its build: croissant.json for machines, README.md for people."""
+
+import dataclasses
+import hashlib
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.store.croissant import CROISSANT, description_of, to_croissant
+from schemas import storage, tables
+from schemas.manifest import Manifest
+from schemas.records import FileEntry, StageCounts
+
+CARD = "README.md"
+PROVENANCE = "provenance/extract.parquet"
+
+_CARD = """---
+pretty_name: {name}
+tags: [webdataset, croissant, {kind}]
+---
+# {name}
+
+{description}. Made with corpusloom; digest `{digest}`.
+
+## Reading it
+
+```python
+from trainers.stream.dataset import StreamingDataset
+
+for sample in StreamingDataset("."):
+    sample.key
+```
+
+The tars are WebDataset's layout; beside each lies a Parquet file with a row a sample: URLs, sizes, hashes, language,
+licence, scores, and the place of every member. `loom verify .` proves that all of it is as written, `loom why . URL`
+tells why something is not in it.
+
+## What was kept, and what was not
+
+{funnel}
+
+Each record that was not kept is a row of `ledger/` with its reason; `scores/` holds what every filter measured.
+
+## Whose content it is
+
+Texts and images belong to their authors and keep their licences (column `license`, where a page names one).
+{wishes}Fetched {days}.
+
+## Configuration
+
+```json
+{config}
+```
+"""
+
+
+def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None) -> Manifest:
+    """Write a dataset's croissant.json and README.md; return the manifest with their entries.
+
+    `fetched_in` is the dataset whose provenance holds the days of fetching; None: this one.
+    """
+    days = fetch_days(fetched_in or dataset)
+    texts = {CARD: to_card(manifest, days), CROISSANT: to_croissant(manifest, days)}
+    entries = tuple(_write(dataset, name, text.encode()) for name, text in sorted(texts.items()))
+    return dataclasses.replace(manifest, documents=entries)
+
+
+def fetch_days(dataset: str) -> tuple[str, str] | None:
+    """Return the first and the last day on which a page of a dataset was fetched, YYYY-MM-DD."""
+    path = storage.join(dataset, PROVENANCE)
+    if not storage.exists(path):
+        return None
+    column = tables.read_table(path, ["fetched_at"])["fetched_at"]
+    found = pc.min_max(column.cast(pa.string()))
+    first, last = found["min"].as_py(), found["max"].as_py()
+    return (first[:10], last[:10]) if first else None
+
+
+def to_card(manifest: Manifest, days: tuple[str, str] | None) -> str:
+    """Return the dataset card."""
+    config = json.loads(manifest.config)
+    signals = (config.get("honour") or {}).get("signals", [])
+    wishes = f"Pages and images with these opt-out signals were left out: {', '.join(signals)}.\n" if signals else ""
+    return _CARD.format(
+        name=f"corpusloom {manifest.recipe}",
+        kind=manifest.kind,
+        description=description_of(manifest),
+        digest=manifest.digest,
+        funnel=_table(manifest.counts),
+        wishes=wishes,
+        days="on days that are not on record" if days is None else f"from {days[0]} to {days[1]}",
+        config=json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False),
+    )
+
+
+def _table(counts: tuple[StageCounts, ...]) -> str:
+    lines = ["| stage | unit | in | kept | rejected | dead | reasons |", "|---|---|---|---|---|---|---|"]
+    for row in counts:
+        reasons = sorted({**row.rejected, **row.dead}.items(), key=lambda item: (-item[1], item[0]))
+        why = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        numbers = (row.records_in, row.kept, sum(row.rejected.values()), sum(row.dead.values()))
+        lines.append(f"| {row.stage} | {row.unit} | {' | '.join(f'{number:,}' for number in numbers)} | {why} |")
+    return "\n".join(lines)
+
+
+def _write(dataset: str, name: str, data: bytes) -> FileEntry:
+    storage.write_bytes(storage.join(dataset, name), data)
+    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))

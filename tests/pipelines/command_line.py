@@ -1,0 +1,107 @@
+"""The command `loom` as a process of its own: what it prints, how it ends, and Ctrl-C in its middle."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 90.0
+"""Seconds until a process counts as stuck; no test waits so long when all is well."""
+
+PAUSED = """
+import importlib, sys, time
+from pathlib import Path
+place, seconds, marker, *argv = sys.argv[1:]
+module, name = place.split(":")
+home = importlib.import_module(module)
+real = getattr(home, name)
+def paused(*arguments, **named):
+    Path(marker).touch()
+    time.sleep(float(seconds))
+    return real(*arguments, **named)
+setattr(home, name, paused)
+sys.argv = ["loom", *argv]
+from pipelines.cli import main
+main()
+"""
+"""Runs a command that stops for a while before a function, so that a signal arrives in the stage that is meant."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """Return its last line on standard error."""
+        return self.err.strip().splitlines()[-1] if self.err.strip() else ""
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a child: this checkout, one thread, no colours."""
+    return {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+
+
+def loom(*argv: str, **options: Any) -> Ended:
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "pipelines.main", *argv]
+    options = {"stdout": subprocess.PIPE, **options}
+    done = subprocess.run(
+        command, stderr=subprocess.PIPE, text=True, env=environment(), timeout=PATIENCE, check=False, **options
+    )
+    return Ended(done.returncode, done.stdout or "", done.stderr)
+
+
+def interrupt(command: Sequence[str], ready: Callable[[], bool]) -> Ended:
+    """Start a process group, send it the SIGINT that a terminal sends at Ctrl-C as soon as `ready`, and wait."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+    )
+    until = time.monotonic() + PATIENCE
+    while not ready() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    return Ended(process.returncode, out, err)
+
+
+def interrupt_at(place: str, marker: Path, *argv: str, seconds: float = 30) -> Ended:
+    """Send Ctrl-C to a command while it waits before a function, "module:name"."""
+    marker.unlink(missing_ok=True)
+    ended = interrupt([sys.executable, "-c", PAUSED, place, str(seconds), str(marker), *argv], marker.exists)
+    assert marker.exists(), f"{place} was never reached: {ended.err}"
+    return ended
+
+
+def check_interrupted(ended: Ended) -> None:
+    """Check that a command said in one line that it was interrupted, and how to go on."""
+    assert ended.code in (130, -signal.SIGINT), ended.err  # a shell shows both as 130
+    assert ended.complaint == "interrupted: what was finished is kept; run the same command to resume"
+    assert "Traceback" not in ended.err
+
+
+def check_refused(ended: Ended, code: int, *words: str) -> None:
+    """Check that a command ended with this code and one line that holds these words."""
+    assert ended.code == code, ended.err
+    assert "Traceback" not in ended.err
+    assert [line for line in ended.err.splitlines() if line.startswith("error: ")] == [ended.complaint]
+    for word in words:
+        assert word in ended.complaint

@@ -1,0 +1,120 @@
+"""The report in a real Chromium: nothing is fetched, nothing complains, every section shows, also on a narrow screen.
+
+Needs the system's Chromium (apt install chromium); without it the tests are left out, unless LOOM_NOTHING_LEFT_OUT is
+set.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pipelines.recipes.recipe import load_recipe
+from pipelines.stats.report import write_report
+from pipelines.stats.summary import summarise
+from tests.pipelines.small_web import small_web
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in BROWSERS if (found := shutil.which(name))), "")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("LOOM_NOTHING_LEFT_OUT"), reason="no Chromium here: apt install chromium"
+)
+
+
+@dataclass
+class Seen:
+    """A report as Chromium shows it."""
+
+    page: "playwright.Page"
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: Path) -> None:
+        """Load a report and wait until all of it is there."""
+        self.page.goto(path.as_uri(), wait_until="networkidle")
+
+    def headings(self) -> list[str]:
+        """Return the headings of the sections that have a size."""
+        return [heading.inner_text() for heading in self.page.locator("h2:visible").all()]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the reports of pages, of pairs and of a dataset without a sample."""
+    folder = tmp_path_factory.mktemp("reports")
+    with small_web(folder) as web:
+        web.scrape()
+        web.build("m3w", "m3w")
+        web.build("align", "align")
+        web.build(load_recipe("align", ("filters.captions.min_words=99",)), "empty")
+    for name in ("m3w", "align", "empty"):
+        write_report(summarise(str(folder / name)), str(folder / f"{name}.html"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Seen]:
+    """Return a page of a headless Chromium whose requests and complaints are written down."""
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        made = Seen(page)
+        page.on("request", lambda request: made.requests.append(request.url))
+        page.on("console", lambda message: made.complaints.append(message.text))
+        page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        yield made
+        browser.close()
+
+
+@pytest.mark.parametrize("name", ["m3w", "align", "empty"])
+@pytest.mark.parametrize("width", [400, 1200])
+def test_a_report_is_self_contained_and_fits(reports: Path, seen: Seen, name: str, width: int) -> None:
+    seen.requests.clear()
+    seen.complaints.clear()
+    seen.page.set_viewport_size({"width": width, "height": 800})
+    seen.open(reports / f"{name}.html")
+    assert [url for url in seen.requests if not url.startswith("data:")] == [(reports / f"{name}.html").as_uri()]
+    assert seen.complaints == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("name", ["m3w", "align"])
+def test_every_section_and_picture_has_a_size(reports: Path, seen: Seen, name: str) -> None:
+    seen.page.set_viewport_size({"width": 1200, "height": 800})
+    seen.open(reports / f"{name}.html")
+    sections = [
+        "Funnel",
+        "Why records were not kept",
+        "What is in it",
+        "Where it comes from",
+        "Samples",
+        "Every column",
+    ]
+    assert seen.headings() == [*sections, "Every column"]
+    pictures = seen.page.evaluate("[...document.images].map(i => [i.naturalWidth, i.clientWidth])")
+    assert len(pictures) >= 10
+    assert all(natural > 50 and shown > 50 for natural, shown in pictures)
+    charts = [box.bounding_box() for box in seen.page.locator("svg").all()]
+    assert len(charts) >= 5
+    assert all(box and box["width"] > 200 and box["height"] > 60 for box in charts)
+    assert seen.page.locator("table").is_hidden()
+    seen.page.locator("summary").click()
+    assert seen.page.locator("tr").count() > 4
+    assert seen.page.locator("table").is_visible()
+
+
+def test_charts_stay_readable_on_a_narrow_screen(reports: Path, seen: Seen) -> None:
+    seen.page.set_viewport_size({"width": 400, "height": 800})
+    seen.open(reports / "m3w.html")
+    sizes = seen.page.evaluate("[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height)")
+    assert min(size for size in sizes if size) >= 7  # they scroll in their own box instead of shrinking
+
+
+def test_an_empty_dataset_says_so(reports: Path, seen: Seen) -> None:
+    seen.open(reports / "empty.html")
+    assert seen.headings() == ["Funnel", "Why records were not kept", "What is in it"]
+    assert "no record was kept to the end" in seen.page.inner_text("body")

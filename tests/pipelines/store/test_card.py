@@ -1,0 +1,47 @@
+"""The dataset card: the funnel and the wishes that were honoured, from the manifest and the provenance."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from pipelines.store.card import document, fetch_days, to_card
+from pipelines.store.dataset import merge_fragments, write_table
+from pipelines.store.ledger import PROVENANCE_ORDER
+from pipelines.verify import verify
+from schemas import tables
+from schemas.manifest import read_manifest, write_manifest
+from schemas.records import ProvenanceRow, StageCounts
+from tests.trainers.stream.datasets import make_dataset, make_pairs
+
+CONFIG = json.dumps({"description": "Pairs of a test", "honour": {"signals": ["noai", "ai.txt"]}})
+
+
+def test_the_card_tells_funnel_wishes_and_days(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", "pairs", make_pairs(3), shards=1)
+    counts = (StageCounts(stage="images", unit="image", records_in=1200, kept=1198, rejected={"http_404": 2}),)
+    manifest = dataclasses.replace(read_manifest(dataset), config=CONFIG, counts=counts)
+    card = to_card(manifest, ("2026-01-02", "2026-01-04"))
+    assert "| images | image | 1,200 | 1,198 | 2 | 0 | http_404 2 |" in card
+    assert "left out: noai, ai.txt." in card
+    assert "Pairs of a test: 3 samples of kind pairs in 1 WebDataset tars" in card
+    assert "from 2026-01-02 to 2026-01-04" in card
+
+
+def test_days_come_from_the_provenance(tmp_path: Path) -> None:
+    assert fetch_days(str(tmp_path)) is None
+    rows = [
+        ProvenanceRow(stage="extract", key=str(day), fetched_at=f"2026-0{day}-01T10:00:00Z") for day in (3, 1, 2)
+    ] + [ProvenanceRow(stage="extract", key="x")]
+    fragment = str(tmp_path / "fragment.parquet")
+    tables.write_records(fragment, ProvenanceRow, rows, sort_by=PROVENANCE_ORDER)
+    write_table(str(tmp_path), "provenance", "extract", merge_fragments("provenance", [fragment]))
+    assert fetch_days(str(tmp_path)) == ("2026-01-01", "2026-03-01")
+
+
+def test_verify_finds_a_card_that_was_changed(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", "pairs", make_pairs(3), shards=1)
+    write_manifest(dataset, document(dataset, read_manifest(dataset)))
+    assert list(verify(dataset, "deep")) == []
+    card = Path(dataset, "README.md")
+    card.write_text(card.read_text().replace("3 samples", "9 samples"))
+    assert [damage.where for damage in verify(dataset)] == ["README.md"]

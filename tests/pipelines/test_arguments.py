@@ -1,0 +1,83 @@
+"""What is wrong with argv is said in one line, the misspelt before the missing."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import pytest
+import tyro
+
+from pipelines.arguments import flags_of, gist, parse
+from schemas.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Flags that commands share."""
+
+    contact: str | None = None
+    """Who."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command."""
+
+    recipe: Annotated[Literal["m3w", "align"], tyro.conf.Positional]
+    """Which."""
+    out: str
+    """Where."""
+    source: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """From where."""
+    warc: tuple[str, ...] = ()
+    """What."""
+    limit: int | None = None
+    """How many."""
+    dry_run: bool = False
+    """Whether."""
+    hidden: tyro.conf.Suppress[tuple[str, ...]] = ()
+    group: Group = field(default_factory=Group)
+
+
+def test_flags_are_those_that_the_help_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    names = {flag.name for flag in flags_of(Command)}
+    assert names == {"recipe", "--out", "--from", "--warc", "--limit", "--dry-run", "--contact"}
+    with pytest.raises(SystemExit):
+        parse(Command, ["--help"], "loom x")
+    shown = capsys.readouterr().out
+    assert "--limit INT" in shown
+    assert "--no-" not in shown
+    assert all(name in shown for name in names if name.startswith("--"))
+
+
+def test_what_is_right_is_parsed() -> None:
+    argv = ["m3w", "--out=a", "--warc", "b", "c", "--dry_run", "--contact", "me", "--from", "d"]
+    parsed = parse(Command, argv, "loom x")
+    assert (parsed.out, parsed.warc, parsed.dry_run, parsed.source) == ("a", ("b", "c"), True, "d")
+    assert parsed.group.contact == "me"
+    assert parsed.limit is None
+    assert parse(Command, ["m3w", "--out", "a", "--limit", "3"], "loom x").limit == 3
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["m3w", "--wrac", "b"], r"loom x: no option --wrac \(did you mean --warc\?\)"),
+        (["m3w", "--out", "a", "--zzzzzz"], r"no option --zzzzzz \(loom x --help lists them\)"),
+        (["m3w"], "--out is missing"),
+        (["m3w", "--out", "a", "--out=b"], "--out is given twice"),
+        (["--out", "a"], r"loom x: needs RECIPE \(see loom x --help\)"),
+        (["m3q", "--out", "a"], "invalid choice 'm3q'"),
+        (["m3w", "--out", "a", "--limit", "three"], "Error parsing --limit"),
+        (["m3w", "more", "--out", "a"], "Unrecognized options: more"),
+    ],
+)
+def test_what_is_wrong_is_one_line(argv: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        parse(Command, argv, "loom x")
+    assert "\n" not in str(caught.value)
+    assert "│" not in str(caught.value)
+
+
+def test_the_gist_of_a_box_is_its_first_paragraph() -> None:
+    assert gist("╭─ Title ─╮\n│ One two  │\n│ three.   │\n│ ──────── │\n│ more     │\n╰──────────╯") == "One two three"
+    assert gist("") == "the options cannot be read"

@@ -1,0 +1,32 @@
+"""Every recipe's graph is built and validated without a runner, a file or a network."""
+
+import importlib.util
+
+import pytest
+
+from pipelines.graphs import dry_run, show
+from pipelines.recipes.recipe import load_recipe, recipe_names
+from pipelines.runners import Profile
+from schemas.errors import ConfigError
+
+STAGES = ["extract", "select", "images", "facts", "shards"]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_graph_of_every_stage_of_every_recipe_is_built(name: str) -> None:
+    recipe = load_recipe(name)
+    graphs = dry_run(recipe, "gs://nowhere/data", Profile())
+    assert [graph.stage for graph in graphs] == (["regions"] if recipe.kind == "regions" else STAGES)
+    for graph in graphs:
+        assert len(set(graph.transforms)) == len(graph.transforms)
+    assert "Spread" in show(graphs)
+
+
+@pytest.mark.parametrize("name", ["m3w", "align", "regions"])
+def test_dataflow_accepts_the_graph_offline_or_says_what_is_missing(name: str) -> None:
+    profile = Profile(runner="dataflow")
+    if importlib.util.find_spec("apitools") is None:
+        with pytest.raises(ConfigError, match=r"corpusloom\[dataflow\]"):
+            dry_run(load_recipe(name), "gs://bucket/data", profile)
+        return
+    assert dry_run(load_recipe(name), "gs://bucket/data", profile)

@@ -1,0 +1,129 @@
+"""One digest: replayed, retried, spread over workers, on another engine, from other files, grown, killed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastwarc.warc import ArchiveIterator
+
+from pipelines import build, regions, runners, shards, warcs
+from pipelines.runners import Profile
+from pipelines.store import regroup
+from pipelines.verify import verify
+from schemas.manifest import read_manifest
+from tests.pipelines.small_web import QUIET, SmallWeb, small_web
+
+KINDS = ("m3w", "align", "regions")
+"""A recipe for each kind of sample that a recipe can build."""
+
+
+def build_all(web: SmallWeb, folder: Path, **changes: Any) -> dict[str, str]:
+    """Build a dataset of each kind below a folder; return their digests, each dataset verified."""
+    profile = changes.get("profile", Profile())
+    for name in ("m3w", "align"):
+        web.build(name, name, out=str(folder / name), work=str(folder / "work"), shards=4, **changes)
+    source, work = str(folder / "align"), str(folder / "work")
+    regions.build_dataset(source, str(folder / "regions"), work, QUIET, profile=profile, limit=2)
+    for name in KINDS:
+        assert list(verify(str(folder / name))) == []
+        assert all(row.unaccounted == 0 for row in read_manifest(str(folder / name)).counts)
+    return {name: read_manifest(str(folder / name)).digest for name in KINDS}
+
+
+def split_warc(path: Path, folder: Path, parts: int) -> list[Path]:
+    """Cut a WARC at the borders of its records; return the parts."""
+    data = path.read_bytes()
+    with path.open("rb") as handle:
+        places = [record.stream_pos for record in ArchiveIterator(handle, parse_http=False)]
+    cuts = [places[len(places) * part // parts] for part in range(parts)] + [len(data)]
+    paths = [folder / f"part-{number}.warc.gz" for number in range(parts)]
+    for made, start, end in zip(paths, cuts, cuts[1:], strict=False):
+        made.write_bytes(data[start:end])
+    return paths
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
+    """Return a small web, scraped."""
+    with small_web(tmp_path_factory.mktemp("web")) as made:
+        made.scrape()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def plain(web: SmallWeb) -> dict[str, str]:
+    """Return the digests of a plain build."""
+    return build_all(web, web.folder / "plain")
+
+
+def test_replayed_bundles(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    profile = Profile(beam_options=("--direct_runner_bundle_repeat=3",))
+    assert build_all(web, tmp_path, profile=profile) == plain
+
+
+def _fails_twice(process: Callable[..., Any], failed: Counter[str]) -> Callable[..., Any]:
+    """Return a DoFn's process that does its work, then loses its output, the first two times."""
+
+    def lossy(self: Any, element: Any) -> Iterator[Any]:
+        made = list(process(self, element) or ())
+        name = type(self).__name__
+        if failed[name] < 2:
+            failed[name] += 1
+            raise RuntimeError("the worker was lost after its work")
+        yield from made
+
+    return lossy
+
+
+def test_bundles_that_fail_and_are_retried(
+    web: SmallWeb, plain: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+
+    failed: Counter[str] = Counter()
+    fns = (warcs._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._Spill, regroup._SpillRecords)
+    for fn in fns:
+        monkeypatch.setattr(fn, "process", _fails_twice(fn.process, failed))
+    monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))
+    assert build_all(web, tmp_path) == plain
+    assert failed == {fn.__name__: 2 for fn in fns}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers(web: SmallWeb, plain: dict[str, str], tmp_path: Path, workers: int) -> None:
+    options = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
+    assert build_all(web, tmp_path, workers=workers, profile=Profile(beam_options=options)) == plain
+
+
+def test_another_engine_over_a_job_endpoint(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    """The portable runner submits jobs as it does to Flink or Spark; groupings are the engine's own."""
+    from apache_beam.runners.portability.local_job_service import LocalJobServicer
+
+    servicer = LocalJobServicer()
+    port = servicer.start_grpc_server(0)
+    options = (f"--job_endpoint=127.0.0.1:{port}", "--environment_type=LOOPBACK")
+    assert build_all(web, tmp_path, profile=Profile(runner="portable", beam_options=options)) == plain
+    assert not list((tmp_path / "work").glob("stages/select-*/spill"))
+
+
+def test_other_files_in_another_order(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    parts = split_warc(next((web.folder / "crawl").glob("*.warc.gz")), tmp_path, 5)
+    joined = tmp_path / "0.warc.gz"
+    joined.write_bytes(b"".join(path.read_bytes() for path in reversed(parts[2:])))
+    assert build_all(web, tmp_path, warcs=(*map(str, reversed(parts[:2])), str(joined))) == plain
+
+
+def test_a_dataset_that_grew_equals_one_built_at_once(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    parts = [str(path) for path in split_warc(next((web.folder / "crawl").glob("*.warc.gz")), tmp_path, 3)]
+    first = build_all(web, tmp_path / "first", warcs=tuple(parts[:2]))
+    assert first["m3w"] != plain["m3w"]
+    work = str(tmp_path / "first" / "work")
+    fragments = {path: path.stat().st_mtime_ns for path in Path(work).glob("stages/warcs-*/records/*")}
+    config = web.config("m3w", "m3w", out=str(tmp_path / "m3w"), work=work, shards=4, warcs=tuple(parts))
+    assert "1 of 3 WARCs are new" in dict(build.plan(config))["extract"]
+    report = build.build(config, QUIET)
+    assert report.manifest is not None
+    assert report.manifest.digest == plain["m3w"]
+    assert all(path.stat().st_mtime_ns == time for path, time in fragments.items())

@@ -1,0 +1,20 @@
+"""Twenty kills at random moments over builds of every kind; `make chaos` is the long version."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos import KINDS
+
+
+@pytest.mark.timeout(900)
+def test_builds_killed_twenty_times_end_in_the_same_digest(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("chaos") / "report.json"
+    command = [sys.executable, "-m", "tests.chaos", "--kills", "20", "--report", str(path)]
+    subprocess.run(command, check=False, timeout=800)
+    report = json.loads(path.read_text())
+    assert report["wrong"] == []
+    assert report["kills"] == 20
+    assert set(report["digests"]) == set(KINDS)

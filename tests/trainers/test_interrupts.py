@@ -1,0 +1,35 @@
+"""The first Ctrl-C waits, the second does not; the handler of before comes back."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from trainers.interrupts import held_interrupts
+
+
+def test_the_first_interrupt_waits_and_the_second_is_immediate() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with held_interrupts() as interrupted:
+        assert not interrupted()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_nothing_is_held_when_it_cannot_be_answered() -> None:
+    with pytest.raises(KeyboardInterrupt), held_interrupts(False):
+        os.kill(os.getpid(), signal.SIGINT)
+    seen = []
+
+    def elsewhere() -> None:
+        with held_interrupts() as interrupted:
+            seen.append(interrupted())
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [False]
