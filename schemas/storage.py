@@ -76,7 +76,7 @@ def open_input(path: str) -> IO[bytes]:
 def open_output(path: str) -> IO[bytes]:
     """Open for writing as it goes: scratch files that a killed run may leave half written."""
     fs, inner = filesystem(path)
-    with _explained(path, "check free space and permissions"):
+    with _explained(path, _WRITE):
         if is_local(path):
             os.makedirs(posixpath.dirname(inner) or ".", exist_ok=True)
         return fs.open(inner, "wb")
