@@ -3,6 +3,10 @@
 Prints word-level F1 per page type, and pages per CPU second as a ratio to each peer on the same pages in the same run.
 Ours is measured with `--folds DIR` (weights of `train_block_classifier --folds-out DIR`) on domains that the classifier
 did not see; without it the shipped weights are used, which were trained on these very pages, and the table says so.
+The second table is of images: recall and precision of 45 labelled articles (`image_labels.py`), and the order of images
+and texts; the rules that choose images were written while looking at these pages.
+
+`extract_parts.py` says where the time goes and what was tried to shorten it.
 """
 
 import json
@@ -15,6 +19,7 @@ from pathlib import Path
 
 import tyro
 
+from benchmarks.image_labels import ImageScores, Item, LabelledPage, read_labels, score
 from benchmarks.wcxb import TYPES, ReferencePage, by_type, fold_of, pages, tokens, word_f1
 from pipelines.extract.blocks import ExtractConfig, Extracted
 from pipelines.extract.extractor import extract
@@ -51,6 +56,8 @@ class Outcome:
     seconds: float
     f1: float
     note: str
+    items: tuple[Item, ...] = ()
+    """Texts and images in reading order; of a peer the images alone."""
 
 
 def ours(page: ReferencePage, config: BenchmarkConfig, folds: int) -> Outcome:
@@ -62,7 +69,8 @@ def ours(page: ReferencePage, config: BenchmarkConfig, folds: int) -> Outcome:
     blocks = result.blocks if isinstance(result, Extracted) else ()
     words = tokens("\n".join(block.text for block in blocks if block.text))
     note = f"{len(words)} words of {len(tokens(page.text))}" if blocks else str(result)[:80]
-    return Outcome(page, seconds, word_f1(words, tokens(page.text)), note)
+    items = tuple(("image", block.image.url) if block.image else ("text", block.text or "") for block in blocks)
+    return Outcome(page, seconds, word_f1(words, tokens(page.text)), note, items)
 
 
 class Peer:
@@ -84,7 +92,8 @@ class Peer:
         for line in self.process.stdout:
             if line.startswith('{"seconds"'):
                 row = json.loads(line)
-                return Outcome(page, row["seconds"], word_f1(tokens(row["text"]), tokens(page.text)), "")
+                images = tuple(("image", url) for url in row["images"])
+                return Outcome(page, row["seconds"], word_f1(tokens(row["text"]), tokens(page.text)), "", images)
         raise RuntimeError(f"the peer ended on page {page.name}: run {' '.join(map(str, self.process.args))}")
 
 
@@ -96,12 +105,23 @@ def report(name: str, outcomes: Sequence[Outcome]) -> None:
     print(f"{name:<24}{len(outcomes):>6}  {columns}  {speed:>8.1f}")
 
 
+def report_images(name: str, outcomes: Sequence[Outcome], labels: dict[str, LabelledPage]) -> None:
+    """Print one line of the table of images, over the labelled pages among the outcomes."""
+    scores = ImageScores()
+    found = [item for item in outcomes if item.page.name in labels]
+    for item in found:
+        score(labels[item.page.name], item.items, scores)
+    order = f"{scores.order:.4f}" if scores.pairs else "-"
+    print(f"{name:<24}{len(found):>6}  {scores.labelled:>6}  {scores.recall:.3f}  {scores.precision:.3f}  {order:>7}")
+
+
 def main(config: BenchmarkConfig) -> int:
     """Print both tables, or say what is not measured."""
     if config.wcxb is None:
         print("not measured: pass --wcxb PATH (WCXB's development split)")
         return 0
-    chosen = list(pages(config.wcxb))[:: config.every]
+    labels = read_labels()
+    chosen = [page for at, page in enumerate(pages(config.wcxb)) if at % config.every == 0 or page.name in labels]
     print(f"{'word F1':<24}{'pages':>6}  " + "  ".join(f"{kind[:5]:>5}" for kind in (*TYPES, "all")) + "   pages/s CPU")
     calm_collector()
     count = len(list(config.folds.glob("*.npz"))) if config.folds else 0
@@ -113,7 +133,7 @@ def main(config: BenchmarkConfig) -> int:
     beside: list[Outcome] = []
     for place, page in enumerate(chosen):
         outcomes.append(ours(page, config, count))
-        if peers and place % config.peer_every == 0:
+        if peers and (place % config.peer_every == 0 or page.name in labels):
             beside.append(outcomes[-1])
             for name, peer in peers.items():
                 theirs[name].append(peer.extract(page))
@@ -124,6 +144,9 @@ def main(config: BenchmarkConfig) -> int:
         report(name, found)
         ratio = sum(item.seconds for item in found) / sum(item.seconds for item in beside)
         print(f"{'':<24}ours is {ratio:.1f} times as fast as {name}")
+    print(f"{'images':<24}{'pages':>6}  {'images':>6}  {'rec.':>5}  {'prec.':>5}  {'order':>7}")
+    for name, found in {"ours": outcomes, **theirs}.items():
+        report_images(name, found, labels)
     if not peers:
         print("peers not measured: pass --peer-python PYTHON")
     for item in sorted(outcomes, key=lambda item: item.f1)[: config.worst]:

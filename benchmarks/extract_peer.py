@@ -23,7 +23,7 @@ def trafilatura(checkout: str) -> Callable[[str], Extracted]:
     def run(html: str) -> Extracted:
         text = extract(html, include_images=True, include_tables=True, include_comments=False) or ""
         words = [line for line in text.split("\n") if not line.startswith("![")]
-        return "\n".join(words), [line for line in text.split("\n") if line.startswith("![")]
+        return "\n".join(words), re.findall(r"!\[[^\]]*\]\((\S+?)\)", text)
 
     return run
 

@@ -1,13 +1,18 @@
-"""The loader beside webdataset on the same tars: raw bytes, decoded batches, resume, first batch, memory.
+"""The loader beside webdataset, mosaicml-streaming, litdata and energon on the same samples.
 
-    python benchmarks/stream.py [all|resize] [--tars 8] [--samples 500] [--rounds 3] [--folder DIR]
+    python benchmarks/stream.py [raw decoded resume share pages http | resize] [--peers mosaic litdata energon]
+                                [--tars 8] [--samples 500] [--rounds 3] [--folder DIR]
 
-Every measure runs in a process of its own, in rounds that take turns, so that a busy machine hits all alike; medians
-are printed, and ratios, which hold where absolute figures do not.
+Every run is a process of its own, in rounds that take turns, so that a busy machine hits all alike; medians are
+printed, and ratios, which hold where absolute figures do not. Decoded and resized by the same functions everywhere.
+CPU is that of the process and its children; memory is the PSS of the process tree above that after its imports.
 """
 
 import argparse
 import glob
+import hashlib
+import io
+import itertools
 import json
 import os
 import statistics
@@ -16,204 +21,303 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-BATCH, SIDE = 64, 224
+import numpy as np
+from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import stream_measures as measures
+from benchmarks.stream_measures import BATCH, ROOT, SIDE, Figures
 
 # --- material ---
 
 
-def make_material(folder: str, tars: int, samples: int) -> None:
-    """Write tars of JPEGs of about 36 KB (400 x 300, grain over shapes) as a dataset."""
-    import hashlib
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    from tests.trainers.stream.datasets import make_dataset
-
+def pictures() -> list[bytes]:
+    """Return 64 JPEGs of about 36 KB (400 x 300, grain over shapes)."""
     rng = np.random.default_rng(0)
-    pictures = []
+    made = []
     for _ in range(64):
         coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize((400, 300), Image.BICUBIC)
         noisy = np.asarray(coarse).astype(np.int16) + rng.normal(0, 12, (300, 400, 1)).astype(np.int16)
         sink = io.BytesIO()
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(sink, "JPEG", quality=86)
-        pictures.append(sink.getvalue())
-    rows = []
+        made.append(sink.getvalue())
+    return made
+
+
+def make_material(folder: str, tars: int, samples: int) -> None:
+    """Write tars of pairs."""
+    from tests.trainers.stream.datasets import make_dataset
+
+    images, rows = pictures(), []
     for number in range(tars * samples):
         key = hashlib.md5(str(number).encode()).hexdigest()
         info = json.dumps({"n": number}).encode()
-        rows.append((key, {"jpg": pictures[number % 64], "txt": f"picture {number}".encode(), "json": info}))
+        rows.append((key, {"jpg": images[number % 64], "txt": f"picture {number}".encode(), "json": info}))
     make_dataset(folder, "pairs", rows, shards=tars)
+
+
+def make_pages(folder: str, tars: int, samples: int) -> None:
+    """Write tars of pages: five texts with four images between them."""
+    from tests.trainers.stream.datasets import make_dataset
+
+    images, rows = pictures(), []
+    for number in range(tars * samples):
+        key = hashlib.md5(f"page {number}".encode()).hexdigest()
+        names = [f"{key}.{at:03d}.jpg" for at in range(4)]
+        texts, places = ["words " * 12], [None]
+        for name in names:
+            texts, places = [*texts, None, "words " * 12], [*places, name, None]
+        fields = {f"{at:03d}.jpg": images[(number + at) % 64] for at in range(4)}
+        rows.append((key, {**fields, "json": json.dumps({"texts": texts, "images": places}).encode()}))
+    make_dataset(folder, "interleaved", rows, shards=tars)
 
 
 # --- what is measured, each run in its own process ---
 
 
-def memory() -> float:
-    """Return the PSS of this process and its children in MB."""
-    pids = [os.getpid()]
-    for pid in pids:
-        for task in glob.glob(f"/proc/{pid}/task/*/children"):
-            pids += [int(child) for child in Path(task).read_text().split()]
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total / 1024
+def ours_raw(folder: str, count: int) -> Figures:
+    return measures.raw(open_stream(folder).raw(), count)
 
 
-def ours_raw(folder: str, count: int) -> dict[str, float]:
-    from trainers.stream import StreamingDataset
-
-    return timed(StreamingDataset(folder, rank=0, world_size=1).raw(), count)
-
-
-def webdataset_raw(folder: str, count: int) -> dict[str, float]:
+def webdataset_raw(folder: str, count: int) -> Figures:
     import webdataset
 
-    return timed(iter(webdataset.WebDataset(sorted(glob.glob(f"{folder}/*.tar")), shardshuffle=False)), count)
+    return measures.raw(iter(webdataset.WebDataset(tars_of(folder), shardshuffle=False)), count)
 
 
-def timed(items: Any, count: int) -> dict[str, float]:
-    next(items)
-    wall, cpu = time.perf_counter(), time.process_time()
-    taken = sum(1 for _ in islice(items, count - 1))
-    return {"cpu_ms": 1000 * (time.process_time() - cpu) / taken, "per_s": taken / (time.perf_counter() - wall)}
-
-
-def ours_decoded(folder: str, count: int) -> dict[str, float]:
-    import torch  # noqa: F401
-
+def open_stream(folder: Any, **options: Any) -> Any:
     from trainers.stream import StreamingDataset
-    from trainers.stream.bench import decode_square
 
-    before = memory()
-    started = time.perf_counter()
-    stream = StreamingDataset(folder, rank=0, world_size=1)
-    return batches(stream.batches(BATCH, transform=decode_square, workers=2), count, before, started)
+    return StreamingDataset(folder, rank=0, world_size=1, **options)
+
+
+def tars_of(folder: str) -> list[str]:
+    return sorted(glob.glob(f"{folder}/*.tar"))
+
+
+def ours_square(sample: Any, rng: Any) -> dict[str, Any]:
+    return {"image": measures.square(sample.image)}
+
+
+def start() -> tuple[float, float]:
+    """Import what every loader needs, and return memory and time before the loader."""
+    import torch
+
+    from trainers.stream import StreamingDataset  # noqa: F401
+
+    torch.set_num_threads(1)
+    return measures.memory(), time.perf_counter()
+
+
+def ours_decoded(folder: str, count: int) -> Figures:
+    before, started = start()
+    return measures.batches(open_stream(folder).batches(BATCH, transform=ours_square), count, before, started)
+
+
+def ours_processes(folder: str, count: int) -> Figures:
+    before, started = start()
+    batches = open_stream(folder).batches(BATCH, transform=ours_square, processes=True)
+    return measures.batches(batches, count, before, started)
 
 
 def webdataset_square(sample: dict[str, Any]) -> dict[str, Any]:
     import torch
 
-    from trainers.stream.decoding import centre_crop, decode_near, resize_short
-
-    image = centre_crop(resize_short(decode_near(sample["jpg"], SIDE), SIDE), SIDE)
-    return {"image": torch.from_numpy(image.copy()), "key": sample["__key__"]}
+    return {"image": torch.from_numpy(measures.square(sample["jpg"])), "key": sample["__key__"]}
 
 
-def webdataset_decoded(folder: str, count: int) -> dict[str, float]:
+def webdataset_loader(folder: str, transform: Callable[[Any], Any], batch: int) -> Any:
     import torch
     import webdataset
 
-    import trainers.stream.decoding  # noqa: F401
-
-    torch.set_num_threads(1)
-    before = memory()
-    started = time.perf_counter()
-    tars = sorted(glob.glob(f"{folder}/*.tar"))
-    samples = webdataset.WebDataset(tars, shardshuffle=len(tars), seed=0).shuffle(1000).map(webdataset_square)
-    loader = torch.utils.data.DataLoader(samples, batch_size=BATCH, num_workers=2)
-    return batches(iter(loader), count, before, started)
+    tars = tars_of(folder)
+    samples = webdataset.WebDataset(tars, shardshuffle=len(tars), seed=0).shuffle(1000).map(transform)
+    return torch.utils.data.DataLoader(samples, batch_size=batch, num_workers=2)
 
 
-def batches(iterator: Any, count: int, before: float, started: float) -> dict[str, float]:
-    next(iterator)
-    first = time.perf_counter() - started
-    wall, cpu = time.perf_counter(), sum(os.times()[:4])
-    taken, most = 0, 0.0
-    for batch in islice(iterator, max(count // BATCH - 1, 1)):
-        taken += len(batch["image"])
-        if taken % (BATCH * 8) == 0:
-            most = max(most, memory() - before)
-    seconds = time.perf_counter() - wall
-    figures = {"first_s": first, "per_s": taken / seconds, "memory_mb": most}
-    del iterator
-    figures["cpu_ms"] = 1000 * (sum(os.times()[:4]) - cpu) / max(taken, 1)
-    return figures
+def webdataset_decoded(folder: str, count: int) -> Figures:
+    before, started = start()
+    return measures.batches(iter(webdataset_loader(folder, webdataset_square, BATCH)), count, before, started)
 
 
-def ours_resume(folder: str, count: int) -> dict[str, float]:
-    import torch  # noqa: F401
-
-    from trainers.stream import StreamingDataset
-    from trainers.stream.bench import decode_square
-
-    whole = [key for key, _ in StreamingDataset(folder, rank=0, world_size=1).raw()]
-    stream = StreamingDataset(folder, rank=0, world_size=1)
+def ours_resume(folder: str, count: int) -> Figures:
+    start()
+    whole = [key for key, _ in open_stream(folder).raw()]
     at = len(whole) * 9 // 10
-    state = {**stream.state_dict(), "position": at, "draws": {"": at}}
+    state = {**open_stream(folder).state_dict(), "position": at, "draws": {"": at}}
     started = time.perf_counter()
-    resumed = StreamingDataset(folder, rank=0, world_size=1)
+    resumed = open_stream(folder)
     resumed.load_state_dict(state)
-    batch = next(resumed.batches(BATCH, transform=decode_square, workers=2))
-    seconds = time.perf_counter() - started
-    return {"first_s": seconds, "exact": float(batch["keys"] == whole[at : at + BATCH])}
+    batch = next(resumed.batches(BATCH, transform=ours_square))
+    return {"first_s": time.perf_counter() - started, "exact": float(batch["keys"] == whole[at : at + BATCH])}
 
 
-def webdataset_resume(folder: str, count: int) -> dict[str, float]:
+def webdataset_resume(folder: str, count: int) -> Figures:
     """Replay to 90 % of the epoch, which is all that can be done there."""
     import webdataset
 
-    import trainers.stream.decoding  # noqa: F401
-
-    tars = sorted(glob.glob(f"{folder}/*.tar"))
-    total = sum(json.loads(Path(folder, "sizes.json").read_text()).values())
+    start()
     started = time.perf_counter()
-    items = iter(webdataset.WebDataset(tars, shardshuffle=len(tars), seed=0).shuffle(1000).map(webdataset_square))
-    for _ in islice(iter(webdataset.WebDataset(tars, shardshuffle=False)), total * 9 // 10):
+    items = iter(webdataset.WebDataset(tars_of(folder), shardshuffle=False))
+    for _ in islice(items, count * 9 // 10):
         pass
-    list(islice(items, BATCH))
-    return {"first_s": time.perf_counter() - started, "exact": 0.0}
+    for sample in islice(items, BATCH):
+        webdataset_square(sample)
+    return {"first_s": time.perf_counter() - started}
 
 
-MEASURES: dict[str, tuple[Callable[..., dict[str, float]], Callable[..., dict[str, float]]]] = {
+def ours_share(folder: str, count: int) -> Figures:
+    from trainers.stream import Mixture
+
+    mixture = Mixture(datasets={"a": folder, "b": f"{folder}-pages"}, weights={"a": 0.7, "b": 0.3})
+    stream = open_stream(mixture)
+    places = stream.places(np.arange(20_000))
+    return {"error": measures.share_error((place.dataset for place in places), 0.7, 20_000)}
+
+
+def webdataset_share(folder: str, count: int) -> Figures:
+    import webdataset
+
+    streams = [itertools.repeat(0), itertools.repeat(1)]
+    mixed = iter(webdataset.RandomMix(streams, [0.7, 0.3]))
+    return {"error": measures.share_error(mixed, 0.7, 20_000)}
+
+
+def window(texts: Any, images: Any) -> dict[str, Any]:
+    """Return four images of 224 x 224 and 256 tokens (bytes stand in for a tokenizer)."""
+    pictures = [measures.square(image) for image in images if image is not None][:4]
+    tokens = np.frombuffer(" ".join(text for text in texts if text).encode().ljust(256)[:256], np.uint8)
+    return {"images": np.stack(pictures), "tokens": tokens.astype(np.int64)}
+
+
+def ours_window(sample: Any, rng: Any) -> dict[str, Any]:
+    return window(sample.texts, sample.images)
+
+
+def webdataset_window(sample: dict[str, Any]) -> dict[str, Any]:
+    info = json.loads(sample["json"])
+    images = [None if name is None else sample[name.partition(".")[2]] for name in info["images"]]
+    return window(info["texts"], images)
+
+
+def ours_pages(folder: str, count: int) -> Figures:
+    before, started = start()
+    batches = open_stream(f"{folder}-pages").batches(BATCH // 4, transform=ours_window)
+    return measures.batches(batches, count, before, started)
+
+
+def webdataset_pages(folder: str, count: int) -> Figures:
+    before, started = start()
+    loader = webdataset_loader(f"{folder}-pages", webdataset_window, BATCH // 4)
+    return measures.batches(iter(loader), count, before, started)
+
+
+def ours_http(folder: str, count: int) -> Figures:
+    """Decode from nginx on loopback, 20 ms added to every request, through a cache that is empty at first."""
+    from tests.trainers.stream.servers import nginx
+    from trainers.stream.cache import CacheConfig
+    from trainers.stream.files import RemoteFile
+
+    call = RemoteFile._call
+
+    def slow(self: Any, name: str, options: Any) -> Any:
+        time.sleep(0.02)
+        return call(self, name, options)
+
+    RemoteFile._call = slow  # type: ignore[method-assign]
+    before, started = start()
+    with tempfile.TemporaryDirectory() as scratch, nginx(Path(folder), Path(scratch, "nginx")) as url:
+        stream = open_stream(url, cache=CacheConfig(folder=f"{scratch}/cache"))
+        return measures.batches(stream.batches(BATCH, transform=ours_square), count, before, started)
+
+
+MEASURES: dict[str, tuple[Callable[[str, int], Figures], ...]] = {
     "raw": (ours_raw, webdataset_raw),
-    "decoded": (ours_decoded, webdataset_decoded),
+    "decoded": (ours_decoded, webdataset_decoded, ours_processes),
     "resume": (ours_resume, webdataset_resume),
+    "share": (ours_share, webdataset_share),
+    "pages": (ours_pages, webdataset_pages),
+    "http": (ours_http, ours_decoded),
 }
+PEERS = {
+    "raw": ("mosaic", "litdata"),
+    "decoded": ("mosaic", "litdata", "energon"),
+    "inprocess": ("litdata",),
+    "resume": ("mosaic", "litdata"),
+}
+"""Measures of `stream_peers.py`; inprocess is litdata's decoded without workers."""
 
 
 # --- the driver ---
 
 
-def run_one(name: str, folder: str, count: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--one", name, "--folder", folder, "--samples", str(count)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+def run_one(name: str, folder: str, count: int) -> Figures:
+    """Run one measure of ours or webdataset's in a process of its own."""
+    return _run([sys.executable, __file__, "--one", name, "--folder", folder, "--samples", str(count)])
+
+
+def run_peer(peer: str, measure: str, folder: str, count: int) -> Figures:
+    """Run one measure of a peer in its own environment, which is made when it is not there."""
+    from benchmarks.stream_peers import PACKAGES
+    from tests.interop.environments import python_of
+
+    script = str(ROOT / "benchmarks" / "stream_peers.py")
+    python = python_of(f"{peer}-loader", PACKAGES[peer])
+    return _run([python, script, peer, measure, "--folder", folder, "--samples", str(count)])
+
+
+def _run(command: list[str]) -> Figures:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.stderr.write(f"{' '.join(command[1:4])}: exit {done.returncode}\n{done.stderr[-2000:]}\n")
+        return {}
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(folder: str, count: int, rounds: int) -> None:
-    """Print medians of each figure, ours and webdataset's, and their ratio."""
-    for measure, pair in MEASURES.items():
-        results: dict[str, list[dict[str, float]]] = {function.__name__: [] for function in pair}
+def compare(folder: str, count: int, rounds: int, only: list[str], peers: list[str]) -> None:
+    """Print medians over interleaved rounds of each figure, ours against each other's."""
+    for measure in only or MEASURES:
+        runs: dict[str, Callable[[], Figures]] = {
+            function.__name__: partial(run_one, function.__name__, folder, count) for function in MEASURES[measure]
+        }
+        asked = [measure, "inprocess"] if measure == "decoded" else [measure]
+        for kind in asked:
+            for peer in peers:
+                if peer in PEERS.get(kind, ()):
+                    runs[f"{peer}_{kind}"] = partial(run_peer, peer, kind, folder, count)
+        results: dict[str, list[Figures]] = {name: [] for name in runs}
         for _ in range(rounds):
-            for name, found in results.items():
-                found.append(run_one(name, folder, count))
-        ours, theirs = results.values()
-        for figure in ours[0]:
-            a, b = (statistics.median(item[figure] for item in found) for found in (ours, theirs))
-            ratio = a / b if figure == "per_s" else b / a if a else float("nan")
-            print(f"{measure:9s} {figure:10s} ours {a:10.4f}  webdataset {b:10.4f}  {ratio:6.2f} times better")
+            for name, run in runs.items():
+                results[name].append(run())
+        report(measure, results)
+
+
+def report(measure: str, results: dict[str, list[Figures]]) -> None:
+    """Print a line a figure and loader; ratios above 1 say that the first is better."""
+    ours = next(iter(results))
+    for figure in results[ours][0]:
+        medians = {
+            name: statistics.median(found)
+            for name, runs in results.items()
+            if (found := [run[figure] for run in runs if figure in run])
+        }
+        mine = medians[ours]
+        for name, value in medians.items():
+            ratio = mine / value if figure == "per_s" else value / mine if mine else float("nan")
+            note = "" if name == ours else f"{ratio:7.2f} x"
+            print(f"{measure:8s} {figure:10s} {name:20s} {value:12.4f} {note}", flush=True)
 
 
 def adjacency(folder: str) -> None:
     """Print how often two neighbours of the order are of one shard."""
-    import numpy as np
-
-    from trainers.stream import StreamingDataset
-
-    stream = StreamingDataset(folder, rank=0, world_size=1)
+    stream = open_stream(folder)
     shards = np.asarray([place.shard for place in stream.places(np.arange(stream.epoch_samples))])
     print(f"neighbours of one shard: {(shards[1:] == shards[:-1]).mean():.3f} of {len(shards)}")
 
@@ -221,8 +325,6 @@ def adjacency(folder: str) -> None:
 def resize_quality() -> None:
     """Print PSNR against Pillow's BILINEAR, and milliseconds, of three ways to shrink to 224 x 224."""
     import cv2
-    import numpy as np
-    from PIL import Image
 
     from tests.trainers.stream.test_decoding import detailed, psnr
     from trainers.stream.decoding import resize
@@ -246,26 +348,30 @@ def resize_quality() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="all", choices=["all", "resize"])
+    parser.add_argument("what", nargs="*", help=f"{' '.join(MEASURES)} resize; all but resize when none is named")
     parser.add_argument("--tars", type=int, default=8, help="a power of two")
     parser.add_argument("--samples", type=int, default=500, help="samples a tar")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", default="")
+    parser.add_argument("--folder", default="", help="where the samples lie, and stay for the next time")
+    parser.add_argument("--peers", nargs="*", default=[], help="mosaic litdata energon; each gets an environment")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.one:
         functions = {function.__name__: function for pair in MEASURES.values() for function in pair}
         print(json.dumps(functions[flags.one](flags.folder, flags.samples)))
         return
-    if flags.what == "resize":
+    if flags.what == ["resize"]:
         resize_quality()
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = flags.folder or f"{scratch}/data"
         if not Path(folder, "manifest.json").exists():
             make_material(folder, flags.tars, flags.samples)
+        if not Path(f"{folder}-pages", "manifest.json").exists():
+            make_pages(f"{folder}-pages", flags.tars, flags.samples // 4)
+        print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         adjacency(folder)
-        compare(folder, flags.tars * flags.samples, flags.rounds)
+        compare(folder, flags.tars * flags.samples, flags.rounds, flags.what, flags.peers)
 
 
 if __name__ == "__main__":

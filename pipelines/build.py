@@ -2,18 +2,24 @@
 
 import dataclasses
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
-from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.evaluation_sets import set_digests
+from pipelines.filters.decision import load_word_lists, pair_rules, select_rules
+from pipelines.memory import check_select
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
+from pipelines.purge import purge_work
 from pipelines.recipes.recipe import Recipe, config_json
+from pipelines.reuse import extracted_pages
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
+from pipelines.store import tombstones
 from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
@@ -35,9 +41,9 @@ from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow, StageCounts
 
-EXTRACT_VERSION = 2
-SELECT_VERSION = 1
-SHARDS_VERSION = 1
+EXTRACT_VERSION = 4
+SELECT_VERSION = 2
+SHARDS_VERSION = 2
 PATHS = (".paths", ".paths.gz")
 """Ends of a file that lists WARCs, as Common Crawl names them."""
 
@@ -55,6 +61,8 @@ class BuildConfig:
     """Folder of the image store, shared by builds."""
     warcs: tuple[str, ...]
     """Paths, folders or globs of WARC files."""
+    from_pages: bool = False
+    """Decide again from the pages of an earlier build in `work`; no WARC is read."""
     fetch: FetchConfig
     lists: tuple[str, ...] = ()
     """Lists of image URLs and texts, in place of WARCs."""
@@ -67,6 +75,8 @@ class BuildConfig:
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of what must never be stored."""
     fetcher: Literal["own", "img2dataset"] = "own"
+    memory: int | None = None
+    """Bytes that deciding over the corpus may take on this machine; what it has when None."""
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
@@ -214,13 +224,44 @@ class Builder:
         with self.reporter.stage("extract", len(todo), finished):
             run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
         rows = [row for warc in todo for row in warcs.read_counts(self.warc_folder().folder, warc)]
-        return commit(stage, add_counts(rows))
+        return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
+
+    def pages(self, until: str) -> tuple[Stage, list[FileEntry]]:
+        """Return the extract stage, run unless it was finished before, and the WARCs or lists that it reads."""
+        config = self.config
+        stage, inputs = self.planned_pages()
+        if config.from_pages:
+            self.reused.append("extract")
+            return stage, inputs
+        if not stage.done:
+            storage.check_writable(config.work)
+        if until == "shards" and not storage.exists(storage.join(config.out, MANIFEST)):
+            storage.check_writable(config.out)
+        if not _reuse(self, stage):
+            self.extract(stage, inputs)
+        check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
+        return stage, inputs
+
+    def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
+        if self.config.from_pages:
+            return self.finished_pages()
+        inputs = inputs_of(self.config)
+        return self.plan_extract(inputs), inputs
+
+    def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the finished extract stage in the work folder that this recipe can be decided from again."""
+        config = self.config
+        if config.warcs or config.lists or config.from_img2dataset:
+            raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
+        return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
 
     def _build_extract(self, pipeline: Any, todo: tuple[Any, ...]) -> Any:
         """Build the pipeline that reads the inputs."""
         from pipelines import lists, warcs
 
         config, folder = self.config, self.warc_folder().folder
+        stones = tombstones.read(config.store)
         if config.lists or config.from_img2dataset:
             rows = lists.RowsConfig(
                 folder=folder,
@@ -229,6 +270,7 @@ class Builder:
                 columns=config.columns,
                 images=self.images_config(),
                 limit=config.limit,
+                tombstones=stones,
             )
             return lists.build(pipeline, rows, todo)
         kind = kind_of(self.recipe)
@@ -240,6 +282,7 @@ class Builder:
             recipe=self.recipe,
             workers=config.workers,
             limit=config.limit,
+            tombstones=stones,
         )
         return warcs.build(pipeline, pages, todo)
 
@@ -247,6 +290,8 @@ class Builder:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         build_select = kind_of(self.recipe).build_select
         fragments = self.fragments(inputs, "candidates")
+        if self.spill:
+            check_select(fragments, self.config.memory)
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
             if fragments:
@@ -287,7 +332,21 @@ class Builder:
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
                 run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches), self.config.profile)
+        self.score_images(store, [item.key for item in wanted])
         return urls
+
+    def score_images(self, store: ImageStore, keys: list[str]) -> None:
+        """Score what the recipe's NSFW model has not seen yet."""
+        model = self.recipe.filters.images.nsfw_model
+        if model is None:
+            return
+        from pipelines import image_scores
+
+        batches = image_scores.missing_scores(store, keys, model)
+        if batches:
+            image_scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
+                run(lambda pipeline: image_scores.build(pipeline, store.folder, model, batches), self.config.profile)
 
     def shard_count(self, selected: StageReport) -> int:
         """Return the number of shards: the one asked for, else by the number of candidates."""
@@ -324,7 +383,9 @@ class Builder:
                 "select": select.fingerprint,
                 "images": ImageStore(self.config.store).index().digest(keys),
                 "config": config_json(self.recipe),
+                "evaluation_sets": set_digests(self.recipe.dedup.decontaminate),
                 "shards": shards,
+                "tombstones": tombstones.read(self.config.store).digest(),
                 "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
             },
         )
@@ -363,6 +424,7 @@ def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
     """Return what shapes extraction and measuring, as opposed to deciding."""
+    lists, dedup = load_word_lists(recipe), recipe.dedup
     return {
         "kind": recipe.kind,
         "honour": dataclasses.asdict(recipe.honour),
@@ -371,7 +433,12 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             for name in ("boilerplate", "c4", "obelics")
             if (value := getattr(recipe.filters, name)) is not None
         },
-        "minhash": recipe.dedup.minhash and dataclasses.asdict(recipe.dedup.minhash),
+        "lists": {
+            name: words and hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
+            for name, words in dataclasses.asdict(lists).items()
+        },
+        "minhash": dedup.minhash and dataclasses.asdict(dedup.minhash),
+        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
         "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
     }
 
@@ -465,10 +532,22 @@ def finish(
     return manifest
 
 
+def origin(config: BuildConfig) -> dict[str, Any]:
+    """Return where a dataset came from, for run.json: what builds it again."""
+    names = ("work", "store", "from_pages", "shards", "limit", "lanes")
+    inputs = ("warcs", "lists", "from_img2dataset", "blocklists")
+    return {
+        "recipe": json.loads(config_json(config.recipe)),
+        "columns": dataclasses.asdict(config.columns),
+        **{name: list(getattr(config, name)) for name in inputs},
+        **{name: getattr(config, name) for name in names},
+    }
+
+
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
-    builder, inputs = Builder(config, Reporter(quiet=True)), inputs_of(config)
-    extract = builder.plan_extract(inputs)
+    builder = Builder(config, Reporter(quiet=True))
+    extract, inputs = builder.planned_pages()
     select = builder.plan_select(extract)
     new = len(inputs) - len(builder.fragments(inputs, "done"))
     again = "duplicates and counts are decided over the whole corpus"
@@ -504,13 +583,8 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused."""
     started = time.time()
     builder = Builder(config, reporter)
-    inputs = inputs_of(config)
-    for folder in (config.work, *([config.out] if until == "shards" else [])):
-        storage.check_writable(folder)
-    extract = builder.plan_extract(inputs)
-    if not _reuse(builder, extract):
-        builder.extract(extract, inputs)
-    check_read(read_report(extract), (*config.warcs, *config.lists, *config.from_img2dataset))
+    purge_work(config.work, tombstones.read(config.store))
+    extract, inputs = builder.pages(until)
     select = builder.plan_select(extract)
     selected = _reuse(builder, select) or builder.select(select, inputs)
     number = builder.shard_count(selected)
@@ -530,7 +604,12 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
         reports = builder.write_shards(shards, inputs, select, number)
         with reporter.stage("ledger and manifest"):
             manifest = finish(builder, (extract, select, shards), reports, inputs, urls)
-            run_facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
+            run_facts = {
+                "started": started,
+                "finished": time.time(),
+                "seconds": reporter.seconds,
+                "build": origin(config),
+            }
             store_dataset.write_run(config.out, run_facts)
             manifest = document(config.out, manifest)
             write_manifest(config.out, manifest)

@@ -25,8 +25,11 @@ COMMANDS = {
     "stats": "what a dataset holds: summary, JSON, HTML report",
     "verify": "does it all add up? hashes, offsets, ledger",
     "why": "the story of one record through all stages",
+    "index": "sidecars for tars that others made",
+    "forget": "take-down: remove pages or images from a dataset and all it was made of",
     "train": "train clip, flamingo or vilbert on datasets",
     "eval": "evaluate a checkpoint",
+    "bench-stream": "your own throughput by stage, and what bounds it",
 }
 
 INTERRUPTED = 130
@@ -41,7 +44,7 @@ def usage() -> str:
         "",
         "Builds multimodal corpora from the web and trains on them.",
         "",
-        *(f"  {name:<9} {text}" for name, text in COMMANDS.items()),
+        *(f"  {name:<13} {text}" for name, text in COMMANDS.items()),
         "",
         "loom COMMAND --help shows a command's options and examples. loom --version prints what shapes output.",
         "Exit codes: 0 done, 1 failed, 2 usage, 3 finished but a gate was not met, 130 interrupted (resumable).",
@@ -64,7 +67,7 @@ def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> Any:
     """Return the config of one command; what is wrong with the flags ends the process with 2 and a suggestion."""
     from pipelines import arguments
 
-    command = importlib.import_module(f"pipelines.commands.{name}").Command
+    command = importlib.import_module(f"pipelines.commands.{name.replace('-', '_')}").Command
     parsed = arguments.parse(command, argv, f"loom {name}")
     if beam_options:
         if not hasattr(parsed, "with_beam_options"):

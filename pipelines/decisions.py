@@ -7,6 +7,7 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.store.images import ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.stages import Stage
+from pipelines.store.tombstones import HIDDEN
 from schemas import identity, storage, tables
 from schemas.records import Candidate, ImageRecord, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected, Verdict
@@ -31,7 +32,9 @@ def decision_ledger(stage: Stage) -> Ledger:
     """Return the select stage's ledger: its decisions, entered one by one."""
     ledger = Ledger("select")
     for row in decisions(stage):
-        ledger.record(verdict_of(row), unit=row.unit, key=row.key, parent=row.parent, url=row.url, scores=row.scores)
+        ledger.record(
+            verdict_of(row), unit=row.unit, key=row.key, parent=row.parent, url=row.url or None, scores=row.scores
+        )
     return ledger
 
 
@@ -68,6 +71,7 @@ def _outcome(record: ImageRecord | None) -> Verdict:
 
 
 def wanted_urls(select: Stage, recipe: Recipe) -> list[str]:
-    """Return the image URLs that the kept records want, sorted, without the too frequent ones."""
+    """Return the image URLs that the kept records want, sorted, without the too frequent and the forgotten ones."""
     frequent = set(frequent_urls(select, recipe))
-    return sorted({url for row in decisions(select, "kept") for url in row.images} - frequent)
+    found = {url for row in decisions(select, "kept") for url in row.images if not url.startswith(HIDDEN)}
+    return sorted(found - frequent)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from pipelines.images import ImagesConfig, build_fetch
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
+from pipelines.store import tombstones
 from pipelines.store.frontier import Lane, Wanted, read_lane, write_lanes
 from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.lists import BadRow, ListConfig, read_list
+from pipelines.store.tombstones import Tombstones
 from schemas import identity, storage
 
 FILE_BYTES = 16_000_000
@@ -23,7 +25,7 @@ class FetchReport:
 
     rows: int = 0
     bad: dict[str, int] = field(default_factory=dict)
-    """Rows without a usable URL, by reason."""
+    """Rows without a usable URL, by reason; forgotten: its URL was taken down."""
     known: int = 0
     """Rows whose URL the store had an outcome for."""
     duplicates: int = 0
@@ -39,6 +41,7 @@ class _Rows:
 
     index: ImageIndex
     config: ListConfig
+    stones: Tombstones
     rows: int = 0
     known: int = 0
     bad: Counter[str] = field(default_factory=Counter)
@@ -49,6 +52,8 @@ class _Rows:
                 self.rows += 1
                 if isinstance(row, BadRow):
                     self.bad[row.verdict.reason] += 1
+                elif self.stones.has_image(row.url):
+                    self.bad["forgotten"] += 1
                 elif (key := identity.image_key(row.url)) in self.index:
                     self.known += 1
                 else:
@@ -61,7 +66,7 @@ def fetch_lists(
     """Fetch every image that lists name and the store lacks; memory does not grow with the lists."""
     config.fetch.require_contact()
     store = ImageStore(config.store)
-    rows = _Rows(store.index(), columns)
+    rows = _Rows(store.index(), columns, tombstones.read(config.store))
     files = min(MAX_FILES, 1 + sum(storage.size(path) for path in paths) // (FILE_BYTES * config.lanes))
     with reporter.stage("read lists"):
         lanes = write_lanes(rows.wanted(paths), store.path("frontier"), config.lanes, files=files)

@@ -6,7 +6,7 @@ into the image store, so that the images stage finds them there and fetches noth
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
@@ -21,6 +21,7 @@ from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.lists import BadRow, ListConfig, format_of, read_list
 from pipelines.store.packs import Answer, PackWriter
+from pipelines.store.tombstones import Tombstones, names
 from pipelines.warcs import STAGE, FragmentWriter, WarcInput, report_path
 from schemas import arrow, identity, storage
 from schemas.errors import ConfigError
@@ -44,6 +45,8 @@ class RowsConfig:
     """The image store, where img2dataset's images go."""
     limit: int | None = None
     """At most so many rows an input are read."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down: it is not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
 
 def extract_rows(item: WarcInput, config: RowsConfig) -> tuple[StageCounts, ...]:
     """Turn one list or shard into fragments, ledger and provenance; return its counts."""
-    ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem)
+    ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
     packs: PackWriter | None = None
     for row in islice(read_rows(item.path, config), config.limit):
@@ -94,13 +97,15 @@ def extract_rows(item: WarcInput, config: RowsConfig) -> tuple[StageCounts, ...]
         ledger.provenance.append(_provenance(item, row, key))
         if row.verdict is None:
             text = " ".join((row.caption or "").split())
-            fragments.add([pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)])
-        if row.image is not None and row.verdict is None:
-            packs = packs or _pack_writer(item, index, config)
-            _store_image(packs, index, row, row.image)
+            pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
+            fragments.add([(pair, head)])
+            if row.image is not None and not names(pair, config.tombstones):
+                packs = packs or _pack_writer(item, index, config)
+                _store_image(packs, index, row, row.image)
     if packs is not None:
         packs.commit()
     fragments.flush()
+    ledger.scrub(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), item.stem)
     pair_counts = StageCounts(stage=STAGE, unit="pair", records_in=fragments.rows, kept=fragments.rows)
     return (*ledger.counts(), pair_counts)

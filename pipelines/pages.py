@@ -1,17 +1,18 @@
 """WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
 
-import unicodedata
 from dataclasses import replace
 
 import apache_beam as beam
 
+from pipelines.dedup.exact import image_set_key, text_key
+from pipelines.dedup.frequency import paragraph_keys
 from pipelines.dedup.minhash import text_band_keys
 from pipelines.extract.extractor import Extracted
-from pipelines.filters.decision import drop_blocks, measure_page, page_text, select_rules
+from pipelines.filters.decision import drop_blocks, load_word_lists, measure_page, page_text, select_rules
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
 from pipelines.recipes.recipe import Recipe
-from pipelines.select import KeepOne, KeepOneOfNearDuplicates, judge, read_candidates
+from pipelines.select import KeepOne, KeepOneOfNearDuplicates, MarkFrequentParagraphs, judge, read_candidates
 from pipelines.store.regroup import WriteRecords
 from pipelines.store.warc import WarcPage
 from pipelines.warcs import Made, record_key
@@ -43,7 +44,7 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
     blocks = extracted.blocks
     if opt_out(signals, recipe.honour.signals, unit="image") is not None:
         blocks = tuple(block for block in blocks if block.image is None)
-    blocks, _ = drop_blocks(blocks, recipe)
+    blocks, _ = drop_blocks(blocks, recipe, load_word_lists(recipe))
     canonical = page_identity(warc_page.url, extracted.canonical_link)
     page = Page(
         key=identity.page_key(canonical),
@@ -65,13 +66,14 @@ def measure(page: Page, recipe: Recipe) -> Page:
     """Return a page with its language and every score."""
     language, score = measure_language(page_text(page.blocks))
     page = replace(page, language=language, scores={"language_score": score})
-    return replace(page, scores=measure_page(page, recipe))
+    return replace(page, scores=measure_page(page, recipe, load_word_lists(recipe)))
 
 
 def head(page: Page, recipe: Recipe) -> Candidate:
     """Return a page's candidate: of equal pages the latest, then the one with most images and text, survives."""
     images = tuple(block.image.url for block in page.blocks if block.image is not None)
-    text = page_text(page.blocks)
+    text, dedup = page_text(page.blocks), recipe.dedup
+    scope = f"{page.fetched_at[:7]} " if dedup.scope == "crawl" else ""
     latest = "".join(f"{9 - int(digit)}" for digit in page.fetched_at if digit.isdigit()).ljust(20, "9")
     rank = f"{latest}|{99_999 - len(images):05d}|{99_999_999 - len(text):08d}|{len(page.canonical_url):06d}"
     return Candidate(
@@ -80,9 +82,11 @@ def head(page: Page, recipe: Recipe) -> Candidate:
         parent=page.parent,
         url=page.url,
         rank=rank,
-        text_key=identity.make_key("text", " ".join(unicodedata.normalize("NFC", text).split())),
+        text_key=scope + text_key(text, dedup.exact_text or "strict"),
+        image_key=image_set_key(images),
         images=images,
-        bands=tuple(band.hex() for band in text_band_keys(text, recipe.dedup.minhash)) if recipe.dedup.minhash else (),
+        bands=tuple(scope + band.hex() for band in text_band_keys(text, dedup.minhash)) if dedup.minhash else (),
+        paragraphs=tuple(paragraph_keys(page)) if dedup.max_domain_paragraph is not None else (),
         scores=page.scores,
     )
 
@@ -90,7 +94,10 @@ def head(page: Page, recipe: Recipe) -> Candidate:
 def build_select(
     pipeline: beam.Pipeline, recipe: Recipe, candidates: list[str], folder: str, spill: str | None
 ) -> beam.PCollection[int]:
-    """Build the pipeline that decides which pages go on: rules, then one page a URL, then one a text.
+    """Build the pipeline that decides which pages go on: rules, one page a URL, one a text, one of near-duplicates.
+
+    Then paragraphs that are frequent in a domain are marked (after the duplicates, else every copy of a page votes),
+    and one page a set of images stays.
 
     Args:
       pipeline: Where to add it.
@@ -111,4 +118,9 @@ def build_select(
         judged |= "One page a text" >> KeepOne(by="text_key", reason="duplicate_text", spill=spill)
     if recipe.dedup.minhash is not None:
         judged |= "One of near-duplicates" >> KeepOneOfNearDuplicates(spill=spill)
+    if recipe.dedup.max_domain_paragraph is not None:
+        most = recipe.dedup.max_domain_paragraph
+        judged |= "Mark frequent paragraphs" >> MarkFrequentParagraphs(most=most, spill=spill)
+    if recipe.dedup.exact_image_set:
+        judged |= "One page a set of images" >> KeepOne(by="image_key", reason="duplicate_image_set", spill=spill)
     return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

@@ -65,7 +65,7 @@ def make_pair(
         key=pair.key,
         parent=pair.parent,
         url=image_url,
-        rank=page_url,
+        rank=identity.make_key("rank", page_url),
         text_key=identity.make_key("text", text),
         image_key=identity.image_key(image_url),
         images=(image_url,),

@@ -19,6 +19,8 @@ from schemas.records import Candidate
 from schemas.verdicts import Rejected, Rule, decide
 
 By = Literal["key", "text_key", "image_key"]
+_CANDIDATE, _FREQUENT = b"c", b"f"
+"""First bytes that tell candidates from keys of paragraphs where both are regrouped together."""
 
 
 def read_candidates(path: str) -> Iterator[Candidate]:
@@ -128,6 +130,60 @@ class KeepOneOfNearDuplicates(beam.PTransform):
             | "Cluster" >> beam.Map(find_roots)
         )
         return candidates | "Keep roots" >> beam.Map(keep_root, roots=beam.pvalue.AsSingleton(roots))
+
+
+def paragraph_members(candidate: Candidate) -> Iterator[tuple[bytes, bytes]]:
+    """Yield a kept candidate's name under the key of each of its paragraphs, repeats included."""
+    if candidate.outcome == "kept":
+        yield from ((paragraph.encode(), node_of(candidate).encode()) for paragraph in candidate.paragraphs)
+
+
+def frequent_in(counted: tuple[bytes, list[bytes]], most: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield for a paragraph with more than `most` occurrences (name of a candidate, mark and key)."""
+    paragraph, nodes = counted
+    if len(nodes) > most:
+        yield from ((node, _FREQUENT + paragraph) for node in sorted(set(nodes)))
+
+
+def mark_frequent(_: bytes, values: list[bytes]) -> Iterator[Candidate]:
+    """Give the candidates of one name the keys of their frequent paragraphs."""
+    keys = tuple(sorted(value[1:].decode() for value in values if value[:1] == _FREQUENT))
+    for value in values:
+        if value[:1] == _CANDIDATE:
+            yield dataclasses.replace(decode(value[1:]), frequent_paragraphs=keys)
+
+
+@dataclass(kw_only=True, eq=False)
+class MarkFrequentParagraphs(beam.PTransform):
+    """Kept candidates learn which of their paragraphs occur more than `most` times in their domain.
+
+    Only keys and names are counted; what is joined back are the frequent keys (OBELICS, arXiv 2306.16527, App. A.1.5).
+
+    Args:
+      most: Occurrences that a paragraph may have.
+      spill: Folder of the fragments; None shuffles in the engine.
+    """
+
+    most: int
+    spill: str | None
+
+    def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
+        """Count, then join the frequent ones back."""
+        marks = (
+            candidates
+            | "Paragraphs" >> beam.FlatMap(paragraph_members).with_output_types(tuple[bytes, bytes])
+            | "Count" >> Regroup(folder=self.spill)
+            | "Frequent" >> beam.FlatMap(frequent_in, most=self.most).with_output_types(tuple[bytes, bytes])
+        )
+        named = candidates | "Name" >> beam.Map(
+            lambda candidate: (node_of(candidate).encode(), _CANDIDATE + encode(candidate))
+        ).with_output_types(tuple[bytes, bytes])
+        return (
+            (named, marks)
+            | "Beside each other" >> beam.Flatten()
+            | "Join back" >> Regroup(folder=self.spill)
+            | "Mark" >> beam.FlatMapTuple(mark_frequent)
+        )
 
 
 @dataclass(kw_only=True, eq=False)

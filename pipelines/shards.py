@@ -7,16 +7,21 @@ key, so other row groups are never read), looks its images up in the store and w
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines.dedup.decontaminate import Benchmarks, Match, cut_blocks, reason_of
+from pipelines.dedup.frequency import drop_paragraphs
+from pipelines.dedup.images import ImageHashes
+from pipelines.evaluation_sets import load_benchmarks
 from pipelines.filters.decision import edit_blocks, image_count_rules, image_rules, measure_image
 from pipelines.recipes.recipe import Recipe
-from pipelines.store import tars
+from pipelines.store import tars, tombstones
 from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.resize import Resize, resize
@@ -28,10 +33,24 @@ from pipelines.store.samples import (
     pair_sample,
     store_form,
 )
+from pipelines.store.tombstones import HIDDEN, Tombstones, names
 from schemas import arrow, identity, layout, storage, tables
 from schemas import config as configs
+from schemas.errors import DamageError
 from schemas.images import ImageError
-from schemas.records import Candidate, FileEntry, ImageRef, Member, Page, Pair, ShardEntry, SidecarRow, StageCounts
+from schemas.records import (
+    Candidate,
+    FileEntry,
+    ImageFacts,
+    ImageRef,
+    Member,
+    Page,
+    Pair,
+    ProvenanceRow,
+    ShardEntry,
+    SidecarRow,
+    StageCounts,
+)
 from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
 
 T = TypeVar("T")
@@ -90,16 +109,44 @@ class ImageJudge:
     store: ImageStore
     index: ImageIndex
     frequent: frozenset[str]
+    benchmarks: Benchmarks | None = None
+    """Evaluation sets that must stay out."""
+    nsfw: Mapping[str, float | None] = field(default_factory=dict)
+    """Scores of the recipe's NSFW model by sha256."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+
+    def _is_forgotten(self, ref: ImageRef) -> bool:
+        """Say whether an image was taken down by what the store knows of it: it is known only here and now."""
+        if not self.tombstones:
+            return False
+        record = self.index.find(identity.image_key(ref.url))
+        return record is not None and names(record, self.tombstones)
 
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
         """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
+        if ref.url.startswith(HIDDEN) or self._is_forgotten(ref):
+            return Rejected("forgotten"), {}, None
         if ref.url in self.frequent:
             return Rejected("url_too_frequent"), {}, None
-        return judge_image(ref, self.index, self.store, self.recipe)
+        verdict, scores, image = judge_image(ref, self.index, self.store, self.recipe, self.nsfw)
+        match = self._match(image.facts) if image is not None else None
+        if match is not None:
+            return Rejected(reason_of(match), match.distance), scores, None
+        return verdict, scores, image
+
+    def _match(self, facts: ImageFacts) -> Match | None:
+        if self.benchmarks is None:
+            return None
+        hashes = ImageHashes(facts.dhash, facts.phash, facts.grid, facts.gray_std, facts.colour_range)
+        return self.benchmarks.match_image(facts.sha256, hashes)
 
 
 def judge_image(
-    ref: ImageRef, index: ImageIndex, store: ImageStore, recipe: Recipe
+    ref: ImageRef,
+    index: ImageIndex,
+    store: ImageStore,
+    recipe: Recipe,
+    nsfw: Mapping[str, float | None] = MappingProxyType({}),
 ) -> tuple[Verdict, Scores, StoredImage | None]:
     """Return the verdict on an image by what the store holds of it."""
     record = index.find(identity.image_key(ref.url))
@@ -117,6 +164,9 @@ def judge_image(
     if facts.opt_out is not None:
         return Rejected(f"opt_out_{facts.opt_out}"), {}, None
     scores = measure_image(ref, record, facts)
+    score = nsfw.get(facts.sha256)
+    if score is not None:
+        scores["model_nsfw"] = score
     verdict = decide(scores, image_rules(recipe))
     if not isinstance(verdict, Kept):
         return verdict, scores, None
@@ -146,11 +196,49 @@ def resize_of(recipe: Recipe) -> Resize | None:
     return configs.build(Resize, values | {"quality": images.quality}, where="images")
 
 
-def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
-    """Judge a page's images, then the page; return its sample if it is kept."""
-    page = dataclasses.replace(page, blocks=edit_blocks(page.blocks, judge.recipe))
+def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:
+    """Return a page as it is written: without frequent paragraphs, bad lines and evaluation texts; or why it is not."""
+    blocks, _ = drop_paragraphs(page, frequent) if frequent else (page.blocks, 0)
+    page = dataclasses.replace(page, blocks=edit_blocks(blocks, judge.recipe))
+    if judge.benchmarks is not None:
+        texts, matches = cut_blocks([block.text for block in page.blocks], judge.benchmarks)
+        ledger.provenance += [_provenance(page, match) for match in matches]
+        if texts is None:
+            return Rejected(reason_of(matches[0]), float(len(matches)))
+        pairs = zip(page.blocks, texts, strict=True)
+        kept = (dataclasses.replace(block, text=text) for block, text in pairs if text or block.image is not None)
+        page = dataclasses.replace(page, blocks=tuple(kept))
+    return page if any(block.text for block in page.blocks) else Rejected("no_text")
+
+
+def _provenance(page: Page, match: Match) -> ProvenanceRow:
+    message = f"{match.benchmark} {match.item}: {match.kind} of {match.distance:.0f} words"
+    return ProvenanceRow(stage=STAGE, key=page.key, url=page.url, message=message)
+
+
+def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Sample | None:
+    """Edit a page, judge its images, then the page; return its sample if it is kept."""
+    found = edited(page, frequent, judge, ledger)
+    if isinstance(found, Rejected):
+        ledger.record(found, unit="page", key=page.key, parent=page.parent, url=page.url)
+        return None
+    kept, unsafe = judge_occurrences(found, judge, ledger)
+    verdict: Verdict = decide({"images": float(len(kept))}, image_count_rules(judge.recipe))
+    if unsafe and judge.recipe.images.drop_page_on_nsfw:
+        verdict = Rejected("nsfw_image", float(unsafe), 0.0)
+    ledger.record(
+        verdict, unit="page", key=page.key, parent=page.parent, url=page.url, scores={"images": float(len(kept))}
+    )
+    if not isinstance(verdict, Kept):
+        return None
+    return interleaved_sample(found, kept, validation=judge.recipe.split.val)
+
+
+def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[dict[int, StoredImage], int]:
+    """Judge each image of a page; return those kept, by their ordinal, and how many were not safe for work."""
     kept: dict[int, StoredImage] = {}
     seen: set[str] = set()
+    unsafe = 0
     for ordinal, block in enumerate(block for block in page.blocks if block.image is not None):
         ref = block.image
         if ref is None:
@@ -159,22 +247,24 @@ def page_sample(page: Page, judge: ImageJudge, ledger: Ledger) -> Sample | None:
         if image is not None and judge.recipe.images.once_per_page and image.facts.sha256 in seen:
             verdict, image = Rejected("repeated_in_page"), None
         key = identity.make_key("occurrence", page.key, str(ordinal))
-        ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=ref.url, scores=scores)
+        ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=_shown(ref.url), scores=scores)
         if image is not None:
             kept[ordinal] = image
             seen.add(image.facts.sha256)
-    verdict = decide({"images": float(len(kept))}, image_count_rules(judge.recipe))
-    ledger.record(
-        verdict, unit="page", key=page.key, parent=page.parent, url=page.url, scores={"images": float(len(kept))}
-    )
-    if not isinstance(verdict, Kept):
-        return None
-    return interleaved_sample(page, kept, validation=judge.recipe.split.val)
+        unsafe += isinstance(verdict, Rejected) and verdict.reason == "nsfw"
+    return kept, unsafe
+
+
+def _shown(url: str) -> str | None:
+    return None if url.startswith(HIDDEN) else url
 
 
 def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> Sample | None:
     """Judge a pair's image; return its sample if it is kept."""
     verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
+    texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
+    if texts:
+        verdict, image = Rejected(reason_of(texts[0]), texts[0].distance), None
     ledger.record(verdict, unit="pair", key=pair.key, parent=pair.parent, url=pair.image_url, scores=scores)
     if image is None:
         return None
@@ -239,22 +329,32 @@ def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
     return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
 
 
-def selected(config: ShardsConfig, low: str, high: str) -> Iterator[Page | Pair]:
-    """Yield the kept records of a key range, in order of their keys."""
+def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page | Pair | Candidate, frozenset[str]]]:
+    """Yield the kept records of a key range with the keys of their frequent paragraphs, in order of their keys.
+
+    Of a record that was taken down its head alone.
+    """
     kept = {
-        (row.key, row.parent)
+        (row.key, row.parent): row
         for path in config.decisions
         for row in read_range(path, Candidate, low, high)
         if row.outcome == "kept"
     }
     cls: type[Page] | type[Pair] = Page if config.recipe.kind == "interleaved" else Pair
-    found: dict[str, Page | Pair] = {}
+    found: dict[str, Page | Pair | Candidate] = {row.key: row for row in kept.values() if not row.url}
     for path in config.records:
         for record in read_range(path, cls, low, high):
             if (record.key, record.parent) in kept:
                 found.setdefault(record.key, record)
+    lost = {key for key, _ in kept} - found.keys()
+    if lost:
+        raise DamageError(
+            f"{len(lost)} records that were kept are gone, {min(lost)} first",
+            where=config.folder,
+            remedy="delete the folder of the stages (--work) and build again",
+        )
     for key in sorted(found):
-        yield found[key]
+        yield found[key], frozenset(kept[key, found[key].parent].frequent_paragraphs)
 
 
 def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardReport:
@@ -262,9 +362,14 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
     ledger = Ledger(STAGE)
 
     def samples() -> Iterator[Sample]:
-        for record in selected(config, *key_range(index, config.shards)):
-            make: Any = page_sample if isinstance(record, Page) else pair_to_sample
-            sample = make(record, judge, ledger)
+        for record, frequent in selected(config, *key_range(index, config.shards)):
+            if isinstance(record, Candidate):
+                ledger.record(Rejected("forgotten"), unit=record.unit, key=record.key, parent=record.parent)
+                continue
+            if isinstance(record, Page):
+                sample = page_sample(record, frequent, judge, ledger)
+            else:
+                sample = pair_to_sample(record, judge, ledger)
             if sample is not None:
                 yield sample
 
@@ -291,7 +396,17 @@ class _WriteShard(beam.DoFn):
 
     def setup(self) -> None:
         store = ImageStore(self._config.store)
-        self._judge = ImageJudge(self._config.recipe, store, store.index(), frozenset(self._config.frequent))
+        recipe, frequent = self._config.recipe, frozenset(self._config.frequent)
+        model = recipe.filters.images.nsfw_model
+        self._judge = ImageJudge(
+            recipe=recipe,
+            store=store,
+            index=store.index(),
+            frequent=frequent,
+            benchmarks=load_benchmarks(recipe.dedup.decontaminate),
+            nsfw=store.scores(model) if model else {},
+            tombstones=tombstones.read(self._config.store),
+        )
 
     def process(self, index: int) -> Iterator[int]:
         if not storage.exists(report_path(self._config.folder, index)):

@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Literal
 
 import pyarrow as pa
 
 from pipelines.store.dataset import TABLES
 from schemas import arrow, layout, storage, tables
-from schemas.errors import LoomError
+from schemas.errors import InputError, LoomError
 from schemas.manifest import Manifest, make_digest, read_manifest
 from schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 
@@ -25,7 +25,13 @@ class Damage:
 
     where: str
     what: str
-    remedy: str = "rebuild: delete the file's shard (tar, sidecar, statistics) and the manifest, then run loom build"
+    remedy: str = "loom verify DATASET --repair writes it anew"
+
+    @property
+    def shard(self) -> int | None:
+        """Return the number of the damaged shard, None where something else is damaged."""
+        stem = self.where.split(".")[0].removesuffix("_stats")
+        return int(stem) if stem.isdigit() and "/" not in self.where else None
 
 
 def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = lambda: None) -> Iterator[Damage]:
@@ -35,7 +41,20 @@ def verify(dataset: str, depth: Depth = "full", on_shard: Callable[[], None] = l
     the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
     `on_shard` is called after each shard.
     """
+    for damage in _damages(dataset, depth, on_shard):
+        what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
+        command = f"loom verify {dataset} --repair writes {what} anew"
+        yield replace(damage, remedy=damage.remedy.replace("loom verify DATASET --repair writes it anew", command))
+
+
+def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None]) -> Iterator[Damage]:
     manifest = read_manifest(dataset)
+    if manifest.recipe == layout.FOREIGN:
+        raise InputError(
+            "an index of tars that others made: there is no build to verify",
+            where=dataset,
+            remedy="index with --hashes, and stream with verify=True",
+        )
     seen: set[str] = set()
     yield from check_counts(manifest)
     for shard in manifest.shards:

@@ -20,6 +20,7 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.store.arc import read_arc
 from pipelines.store.ledger import Ledger
 from pipelines.store.stages import stem_of
+from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
 from pipelines.store.warc import Skipped, WarcPage, read_warc
 from pipelines.store.warc_images import WarcImage, write_notes
 from schemas import arrow, identity, storage, tables
@@ -66,6 +67,8 @@ class ExtractConfig:
     """Processes of the parsing pool; 0 parses in this process."""
     limit: int | None = None
     """At most so many pages a WARC are read."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down: it is not written."""
 
 
 @dataclass
@@ -75,13 +78,17 @@ class FragmentWriter:
     folder: str
     record: type
     stem: str
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down: it is not written."""
     _rows: Made = field(default_factory=list)
     _part: int = 0
     rows: int = 0
 
     def add(self, made: Made) -> None:
-        """Take the records of one page."""
-        self._rows += made
+        """Take the records of one page; of what was taken down the head alone, emptied."""
+        for row, head in made:
+            left = scrub(row, self.tombstones)
+            self._rows.append((left, empty_head(head) if left is None else scrub(head, self.tombstones)))
         self.rows += len(made)
         if len(self._rows) >= FRAGMENT_ROWS:
             self.flush()
@@ -92,7 +99,7 @@ class FragmentWriter:
             return
         name = f"{self.stem}-{self._part:04d}.parquet"
         for folder, cls, rows in (
-            ("records", self.record, [row for row, _ in self._rows]),
+            ("records", self.record, [row for row, _ in self._rows if row is not None]),
             ("candidates", Candidate, [head for _, head in self._rows]),
         ):
             tables.write_table(
@@ -141,12 +148,14 @@ def parse_pages(
 
 def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
-    ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem)
+    ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
 
     def note(image: Skipped) -> None:
         key = identity.image_key(image.url)
-        images.append(WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset))
+        found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
+        if not names(found, config.tombstones):
+            images.append(found)
 
     read = read_arc if warc.path.endswith((".arc", ".arc.gz")) else read_warc
     for page, parsed in parse_pages(read(warc.path), pool, ledger, config.limit, note):
@@ -170,6 +179,7 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
     writer.flush()
     if images and read is read_warc:
         write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
+    ledger.scrub(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),

@@ -12,6 +12,9 @@ IMAGE_EXTENSIONS = ("jpg", "png", "webp")
 EXTENSIONS = (*IMAGE_EXTENSIONS, "json", "txt", "npz")
 """The only member extensions that a reader opens: no pickle anywhere."""
 
+FOREIGN = "foreign"
+"""The recipe of an index over tars that others made."""
+
 KINDS = ("interleaved", "pairs", "clips", "regions")
 
 

@@ -182,6 +182,17 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageScore:
+    """What a model says of an image: a fact of the store, beside `ImageFacts`."""
+
+    VERSION: ClassVar[int] = 1
+    sha256: str
+    model: str
+    score: float | None = None
+    """None for an image that does not decode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """The small head of a page or pair that corpus-wide rules are decided on, with its verdict so far."""
 
@@ -198,6 +209,10 @@ class Candidate:
     """URLs of the images it shows, in order."""
     bands: tuple[str, ...] = ()
     """MinHash band keys of its text in hex; none where near-duplicates are not looked for."""
+    paragraphs: tuple[str, ...] = ()
+    """Keys of its paragraphs within its domain, repeats included; none where they are not counted."""
+    frequent_paragraphs: tuple[str, ...] = ()
+    """Those that occur too often in the domain: dropped when the page is written."""
     scores: dict[str, float] = field(default_factory=dict)
     outcome: str = "kept"
     reason: str | None = None

@@ -41,19 +41,24 @@ class BuildFlags:
     fetcher: Literal["own", "img2dataset"] = "own"
     """img2dataset fetches without our address policy and caps: on lists that you trust alone."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """The dataset of pairs that `regions` is made from."""
+    """pages: decide again from the stored scores of an earlier build in --work, without WARCs. For `regions`: the
+    dataset of pairs that it is made from."""
     work: str | None = None
     """Folder of the stages, which builds share; OUT.work when not given."""
     store: str | None = None
     """Folder of the image store, which builds share; WORK/images when not given."""
     set: tuple[str, ...] = ()
     """Recipe keys to change: filters.min_side=200 ..."""
+    split: str | None = None
+    """val=SHARE: mark this share of samples as held out, by the hash of their near-duplicate root."""
     shards: int | None = None
     """Shards of the dataset, a power of two; the smallest with at most 10,000 candidates a shard when not given."""
     workers: int = 2
     """Processes that parse pages."""
     limit: int | None = None
     """At most so many pages a WARC."""
+    memory: str | None = None
+    """What deciding over the corpus may take on this machine (12GB); what it has when not given. More is refused."""
     runner: Literal["local", "dataflow", "portable"] = "local"
     """Where the pipelines run."""
     print_config: bool = False
@@ -76,12 +81,21 @@ class BuildFlags:
 
         return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
 
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """Return the recipe keys to change, the split among them."""
+        if self.split is None:
+            return self.set
+        if not self.split.startswith("val="):
+            raise ConfigError(f"--split {self.split}", where="loom build", remedy="--split val=0.01")
+        return (*self.set, f"split.{self.split}")
+
     def run_until(self, until: Until, *, alone: bool = False) -> int:
         """Run the stages up to `until`; `alone`: only that one, over finished ones."""
         from pipelines.recipes.recipe import load_recipe, to_toml
 
         self._check()
-        recipe = load_recipe(self.recipe, self.set)
+        recipe = load_recipe(self.recipe, self.overrides)
         if self.print_config:
             print(to_toml(recipe), end="")
             return 0
@@ -125,17 +139,22 @@ class BuildFlags:
     def _run_stages(self, until: Until, alone: bool) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
+        from pipelines.memory import parse_size
         from pipelines.recipes.recipe import load_recipe
 
-        if self.from_dataset is not None:
-            raise ConfigError(f"{self.recipe} is made from WARCs, not --from a dataset", remedy="name them with --warc")
+        if self.from_dataset not in (None, "pages"):
+            raise ConfigError(
+                f"{self.recipe} is made from WARCs, not --from a dataset",
+                remedy="name them with --warc, or --from pages with the --work of an earlier build",
+            )
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
-            recipe=load_recipe(self.recipe, self.set),
+            recipe=load_recipe(self.recipe, self.overrides),
             out=self.out,
             work=work,
             store=self.store or f"{work}/images",
             warcs=self.warc,
+            from_pages=self.from_dataset is not None,
             lists=self.list,
             columns=self.list_config(),
             from_img2dataset=self.from_img2dataset,
@@ -145,6 +164,7 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
+            memory=parse_size(self.memory) if self.memory else None,
             profile=self._profile(),
         )
         if self.plan:
@@ -188,6 +208,7 @@ class Command(BuildFlags):
     Examples:
       loom build m3w --warc 'crawl/*.warc.gz' --out data/m3w --contact https://example.org/bot
       loom build align --warc crawl --out data/align --set filters.min_side=300 --contact me@example.org
+      loom build m3w --from pages --work data/m3w.work --out data/m3w-2 --set filters.quality.min_words=30
       loom build regions --from data/align --out data/regions
     """
 

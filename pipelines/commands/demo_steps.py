@@ -64,6 +64,8 @@ class DemoResult:
     canary: int
     """Connections to the address that must never be reached."""
     reports: list[str] = field(default_factory=list)
+    port: int = 0
+    """Of the bundled web: part of its URLs."""
 
     @property
     def gates_met(self) -> bool:
@@ -102,7 +104,7 @@ class DemoResult:
         console.print(f"connections to the forbidden address: {self.canary}")
         console.print(f"reports: {', '.join(self.reports)}")
         console.print(
-            f"next: loom why {self.out}/datasets/m3w http://attic.localhost:8765/noai.html\n"
+            f"next: loom why {self.out}/datasets/m3w http://attic.localhost:{self.port}/noai.html\n"
             f"      loom verify {self.out}/datasets/align --deep\n"
             f"      loom stats {self.out}/datasets/m3w"
         )
@@ -173,7 +175,9 @@ class Demo:
         losses = self.train()
         with self.step("evaluations"):
             gates = self.examine()
-        return DemoResult(self.out, scraped, builds, gates, losses, self.seconds, canary.connections, reports)
+        return DemoResult(
+            self.out, scraped, builds, gates, losses, self.seconds, canary.connections, reports, self.port
+        )
 
     def fetch_config(self) -> FetchConfig:
         """Return the fetcher's configuration: the bundled web's address and port, and no other private one."""

@@ -38,6 +38,7 @@ class Command:
     def run(self) -> int:
         """Evaluate."""
         check_least("--limit", self.limit, 1)
+        check_least("--shots", self.shots, 0)
         require_torch()
         from trainers.evaluate import FewShot, evaluate
 

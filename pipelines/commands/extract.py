@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +13,7 @@ from pipelines.commands.common import check_least
 from schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from pipelines.extract.blocks import Extracted
     from pipelines.recipes.recipe import Recipe
 
 Page = tuple[bytes, str, str | None]
@@ -105,20 +106,28 @@ class Command:
         from pipelines.filters.decision import page_text
         from pipelines.filters.language import measure_language
 
-        language = None
+        language = refused = None
         if isinstance(result, Extracted):
             if url.startswith("file:") and result.canonical_link:
                 url = result.canonical_link
+            if recipe is not None:
+                result = without_boilerplate(result, recipe)
+                refused = judge(result, url, recipe)
             language = measure_language(page_text(result.blocks))[0]
-            if recipe is not None and (refused := judge(result, url, recipe)) is not None:
-                if self.format != "jsonl":
-                    print(f"<!-- {url}: {refused} -->")
-                return self.format != "jsonl"
-        elif recipe is not None and self.format == "jsonl":
+        if self.format == "jsonl" and recipe is not None and (refused or not isinstance(result, Extracted)):
             return False
         render = {"jsonl": to_jsonl, "md": to_markdown, "html": to_html}[self.format]
-        print(render(result, url, language))  # type: ignore[arg-type]
+        print(render(result, url, language, refused))  # type: ignore[arg-type]
         return True
+
+
+def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
+    """Return a page as a build measures it: the blocks that the recipe drops stand among the dropped ones."""
+    from pipelines.filters.decision import drop_blocks, load_word_lists
+
+    kept, gone = drop_blocks(result.blocks, recipe, load_word_lists(recipe))
+    dropped = (*result.dropped, *((result.blocks[item.index], item.reason) for item in gone))
+    return replace(result, blocks=kept, dropped=dropped)
 
 
 def judge(result: "object", url: str, recipe: "Recipe") -> str | None:

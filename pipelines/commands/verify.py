@@ -18,6 +18,7 @@ class Command:
     Examples:
       loom verify data/m3w
       loom verify data/m3w --quick
+      loom verify data/m3w --repair
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
@@ -26,6 +27,8 @@ class Command:
     """Only sizes, footers and counts."""
     deep: bool = False
     """Also the bytes of every member."""
+    repair: bool = False
+    """Write what is damaged anew, from the stages that the dataset was built from, and verify again."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
@@ -42,6 +45,11 @@ class Command:
 
         with self.output.reporter().stage("verify", shards, lambda: proved[0]):
             damages = list(verify(self.dataset, depth, on_shard=count))
+        if damages and self.repair:
+            from pipelines.repair import repair
+
+            repair(self.dataset, damages)
+            damages = list(verify(self.dataset, depth))
         if self.output.json:
             print(to_json(damages))
         for damage in [] if self.output.json else damages:

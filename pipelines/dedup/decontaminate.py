@@ -150,23 +150,45 @@ def _words_with_places(text: str) -> list[tuple[str, int, int]]:
     return [(match.group().lower(), match.start(), match.end()) for match in _WORD.finditer(text)]
 
 
-def cut_matches(text: str, matches: Sequence[Match], config: DecontaminationConfig | None = None) -> str | None:
-    """Return a page's text without the matches and what is around them, or None when too little is left.
+def cut_blocks(
+    texts: Sequence[str | None], benchmarks: Benchmarks, config: DecontaminationConfig | None = None
+) -> tuple[tuple[str | None, ...] | None, tuple[Match, ...]]:
+    """Return a page's texts without evaluation texts and what is around them, and the matches.
 
-    As GPT-3: `window` characters go on each side, pieces under `window` characters go, a page that would fall
-    into more than `max_pieces` goes whole.
+    As GPT-3 (App. C): `window` characters go on each side of a match, and pieces left shorter than that. `texts` are
+    the page's blocks in order, None for an image. A match may run over several blocks, and so does the window
+    around it. None for the texts when the page would fall into more than `max_pieces`, or none of its text is left.
     """
     config = config or DecontaminationConfig()
-    pieces = []
-    last = 0
-    for start, end in _merge([(m.start - config.window, m.end + config.window) for m in matches]):
-        pieces.append(text[last : max(start, last)])
-        last = end
-    pieces.append(text[last:])
-    kept = [piece.strip() for piece in pieces if len(piece.strip()) >= config.window]
+    whole = "\n\n".join(text for text in texts if text is not None)
+    matches = benchmarks.match_text(whole)
     if not matches:
+        return tuple(texts), ()
+    spans = _merge([(match.start - config.window, match.end + config.window) for match in matches])
+    cut: list[str | None] = []
+    start = 0
+    for text in texts:
+        cut.append(None if text is None else _without(text, start, spans, config.window))
+        start += 0 if text is None else len(text) + 2
+    if len(spans) + 1 > config.max_pieces or not any(cut):
+        return None, matches
+    return tuple(cut), matches
+
+
+def _without(text: str, start: int, spans: Sequence[tuple[int, int]], shortest: int) -> str | None:
+    """Return a text that stands at `start` without the spans; of one that is cut, pieces long enough stay."""
+    inside = [(max(low - start, 0), min(high - start, len(text))) for low, high in spans]
+    inside = [(low, high) for low, high in inside if low < high]
+    if not inside:
         return text
-    return "\n\n".join(kept) if kept and len(pieces) <= config.max_pieces else None
+    edges = [0, *(edge for span in inside for edge in span), len(text)]
+    pieces = [text[low:high].strip() for low, high in zip(edges[::2], edges[1::2], strict=True)]
+    return "\n\n".join(piece for piece in pieces if len(piece) >= shortest) or None
+
+
+def reason_of(match: Match) -> str:
+    """Return the reason under which what matched is dropped: benchmark_NAME, so that totals are kept a benchmark."""
+    return "benchmark_" + (re.sub(r"[^a-z0-9]+", "_", match.benchmark.lower()).strip("_") or "unnamed")
 
 
 def _merge(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

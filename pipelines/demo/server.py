@@ -40,6 +40,11 @@ class WebServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         with self._counting:
             self.hits[host, path] += 1
 
+    def counted(self) -> Counter[tuple[str, str]]:
+        """Return a copy of the counts, also while requests come in."""
+        with self._counting:
+            return self.hits.copy()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news."""
 

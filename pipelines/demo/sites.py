@@ -274,6 +274,7 @@ def _add_images(world: World, host: str, add: Callable[[str, str, str], None]) -
 
 def _add_hostile(world: World, host: str, canary: int, paths: list[str]) -> None:
     """Add redirects, bombs, other charsets, compressed and empty answers."""
+    again = _extra(world, host, 9_100_000 + sorted(FOREIGN).index("ja"))
     hostile = {
         "/moved": Resource(b"", status=301, headers=(("Location", "/copy-0.html"),)),
         "/loop": Resource(b"", status=302, headers=(("Location", "/loop"),)),
@@ -285,7 +286,7 @@ def _add_hostile(world: World, host: str, canary: int, paths: list[str]) -> None
         "/soft.html": Resource(shell(host, "Oops", "<p>The page you are looking for was not found.</p>").encode()),
         "/broken.html": Resource(b"<h1>Internal error</h1>", status=500),
         "/latin.html": Resource(_latin, "text/html"),
-        "/sjis.html": Resource(_shift_jis, "text/html"),
+        "/sjis.html": Resource(lambda: _shift_jis(again), "text/html"),
         "/zipped.html": Resource(lambda: gzip.compress(_latin(), mtime=0), "text/html; charset=windows-1252", headers=(("Content-Encoding", "gzip"),)),
         "/data.json": Resource(b'{"a": 1}', "application/json"),
     }  # fmt: skip
@@ -300,8 +301,8 @@ def _latin() -> bytes:
     return page.encode("windows-1252")
 
 
-def _shift_jis() -> bytes:
-    text = f"<p>{escape(FOREIGN['ja'] * 3)}</p>"
+def _shift_jis(picture: str) -> bytes:
+    text = f"<p>{escape(FOREIGN['ja'] * 3)}</p>{picture}"
     page = shell("attic.localhost", "日本語", text).replace('<meta charset="utf-8">', '<meta charset="shift_jis">')
     return page.encode("shift_jis")
 

@@ -5,7 +5,7 @@ one URL an image, twins and placeholders as in `extractor`.
 """
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.extract import extractor, images, licenses, source
 from pipelines.extract.blocks import ExtractConfig
@@ -52,7 +52,7 @@ def _page_images(html: bytes, url: str, content_type: str | None, config: Extrac
     if not source.looks_like_html(html):
         return Rejected("not_html")
     prepared, codec, truncated = source.prepare(html, content_type, config)
-    page, _tier = extractor.walked(prepared, url, config)
+    page, _tier = extractor.walked(prepared, url, replace(config, main_content=False))
     found = tuple(item.image for item in page.candidates if item.image is not None and not is_hidden(item))
     if not found:
         return Rejected("no_images")

@@ -28,7 +28,7 @@ class ExtractConfig:
     """Images of a page; those that follow are dropped. Four times as many image elements are looked at."""
 
     main_content: bool = True
-    """Keep the main content only; off, every visible block is kept."""
+    """Keep the main content only (menus and footers are read as one block each); off, every visible block is kept."""
 
     method: str = "learned"
     """How main content is told from the rest: learned (block classifier) or rules (tags, class words, links)."""

@@ -70,17 +70,24 @@ def declared(html: bytes, content_type: str | None = None) -> str | None:
 
 def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
     """Return (text, codec name). Every byte string decodes; what cannot be read becomes U+FFFD."""
+    source, codec = to_utf8(html, content_type)
+    return source.decode("utf-8"), codec
+
+
+def to_utf8(html: bytes, content_type: str | None = None) -> tuple[bytes, str]:
+    """Return (UTF-8 bytes without a byte order mark, codec name): bytes that are UTF-8 already are not copied."""
     label = declared(html, content_type)
     if label is None or not label.startswith(_WIDE):
         try:
-            text = html.decode("utf-8").removeprefix("\ufeff")
+            html.decode("utf-8")
         except UnicodeDecodeError:
-            return _decode_other(html, label)
+            text, codec = _decode_other(html, label)
+            return text.encode("utf-8", "replace"), codec
         if label is None or not html.isascii():
-            return text, "utf-8"
+            return html.removeprefix(codecs.BOM_UTF8), "utf-8"
         if not label.startswith(_SHIFTED):
-            return text, label
-    return _lenient(html, label), label
+            return html, label
+    return _lenient(html, label).encode("utf-8", "replace"), label
 
 
 def _decode_other(html: bytes, label: str | None) -> tuple[str, str]:

@@ -18,6 +18,10 @@ SKIPPED = _names(
     "meter frameset noframes param input frame"
 )
 """Elements whose contents are no text of the page. `noscript`, `form` and `nav` are walked, with a flag."""
+COLLAPSED = frozenset(("nav", "footer"))
+"""Elements that hold a quarter of an average page and next to none of its text: one candidate, a line an entry."""
+OPENING = frozenset(("main", "article", "h1"))
+"""Elements that no menu holds: where one begins, the source has left a collapsed element open."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 RAW_TEXT = frozenset(("pre", "listing", "xmp", "plaintext"))
 
@@ -25,8 +29,9 @@ RAW_TEXT = frozenset(("pre", "listing", "xmp", "plaintext"))
 NAV, HEADER, FOOTER, ASIDE, FORM, HIDDEN, ARTICLE, MAIN = (1 << bit for bit in range(8))
 LIST, TABLE, FIGURE, QUOTE, NOSCRIPT, DIALOG, NEGATIVE, POSITIVE = (1 << bit for bit in range(8, 16))
 COMMENTS, RELATED, SOCIAL, COOKIE, CARD, PRODUCT, ADVERT, META_LINE = (1 << bit for bit in range(16, 24))
+REVIEWS, SPECS, BUYING = (1 << bit for bit in range(24, 27))
 
-FLAG_COUNT = 24
+FLAG_COUNT = 27
 
 TAG_FLAGS = {
     "nav": NAV,
@@ -61,36 +66,63 @@ ROLE_FLAGS = {
     "main": MAIN,
     "article": ARTICLE,
 }
-_WORDS = (
-    (
-        NAV,
-        r"\b(main|site|top|sub|side|page|mobile|mega|primary)?-?_?(nav|navbar|navigation|menu|megamenu|breadcrumbs?|pagination|pager|toc|skip-?link)\b",
+
+
+def _joined(starts: str, ends: str) -> str:
+    return " ".join(start + end for start in starts.split(" ") for end in ends.split())
+
+
+_WORDS: dict[int, str] = {
+    NAV: _joined(
+        " main site top sub side page mobile mega primary",
+        "nav navbar navigation menu megamenu breadcrumb breadcrumbs pagination pager toc skiplink",
     ),
-    (HEADER, r"\b(site|page|global|main)[-_]?header\b|\bmasthead\b|\btopbar\b"),
-    (FOOTER, r"\bfooter\b|\bcolophon\b|\bcopyright\b|\blegal\b"),
-    (ASIDE, r"\b(side-?bar|aside|rail|widgets?|widget-area)\b"),
-    (COMMENTS, r"\bcomments?(-?(list|area|section|thread|body))?\b|\bdisqus\b|\brespond\b"),
-    (
-        RELATED,
-        r"\b(related|recommend\w*|more-(from|posts|stories)|you-may|read-?(more|next)|trending|popular|similar|upsell|cross-?sell|recirc\w*)\b",
-    ),
-    (SOCIAL, r"\b(social|share|sharing|sharedaddy|addtoany|follow|tweet)\b"),
-    (
-        COOKIE,
-        r"\b(cookies?|consent|gdpr|ccpa|onetrust|newsletter|subscribe|subscription|sign-?up|signin|login|popup|modal|overlay|promo|paywall)\b",
-    ),
-    (ADVERT, r"\b(ads?|advert\w*|sponsor\w*|banner|dfp|taboola|outbrain)\b"),
-    (CARD, r"\b(cards?|tiles?|teasers?|grid-?item|listing|result|product-?(item|card|tile|grid))\b"),
-    (PRODUCT, r"\b(product|description|specs?|specification|details?|features?|review)\b"),
-    (META_LINE, r"\b(meta|byline|author|date|time|tags?|categor(y|ies)|posted|published|read-?time)\b"),
-    (
-        POSITIVE,
-        r"\b(article|entry|post|story|content|body|text|main|markdown|prose|rich-?text|wysiwyg|message|answer|question)\b",
-    ),
+    HEADER: "siteheader pageheader globalheader mainheader masthead topbar",
+    FOOTER: "footer colophon copyright legal",
+    ASIDE: "sidebar aside rail widget widgets",
+    COMMENTS: "comment comments disqus respond " + _joined("comment comments", "list area section thread body"),
+    RELATED: "related readmore readnext trending popular similar upsell crosssell",
+    SOCIAL: "social share sharing sharedaddy addtoany follow tweet",
+    COOKIE: "cookie cookies consent gdpr ccpa onetrust newsletter subscribe subscription signup signin login popup "
+    "modal overlay promo paywall",
+    ADVERT: "ad ads banner dfp taboola outbrain",
+    CARD: "card cards tile tiles teaser teasers griditem listing result "
+    "productitem productcard producttile productgrid",
+    PRODUCT: "product description spec specs specification detail details feature features review",
+    META_LINE: "meta byline author date time tag tags category categories posted published readtime",
+    REVIEWS: "review reviews rating ratings testimonial testimonials bazaarvoice yotpo",
+    SPECS: "spec specs specification specifications attributes technical dimensions ingredients",
+    BUYING: "price prices pricing cart basket buy buybox checkout sku stock quantity qty variant variants swatch "
+    "swatches option options shipping delivery",
+    POSITIVE: "article entry post story content body text main markdown prose richtext wysiwyg message answer question",
+}
+_PAIRS: dict[int, str] = {
+    NAV: "skip-link",
+    HEADER: "site-header page-header global-header main-header",
+    ASIDE: "side-bar",
+    RELATED: "more-from more-posts more-stories you-may read-more read-next cross-sell",
+    COOKIE: "sign-up",
+    CARD: "grid-item product-item product-grid",
+}
+"""Two words side by side that say what neither says alone."""
+_STEMS = (("recommend", RELATED), ("recirc", RELATED), ("advert", ADVERT), ("sponsor", ADVERT))
+_HIDING = _names(
+    "hidden visually-hidden visuallyhidden sr-only screen-reader screen-reader-text d-none is-hidden invisible"
 )
-_HIDDEN_CLASS = r"(?:^|\s)(hidden|visually-?hidden|sr-only|screen-reader(-text)?|d-none|is-hidden|invisible)(?:\s|$)"
-_GROUPS = [(flag, re.compile(pattern)) for flag, pattern in _WORDS]
-_CLASS_HIDDEN = re.compile(_HIDDEN_CLASS)
+
+
+def _by_word(table: dict[int, str]) -> dict[str, int]:
+    flags: dict[str, int] = {}
+    for flag, words in table.items():
+        for word in words.split():
+            flags[word] = flags.get(word, 0) | flag
+    return flags
+
+
+_WORD_FLAGS, _PAIR_FLAGS = _by_word(_WORDS), _by_word(_PAIRS)
+_STEM_STARTS = frozenset(stem[:6] for stem, _flag in _STEMS)
+_PAIR_STARTS = frozenset(pair.partition("-")[0] for pair in _PAIR_FLAGS)
+_BETWEEN = re.compile(r"\W")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STYLE_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 CAPTION_CLASS = re.compile(
@@ -110,12 +142,17 @@ def class_flags(names: str) -> int:
 
 @lru_cache(maxsize=65536)
 def _name_flags(name: str) -> int:
-    # Pages bring new attributes, but few new names: most are looked up, not searched.
+    # Pages bring new attributes, but few new names; most words of a name say nothing, so they are looked up.
     text = _CAMEL.sub("-", name).lower().replace("_", "-")
-    flags = HIDDEN if _CLASS_HIDDEN.search(text) else 0
-    for flag, pattern in _GROUPS:
-        if pattern.search(text):
-            flags |= flag
+    flags = HIDDEN if text in _HIDING else 0
+    before = ""
+    for word in text.split("-") if text.replace("-", "").isalnum() else _BETWEEN.split(text):
+        flags |= _WORD_FLAGS.get(word, 0)
+        if before in _PAIR_STARTS:
+            flags |= _PAIR_FLAGS.get(f"{before}-{word}", 0)
+        if word[:6] in _STEM_STARTS:
+            flags |= next((flag for stem, flag in _STEMS if word.startswith(stem)), 0)
+        before = word
     return flags
 
 

@@ -82,6 +82,7 @@ class Walker:
         self.skipping = False
         self.capture: list[str] | None = None
         self.math: _Math | None = None
+        self.collapsed = False
         self.lists: list[_List] = []
         self.tables: list[Table] = []
         self.figures: list[_Figure] = []
@@ -104,6 +105,9 @@ class Walker:
             ending = self._skip() if tag in el.SKIPPED else None
         elif self.math is not None:
             ending = self._start_in_math(tag, attributes)
+        elif self.collapsed and tag not in el.OPENING:
+            if attributes or tag not in el.INLINE:
+                ending = _IN_COLLAPSED.get(tag, Walker._start_entry)(self, tag, attributes)
         elif attributes or tag not in el.INLINE:
             ending = _HANDLERS.get(tag, Walker._start_section)(self, tag, attributes)
         self.open.append(ending)
@@ -227,6 +231,23 @@ class Walker:
             self.flush()
         self.section.last = len(self.page.candidates)
         self.section, self.context = before
+
+    def _start_collapsed(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
+        ending = self._start_section(tag, attributes)
+        self.collapsed = self.config.main_content
+        return self._end_collapsed, ending
+
+    def _end_collapsed(self, ending: tuple[Callable[[Any], None], Any]) -> None:
+        ending[0](ending[1])
+        self.collapsed = False
+
+    def _start_entry(self, tag: str, attributes: Attributes) -> None:
+        if self.run:
+            self.run.append(texts.BREAK)
+
+    def _start_opening(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
+        self.collapsed = False
+        return self._start_section(tag, attributes)
 
     def _follows_image(self) -> bool:
         candidates = self.page.candidates
@@ -545,6 +566,8 @@ _HANDLERS: dict[str, Callable[[Walker, str, Attributes], tuple[Callable[[Any], N
     "br": Walker._break,
     "hr": Walker._rule,
     "wbr": Walker._nothing,
+    **dict.fromkeys(el.COLLAPSED, Walker._start_collapsed),
+    **dict.fromkeys(el.OPENING, Walker._start_opening),
     "table": Walker._start_table,
     "tr": Walker._start_row,
     "caption": Walker._start_table_caption,
@@ -561,3 +584,10 @@ _HANDLERS: dict[str, Callable[[Walker, str, Attributes], tuple[Callable[[Any], N
     "link": Walker._link,
     "frameset": Walker._frameset,
 }
+_IN_COLLAPSED = {
+    **dict.fromkeys(el.SKIPPED, Walker._start_skipped),
+    **dict.fromkeys(("noscript", "template", "math"), Walker._start_skipped),
+    **{tag: _HANDLERS[tag] for tag in (*el.INLINE, "a", "html", "head", "body", "wbr")},
+    **{tag: _HANDLERS[tag] for tag in ("script", "title", "base", "meta", "link")},
+}
+"""What elements mean inside a collapsed one; all others begin an entry."""

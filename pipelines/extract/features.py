@@ -22,6 +22,10 @@ ANCESTORS = (1, 3, 5)
 _KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
 _KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
 _MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")
+_COUNTED = np.zeros(257, np.int64)
+"""For each character code which of blank and `_MARKS` it is, counted from 1; 0 for all others."""
+for _number, _mark in enumerate((" ", *_MARKS), 1):
+    _COUNTED[ord(_mark)] = _number
 _HEAD = 60
 _SHARES = (0.35, 0.6, 0.85)
 _TREE_LEVELS = (0, 1, 2, 3, 5)
@@ -61,15 +65,15 @@ def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
         _order(candidates, chars),
         _agreement(page, candidates),
     ]
-    columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 2)))
+    columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 3)))
     return Features(np.hstack(columns).astype(np.float32), spans)
 
 
 def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
     """Return (n, 21) sizes, links, marks and letter classes of each text; and its characters and those in links."""
-    rows = [_counts(item) for item in candidates]
-    raw = np.array(rows, np.float32)
-    chars, links, words, marks = raw[:, 0], np.minimum(raw[:, 1], raw[:, 0]), raw[:, 2], raw[:, 3:]
+    chars, counts = _character_counts([item.text for item in candidates])
+    links = np.minimum(np.array([item.link_chars for item in candidates], np.float32), chars)
+    words, marks = counts[:, 0] + 1, counts[:, 1:]
     heads = np.array([item.text[:_HEAD] for item in candidates], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
     head = np.maximum((heads > 0).sum(1), 1)
     ends = np.array([ord(item.text[-1]) if item.text else 0 for item in candidates])
@@ -89,9 +93,16 @@ def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
     return np.hstack([np.column_stack(own), np.log1p(marks)]).astype(np.float32), chars, links
 
 
-def _counts(candidate: Candidate) -> list[int]:
-    text = candidate.text
-    return [len(text), candidate.link_chars, text.count(" ") + 1, *map(text.count, _MARKS)]
+def _character_counts(texts: list[str]) -> tuple[Floats, Floats]:
+    """Return the length of each text (n,), and how often each of blank and `_MARKS` stands in it (n, 11)."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    counted = _COUNTED[np.minimum(codes, len(_COUNTED) - 1)]
+    places = np.nonzero(counted)[0]
+    owners = np.searchsorted(np.cumsum(lengths), places, side="right")
+    width = len(_MARKS) + 2
+    table = np.bincount(owners * width + counted[places], minlength=len(texts) * width).reshape(-1, width)
+    return lengths.astype(np.float32), table[:, 1:].astype(np.float32)
 
 
 def _kinds(candidates: list[Candidate]) -> Floats:
@@ -241,8 +252,9 @@ def description(page: RawPage) -> str:
 
 
 def _facts(page: RawPage) -> Floats:
-    """(12,): types that the structured data names, og:type article, whether there is a description."""
+    """(13,): types that the structured data names, og:type article or product, whether there is a description."""
     kinds = " ".join(page.json_ld)[:200_000]
     found = [float(name in kinds) for name in _JSON_LD]
-    found += [float("article" in page.metas.get("og:type", "")), float(any(map(page.metas.get, _META_DESCRIPTIONS)))]
+    found += [float(kind in page.metas.get("og:type", "")) for kind in ("article", "product")]
+    found.append(float(any(map(page.metas.get, _META_DESCRIPTIONS))))
     return np.array(found, np.float32)

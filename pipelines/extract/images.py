@@ -5,8 +5,9 @@ The order of preference is specs of the HTML standard (4.8.4.3) with what lazy l
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 LARGEST_WIDTH = 2048
@@ -49,6 +50,8 @@ _PLACEHOLDER = re.compile(
 )
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")
 """An absolute address in ASCII that needs no resolving; most are."""
+_ROOTED = re.compile(r"/(?!/)[$-:=@-\[\]_a-z~%&?]*(?<![?&])$")
+"""A path from the root of the base's host that needs no resolving."""
 _SPACE = " \t\n\f\r"
 _SRCSET_URL = re.compile(r"[ \t\n\f\r,]*+([^ \t\n\f\r]+)")
 _SRCSET_DESCRIPTORS = re.compile(r"[^,(]*(?=,|$)")
@@ -157,24 +160,24 @@ def choose(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]], ba
     return NoImage(reason)
 
 
-def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (value, source) in order of preference."""
-    found: list[tuple[str | None, str]] = []
+def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield (value, source) in order of preference; most images are settled by the first."""
     for srcset, kind in sources:
-        if srcset and (not kind or _DECODABLE.match(kind)):
-            found.append((best_of_srcset(srcset), "picture"))
+        if srcset and (not kind or _DECODABLE.match(kind)) and (best := best_of_srcset(srcset)):
+            yield best, "picture"
     for name in ("srcset", *LAZY_SRCSETS):
-        if attributes.get(name):
-            found.append((best_of_srcset(attributes[name]), name))
-    src = attributes.get("src", "").strip()
-    named = [name for name in LAZY_ATTRIBUTES if name in attributes] if len(attributes) > 1 or not src else []
-    lazy = [(value, name) for name in named if _looks_like_url(value := attributes[name].strip())]
+        if attributes.get(name) and (best := best_of_srcset(attributes[name])):
+            yield best, name
+    src = given = attributes.get("src", "").strip()
     if src and not _is_placeholder(src):
-        return [(value, name) for value, name in found if value] + [(src, "src"), *lazy]
-    found.extend(lazy)
+        yield src, "src"
+        src = ""
+    named = [name for name in LAZY_ATTRIBUTES if name in attributes] if len(attributes) > 1 or not given else []
+    for name in named:
+        if _looks_like_url(value := attributes[name].strip()):
+            yield value, name
     if src:
-        found.append((src, "src"))
-    return [(value, name) for value, name in found if value]
+        yield src, "src"
 
 
 def _looks_like_url(value: str) -> bool:
@@ -196,6 +199,8 @@ def absolute(url: str, base: str) -> str | None:
         return None
     if _PLAIN.match(text) and "/." not in text and text.isprintable():
         return text
+    if _ROOTED.match(text) and "/." not in text and text.isprintable() and (origin := _origin(base)):
+        return origin + text
     text = text.replace("\n", "").replace("\r", "").replace("\t", "").replace(" ", "%20").replace("\\", "/")
     try:
         joined = urljoin(base, text).partition("#")[0]
@@ -206,6 +211,15 @@ def absolute(url: str, base: str) -> str | None:
     if parts.scheme not in ("http", "https") or not host or not joined.isprintable():
         return None
     return joined if joined.isascii() else _encodable(joined)
+
+
+@lru_cache(maxsize=256)
+def _origin(base: str) -> str | None:
+    """Return scheme and host of a base that is itself a plain address, or None."""
+    if not _PLAIN.match(base):
+        return None
+    scheme, _, rest = base.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def _encodable(url: str) -> str | None:

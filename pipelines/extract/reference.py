@@ -48,6 +48,7 @@ class _Reader:
         """(number, ordered, [count]) of the lists around."""
         self.marker: list[str | None] = []
         """For each list around: what the next run of its item is marked with."""
+        self.collapsed = False
         self.tables: list[Table] = []
         self.figure: list[tuple[list[Candidate], list[str]]] = []
         """(images, captions) of the figures around."""
@@ -80,6 +81,14 @@ class _Reader:
         elif name in el.INLINE:
             if not _is_hidden_inline(tag):
                 self.children(tag, depth + 1)
+        elif self.collapsed and name not in _IN_COLLAPSED and name not in el.OPENING:
+            self.entry(tag, depth)
+        elif name in el.OPENING:
+            self.collapsed = False
+            with self.in_section(tag):
+                self.children(tag, depth + 1)
+        elif name in el.COLLAPSED:
+            self.collapse(tag, depth)
         elif name in _RULES:
             getattr(self, _RULES[name])(tag, depth)
         elif name in el.SKIPPED:
@@ -89,6 +98,21 @@ class _Reader:
         else:
             with self.in_section(tag):
                 self.children(tag, depth + 1)
+
+    def collapse(self, tag: Tag, depth: int) -> None:
+        """Menus and footers are one candidate, a line an entry, without their images."""
+        with self.in_section(tag):
+            self.collapsed = self.config.main_content
+            self.children(tag, depth + 1)
+        self.collapsed = False
+
+    def entry(self, tag: Tag, depth: int) -> None:
+        if tag.name in el.SKIPPED or tag.name in ("noscript", "template", "math"):
+            return
+        if self.run:
+            self.run.append(texts.BREAK)
+            self.after_link = False
+        self.children(tag, depth + 1)
 
     def too_deep(self, tag: Tag) -> None:
         """Below the depth cap only the text counts."""
@@ -456,6 +480,8 @@ _RULES = {
     "link": "head_link",
     "frameset": "frames",
 }
+
+_IN_COLLAPSED = frozenset(("html", "head", "body", "wbr", "a", "script", "title", "base", "meta", "link"))
 
 
 def _attributes(tag: Tag) -> dict[str, str]:

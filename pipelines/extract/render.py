@@ -18,7 +18,7 @@ _STYLE = (
 )
 
 
-def to_jsonl(result: Result, url: str, language: str | None = None) -> str:
+def to_jsonl(result: Result, url: str, language: str | None = None, refused: str | None = None) -> str:
     """Return one line of JSON: url, language, texts, images, image_info, outcome, reason.
 
     Texts and images are parallel lists with one null in each place. Neighbouring
@@ -31,19 +31,19 @@ def to_jsonl(result: Result, url: str, language: str | None = None) -> str:
         "texts": texts,
         "images": [image.url if image else None for image in images],
         "image_info": [_info(image) if image else None for image in images],
-        "outcome": outcome(result)[0],
-        "reason": outcome(result)[1],
+        "outcome": outcome(result, refused)[0],
+        "reason": outcome(result, refused)[1],
     }
     return json.dumps(line, ensure_ascii=False)
 
 
-def outcome(result: Result) -> tuple[str, str | None]:
-    """Return (kept, rejected or dead; the reason or error class)."""
+def outcome(result: Result, refused: str | None = None) -> tuple[str, str | None]:
+    """Return (kept, rejected or dead; the reason or error class). `refused`: why a recipe rejects the page."""
     if isinstance(result, Rejected):
         return "rejected", result.reason
     if isinstance(result, Dead):
         return "dead", result.error
-    return "kept", None
+    return ("rejected", refused) if refused else ("kept", None)
 
 
 def parallel_lists(blocks: Sequence[Block]) -> tuple[list[str | None], list[ImageRef | None]]:
@@ -75,9 +75,9 @@ def _info(image: ImageRef) -> dict[str, str | int | None]:
     }
 
 
-def to_markdown(result: Result, url: str, language: str | None = None) -> str:
+def to_markdown(result: Result, url: str, language: str | None = None, refused: str | None = None) -> str:
     """Return the page as Markdown: a line of facts, the kept blocks, then the dropped ones with their reasons."""
-    kind, reason = outcome(result)
+    kind, reason = outcome(result, refused)
     known = [part for part in (url.replace("--", "%2D%2D"), language, kind, reason) if part]
     facts = f"<!-- {' · '.join(known)} -->"
     if not isinstance(result, Extracted):
@@ -119,9 +119,9 @@ def _flat(text: str | None) -> str:
     return " ".join((text or "").split()).replace("]", "\\]")
 
 
-def to_html(result: Result, url: str, language: str | None = None) -> str:
+def to_html(result: Result, url: str, language: str | None = None, refused: str | None = None) -> str:
     """Return the page as an HTML article; all of it escaped, images shown from their addresses."""
-    kind, reason = outcome(result)
+    kind, reason = outcome(result, refused)
     facts = " · ".join(part for part in (url, language, kind, reason) if part)
     title = result.title if isinstance(result, Extracted) and result.title else url
     parts = [f'<p class="facts">{html.escape(facts)}</p>']

@@ -1,61 +1,48 @@
 """Which candidates are the page's main content, with a reason for each that is not.
 
-Texts are chosen by the block classifier or by rules (tags, class words, links); images follow the texts around them.
+Texts are chosen by the block classifier or by rules (tags, class words, links); images follow the texts around them
+(`image_choice.py`).
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.extract import classifier, features
+from pipelines.extract import classifier, features, image_choice
 from pipelines.extract import elements as el
 from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage
 
 Reasons = list[str | None]
 """For each candidate None to keep it, or why it is dropped."""
 
-_PLACES = (
-    (el.HIDDEN, "hidden"),
-    (el.NOSCRIPT, "noscript"),
-    (el.NAV, "navigation"),
-    (el.FOOTER, "footer"),
-    (el.COOKIE, "notice"),
-    (el.SOCIAL, "share_bar"),
-    (el.RELATED, "related"),
-    (el.DIALOG, "dialog"),
-)
-_OUTSIDE_ARTICLE = ((el.HEADER, "header"), (el.ASIDE, "aside"))
 _LINK_SHARE = 0.5
 _SHORT = 80
+_ALL_HIDDEN = 0.9
+_SOME_TEXT = 500
+"""Characters that a hidden page has at least; below, it is a shell that a script has yet to fill."""
 _REPEATED = 40
 """Characters from which a text that stands twice in a page is kept once."""
-_ICON_SIDE = 48
-"""An image declared smaller than this on both sides is an icon, in CSS pixels."""
-_ICON = re.compile(
-    r"(?:^|[^a-z])(logos?|icons?|sprites?|avatars?|gravatar|badges?|buttons?|btn|favicon|emoji|smil(?:ey|ies)|flags?|arrows?|"
-    r"stars?|ratings?|social|share|spinner|loader|payment|advert\w*|banner-?ads?|qr-?code)(?:[^a-z]|$)",
-    re.IGNORECASE,
-)
-_AVATAR_FOLDER = re.compile(r"gravatar\.com/|/avatars?/", re.IGNORECASE)
-_ICON_FOLDER = re.compile(r"/(icons?|social|logos?|badges?|emojis?)/", re.IGNORECASE)
-_THINGS = frozenset(("arrow", "arrows", "flag", "flags", "star", "stars"))
-"""Signs that a picture may well show."""
-_SIGN_WORDS = 3
-_CONTEXT_CHARS = 60
-"""Text that the surroundings of an image must hold before they speak for it."""
 
 
 def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) -> Reasons:
     """Return for each candidate None to keep it, or the reason to drop it."""
+    _show_if_all_is_hidden(candidates)
     if not config.main_content:
         return ["hidden" if is_hidden(candidate) else None for candidate in candidates]
     reasons = (
         _learned(page, candidates, config) if config.method == "learned" else [rule_reason(item) for item in candidates]
     )
     _drop_repeated(candidates, reasons)
-    _follow_texts(page, candidates, reasons)
+    image_choice.follow_texts(page, candidates, reasons)
     return reasons
+
+
+def _show_if_all_is_hidden(candidates: Sequence[Candidate]) -> None:
+    """Take the mark of hidden places off a page that hides nearly all: a script shows it once it has loaded."""
+    hidden = sum(len(item.text) for item in candidates if item.flags & el.HIDDEN)
+    if hidden >= _SOME_TEXT and hidden >= _ALL_HIDDEN * sum(len(item.text) for item in candidates):
+        for item in candidates:
+            item.flags &= ~el.HIDDEN
 
 
 def is_hidden(candidate: Candidate) -> bool:
@@ -65,18 +52,12 @@ def is_hidden(candidate: Candidate) -> bool:
 
 def rule_reason(candidate: Candidate) -> str | None:
     """Return why a text is not main content by its place, class words or links, or None."""
-    for flag, reason in _PLACES:
-        if candidate.flags & flag:
-            return reason
-    if not candidate.flags & (el.ARTICLE | el.MAIN):
-        for flag, reason in _OUTSIDE_ARTICLE:
-            if candidate.flags & flag:
-                return reason
-    if candidate.kind != "heading":
+    reason = image_choice.place_reason(candidate)
+    if reason is None and candidate.kind != "heading":
         length = len(candidate.text)
         if length < _SHORT and candidate.link_chars >= _LINK_SHARE * length:
             return "links"
-    return None
+    return reason
 
 
 def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) -> Reasons:
@@ -120,62 +101,3 @@ def _drop_repeated(candidates: Sequence[Candidate], reasons: Reasons) -> None:
             if candidate.text in seen:
                 reasons[row] = "repeated"
             seen.add(candidate.text)
-
-
-def _follow_texts(page: RawPage, candidates: Sequence[Candidate], reasons: Reasons) -> None:
-    """Keep an image when the smallest part of the page around it that has text is mostly kept, icons apart."""
-    places = [row for row, item in enumerate(candidates) if item.image is not None]
-    if not places:
-        return
-    chars = np.array([len(item.text) for item in candidates], np.int64)
-    kept = chars * np.array([reason is None for reason in reasons])
-    sums = np.zeros((len(candidates) + 1, 2), np.int64)
-    np.cumsum(np.column_stack([chars, kept]), axis=0, out=sums[1:])
-    for row in places:
-        reasons[row] = _image_reason(page, candidates, row, sums)
-
-
-def _image_reason(page: RawPage, candidates: Sequence[Candidate], row: int, sums: np.ndarray) -> str | None:
-    candidate = candidates[row]
-    if is_icon(candidate):
-        return "icon"
-    if candidate.flags & el.HIDDEN:
-        return "hidden"
-    at = candidate.section
-    while True:
-        section = page.sections[at]
-        chars, kept = (int(value) for value in sums[section.last] - sums[section.first])
-        if chars >= _CONTEXT_CHARS or at == 0:
-            break
-        at = section.parent
-    if chars and 2 * kept >= chars:
-        return None
-    if at == 0 and _between_kept(candidates, row, sums):
-        return None
-    return rule_reason(candidate) or "boilerplate"
-
-
-def _between_kept(candidates: Sequence[Candidate], row: int, sums: np.ndarray) -> bool:
-    """True when the three candidates on either side hold kept texts: an image between paragraphs of a flat page."""
-    before, after = max(row - 3, 0), min(row + 4, len(candidates))
-    return bool(sums[row][1] > sums[before][1] and sums[after][1] > sums[row][1])
-
-
-def is_icon(candidate: Candidate) -> bool:
-    """True for images that are signs rather than content, by declared size or words of address and alt text."""
-    image = candidate.image
-    if image is None:
-        return False
-    width, height = image.declared_width, image.declared_height
-    if width is not None and height is not None and max(width, height) < _ICON_SIDE:
-        return True
-    path = image.url.partition("?")[0]
-    name = path.rsplit("/", 1)[-1]
-    if _AVATAR_FOLDER.search(path) or (name.endswith(".svg") and _ICON_FOLDER.search(path)):
-        return True
-    if _ICON.search(name):
-        return True
-    words = (image.alt_text or "")[:40]
-    sign = _ICON.search(words)
-    # "Star rating" names a sign, "a red star above the harbour" describes a picture.
-    return sign is not None and (sign.group(1).lower() not in _THINGS or len(words.split()) <= _SIGN_WORDS)

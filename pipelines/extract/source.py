@@ -43,8 +43,8 @@ def looks_like_html(html: bytes) -> bool:
 def prepare(html: bytes, content_type: str | None, config: ExtractConfig) -> tuple[bytes, str, bool]:
     """Return (UTF-8 bytes without NULs and within the caps, the charset found, whether anything was cut)."""
     truncated = len(html) > config.max_bytes
-    text, codec = charset.decode(html[: config.max_bytes], content_type)
-    source = text.replace("\x00", "").encode("utf-8", "replace")
+    source, codec = charset.to_utf8(html[: config.max_bytes], content_type)
+    source = source.replace(b"\x00", b"")
     source, cut = _cut_tags(source, config.max_tags)
     source, shortened = _drop_long_tags(source, config.max_tag_bytes)
     return source, codec, truncated or cut or shortened
@@ -60,9 +60,20 @@ def _cut_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
     return source[:at], True
 
 
+def _has_long_gap(source: bytes, limit: int) -> bool:
+    """Say whether at least `limit` bytes in a row hold no tag: looked for from behind, so most bytes are not read."""
+    at = 0
+    while at + limit < len(source):
+        tag = source.rfind(b"<", at, at + limit)
+        if tag <= at:
+            return True
+        at = tag
+    return False
+
+
 def _drop_long_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
     """Remove start tags longer than `limit` bytes: a megabyte of attributes says nothing and costs seconds."""
-    if len(source) <= limit or max(map(len, source.split(b"<"))) < limit:
+    if not _has_long_gap(source, limit):
         return source, False
     pieces, start, at = [], 0, source.find(b"<")
     while at >= 0:

@@ -8,11 +8,24 @@ them `image_count_rules`.
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from pipelines.filters import boilerplate, c4, captions, fineweb, images, language, obelics, pii, quality, repetition
+from pipelines.filters import (
+    boilerplate,
+    c4,
+    captions,
+    explicit,
+    fineweb,
+    images,
+    language,
+    obelics,
+    pii,
+    quality,
+    repetition,
+)
 from pipelines.filters.boilerplate import DroppedBlock
 from pipelines.filters.words import split_words
-from pipelines.recipes.recipe import Filters, Recipe
+from pipelines.recipes.recipe import Filters, Recipe, WordListPaths
 from schemas import storage
 from schemas.records import Block, Page, Pair
 from schemas.verdicts import Rejected, Rule, Scores, decide
@@ -24,6 +37,7 @@ PARAGRAPH_KINDS = ("paragraph", "other")
 
 _TEXT_RULES: dict[str, Callable[..., tuple[Rule, ...]]] = {
     "language": language.rules,
+    "explicit": explicit.rules,
     "repetition": repetition.rules,
     "quality": quality.rules,
     "c4": c4.rules,
@@ -48,9 +62,14 @@ def read_words(path: str) -> frozenset[str]:
 
 
 def load_word_lists(recipe: Recipe) -> WordLists:
-    """Read the word lists that a recipe names; a missing file is an InputError."""
-    paths = dataclasses.asdict(recipe.filters.lists)
-    return WordLists(**{name: None if path is None else read_words(path) for name, path in paths.items()})
+    """Read the word lists that a recipe names, once a process; a missing file is an InputError."""
+    return _word_lists(recipe.filters.lists)
+
+
+@lru_cache(maxsize=4)
+def _word_lists(paths: WordListPaths) -> WordLists:
+    named = dataclasses.asdict(paths).items()
+    return WordLists(**{name: None if path is None else read_words(path) for name, path in named})
 
 
 def page_text(blocks: Iterable[Block]) -> str:
@@ -58,9 +77,11 @@ def page_text(blocks: Iterable[Block]) -> str:
     return "\n\n".join(block.text for block in blocks if block.text is not None)
 
 
-def drop_blocks(blocks: Sequence[Block], recipe: Recipe) -> tuple[tuple[Block, ...], tuple[DroppedBlock, ...]]:
+def drop_blocks(
+    blocks: Sequence[Block], recipe: Recipe, lists: WordLists | None = None
+) -> tuple[tuple[Block, ...], tuple[DroppedBlock, ...]]:
     """Return the blocks that a page's text is measured on, and those that go: boilerplate, OBELICS' bad paragraphs."""
-    filters = recipe.filters
+    filters, lists = recipe.filters, lists or WordLists()
     dropped: dict[int, DroppedBlock] = {}
     if filters.boilerplate is not None:
         dropped.update((item.index, item) for item in boilerplate.boilerplate_blocks(blocks, filters.boilerplate))
@@ -68,7 +89,12 @@ def drop_blocks(blocks: Sequence[Block], recipe: Recipe) -> tuple[tuple[Block, .
         for index, block in enumerate(blocks):
             if index in dropped or block.text is None or block.kind not in PARAGRAPH_KINDS:
                 continue
-            verdict = obelics.paragraph(block.text, filters.obelics)
+            verdict = obelics.paragraph(
+                block.text,
+                filters.obelics,
+                flagged_words=lists.flagged_words,
+                common_words=lists.common_words,
+            )
             if isinstance(verdict, Rejected):
                 dropped[index] = DroppedBlock(index, f"paragraph_{verdict.reason}", verdict.measured or 0.0)
     kept = tuple(block for index, block in enumerate(blocks) if index not in dropped)
@@ -95,6 +121,7 @@ def measure_text(text: str, filters: Filters, lists: WordLists | None = None) ->
     lists = lists or WordLists()
     words = split_words(text)
     return {
+        **explicit.measure_explicit(words, lists.bad_words),
         **quality.measure_quality(text, words),
         **repetition.measure_repetition(text, words),
         **c4.measure_c4(text, filters.c4 or c4.C4Config(), lists.bad_words),

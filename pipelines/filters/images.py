@@ -38,7 +38,9 @@ class ImageConfig:
     max_url_count: int | None = None
     """Occurrences of the URL in the corpus at most (OBELICS App. A.1)."""
     max_nsfw: float | None = None
-    """Score of the recipe's NSFW model at most; without a model not measured."""
+    """Score of the NSFW model at most; without a model not measured."""
+    nsfw_model: str | None = None
+    """Name of the scorer that `max_nsfw` bounds: open_nsfw (extra `safety`), or one that another package offers."""
 
 
 def measure_url(url: str) -> Scores:

@@ -181,18 +181,31 @@ def rules(config: ObelicsConfig) -> tuple[Rule, ...]:
     return text_rules(config.page)
 
 
-def measure_paragraph(text: str, config: ObelicsConfig) -> Scores:
+def measure_paragraph(
+    text: str,
+    config: ObelicsConfig,
+    *,
+    flagged_words: Collection[str] | None = None,
+    common_words: Collection[str] | None = None,
+) -> Scores:
     """Measure one paragraph; a short one has no punctuation score, so that rule passes."""
-    scores = measure_obelics(text)
+    scores = measure_obelics(text, flagged_words=flagged_words, common_words=common_words)
     if scores["obelics_words"] < config.min_paragraph_words_for_punctuation:
         del scores["obelics_punctuation"]
     return scores
 
 
-def paragraph(text: str, config: ObelicsConfig | None = None) -> Verdict:
+def paragraph(
+    text: str,
+    config: ObelicsConfig | None = None,
+    *,
+    flagged_words: Collection[str] | None = None,
+    common_words: Collection[str] | None = None,
+) -> Verdict:
     """Judge one paragraph; a rejected one is removed from its page, which stays."""
     config = config or ObelicsConfig()
-    return decide(measure_paragraph(text, config), text_rules(config.paragraph))
+    scores = measure_paragraph(text, config, flagged_words=flagged_words, common_words=common_words)
+    return decide(scores, text_rules(config.paragraph))
 
 
 def obelics(text: str, config: ObelicsConfig | None = None) -> Verdict:

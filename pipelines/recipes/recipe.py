@@ -14,6 +14,7 @@ from pipelines.dedup.minhash import MinHashConfig
 from pipelines.filters.boilerplate import BoilerplateConfig
 from pipelines.filters.c4 import C4Config
 from pipelines.filters.captions import CaptionConfig
+from pipelines.filters.explicit import ExplicitConfig
 from pipelines.filters.fineweb import FineWebConfig
 from pipelines.filters.images import ImageConfig
 from pipelines.filters.language import LanguageConfig
@@ -26,7 +27,7 @@ from schemas import config as configs
 from schemas.errors import ConfigError
 
 KINDS = ("interleaved", "pairs", "regions", "clips")
-TEXT_FILTERS = ("language", "repetition", "quality", "c4", "fineweb", "obelics")
+TEXT_FILTERS = ("language", "explicit", "repetition", "quality", "c4", "fineweb", "obelics")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class WordListPaths:
     """Word lists by path or URL, a word a line; a rule whose list is absent is not measured."""
 
     bad_words: str | None = None
-    """Words that no page may hold: C4's rule (arXiv 1910.10683 §2.2: the LDNOOBW list)."""
+    """Explicit words: C4 lets no page hold one (arXiv 1910.10683 §2.2: the LDNOOBW list), `explicit` bounds them."""
     flagged_words: str | None = None
     """Words whose share OBELICS bounds (arXiv 2306.16527, Table 3)."""
     common_words: str | None = None
@@ -49,6 +50,8 @@ class Filters:
     """The text filters' order: the first rule that fails names the reason."""
     language: LanguageConfig | None = None
     """Wanted languages, by content."""
+    explicit: ExplicitConfig | None = None
+    """Explicit words of a list given by path."""
     boilerplate: BoilerplateConfig | None = None
     """Blocks that are no content, dropped before any text is measured."""
     quality: QualityConfig | None = None
@@ -82,13 +85,19 @@ class Dedup:
     minhash: MinHashConfig | None = None
     """Near-duplicate pages; absent = off."""
     scope: str = "corpus"
-    """Where duplicates are looked for: "crawl" or "corpus"."""
+    """Where equal and near-duplicate texts are looked for: "corpus", or "crawl" (pages fetched in one month)."""
     max_domain_paragraph: int | None = None
     """Occurrences of a paragraph in one domain; one more and every copy goes (OBELICS App. A.1: 2)."""
     exact_image_set: bool = False
     """One page a set of image URLs, the latest (OBELICS App. A.1)."""
     decontaminate: tuple[str, ...] = ()
-    """Lists of evaluation sets (JSONL of texts, hashes of images) that pages and pairs must not hold."""
+    """Evaluation sets that pages and pairs must not hold: JSONL lists of texts and hashes, tars or folders of them."""
+
+    def __post_init__(self) -> None:
+        if self.scope not in ("corpus", "crawl"):
+            raise ConfigError(f"dedup.scope is {self.scope!r}", remedy="corpus or crawl")
+        if self.exact_text not in (None, "strict", "loose"):
+            raise ConfigError(f"dedup.exact_text is {self.exact_text!r}", remedy="strict, loose, or leave it out")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

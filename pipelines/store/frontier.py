@@ -111,7 +111,7 @@ def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageReco
     found: dict[str, ImageRecord] = {}
     for key in keys:
         record = index.find(key)
-        if record is not None and record.outcome == "kept" and record.sha256 and record.sha256 not in facts:
+        if record is not None and record.pack and record.sha256 and record.sha256 not in facts:
             found.setdefault(record.sha256, record)
     rows = [found[sha256] for sha256 in sorted(found)]
     return [rows[start : start + FACTS_BATCH] for start in range(0, len(rows), FACTS_BATCH)]

@@ -4,6 +4,7 @@
 STORE/packs/NAME.warc                 closed packs: an image (`resource`), and of each outcome a `metadata` record
 STORE/index/00001/part-NAME.parquet   immutable parts, a row a URL, one a pack; a re-fetch writes the next generation
 STORE/facts/part-NAME.parquet         what is known of an image, once a sha256
+STORE/scores/MODEL/part-NAME.parquet  what a model says of it
 ```
 
 A URL's first outcome is committed once and read by every later build: the store is an input. A pack is closed and
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 from pipelines.store.warc import read_resource
 from schemas import arrow, storage, tables
 from schemas.errors import DamageError
-from schemas.records import ImageFacts, ImageRecord
+from schemas.records import ImageFacts, ImageRecord, ImageScore
 
 PARTS = ".parquet"
 GENERATION = "generation"
@@ -82,21 +83,25 @@ class ImageIndex:
     def __contains__(self, key: str) -> bool:
         return self._place(key) is not None
 
+    def rows(self) -> Iterator[ImageRecord]:
+        """Yield the outcomes of all URLs, in order of their keys."""
+        yield from arrow.from_table(ImageRecord, self._table)
+
     def generation_of(self, key: str) -> int:
         """Return the generation in which a key's outcome was committed; 0 when it has none."""
         place = self._place(key)
         return 0 if place is None else int(self._generations[place])
 
     def transient(self) -> Iterator[tuple[str, str]]:
-        """Yield key and URL of each outcome that is not final, in order of the keys."""
+        """Yield key and URL of each outcome that is not final, in order of the keys; not of what was taken down."""
         return self._urls(pc.invert(self._table["final"]))
 
     def kept(self) -> Iterator[tuple[str, str]]:
-        """Yield key and URL of each image, in order of the keys."""
+        """Yield key and URL of each image, in order of the keys; not of what was taken down."""
         return self._urls(pc.equal(self._table["outcome"], "kept"))
 
     def _urls(self, mask: pa.ChunkedArray) -> Iterator[tuple[str, str]]:
-        rows = self._table.filter(mask).select(["key", "url"])
+        rows = self._table.filter(pc.and_(mask, pc.not_equal(self._table["url"], ""))).select(["key", "url"])
         for batch in rows.to_batches(max_chunksize=4096):
             yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
 
@@ -239,6 +244,22 @@ class ImageStore:
         name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
         tables.write_records(self.path("facts", f"part-{name}{PARTS}"), ImageFacts, rows)
         self._facts = None
+
+    def scores(self, model: str) -> dict[str, float | None]:
+        """Return a model's score of each image by sha256."""
+        folder = self.path("scores", model)
+        rows = (
+            row
+            for name in storage.listing(folder, PARTS)
+            for row in tables.read_records(storage.join(folder, name), ImageScore)
+        )
+        return {row.sha256: row.score for row in rows}
+
+    def commit_scores(self, model: str, rows: list[ImageScore]) -> None:
+        """Add a model's scores, under a name that says what they cover."""
+        rows = sorted(rows, key=lambda row: row.sha256)
+        name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
+        tables.write_records(self.path("scores", model, f"part-{name}{PARTS}"), ImageScore, rows)
 
 
 def _read_part(path: str, generation: int) -> pa.Table:

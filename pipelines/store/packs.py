@@ -1,7 +1,7 @@
 """Outcomes into packs: images by content, of each outcome a `metadata` record that says all the index says.
 
 A pack is written whole when a checkpoint is full (by outcomes, bytes or seconds), then the part that points into it.
-What is blocked is never written: its hash and the reason alone are.
+What is blocked or was taken down is never written: its hash and the reason alone are.
 """
 
 import hashlib
@@ -10,9 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from pipelines.net.fetched import Fetched, now
+from pipelines.store import tombstones
 from pipelines.store.blocklists import Blocklist
 from pipelines.store.frontier import Wanted
 from pipelines.store.images import ContentTable, ImageStore, pack_name
+from pipelines.store.tombstones import Tombstones
 from pipelines.store.warc import WarcWriter, spell_digest
 from schemas import arrow, storage
 from schemas.images import ImageError, read_header
@@ -105,6 +107,7 @@ class PackWriter:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     blocklist: Blocklist | None = None
     content: ContentTable | None = None
+    _stones: Tombstones = field(init=False)
     _pending: list[tuple[Wanted, Outcome]] = field(default_factory=list)
     _bytes: int = 0
     _part: int = 0
@@ -114,6 +117,7 @@ class PackWriter:
 
     def __post_init__(self) -> None:
         self.content = self.content or ContentTable.of(self.store.index().stored())
+        self._stones = tombstones.read(self.store.folder)
         self._limit = self.checkpoint.half
 
     def add(self, wanted: Wanted, outcome: Outcome) -> None:
@@ -173,7 +177,7 @@ class PackWriter:
     def _judge(self, wanted: Wanted, answer: Answer) -> ImageRecord:
         """Return an answer's row, without a place; rejected when it is no image, or blocked."""
         sha256 = hashlib.sha256(answer.body).hexdigest()
-        blocked = self.blocklist.of_content(answer.body, sha256) if self.blocklist else None
+        blocked = self._blocked(answer.body, sha256)
         found = blocked or inspect(answer.body, self.max_pixels)
         if isinstance(found, Rejected):
             return replace(_without_body(wanted, found), sha256=sha256 if blocked else None)
@@ -194,6 +198,12 @@ class PackWriter:
             last_modified=answer.last_modified,
             signals=answer.signals,
         )
+
+    def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
+        """Say why bytes must not be written, whatever URL they come from: taken down, or on a blocklist."""
+        if sha256 in self._stones.sha256:
+            return Rejected("forgotten")
+        return self.blocklist.of_content(body, sha256) if self.blocklist else None
 
     def _place(self, writer: WarcWriter, pack: str, record: ImageRecord, answer: Answer) -> ImageRecord:
         """Write the bytes unless the store has them; return the row with their place."""

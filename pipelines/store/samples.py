@@ -74,7 +74,11 @@ def to_json(value: Mapping[str, Any]) -> bytes:
 
 
 def split_of(root: str, validation: float) -> str:
-    """Return the part that a record belongs to, by the hash of its near-duplicate root."""
+    """Return the part that a record belongs to, by the hash of its near-duplicate root.
+
+    Of a cluster of pages only the root is in the dataset, so its key stands for the cluster; pairs that share an image
+    share its sha256.
+    """
     value = int(hashlib.blake2b(root.encode(), digest_size=4).hexdigest(), 16) / 2**32
     return "val" if value < validation else "train"
 
@@ -169,7 +173,7 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> S
         height=image.height,
         sha256=image.facts.sha256,
         language=pair.language,
-        split=split_of(pair.key, validation),
+        split=split_of(image.facts.sha256, validation),
         license=pair.license,
         opt_out_signals=_signals(image.record.signals),
         scores=pair.scores,

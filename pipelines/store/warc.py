@@ -96,6 +96,13 @@ class WarcWriter:
             self._offset += len(part)
         return offset, self._offset - offset
 
+    def copy(self, data: bytes) -> tuple[int, int]:
+        """Write a record as it lay in another WARC."""
+        offset = self._offset
+        self._handle.write(data)
+        self._offset += len(data)
+        return offset, len(data)
+
     def warcinfo(self, fields: Mapping[str, str], date: str) -> tuple[int, int]:
         """Write the record that says who wrote the file."""
         block = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()

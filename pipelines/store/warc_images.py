@@ -12,6 +12,8 @@ from pipelines.store.warc import read_answer
 from schemas import tables
 from schemas.verdicts import Dead, Rejected
 
+NOTE_ORDER = ("key", "offset")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarcImage:
@@ -28,7 +30,7 @@ class WarcImage:
 
 def write_notes(path: str, notes: Iterable[WarcImage]) -> None:
     """Write the images that one WARC holds, sorted."""
-    tables.write_records(path, WarcImage, notes, sort_by=("key", "offset"))
+    tables.write_records(path, WarcImage, notes, sort_by=NOTE_ORDER)
 
 
 def read_notes(paths: Iterable[str]) -> Iterator[WarcImage]:

@@ -1,27 +1,29 @@
 """Readers of others on our folders, each in its own environment under .interop: `make interop`.
 
-    python tests/interop/run.py [webdataset] [datasets] [open_clip] [energon] [img2dataset]
+    python tests/interop/run.py [webdataset] [datasets] [img2dataset] [open_clip] [energon] | --all
 
-Without names: webdataset, Hugging Face datasets and img2dataset. Each reader prints a line a sample, key and sha256
-of each field; they must be what was written.
+Without names: webdataset, Hugging Face datasets and img2dataset; the other two install torch, each its own. A reader
+prints a line a sample, key and sha256 of each field (open_clip: of pixels and text); they must be what was written.
 """
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".interop"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.interop.environments import TORCHVISION, python_of
+
 REQUIREMENTS = {
     "webdataset": ["webdataset>=1"],
     "datasets": ["datasets>=4", "pillow"],
-    "open_clip": ["webdataset<=0.2.86", "numpy"],
-    "energon": ["megatron-energon>=7"],
+    "open_clip": ["webdataset<=0.2.86", "open_clip_torch>=3", "pandas", "torch"],
+    "energon": ["megatron-energon>=7", "torch"],
     "img2dataset": ["img2dataset>=1.47"],
 }
 DEFAULT = ("webdataset", "datasets", "img2dataset")
@@ -36,30 +38,34 @@ for sample in webdataset.WebDataset(sorted(glob.glob(sys.argv[1] + "/*.tar")), s
     "datasets": """
 import json, sys, datasets
 loaded = datasets.load_dataset("webdataset", data_files=sys.argv[1] + "/*.tar", split="train", streaming=True)
-for sample in loaded.cast_column("jpg", datasets.Image(decode=False)):
+for sample in loaded.cast_column("png", datasets.Image(decode=False)):
     text = sample["txt"] if isinstance(sample["txt"], bytes) else sample["txt"].encode()
     info = json.dumps(sample["json"], sort_keys=True).encode()
-    show(sample["__key__"], {"jpg": sample["jpg"]["bytes"], "txt": text, "json": info})
+    show(sample["__key__"], {"png": sample["png"]["bytes"], "txt": text, "json": info})
 """,
-    # open_clip's get_wds_dataset needs torch and torchvision; this is the part of it that reads tars and groups.
-    "open_clip": """
+    # As open_clip_train does it, with stand-ins for its image transform and tokenizer that keep what they are given.
+    "open_clip": TORCHVISION
+    + """
 import glob, json, os, sys
-from webdataset.tariterators import base_plus_ext, tar_file_expander, url_opener
-sizes = json.load(open(sys.argv[1] + "/sizes.json"))
-tars = sorted(glob.glob(sys.argv[1] + "/*.tar"))
-assert sorted(sizes) == [os.path.basename(tar) for tar in tars]
-samples = {}
-for item in tar_file_expander(url_opener([{"url": tar} for tar in tars])):
-    key, suffix = base_plus_ext(item["fname"])
-    samples.setdefault(key, {})[suffix.lower()] = item["data"]
-assert len(samples) == sum(sizes.values())
-for key, fields in samples.items():
-    show(key, fields)
+from types import SimpleNamespace
+import torch
+from open_clip_train.data import get_wds_dataset
+tars = sorted(os.path.basename(tar) for tar in glob.glob(sys.argv[1] + "/*.tar"))
+flags = SimpleNamespace(
+    train_data=f"{sys.argv[1]}/{{{tars[0][:-4]}..{tars[-1][:-4]}}}.tar", train_num_samples=None, val_data=None,
+    dataset_resampled=False, train_data_upsampling_factors=None, seed=0, workers=1, world_size=1, batch_size=8)
+def image_of(image):
+    return torch.frombuffer(bytearray(hashlib.sha256(image.convert("RGB").tobytes()).digest()), dtype=torch.uint8)
+def text_of(text):
+    return [torch.frombuffer(bytearray(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8)]
+for images, texts in get_wds_dataset(flags, image_of, True, tokenizer=text_of).dataloader:
+    for image, text in zip(images, texts):
+        print(bytes(image.tolist()).hex(), bytes(text.tolist()).hex())
 """,
     "energon": """
 import subprocess, sys
 command = ["energon", "prepare", "--non-interactive", "--split-ratio", "1,0,0", "--sample-type", "CaptioningSample",
-           "--field-map", '{"image": "jpg", "caption": "txt"}', sys.argv[1]]
+           "--field-map", '{"image": "png", "caption": "txt"}', sys.argv[1]]
 subprocess.run([sys.executable.rsplit("/", 1)[0] + "/" + command[0], *command[1:]], check=True, stdout=sys.stderr)
 import sqlite3
 rows = sqlite3.connect(sys.argv[1] + "/.nv-meta/index.sqlite").execute(
@@ -82,44 +88,53 @@ def show(key, fields):
 """
 
 
-def environment(reader: str) -> str:
-    """Return the Python of a reader's environment, made and filled when it is not there."""
-    folder = FOLDER / reader
-    python = folder / "bin" / "python"
-    done = folder / ".installed"
-    wanted = "\n".join(REQUIREMENTS[reader])
-    if not done.exists() or done.read_text() != wanted:
-        venv.create(folder, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, *REQUIREMENTS[reader]], check=True)
-        done.write_text(wanted)
-    return str(python)
+def make_samples() -> list[tuple[str, dict[str, bytes]]]:
+    """Return pairs; their images are PNG, so that pixels can be compared whatever decodes them."""
+    from tests.trainers.stream.datasets import make_image, make_pairs
+
+    return [
+        (key, {"png": make_image(number, format="PNG"), "txt": fields["txt"], "json": fields["json"]})
+        for number, (key, fields) in enumerate(make_pairs(SAMPLES))
+    ]
 
 
-def write_samples(folder: Path) -> list[str]:
-    """Write pairs as a dataset; return the lines that every reader must print."""
-    from tests.trainers.stream.datasets import make_dataset, make_pairs
+def expected_lines(reader: str, samples: list[tuple[str, dict[str, bytes]]]) -> list[str]:
+    """Return the lines that a reader must print, sorted."""
+    if reader == "open_clip":
+        return sorted(f"{pixels(fields['png'])} {digest(fields['txt'])}" for _, fields in samples)
+    return sorted(
+        " ".join((key, *(f"{name}={digest(data)}" for name, data in sorted(fields.items())))) for key, fields in samples
+    )
 
-    samples = make_pairs(SAMPLES)
-    make_dataset(folder, "pairs", samples)
-    lines = []
-    for key, fields in samples:
-        hashes = (f"{name}={hashlib.sha256(data).hexdigest()}" for name, data in sorted(fields.items()))
-        lines.append(" ".join((key, *hashes)))
-    return sorted(lines)
+
+def digest(data: bytes) -> str:
+    """Return the sha256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def pixels(data: bytes) -> str:
+    """Return the sha256 of an image's RGB pixels."""
+    from PIL import Image
+
+    return digest(Image.open(io.BytesIO(data)).convert("RGB").tobytes())
 
 
 def check(reader: str) -> int:
     """Run one reader over a fresh dataset; return how many samples it read as they were written."""
+    python = python_of(reader, REQUIREMENTS[reader])
     if reader == "img2dataset":  # it writes: its folders are our input, it is our engine, its pixels are ours
         from tests.interop.img2dataset import main as check_img2dataset
 
-        return check_img2dataset(environment(reader))
+        return check_img2dataset(python)
+    from tests.trainers.stream.datasets import make_dataset
+
     with tempfile.TemporaryDirectory() as scratch:
-        expected = write_samples(Path(scratch) / "data")
+        samples = make_samples()
+        make_dataset(Path(scratch) / "data", "pairs", samples)
+        expected = expected_lines(reader, samples)
         offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": f"{scratch}/hf"}
         offline.pop("PYTHONPATH", None)
-        command = [environment(reader), "-c", SHOW + READERS[reader], f"{scratch}/data"]
+        command = [python, "-c", SHOW + READERS[reader], f"{scratch}/data"]
         done = subprocess.run(command, capture_output=True, text=True, env=offline, timeout=300, check=False)
         lines = sorted(line for line in done.stdout.splitlines() if line.strip())
         if done.returncode or lines != expected:
@@ -132,10 +147,10 @@ def check(reader: str) -> int:
 
 def main(readers: list[str]) -> None:
     """Check the named readers, or the default ones."""
-    sys.path.insert(0, str(ROOT))
-    unknown = set(readers) - set(READERS)
+    readers = list(REQUIREMENTS) if readers == ["--all"] else readers
+    unknown = set(readers) - set(REQUIREMENTS)
     if unknown:
-        raise SystemExit(f"no such reader: {', '.join(sorted(unknown))}; known: {', '.join(READERS)}")
+        raise SystemExit(f"no such reader: {', '.join(sorted(unknown))}; known: {', '.join(REQUIREMENTS)}")
     for reader in readers or DEFAULT:
         print(json.dumps({"reader": reader, "samples": check(reader)}), flush=True)
 

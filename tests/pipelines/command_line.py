@@ -46,9 +46,9 @@ class Ended:
         return self.err.strip().splitlines()[-1] if self.err.strip() else ""
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of a child: this checkout, one thread, no colours."""
-    return {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+def environment(site: str = "") -> dict[str, str]:
+    """Return the environment of a child: this checkout or another `site`, one thread, no colours."""
+    return {**os.environ, "PYTHONPATH": site or os.getcwd(), "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 def loom(*argv: str, **options: Any) -> Ended:
@@ -61,15 +61,21 @@ def loom(*argv: str, **options: Any) -> Ended:
     return Ended(done.returncode, done.stdout or "", done.stderr)
 
 
-def interrupt(command: Sequence[str], ready: Callable[[], bool]) -> Ended:
+def hear_interrupts() -> None:
+    """Make a child hear SIGINT: the children of a shell's background job would be born deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupt(command: Sequence[str], ready: Callable[[], bool], **options: Any) -> Ended:
     """Start a process group, send it the SIGINT that a terminal sends at Ctrl-C as soon as `ready`, and wait."""
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
         start_new_session=True,
+        preexec_fn=hear_interrupts,
+        **{"env": environment(), **options},
     )
     until = time.monotonic() + PATIENCE
     while not ready() and process.poll() is None and time.monotonic() < until:
@@ -83,10 +89,11 @@ def interrupt(command: Sequence[str], ready: Callable[[], bool]) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def interrupt_at(place: str, marker: Path, *argv: str, seconds: float = 30) -> Ended:
+def interrupt_at(place: str, marker: Path, *argv: str, seconds: float = 30, **options: Any) -> Ended:
     """Send Ctrl-C to a command while it waits before a function, "module:name"."""
     marker.unlink(missing_ok=True)
-    ended = interrupt([sys.executable, "-c", PAUSED, place, str(seconds), str(marker), *argv], marker.exists)
+    command = [sys.executable, "-c", PAUSED, place, str(seconds), str(marker), *argv]
+    ended = interrupt(command, marker.exists, **options)
     assert marker.exists(), f"{place} was never reached: {ended.err}"
     return ended
 

@@ -14,7 +14,7 @@ from pipelines.why import why
 from schemas import layout, storage, tables
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.manifest import read_manifest
-from schemas.records import LedgerRow, SidecarRow
+from schemas.records import LedgerRow, ProvenanceRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 
@@ -58,7 +58,7 @@ def test_good_pages_become_samples_and_the_rest_has_its_reason(web: SmallWeb) ->
     assert extract["/empty.html"] == "empty_page"
     assert extract["/missing.html"] == "http_404"
     select = reasons(web, "m3w", "select")
-    assert select["/de.html"] == "language"
+    assert select["/de.html"] == select["/sjis.html"] == "language"
     assert select["/about.html"] == "no_image"
     assert "duplicate_text" in select.values()
     occurrences = reasons(web, "m3w", "shards")
@@ -141,6 +141,23 @@ def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) ->
     assert "select" not in report.reused
 
 
+def test_pages_are_decided_again_without_their_warcs(web: SmallWeb, tmp_path: Path) -> None:
+    from pipelines.recipes.recipe import load_recipe
+
+    overrides = ("filters.quality.min_words=60", "split.val=0.5")
+    again = web.build(load_recipe("m3w", overrides), "m3w-again", warcs=(), from_pages=True).manifest
+    whole = web.build(load_recipe("m3w", overrides), "m3w-whole", work=str(tmp_path / "work")).manifest
+    assert again is not None
+    assert whole is not None
+    assert (again.digest, again.inputs) == (whole.digest, whole.inputs)
+    splits = {row.split for row in sidecar_rows(web, "m3w-again")}
+    assert splits == {"train", "val"}
+    with pytest.raises(InputError, match="no finished pages"):
+        web.build("m3w", "x", warcs=(), from_pages=True, work=str(tmp_path / "nothing"))
+    with pytest.raises(ConfigError, match="give one of them"):
+        web.build("m3w", "x", from_pages=True)
+
+
 def test_the_stages_as_commands_make_the_same_dataset(
     web: SmallWeb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +229,24 @@ def test_verify_finds_damage(web: SmallWeb, tmp_path: Path, damage: object, foun
     assert any(found in item.what for item in verify(str(copy)))
 
 
+def test_a_damaged_shard_is_named_and_written_anew_alone(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipelines import cli
+
+    web.build("align", "align-16", shards=16)
+    folder = web.folder / "align-16"
+    digest = read_manifest(str(folder)).digest
+    shard = read_manifest(str(folder)).shards[1]
+    times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
+    _flip(folder / shard.tar.name, 700)
+    assert cli.run(["verify", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert f"loom verify {folder} --repair writes shard {shard.tar.name[:5]} alone anew" in said
+    assert cli.run(["verify", str(folder), "--repair"]) == 0
+    assert read_manifest(str(folder)).digest == digest
+    changed = {path.name for path in folder.glob("*.tar") if path.stat().st_mtime_ns != times[path.name]}
+    assert changed == {shard.tar.name}
+
+
 def _flip(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 1
@@ -250,3 +285,69 @@ def test_a_fetch_without_a_contact_is_refused(web: SmallWeb, tmp_path: Path) -> 
 
     with pytest.raises(ConfigError, match="--contact"):
         web.build("m3w", "x", store=str(tmp_path / "store"), fetch=replace(web.fetch, contact=None))
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_evaluation_sets_stay_out(web: SmallWeb, tmp_path: Path, kind: str) -> None:
+    from pipelines.recipes.recipe import load_recipe
+
+    row = min(sidecar_rows(web, "m3w"), key=lambda row: row.key)
+    member = next(m for m in row.members if m.sha256 is not None)
+    text = longest_text(web.folder / "m3w", row)
+    item = {"benchmark": "Exam", "item": "1", **({"text": text} if kind == "text" else {"sha256": member.sha256})}
+    (tmp_path / "set.jsonl").write_text(json.dumps(item))
+    overrides = (f'dedup.decontaminate=["{tmp_path}/set.jsonl"]', "dedup.max_domain_paragraph=2")
+    report = web.build(load_recipe("m3w", overrides), "m3w-clean", out=str(tmp_path / "out"))
+    assert report.manifest is not None
+    rows = [
+        row
+        for shard in report.manifest.shards
+        for row in tables.read_records(str(tmp_path / "out" / shard.sidecar.name), SidecarRow)
+    ]
+    if kind == "text":
+        assert all(longest_text(tmp_path / "out", other) != text for other in rows)
+        provenance = tables.read_records(str(tmp_path / "out" / "provenance" / "shards.parquet"), ProvenanceRow)
+        assert any((found.message or "").startswith("Exam 1: ngram") for found in provenance)
+    else:
+        assert all(m.sha256 != member.sha256 for other in rows for m in other.members)
+        assert any("benchmark_exam" in row.rejected for row in report.manifest.counts)
+    assert list(verify(str(tmp_path / "out"), "deep")) == []
+
+
+def test_a_plugged_in_scorer_drops_images_and_their_pages(
+    web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines import image_scores
+    from pipelines.recipes.recipe import load_recipe
+
+    calls = []
+
+    def load() -> object:
+        def score(pixels: object) -> object:
+            calls.append(1)
+            return pixels.mean((1, 2, 3)) / 255  # type: ignore[attr-defined]
+
+        return score
+
+    monkeypatch.setitem(image_scores.SCORERS, "brightness", load)
+    overrides = ("filters.images.nsfw_model=brightness", "filters.images.max_nsfw=0.5", "images.drop_page_on_nsfw=true")
+    first = web.build(load_recipe("m3w", overrides), "bright", out=str(tmp_path / "1")).manifest
+    assert first is not None
+    rejected = {(row.unit, reason) for row in first.counts for reason in row.rejected}
+    assert {("image_occurrence", "nsfw"), ("page", "nsfw_image")} <= rejected
+    scored = len(calls)
+    web.build(load_recipe("m3w", (*overrides, "filters.images.max_nsfw=0.9")), "brighter", out=str(tmp_path / "2"))
+    assert len(calls) == scored  # another threshold asks the model nothing
+
+
+def sidecar_rows(web: SmallWeb, dataset: str) -> list[SidecarRow]:
+    folder = web.folder / dataset
+    shards = read_manifest(str(folder)).shards
+    return [row for shard in shards for row in tables.read_records(str(folder / shard.sidecar.name), SidecarRow)]
+
+
+def longest_text(dataset: Path, row: SidecarRow) -> str:
+    place = next(m for m in row.members if m.field == "json")
+    tar = str(dataset / f"{layout.shard_stem(layout.shard_of(row.key, 1))}.tar")
+    body = json.loads(storage.read_bytes(tar, place.offset, place.offset + place.size))
+    return max((text for text in body["texts"] if text), key=len)

@@ -1,6 +1,7 @@
 """The command line: strict, helpful, with the right exit code; its flags are frozen."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,13 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit) as ended:
         run(command, "--help")
     assert ended.value.code == 0
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", capsys.readouterr().out))
 
 
 FROZEN = {
     "scrape": "allow-addresses contact delay depth i-own-these-hosts max-pages out quiet seeds json help",
-    "verify": "deep quick json quiet help",
+    "verify": "deep repair quick json quiet help",
+    "forget": "domain key list sha256 url warc json quiet help",
     "why": "json help",
     "stats": "html json quiet scheduler help",
     "eval": "checkpoint data limit prompt shots json quiet help",
@@ -164,7 +166,12 @@ def test_an_interrupt_says_that_nothing_finished_is_lost(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "run", interrupted)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.value.code == 130
     assert "run the same command to resume" in capsys.readouterr().err

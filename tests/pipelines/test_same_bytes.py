@@ -15,6 +15,7 @@ from pipelines.verify import verify
 from schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
+pytestmark = pytest.mark.timeout(900)  # each builds three datasets, on machines that may be busy
 KINDS = ("m3w", "align", "regions")
 """A recipe for each kind of sample that a recipe can build."""
 

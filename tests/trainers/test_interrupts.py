@@ -3,10 +3,19 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from trainers.interrupts import held_interrupts
+
+
+@pytest.fixture(autouse=True)
+def hearing() -> Iterator[None]:
+    """Let Ctrl-C raise, also where the tests themselves run as a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_first_interrupt_waits_and_the_second_is_immediate() -> None:

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from trainers.stream.cache import CacheConfig
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.decoding import centre_crop, decode_near, resize_short
 from trainers.stream.samples import ClipSample, InterleavedSample, Sample
+
+WAITS = 0.5
+"""Reading that waits for more than this share of its time is bound by storage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,8 @@ class StageSpeed:
     samples: int
     wall_s: float
     cpu_s: float
+    starved_s: float = 0.0
+    """Seconds in which the reading thread was ready, but other processes had the cores."""
 
     @property
     def samples_per_second(self) -> float:
@@ -31,6 +37,12 @@ class StageSpeed:
     def cpu_ms_per_sample(self) -> float:
         """CPU milliseconds a sample, over all threads."""
         return 1000 * self.cpu_s / max(self.samples, 1)
+
+    @property
+    def waiting(self) -> float:
+        """The share of its time in which the process waited for something else than a core: storage, in a read."""
+        wall = max(self.wall_s - self.starved_s, 1e-9)
+        return max(0.0, 1 - self.cpu_s / wall)
 
 
 def first_image(sample: Sample) -> bytes | None:
@@ -48,28 +60,36 @@ def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> 
     return {"image": centre_crop(resize_short(decode_near(data, side), side), side)}
 
 
-def bench(path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2) -> tuple[StageSpeed, ...]:
+def bench(
+    path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2, cache: CacheConfig | None = None
+) -> tuple[StageSpeed, ...]:
     """Return the speed of reading bytes, of reading and parsing, of decoding too, and of whole batches."""
-    stream = StreamingDataset(path, rank=0, world_size=1)
-    samples = min(samples, len(stream))
+
+    def opened() -> StreamingDataset:
+        return StreamingDataset(path, rank=0, world_size=1, cache=cache)
+
+    samples = max(min(samples, len(opened()) - 1), 1)
     stages = [
-        _timed("read", samples, stream.raw()),
-        _timed("parse", samples, iter(StreamingDataset(path, rank=0, world_size=1))),
-        _timed("decode", samples, _decoded(StreamingDataset(path, rank=0, world_size=1))),
+        _timed("read", samples, opened().raw()),
+        _timed("parse", samples, iter(opened())),
+        _timed("decode", samples, _decoded(opened())),
     ]
-    batches = StreamingDataset(path, rank=0, world_size=1).batches(batch_size, transform=decode_square, workers=workers)
+    batches = opened().batches(batch_size, transform=decode_square, workers=workers)
     steps = max(samples // batch_size, 1)
-    whole = _timed(f"batches, {workers} workers", steps, batches)
+    stages.append(_timed(f"batches, {workers} workers", steps, batches, batch_size))
     batches.close()
-    stages.append(StageSpeed(stage=whole.stage, samples=steps * batch_size, wall_s=whole.wall_s, cpu_s=whole.cpu_s))
     return tuple(stages)
 
 
 def bound_by(stages: tuple[StageSpeed, ...]) -> str:
-    """Return the part that takes most of a sample's CPU time: read, parse, decode or collate."""
+    """Return one line: storage when reading mostly waits, else the part that takes most of a sample's CPU time."""
+    read = stages[0]
+    if read.waiting > WAITS:
+        return f"storage: reading waits {read.waiting:.0%} of its time (more workers, or a cache for remote data)"
     times = [0.0, *(stage.cpu_ms_per_sample for stage in stages)]
     parts = dict(zip(("read", "parse", "decode", "collate"), np.diff(times).tolist(), strict=False))
-    return max(parts, key=lambda name: parts[name])
+    most = max(parts, key=lambda name: parts[name])
+    return f"{most}: {parts[most]:.3f} of {max(times):.3f} ms of CPU a sample (more workers, up to the cores)"
 
 
 def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:
@@ -78,7 +98,24 @@ def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:
         yield decode_square(sample, rng)
 
 
-def _timed(stage: str, count: int, items: Iterator[Any]) -> StageSpeed:
-    wall, cpu = time.perf_counter(), time.process_time()
-    taken = sum(1 for _ in islice(items, count))
-    return StageSpeed(stage=stage, samples=taken, wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+def _timed(stage: str, count: int, items: Iterator[Any], weight: int = 1) -> StageSpeed:
+    """Time `count` items of `weight` samples each, after a first one that opens files and imports modules."""
+    next(items)
+    wall, cpu, starved = time.perf_counter(), time.process_time(), _starved()
+    taken = weight * sum(1 for _ in islice(items, count))
+    return StageSpeed(
+        stage=stage,
+        samples=taken,
+        wall_s=time.perf_counter() - wall,
+        cpu_s=time.process_time() - cpu,
+        starved_s=_starved() - starved,
+    )
+
+
+def _starved() -> float:
+    """Return the seconds that this thread has waited for a core; 0 where the kernel does not say."""
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0

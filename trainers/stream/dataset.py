@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import ConfigError, DamageError, InputError
-from trainers.stream.batches import Batches, Plan, Transform
+from trainers.stream.ahead import Ahead, NothingToFetch
+from trainers.stream.batches import Batches
+from trainers.stream.cache import BlockCache, CacheConfig
+from trainers.stream.collate import Plan, Transform
+from trainers.stream.errors import SampleError, reason_of
+from trainers.stream.files import RetryConfig
 from trainers.stream.index import open_index
 from trainers.stream.mixing import Mixing, Mixture
 from trainers.stream.reading import ShardFiles, read_members, verify_members
-from trainers.stream.samples import Sample, SampleError, make_sample
+from trainers.stream.remote import RemoteShard
+from trainers.stream.samples import Sample, make_sample
 from trainers.stream.sources import Place, Source
 
 STATE_VERSION = 1
@@ -42,12 +48,15 @@ class StreamingDataset:
         block_shards: int = 16,
         on_error: str = "skip",
         verify: bool = False,
+        cache: CacheConfig | None = None,
+        retry: RetryConfig | None = None,
     ) -> None:
         """Open the indexes of a folder, a Mixture, or {folder: weight}.
 
         rank and world_size default to RANK and WORLD_SIZE of the environment, else 0 and 1.
 
-        `verify` checks each member's sha256 as it is read. `on_error` is skip or raise.
+        `verify` checks each member's sha256 as it is read. `on_error` is skip or raise. `cache` keeps blocks of
+        remote tars on a local disk and fetches ahead; `retry` says how reads of remote tars are tried.
         """
         self.rank = int(os.environ.get("RANK", 0)) if rank is None else rank
         self.world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
@@ -56,6 +65,12 @@ class StreamingDataset:
         if block_shards < 1:
             raise ConfigError(f"block_shards {block_shards}", remedy="use 1 or more")
         _check_on_error(on_error)
+        self.recipe: dict[str, Any] = {
+            "source": source, "rng_seed": rng_seed, "rank": self.rank, "world_size": self.world_size, "split": split,
+            "shuffle": shuffle, "block_shards": block_shards, "on_error": on_error, "verify": verify, "cache": cache,
+            "retry": retry,
+        }  # fmt: skip
+        """What opens the same dataset in another process."""
         self.rng_seed, self._on_error, self._verify = rng_seed, on_error, verify
         mixture = _mixture_of(source)
         paths = {"": mixture} if isinstance(mixture, str) else dict(mixture.datasets)
@@ -71,11 +86,24 @@ class StreamingDataset:
         if self._mixing is not None and not isinstance(mixture, str):
             self.epoch_samples = self._mixing.epoch_length(sizes, mixture.exhaustion)
         self._epoch, self._position, self._moves = 0, 0, 0
-        self._files = ShardFiles()
+        blocks = BlockCache(cache) if cache is not None and self._check_cache(cache, block_shards) else None
+        self._files = ShardFiles(cache=blocks, retry=retry)
+        self._ahead = Ahead(self._shards_of, self._opened, self.rank / self.world_size) if blocks else None
         self.skipped: Counter[str] = Counter()
         """Reason -> samples that were skipped."""
         self.skipped_keys: deque[tuple[str, str]] = deque(maxlen=SKIPPED_LISTED)
         """(key, reason) of the latest of them."""
+
+    def _check_cache(self, cache: CacheConfig, block_shards: int) -> bool:
+        """Say whether any data set is remote; ConfigError when their windows do not fit, for then none is kept."""
+        window = sum(source.index.remote_window(block_shards) for source in self.sources)
+        if window > cache.max_bytes:
+            raise ConfigError(
+                f"max_bytes {cache.max_bytes}, but {block_shards} shards, which are read together, take {window}",
+                where=cache.folder,
+                remedy="allow more, or lower block_shards",
+            )
+        return window > 0
 
     def __len__(self) -> int:
         """Samples of one epoch that belong to this rank."""
@@ -159,6 +187,20 @@ class StreamingDataset:
         key, members = self.read(place)
         return make_sample(self.sources[place.dataset].index.kind, key, members)
 
+    def _shards_of(self, positions: np.ndarray) -> list[tuple[int, int]]:
+        """Return the data sets and shards of running positions."""
+        return list(dict.fromkeys((place.dataset, place.shard) for place in self.places(positions)))
+
+    def _opened(self, shard: tuple[int, int]) -> RemoteShard | NothingToFetch:
+        dataset, number = shard
+        reader = self._files.get(self.sources[dataset].shard(number, verify=self._verify)[0])
+        return reader if isinstance(reader, RemoteShard) else NothingToFetch()
+
+    def look_ahead(self, running: int) -> None:
+        """Have what follows a running position fetched, where there is a cache."""
+        if self._ahead is not None:
+            self._ahead.move(running)
+
     def key_of(self, place: Place) -> str:
         """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
         try:
@@ -174,7 +216,7 @@ class StreamingDataset:
 
     def note(self, key: str, error: Exception) -> None:
         """Count and list a sample that was skipped."""
-        reason = getattr(error, "reason", None) or ("damaged_shard" if isinstance(error, DamageError) else "unreadable")
+        reason = reason_of(error)
         self.skipped[reason] += 1
         self.skipped_keys.append((key, reason))
 
@@ -185,6 +227,7 @@ class StreamingDataset:
         for start in range(begin, total, PLAN * self.world_size):
             stop = min(total, start + PLAN * self.world_size)
             positions = np.arange(start, stop, self.world_size)
+            self.look_ahead(base + start)
             yield from zip(positions.tolist(), self.places(base + positions), strict=True)
 
     def _walk(self, load: Callable[[Place], Any]) -> Iterator[Any]:
@@ -225,6 +268,8 @@ class StreamingDataset:
         transform: Transform,
         workers: int = 2,
         prefetch: int = 2,
+        processes: bool = False,
+        pin: bool | None = None,
         on_error: str | None = None,
         epochs: int | None = None,
         last: str = "pad",
@@ -234,17 +279,22 @@ class StreamingDataset:
         A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy without torch), and
         "keys" (list of str) and "valid" (bool [B]): a sample that was skipped keeps its place, filled with a
         neighbour, valid False. A partial last batch is padded likewise (`last="pad"`) or dropped (`"drop"`).
+        Workers are threads, or with `processes` processes that assemble in shared memory; `pin` assembles in
+        page-locked memory, by default when this process already uses CUDA.
         """
         _refuse_loader_workers()
         _check_on_error(on_error or self._on_error)
         plan = Plan(
-            batch_size=batch_size, workers=workers, prefetch=prefetch, on_error=on_error or self._on_error,
-            epochs=epochs, last=last,
+            batch_size=batch_size, workers=workers, prefetch=prefetch, processes=processes, pin=pin,
+            on_error=on_error or self._on_error, epochs=epochs, last=last,
         )  # fmt: skip
         return Batches(self, plan, transform)
 
     def close(self) -> None:
-        """Close the open tars."""
+        """Close the open tars, and end what fetches ahead."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
         self._files.close()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Sidecars and a manifest for tars that others made (`loom index`): headers are read, members are not.
 
-Works on what img2dataset, webdataset and energon write. The tars stay as they are. A repeated key is an error, for
-a stream must hold each sample once; hashes of members stay empty, since nothing but headers was read.
+Works on what img2dataset, webdataset, energon, open_flamingo (MMC4) and exports of OBELICS write. The tars stay where
+and as they are. Hashes stay empty unless they are asked for, since nothing but headers is read.
 """
 
 import hashlib
@@ -10,14 +10,18 @@ import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import IO
 
 from schemas import arrow, layout, storage, tables
-from schemas.errors import DamageError, InputError
+from schemas.errors import ConfigError, DamageError, InputError
 from schemas.manifest import Manifest, make_digest, write_manifest
 from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from trainers.stream.tars import ForeignTar, find_tars
 
-_KEPT_AS = {"jpeg": "jpg", "jsn": "json", "text": "txt"}
+MARK = "index.json"
+"""Written first: the tars that the folder is an index of."""
+_KEPT_AS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
 """Extensions that mean one of ours; the tar keeps its own name, the sidecar says which field it is."""
 
 
@@ -29,116 +33,202 @@ class Indexed:
     shards: int
     kind: str
     ignored: dict[str, int]
-    """Extension -> members that are not on the allow-list, and that no reader of ours opens."""
+    """Extension -> members that are not on the allow-list, and that no reader of ours opens; `repeated EXTENSION`
+    -> members whose field their sample already has."""
+    excluded: int
+    """Samples that the dataset itself takes out."""
 
 
-def index_tars(tars: Sequence[str], out: str, *, kind: str | None = None) -> Indexed:
-    """Write sidecars and a manifest into the folder `out` for the tars named; the kind is guessed from the fields."""
+@dataclass(slots=True)
+class _Found:
+    """What is counted over all tars."""
+
+    prefix_keys: bool
+    hashes: bool
+    seen: set[str] = field(default_factory=set)
+    ignored: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
+    excluded: int = 0
+
+
+def index_tars(
+    inputs: Sequence[str], out: str, *, kind: str | None = None, prefix_keys: bool = False, hashes: bool = False
+) -> Indexed:
+    """Write sidecars and a manifest into the folder `out` for the tars named; the kind is guessed from the fields.
+
+    `inputs` are what `find_tars` takes. A key that occurs twice is an error, for a stream must hold each sample
+    once; `prefix_keys` puts the tar's name before each key, for tars that all count from zero. `hashes` reads the
+    tars whole and notes the sha256 of each and of each member, so that `verify=True` finds what changed later.
+    """
+    if kind is not None and kind not in layout.KINDS:
+        raise ConfigError(f"no kind {kind!r}", remedy="one of " + ", ".join(layout.KINDS))
+    _refuse_occupied(out)
+    tars = find_tars(inputs)
     if not tars:
         raise InputError("no tars", where=out)
-    ignored: Counter[str] = Counter()
-    seen: set[str] = set()
-    entries, fields = [], Counter[str]()
+    listed = json.dumps({"tars": [tar.path for tar in tars]}, indent=1)
+    storage.write_bytes(storage.join(out, MARK), listed.encode())
+    found = _Found(prefix_keys, hashes)
+    entries = []
     for number, tar in enumerate(tars):
-        rows = list(_rows(tar, seen, ignored))
-        fields.update({member.field for row in rows[:100] for member in row.members})
+        rows = list(_rows(tar, found))
+        found.fields.update({member.field for row in rows[:100] for member in row.members})
         if rows:
-            entries.append(_write(tar, number, rows, out))
+            entries.append(_write(tar.path, number, rows, out, hashes))
     if not entries:
-        raise InputError("the tars hold no samples", where=out)
+        raise InputError("the tars hold no samples", where=out, remedy="members are called KEY.jpg, KEY.txt ...")
+    manifest = _commit(out, entries, kind or guess_kind(found.fields), len(tars))
+    return Indexed(
+        samples=manifest.samples, shards=len(entries), kind=manifest.kind, ignored=dict(found.ignored),
+        excluded=found.excluded,
+    )  # fmt: skip
+
+
+def _refuse_occupied(out: str) -> None:
+    """Refuse a folder that holds something else than an earlier index: sidecars of others have our names."""
+    names = storage.listing(out)
+    if MARK in names:
+        return
+    taken = [name for name in names if name.endswith((".parquet", "_stats.json", layout.MANIFEST))]
+    if taken:
+        raise InputError(f"holds {taken[0]}, which the index would overwrite", where=out, remedy="name another --out")
+
+
+def _commit(out: str, entries: list[ShardEntry], kind: str, tars: int) -> Manifest:
     shards = tuple(entries)
     manifest = Manifest(
-        recipe="foreign",
-        kind=kind or guess_kind(fields),
-        config="{}",
-        inputs=(),
-        shard_count=len(tars),
-        samples=sum(entry.samples for entry in shards),
-        counts=(),
-        shards=shards,
-        tables=(),
-        digest=make_digest("{}", shards, ()),
-    )
-    write_manifest(out, manifest)
+        recipe=layout.FOREIGN, kind=kind, config="{}", inputs=(), shard_count=tars, counts=(), shards=shards, tables=(),
+        samples=sum(entry.samples for entry in shards), digest=make_digest("{}", shards, ()),
+    )  # fmt: skip
     sizes = {entry.tar.name: entry.samples for entry in shards}
     storage.write_bytes(storage.join(out, layout.SIZES), json.dumps(sizes, indent=1, sort_keys=True).encode())
-    return Indexed(samples=manifest.samples, shards=len(shards), kind=manifest.kind, ignored=dict(ignored))
+    write_manifest(out, manifest)
+    return manifest
 
 
 def guess_kind(fields: Iterable[str]) -> str:
     """Return pairs, regions, clips or interleaved by the fields that samples have."""
     names = set(fields)
-    numbered = any(name.split(".")[0].isdigit() for name in names)
+    images = {name for name in names if layout.extension_of(name) in layout.IMAGE_EXTENSIONS}
+    numbered = any(name.split(".")[0].isdigit() for name in images)
     if "regions.npz" in names:
         return "regions"
-    if "txt" in names:
+    if "txt" in names and images:
         return "clips" if numbered else "pairs"
     if "json" in names:
-        return "interleaved"
+        return "pairs" if images and not numbered else "interleaved"
     raise InputError(f"no kind of sample has only {sorted(names)}", remedy="name the kind: " + ", ".join(layout.KINDS))
 
 
-def _rows(tar: str, seen: set[str], ignored: Counter[str]) -> Iterator[SidecarRow]:
-    """Yield a row a sample, members grouped by adjacency; names are split at their first dot, as readers do."""
-    key, members = "", list[Member]()
-    for name, offset, size in _headers(tar):
-        folder, _, base = name.rpartition("/")
-        stem, dot, field = base.partition(".")
-        if not dot or not stem or base.startswith("__"):
+def split_name(name: str) -> tuple[str, str] | None:
+    """Return key and field of a member's name, split at its base name's first dot as all readers do.
+
+    None for names without a dot, with a leading one, or of the form __name__: readers skip them.
+    """
+    folder, _, base = name.rpartition("/")
+    stem, dot, field_name = base.partition(".")
+    if not dot or not stem or base.startswith("__"):
+        return None
+    return (f"{folder}/{stem}" if folder else stem), field_name.lower()
+
+
+def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
+    """Yield a row a sample; members belong together when they stand together."""
+    prefix = f"{tar.path.rpartition('/')[2].removesuffix('.tar')}/" if found.prefix_keys else ""
+    last, members = "", dict[str, Member]()
+    for name, offset, size, digest in _headers(tar.path, found.hashes):
+        parts = split_name(name)
+        if parts is None:
             continue
-        this = f"{folder}/{stem}" if folder else stem
-        if this != key:
-            if members:
-                yield _row(tar, key, members, seen)
-            key, members = this, []
-        field = field.lower()
-        front, _, extension = field.rpartition(".")
+        key, field_name = parts
+        if key != last:
+            yield from _row(tar, prefix, last, members, found)
+            last, members = key, {}
+        front, _, extension = field_name.rpartition(".")
         known = _KEPT_AS.get(extension, extension)
-        if known not in layout.EXTENSIONS:
-            ignored[extension] += 1
+        field_name = f"{front}.{known}" if front else known
+        if known not in layout.EXTENSIONS or field_name in members:
+            found.ignored[f"repeated {known}" if field_name in members else extension] += 1
             continue
-        field = f"{front}.{known}" if front else known
-        members.append(Member(field=field, offset=offset, size=size, stored_sha256=""))
-    if members:
-        yield _row(tar, key, members, seen)
+        members[field_name] = Member(field=field_name, offset=offset, size=size, stored_sha256=digest)
+    yield from _row(tar, prefix, last, members, found)
 
 
-def _row(tar: str, key: str, members: list[Member], seen: set[str]) -> SidecarRow:
-    if key in seen:
-        raise InputError(f"key {key} occurs twice", where=tar, remedy="leave one of the tars out")
-    seen.add(key)
-    images = sum(1 for member in members if layout.extension_of(member.field) in layout.IMAGE_EXTENSIONS)
-    return SidecarRow(key=key, url="", images=images, members=tuple(sorted(members, key=lambda member: member.field)))
+def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], found: _Found) -> Iterator[SidecarRow]:
+    """Yield one sample's row, unless it is excluded or nothing of it is left."""
+    if not members:
+        return
+    if key in tar.excluded:
+        found.excluded += 1
+        return
+    key = prefix + key
+    if key in found.seen:
+        remedy = "leave one of the tars out" if prefix else "leave one of the tars out, or give --prefix-keys"
+        raise InputError(f"key {key} occurs twice", where=tar.path, remedy=remedy)
+    found.seen.add(key)
+    images = sum(1 for name in members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
+    ordered = tuple(members[name] for name in sorted(members))
+    yield SidecarRow(key=key, url="", images=images, split=tar.split, members=ordered)
 
 
-def _headers(tar: str) -> Iterator[tuple[str, int, int]]:
-    """Yield name, data offset and size of the regular members."""
+def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:
+    """Yield name, data offset, size and, if asked, sha256 of the regular members."""
+    length = storage.size(tar)
     with storage.open_input(tar) as handle:
         try:
             with tarfile.open(fileobj=handle, mode="r:") as archive:
                 for info in archive:
                     archive.members = []  # type: ignore[attr-defined]
-                    if info.isreg():
-                        yield info.name, info.offset_data, info.size
-        except tarfile.TarError as error:
+                    if not info.isreg() or info.issparse():
+                        continue
+                    if info.offset_data + info.size > length:
+                        raise DamageError(f"ends inside {info.name}", where=tar, remedy="fetch it again")
+                    yield info.name, info.offset_data, info.size, _hash(archive, info) if hashes else ""
+        except (tarfile.TarError, EOFError) as error:
             raise DamageError(f"not a readable tar: {error}", where=tar, remedy="fetch it again") from error
 
 
-def _write(tar: str, number: int, rows: list[SidecarRow], out: str) -> ShardEntry:
+def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> str:
+    member = archive.extractfile(info)
+    assert member is not None, "regular members have a file"
+    return _digest(member)
+
+
+def _write(tar: str, number: int, rows: list[SidecarRow], out: str, hashes: bool) -> ShardEntry:
     stem = layout.shard_stem(number)
     name = f"{stem}.parquet"
     data = tables.write_records(storage.join(out, name), SidecarRow, rows, sort_by=["key"])
     digest = tables.rows_digest(arrow.to_table(SidecarRow, rows), sort_by=["key"])
     stats = json.dumps({"count": len(rows), "successes": len(rows)}).encode()
     storage.write_bytes(storage.join(out, f"{stem}_stats.json"), stats)
-    place = os.path.relpath(tar, out) if storage.is_local(tar) and storage.is_local(out) else tar
     return ShardEntry(
         index=number,
-        tar=FileEntry(name=place, sha256="", bytes=storage.size(tar)),
+        tar=FileEntry(name=_place(tar, out), sha256=_file_hash(tar) if hashes else "", bytes=storage.size(tar)),
         sidecar=_entry(name, data, len(rows), digest),
         stats=_entry(f"{stem}_stats.json", stats),
         samples=len(rows),
     )
+
+
+def _place(tar: str, out: str) -> str:
+    """Return how the manifest names a tar: relative between local folders, else its URL or absolute path."""
+    if not storage.is_local(tar):
+        return tar
+    if not storage.is_local(out):
+        return os.path.abspath(tar)
+    return os.path.relpath(tar, out)
+
+
+def _file_hash(path: str) -> str:
+    with storage.open_input(path) as handle:
+        return _digest(handle)
+
+
+def _digest(handle: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := handle.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _entry(name: str, data: bytes, rows: int | None = None, digest: str | None = None) -> FileEntry:

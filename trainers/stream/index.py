@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +17,16 @@ from schemas.errors import DamageError, InputError
 from schemas.layout import EXTENSIONS, extension_of
 from schemas.manifest import Manifest, read_manifest
 from schemas.records import ShardEntry
+from trainers.stream.files import RemoteFile
 
 MAX_SAMPLES = 4_000_000
 """Rows of one sidecar: more is not a shard, it is an attack on memory."""
 MAX_MEMBER_BYTES = 1 << 28
+NEAR = 4096
+"""Bytes: members of up to this size that start closer than this to the end of the one before come with its read."""
+MEMBER = struct.Struct("<qiiii")
+"""Offset and size of a member; how many bytes and members one read from here takes; the number of its field."""
+_MEMBER = np.dtype([("offset", "<i8"), ("size", "<i4"), ("total", "<i4"), ("run", "<i4"), ("code", "<i4")])
 _COLUMNS = ["key", "members.list.element.field", "members.list.element.offset", "members.list.element.size"]
 
 
@@ -29,16 +36,17 @@ class ShardIndex:
 
     path: str
     tar_bytes: int
+    tar_sha256: str
+    """Empty for tars of others that were indexed without hashes."""
     keys: bytes
     """All keys in one; `key_ends` has samples + 1 places in it."""
     key_ends: memoryview
     starts: memoryview
     """int64, samples + 1: sample i has members starts[i] to starts[i + 1]."""
+    members: memoryview
+    """A MEMBER each, packed: what a read needs comes out of it in one call."""
     fields: list[str]
-    """The distinct fields; `codes` counts into it."""
-    codes: memoryview
-    offsets: memoryview
-    sizes: memoryview
+    """The distinct fields; "" for those that are not on the allow-list."""
     ignored: int
     """Members whose extension is not on the allow-list."""
     hashes: pa.StringArray | None = None
@@ -50,6 +58,10 @@ class ShardIndex:
     def key(self, row: int) -> str:
         """Return the key of a sample."""
         return self.keys[self.key_ends[row] : self.key_ends[row + 1]].decode()
+
+    def member(self, number: int) -> tuple[int, int, int, int, int]:
+        """Return offset, size, total, run and field number of one member: see `MEMBER`."""
+        return MEMBER.unpack_from(self.members, number * MEMBER.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +80,11 @@ class DatasetIndex:
     def samples(self) -> int:
         """Samples of one epoch."""
         return int(self.counts.sum())
+
+    def remote_window(self, block_shards: int) -> int:
+        """Return the most bytes of remote tars that `block_shards` shards, which are read together, take."""
+        remote = (shard.tar.bytes for shard in self.shards if not storage.is_local(tar_path(self.path, shard)))
+        return sum(sorted(remote)[-block_shards:])
 
 
 def open_index(path: str, split: str | None = None) -> DatasetIndex:
@@ -88,7 +105,7 @@ def open_index(path: str, split: str | None = None) -> DatasetIndex:
 
 def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Table:
     where = storage.join(path, shard.sidecar.name)
-    data = storage.read_bytes(where)
+    data = storage.read_bytes(where) if storage.is_local(where) else RemoteFile(where).read_all()
     if shard.sidecar.sha256 and hashlib.sha256(data).hexdigest() != shard.sidecar.sha256:
         raise DamageError("the sidecar is not the one that the manifest names", where=where, remedy="run loom verify")
     try:
@@ -102,38 +119,71 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
 
 def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
     """Return the rows of a shard whose split is `split`, ascending."""
-    column = _read_sidecar(path, shard, ["split"]).column("split")
-    return np.flatnonzero(np.asarray(pc.equal(column, split).fill_null(False)))
+    column = _read_sidecar(path, shard, ["split"]).column("split").combine_chunks().dictionary_encode()
+    names: list[str] = column.dictionary.to_pylist()
+    return np.flatnonzero(integers(column.indices) == names.index(split)) if split in names else np.zeros(0, np.int64)
+
+
+def integers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return a column of integers without nulls as int64, from its buffer: Arrow's own conversions import pandas."""
+    whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    plain = whole.cast(pa.int64())
+    return np.frombuffer(plain.buffers()[1], np.int64, len(plain), plain.offset * 8)
+
+
+def tar_path(path: str, shard: ShardEntry) -> str:
+    """Return where a shard's tar lies: in the dataset's folder, or, for an index of others' tars, at its own URL."""
+    return shard.tar.name if "://" in shard.tar.name else storage.join(path, shard.tar.name)
+
+
+def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the members as MEMBER rows: small ones that lie close together within a sample are one read."""
+    count = len(offsets)
+    packed = np.zeros(count, dtype=_MEMBER)
+    if not count:
+        return packed
+    ends = offsets + sizes
+    joins = np.zeros(count, dtype=bool)  # whether a member comes with the read of the one before
+    gaps = offsets[1:] - ends[:-1]
+    joins[1:] = (gaps >= 0) & (gaps <= NEAR) & (sizes[1:] <= NEAR) & (sizes[:-1] <= NEAR)
+    firsts = starts[:-1]
+    joins[firsts[firsts < count]] = False
+    heads = np.flatnonzero(~joins)
+    runs = np.diff(np.append(heads, count))
+    totals = ends[heads + runs - 1] - offsets[heads]
+    packed["offset"], packed["code"] = offsets, codes
+    packed["size"] = np.minimum(sizes, np.iinfo(np.int32).max)
+    packed["run"][heads] = runs
+    packed["total"][heads] = np.minimum(totals, np.iinfo(np.int32).max)
+    return packed
 
 
 def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIndex:
     """Read one shard's sidecar; DamageError when it cannot be that of this tar."""
-    where = storage.join(path, shard.tar.name)
+    where = tar_path(path, shard)
     table = _read_sidecar(path, shard, [*_COLUMNS, *(["members.list.element.stored_sha256"] if hashes else [])])
     lists = table.column("members").combine_chunks()
     members = lists.flatten()
     encoded = members.field("field").dictionary_encode()
     fields: list[str] = encoded.dictionary.to_pylist()
-    offsets = np.asarray(members.field("offset"), dtype=np.int64)
-    sizes = np.asarray(members.field("size"), dtype=np.int64)
+    offsets, sizes = integers(members.field("offset")), integers(members.field("size"))
     if table.num_rows != shard.samples:
         raise DamageError(f"{table.num_rows} rows for {shard.samples} samples", where=where, remedy="run loom verify")
     if len(offsets) and (offsets.min() < 0 or sizes.min() < 0 or (offsets + sizes).max() > shard.tar.bytes):
         raise DamageError("the sidecar points outside the tar", where=where, remedy="run loom verify")
     allowed = np.asarray([extension_of(field) in EXTENSIONS for field in fields], dtype=bool)
-    codes = np.asarray(encoded.indices, dtype=np.int32)
-    starts = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy(zero_copy_only=False))])
+    codes = integers(encoded.indices)
+    starts = np.concatenate([[0], np.cumsum(integers(pc.list_value_length(lists)))])
     keys = table.column("key").cast(pa.binary()).to_pylist()
     return ShardIndex(
         path=where,
         tar_bytes=shard.tar.bytes,
+        tar_sha256=shard.tar.sha256,
         keys=b"".join(keys),
         key_ends=memoryview(np.cumsum([0, *map(len, keys)], dtype=np.int64).data),
         starts=memoryview(starts.astype(np.int64).data),
+        members=memoryview(pack_members(starts, offsets, sizes, codes).view(np.uint8).data),
         fields=[field if ok else "" for field, ok in zip(fields, allowed, strict=True)],
-        codes=memoryview(codes.data),
-        offsets=memoryview(offsets.data),
-        sizes=memoryview(sizes.data),
         ignored=int((~allowed[codes]).sum()) if len(fields) else 0,
         hashes=members.field("stored_sha256") if hashes else None,
     )

@@ -127,15 +127,35 @@ class Mixing:
         return which, draw
 
     def epoch_length(self, sizes: np.ndarray, exhaustion: str) -> int:
-        """Return the positions of one epoch: until all data sets, or the first, have been drawn whole."""
-        share = self._patterns[0].shares
-        lengths = [self._first_at(at, int(sizes[at])) for at in range(len(sizes)) if share[at]]
-        return max(lengths) if exhaustion == "all" else min(lengths)
+        """Return the positions of one epoch: until all data sets, or the first, have been drawn whole.
 
-    def _first_at(self, dataset: int, draws: int) -> int:
-        """Return how many positions hold `draws` draws of a data set, under the first weights."""
-        pattern = self._patterns[0]
-        periods, rest = divmod(draws, int(pattern.shares[dataset]))
-        if not rest:
-            periods, rest = periods - 1, int(pattern.shares[dataset])
-        return periods * PERIOD + int(np.searchsorted(pattern.counts[:, dataset], rest))
+        Data sets that the weights and their schedule never draw whole do not count; ConfigError when none is.
+        """
+        lengths = [self._first_at(at, int(size)) for at, size in enumerate(sizes)]
+        whole = [length for length in lengths if length is not None]
+        if not whole:
+            raise ConfigError("no data set is ever drawn whole", remedy="give a positive weight to the end")
+        return max(whole) if exhaustion == "all" else min(whole)
+
+    def _first_at(self, dataset: int, draws: int) -> int | None:
+        """Return how many positions hold `draws` draws of a data set; None when there are never so many."""
+        for at, pattern in enumerate(self._patterns):
+            missing = draws - int(self._bases[at][dataset])
+            last = at + 1 == len(self._patterns)
+            if not last and int(self._bases[at + 1][dataset]) < draws:
+                continue
+            if not pattern.shares[dataset]:
+                return None
+            periods, rest = divmod(missing, int(pattern.shares[dataset]))
+            if not rest:
+                periods, rest = periods - 1, int(pattern.shares[dataset])
+            slot = int(np.searchsorted(pattern.counts[:, dataset], rest))
+            return int(self._starts[at]) + periods * PERIOD + slot
+        return None
+
+
+def at_steps(
+    changes: Mapping[int, Mapping[str, float]], global_batch: int
+) -> tuple[tuple[int, Mapping[str, float]], ...]:
+    """Return a `Mixture.schedule` whose weights change at steps of `global_batch` samples over all ranks."""
+    return tuple((step * global_batch, changes[step]) for step in sorted(changes))

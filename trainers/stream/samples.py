@@ -9,17 +9,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from trainers.stream.errors import SampleError
+from trainers.stream.pages import IMAGES, page_lists
+
 MAX_JSON_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 28
-_IMAGES = ("jpg", "png", "webp")
-
-
-class SampleError(ValueError):
-    """A sample that cannot be used; `reason` is a stable snake_case word."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        self.reason = reason
-        super().__init__(f"{reason}: {detail}" if detail else reason)
 
 
 @dataclass(slots=True)
@@ -76,12 +70,12 @@ def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
 def _need(members: Mapping[str, bytes], field: str) -> bytes:
     if field not in members:
         extension = field.rsplit(".", 1)[-1]
-        raise SampleError("missing_image" if extension in _IMAGES else f"missing_{extension}", field[:80])
+        raise SampleError("missing_image" if extension in IMAGES else f"missing_{extension}", field[:80])
     return members[field]
 
 
 def _image(members: Mapping[str, bytes]) -> bytes:
-    for extension in _IMAGES:
+    for extension in IMAGES:
         if extension in members:
             return members[extension]
     raise SampleError("missing_image")
@@ -92,6 +86,15 @@ def _text(members: Mapping[str, bytes]) -> str:
         return _need(members, "txt").decode("utf-8")
     except UnicodeDecodeError as error:
         raise SampleError("bad_text", str(error)) from error
+
+
+def _caption(members: Mapping[str, bytes], info: Mapping[str, Any]) -> str:
+    """Return a pair's text; tars without .txt members carry it as `caption` or `text` of the JSON."""
+    if "txt" not in members:
+        for name in ("caption", "text"):
+            if isinstance(info.get(name), str):
+                return str(info[name])
+    return _text(members)
 
 
 def _info(members: Mapping[str, bytes], *, needed: bool = False) -> dict[str, Any]:
@@ -110,22 +113,18 @@ def _info(members: Mapping[str, bytes], *, needed: bool = False) -> dict[str, An
 
 
 def _pair(key: str, members: Mapping[str, bytes]) -> PairSample:
-    return PairSample(key, _image(members), _text(members), _info(members))
+    info = _info(members)
+    return PairSample(key, _image(members), _caption(members, info), info)
 
 
 def _interleaved(key: str, members: Mapping[str, bytes]) -> InterleavedSample:
     info = _info(members, needed=True)
-    texts, names = info.get("texts"), info.get("images")
-    if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
-        raise SampleError("bad_lists", "texts and images are not two lists of one length")
-    if not all(item is None or isinstance(item, str) for item in (*texts, *names)):
-        raise SampleError("bad_lists", "a place holds neither a string nor null")
-    images = tuple(None if not name else _need(members, name.removeprefix(f"{key}.")) for name in names)
-    return InterleavedSample(key, tuple(texts), images, info)
+    texts, images = page_lists(key, info, members)
+    return InterleavedSample(key, texts, images, info)
 
 
 def _clip(key: str, members: Mapping[str, bytes]) -> ClipSample:
-    names = sorted(field for field in members if field.rsplit(".", 1)[-1] in _IMAGES)
+    names = sorted(field for field in members if field.rsplit(".", 1)[-1] in IMAGES)
     if not names:
         raise SampleError("missing_image")
     return ClipSample(key, tuple(members[name] for name in names), _text(members), _info(members))

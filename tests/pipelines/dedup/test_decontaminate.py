@@ -5,7 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.dedup.decontaminate import BenchmarkItem, Benchmarks, Match, cut_matches, read_items
+from pipelines.dedup.decontaminate import (
+    BenchmarkItem,
+    Benchmarks,
+    DecontaminationConfig,
+    Match,
+    cut_blocks,
+    read_items,
+    reason_of,
+)
 from pipelines.dedup.images import hash_image
 from schemas.errors import InputError
 from tests.pipelines.dedup.test_images import drawing, noise
@@ -56,19 +64,19 @@ def test_a_match_knows_its_place() -> None:
 
 def test_pages_lose_the_window_around_a_match() -> None:
     text = f"{FILLER} {QUESTION} {FILLER}"
-    cut = cut_matches(text, BENCHMARKS.match_text(text))
-    assert cut is not None
+    texts, _ = cut_blocks([text], BENCHMARKS)
+    cut = (texts or ("",))[0] or ""
     assert BENCHMARKS.match_text(cut) == ()
     assert len(text) - len(cut) >= len(QUESTION) + 2 * 200 - len("\n\n")
     assert cut.startswith("Filler sentence number 0")
     assert cut.endswith("number 39 says nothing of interest.")
-    assert cut_matches(FILLER, ()) == FILLER
+    assert cut_blocks([FILLER], BENCHMARKS) == ((FILLER,), ())
 
 
 def test_pages_of_too_little_or_too_many_pieces_go() -> None:
-    assert cut_matches(QUESTION, BENCHMARKS.match_text(QUESTION)) is None
+    assert cut_blocks([QUESTION], BENCHMARKS)[0] is None
     text = f" {FILLER} ".join([QUESTION] * 12)
-    assert cut_matches(text, BENCHMARKS.match_text(text)) is None
+    assert cut_blocks([text], BENCHMARKS)[0] is None
 
 
 def test_images_by_bytes_and_by_look() -> None:
@@ -116,3 +124,26 @@ def test_lists_are_read_and_mistakes_named(tmp_path: object) -> None:
             file.write(line)
         with pytest.raises(InputError, match="line 1"):
             read_items(path)
+
+
+LONG = " ".join(f"word{number}" for number in range(60))
+TAKEN = "the quick brown fox jumps over the lazy dog near the river bank today"
+
+
+def test_blocks_lose_the_match_and_its_surroundings_and_no_others() -> None:
+    index = Benchmarks([BenchmarkItem(benchmark="set", item="1", text=TAKEN)])
+    config = DecontaminationConfig(window=20)
+    texts, matches = cut_blocks([LONG, None, f"{LONG} {TAKEN} {LONG}", LONG], index, config)
+    assert texts is not None
+    assert (texts[0], texts[1], texts[3]) == (LONG, None, LONG)
+    assert "fox" not in (texts[2] or "")
+    assert (texts[2] or "").count("\n\n") == 1
+    assert len(matches) == 2
+
+
+def test_a_match_over_two_blocks_is_found_and_a_page_of_matches_goes() -> None:
+    index = Benchmarks([BenchmarkItem(benchmark="A set", item="1", text=TAKEN)])
+    texts, matches = cut_blocks([TAKEN[:30], TAKEN[30:]], index)
+    assert texts is None
+    assert reason_of(matches[0]) == "benchmark_a_set"
+    assert cut_blocks(["nothing here"], index) == (("nothing here",), ())

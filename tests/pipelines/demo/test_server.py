@@ -1,11 +1,17 @@
 """The bundled web answers by host name, counts, and knows its ETags; the canary counts who comes."""
 
 import http.client
+import signal
 import socket
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 from pipelines.demo.resources import Resource, World
 from pipelines.demo.server import Canary, serve
+from tests.pipelines.command_line import environment, hear_interrupts
 
 
 def ask(port: int, host: str, path: str, **headers: str) -> tuple[int, bytes]:
@@ -26,6 +32,32 @@ def test_hosts_paths_and_etags() -> None:
         assert ask(server.port, "c.localhost", "/")[0] == 404
         assert ask(server.port, "a.localhost", "/", **{"If-None-Match": '"x"'})[0] == 304
         assert server.hits["a.localhost", "/"] == 2
+
+
+def test_it_serves_by_hand_until_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.demo.server", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        preexec_fn=hear_interrupts,
+    )
+    assert process.stdout is not None
+    first = urlsplit(process.stdout.readline().strip())
+    assert ask(first.port or 0, first.hostname or "", first.path)[0] == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
+def test_many_requests_at_once_are_all_counted() -> None:
+    world = World()
+    world.add("a.localhost", "/", Resource(b"one"))
+    with serve(world) as server, ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: ask(server.port, "a.localhost", "/")[0], range(100))) == {200}
+    assert server.hits["a.localhost", "/"] == 100
 
 
 def test_the_canary_counts_connections() -> None:

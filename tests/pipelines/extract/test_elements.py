@@ -21,6 +21,14 @@ from pipelines.extract import elements as el
         ("product-card", el.CARD),
         ("entry-content", el.POSITIVE),
         ("visually-hidden", el.HIDDEN),
+        ("siteHeader", el.HEADER),
+        ("skip-link", el.NAV),
+        ("read-more", el.RELATED),
+        ("recommendations", el.RELATED),
+        ("commentlist", el.COMMENTS),
+        ("customer-reviews", el.REVIEWS),
+        ("tech-specs", el.SPECS),
+        ("add-to-cart", el.BUYING),
     ],
 )
 def test_class_words_set_flags(names: str, flag: int) -> None:
@@ -28,7 +36,9 @@ def test_class_words_set_flags(names: str, flag: int) -> None:
     assert el.class_flags(f"row {names} col-md-6") & flag
 
 
-@pytest.mark.parametrize("names", ["", "row col-md-6", "navigate-x7", "shadow", "adorable", "hiddenness"])
+@pytest.mark.parametrize(
+    "names", ["", "row col-md-6", "navigate-x7", "shadow", "adorable", "hiddenness", "more", "skip"]
+)
 def test_other_words_do_not(names: str) -> None:
     assert el.class_flags(names) == 0
 

@@ -101,3 +101,29 @@ def test_a_page_from_a_file_takes_its_canonical_link_as_base() -> None:
     assert [item.image.url for item in page.candidates if item.image] == ["https://b.example/x/i.jpg"]
     assert fast.walk(b"<img src=i.jpg>", "file:///tmp/p.html", ExtractConfig()).candidates == []
     assert walked(html).candidates[0].image.url == "https://a.example/d/i.jpg"
+
+
+def test_a_menu_is_one_candidate_a_line_an_entry() -> None:
+    html = "<nav><ul><li><a href=x>Home</a></li><li>About <b>us</b></li></ul><img src=i.jpg></nav><p>text</p>"
+    page = walked(html)
+    assert [(item.kind, item.text, item.link_chars) for item in page.candidates] == [
+        ("other", "Home\nAbout us", 4),
+        ("paragraph", "text", 0),
+    ]
+    assert [item.kind for item in walked(html, main_content=False).candidates] == ["list", "list", "image", "paragraph"]
+
+
+@pytest.mark.parametrize("tag", ["main", "article", "h1"])
+def test_a_menu_left_open_ends_where_the_page_begins(tag: str) -> None:
+    found = shown(f"<nav><a href=x>Home</a><{tag}>Begin<p>one</p><img src=i.jpg>")
+    assert [kind for kind, _ in found][2:] == ["paragraph", "image"]
+    assert found[0] == ("other", "Home")
+
+
+def test_facts_of_the_page_are_read_inside_a_footer() -> None:
+    page = walked(
+        "<footer><a rel=license href=https://creativecommons.org/licenses/by/4.0/>CC</a>"
+        "<script type=application/ld+json>{}</script></footer>"
+    )
+    assert page.licenses == [("https://creativecommons.org/licenses/by/4.0/", True)]
+    assert page.json_ld == ["{}"]

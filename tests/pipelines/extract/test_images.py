@@ -1,5 +1,7 @@
 """One URL an image element: srcset by the standard, lazy attributes, placeholders, relative addresses."""
 
+from urllib.parse import urljoin
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,6 +165,14 @@ def test_absolute(url: str, expected: str | None) -> None:
 def test_an_address_is_http_or_nothing(url: str) -> None:
     found = absolute(url, BASE)
     assert found is None or found.startswith(("http://", "https://"))
+
+
+@given(st.text("ab/.?&=%-_:;,@[]!$", max_size=12), st.sampled_from(("?q=1", "/f/p.html", "", "/?a=b#c", "/f;p")))
+def test_the_short_way_from_the_root_is_the_long_one(path: str, rest: str) -> None:
+    base = f"http://site.example:8080{rest}"
+    found = absolute(f"/{path}", base)
+    if found is not None:
+        assert found == urljoin(base, f"/{path}").partition("#")[0]
 
 
 def test_declared_size_reads_attributes_then_style() -> None:

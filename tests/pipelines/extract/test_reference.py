@@ -14,7 +14,8 @@ CONFIG = ExtractConfig()
 URL = "https://site.example/folder/page.html"
 NAMES = (
     "p div span b a ul ol li dl dt dd table tr td th caption figure figcaption img br hr h1 h2 pre blockquote section "
-    "nav noscript picture source script style template math annotation button form article em details title o:p x-y"
+    "nav footer main noscript picture source script style template math annotation button form article em details "
+    "title o:p x-y"
 )
 TAGS = NAMES.split()
 ATTRIBUTES = (

@@ -3,8 +3,7 @@
 import pytest
 
 from pipelines.extract import assembly, fast, selection
-from pipelines.extract.blocks import Candidate, ExtractConfig
-from schemas.records import ImageRef
+from pipelines.extract.blocks import ExtractConfig
 
 RULES = ExtractConfig(method="rules")
 
@@ -48,35 +47,12 @@ def test_a_long_text_is_kept_once() -> None:
     assert selection.choose(page, page.candidates, RULES) == [None, "repeated"]
 
 
-def test_images_follow_the_texts_around_them() -> None:
-    text = "A paragraph that is long enough to speak for the image beside it, and a little more."
-    found = reasons(
-        f"<article><div><img src=a.jpg></div><p>{text}</p></article>"
-        f"<nav><img src=b.jpg><p>{text} But elsewhere.</p></nav>"
-        f"<article><img src=logo.png><p>{text} Again.</p></article>"
-    )
-    assert (found["a.jpg"], found["b.jpg"], found["logo.png"]) == (None, "navigation", "icon")
+def test_a_page_that_hides_all_its_text_waits_for_a_script() -> None:
+    text = "word " * 120
+    assert reasons(f"<div hidden><p>{text}</p></div><p>y</p>") == {text.strip(): None, "y": None}
+    assert reasons("<div hidden><p>Please wait</p></div>") == {"Please wait": "hidden"}
 
 
 def test_everything_visible_stays_without_a_choice() -> None:
     config = ExtractConfig(main_content=False)
-    assert reasons("<nav>x</nav><div hidden>y</div>", config) == {"x": None, "y": "hidden"}
-
-
-@pytest.mark.parametrize(
-    ("url", "alt_text", "size", "icon"),
-    [
-        ("https://a.example/kite.jpg", None, (None, None), False),
-        ("https://a.example/site-logo.png", None, (None, None), True),
-        ("https://a.example/icons/kite.jpg", None, (None, None), False),
-        ("https://a.example/icons/pinterest.svg", None, (None, None), True),
-        ("https://secure.gravatar.com/avatar/44aa?s=300", None, (None, None), True),
-        ("https://a.example/k.jpg", "Icon of a kite", (None, None), True),
-        ("https://a.example/k.jpg", None, (24, 24), True),
-        ("https://a.example/k.jpg", None, (24, 600), False),
-        ("https://a.example/technology.jpg", "Biology", (None, None), False),
-    ],
-)
-def test_is_icon(url: str, alt_text: str | None, size: tuple[int | None, int | None], icon: bool) -> None:
-    image = ImageRef(url=url, alt_text=alt_text, declared_width=size[0], declared_height=size[1])
-    assert selection.is_icon(Candidate("image", "", 0, 0, image=image)) is icon
+    assert reasons("<div class=menu>x and more</div><div hidden>y</div>", config) == {"x and more": None, "y": "hidden"}

@@ -80,7 +80,13 @@ def test_every_filter_is_measured_whatever_the_recipe() -> None:
     scores = measure_page(page(sentences(20)), M3W)
     for recipe in (M3W, OBELICS, MMC4):
         measured = {rule.score for rule in page_rules(recipe)}
-        needs_a_list = {"c4_bad_words", "obelics_flagged_words", "obelics_common_words", "obelics_perplexity"}
+        needs_a_list = {
+            "explicit_share",
+            "c4_bad_words",
+            "obelics_flagged_words",
+            "obelics_common_words",
+            "obelics_perplexity",
+        }
         assert measured - needs_a_list <= scores.keys()
 
 

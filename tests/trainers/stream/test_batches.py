@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from schemas.errors import ConfigError, InputError, LoomError
 from schemas.identity import make_key
 from tests.trainers.stream.datasets import make_dataset
 from trainers.stream.batches import Together
+from trainers.stream.collate import allocation, plain
 from trainers.stream.dataset import StreamingDataset
 from trainers.stream.samples import InterleavedSample, PairSample
 
@@ -232,3 +234,8 @@ def test_a_killed_process_resumes_from_its_last_state(data: str) -> None:
     seen = [value for values, _ in lines for value in values]
     after, _ = run(data, 1, 4, 10, lines[-1][1])
     assert seen + [value for value, _ in after] == [value for value, _ in run(data, 1, 1, len(seen) + 40)[0]]  # type: ignore[misc, str-unpack]
+
+
+def test_a_torch_that_another_thread_is_importing_is_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert allocation(None) is plain

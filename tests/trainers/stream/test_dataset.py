@@ -1,5 +1,6 @@
 """The promise: one global order for any world size, exact resume from any rank's state, exact epochs."""
 
+import json
 import os
 import signal
 import subprocess
@@ -305,3 +306,16 @@ def test_a_sample_without_its_text(tmp_path: Path) -> None:
     stream = StreamingDataset(make_dataset(tmp_path, "pairs", samples), 0, 0, 1)
     assert len(list(stream)) == 3
     assert stream.skipped == {"missing_txt": 1}
+
+
+def test_a_shard_of_no_samples_is_passed_over(tmp_path: Path) -> None:
+    path = Path(make_dataset(tmp_path, "pairs", make_pairs(20), shards=4))
+    whole = keys_of(str(path), shuffle=False)
+    described = json.loads((path / "manifest.json").read_text())
+    empty = dict(described["shards"][0], index=9, samples=0)
+    empty["tar"] = {**empty["tar"], "name": "00009.tar", "bytes": 0}
+    described["shards"].append(empty)
+    (path / "00009.tar").touch()
+    (path / "manifest.json").write_text(json.dumps(described))
+    assert keys_of(str(path), shuffle=False) == whole
+    assert sorted(keys_of(str(path))) == sorted(whole)

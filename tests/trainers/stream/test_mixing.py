@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.errors import ConfigError
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from trainers.stream import Mixture, StreamingDataset
-from trainers.stream.mixing import PERIOD, Mixing, Pattern, shares
+from trainers.stream.mixing import PERIOD, Mixing, Pattern, at_steps, shares
 
 WEIGHTS = st.lists(st.floats(0.01, 10), min_size=1, max_size=6)
 
@@ -79,3 +79,45 @@ def test_each_data_set_keeps_its_own_exact_epochs(tmp_path: Path) -> None:
 def test_what_a_mixture_refuses(fields: dict) -> None:
     with pytest.raises(ConfigError):
         Mixture(**fields)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    weights=st.tuples(st.floats(0.1, 1), st.floats(0.1, 1)),
+    change=st.integers(1, 400),
+    later=st.sampled_from([(0.5, 0.5), (1.0, 0.0), (0.05, 1.0)]),
+    sizes=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+)
+def test_an_epoch_under_a_schedule_ends_when_all_or_the_first_were_drawn_whole(
+    weights: tuple[float, float], change: int, later: tuple[float, float], sizes: tuple[int, int]
+) -> None:
+    mixed = mixing(list(weights), ((change, list(later)),))
+    draws = [mixed.draws(position) for position in range(12_000)]
+    whole = [next((p for p, d in enumerate(draws) if d[at] >= sizes[at]), None) for at in (0, 1)]
+    ends = [position for position in whole if position is not None]
+    assert mixed.epoch_length(np.asarray(sizes), "all") == max(ends)
+    assert mixed.epoch_length(np.asarray(sizes), "first") == min(ends)
+
+
+def test_weights_change_at_a_step_and_resume_on_other_ranks_is_exact(tmp_path: Path) -> None:
+    paths = {
+        "a": make_dataset(tmp_path / "a", "pairs", make_pairs(30)),
+        "b": make_dataset(tmp_path / "b", "pairs", make_pairs(30, start=100)),
+    }
+    later = at_steps({5: {"a": 0.0, "b": 1.0}}, global_batch=4)
+    mixture = Mixture(datasets=paths, weights={"a": 1.0, "b": 0.0}, schedule=later)
+    of_b = {sample.key for sample in StreamingDataset(paths["b"])}
+    whole = StreamingDataset(mixture, 3, 0, 1)
+    order = [whole.read(place)[0] for place in whole.places(np.arange(40))]
+    assert [key in of_b for key in order] == [False] * 20 + [True] * 20
+    state = None
+    seen: list[str] = []
+    for world, steps in ((4, 3), (2, 4), (1, 20)):
+        ranks = [StreamingDataset(mixture, 3, rank, world) for rank in range(world)]
+        for stream in ranks:
+            if state:
+                stream.load_state_dict(state)
+        iterators = [iter(stream) for stream in ranks]
+        seen += [next(iterators[rank]).key for _ in range(steps) for rank in range(world)]
+        state = ranks[0].state_dict()
+    assert seen == order

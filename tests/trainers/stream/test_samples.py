@@ -8,7 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainers.stream.samples import ClipSample, InterleavedSample, RegionsSample, SampleError, load_arrays, make_sample
+from trainers.stream.errors import SampleError
+from trainers.stream.samples import ClipSample, InterleavedSample, RegionsSample, load_arrays, make_sample
 
 
 def npz(**arrays: np.ndarray) -> bytes:

@@ -1,0 +1,103 @@
+"""`loom build m3w` without fetching beside the sum of its parts: `python -m benchmarks.build_m3w --wcxb PATH`.
+
+Packs pages into a WARC, builds up to the decisions on pages, and compares it with its parts: reading the WARC,
+extracting, making and measuring the page with its MinHash bands. Twice: in one process by CPU seconds, which a busy
+machine does not change much, and with worker processes by the clock, against the parts' CPU seconds shared by cores.
+"""
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import tyro
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from benchmarks.wcxb import pages
+from pipelines import build
+from pipelines.extract.blocks import Extracted
+from pipelines.extract.extractor import extract
+from pipelines.extract.pool import calm_collector
+from pipelines.net.config import FetchConfig
+from pipelines.pages import make_page
+from pipelines.progress import Reporter
+from pipelines.recipes.recipe import load_recipe
+from pipelines.store.warc import WarcPage, read_warc
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildBenchmark:
+    """Which pages, and how they are built."""
+
+    wcxb: Path
+    """Folder of WCXB's development split."""
+    every: int = 3
+    """Take every n-th page."""
+    workers: int = 2
+    """Processes that parse in the run by the clock, and cores that the parts are shared by."""
+
+
+def write_warc(path: Path, wcxb: Path, every: int) -> int:
+    """Write every n-th page as a response record; return how many."""
+    count = 0
+    with path.open("wb") as handle:
+        writer = WARCWriter(handle, gzip=True)
+        for page in list(pages(wcxb))[::every]:
+            headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+            record = writer.create_warc_record(page.url, "response", payload=BytesIO(page.html), http_headers=headers)
+            writer.write_record(record)
+            count += 1
+    return count
+
+
+def parts(path: Path) -> float:
+    """Return the CPU seconds of a page's way through the parts, one page after the other."""
+    recipe = load_recipe("m3w")
+    calm_collector()
+    start = time.process_time()
+    for record in read_warc(str(path)):
+        if isinstance(record, WarcPage):
+            found = extract(record.body, record.url, content_type=record.content_type)
+            if isinstance(found, Extracted):
+                make_page(record, found, recipe)
+    return time.process_time() - start
+
+
+def whole(path: Path, folder: Path, workers: int) -> tuple[float, float]:
+    """Return this process' CPU seconds and the seconds of a build up to its decisions on pages."""
+    config = build.BuildConfig(
+        recipe=load_recipe("m3w"),
+        out=str(folder / "out"),
+        work=str(folder / "work"),
+        store=str(folder / "store"),
+        warcs=(str(path),),
+        fetch=FetchConfig(contact=None),
+        workers=workers,
+    )
+    start, clock = time.process_time(), time.monotonic()
+    build.build(config, Reporter(quiet=True), until="pages")
+    return time.process_time() - start, time.monotonic() - clock
+
+
+def main(config: BuildBenchmark) -> int:
+    """Print both and their ratio."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        count = write_warc(folder / "pages.warc.gz", config.wcxb, config.every)
+        source = folder / "pages.warc.gz"
+        own = parts(source)
+        alone, _ = whole(source, folder / "alone", 0)
+        _, clock = whole(source, folder / "pool", config.workers)
+    print(f"{count} pages, parts: {own:.1f} CPU seconds")
+    print(f"in one process: {alone:.1f} CPU seconds, {own / alone:.2f} of the parts' speed")
+    print(
+        f"{config.workers} workers: {clock:.1f} s by the clock, {own / config.workers / clock:.2f} of the parts' speed"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(BuildBenchmark)))

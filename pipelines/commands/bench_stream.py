@@ -1,0 +1,56 @@
+"""`loom bench-stream`: how fast does this machine stream that dataset, and what holds it back?"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from pipelines.commands.common import print_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Measure a dataset's throughput by stage (read, parse, decode, whole batches) and say what bounds it.
+
+    Examples:
+      loom bench-stream data/align
+      loom bench-stream s3://bucket/align --cache /local/disk --workers 8
+    """
+
+    dataset: Annotated[str, tyro.conf.Positional]
+    """Folder or URL of a dataset."""
+    samples: int = 2000
+    """Samples a stage."""
+    batch_size: int = 64
+    """Samples a batch."""
+    workers: int = 2
+    """Threads that make batches."""
+    cache: str | None = None
+    """Folder on a local disk where blocks of a remote dataset are kept."""
+    cache_bytes: int = 100 << 30
+    """Bytes that the cache may take."""
+    json: bool = False
+    """Print the figures as JSON."""
+
+    def run(self) -> int:
+        """Measure."""
+        from trainers.stream.bench import bench, bound_by
+        from trainers.stream.cache import CacheConfig
+
+        cache = CacheConfig(folder=self.cache, max_bytes=self.cache_bytes) if self.cache else None
+        stages = bench(
+            self.dataset, samples=self.samples, batch_size=self.batch_size, workers=self.workers, cache=cache
+        )
+        bound = bound_by(stages)
+        if self.json:
+            rows = [{"stage": s.stage, "samples": s.samples, "wall_s": s.wall_s, "cpu_s": s.cpu_s} for s in stages]
+            print_json({"stages": rows, "bound_by": bound})
+            return 0
+        print(f"{'up to':<20} {'samples/s':>10} {'CPU ms/sample':>14} {'waiting':>8}")
+        for stage in stages:
+            print(
+                f"{stage.stage:<20} {stage.samples_per_second:>10,.0f} {stage.cpu_ms_per_sample:>14.3f} "
+                f"{stage.waiting:>8.0%}"
+            )
+        print(f"bound by: {bound}")
+        return 0

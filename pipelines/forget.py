@@ -1,0 +1,168 @@
+"""Take-down: what was named is removed from a dataset and everything that it was made from, and stays away.
+
+The tombstone is committed first, so from then on no build on the store brings it back; then the store, the stage files
+and the shards concerned are written anew by an ordinary build. Killed anywhere, it is run again and goes on.
+"""
+
+import json
+from dataclasses import dataclass
+
+from pipelines import build
+from pipelines.decisions import decisions, wanted_urls
+from pipelines.net.config import FetchConfig
+from pipelines.progress import Reporter
+from pipelines.purge import named_records, purge_store, purge_warc, purge_work
+from pipelines.recipes.recipe import Recipe
+from pipelines.store import dataset as store_dataset
+from pipelines.store import tombstones
+from pipelines.store.images import ImageStore
+from pipelines.store.lists import ListConfig
+from pipelines.store.stages import Stage, read_report
+from pipelines.store.tombstones import HIDDEN, Tombstones
+from schemas import arrow, identity, layout, storage
+from schemas.errors import ConfigError, InputError
+from schemas.manifest import Manifest, read_manifest
+from schemas.records import Candidate, FileEntry
+
+RUN = "run.json"
+DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
+"""Files beside the shards that may quote from them; they are made again when asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What a take-down did."""
+
+    shards: tuple[int, ...]
+    """The shards that were written anew."""
+    warcs: tuple[str, ...]
+    """The WARCs that were written anew."""
+    digest: str
+    """The dataset's digest now."""
+
+
+def make_tombstones(
+    *,
+    urls: tuple[str, ...] = (),
+    domains: tuple[str, ...] = (),
+    sha256: tuple[str, ...] = (),
+    keys: tuple[str, ...] = (),
+) -> Tombstones:
+    """Return the tombstones of what a person names: hashes of it."""
+    for name, values, digits in (("--sha256", sha256, 64), ("--key", keys, layout.KEY_DIGITS)):
+        for value in values:
+            if len(value) != digits or set(value) - set("0123456789abcdef"):
+                raise ConfigError(f"{value!r} is not {digits} hex digits", where=name)
+    for url in urls:
+        if "://" not in url:
+            raise ConfigError(f"{url!r} is no URL", where="--url", remedy="give it with its scheme, or use --domain")
+    of_urls = {key for url in urls for key in (identity.page_key(url), identity.image_key(url))}
+    return Tombstones(
+        keys=frozenset({*keys, *of_urls}),
+        domains=frozenset(map(tombstones.domain_hash, domains)),
+        sha256=frozenset(sha256),
+    )
+
+
+def read_config(dataset: str) -> build.BuildConfig:
+    """Return the configuration that built a dataset, from its run.json; inputs must be where they were."""
+    path = storage.join(dataset, RUN)
+    values = json.loads(storage.read_bytes(path)).get("build")
+    if values is None:
+        raise InputError("does not say what it was built from", where=path, remedy="build the dataset again")
+    recipe, columns = (
+        arrow.from_plain(Recipe, values.pop("recipe")),
+        arrow.from_plain(ListConfig, values.pop("columns", {})),
+    )
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return build.BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
+
+
+def concerned(row: Candidate, stones: Tombstones) -> bool:
+    """Say whether a kept head, or an image of it, is taken down by these tombstones."""
+    if row.url and tombstones.names(row, stones):
+        return True
+    return any(not url.startswith(HIDDEN) and stones.has_image(url) for url in row.images)
+
+
+def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool = False) -> Forgotten:
+    """Take down what the tombstones name; return what was written anew."""
+    config = read_config(dataset)
+    stones = stones | _images_of(config.store, stones)
+    every = tombstones.read(config.store) | stones
+    builder = build.Builder(config, Reporter(quiet=True))
+    if warc and not config.warcs:
+        raise ConfigError("built --from pages or lists: no WARC of its own", where=dataset, remedy="leave out --warc")
+    extract, inputs = builder.planned_pages()
+    select = builder.plan_select(extract)
+    whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))
+    old = _old_shards(builder, select) if whole else None
+    affected = _affected(builder, inputs, select, stones) if old else set()
+    tombstones.write(config.store, every)
+    purge_store(config.store, every)
+    purge_work(config.work, every)
+    purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
+    if old is not None:
+        _carry_over(builder, old, read_manifest(dataset), affected)
+    else:  # moved since, or unfinished: all shards are written anew
+        _clear(dataset)
+        store_dataset.clear(dataset)
+    report = build.build(config, reporter)
+    assert report.manifest is not None
+    written = affected if old else range(report.manifest.shard_count)
+    return Forgotten(shards=tuple(sorted(written)), warcs=purged, digest=report.manifest.digest)
+
+
+def _images_of(store: str, stones: Tombstones) -> Tombstones:
+    """Return the keys of the URLs under which the store knows the images that are named by their hash."""
+    if not stones.sha256:
+        return Tombstones()
+    rows = ImageStore(store).index().rows()
+    return Tombstones(keys=frozenset(row.key for row in rows if row.sha256 in stones.sha256))
+
+
+def _old_shards(builder: build.Builder, select: Stage) -> Stage | None:
+    if not select.done:
+        return None
+    stage = builder.plan_shards(select, wanted_urls(select, builder.recipe), builder.shard_count(read_report(select)))
+    return stage if stage.done else None
+
+
+def _affected(builder: build.Builder, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
+    """Return the shards that hold, or once weighed, something that is taken down now."""
+    shards = builder.shard_count(read_report(select))
+    gone = named_records(builder.fragments(inputs, "records"), stones)
+    return {
+        layout.shard_of(row.key, shards)
+        for row in decisions(select, "kept")
+        if concerned(row, stones) or (row.key, row.parent) in gone
+    }
+
+
+def _clear(dataset: str) -> None:
+    """Remove what describes a dataset as a whole; the manifest first: from here on it is unfinished."""
+    for name in (layout.MANIFEST, *DESCRIPTIONS):
+        storage.remove(storage.join(dataset, name))
+
+
+def _carry_over(builder: build.Builder, old: Stage, manifest: Manifest, affected: set[int]) -> None:
+    """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
+    config = builder.config
+    extract, _ = builder.planned_pages()
+    select = builder.plan_select(extract)
+    if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
+        build.build(config, Reporter(quiet=True), until="pages")
+    new = builder.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
+    store_dataset.claim(config.out, new.fingerprint)
+    _clear(config.out)
+    for index in range(manifest.shard_count):
+        stem = layout.shard_stem(index)
+        for kind, suffix in (("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json")):
+            path = old.path(kind, f"{stem}.{suffix}")
+            if index not in affected and storage.exists(path):
+                storage.write_bytes(new.path(kind, f"{stem}.{suffix}"), storage.read_bytes(path))
+        if index in affected:
+            for name in (f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"):
+                storage.remove(storage.join(config.out, name))
+    if old.folder != new.folder:
+        storage.remove(old.folder, recursive=True)

@@ -1,0 +1,233 @@
+"""What was taken down, removed from where it already lies: stage files, image store, WARCs."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from fastwarc.warc import ArchiveIterator
+
+from pipelines.store.images import ImageStore
+from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
+from pipelines.store.stages import stem_of
+from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
+from pipelines.store.warc import WarcWriter, spell_digest
+from pipelines.store.warc_images import NOTE_ORDER, WarcImage, read_notes, write_notes
+from schemas import storage, tables
+from schemas.errors import InputError
+from schemas.records import Candidate, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
+
+APPLIED = "tombstones.applied"
+"""In a work folder: the digest of the tombstones that its files were purged of."""
+
+Change = Callable[[Any], Any]
+HEAD_ORDER = ("key", "parent")
+NOTES = "images"
+"""Folder of the extract stage's notes of the images that WARCs hold."""
+RECORD_ROWS = 512
+"""Rows a row group of the extract stage's fragments: a shard reads only the groups of its range."""
+
+
+def rewrite(path: str, cls: type, change: Change, sort_by: tuple[str, ...], group: int = tables.ROW_GROUP_ROWS) -> bool:
+    """Rewrite a table's rows, atomically, if `change` changes any; None removes a row. Return whether it did."""
+    from schemas import arrow
+
+    before: list[Any] = list(tables.read_records(path, cls))
+    after = [change(row) for row in before]
+    if all(new is old for new, old in zip(after, before, strict=True)):
+        return False
+    table = arrow.to_table(cls, [row for row in after if row is not None])
+    tables.write_table(path, table, sort_by=sort_by, row_group_rows=group)
+    return True
+
+
+def purge_work(work: str, stones: Tombstones) -> None:
+    """Purge the stage files of a work folder, once for each set of tombstones.
+
+    The heads go first and the records last: a purge that was killed finds again what it has to remove.
+    """
+    marker = storage.join(work, APPLIED)
+    digest = stones.digest().encode()
+    if not stones or (storage.exists(marker) and storage.read_bytes(marker) == digest):
+        return
+    stages = _folders(storage.join(work, "stages"))
+    gone = named_records(
+        [path for stage in stages if "/warcs-" in stage for path in _files(storage.join(stage, "records"))], stones
+    )
+
+    def head(row: Candidate) -> Candidate:
+        return empty_head(row) if row.url and (row.key, row.parent) in gone else scrub(row, stones)
+
+    for stage in stages:
+        storage.remove(storage.join(stage, "frontier"), recursive=True)  # of a fetch that was killed
+        for kind in ("decisions", "candidates"):
+            _each(storage.join(stage, kind), Candidate, head, HEAD_ORDER)
+    for stage in stages:
+        for kind, cls, order in (("ledger", LedgerRow, LEDGER_ORDER), ("provenance", ProvenanceRow, PROVENANCE_ORDER)):
+            _each(storage.join(stage, kind), cls, lambda row: scrub(row, stones), order)
+        if "/warcs-" in stage:
+            for path in _files(storage.join(stage, "records")):
+                rewrite(path, _record_class(path), lambda row: scrub(row, stones), HEAD_ORDER, RECORD_ROWS)
+            _each(storage.join(stage, NOTES), WarcImage, lambda row: None if names(row, stones) else row, NOTE_ORDER)
+    storage.write_bytes(marker, digest)
+
+
+def named_records(fragments: list[str], stones: Tombstones) -> set[tuple[str, str]]:
+    """Return key and parent of every record of these fragments that is taken down as a whole."""
+    rows = (row for path in fragments for row in tables.read_records(path, _record_class(path)))
+    return {(row.key, row.parent) for row in rows if names(row, stones)}
+
+
+def _record_class(path: str) -> type[Any]:
+    with tables.open_parquet(path) as file:
+        return Pair if "image_url" in file.schema_arrow.names else Page
+
+
+def _folders(folder: str) -> list[str]:
+    fs, inner = storage.filesystem(folder)
+    if not fs.exists(inner):
+        return []
+    found = [entry["name"] for entry in fs.ls(inner, detail=True) if entry["type"] == "directory"]
+    return [storage.join(folder, name.rstrip("/").rsplit("/", 1)[-1]) for name in sorted(found)]
+
+
+def _files(folder: str) -> list[str]:
+    return [storage.join(folder, name) for name in storage.listing(folder, ".parquet")]
+
+
+def _each(folder: str, cls: type, change: Change, sort_by: tuple[str, ...]) -> None:
+    for path in _files(folder):
+        rewrite(path, cls, change, sort_by)
+
+
+def purge_store(folder: str, stones: Tombstones) -> None:
+    """Remove what was taken down from packs and index: images, and every record of its URLs; facts hold hashes only."""
+    store = ImageStore(folder)
+    storage.remove(store.path("frontier"), recursive=True)
+    rows = [row for path in _parts(store) for row in tables.read_records(path, ImageRecord)]
+    for name in storage.listing(store.path("packs"), ".warc"):
+        _purge_pack(store, name, [row for row in rows if row.pack == name and not names(row, stones)], stones)
+    for path in _parts(store):
+        rewrite(path, ImageRecord, lambda row: scrub(row, stones), ("key",))
+
+
+def _parts(store: ImageStore) -> list[str]:
+    return [path for number in store.generations() for path in store.parts(number)]
+
+
+def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: Tombstones) -> None:
+    """Write a pack anew without what was taken down, point the index at it, delete the old one.
+
+    Its new name says what it holds. So a purge that was killed, and finds some parts pointed elsewhere already, writes
+    the rest into another pack and leaves the first one as it is.
+    """
+    path = store.path("packs", name)
+    wanted = {row.offset: row for row in reversed(rows)}
+    records, data = _places(path), storage.read_bytes(path)
+    gone = [_is_gone(data[place:end], url, kind, stones) for place, end, url, kind, _ in records]
+    if not any(
+        taken or (kind == "resource" and place not in wanted)
+        for taken, (place, _, _, kind, _) in zip(gone, records, strict=True)
+    ):
+        return
+    seed = f"{name} {stones.digest()} {sorted(row.sha256 or '' for row in wanted.values())}"
+    stem = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest()
+    moved: dict[int | None, tuple[int, int]] = {}
+    with storage.writing(store.path("packs", f"{stem}.warc")) as handle:
+        writer = WarcWriter(handle, compress=False)
+        for taken, (place, end, _, kind, content_type) in zip(gone, records, strict=True):
+            row = wanted.get(place) if kind == "resource" else None
+            if row is not None and taken:  # the same bytes under another URL, which stays
+                body, digest = _body(data[place:end]), spell_digest("sha256", bytes.fromhex(row.sha256 or ""))
+                moved[place] = writer.resource(row.url, content_type, body, date=row.fetched_at or "", digest=digest)
+            elif row is not None or (kind != "resource" and not taken):
+                moved[place] = writer.copy(data[place:end])
+    _point(store, name, stem, moved, stones)
+    storage.remove(path)
+
+
+def _point(
+    store: ImageStore, name: str, stem: str, moved: dict[int | None, tuple[int, int]], stones: Tombstones
+) -> None:
+    """Point every row that lies in the pack `name` at its new place, and rename the pack's own part with it."""
+
+    def point(row: ImageRecord) -> ImageRecord:
+        if row.pack != name or row.offset not in moved:
+            return row
+        offset, length = moved[row.offset]
+        return dataclasses.replace(row, pack=f"{stem}.warc", offset=offset, length=length)
+
+    own = f"part-{name.removesuffix('.warc')}.parquet"
+    for part in _parts(store):
+        rewrite(part, ImageRecord, lambda row: point(scrub(row, stones)), ("key",))
+        folder, _, file = part.rpartition("/")
+        if file == own:
+            storage.write_bytes(storage.join(folder, f"part-{stem}.parquet"), storage.read_bytes(part))
+            storage.remove(part)
+
+
+def _is_gone(record: bytes, url: str, kind: str, stones: Tombstones) -> bool:
+    """Say whether a record of a pack names what was taken down."""
+    if stones.has_url(url):
+        return True
+    return kind == "metadata" and bool(stones.sha256) and json.loads(_body(record)).get("sha256") in stones.sha256
+
+
+def _body(record: bytes) -> bytes:
+    return record.partition(b"\r\n\r\n")[2][:-4]
+
+
+def _places(path: str) -> list[tuple[int, int, str, str, str]]:
+    """Return of each record of a WARC its first byte, the byte after it, its URL, kind and content type."""
+    found = []
+    with storage.open_input(path) as handle:
+        for record in ArchiveIterator(handle, parse_http=False):
+            url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
+            kind = record.headers.get("WARC-Type") or ""
+            found.append((int(record.stream_pos), url, kind, record.headers.get("Content-Type") or ""))
+    ends = [*(place for place, *_ in found[1:]), *([storage.size(path)] if found else [])]
+    return [(place, end, url, kind, of) for (place, url, kind, of), end in zip(found, ends, strict=True)]
+
+
+def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
+    """Write one of our own WARCs anew without the records that were taken down; what was extracted from it stays.
+
+    Fragments are named by the hash of their WARC, so they are renamed. Return whether anything was removed.
+    """
+    if not path.endswith((".warc", ".warc.gz")):
+        raise InputError("only .warc and .warc.gz can be purged", where=path, remedy="leave out --warc, or convert it")
+    records = _places(path)
+    keep = [(place, end) for place, end, url, _, _ in records if not stones.has_url(url)]
+    if len(keep) == len(records):
+        return False
+    old, new = hashlib.sha256(), hashlib.sha256()
+    with storage.open_input(path) as handle:
+        while chunk := handle.read(1 << 20):
+            old.update(chunk)
+    whole = storage.read_bytes(path)
+    data = b"".join(whole[place:end] for place, end in keep)
+    new.update(data)
+    lengths = itertools.accumulate((end - place for place, end in keep), initial=0)
+    places = dict(zip((place for place, _ in keep), lengths, strict=False))
+    _rename_fragments(work, stem_of(old.hexdigest()), stem_of(new.hexdigest()), places)
+    storage.write_bytes(path, data)
+    return True
+
+
+def _rename_fragments(work: str, old: str, new: str, places: dict[int, int]) -> None:
+    """Rename a WARC's fragments; notes of its images say where their records lie now: `places`, by where they lay."""
+    for stage in _folders(storage.join(work, "stages")):
+        if "/warcs-" not in stage:
+            continue
+        for folder in _folders(stage):
+            for name in storage.listing(folder):
+                if name.startswith(old):
+                    source, target = storage.join(folder, name), storage.join(folder, new + name[len(old) :])
+                    if folder.endswith(f"/{NOTES}"):
+                        notes = [note for note in read_notes([source]) if note.offset in places]
+                        write_notes(target, [dataclasses.replace(note, offset=places[note.offset]) for note in notes])
+                    else:
+                        storage.write_bytes(target, storage.read_bytes(source))
+                    storage.remove(source)

@@ -1,0 +1,51 @@
+"""Damage, repaired: the shards concerned, and no others, are written anew from the stages of the dataset's build."""
+
+from collections.abc import Iterable
+
+from pipelines import build
+from pipelines.decisions import wanted_urls
+from pipelines.forget import read_config
+from pipelines.progress import Reporter
+from pipelines.store.stages import Stage, read_report
+from pipelines.verify import Damage
+from schemas import layout, storage
+from schemas.errors import InputError
+from schemas.manifest import Manifest
+
+
+def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
+    """Write the damaged shards, the tables and the manifest anew; return the manifest.
+
+    Raises:
+      InputError: The stages are gone, or a foreign file is in the way: then nothing was touched.
+    """
+    found = list(damages)
+    foreign = [damage for damage in found if "not in the manifest" in damage.what]
+    if foreign:
+        raise InputError(foreign[0].what, where=foreign[0].where, remedy=foreign[0].remedy)
+    shards = sorted({damage.shard for damage in found if damage.shard is not None})
+    builder = build.Builder(read_config(dataset), Reporter(quiet=True))
+    stage = _finished_stage(builder, dataset)
+    storage.remove(storage.join(dataset, layout.MANIFEST))
+    for shard in shards:
+        storage.remove(stage.path("done", f"{layout.shard_stem(shard)}.json"))
+    report = build.build(builder.config, Reporter(quiet=True))
+    if report.manifest is None:
+        raise InputError("the build ended before its shards", where=dataset)
+    return report.manifest
+
+
+def _finished_stage(builder: build.Builder, dataset: str) -> Stage:
+    config = builder.config
+    extract, _ = builder.planned_pages()
+    select = builder.plan_select(extract)
+    if select.done:
+        urls = wanted_urls(select, config.recipe)
+        stage = builder.plan_shards(select, urls, builder.shard_count(read_report(select)))
+        if stage.done:
+            return stage
+    raise InputError(
+        "the stages that it was built from are gone or have changed",
+        where=f"{dataset}: {config.work}",
+        remedy="build into a new folder with loom build --out",
+    )

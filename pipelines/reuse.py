@@ -1,0 +1,53 @@
+"""Finished stages of a work folder, found again without their inputs: `--from pages` decides once more from scores."""
+
+import json
+from typing import Any
+
+from pipelines.store.stages import COMMIT, Stage
+from schemas import arrow, storage
+from schemas.errors import ConfigError, InputError
+from schemas.records import FileEntry
+
+
+def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
+    """Return the committed stages of a name with what their stage.json says, in order of their folders."""
+    try:
+        paths = storage.expand(storage.join(work, "stages", f"{name}-*", COMMIT))
+    except InputError:
+        return []
+    found = []
+    for path in paths:
+        values = json.loads(storage.read_bytes(path))
+        depends = json.dumps(values["depends_on"], sort_keys=True, separators=(",", ":"))
+        folder = path.rpartition("/")[0]
+        found.append((Stage(name=name, folder=folder, fingerprint=values["fingerprint"], depends_on=depends), values))
+    return found
+
+
+def extracted_pages(
+    work: str, version: int, measured: dict[str, Any], limit: int | None
+) -> tuple[Stage, list[FileEntry]]:
+    """Return the finished extract stage that a recipe can be decided from again, and the WARCs that it read.
+
+    It must have been made by this version and measured as the recipe asks. ConfigError when several fit (say which
+    WARCs), InputError when none does.
+    """
+    fitting = [
+        (stage, values)
+        for stage, values in finished_stages(work, "extract")
+        if values["depends_on"]["version"] == version
+        and values["depends_on"]["inputs"]["measured"] == json.loads(json.dumps(measured))
+        and values["depends_on"]["inputs"]["limit"] == limit
+    ]
+    if not fitting:
+        raise InputError(
+            "holds no finished pages that were measured as this recipe asks",
+            where=work,
+            remedy="name the --work folder of an earlier build, or the WARCs with --warc",
+        )
+    if len(fitting) > 1:
+        raise ConfigError(
+            f"holds pages of {len(fitting)} different inputs", where=work, remedy="say which with --warc instead"
+        )
+    stage, values = fitting[0]
+    return stage, [arrow.from_plain(FileEntry, row) for row in values["facts"]["warcs"]]

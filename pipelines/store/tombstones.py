@@ -1,0 +1,165 @@
+"""Tombstones: what was taken down, as hashes, and how rows that name it are emptied.
+
+A tombstone is an input of every build on a store. It is applied where a WARC is extracted (text and URLs are never
+written), before any fetch, and last of all in the shards. The heads on which duplicates are decided keep their hashes:
+so nothing takes the place of what was removed.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import identity, storage
+from schemas.errors import DamageError
+from schemas.records import Candidate, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
+
+FILE = "tombstones.json"
+HIDDEN = "forgotten:"
+"""Stands where a URL stood; a hash of it follows, so that how often it occurs is still known."""
+
+
+def domain_hash(domain: str) -> str:
+    """Return the tombstone of a domain and everything below it."""
+    return hashlib.sha256(f"domain\n{domain.lower().removeprefix('*.').strip('.')}".encode()).hexdigest()
+
+
+def hide(url: str) -> str:
+    """Return what stands in a URL's place."""
+    return url if url.startswith(HIDDEN) else HIDDEN + identity.make_key("url", url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstones:
+    """Keys of pages, images, pairs; hashes of domains; sha256 of images' bytes."""
+
+    keys: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    sha256: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.domains or self.sha256)
+
+    def __or__(self, other: "Tombstones") -> "Tombstones":
+        return Tombstones(
+            keys=self.keys | other.keys, domains=self.domains | other.domains, sha256=self.sha256 | other.sha256
+        )
+
+    def digest(self) -> str:
+        """Return a hash of all of them: what a build depends on."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return them as canonical JSON."""
+        values = {field.name: sorted(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return json.dumps(values, indent=1, sort_keys=True) + "\n"
+
+    def has_url(self, url: str) -> bool:
+        """Say whether a URL was taken down: as a page, as an image, or with its domain."""
+        if not self or not url or url.startswith(HIDDEN):
+            return False
+        return identity.page_key(url) in self.keys or self.has_image(url)
+
+    def has_image(self, url: str) -> bool:
+        """Say whether an image's URL was taken down, or its domain."""
+        if not self or not url or url.startswith(HIDDEN):
+            return False
+        return identity.image_key(url) in self.keys or self._has_host(url)
+
+    def _has_host(self, url: str) -> bool:
+        labels = identity.host_of(url).split(".") if self.domains else []
+        return any(domain_hash(".".join(labels[place:])) in self.domains for place in range(len(labels)))
+
+
+def read(store: str) -> Tombstones:
+    """Read a store's tombstones; none when nothing was ever forgotten."""
+    path = storage.join(store, FILE)
+    if not storage.exists(path):
+        return Tombstones()
+    try:
+        values = json.loads(storage.read_bytes(path))
+        return Tombstones(**{name: frozenset(values[name]) for name in ("keys", "domains", "sha256")})
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = "restore it from a copy: without it what was taken down comes back"
+        raise DamageError(f"not a list of tombstones: {error}", where=path, remedy=remedy) from error
+
+
+def write(store: str, tombstones: Tombstones) -> None:
+    """Write a store's tombstones, atomically."""
+    storage.write_bytes(storage.join(store, FILE), tombstones.to_json().encode())
+
+
+def names(row: Any, stones: Tombstones) -> bool:
+    """Say whether a row as a whole was taken down (a page's single images apart)."""
+    match row:
+        case Page():
+            return row.key in stones.keys or stones.has_url(row.url) or stones.has_url(row.canonical_url)
+        case Pair():
+            return row.key in stones.keys or stones.has_url(row.page_url) or stones.has_image(row.image_url)
+        case Candidate():
+            return row.key in stones.keys or stones.has_url(row.url)
+        case ImageRecord():
+            return row.key in stones.keys or (row.sha256 or "") in stones.sha256 or stones.has_image(row.url)
+    return row.key in stones.keys or stones.has_url(row.url or "")
+
+
+def scrub(row: Any, stones: Tombstones) -> Any:
+    """Return a row without what was taken down, the same row when it names none of it, None when nothing stays."""
+    match row:
+        case Page():
+            return None if names(row, stones) else _scrub_images(row, stones)
+        case Pair():
+            return None if names(row, stones) else row
+        case Candidate():
+            return _scrub_candidate(row, stones)
+        case LedgerRow():
+            return dataclasses.replace(row, url=None) if names(row, stones) else row
+        case ProvenanceRow():
+            return _scrub_provenance(row) if names(row, stones) else row
+        case ImageRecord():
+            return _scrub_record(row) if names(row, stones) else row
+    return row
+
+
+def _scrub_images(page: Page, stones: Tombstones) -> Page:
+    hidden = [block.image is not None and stones.has_image(block.image.url) for block in page.blocks]
+    meta = tuple(image for image in page.meta_images if not stones.has_image(image.url))
+    if not any(hidden) and meta == page.meta_images:
+        return page
+    blocks = tuple(
+        dataclasses.replace(block, image=ImageRef(url=hide(block.image.url))) if hide_it and block.image else block
+        for block, hide_it in zip(page.blocks, hidden, strict=True)
+    )
+    return dataclasses.replace(page, blocks=blocks, meta_images=meta)
+
+
+def _scrub_candidate(row: Candidate, stones: Tombstones) -> Candidate:
+    if names(row, stones):
+        return empty_head(row)
+    images = tuple(hide(url) if stones.has_image(url) else url for url in row.images)
+    return row if images == row.images else dataclasses.replace(row, images=images)
+
+
+def empty_head(row: Candidate) -> Candidate:
+    """Return a head of which only hashes stay: it takes part in every decision as before."""
+    return dataclasses.replace(row, url="", images=tuple(map(hide, row.images)))
+
+
+def _scrub_provenance(row: ProvenanceRow) -> ProvenanceRow:
+    return dataclasses.replace(row, url=None, record_id=None, signals=(), message=None, traceback=None)
+
+
+def _scrub_record(row: ImageRecord) -> ImageRecord:
+    return dataclasses.replace(
+        row,
+        url="",
+        final_url=None,
+        etag=None,
+        last_modified=None,
+        fetched_at=None,
+        signals=(),
+        pack=None,
+        offset=None,
+        length=None,
+    )

@@ -1,0 +1,144 @@
+"""What is forgotten is gone from every file, stays away, and leaves the bytes of a build that never had it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli
+from pipelines.forget import forget, make_tombstones
+from pipelines.verify import verify
+from schemas import identity, tables
+from schemas.errors import ConfigError
+from schemas.manifest import read_manifest
+from schemas.records import ImageRecord, LedgerRow, SidecarRow
+from tests.pipelines.small_web import QUIET, SmallWeb, small_web
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
+    """Return the small web with m3w and align built, and a copy of its folder beside it."""
+    with small_web(tmp_path_factory.mktemp("web")) as made:
+        made.scrape()
+        for name in ("m3w", "align"):
+            made.build(name, name, shards=16)
+        shutil.copytree(made.folder, made.folder.with_name("pristine"))
+        yield made
+
+
+@pytest.fixture
+def web(built: SmallWeb) -> SmallWeb:
+    """Return the built web as it was: a dataset's stages know where it lies, so it is put back in place."""
+    shutil.rmtree(built.folder)
+    shutil.copytree(built.folder.with_name("pristine"), built.folder)
+    return built
+
+
+def rows_of(web: SmallWeb, name: str) -> list[SidecarRow]:
+    """Return the samples of a dataset."""
+    folder = web.folder / name
+    shards = read_manifest(str(folder)).shards
+    return [row for shard in shards for row in tables.read_records(str(folder / shard.sidecar.name), SidecarRow)]
+
+
+def traces(folder: Path, text: str) -> list[str]:
+    """Return the files below a folder that hold a text, tables decoded."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path.suffix == ".parquet":
+            held = text in repr(tables.read_table(str(path)).to_pylist())
+        else:
+            held = text.encode() in path.read_bytes()
+        if held:
+            found.append(str(path.relative_to(folder)))
+    return found
+
+
+def an_image(web: SmallWeb) -> ImageRecord:
+    """Return an image that a sample of m3w shows."""
+    shas = {row.sha256 for row in rows_of(web, "m3w")}
+    parts = sorted((web.folder / "store" / "index").rglob("*.parquet"))
+    records = [record for part in parts for record in tables.read_records(str(part), ImageRecord)]
+    return next(record for record in records if record.sha256 in shas and record.pack)
+
+
+def check_equal_to_a_build_with_the_tombstone(web: SmallWeb, recipe: str) -> None:
+    """Compare a dataset with one built from nothing but WARCs, store and tombstones."""
+    fresh = web.build(recipe, "fresh", work=str(web.folder / "fresh-work"), shards=16).manifest
+    assert fresh is not None
+    assert read_manifest(str(web.folder / recipe)).digest == fresh.digest
+    assert list(verify(str(web.folder / recipe), "deep")) == []
+
+
+@pytest.mark.parametrize("recipe", ["m3w", "align"])
+def test_a_forgotten_page_leaves_the_bytes_of_a_build_with_its_tombstone(web: SmallWeb, recipe: str) -> None:
+    before = read_manifest(str(web.folder / recipe))
+    url = rows_of(web, recipe)[0].url
+    done = forget(str(web.folder / recipe), make_tombstones(urls=(url,)), QUIET)
+    after = read_manifest(str(web.folder / recipe))
+    assert done.digest == after.digest != before.digest
+    assert after.samples < before.samples
+    same = {shard.index: shard.tar.sha256 for shard in before.shards if shard.index not in done.shards}
+    assert same
+    assert same == {shard.index: shard.tar.sha256 for shard in after.shards if shard.index in same}
+    check_equal_to_a_build_with_the_tombstone(web, recipe)
+    own = web.folder / recipe
+    assert traces(own, f"{url}'") + traces(own, f'{url}"') == []
+    assert traces(web.folder / "work" / "stages", f"'{url}'") == []
+    assert url not in (web.folder / "store" / "tombstones.json").read_text()
+
+
+def test_a_forgotten_image_leaves_store_packs_and_pages(web: SmallWeb) -> None:
+    image = an_image(web)
+    body = _bytes_of(web, image)
+    done = forget(str(web.folder / "m3w"), make_tombstones(sha256=(image.sha256 or "",)), QUIET)
+    assert done.shards
+    check_equal_to_a_build_with_the_tombstone(web, "m3w")
+    for folder in ("m3w", "store", "work/stages"):
+        assert traces(web.folder / folder, image.url) == []
+    assert not any(body in path.read_bytes() for path in (web.folder / "store" / "packs").iterdir())
+    assert not any(body in path.read_bytes() for path in (web.folder / "m3w").glob("*.tar"))
+    rows = tables.read_records(str(web.folder / "m3w" / "ledger" / "shards.parquet"), LedgerRow)
+    assert any(row.reason == "forgotten" and row.url is None for row in rows)
+
+
+def _bytes_of(web: SmallWeb, image: ImageRecord) -> bytes:
+    from pipelines.store.images import ImageStore
+
+    return ImageStore(str(web.folder / "store")).read(image)
+
+
+def test_a_forgotten_domain_is_gone_from_the_warcs_too(web: SmallWeb) -> None:
+    url = next(row.url for row in rows_of(web, "m3w"))
+    host = identity.host_of(url)
+    digest = forget(str(web.folder / "m3w"), make_tombstones(domains=(host,)), QUIET).digest
+    check_equal_to_a_build_with_the_tombstone(web, "m3w")
+    done = forget(str(web.folder / "m3w"), make_tombstones(domains=(host,)), QUIET, warc=True)
+    assert len(done.warcs) == 1
+    assert done.digest == digest
+    assert all(identity.host_of(row.url) != host for row in rows_of(web, "m3w"))
+    assert list(verify(str(web.folder / "m3w"))) == []
+
+
+def test_a_duplicate_is_not_promoted(web: SmallWeb) -> None:
+    rows = tables.read_records(str(web.folder / "m3w" / "ledger" / "select.parquet"), LedgerRow)
+    losers = [row.key for row in rows if row.reason == "duplicate_text"]
+    assert losers
+    forget(str(web.folder / "m3w"), make_tombstones(urls=tuple(row.url for row in rows_of(web, "m3w"))), QUIET)
+    assert read_manifest(str(web.folder / "m3w")).samples == 0
+
+
+def test_the_command_reads_a_list_and_refuses_nothing(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset, image = str(web.folder / "align"), an_image(web)
+    listed = web.folder / "list.txt"
+    listed.write_text(f"# asked for by mail\n{image.sha256}\n{rows_of(web, 'align')[0].key}\nexample.org\n")
+    assert cli.run(["forget", dataset, "--list", str(listed), "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["digest"] == read_manifest(dataset).digest
+    with pytest.raises(ConfigError, match="nothing to forget"):
+        cli.run(["forget", dataset])
+    with pytest.raises(ConfigError, match="64 hex digits"):
+        cli.run(["forget", dataset, "--sha256", "abc"])

@@ -1,0 +1,134 @@
+"""Servers on loopback for remote datasets: nginx, moto's S3, and one that fails and stalls on purpose."""
+
+import contextlib
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONF = """
+daemon off; worker_processes 1; pid {scratch}/nginx.pid; error_log {scratch}/error.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log {scratch}/access.log; client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy;
+  fastcgi_temp_path {scratch}/fastcgi; uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
+  server {{ listen 127.0.0.1:{port}; root {folder}; }}
+}}
+{user}
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens."""
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"nobody listens on {port}")
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, scratch: Path) -> Iterator[str]:
+    """Serve a folder with nginx; skip the test where there is none, except where nothing may be left out."""
+    program = shutil.which("nginx")
+    if program is None:
+        if os.environ.get("LOOM_NOTHING_LEFT_OUT"):
+            raise RuntimeError("nginx is not installed")
+        pytest.skip("nginx is not installed")
+    port = free_port()
+    scratch.mkdir(parents=True, exist_ok=True)
+    user = "user root;" if os.geteuid() == 0 else ""
+    (scratch / "nginx.conf").write_text(CONF.format(scratch=scratch, port=port, folder=folder, user=user))
+    command = [program, "-p", str(scratch), "-c", str(scratch / "nginx.conf"), "-e", str(scratch / "error.log")]
+    process = subprocess.Popen(command)
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Faulty(http.server.BaseHTTPRequestHandler):
+    """Serves ranges of a folder; every n-th request fails, every m-th stalls or breaks off."""
+
+    folder: Path
+    requests = 0
+    fail_every = stall_every = break_every = 0
+    stall_s = 6.0
+    ranges = True
+
+    def do_HEAD(self) -> None:
+        self.do_GET(body=False)
+
+    def do_GET(self, body: bool = True) -> None:
+        path = self.folder / self.path.lstrip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        kind = type(self)
+        kind.requests += 1
+        if self._is_turn(kind.fail_every):
+            self.send_error(503)
+            return
+        if self._is_turn(kind.stall_every):
+            time.sleep(kind.stall_s)
+        data = path.read_bytes()
+        wanted = self.headers.get("Range") if kind.ranges else None
+        start, end = 0, len(data)
+        if wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last) + 1, len(data)) if last else len(data)
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(end - start))
+        if kind.ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
+        self.end_headers()
+        if body:
+            half = (end - start) // 2 if self._is_turn(kind.break_every) else end - start
+            with contextlib.suppress(OSError):
+                self.wfile.write(data[start : start + half])
+
+    def _is_turn(self, every: int) -> bool:
+        return every > 0 and type(self).requests % every == 0
+
+    def log_message(self, format: str, *values: Any) -> None:
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def faulty(folder: Path, **faults: Any) -> Iterator[tuple[str, http.server.ThreadingHTTPServer]]:
+    """Serve a folder with faults."""
+    handler = type("Handler", (Faulty,), {"folder": folder, "requests": 0, **faults})
+    server = Server(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", server
+    finally:
+        server.shutdown()
+        server.server_close()

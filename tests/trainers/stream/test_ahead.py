@@ -1,0 +1,66 @@
+"""What comes next is fetched before it is due, each shard once, whatever fails."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.trainers.stream.datasets import make_dataset, make_pairs
+from tests.trainers.stream.servers import faulty
+from trainers.stream import StreamingDataset
+from trainers.stream.ahead import LOOK, STEP, Ahead, Shard
+from trainers.stream.cache import CacheConfig
+
+
+class Tar:
+    """A tar of three blocks that notes what is made ready."""
+
+    blocks = 3
+
+    def __init__(self, shard: Shard, warmed: list[tuple[Shard, int]]) -> None:
+        self.shard, self.warmed = shard, warmed
+
+    def warm(self, number: int) -> None:
+        self.warmed.append((self.shard, number))
+
+
+def until(condition: "threading.Event | object", seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_every_shard_within_reach_is_fetched_whole_beginning_at_the_ranks_share() -> None:
+    warmed: list[tuple[Shard, int]] = []
+
+    def shards_of(positions: np.ndarray) -> list[Shard]:
+        return sorted({(0, int(at)) for at in positions // STEP})
+
+    def opened(shard: Shard) -> Tar:
+        if shard[1] == 2:
+            raise OSError("cannot be reached")
+        return Tar(shard, warmed)
+
+    ahead = Ahead(shards_of, opened, share=0.5)
+    ahead.move(0)
+    reached = LOOK // STEP
+    until(lambda: len(warmed) >= 3 * (reached - 1))
+    assert {shard for shard, _ in warmed} == {(0, number) for number in range(reached)} - {(0, 2)}
+    assert [block for shard, block in warmed if shard == (0, 0)] == [1, 2, 0]
+    ahead.move(100 * STEP)  # a state was loaded
+    until(lambda: any(shard == (0, 100) for shard, _ in warmed))
+    ahead.close()
+
+
+def test_a_remote_stream_fills_its_cache_before_it_is_read(tmp_path: Path) -> None:
+    data = Path(make_dataset(tmp_path / "data", "pairs", make_pairs(40), shards=4))
+    bytes_of_tars = sum(tar.stat().st_size for tar in data.glob("*.tar"))
+    with faulty(data) as (url, _):
+        cache = CacheConfig(folder=str(tmp_path / "cache"), block_bytes=8192, max_bytes=1 << 22)
+        stream = StreamingDataset(url, on_error="raise", cache=cache)
+        next(iter(stream))
+        blocks = tmp_path / "cache" / "blocks"
+        until(lambda: sum(path.stat().st_size for path in list(blocks.glob("[!.]*"))) >= bytes_of_tars)
+        stream.close()

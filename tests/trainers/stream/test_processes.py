@@ -1,0 +1,137 @@
+"""Batches made by processes: the same as by threads, in shared memory; a death is an error, never a hang."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.errors import ConfigError
+from tests.trainers.stream.datasets import make_dataset, make_pairs
+from trainers.stream import StreamingDataset
+from trainers.stream.processes import WorkerError
+
+
+def draw(sample: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return a sample's length and a draw; the sample of picture 7 is refused."""
+    if sample.text == "picture 7":
+        raise OSError("seven")
+    return {"length": np.asarray(len(sample.image)), "drawn": rng.random(2, dtype=np.float32)}
+
+
+def die(sample: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """End the process as the kernel ends one that takes too much memory."""
+    if sample.text == "picture 3":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return draw(sample, rng)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_dataset(tmp_path_factory.mktemp("pairs"), "pairs", make_pairs(40), shards=4)
+
+
+def plain(batch: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if name == "keys" else value.tolist() for name, value in batch.items()}
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_processes_make_what_threads_make_and_keep_no_memory(data: str) -> None:
+    threads = StreamingDataset(data).batches(6, transform=draw, epochs=2)
+    next(warm := StreamingDataset(data).batches(6, transform=draw, processes=True))
+    warm.close()
+    before = descriptors()
+    stream = StreamingDataset(data)
+    processes = stream.batches(6, transform=draw, epochs=2, processes=True)
+    batches = list(processes)
+    assert [plain(batch) for batch in batches] == [plain(batch) for batch in threads]
+    assert stream.skipped == {"unreadable": 2}
+    assert processes.skipped == threads.skipped
+    batches[0]["drawn"][0] = 1.0  # the memory is the caller's own
+    processes.close()
+    del batches
+    gc.collect()
+    assert descriptors() <= before + 2
+
+
+def test_a_worker_that_is_killed_is_an_error_and_the_stream_goes_on_where_it_was(data: str) -> None:
+    stream = StreamingDataset(data)
+    batches = stream.batches(4, transform=die, workers=2, processes=True)
+    keys: list[str] = []
+
+    def go_on() -> None:
+        for batch in batches:
+            keys.extend(batch["keys"])
+
+    with pytest.raises(WorkerError, match="by SIGKILL"):
+        go_on()
+    again = StreamingDataset(data)
+    again.load_state_dict(stream.state_dict())
+    for batch in again.batches(4, transform=draw, epochs=1):
+        keys += batch["keys"]
+    assert keys[:40] == [sample.key for sample in StreamingDataset(data)]
+
+
+def test_a_transform_that_cannot_travel_and_plans_that_contradict_are_refused(data: str) -> None:
+    stream = StreamingDataset(data)
+    with pytest.raises(ConfigError, match="function of a module"):
+        next(stream.batches(4, transform=lambda sample, rng: {}, processes=True))
+    with pytest.raises(ConfigError, match="use threads"):
+        stream.batches(4, transform=draw, processes=True, pin=True)
+    with pytest.raises(ConfigError, match="workers"):
+        stream.batches(4, transform=draw, processes=True, workers=0)
+
+
+def test_pinned_memory_without_cuda_is_a_clear_error(data: str) -> None:
+    torch = pytest.importorskip("torch")
+    batches = StreamingDataset(data).batches(4, transform=draw, workers=0, pin=True)
+    if torch.cuda.is_available():
+        assert next(batches)["drawn"].is_pinned()
+    else:
+        with pytest.raises(ConfigError, match="without CUDA"):
+            next(batches)
+
+
+PARENT = """
+import multiprocessing, sys, time
+from tests.trainers.stream.test_processes import draw
+from trainers.stream import StreamingDataset
+if __name__ == "__main__":
+    batches = StreamingDataset(sys.argv[1]).batches(4, transform=draw, processes=True)
+    next(batches)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_with_their_parent(data: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PARENT)
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    process = subprocess.Popen([sys.executable, str(script), data], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    for _ in range(200):
+        if not any(Path(f"/proc/{pid}/cmdline").exists() and _alive(pid) for pid in workers):
+            return
+        time.sleep(0.05)
+    pytest.fail("a worker outlived its parent")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

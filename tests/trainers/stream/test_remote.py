@@ -1,0 +1,169 @@
+"""Remote datasets on real servers: the same stream as on disk, whatever the network does; replaced tars are found."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import ConfigError, DamageError, InputError
+from tests.trainers.stream.datasets import make_dataset, make_pairs
+from tests.trainers.stream.servers import faulty, free_port, nginx
+from trainers.stream import StreamingDataset
+from trainers.stream.cache import CacheConfig
+from trainers.stream.errors import StorageError
+from trainers.stream.files import RetryConfig
+from trainers.stream.foreign import index_tars
+
+QUICK = RetryConfig(attempts=8, deadline_s=1.5, pause_s=0.005)
+"""Stalls of the server are longer, pauses of a busy machine are not."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_dataset(tmp_path_factory.mktemp("remote") / "data", "pairs", make_pairs(60), shards=4)
+
+
+def small_cache(folder: Path, blocks: int = 200) -> CacheConfig:
+    return CacheConfig(folder=str(folder), block_bytes=4096, max_bytes=blocks * 4200)
+
+
+def content(stream: StreamingDataset) -> list[tuple[str, bytes]]:
+    found = [(sample.key, sample.image) for sample in stream]  # type: ignore[union-attr]
+    stream.close()
+    return found
+
+
+def test_from_nginx_with_and_without_a_cache_it_is_the_same_stream(data: str, tmp_path: Path) -> None:
+    local = content(StreamingDataset(data))
+    with nginx(Path(data), tmp_path / "nginx") as url:
+        assert content(StreamingDataset(url, on_error="raise")) == local
+        cached = StreamingDataset(url, on_error="raise", cache=small_cache(tmp_path / "cache"))
+        assert content(cached) == local
+    blocks = os.listdir(tmp_path / "cache" / "blocks")
+    assert blocks
+    assert not any(name.startswith(".tmp") for name in blocks)
+
+
+def test_sidecars_here_and_tars_there(data: str, tmp_path: Path) -> None:
+    with nginx(Path(data), tmp_path / "nginx") as url:
+        index_tars([f"{url}/00000.tar", f"{url}/00001.tar"], str(tmp_path / "index"))
+        found = dict(content(StreamingDataset(str(tmp_path / "index"), on_error="raise")))
+    local = dict(content(StreamingDataset(data)))
+    assert len(found) > 20
+    assert found.items() <= local.items()
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_tar_that_is_replaced_under_way_is_named(data: str, tmp_path: Path, cached: bool) -> None:
+    copy = Path(make_dataset(tmp_path / "copy", "pairs", make_pairs(60), shards=1))
+    tar = copy / "00000.tar"
+    cache = CacheConfig(folder=str(tmp_path / "cache"), block_bytes=65536, max_bytes=1 << 24) if cached else None
+    with nginx(copy, tmp_path / "nginx") as url:
+        stream = StreamingDataset(url, on_error="raise", cache=None)
+        if cached:
+            stream = StreamingDataset(url, on_error="raise", cache=cache, shuffle=False)
+            stream.look_ahead = lambda running: None  # type: ignore[method-assign]
+        samples = iter(stream)
+        next(samples)
+        changed = tar.read_bytes().replace(b"picture", b"changed")
+        tar.with_suffix(".new").write_bytes(changed)
+        os.utime(tar.with_suffix(".new"), (1, 1))
+        os.replace(tar.with_suffix(".new"), tar)
+        with pytest.raises(DamageError, match="was replaced while it was read"):
+            list(samples)
+
+
+def test_a_local_tar_that_is_replaced_is_read_as_it_was_or_named(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path, "pairs", make_pairs(40), shards=4)
+    whole = content(StreamingDataset(data))
+    stream = StreamingDataset(data, on_error="raise")
+    stream._files._limit = 1
+    samples = iter(stream)
+    next(samples)
+    for tar in tmp_path.glob("*.tar"):
+        tar.with_suffix(".new").write_bytes(tar.read_bytes().replace(b"picture", b"changed"))
+        os.replace(tar.with_suffix(".new"), tar)
+    with pytest.raises(DamageError, match="replaced"):
+        list(samples)
+    assert len(whole) == 40
+
+
+def test_every_twentieth_request_fails_and_some_break_off(data: str) -> None:
+    with faulty(Path(data), fail_every=20, break_every=33) as (url, _):
+        assert content(StreamingDataset(url, on_error="raise", retry=QUICK)) == content(StreamingDataset(data))
+
+
+def test_requests_that_stall_are_given_up_and_tried_again(data: str) -> None:
+    with faulty(Path(data), stall_every=40) as (url, _):
+        assert content(StreamingDataset(url, on_error="raise", retry=QUICK)) == content(StreamingDataset(data))
+
+
+def test_a_server_that_is_gone_ends_the_stream_and_skips_nothing(data: str) -> None:
+    with faulty(Path(data), stall_s=0) as (url, server):
+        stream = StreamingDataset(url, on_error="skip", retry=QUICK)
+        samples = iter(stream)
+        next(samples)
+        server.RequestHandlerClass.fail_every = 1  # type: ignore[attr-defined]
+        with pytest.raises(StorageError, match="8 reads failed"):
+            list(samples)
+    assert not stream.skipped
+
+
+def test_a_server_that_ignores_ranges_is_said_to(data: str) -> None:
+    with faulty(Path(data), ranges=False) as (url, _), pytest.raises(DamageError, match="ignores Range"):
+        list(StreamingDataset(url, on_error="raise", retry=QUICK))
+
+
+def test_a_tar_that_is_missing_is_named_at_once(data: str, tmp_path: Path) -> None:
+    copy = Path(make_dataset(tmp_path, "pairs", make_pairs(10), shards=1))
+    (copy / "00000.tar").unlink()
+    with faulty(copy) as (url, _), pytest.raises(DamageError, match=r"00000\.tar"):
+        list(StreamingDataset(url, on_error="raise", retry=QUICK))
+
+
+def test_a_cache_that_a_window_does_not_fit_into_is_refused(data: str, tmp_path: Path) -> None:
+    with faulty(Path(data)) as (url, _), pytest.raises(ConfigError, match="lower block_shards"):
+        StreamingDataset(url, cache=small_cache(tmp_path, blocks=9))
+
+
+@pytest.fixture
+def bucket(data: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    port = free_port()
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    fs = s3fs.S3FileSystem()
+    fs.mkdir("corpus")
+    fs.put(f"{data}/", "corpus/data/", recursive=True)
+    yield "s3://corpus/data"
+    server.stop()
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_from_s3_it_is_the_same_stream_and_replaced_tars_are_named(bucket: str, data: str, tmp_path: Path) -> None:
+    import s3fs
+
+    local = content(StreamingDataset(data))
+    stream = StreamingDataset(bucket, on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
+    assert content(stream) == local
+    assert content(StreamingDataset(bucket, on_error="raise", verify=True)) == local
+    stream = StreamingDataset(bucket, on_error="raise", cache=small_cache(tmp_path / "other"))
+    stream.look_ahead = lambda running: None  # type: ignore[method-assign]
+    samples = iter(stream)
+    next(samples)
+    for name in ("00000.tar", "00001.tar", "00002.tar", "00003.tar"):
+        changed = Path(data, name).read_bytes().replace(b"picture", b"changed")
+        s3fs.S3FileSystem().pipe_file(f"corpus/data/{name}", changed)
+    with pytest.raises((DamageError, InputError), match=r"replaced|another tar"):
+        list(samples)

@@ -1,0 +1,305 @@
+"""Blocks of remote tars on a local disk: least recently used first out, shared by the ranks of a host.
+
+    FOLDER/blocks/NAME.NUMBER   a block of a tar and a trailer; NAME is a hash of what the tar is
+    FOLDER/blocks/.tmp-RANDOM   a block that is being written; its writer holds a lock on it
+    FOLDER/locks/00 ...         held by whoever fetches a block, so that two processes do not fetch it twice
+    FOLDER/used                 bytes taken, blocks that are being written included; also the lock of the books
+
+A block appears by rename, whole. Room is made before it is written, so the folder never grows past its cap. Locks are
+the kernel's and end with their holder: a kill leaves at most a temporary file, which the next sweep removes. Nothing
+is flushed to disk; the trailer names the boot of the machine and a checksum, and a block of an earlier boot is checked
+before it is used. A disk that is full ends no training: blocks are then not kept, and reads go to the server.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import struct
+import threading
+import time
+import zlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from schemas.errors import ConfigError
+
+TRAILER = struct.Struct("<4s36sQI")
+MAGIC = b"LBK1"
+LOCKS = 256
+LOCK_WAIT = 60.0
+"""Seconds to wait for another process's fetch of a block, before fetching it as well."""
+REST = 30.0
+"""Seconds without the cache after its disk refused a block."""
+HELD_OPEN = 256
+LEAST_BLOCKS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheConfig:
+    """Where remote tars are kept, and how much of them."""
+
+    folder: str
+    """On a local disk; several processes and runs may share it."""
+    max_bytes: int = 100 << 30
+    """Never more than this lies there."""
+    block_bytes: int = 4 << 20
+    """Bytes fetched at a time."""
+
+    def __post_init__(self) -> None:
+        if self.block_bytes < 1:
+            raise ConfigError(f"blocks of {self.block_bytes} bytes", remedy="4194304 is a good size")
+        if self.max_bytes < LEAST_BLOCKS * (self.block_bytes + TRAILER.size):
+            raise ConfigError(
+                f"a cache of {self.max_bytes} bytes for blocks of {self.block_bytes}",
+                where=self.folder,
+                remedy=f"allow at least {LEAST_BLOCKS} blocks",
+            )
+
+
+class Block:
+    """An open block; what was evicted meanwhile can still be read."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a range of the block."""
+        return os.pread(self._descriptor, size, offset)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+class BlockCache:
+    """Reads ranges of tars through blocks on a local disk; safe for threads, processes and kills."""
+
+    def __init__(self, config: CacheConfig) -> None:
+        self.config = config
+        self.counts: Counter[str] = Counter()
+        """hits, fetches, refusals (of the disk), and bytes fetched."""
+        self._blocks, self._locks = Path(config.folder, "blocks"), Path(config.folder, "locks")
+        try:
+            self._blocks.mkdir(parents=True, exist_ok=True)
+            self._locks.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"cannot be made: {error.strerror}", where=config.folder) from error
+        self._open: OrderedDict[Path, Block] = OrderedDict()
+        self._mutex = threading.Lock()
+        self._resting_until = 0.0
+        self._boot = _boot()
+
+    @property
+    def resting(self) -> bool:
+        """Whether the disk refused a block lately: read from the server then."""
+        return time.monotonic() < self._resting_until
+
+    def read(self, tar: str, length: int, offset: int, size: int, fetch: Callable[[int, int], bytes]) -> bytes:
+        """Return a range of a tar of `length` bytes; `tar` names it, `fetch(offset, size)` reads the original."""
+        step = self.config.block_bytes
+        parts = []
+        for number in range(offset // step, (offset + max(size, 1) - 1) // step + 1):
+            begin = number * step
+            start, stop = max(offset, begin), min(offset + size, begin + step)
+            parts.append(self._part(tar, number, min(step, length - begin), start - begin, stop - start, fetch))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _part(
+        self, tar: str, number: int, length: int, start: int, size: int, fetch: Callable[[int, int], bytes]
+    ) -> bytes:
+        """Return a range of one block."""
+        path = self._path(tar, number)
+        data = self._found(path, start, size)
+        if data is not None:
+            return data
+        with self._only_one(path):
+            data = self._found(path, start, size)
+            if data is not None:
+                return data
+            data = fetch(number * self.config.block_bytes, length)
+            self.counts["fetches"] += 1
+            self.counts["bytes"] += len(data)
+            self._keep(path, data)
+        return data[start : start + size]
+
+    def _found(self, path: Path, start: int, size: int) -> bytes | None:
+        """Return a range of a block that is there; one that somebody cut short is forgotten."""
+        block = self._held(path) or self._stored(path)
+        if block is None:
+            return None
+        data = block.read(start, size)
+        if len(data) == size:
+            self.counts["hits"] += 1
+            return data
+        with self._mutex:
+            self._open.pop(path, None)
+        path.unlink(missing_ok=True)
+        return None
+
+    def warm(self, tar: str, number: int, length: int, fetch: Callable[[int, int], bytes]) -> None:
+        """Have a block ready."""
+        if not self._path(tar, number).exists():
+            self._part(tar, number, length, 0, 0, fetch)
+
+    def _path(self, tar: str, number: int) -> Path:
+        return self._blocks / f"{blake2b(tar.encode(), digest_size=16).hexdigest()}.{number}"
+
+    def _held(self, path: Path) -> Block | None:
+        with self._mutex:
+            block = self._open.get(path)
+            if block is not None:
+                self._open.move_to_end(path)
+            return block
+
+    def _stored(self, path: Path) -> Block | None:
+        """Open a block that is there, and mark it as used; one that a crash damaged is removed."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        block = Block(descriptor)
+        if not _is_whole(descriptor, self._boot):
+            path.unlink(missing_ok=True)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        with self._mutex:
+            self._open[path] = block
+            while len(self._open) > HELD_OPEN:
+                self._open.popitem(last=False)
+        return block
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        """Store a block; when the disk refuses, do without the cache for a while."""
+        temporary: Path | None = None
+        try:
+            temporary, descriptor = self._reserve(len(data) + TRAILER.size)
+            try:
+                trailer = TRAILER.pack(MAGIC, self._boot, len(data), zlib.crc32(data))
+                _write_all(descriptor, data + trailer)
+                os.rename(temporary, path)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self.counts["refusals"] += 1
+            self._resting_until = time.monotonic() + REST
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+    def _reserve(self, size: int) -> tuple[Path, int]:
+        """Make room, note it as taken, and open a temporary file of that size, locked."""
+        with self._books() as books:
+            noted = os.pread(books, 32, 0)
+            used = int(noted) if noted.isdigit() else self.config.max_bytes  # new, or damaged: count what is there
+            if used + size > self.config.max_bytes:
+                used = self._sweep(size)
+            _write_all(books, b"%032d" % (used + size), 0)
+            path = self._blocks / f".tmp-{secrets.token_hex(8)}"
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                os.ftruncate(descriptor, size)
+            except OSError:
+                os.close(descriptor)
+                path.unlink()
+                raise
+        return path, descriptor
+
+    def _sweep(self, wanted: int) -> int:
+        """Remove the least recently used blocks until a tenth is free beside `wanted`; return the bytes left."""
+        found: list[tuple[float, int, str]] = []
+        total = 0
+        for entry in os.scandir(self._blocks):
+            with contextlib.suppress(FileNotFoundError):
+                status = entry.stat()
+                if entry.name.startswith(".tmp-"):
+                    total += 0 if _removed_orphan(entry.path) else status.st_size
+                else:
+                    total += status.st_size
+                    found.append((status.st_mtime, status.st_size, entry.path))
+        limit = max(0, min(self.config.max_bytes - wanted, self.config.max_bytes * 9 // 10))
+        for _, size, path in sorted(found):
+            if total <= limit:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            with self._mutex:
+                self._open.pop(Path(path), None)
+            total -= size
+        return total
+
+    @contextlib.contextmanager
+    def _books(self) -> Iterator[int]:
+        descriptor = os.open(Path(self.config.folder, "used"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _only_one(self, path: Path) -> Iterator[None]:
+        """Wait while another thread or process fetches this block, but not for ever."""
+        lock = self._locks / f"{int(blake2b(path.name.encode(), digest_size=4).hexdigest(), 16) % LOCKS:02x}"
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:  # no room even for that, or the folder is gone: fetched twice is better than not at all
+            yield
+            return
+        try:
+            until = time.monotonic() + LOCK_WAIT
+            while not _try_lock(descriptor) and time.monotonic() < until:
+                time.sleep(0.002)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _removed_orphan(path: str) -> bool:
+    """Remove a temporary file whose writer is gone; say whether it was one."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if _try_lock(descriptor):
+            os.unlink(path)
+            return True
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes, offset: int = 0) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _boot() -> bytes:
+    """Return what names this boot of the machine; empty where it has no name, so that every block is checked."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()[:36]
+    return b""
+
+
+def _is_whole(descriptor: int, boot: bytes) -> bool:
+    """Check a block's trailer and, when it was written before the last boot, its bytes."""
+    size = os.fstat(descriptor).st_size - TRAILER.size
+    if size < 0:
+        return False
+    magic, written_in, length, checksum = TRAILER.unpack(os.pread(descriptor, TRAILER.size, size))
+    if magic != MAGIC or length != size:
+        return False
+    if boot and written_in.rstrip(b"\0") == boot:
+        return True
+    return zlib.crc32(os.pread(descriptor, size, 0)) == checksum

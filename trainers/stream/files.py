@@ -1,0 +1,99 @@
+"""Files on object stores and web servers: every call has a deadline, and is tried again when that may help."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fsspec.asyn import AsyncFileSystem
+
+from schemas import storage
+from schemas.errors import DamageError
+from trainers.stream.errors import StorageError
+
+_REPLACED, _MISSING = 412, (404, 410)
+_WORTH_ANOTHER_TRY = (408, 425, 429)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """How long a range read may take, and how often it is tried."""
+
+    attempts: int = 5
+    deadline_s: float = 30.0
+    """Seconds for one attempt; a read that stalls longer is given up and tried again."""
+    pause_s: float = 0.1
+    """Seconds before the second attempt; doubled each time."""
+
+
+class RemoteFile:
+    """One file of a remote filesystem."""
+
+    def __init__(self, path: str, retry: RetryConfig | None = None) -> None:
+        self.path, self._retry = path, retry or RetryConfig()
+        self._fs, self._inner = storage.filesystem(path)
+
+    def info(self) -> Mapping[str, Any]:
+        """Return what the filesystem says of the file: size, entity tag ..."""
+        found: Mapping[str, Any] = self._tried("info")
+        return found
+
+    def read(self, start: int, end: int, **options: Any) -> bytes:
+        """Return at least the range [start, end): a server that ignores ranges returns more."""
+        data: bytes = self._tried("cat_file", start=start, end=end, **options)
+        return data
+
+    def read_all(self) -> bytes:
+        """Return the file."""
+        data: bytes = self._tried("cat_file")
+        return data
+
+    def _tried(self, name: str, **options: Any) -> Any:
+        """Call a method of the filesystem, again after errors that may pass."""
+        size = options["end"] - options["start"] if "end" in options else None
+        pause, found = self._retry.pause_s, "no attempt"
+        for attempt in range(self._retry.attempts):
+            if attempt:
+                time.sleep(pause)
+                pause *= 2
+            try:
+                result = self._call(name, options)
+            except Exception as error:  # each filesystem raises its own kinds
+                self._give_up_if_final(error)
+                found = str(error) or type(error).__name__
+                continue
+            if size is None or len(result) >= size:
+                return result
+            found = f"{len(result)} of {size} bytes"
+        raise StorageError(
+            f"{self._retry.attempts} reads failed, the last: {found}", where=self.path, remedy="check the connection"
+        )
+
+    def _call(self, name: str, options: dict[str, Any]) -> Any:
+        if not isinstance(self._fs, AsyncFileSystem):
+            return getattr(self._fs, name)(self._inner, **options)
+        call = getattr(self._fs, f"_{name}")(self._inner, **options)
+        future = asyncio.run_coroutine_threadsafe(call, self._fs.loop)
+        try:
+            return future.result(self._retry.deadline_s)
+        except TimeoutError as error:
+            future.cancel()
+            raise TimeoutError(f"no answer within {self._retry.deadline_s:g} s") from error
+
+    def _give_up_if_final(self, error: Exception) -> None:
+        """Raise a DamageError for what another attempt would not change."""
+        status = getattr(error, "status", 0) or getattr(error.__cause__, "status", 0)
+        if status == _REPLACED:
+            raise replaced(self.path) from error
+        # fsspec calls any failed look-up on a web server "not found"; its cause tells
+        missing = isinstance(error, FileNotFoundError) and (error.__cause__ is None or status in _MISSING)
+        refused = 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
+        if missing or refused or isinstance(error, PermissionError):
+            what = f"the server answers {status}" if status else str(error) or type(error).__name__
+            raise DamageError(what, where=self.path, remedy="check the address and its permissions") from error
+
+
+def replaced(path: str) -> DamageError:
+    """Return the error of a file that is no longer the one that was opened."""
+    return DamageError("was replaced while it was read", where=path, remedy="start again from the new dataset")

@@ -1,0 +1,79 @@
+"""Tars on object stores and web servers, read by ranges, through a cache if there is one."""
+
+from typing import Any
+
+from schemas.errors import DamageError, InputError
+from trainers.stream.cache import BlockCache
+from trainers.stream.errors import SampleError
+from trainers.stream.files import RemoteFile, RetryConfig, replaced
+from trainers.stream.index import ShardIndex
+
+
+class RemoteShard:
+    """A tar read by ranges. What it is (size, entity tag) is asked once; that it still is, is asked with the reads."""
+
+    def __init__(self, shard: ShardIndex, *, retry: RetryConfig | None = None, cache: BlockCache | None = None) -> None:
+        self._path, self._file, self._cache = shard.path, RemoteFile(shard.path, retry), cache
+        self.bytes = shard.tar_bytes
+        self._tag = self._identify()
+        self._name = f"{shard.path}\n{shard.tar_sha256}\n{self._tag}\n{self.bytes}"
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells this tar from another under its name."""
+        return self._tag, self.bytes
+
+    def _identify(self) -> str:
+        """Return the entity tag; DamageError when the size is not the manifest's."""
+        info = self._file.info()
+        size = info.get("size")
+        if size is not None and size != self.bytes:
+            raise DamageError(
+                f"{size} bytes, the manifest says {self.bytes}", where=self._path, remedy="run loom verify"
+            )
+        return str(info.get("ETag") or info.get("etag") or info.get("Last-Modified") or info.get("mtime") or "")
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a range of the tar."""
+        if size == 0:
+            return b""
+        if offset + size > self.bytes:
+            raise SampleError("truncated", f"{size} bytes at {offset} of {self.bytes}")
+        if self._cache is None or self._cache.resting:
+            return self.fetch(offset, size)
+        return self._cache.read(self._name, self.bytes, offset, size, self._fetch_checked)
+
+    def fetch(self, offset: int, size: int) -> bytes:
+        """Return a range as the server has it."""
+        data = self._file.read(offset, offset + size, **self._if_unchanged())
+        if len(data) > size:
+            raise InputError("the server ignores Range", where=self._path, remedy="serve the folder with nginx")
+        return data
+
+    def warm(self, number: int) -> None:
+        """Have one block of the cache ready."""
+        if self._cache is not None and not self._cache.resting:
+            step = self._cache.config.block_bytes
+            length = min(step, self.bytes - number * step)
+            self._cache.warm(self._name, number, length, self._fetch_checked)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of the cache the tar is."""
+        return 0 if self._cache is None else -(-self.bytes // self._cache.config.block_bytes)
+
+    def _fetch_checked(self, offset: int, size: int) -> bytes:
+        """Return a block, sure that it is of the tar that was opened."""
+        data = self.fetch(offset, size)
+        if not self._if_unchanged() and self._identify() != self._tag:
+            raise replaced(self._path)
+        return data
+
+    def _if_unchanged(self) -> dict[str, Any]:
+        """Return the option by which a web server compares the entity tag itself; weak ones do not count."""
+        if self._path.startswith("http") and self._tag.startswith('"'):
+            return {"headers": {"If-Match": self._tag}}
+        return {}
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,96 @@
+"""Which tars of others to index: paths, globs, braces, and folders of energon with the splits that they name."""
+
+import json
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from braceexpand import braceexpand
+
+from schemas import storage
+from schemas.errors import InputError
+
+ENERGON = ".nv-meta"
+MAX_TARS = 1 << 20
+"""A dataset has at most as many shards."""
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTar:
+    """One tar that others made."""
+
+    path: str
+    split: str = "train"
+    excluded: frozenset[str] = frozenset()
+    """Keys that its dataset takes out."""
+
+
+def find_tars(inputs: Sequence[str]) -> list[ForeignTar]:
+    """Return the tars that paths, globs, `{00000..00099}` braces and folders name, each once, in that order.
+
+    A folder that `energon prepare` has seen gives the tars, splits and exclusions of its split.yaml; another folder
+    gives its tars by name.
+    """
+    found: dict[str, ForeignTar] = {}
+    for text in inputs:
+        for tar in _expand(text):
+            if found.setdefault(tar.path, tar) != tar:
+                raise InputError("named twice, in different splits", where=tar.path)
+            if len(found) > MAX_TARS:
+                raise InputError(f"more than {MAX_TARS} tars", where=text)
+    return list(found.values())
+
+
+def _expand(text: str) -> Iterator[ForeignTar]:
+    if storage.exists(storage.join(text, ENERGON, "split.yaml")):
+        yield from _energon(text)
+        return
+    for pattern in _braces(text):
+        paths = [path for path in storage.expand(pattern) if path.endswith(".tar")]
+        if not paths:
+            raise InputError("no .tar there", where=pattern, remedy="unpack .tar.gz first: it cannot be read by ranges")
+        yield from map(ForeignTar, paths)
+
+
+def _braces(text: str) -> Iterator[str]:
+    try:
+        yield from braceexpand(text)
+    except ValueError as error:
+        raise InputError(f"braces that do not close: {error}", where=text) from error
+
+
+def _energon(folder: str) -> Iterator[ForeignTar]:
+    """Yield the tars of an energon dataset: split_parts of split.yaml, less `exclude` (tars, and TAR/KEY)."""
+    where = storage.join(folder, ENERGON, "split.yaml")
+    try:
+        parsed: Any = yaml.safe_load(storage.read_bytes(where))
+        parts: Mapping[str, list[str]] = parsed["split_parts"]
+        excluded = [str(name) for name in parsed.get("exclude") or []]
+        named = [(split, name) for split, patterns in parts.items() for text in patterns for name in _braces(text)]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"not energon's split.yaml: {error}", where=where, remedy="run energon prepare") from error
+    counts = _shard_counts(folder)
+    for split, name in named:
+        if split not in _SPLITS:
+            raise InputError(f"a split called {split!r}", where=where, remedy="train, val and test are known")
+        if name in excluded or (counts and name not in counts):
+            continue
+        if posixpath.isabs(name) or ".." in name.split("/"):
+            raise InputError(f"tar {name!r} lies outside the dataset", where=where)
+        keys = frozenset(entry[len(name) + 1 :] for entry in excluded if entry.startswith(f"{name}/"))
+        yield ForeignTar(storage.join(folder, name), _SPLITS[split], keys)
+
+
+def _shard_counts(folder: str) -> Mapping[str, int]:
+    """Return energon's own counts, tar -> samples; none when it wrote no .info.json."""
+    where = storage.join(folder, ENERGON, ".info.json")
+    if not storage.exists(where):
+        return {}
+    try:
+        counts = json.loads(storage.read_bytes(where))["shard_counts"]
+        return {str(name): int(count) for name, count in counts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"not energon's .info.json: {error}", where=where, remedy="run energon prepare") from error
