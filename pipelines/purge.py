@@ -106,9 +106,10 @@ def purge_store(folder: str, stones: Tombstones) -> None:
     """Remove what was taken down from packs and index: images, and every record of its URLs; facts hold hashes only."""
     store = ImageStore(folder)
     storage.remove(store.path("frontier"), recursive=True)
-    rows = [row for path in _parts(store) for row in tables.read_records(path, ImageRecord)]
+    rows = _rows(store)
     for name in storage.listing(store.path("packs"), ".warc"):
-        _purge_pack(store, name, [row for row in rows if row.pack == name and not names(row, stones)], stones)
+        if _purge_pack(store, name, [row for row in rows if row.pack == name and not names(row, stones)], stones):
+            rows = _rows(store)
     for path in _parts(store):
         rewrite(path, ImageRecord, lambda row: scrub(row, stones), ("key",))
 
@@ -117,8 +118,12 @@ def _parts(store: ImageStore) -> list[str]:
     return [path for number in store.generations() for path in store.parts(number)]
 
 
-def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: Tombstones) -> None:
-    """Write a pack anew without what was taken down, point the index at it, delete the old one.
+def _rows(store: ImageStore) -> list[ImageRecord]:
+    return [row for path in _parts(store) for row in tables.read_records(path, ImageRecord)]
+
+
+def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: Tombstones) -> bool:
+    """Write a pack anew without what was taken down, point the index at it, delete the old one; say whether it had to.
 
     Its new name says what it holds. So a purge that was killed, and finds some parts pointed elsewhere already, writes
     the rest into another pack and leaves the first one as it is.
@@ -131,7 +136,7 @@ def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: T
         taken or (kind == "resource" and place not in wanted)
         for taken, (place, _, _, kind, _) in zip(gone, records, strict=True)
     ):
-        return
+        return False
     seed = f"{name} {stones.digest()} {sorted(row.sha256 or '' for row in wanted.values())}"
     stem = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest()
     moved: dict[int | None, tuple[int, int]] = {}
@@ -146,6 +151,7 @@ def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: T
                 moved[place] = writer.copy(data[place:end])
     _point(store, name, stem, moved, stones)
     storage.remove(path)
+    return True
 
 
 def _point(

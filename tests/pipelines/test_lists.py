@@ -189,15 +189,20 @@ def test_a_recipe_that_resizes_says_so_in_sidecar_and_json(tmp_path: Path) -> No
     assert (values["width"], values["original_width"]) == (64, SIDE)
 
 
-def test_a_warc_that_holds_its_images_builds_without_a_fetch(tmp_path: Path) -> None:
+def write_image_warc(path: Path) -> None:
+    """Write a WARC of a page and the three images that it shows."""
     html = "".join(f'<p>text</p><img src="/{n}.png" alt="{text_of(n)}">' for n in range(3)).encode()
     answers = {"page": ("text/html", html)} | {f"{n}.png": ("image/png", png(n, SIDE)) for n in range(3)}
-    with (tmp_path / "all.warc.gz").open("wb") as handle:
+    with path.open("wb") as handle:
         writer = WarcWriter(handle, compress=True)
         for name, (kind, body) in answers.items():
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode()
             url = f"http://example.org/{name}"
             writer.exchange(url, b"GET / HTTP/1.1\r\n\r\n", head, body, date=DATE, address=None, truncated=None)
+
+
+def test_a_warc_that_holds_its_images_builds_without_a_fetch(tmp_path: Path) -> None:
+    write_image_warc(tmp_path / "all.warc.gz")
     (tmp_path / "warc.paths").write_text("all.warc.gz\n")
     manifest = run(tmp_path, "out", warcs=(str(tmp_path / "warc.paths"),))  # without a contact a fetch is refused
     assert manifest.samples == 3
