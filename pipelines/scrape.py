@@ -2,7 +2,8 @@
 
 Seeds are split in lanes by registered domain; a lane is one asyncio loop that interleaves its hosts. Every
 `checkpoint_pages` outcomes it closes a WARC and writes a part of the frontier (outcomes and the links they gave);
-a resumed lane reads the parts and goes on, so that a kill costs at most one checkpoint.
+a resumed lane reads the parts and goes on, so that a kill costs at most one checkpoint. On request the images of the
+pages follow, once the pages are on record: what a build would want to fetch, found as a build finds it.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from pipelines.net.fetched import Fetched, Outcome
 from pipelines.net.fetcher import Fetcher
 from pipelines.net.links import links_of
 from pipelines.net.wishes import WishList
+from pipelines.page_images import page_images
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
 from pipelines.store.ledger import Ledger
@@ -48,6 +50,10 @@ class ScrapeConfig:
     """Links followed from a seed."""
     max_pages: int | None = None
     """Of a host."""
+    images: bool = False
+    """The images of the pages go into the WARCs as well."""
+    workers: int = 0
+    """Processes that look for images in pages; 0 does it in this one."""
     lanes: int = 1
     checkpoint_pages: int = 500
 
@@ -66,6 +72,8 @@ class FrontierRow:
     threshold: float | None = None
     message: str | None = None
     links: tuple[str, ...] = ()
+    unit: str = "page"
+    """page or image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +130,39 @@ class Lane:
         return True
 
     def take(self, url: str, outcome: Outcome) -> list[str]:
-        """Enter an outcome, closing a checkpoint when it is full; return the links to ask next."""
+        """Enter a page's outcome; return the links to ask next."""
         row = make_row(url, self.depths.pop(url), outcome)
-        self.rows.append(row)
         if isinstance(outcome, Fetched):
             self.known.add(identity.page_key(outcome.final_url))
+        following = [link for link in row.links if self.offer(link, row.depth + 1)]
+        self._enter(row, outcome)
+        return following
+
+    def take_image(self, url: str, outcome: Outcome) -> None:
+        """Enter an image's outcome."""
+        row = with_verdict(
+            FrontierRow(key=identity.image_key(url), url=url, depth=0, outcome="kept", unit="image"), outcome
+        )
+        self._enter(row, outcome)
+
+    def _enter(self, row: FrontierRow, outcome: Outcome) -> None:
+        """Hold an outcome, closing a checkpoint when it is full."""
+        self.rows.append(row)
+        if isinstance(outcome, Fetched):
             self.keep(outcome)
         Metrics.counter(STAGE, row.outcome).inc()
-        following = [link for link in row.links if self.offer(link, row.depth + 1)]
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
-        return following
+
+    def images(self) -> Iterator[str]:
+        """Yield the images of the pages on record that have no outcome yet, each once."""
+        prefix = f"lane-{self.number:05d}-"
+        names = [name for name in storage.listing(self.config.out, ".warc.gz") if name.startswith(prefix)]
+        for url in page_images((storage.join(self.config.out, name) for name in names), self.config.workers):
+            key = identity.image_key(url)
+            if key not in self.known and identity.page_key(url) not in self.known:  # a link may have led to it before
+                self.known.add(key)
+                yield url
 
     def keep(self, answer: Fetched) -> None:
         """Hold an answer for the next WARC."""
@@ -157,6 +187,8 @@ class Lane:
         self.part = sum(name.startswith(f"lane-{self.number:05d}-") for name in names)
         for row in parts:
             self.known.add(row.key)
+            if row.unit == "image":
+                continue
             host = identity.host_of(row.url)
             self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
         waiting = [seed for seed in seeds if self.offer(seed, 0)]
@@ -216,6 +248,11 @@ def follow(outcome: Outcome, url: str) -> tuple[str, ...]:
 def make_row(url: str, depth: int, outcome: Outcome) -> FrontierRow:
     """Return the frontier row of one outcome."""
     row = FrontierRow(key=identity.page_key(url), url=url, depth=depth, outcome="kept", links=follow(outcome, url))
+    return with_verdict(row, outcome)
+
+
+def with_verdict(row: FrontierRow, outcome: Outcome) -> FrontierRow:
+    """Return a row with the verdict on its outcome."""
     match verdict_of(outcome):
         case Rejected(reason, measured, threshold):
             return dataclasses.replace(row, outcome="rejected", reason=reason, measured=measured, threshold=threshold)
@@ -233,9 +270,13 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
             for link in lane.take(url, outcome):
                 crowd.add(link)
 
-        crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=WishList(fetcher, on_file=lane.keep))
+        wishes = WishList(fetcher, on_file=lane.keep)
+        crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=wishes)
         try:
             await crowd.run(lane.resume(seeds))
+            if config.images:
+                lane.checkpoint()
+                await Crowd(fetcher, "image", lane.take_image, wishes=wishes).run(list(lane.images()))
         except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
             lane.checkpoint()
             raise
@@ -286,13 +327,16 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
     """Scrape seeds into WARCs; a finished scrape of the same seeds is left alone."""
     seeds = read_seeds(config.seeds)
     config.fetch.require_contact()
-    identity_now = identity.make_key("scrape", str(config.depth), str(config.max_pages), *seeds)
+    images = ("images",) if config.images else ()
+    identity_now = identity.make_key("scrape", str(config.depth), str(config.max_pages), *images, *seeds)
     commit = storage.join(config.out, COMMIT)
     if storage.exists(commit):
         values = json.loads(storage.read_bytes(commit))
         if values["identity"] != identity_now:
             raise InputError(
-                "holds a finished scrape of other seeds or another depth", where=config.out, remedy="name another --out"
+                "holds a finished scrape of other seeds, another depth, or with other --images",
+                where=config.out,
+                remedy="name another --out",
             )
         return ScrapeReport(
             counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
@@ -314,7 +358,7 @@ def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
             verdict = Rejected(row.reason or "unknown", row.measured, row.threshold)
         elif row.outcome == "dead":
             verdict = Dead(row.reason or "unknown", row.message or "")
-        ledger.record(verdict, unit="page", key=row.key, url=row.url)
+        ledger.record(verdict, unit=row.unit, key=row.key, url=row.url)
     counts = add_counts(ledger.counts())
     check_conservation(counts)
     ledger.write(lambda *parts: storage.join(config.out, "tables", *parts), "scrape")

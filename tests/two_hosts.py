@@ -19,7 +19,11 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-HOSTS = ("loom-a", "loom-b")
+RUN = os.getpid()
+"""Names and addresses are a run's own: two runs on one machine do not meet."""
+HOSTS = (f"loom-{RUN}-a", f"loom-{RUN}-b")
+CABLES = (f"lm{RUN}a", f"lm{RUN}b")
+NETWORKS = tuple(f"10.{200 + RUN % 50}.{RUN // 50 % 100 * 2 + number}" for number in (0, 1))
 PORT = 50_611
 
 
@@ -29,10 +33,10 @@ def missing() -> str | None:
         return "needs root to make network namespaces"
     if shutil.which("ip") is None:
         return "needs the command ip (iproute2)"
-    made = subprocess.run(["ip", "netns", "add", "loom-probe"], capture_output=True, text=True, check=False)
+    made = subprocess.run(["ip", "netns", "add", f"loom-{RUN}-probe"], capture_output=True, text=True, check=False)
     if made.returncode:
         return f"cannot make a network namespace: {made.stderr.strip()}"
-    subprocess.run(["ip", "netns", "del", "loom-probe"], check=True)
+    subprocess.run(["ip", "netns", "del", f"loom-{RUN}-probe"], check=True)
     return None
 
 
@@ -46,11 +50,11 @@ def hosts() -> Iterator[list[tuple[str, str, str]]]:
     made = []
     try:
         for number, name in enumerate(HOSTS):
-            here, there = f"10.211.{number}.1", f"10.211.{number}.2"
+            here, there = f"{NETWORKS[number]}.1", f"{NETWORKS[number]}.2"
             _ip("netns", "add", name)
-            _ip("link", "add", f"loom{number}", "type", "veth", "peer", "name", "eth0", "netns", name)
-            _ip("addr", "add", f"{here}/24", "dev", f"loom{number}")
-            _ip("link", "set", f"loom{number}", "up")
+            _ip("link", "add", CABLES[number], "type", "veth", "peer", "name", "eth0", "netns", name)
+            _ip("addr", "add", f"{here}/24", "dev", CABLES[number])
+            _ip("link", "set", CABLES[number], "up")
             for words in (("addr", "add", f"{there}/24", "dev", "eth0"), ("link", "set", "eth0", "up")):
                 _ip("-n", name, *words)
             _ip("-n", name, "link", "set", "lo", "up")
@@ -60,7 +64,7 @@ def hosts() -> Iterator[list[tuple[str, str, str]]]:
     finally:
         for number, name in enumerate(HOSTS):
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-            subprocess.run(["ip", "link", "del", f"loom{number}"], capture_output=True, check=False)
+            subprocess.run(["ip", "link", "del", CABLES[number]], capture_output=True, check=False)
 
 
 @contextlib.contextmanager

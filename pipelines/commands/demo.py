@@ -39,4 +39,4 @@ class Command:
             print_json(result.to_plain())
         else:
             result.print()
-        return 0 if self.quick or result.gates_met else GATE
+        return 0 if result.gates_met else GATE

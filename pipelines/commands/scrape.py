@@ -11,6 +11,7 @@ class Command:
 
     Examples:
       loom scrape --seeds seeds.txt --out crawl --contact https://example.org/bot
+      loom scrape --seeds seeds.txt --out crawl --images --contact https://example.org/bot
     """
 
     seeds: str
@@ -21,6 +22,8 @@ class Command:
     """Links followed from a seed, within its host."""
     max_pages: int | None = None
     """At most so many pages a host."""
+    images: bool = False
+    """The images of the pages go into the WARCs as well: a build takes them from there."""
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
 
@@ -36,6 +39,8 @@ class Command:
             out=self.out,
             depth=self.depth,
             max_pages=self.max_pages,
+            images=self.images,
+            workers=1,
             fetch=self.fetch.fetch_config(),
         )
         report = scrape(config, self.output.reporter())

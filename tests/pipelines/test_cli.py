@@ -26,7 +26,7 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 FROZEN = {
-    "scrape": "allow-addresses contact delay depth i-own-these-hosts max-pages out quiet seeds json help",
+    "scrape": "allow-addresses contact delay depth i-own-these-hosts images max-pages out quiet seeds json help",
     "verify": "deep repair quick json quiet help",
     "forget": "domain key list sha256 url warc json quiet help",
     "why": "json help",

@@ -11,17 +11,19 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipelines import scrape
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.store.warc import Skipped, WarcPage, read_warc
 from schemas.errors import ConfigError, InputError
+from tests.pipelines.small_web import small_web
 
 PAGES = 60
 KILLED = """
@@ -215,3 +217,32 @@ def test_nothing_is_fetched_without_a_contact(tmp_path: Path) -> None:
     config = scrape.ScrapeConfig(seeds=str(tmp_path / "seeds"), out=str(tmp_path / "out"), fetch=FetchConfig())
     with pytest.raises(ConfigError, match="reach you"):
         scrape.scrape(config, Reporter(quiet=True))
+
+
+def image_responses(warcs: Iterable[Path]) -> Counter[str]:
+    """Return the URLs of the images that WARCs hold, with how often."""
+    found: Counter[str] = Counter()
+    for path in warcs:
+        with path.open("rb") as handle:
+            for record in ArchiveIterator(handle, record_types=WarcRecordType.response):
+                if (record.http_content_type or "").startswith("image/") and record.http_headers.status_code == 200:
+                    found[record.headers["WARC-Target-URI"]] += 1
+    return found
+
+
+def test_images_of_pages_go_into_the_warcs_once_and_a_resumed_scrape_goes_on(tmp_path: Path) -> None:
+    with small_web(tmp_path) as web:
+        report = web.scrape("crawl", images=True, checkpoint_pages=20)
+        counts = {row.unit: row for row in report.counts}
+        images = image_responses((tmp_path / "crawl").glob("*.warc.gz"))
+        assert len(images) > 20
+        assert [url for url, number in images.items() if number > 1] == []
+        assert counts["image"].kept > 20
+        assert counts["image"].rejected["http_404"] >= 1
+        assert counts["page"].unaccounted == counts["image"].unaccounted == 0
+        assert web.canary.connections == 0
+        before = Counter(web.server.hits)
+        (tmp_path / "crawl" / "scrape.json").unlink()  # killed before its last line
+        assert web.scrape("crawl", images=True, checkpoint_pages=20).counts == report.counts
+        asked = Counter(web.server.hits) - before
+        assert all(path.endswith((".txt", ".json")) for _, path in asked)  # the owners' wishes alone

@@ -109,7 +109,9 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
     if shard.sidecar.sha256 and hashlib.sha256(data).hexdigest() != shard.sidecar.sha256:
         raise DamageError("the sidecar is not the one that the manifest names", where=where, remedy="run loom verify")
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
+        file = pq.ParquetFile(
+            io.BytesIO(data), pre_buffer=False
+        )  # no Python object in Arrow's threads (schemas.tables)
         if file.metadata.num_rows > MAX_SAMPLES:
             raise DamageError(f"{file.metadata.num_rows} rows in one sidecar", where=where)
         return file.read(columns=list(columns), use_threads=False)
