@@ -359,7 +359,10 @@ def read_answer(path: str, offset: int, limit: int) -> tuple[tuple[tuple[str, st
     """Return headers, body and date of the answer at an offset of a WARC, or why it is of no use."""
     with storage.open_input(path) as handle:
         handle.seek(offset)
-        record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
+        try:
+            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
+        except (OSError, ValueError):  # no beginning of a gzip member
+            record = None
         if record is None:
             return Dead("truncated_warc", f"{path}: no record at byte {offset}")
         if int(record.content_length) > limit + 65_536:

@@ -1,5 +1,6 @@
 """Images that WARCs hold: taken into the store without a fetch, their owners' wishes honoured."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.store.images import ImageStore
@@ -32,6 +33,8 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     store = fill(tmp_path / "store", outcomes())
     names = [wanted(name) for name in ("new", "a", "noai", "elsewhere")]
     assert len(list(read_notes(paths))) == 4
+    paths.append(str(tmp_path / "wrong.parquet"))
+    write_notes(paths[1], [replace(notes[0], key=wanted("elsewhere").key, offset=notes[0].offset + 7)])
     assert take_images(paths, names, store, ("noai",), 10**6, 10**6) == 2
     index = ImageStore(store.folder).index()
     found = {name: index.find(wanted(name).key) for name in ("new", "a", "noai", "elsewhere", "unwanted")}
