@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
 from pipelines.evaluation_sets import set_digests
-from pipelines.filters.decision import load_word_lists, pair_rules, select_rules
+from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.inputs import check_read, inputs_of
 from pipelines.memory import check_select
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.purge import purge_work
 from pipelines.recipes.recipe import Recipe, config_json
-from pipelines.reuse import extracted_pages
+from pipelines.reuse import extracted_pages, measured_by
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
@@ -33,7 +34,6 @@ from pipelines.store.stages import (
     read_report,
     stem_of,
 )
-from pipelines.store.warc import read_paths
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.images import MAX_PIXELS
@@ -44,8 +44,6 @@ from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, Sco
 EXTRACT_VERSION = 4
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
-PATHS = (".paths", ".paths.gz")
-"""Ends of a file that lists WARCs, as Common Crawl names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,37 +90,6 @@ class BuildReport:
     seconds: dict[str, float]
     counts: tuple[StageCounts, ...] = ()
     """Of the stages up to where it stopped, when there is no manifest to tell."""
-
-
-def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
-    """Return the WARCs that the patterns name, each content once, in order of their hashes."""
-    if not patterns:
-        raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
-    found: dict[str, FileEntry] = {}
-    listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
-    named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
-    for path in sorted({path for pattern in (*named, *listed) for path in storage.expand(pattern)}):
-        if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
-            sha256, size = storage.hash_file(path)
-            found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
-    if not found:
-        raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
-    return [found[sha256] for sha256 in sorted(found)]
-
-
-def inputs_of(config: BuildConfig) -> list[FileEntry]:
-    """Return what a build reads: WARCs, or in their place lists or folders of img2dataset."""
-    given = [bool(config.warcs), bool(config.lists), bool(config.from_img2dataset)]
-    if sum(given) > 1:
-        raise ConfigError(
-            "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
-        )
-    if config.lists or config.from_img2dataset:
-        from pipelines.lists import check_lists, list_inputs
-
-        check_lists(config.recipe, config.lists, config.columns)
-        return list_inputs(config.lists, config.from_img2dataset)
-    return warc_inputs(config.warcs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +213,14 @@ class Builder:
         """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
         if self.config.from_pages:
             return self.finished_pages()
-        inputs = inputs_of(self.config)
+        config = self.config
+        inputs = inputs_of(
+            self.recipe,
+            warcs=config.warcs,
+            lists=config.lists,
+            img2dataset=config.from_img2dataset,
+            columns=config.columns,
+        )
         return self.plan_extract(inputs), inputs
 
     def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
@@ -411,36 +385,6 @@ class Builder:
         with self.reporter.stage("shards", shards, finished):
             run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
-
-
-def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
-    records = [row for row in extracted.counts if row.unit == "record"]
-    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
-        raise InputError(
-            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
-        )
-
-
-def measured_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what shapes extraction and measuring, as opposed to deciding."""
-    lists, dedup = load_word_lists(recipe), recipe.dedup
-    return {
-        "kind": recipe.kind,
-        "honour": dataclasses.asdict(recipe.honour),
-        "filters": {
-            name: dataclasses.asdict(value)
-            for name in ("boilerplate", "c4", "obelics")
-            if (value := getattr(recipe.filters, name)) is not None
-        },
-        "lists": {
-            name: words and hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
-            for name, words in dataclasses.asdict(lists).items()
-        },
-        "minhash": dedup.minhash and dataclasses.asdict(dedup.minhash),
-        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
-        "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
-    }
 
 
 def _reuse(builder: Builder, stage: Stage) -> StageReport | None:
