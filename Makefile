@@ -7,7 +7,7 @@ KILLS  ?= 200
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-extract demo test lint types interop chaos two-hosts constraints clean help real
+.PHONY: bench-extract bench-fetch demo test lint types interop chaos two-hosts constraints clean help real
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,12 +31,15 @@ lint: $(STAMP) ## ruff: format and rules; the floors between packages
 types: $(STAMP) ## mypy
 	$(BIN)/mypy
 
-interop: $(STAMP) ## others read our folders, each in its own environment; READERS=--all adds open_clip and energon
+interop: $(STAMP) ## others read our folders, we read img2dataset's, each in its own environment; READERS=--all adds open_clip, energon
 	$(BIN)/python tests/interop/run.py $(READERS)
 
 bench-extract: $(STAMP) ## extraction beside peers: WCXB=FOLDER [PEERS=PYTHON OBELICS=CHECKOUT FOLDS=FOLDER]
 	$(BIN)/python -m benchmarks.extract $(if $(WCXB),--wcxb $(WCXB)) $(if $(FOLDS),--folds $(FOLDS)) \
 		$(if $(PEERS),--peer-python $(PEERS)) $(if $(OBELICS),--obelics $(OBELICS))
+
+bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
 
 chaos: $(STAMP) ## builds of every kind, killed 200 times at random moments and resumed: one digest (KILLS=, SEED=)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json

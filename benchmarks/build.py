@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import build, pages, runners, warcs
+from pipelines import inputs, pages, runners, warcs
 from pipelines.extract.blocks import ExtractConfig
 from pipelines.extract.extractor import extract
 from pipelines.recipes.recipe import load_recipe
@@ -82,7 +82,7 @@ def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractConfig:
 
 def crawl(web: SmallWeb) -> list[warcs.WarcInput]:
     """Return the WARCs of the web."""
-    return [warcs.WarcInput(path=e.name, sha256=e.sha256) for e in build.warc_inputs((str(web.folder / "crawl"),))]
+    return [warcs.WarcInput(path=e.name, sha256=e.sha256) for e in inputs.warc_inputs((str(web.folder / "crawl"),))]
 
 
 def through_beam(web: SmallWeb, workers: int) -> None:

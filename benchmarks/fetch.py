@@ -1,15 +1,19 @@
-"""Images a second through the guarded fetcher, beside bare aiohttp that only reads bodies, on nginx over loopback.
+"""Images a second into the store, beside img2dataset and bare aiohttp, on nginx over loopback: `make bench-fetch`.
 
-    python -m benchmarks.fetch [--images 4000] [--pairs 3]
+    python -m benchmarks.fetch [--images 2000] [--pairs 3] [--img2dataset PYTHON] [--only WORD]
 
-Prints one line a measure: ours, the peer's, their ratio (medians over interleaved pairs), and for hosts that hang or
-fail or answer late our own clean run as the peer. Needs nginx on the path.
+Prints one line a measure: ours, the peer's, their ratio (medians over interleaved pairs). For hosts that hang, fail or
+answer late, and for memory, the peer is our own plain run. img2dataset runs in an environment of its own, at its best
+settings (bytes as they come, no EXIF) and its speed is that of its own statistics, its start left out. Needs nginx.
 """
 
 import argparse
 import asyncio
 import contextlib
+import json
+import multiprocessing
 import os
+import resource
 import shutil
 import socket
 import statistics
@@ -21,12 +25,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
+import numpy as np
+import simplejpeg
 
+from pipelines.images import ImagesConfig, fetch_lane
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
 from pipelines.net.fetched import Fetched, Outcome
+from pipelines.store.frontier import Wanted, write_lanes
+from pipelines.store.resize import Resize, resize
+from schemas import identity
 
-IMAGE_BYTES = 40_000
 HOSTS = 500
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
@@ -35,8 +44,7 @@ http {{
   access_log off; keepalive_requests 1000000; sendfile on;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{port} backlog=2048; root {folder}/www; location / {{ try_files /a.jpg =404; }}
-    location ~ (txt|json)$ {{ return 404; }} }}
+  server {{ listen 127.0.0.1:{port} backlog=2048; root {folder}/www; location ~ (txt|json)$ {{ return 404; }} }}
   server {{ listen 127.0.0.1:{port}; server_name ~^fail; return 500; }}
 }}
 """
@@ -49,15 +57,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def make_jpegs(folder: Path, count: int) -> None:
+    """Write pictures of about 40 KB, each of its own: one picture with another comment."""
+    y, x = np.mgrid[0:360, 0:480]
+    noise = np.random.default_rng(0).integers(0, 20, (360, 480, 3))
+    pixels = (np.stack([x % 256, y % 256, (x + y) % 256], axis=2) * 0.8 + noise).astype(np.uint8)
+    data = simplejpeg.encode_jpeg(pixels, 85)
+    for number in range(count):
+        comment = f"picture {number}".encode()
+        segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+        (folder / f"{number}.jpg").write_bytes(data[:2] + segment + data[2:])
+
+
 @contextlib.contextmanager
-def nginx() -> Iterator[int]:
-    """Serve one 40 KB image under every path."""
+def nginx(images: int) -> Iterator[int]:
+    """Serve pictures of about 40 KB under /N.jpg."""
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         os.chmod(folder, 0o755)
         (Path(folder) / "www").mkdir()
-        (Path(folder) / "www" / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0" + os.urandom(IMAGE_BYTES - 4))
+        make_jpegs(Path(folder) / "www", images)
         (Path(folder) / "conf").write_text(NGINX.format(folder=folder, port=port))
         with subprocess.Popen([program, "-c", f"{folder}/conf", "-e", "stderr"]) as process:
             deadline = time.monotonic() + 10
@@ -113,15 +133,129 @@ def ours(urls: list[str], config: FetchConfig) -> float:
     return counts["kept"] / seconds
 
 
+def stored(urls: list[str], config: FetchConfig) -> float:
+    """Fetch into a store: policy, turns, caps, header inspected, hashes, packs, index; return images a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = (Wanted(identity.image_key(url), url) for url in urls)
+        (lane,) = write_lanes(wanted, f"{folder}/frontier", 1)
+        counts: Counter[str] = Counter()
+        start = time.perf_counter()
+        fetch_lane(lane, ImagesConfig(store=f"{folder}/store", fetch=config), lambda word: counts.update([word]))
+        seconds = time.perf_counter() - start
+    if counts["kept"] != len(urls):
+        raise SystemExit(f"of {len(urls)} images {counts['kept']} were stored: {dict(counts)}")
+    return len(urls) / seconds
+
+
+IMG2DATASET = """
+import sys, img2dataset
+img2dataset.download(url_list=sys.argv[1], output_folder=sys.argv[2], output_format="webdataset", resize_mode="no",
+    disable_all_reencoding=True, extract_exif=False, processes_count=2, thread_count=32, enable_wandb=False,
+    number_sample_per_shard=int(sys.argv[3]), compute_hash="sha256")
+"""
+
+
+def by_img2dataset(python: str, urls: list[str]) -> float:
+    """Let img2dataset write tars with two processes; return images a second by its own statistics."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "urls.txt").write_text("\n".join(urls))
+        environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
+        environment.pop("PYTHONPATH", None)
+        command = [python, "-c", IMG2DATASET, f"{folder}/urls.txt", f"{folder}/out", str(len(urls) // 4)]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        shards = [json.loads(path.read_text()) for path in Path(f"{folder}/out").glob("*_stats.json")]
+    if sum(shard["successes"] for shard in shards) != len(urls):
+        raise SystemExit("img2dataset did not fetch every image")
+    return len(urls) / (max(shard["end_time"] for shard in shards) - min(shard["start_time"] for shard in shards))
+
+
+RESIZER = """
+import io, sys, time
+from img2dataset.resizer import Resizer
+data, resizer = open(sys.argv[1], "rb").read(), Resizer(256, "border", False)
+assert resizer(io.BytesIO(data))[-1] is None
+start = time.process_time()
+for _ in range(300):
+    resizer(io.BytesIO(data))
+print(300 / (time.process_time() - start))
+"""
+
+
+def resized_by_img2dataset(python: str, path: str) -> float:
+    """Return pictures a CPU second through img2dataset's Resizer: decode, 256 pixels with a border, JPEG 95."""
+    environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run([python, "-c", RESIZER, path], check=True, capture_output=True, text=True, env=environment)
+    return float(done.stdout.split()[-1])
+
+
+def resized(path: str) -> float:
+    """Return pictures a CPU second through ours, the same pixels."""
+    data, config = Path(path).read_bytes(), Resize(mode="border", size=256)
+    resize(data, config)
+    start = time.process_time()
+    for _ in range(300):
+        resize(data, config)
+    return 300 / (time.process_time() - start)
+
+
+@contextlib.contextmanager
+def late(port: int, seconds: float) -> Iterator[int]:
+    """Hand connections on to nginx, every answer `seconds` late."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait: float) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 17):
+                if wait:
+                    await asyncio.sleep(wait)
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, outer, seconds), pump(inner, writer, 0))
+
+    async def serve() -> None:
+        server = await asyncio.start_server(accept, "127.0.0.1", place, backlog=2048)
+        await server.serve_forever()
+
+    place = free_port()
+    process = multiprocessing.get_context("fork").Process(target=lambda: asyncio.run(serve()), daemon=True)
+    process.start()
+    time.sleep(0.5)
+    try:
+        yield place
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _peak(urls: list[str], config: FetchConfig, result: "multiprocessing.Queue[int]") -> None:
+    stored(urls, config)
+    result.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def peak_memory(urls: list[str], config: FetchConfig) -> float:
+    """Return the MiB of a run in a process of its own at its peak, imports included."""
+    context = multiprocessing.get_context("spawn")
+    result: multiprocessing.Queue[int] = context.Queue()
+    process = context.Process(target=_peak, args=(urls, config, result))
+    process.start()
+    mebibytes = result.get() / 1024
+    process.join()
+    return mebibytes
+
+
 def compare(label: str, mine: Callable[[], float], peer: Callable[[], float], pairs: int) -> None:
     """Run both in turn, print medians and the median of the ratios."""
     rows = [(mine(), peer()) for _ in range(pairs)]
     ratio = statistics.median(a / b for a, b in rows)
     a, b = (statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"{label:<46} {a:8.0f} {b:8.0f} {ratio:6.2f}", flush=True)
+    print(f"{label:<52} {a:8.0f} {b:8.0f} {ratio:6.2f}", flush=True)
 
 
-def many_hosts(port: int, hang: int, images: int, *, clean: bool) -> list[str]:
+def many_hosts(port: int, hang: int, count: int, images: int, *, clean: bool) -> list[str]:
     """Return URLs over 500 hosts, of which 5 % hang and 5 % fail unless `clean`."""
 
     def place(host: int) -> str:
@@ -129,37 +263,70 @@ def many_hosts(port: int, hang: int, images: int, *, clean: bool) -> list[str]:
             return f"hang{host}.example:{hang}"
         return f"fail{host}.example:{port}" if not clean and host % 20 == 1 else f"h{host}.example:{port}"
 
-    return [f"http://{place(n % HOSTS)}/{n}.jpg" for n in range(images)]
+    return [f"http://{place(n % HOSTS)}/{n % images}.jpg?{n}" for n in range(count)]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--img2dataset", help="a Python that has img2dataset; made under .interop when not given")
+    parser.add_argument("--only", default="", help="measures whose label holds this word")
     options = parser.parse_args()
-    with nginx() as port, hanging() as hang:
-        allowed = (f"127.0.0.0/8:{port}", f"127.0.0.0/8:{hang}")
-        config = FetchConfig(contact="bench@example.org", allow_addresses=allowed, delay=0)
-        crowd = FetchConfig(
-            contact="bench@example.org",
-            allow_addresses=allowed,
-            delay=0,
-            slots=4,
-            total_timeout=3.0,
-            breaker_failures=3,
-            connections=512,
-        )
-        print(f"{'images a second':<46} {'ours':>8} {'peer':>8} {'ratio':>6}")
-        one = [f"http://127.0.0.1:{port}/{n}.jpg" for n in range(options.images)]
-        compare("one host / bare aiohttp", lambda: ours(one, config), lambda: bare(one), options.pairs)
-        bad, good = (many_hosts(port, hang, 5 * options.images, clean=clean) for clean in (False, True))
-        compare(
-            "5 % of hosts hang, 5 % fail / own clean run",
-            lambda: ours(bad, crowd),
-            lambda: ours(good, crowd),
-            max(1, options.pairs // 3),
-        )
+    python = options.img2dataset or peer_environment()
+    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {options.images} images, {options.pairs} pairs")
+    print(f"{'':<52} {'ours':>8} {'peer':>8} {'ratio':>6}")
+    with nginx(options.images) as port, hanging() as hang, late(port, 0.2) as slow:
+        for label, mine, peer in measures(options.images, python, port, hang, slow):
+            if options.only in label:
+                compare(label, mine, peer, options.pairs)
+    with tempfile.TemporaryDirectory() as folder:
+        make_jpegs(Path(folder), 1)
+        path, label = f"{folder}/0.jpg", "decode, resize, encode a CPU second / its Resizer"
+        if options.only in label:
+            compare(label, lambda: resized(path), lambda: resized_by_img2dataset(python, path), options.pairs)
+
+
+def peer_environment() -> str:
+    """Return the Python of img2dataset's environment, made when it is not there."""
+    from tests.interop.run import environment
+
+    return environment("img2dataset")
+
+
+def measures(
+    images: int, python: str, port: int, hang: int, slow: int
+) -> list[tuple[str, Callable[[], float], Callable[[], float]]]:
+    """Return each measure of the network: its label, ours and the peer."""
+    allowed = tuple(f"127.0.0.0/8:{number}" for number in (port, hang, slow))
+    config = FetchConfig(contact="bench@example.org", allow_addresses=allowed, delay=0)
+    crowd = FetchConfig(
+        contact="bench@example.org",
+        allow_addresses=allowed,
+        delay=0,
+        slots=4,
+        total_timeout=3.0,
+        breaker_failures=3,
+        connections=512,
+    )
+    one = [f"http://127.0.0.1:{port}/{n}.jpg" for n in range(images)]
+    many = 10 * images
+    ten = [f"{one[n % images]}?{n}" for n in range(many)]
+    bad, good = (many_hosts(port, hang, many, images, clean=clean) for clean in (False, True))
+    delayed = many_hosts(slow, hang, many, images, clean=True)
+    return [
+        ("images/s into the store / img2dataset", lambda: stored(one, config), lambda: by_img2dataset(python, one)),
+        ("images/s into the store / bare aiohttp", lambda: stored(one, config), lambda: bare(one)),
+        ("images/s fetched alone / bare aiohttp", lambda: ours(one, config), lambda: bare(one)),
+        ("5 % of hosts hang, 5 % fail / own clean run", lambda: ours(bad, crowd), lambda: ours(good, crowd)),
+        ("every answer 200 ms late / own clean run", lambda: ours(delayed, crowd), lambda: ours(good, crowd)),
+        (
+            "MiB at the peak, 10 x the URLs / the plain run",
+            lambda: peak_memory(ten, config),
+            lambda: peak_memory(one, config),
+        ),
+    ]
 
 
 if __name__ == "__main__":

@@ -6,22 +6,24 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
 from pipelines.evaluation_sets import set_digests
-from pipelines.filters.decision import load_word_lists, pair_rules, select_rules
+from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.inputs import check_read, inputs_of
 from pipelines.memory import check_select
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from pipelines.purge import purge_work
 from pipelines.recipes.recipe import Recipe, config_json
-from pipelines.reuse import extracted_pages
+from pipelines.reuse import extracted_pages, measured_by
 from pipelines.runners import Profile, run
 from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
 from pipelines.store.card import document
 from pipelines.store.images import ImageStore
+from pipelines.store.lists import ListConfig
 from pipelines.store.stages import (
     Stage,
     StageReport,
@@ -34,11 +36,12 @@ from pipelines.store.stages import (
 )
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
+from schemas.images import MAX_PIXELS
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow, StageCounts
 
-EXTRACT_VERSION = 3
+EXTRACT_VERSION = 4
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
 
@@ -59,9 +62,17 @@ class BuildConfig:
     from_pages: bool = False
     """Decide again from the pages of an earlier build in `work`; no WARC is read."""
     fetch: FetchConfig
+    lists: tuple[str, ...] = ()
+    """Lists of image URLs and texts, in place of WARCs."""
+    columns: ListConfig = dataclasses.field(default_factory=ListConfig)
+    from_img2dataset: tuple[str, ...] = ()
+    """Folders that img2dataset wrote, in place of WARCs."""
     shards: int | None = None
     workers: int = 2
-    lanes: int = 4
+    lanes: int = 1
+    blocklists: tuple[str, ...] = ()
+    """KIND=PATH of what must never be stored."""
+    fetcher: Literal["own", "img2dataset"] = "own"
     memory: int | None = None
     """Bytes that deciding over the corpus may take on this machine; what it has when None."""
     limit: int | None = None
@@ -79,30 +90,6 @@ class BuildReport:
     seconds: dict[str, float]
     counts: tuple[StageCounts, ...] = ()
     """Of the stages up to where it stopped, when there is no manifest to tell."""
-
-
-def hash_file(path: str) -> tuple[str, int]:
-    """Return a file's sha256 and its size in bytes."""
-    digest, size = hashlib.sha256(), 0
-    with storage.open_input(path) as handle:
-        while chunk := handle.read(1 << 20):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
-
-
-def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
-    """Return the WARCs that the patterns name, each content once, in order of their hashes."""
-    if not patterns:
-        raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
-    found: dict[str, FileEntry] = {}
-    for path in sorted({path for pattern in patterns for path in storage.expand(pattern)}):
-        if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
-            sha256, size = hash_file(path)
-            found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
-    if not found:
-        raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
-    return [found[sha256] for sha256 in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +140,7 @@ class Builder:
             inputs={
                 "warcs": [entry.sha256 for entry in inputs],
                 "limit": self.config.limit,
-                "measured": measured_by(self.recipe),
+                "measured": self.measured(),
             },
         )
 
@@ -163,8 +150,14 @@ class Builder:
             self.config.work,
             "warcs",
             stage_version=EXTRACT_VERSION,
-            inputs={"limit": self.config.limit, "measured": measured_by(self.recipe)},
+            inputs={"limit": self.config.limit, "measured": self.measured()},
         )
+
+    def measured(self) -> dict[str, Any]:
+        """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
+        config, measured = self.config, measured_by(self.recipe)
+        measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        return measured | ({"store": config.store} if config.from_img2dataset else {})
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
         """Return the fragments of one kind that these WARCs were extracted to."""
@@ -187,61 +180,85 @@ class Builder:
         )
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
-        """Run the extract stage, a WARC at a time; finished WARCs are left alone."""
-
+        """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
         from pipelines import warcs
 
-        kind, folder = kind_of(self.recipe), self.warc_folder()
-        config = warcs.ExtractConfig(
-            folder=folder.folder,
-            record=kind.record,
-            parse=kind.parse,
-            make=kind.make,
-            recipe=self.recipe,
-            workers=self.config.workers,
-            limit=self.config.limit,
-            tombstones=tombstones.read(self.config.store),
-        )
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
         def finished() -> int:
             return len(self.fragments(inputs, "done"))
 
         with self.reporter.stage("extract", len(todo), finished):
-            run(lambda pipeline: warcs.build(pipeline, config, todo), self.config.profile)
-        rows = [row for warc in todo for row in warcs.read_counts(folder.folder, warc)]
+            run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
+        rows = [row for warc in todo for row in warcs.read_counts(self.warc_folder().folder, warc)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
     def pages(self, until: str) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage, run unless it was finished before, and the WARCs that it reads."""
+        """Return the extract stage, run unless it was finished before, and the WARCs or lists that it reads."""
         config = self.config
+        stage, inputs = self.planned_pages()
         if config.from_pages:
             self.reused.append("extract")
-            return self.finished_pages()
-        inputs = warc_inputs(config.warcs)
-        stage = self.plan_extract(inputs)
+            return stage, inputs
         if not stage.done:
             storage.check_writable(config.work)
         if until == "shards" and not storage.exists(storage.join(config.out, MANIFEST)):
             storage.check_writable(config.out)
         if not _reuse(self, stage):
             self.extract(stage, inputs)
-        check_read(read_report(stage), config.warcs)
+        check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
         return stage, inputs
 
     def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage and the WARCs that it reads; nothing runs."""
+        """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
         if self.config.from_pages:
             return self.finished_pages()
-        inputs = warc_inputs(self.config.warcs)
+        config = self.config
+        inputs = inputs_of(
+            self.recipe,
+            warcs=config.warcs,
+            lists=config.lists,
+            img2dataset=config.from_img2dataset,
+            columns=config.columns,
+        )
         return self.plan_extract(inputs), inputs
 
     def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
         """Return the finished extract stage in the work folder that this recipe can be decided from again."""
         config = self.config
-        if config.warcs:
-            raise ConfigError("names WARCs and --from pages", where="loom build", remedy="give one of them")
-        return extracted_pages(config.work, EXTRACT_VERSION, measured_by(self.recipe), config.limit)
+        if config.warcs or config.lists or config.from_img2dataset:
+            raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
+        return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
+
+    def _build_extract(self, pipeline: Any, todo: tuple[Any, ...]) -> Any:
+        """Build the pipeline that reads the inputs."""
+        from pipelines import lists, warcs
+
+        config, folder = self.config, self.warc_folder().folder
+        stones = tombstones.read(config.store)
+        if config.lists or config.from_img2dataset:
+            rows = lists.RowsConfig(
+                folder=folder,
+                kind="list" if config.lists else "img2dataset",
+                recipe=self.recipe,
+                columns=config.columns,
+                images=self.images_config(),
+                limit=config.limit,
+                tombstones=stones,
+            )
+            return lists.build(pipeline, rows, todo)
+        kind = kind_of(self.recipe)
+        pages = warcs.ExtractConfig(
+            folder=folder,
+            record=kind.record,
+            parse=kind.parse,
+            make=kind.make,
+            recipe=self.recipe,
+            workers=config.workers,
+            limit=config.limit,
+            tombstones=stones,
+        )
+        return warcs.build(pipeline, pages, todo)
 
     def select(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
@@ -261,21 +278,26 @@ class Builder:
             storage.remove(stage.path("decisions", "spill"), recursive=True)
         return commit(stage, counts)
 
-    def images(self, select: Stage) -> list[str]:
-        """Fetch what the kept candidates want and the store lacks, then make missing facts; return the URLs."""
-        from pipelines.store.frontier import Wanted, frontier, missing_facts
+    def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
+        """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
+        from pipelines.store.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from pipelines.store.warc_images import take_images
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
-        lanes = frontier(wanted, store, self.config.lanes)
-        missing = sum(len(lane) for lane in lanes)
+        fetch = self.config.fetch
+        take_images(self.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
+        folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
+        lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
+        missing = sum(lane.rows for lane in lanes)
         if missing:
             from pipelines import images
 
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
                 run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes), self.config.profile)
+            storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
         batches = missing_facts(store, [item.key for item in wanted])
@@ -315,7 +337,14 @@ class Builder:
         """Return how images get into the store."""
         from pipelines.images import ImagesConfig
 
-        return ImagesConfig(store=self.config.store, fetch=self.config.fetch, lanes=self.config.lanes)
+        return ImagesConfig(
+            store=self.config.store,
+            fetch=self.config.fetch,
+            lanes=self.config.lanes,
+            workers=self.config.workers,
+            blocklists=self.config.blocklists,
+            fetcher=self.config.fetcher,
+        )
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
         """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
@@ -356,36 +385,6 @@ class Builder:
         with self.reporter.stage("shards", shards, finished):
             run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
-
-
-def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
-    records = [row for row in extracted.counts if row.unit == "record"]
-    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
-        raise InputError(
-            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
-        )
-
-
-def measured_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what shapes extraction and measuring, as opposed to deciding."""
-    lists, dedup = load_word_lists(recipe), recipe.dedup
-    return {
-        "kind": recipe.kind,
-        "honour": dataclasses.asdict(recipe.honour),
-        "filters": {
-            name: dataclasses.asdict(value)
-            for name in ("boilerplate", "c4", "obelics")
-            if (value := getattr(recipe.filters, name)) is not None
-        },
-        "lists": {
-            name: words and hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
-            for name, words in dataclasses.asdict(lists).items()
-        },
-        "minhash": dedup.minhash and dataclasses.asdict(dedup.minhash),
-        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
-        "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
-    }
 
 
 def _reuse(builder: Builder, stage: Stage) -> StageReport | None:
@@ -480,18 +479,19 @@ def finish(
 def origin(config: BuildConfig) -> dict[str, Any]:
     """Return where a dataset came from, for run.json: what builds it again."""
     names = ("work", "store", "from_pages", "shards", "limit", "lanes")
-    recipe = json.loads(config_json(config.recipe))
-    return {"recipe": recipe, "warcs": list(config.warcs), **{name: getattr(config, name) for name in names}}
+    inputs = ("warcs", "lists", "from_img2dataset", "blocklists")
+    return {
+        "recipe": json.loads(config_json(config.recipe)),
+        "columns": dataclasses.asdict(config.columns),
+        **{name: list(getattr(config, name)) for name in inputs},
+        **{name: getattr(config, name) for name in names},
+    }
 
 
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
     builder = Builder(config, Reporter(quiet=True))
-    if config.from_pages:
-        extract, inputs = builder.finished_pages()
-    else:
-        inputs = warc_inputs(config.warcs)
-        extract = builder.plan_extract(inputs)
+    extract, inputs = builder.planned_pages()
     select = builder.plan_select(extract)
     new = len(inputs) - len(builder.fragments(inputs, "done"))
     again = "duplicates and counts are decided over the whole corpus"
@@ -502,10 +502,8 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
     urls = wanted_urls(select, config.recipe)
-    from pipelines.store.frontier import Wanted, frontier
-
-    wanted = [Wanted(identity.image_key(url), url) for url in urls]
-    missing = sum(map(len, frontier(wanted, ImageStore(config.store), config.lanes)))
+    index = ImageStore(config.store).index()
+    missing = sum(key not in index for key in {identity.image_key(url) for url in urls})
     rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
     if missing:
         return [*rows, ("shards", "known once images has run")]
@@ -537,7 +535,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> 
     counts = (*read_report(extract).counts, *selected.counts)
     if until in ("pages", "pairs"):
         return builder.report(None, counts)
-    urls = builder.images(select)
+    urls = builder.images(inputs, select)
     if until == "images":
         return builder.report(None, (*counts, *image_ledger(config.store, urls).counts()))
     shards = builder.plan_shards(select, urls, number)

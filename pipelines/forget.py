@@ -16,6 +16,7 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
+from pipelines.store.lists import ListConfig
 from pipelines.store.stages import Stage, read_report
 from pipelines.store.tombstones import HIDDEN, Tombstones
 from schemas import arrow, identity, layout, storage
@@ -69,10 +70,12 @@ def read_config(dataset: str) -> build.BuildConfig:
     values = json.loads(storage.read_bytes(path)).get("build")
     if values is None:
         raise InputError("does not say what it was built from", where=path, remedy="build the dataset again")
-    recipe = arrow.from_plain(Recipe, values.pop("recipe"))
-    return build.BuildConfig(
-        recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), **{**values, "warcs": tuple(values["warcs"])}
+    recipe, columns = (
+        arrow.from_plain(Recipe, values.pop("recipe")),
+        arrow.from_plain(ListConfig, values.pop("columns", {})),
     )
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return build.BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
 
 
 def concerned(row: Candidate, stones: Tombstones) -> bool:
@@ -88,8 +91,8 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
     builder = build.Builder(config, Reporter(quiet=True))
-    if warc and config.from_pages:
-        raise ConfigError("built --from pages: no WARC of its own", where=dataset, remedy="leave out --warc")
+    if warc and not config.warcs:
+        raise ConfigError("built --from pages or lists: no WARC of its own", where=dataset, remedy="leave out --warc")
     extract, inputs = builder.planned_pages()
     select = builder.plan_select(extract)
     whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))

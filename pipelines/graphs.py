@@ -59,10 +59,10 @@ def _select(recipe: Recipe, folder: str) -> Build:
 def _images(folder: str) -> Build:
     from pipelines import images
     from pipelines.net.config import FetchConfig
-    from pipelines.store.frontier import Wanted
+    from pipelines.store.frontier import Lane
 
     config = images.ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
-    return lambda pipeline: images.build_fetch(pipeline, config, [[Wanted("0" * 32, "http://example.org/a.jpg")]])
+    return lambda pipeline: images.build_fetch(pipeline, config, [Lane(0, (storage.join(folder, "lane.parquet"),), 1)])
 
 
 def _facts(folder: str) -> Build:

@@ -98,7 +98,7 @@ def missing_scores(store: ImageStore, keys: Iterable[str], model: str) -> list[l
     found: dict[str, ImageRecord] = {}
     for key in keys:
         record = index.find(key)
-        if record is not None and record.sha256 and record.sha256 not in known:
+        if record is not None and record.pack and record.sha256 and record.sha256 not in known:
             found.setdefault(record.sha256, record)
     rows = [found[sha256] for sha256 in sorted(found)]
     return [rows[start : start + 4 * BATCH] for start in range(0, len(rows), 4 * BATCH)]

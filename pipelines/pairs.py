@@ -33,7 +33,7 @@ def make_pairs(warc_page: WarcPage, found: PageImages, recipe: Recipe) -> Made |
     if refused is not None:
         return refused
     made = [
-        _make_pair(warc_page, image, source, text, recipe)
+        make_pair(image.url, text, source, record_key(warc_page), warc_page.url, recipe)
         for image in found.images
         for source, text in texts_of(image, TEXT_SOURCES)
     ]
@@ -46,12 +46,15 @@ def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]
     return [(source, text) for source, text in found if text]
 
 
-def _make_pair(warc_page: WarcPage, image: ImageRef, source: str, text: str, recipe: Recipe) -> tuple[Pair, Candidate]:
+def make_pair(
+    image_url: str, text: str, source: str, parent: str, page_url: str, recipe: Recipe
+) -> tuple[Pair, Candidate]:
+    """Return an image URL and a text as a pair, measured, with its head."""
     pair = Pair(
-        key=identity.pair_key(image.url, text),
-        parent=record_key(warc_page),
-        page_url=warc_page.url,
-        image_url=image.url,
+        key=identity.pair_key(image_url, text),
+        parent=parent,
+        page_url=page_url,
+        image_url=image_url,
         text=text,
         text_source=source,
     )
@@ -61,11 +64,11 @@ def _make_pair(warc_page: WarcPage, image: ImageRef, source: str, text: str, rec
         unit="pair",
         key=pair.key,
         parent=pair.parent,
-        url=image.url,
-        rank=identity.make_key("rank", warc_page.url),
+        url=image_url,
+        rank=identity.make_key("rank", page_url),
         text_key=identity.make_key("text", text),
-        image_key=identity.image_key(image.url),
-        images=(image.url,),
+        image_key=identity.image_key(image_url),
+        images=(image_url,),
         scores=pair.scores,
     )
     return pair, candidate

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,8 @@ from pipelines.store.images import ImageStore
 from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from pipelines.store.stages import stem_of
 from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
-from pipelines.store.warc import WarcWriter
+from pipelines.store.warc import WarcWriter, spell_digest
+from pipelines.store.warc_images import NOTE_ORDER, WarcImage, read_notes, write_notes
 from schemas import storage, tables
 from schemas.errors import InputError
 from schemas.records import Candidate, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
@@ -21,6 +24,8 @@ APPLIED = "tombstones.applied"
 
 Change = Callable[[Any], Any]
 HEAD_ORDER = ("key", "parent")
+NOTES = "images"
+"""Folder of the extract stage's notes of the images that WARCs hold."""
 RECORD_ROWS = 512
 """Rows a row group of the extract stage's fragments: a shard reads only the groups of its range."""
 
@@ -56,6 +61,7 @@ def purge_work(work: str, stones: Tombstones) -> None:
         return empty_head(row) if row.url and (row.key, row.parent) in gone else scrub(row, stones)
 
     for stage in stages:
+        storage.remove(storage.join(stage, "frontier"), recursive=True)  # of a fetch that was killed
         for kind in ("decisions", "candidates"):
             _each(storage.join(stage, kind), Candidate, head, HEAD_ORDER)
     for stage in stages:
@@ -64,6 +70,7 @@ def purge_work(work: str, stones: Tombstones) -> None:
         if "/warcs-" in stage:
             for path in _files(storage.join(stage, "records")):
                 rewrite(path, _record_class(path), lambda row: scrub(row, stones), HEAD_ORDER, RECORD_ROWS)
+            _each(storage.join(stage, NOTES), WarcImage, lambda row: None if names(row, stones) else row, NOTE_ORDER)
     storage.write_bytes(marker, digest)
 
 
@@ -96,48 +103,86 @@ def _each(folder: str, cls: type, change: Change, sort_by: tuple[str, ...]) -> N
 
 
 def purge_store(folder: str, stones: Tombstones) -> None:
-    """Remove images that were taken down from the packs, and their URLs from the index; facts hold hashes only."""
+    """Remove what was taken down from packs and index: images, and every record of its URLs; facts hold hashes only."""
     store = ImageStore(folder)
-    parts = [store.path("index", f"{number:05d}", name) for number in store.generations() for name in
-             storage.listing(store.path("index", f"{number:05d}"), ".parquet")]  # fmt: skip
-    rows = [row for path in parts for row in tables.read_records(path, ImageRecord)]
+    storage.remove(store.path("frontier"), recursive=True)
+    rows = _rows(store)
     for name in storage.listing(store.path("packs"), ".warc"):
-        _purge_pack(store, name, rows, parts, stones)
-    for path in parts:
+        if _purge_pack(store, name, [row for row in rows if row.pack == name and not names(row, stones)], stones):
+            rows = _rows(store)
+    for path in _parts(store):
         rewrite(path, ImageRecord, lambda row: scrub(row, stones), ("key",))
 
 
-def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], parts: list[str], stones: Tombstones) -> None:
-    """Write a pack anew without what was taken down, point the index at it, delete the old one."""
+def _parts(store: ImageStore) -> list[str]:
+    return [path for number in store.generations() for path in store.parts(number)]
+
+
+def _rows(store: ImageStore) -> list[ImageRecord]:
+    return [row for path in _parts(store) for row in tables.read_records(path, ImageRecord)]
+
+
+def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: Tombstones) -> bool:
+    """Write a pack anew without what was taken down, point the index at it, delete the old one; say whether it had to.
+
+    Its new name says what it holds. So a purge that was killed, and finds some parts pointed elsewhere already, writes
+    the rest into another pack and leaves the first one as it is.
+    """
     path = store.path("packs", name)
-    wanted = {row.offset: row for row in reversed(rows) if row.pack == name and not names(row, stones)}
-    records = _places(path)
+    wanted = {row.offset: row for row in reversed(rows)}
+    records, data = _places(path), storage.read_bytes(path)
+    gone = [_is_gone(data[place:end], url, kind, stones) for place, end, url, kind, _ in records]
     if not any(
-        stones.has_url(url) or (kind == "resource" and place not in wanted) for place, _, url, kind, _ in records
+        taken or (kind == "resource" and place not in wanted)
+        for taken, (place, _, _, kind, _) in zip(gone, records, strict=True)
     ):
-        return
-    made = f"{hashlib.blake2b(f'{name} {stones.digest()}'.encode(), digest_size=8).hexdigest()}.warc"
+        return False
+    seed = f"{name} {stones.digest()} {sorted(row.sha256 or '' for row in wanted.values())}"
+    stem = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest()
     moved: dict[int | None, tuple[int, int]] = {}
-    with storage.writing(store.path("packs", made)) as handle:
+    with storage.writing(store.path("packs", f"{stem}.warc")) as handle:
         writer = WarcWriter(handle, compress=False)
-        for place, end, url, kind, content_type in records:
-            row = wanted.get(place)
-            data = storage.read_bytes(path, place, end)
-            if kind == "resource" and row is not None:
-                body = data.partition(b"\r\n\r\n")[2][:-4]
-                moved[place] = writer.resource(row.url, content_type, body, date=row.fetched_at or "")
-            elif kind != "resource" and not stones.has_url(url):
-                writer.copy(data)
+        for taken, (place, end, _, kind, content_type) in zip(gone, records, strict=True):
+            row = wanted.get(place) if kind == "resource" else None
+            if row is not None and taken:  # the same bytes under another URL, which stays
+                body, digest = _body(data[place:end]), spell_digest("sha256", bytes.fromhex(row.sha256 or ""))
+                moved[place] = writer.resource(row.url, content_type, body, date=row.fetched_at or "", digest=digest)
+            elif row is not None or (kind != "resource" and not taken):
+                moved[place] = writer.copy(data[place:end])
+    _point(store, name, stem, moved, stones)
+    storage.remove(path)
+    return True
+
+
+def _point(
+    store: ImageStore, name: str, stem: str, moved: dict[int | None, tuple[int, int]], stones: Tombstones
+) -> None:
+    """Point every row that lies in the pack `name` at its new place, and rename the pack's own part with it."""
 
     def point(row: ImageRecord) -> ImageRecord:
         if row.pack != name or row.offset not in moved:
             return row
         offset, length = moved[row.offset]
-        return dataclasses.replace(row, pack=made, offset=offset, length=length)
+        return dataclasses.replace(row, pack=f"{stem}.warc", offset=offset, length=length)
 
-    for part in parts:
+    own = f"part-{name.removesuffix('.warc')}.parquet"
+    for part in _parts(store):
         rewrite(part, ImageRecord, lambda row: point(scrub(row, stones)), ("key",))
-    storage.remove(path)
+        folder, _, file = part.rpartition("/")
+        if file == own:
+            storage.write_bytes(storage.join(folder, f"part-{stem}.parquet"), storage.read_bytes(part))
+            storage.remove(part)
+
+
+def _is_gone(record: bytes, url: str, kind: str, stones: Tombstones) -> bool:
+    """Say whether a record of a pack names what was taken down."""
+    if stones.has_url(url):
+        return True
+    return kind == "metadata" and bool(stones.sha256) and json.loads(_body(record)).get("sha256") in stones.sha256
+
+
+def _body(record: bytes) -> bytes:
+    return record.partition(b"\r\n\r\n")[2][:-4]
 
 
 def _places(path: str) -> list[tuple[int, int, str, str, str]]:
@@ -170,18 +215,25 @@ def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
     whole = storage.read_bytes(path)
     data = b"".join(whole[place:end] for place, end in keep)
     new.update(data)
-    _rename_fragments(work, stem_of(old.hexdigest()), stem_of(new.hexdigest()))
+    lengths = itertools.accumulate((end - place for place, end in keep), initial=0)
+    places = dict(zip((place for place, _ in keep), lengths, strict=False))
+    _rename_fragments(work, stem_of(old.hexdigest()), stem_of(new.hexdigest()), places)
     storage.write_bytes(path, data)
     return True
 
 
-def _rename_fragments(work: str, old: str, new: str) -> None:
+def _rename_fragments(work: str, old: str, new: str, places: dict[int, int]) -> None:
+    """Rename a WARC's fragments; notes of its images say where their records lie now: `places`, by where they lay."""
     for stage in _folders(storage.join(work, "stages")):
         if "/warcs-" not in stage:
             continue
         for folder in _folders(stage):
             for name in storage.listing(folder):
                 if name.startswith(old):
-                    source = storage.join(folder, name)
-                    storage.write_bytes(storage.join(folder, new + name[len(old) :]), storage.read_bytes(source))
+                    source, target = storage.join(folder, name), storage.join(folder, new + name[len(old) :])
+                    if folder.endswith(f"/{NOTES}"):
+                        notes = [note for note in read_notes([source]) if note.offset in places]
+                        write_notes(target, [dataclasses.replace(note, offset=places[note.offset]) for note in notes])
+                    else:
+                        storage.write_bytes(target, storage.read_bytes(source))
                     storage.remove(source)

@@ -24,6 +24,7 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.store import tars, tombstones
 from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.ledger import Ledger
+from pipelines.store.resize import Resize, resize
 from pipelines.store.samples import (
     Sample,
     StoredImage,
@@ -34,6 +35,7 @@ from pipelines.store.samples import (
 )
 from pipelines.store.tombstones import HIDDEN, Tombstones, names
 from schemas import arrow, identity, layout, storage, tables
+from schemas import config as configs
 from schemas.errors import DamageError
 from schemas.images import ImageError
 from schemas.records import (
@@ -169,10 +171,29 @@ def judge_image(
     if not isinstance(verdict, Kept):
         return verdict, scores, None
     try:
-        data, extension = store_form(store.read(record), facts.format)
+        stored = StoredImage(ref, record, facts, *member_form(store.read(record), facts.format, recipe))
     except ImageError as error:
         return Rejected(error.reason), scores, None
-    return verdict, scores, StoredImage(ref, record, facts, data, extension)
+    return verdict, scores, stored
+
+
+def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, str, tuple[int, int] | None]:
+    """Return an image's bytes as a member, its extension, and its size where the recipe resizes or re-encodes."""
+    config = resize_of(recipe)
+    if config is None:
+        return *store_form(data, image_format), None
+    resized, width, height = resize(data, config)
+    return resized, config.format, (width, height)
+
+
+def resize_of(recipe: Recipe) -> Resize | None:
+    """Return how a recipe resizes its images; None stores them as fetched."""
+    images = recipe.images
+    if images.resize is None and images.format is None:
+        return None
+    values = {"mode": images.resize_mode if images.resize else "no", "size": images.resize or 1}
+    values |= {"only_if_bigger": images.resize_only_if_bigger, "format": images.format or "jpg"}
+    return configs.build(Resize, values | {"quality": images.quality}, where="images")
 
 
 def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:

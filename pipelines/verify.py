@@ -113,7 +113,7 @@ def unproved(manifest: Manifest, depth: Depth) -> str:
     if depth == "quick":
         return ", an index: sizes only"
     hashed = all(shard.tar.sha256 for shard in manifest.shards)
-    return ", an index: " + ("tars and offsets" if hashed else "sizes and offsets; index with --hashes to prove bytes")
+    return ", an index: hashes and offsets" if hashed else ", an index: sizes, offsets; index with --hashes for bytes"
 
 
 def _readable(checks: Iterator[Damage], where: str) -> Iterator[Damage]:

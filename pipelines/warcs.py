@@ -17,15 +17,19 @@ from apache_beam.metrics import Metrics
 
 from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
+from pipelines.store.arc import read_arc
 from pipelines.store.ledger import Ledger
 from pipelines.store.stages import stem_of
-from pipelines.store.tombstones import Tombstones, empty_head, scrub
+from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
 from pipelines.store.warc import Skipped, WarcPage, read_warc
+from pipelines.store.warc_images import WarcImage, write_notes
 from schemas import arrow, identity, storage, tables
 from schemas.records import Candidate, ProvenanceRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected
 
 STAGE = "extract"
+IMAGES = "images"
+"""Folder of a stage that says which images its WARCs hold."""
 FRAGMENT_ROWS = 4_096
 ROW_GROUP_ROWS = 512
 
@@ -69,20 +73,22 @@ class ExtractConfig:
 
 @dataclass
 class FragmentWriter:
-    """Cuts a WARC's records into fragments of a bounded number of rows."""
+    """Cuts an input's records into fragments of a bounded number of rows."""
 
-    config: ExtractConfig
+    folder: str
+    record: type
     stem: str
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down: it is not written."""
     _rows: Made = field(default_factory=list)
     _part: int = 0
     rows: int = 0
 
     def add(self, made: Made) -> None:
         """Take the records of one page; of what was taken down the head alone, emptied."""
-        stones = self.config.tombstones
         for row, head in made:
-            left = scrub(row, stones)
-            self._rows.append((left, empty_head(head) if left is None else scrub(head, stones)))
+            left = scrub(row, self.tombstones)
+            self._rows.append((left, empty_head(head) if left is None else scrub(head, self.tombstones)))
         self.rows += len(made)
         if len(self._rows) >= FRAGMENT_ROWS:
             self.flush()
@@ -93,11 +99,11 @@ class FragmentWriter:
             return
         name = f"{self.stem}-{self._part:04d}.parquet"
         for folder, cls, rows in (
-            ("records", self.config.record, [row for row, _ in self._rows if row is not None]),
+            ("records", self.record, [row for row, _ in self._rows if row is not None]),
             ("candidates", Candidate, [head for _, head in self._rows]),
         ):
             tables.write_table(
-                storage.join(self.config.folder, folder, name),
+                storage.join(self.folder, folder, name),
                 arrow.to_table(cls, rows),
                 sort_by=("key", "parent"),
                 row_group_rows=ROW_GROUP_ROWS,
@@ -117,15 +123,21 @@ def record_key(page: WarcPage | Skipped) -> str:
 
 
 def parse_pages(
-    pages: Iterator[WarcPage | Skipped], pool: ExtractPool, ledger: Ledger, limit: int | None
+    pages: Iterator[WarcPage | Skipped],
+    pool: ExtractPool,
+    ledger: Ledger,
+    limit: int | None,
+    on_image: Callable[[Skipped], None],
 ) -> Iterator[tuple[WarcPage, Any]]:
-    """Yield each HTML page with what its parse gave, in order; other records go to the ledger."""
+    """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
     waiting: deque[WarcPage] = deque()
 
     def work() -> Iterator[tuple[bytes, str, str | None]]:
         for page in pages:
             if isinstance(page, Skipped):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
+                if page.image:
+                    on_image(page)
                 continue
             waiting.append(page)
             yield page.body, page.url, page.content_type
@@ -136,8 +148,17 @@ def parse_pages(
 
 def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
-    ledger, writer = Ledger(STAGE), FragmentWriter(config, warc.stem)
-    for page, parsed in parse_pages(read_warc(warc.path), pool, ledger, config.limit):
+    ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
+    images: list[WarcImage] = []
+
+    def note(image: Skipped) -> None:
+        key = identity.image_key(image.url)
+        found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
+        if not names(found, config.tombstones):
+            images.append(found)
+
+    read = read_arc if warc.path.endswith((".arc", ".arc.gz")) else read_warc
+    for page, parsed in parse_pages(read(warc.path), pool, ledger, config.limit, note):
         made = parsed if isinstance(parsed, Rejected | Dead) else config.make(page, parsed, config.recipe)
         key = record_key(page)
         verdict = made if isinstance(made, Rejected | Dead) else Kept()
@@ -156,9 +177,9 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
         if not isinstance(made, Rejected | Dead):
             writer.add(made)
     writer.flush()
-    if config.tombstones:
-        ledger.rows = [scrub(row, config.tombstones) for row in ledger.rows]
-        ledger.provenance = [scrub(row, config.tombstones) for row in ledger.provenance]
+    if images and read is read_warc:
+        write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
+    ledger.scrub(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),

@@ -5,6 +5,7 @@ one PUT to the final name. So a file that exists under its final name is whole.
 """
 
 import contextlib
+import hashlib
 import os
 import posixpath
 import secrets
@@ -77,11 +78,30 @@ def open_input(path: str) -> IO[bytes]:
         return fs.open(inner, "rb")
 
 
+def open_output(path: str) -> IO[bytes]:
+    """Open for writing as it goes: scratch files that a killed run may leave half written."""
+    fs, inner = filesystem(path)
+    with _explained(path, _WRITE):
+        if is_local(path):
+            os.makedirs(posixpath.dirname(inner) or ".", exist_ok=True)
+        return fs.open(inner, "wb")
+
+
 def read_bytes(path: str, start: int | None = None, end: int | None = None) -> bytes:
     """Read a file or the range [start, end) of it, in bytes."""
     fs, inner = filesystem(path)
     with _explained(path, _READ):
         return fs.cat_file(inner, start=start, end=end)
+
+
+def hash_file(path: str) -> tuple[str, int]:
+    """Return a file's sha256 and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with open_input(path) as handle:
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def exists(path: str) -> bool:

@@ -13,6 +13,7 @@ from schemas.layout import check_shards
 if TYPE_CHECKING:
     from pipelines.recipes.recipe import Recipe
     from pipelines.runners import Profile
+    from pipelines.store.lists import ListConfig
 
 Until = Literal["pages", "pairs", "images", "shards"]
 
@@ -27,6 +28,18 @@ class BuildFlags:
     """Folder of the dataset (local path, s3://, gs://)."""
     warc: tuple[str, ...] = ()
     """WARC files, folders or quoted globs."""
+    list: tuple[str, ...] = ()
+    """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
+    url_column: str = "url"
+    """The lists' column of URLs."""
+    caption_column: str | None = None
+    """The lists' column of texts; needed where pairs are made of them."""
+    from_img2dataset: tuple[str, ...] = ()
+    """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
+    blocklist: tuple[str, ...] = ()
+    """KIND=PATH of what must never be stored, an entry a line: sha256, md5, phash:DISTANCE, url, domain."""
+    fetcher: Literal["own", "img2dataset"] = "own"
+    """img2dataset fetches without our address policy and caps: on lists that you trust alone."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """pages: decide again from the stored scores of an earlier build in --work, without WARCs. For `regions`: the
     dataset of pairs that it is made from."""
@@ -61,6 +74,12 @@ class BuildFlags:
     def with_beam_options(self, options: tuple[str, ...]) -> "BuildFlags":
         """Return the flags with the options after `--`."""
         return dataclasses.replace(self, beam_options=options)
+
+    def list_config(self) -> "ListConfig":
+        """Return which columns of lists are read."""
+        from pipelines.store.lists import ListConfig
+
+        return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -136,6 +155,11 @@ class BuildFlags:
             store=self.store or f"{work}/images",
             warcs=self.warc,
             from_pages=self.from_dataset is not None,
+            lists=self.list,
+            columns=self.list_config(),
+            from_img2dataset=self.from_img2dataset,
+            blocklists=self.blocklist,
+            fetcher=self.fetcher,
             fetch=self.fetch.fetch_config(),
             shards=self.shards,
             workers=self.workers,

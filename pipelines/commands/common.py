@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
+
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
 from schemas import arrow
@@ -24,7 +26,10 @@ class FetchFlags:
     """Allow --delay 0 on hosts of your own."""
 
     def fetch_config(self) -> FetchConfig:
-        """Return the configuration of the fetcher."""
+        """Return the configuration of the fetcher; say loudly which addresses it does not guard."""
+        if self.allow_addresses:
+            text = f"ALLOWED, THOUGH NOT PUBLIC: {', '.join(self.allow_addresses)} (--allow-addresses)"
+            Console(stderr=True, highlight=False).print(text, style="bold red", markup=False)
         return FetchConfig(
             contact=self.contact,
             allow_addresses=self.allow_addresses,

@@ -16,7 +16,7 @@ class Command:
 
     Recorded as hashes in the image store, so that no later build on that store brings them back. Only the shards
     concerned are written anew. The ledger keeps the key and the reason `forgotten`. Exports lie elsewhere: make
-    them again.
+    them again. Lists and img2dataset's folders that were read stay as they are, and what they name stays away.
 
     Examples:
       loom forget data/m3w --url https://example.org/page.html

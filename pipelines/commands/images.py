@@ -1,18 +1,83 @@
-"""`loom images`: the stages of a recipe up to its images."""
+"""`loom images`: the stages of a recipe up to its images, and the image store by itself."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
 
 from pipelines.commands.build import BuildFlags
+from pipelines.commands.common import print_json
+from schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command(BuildFlags):
-    """Run the stages of a recipe up to its images; `loom build` goes on from there.
+    """Run the stages of a recipe up to its images, or work on an image store by itself.
 
     Examples:
       loom images m3w --warc 'crawl/*.warc.gz' --out data/m3w --contact https://example.org/bot
+      loom images --store images --list urls.parquet --url-column URL --contact https://example.org/bot
+      loom images --store images --retry dead --contact https://example.org/bot
+      loom images --store images --reindex
     """
 
+    recipe: Annotated[str, tyro.conf.Positional] = ""
+    """A recipe, when its images are wanted."""
+    out: str = ""
+    """Folder of the recipe's dataset."""
+    retry: Literal["dead"] | None = None
+    """Fetch again the store's URLs that ended in a transient error, into a new generation of its index."""
+    refetch: bool = False
+    """Ask again for every image of the store under its ETag and Last-Modified, into a new generation of its index."""
+    reindex: bool = False
+    """Rebuild the store's index from its packs: damaged, cut or lost parts come back."""
+    sweep: bool = False
+    """Remove packs that the index does not name and what killed runs left; when nothing writes into the store."""
+
     def run(self) -> int:
-        """Run the stages up to images."""
-        return self.run_until("images")
+        """Run the stages up to images, or what was asked of the store."""
+        if self.recipe:
+            if self.retry or self.refetch or self.reindex or self.sweep:
+                raise ConfigError("works on a store, not on a recipe", where="--retry, --refetch, --reindex, --sweep",
+                                  remedy="leave the recipe out and name the --store")  # fmt: skip
+            if not self.out:
+                raise ConfigError("a recipe needs --out", where="loom images", remedy="name the dataset's folder")
+            return self.run_until("images")
+        return self._run_on_store()
+
+    def _run_on_store(self) -> int:
+        from pipelines import image_lists
+        from pipelines.images import ImagesConfig
+        from pipelines.runners import Profile
+        from pipelines.store import recovery
+        from pipelines.store.images import ImageStore
+
+        if self.store is None:
+            raise ConfigError("name a recipe or a --store", where="loom images", remedy="see loom images --help")
+        if not (self.reindex or self.sweep or self.retry or self.refetch or self.list):
+            raise ConfigError(
+                "nothing to do", where="loom images", remedy="add --list, --retry dead, --refetch, --reindex or --sweep"
+            )
+        store, done = ImageStore(self.store), dict[str, object]()
+        if self.reindex:
+            done["reindex"] = recovery.reindex(store)
+        if self.sweep:
+            done["sweep"] = recovery.sweep(store)
+        config = ImagesConfig(
+            store=self.store,
+            fetch=self.fetch.fetch_config(),
+            workers=self.workers,
+            blocklists=self.blocklist,
+            fetcher=self.fetcher,
+        )
+        profile = Profile(runner=self.runner, beam_options=self.beam_options)
+        if self.list:
+            done["list"] = image_lists.fetch_lists(
+                self.list, self.list_config(), config, self.output.reporter(), profile
+            )
+        if self.retry:
+            done["retry"] = image_lists.retry_dead(config, self.output.reporter(), profile)
+        if self.refetch:
+            done["refetch"] = image_lists.refetch(config, self.output.reporter(), profile)
+        print_json(done)
+        return 0

@@ -22,15 +22,16 @@ from pebble import ProcessExpired, ProcessPool
 from pipelines.extract.alt_texts import PageImages
 from pipelines.extract.blocks import ExtractConfig, Extracted
 from pipelines.extract.extractor import extract
+from schemas.records import ImageFacts
 from schemas.verdicts import Dead, Rejected
 
 Item: TypeAlias = tuple[bytes, str, str | None]
 """(html, url, content type)"""
-Result: TypeAlias = Extracted | PageImages | Rejected | Dead
+Result: TypeAlias = Extracted | PageImages | ImageFacts | Rejected | Dead
 
 
 class Task(Protocol):
-    """What a worker does with a page: `extract`, or `alt_texts.page_images`. A function of an importable module."""
+    """What a worker does with bytes: `extract`, `alt_texts.page_images`, `facts.facts_task`. An importable function."""
 
     def __call__(self, html: bytes, url: str, *, content_type: str | None, config: ExtractConfig) -> Result:
         """Return the page's result; never raise."""

@@ -27,6 +27,7 @@ REFILL = 500
 """URLs that are read on end before the loop does other work."""
 FEW_HOSTS = 20
 """Failures over fewer hosts than this say nothing about our own network."""
+Validators = Callable[[str], tuple[str | None, str | None]]
 SERVER_FAILURES = frozenset((500, 502, 503, 504))
 """Statuses that count against a host's circuit breaker."""
 
@@ -55,6 +56,7 @@ class Crowd:
       accept_errors: Hand over answers of any status as Fetched: a WARC keeps them.
       follow: Follow redirects, each hop as a fetch in its own domain's turn.
       wishes: The hosts' files, when two crowds are to share them.
+      validators: Gives ETag and Last-Modified of what is known of a URL: its answer may be 304.
     """
 
     fetcher: Fetcher
@@ -63,6 +65,7 @@ class Crowd:
     accept_errors: bool = False
     follow: bool = True
     wishes: WishList | None = None
+    validators: Validators | None = None
     _free: set[str] = field(default_factory=set)
     _exhausted: bool = False
     _more: Iterator[str] = field(default_factory=lambda: iter(()))
@@ -202,9 +205,12 @@ class Crowd:
         if refused is not None:
             return refused
         began = self._loop.time()
+        etag, last_modified = self.validators(item.url) if self.validators else (None, None)
         outcome = await self.fetcher.fetch(
             item.target,
             self.kind,
+            etag=etag,
+            last_modified=last_modified,
             accept_errors=True,
             follow=False,
             seconds=max(self.fetcher.config.total_timeout - item.seconds, 0.001),
@@ -276,7 +282,7 @@ class Crowd:
             raise InputError(
                 f"{self._down_count} fetches in a row ended with {error}",
                 where="network",
-                remedy="check the connection and the resolver, then run again: what was fetched is kept",
+                remedy="check the connection and the resolver, run again for the rest and with --retry dead for these",
             )
 
     def _following(self, item: _Item, outcome: Outcome) -> str | Outcome:
@@ -319,6 +325,7 @@ def fetch_all(
     kind: Literal["page", "image"],
     on_outcome: Callable[[str, Outcome], None],
     resolver: Resolver | None = None,
+    validators: Validators | None = None,
 ) -> None:
     """Fetch every URL and hand each outcome over as it comes. Runs its own loop; holds few URLs at a time.
 
@@ -328,6 +335,6 @@ def fetch_all(
 
     async def fetch_them() -> None:
         async with Fetcher(config, resolver) as fetcher:
-            await Crowd(fetcher, kind, on_outcome).run(urls)
+            await Crowd(fetcher, kind, on_outcome, validators=validators).run(urls)
 
     asyncio.run(fetch_them())

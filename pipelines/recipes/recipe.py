@@ -111,9 +111,15 @@ class Images:
     once_per_page: bool = True
     """An image that a page shows again is kept once."""
     format: str | None = None
-    """Re-encode all to this format; None stores them as fetched."""
+    """Re-encode all to jpg, png or webp; None stores them as fetched (resized ones as jpg)."""
     resize: int | None = None
-    """Pixels of the shorter side after resizing; None stores them as fetched."""
+    """Pixels of the side that `resize_mode` looks at after resizing; None stores them as fetched."""
+    resize_mode: str = "keep_ratio"
+    """img2dataset's: keep_ratio (shorter side), keep_ratio_largest, center_crop, border."""
+    resize_only_if_bigger: bool = False
+    """Leave smaller images as large as they are."""
+    quality: int = 95
+    """Of a re-encoded JPEG or WebP."""
     drop_page_on_nsfw: bool = False
     """Whether one rejected by `nsfw` takes its page along (OBELICS §3)."""
 

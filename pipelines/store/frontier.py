@@ -1,14 +1,28 @@
-"""What a store still lacks: the URLs without a final outcome, by lane, and the images without facts."""
+"""What a store still lacks: the URLs without an outcome, durably by lane, and the images without facts.
+
+The frontier is Parquet: a lane is a hash of the registered domain, so that two workers never hammer one host; within
+a lane files are ranges of keys, small enough that duplicates are found in memory. So a list of any length takes
+the memory of one file.
+"""
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipelines.store.images import ImageStore
-from schemas import identity
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.store.images import ImageIndex, ImageStore
+from schemas import identity, storage, tables
 from schemas.records import ImageRecord
 
 FACTS_BATCH = 256
+FILE_ROWS = 100_000
+"""About how many URLs a file of a lane holds."""
+BUFFER_ROWS = 20_000
+SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("url", pa.string(), nullable=False)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +33,76 @@ class Wanted:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One lane's share of a frontier: its files, and how many URLs they hold, duplicates among them."""
+
+    number: int
+    files: tuple[str, ...]
+    rows: int
+
+
 def lane_of(url: str, lanes: int) -> int:
     """Return the lane of a URL: a hash of its registered domain mod `lanes`."""
     domain = identity.registered_domain(identity.host_of(url))
     return int.from_bytes(hashlib.blake2b(domain.encode(), digest_size=4).digest(), "big") % lanes
 
 
-def frontier(wanted: Iterable[Wanted], store: ImageStore, lanes: int) -> list[list[Wanted]]:
-    """Return the wanted URLs without a final outcome, by lane, in order of their keys."""
+def is_open(key: str, index: ImageIndex, generation: int) -> bool:
+    """Say whether a key is still to be fetched: it has no outcome, or none yet of a generation that retries."""
+    return key not in index or (generation > index.generation and index.generation_of(key) < generation)
+
+
+def write_frontier(
+    wanted: Iterable[Wanted], store: ImageStore, folder: str, lanes: int, *, files: int = 1
+) -> list[Lane]:
+    """Write the wanted URLs that the store has no outcome for, by lane and key range; return the lanes with any."""
     index = store.index()
-    result: list[list[Wanted]] = [[] for _ in range(lanes)]
-    for item in sorted(set(wanted), key=lambda item: (item.key, item.url)):
-        lane = result[lane_of(item.url, lanes)]
-        if item.key not in index and not (lane and lane[-1].key == item.key):
-            lane.append(item)
-    return result
+    return write_lanes((item for item in wanted if item.key not in index), folder, lanes, files=files)
+
+
+def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
+    """Write URLs by lane and key range, `files` ranges a lane; memory does not grow with them."""
+    buffers: dict[tuple[int, int], list[Wanted]] = defaultdict(list)
+    writers: dict[tuple[int, int], pq.ParquetWriter] = {}
+    rows: dict[tuple[int, int], int] = defaultdict(int)
+
+    def flush() -> None:
+        for place, items in buffers.items():
+            if place not in writers:
+                writers[place] = pq.ParquetWriter(storage.open_output(_file(folder, place)), SCHEMA)
+            columns = [[item.key for item in items], [item.url for item in items]]
+            writers[place].write_table(pa.table([pa.array(column) for column in columns], schema=SCHEMA))
+            rows[place] += len(items)
+        buffers.clear()
+
+    for held, item in enumerate(wanted, 1):
+        buffers[lane_of(item.url, lanes), int(item.key[:8], 16) * files >> 32].append(item)
+        if held % BUFFER_ROWS == 0:
+            flush()
+    flush()
+    for writer in writers.values():
+        writer.close()
+    places = sorted(rows)
+    return [
+        Lane(lane, tuple(_file(folder, place) for place in group), sum(rows[place] for place in group))
+        for lane, group in ((lane, list(group)) for lane, group in itertools.groupby(places, lambda place: place[0]))
+    ]
+
+
+def _file(folder: str, place: tuple[int, int]) -> str:
+    return storage.join(folder, f"lane-{place[0]:04d}-{place[1]:04d}.parquet")
+
+
+def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted]:
+    """Yield a lane's URLs that are still open, each key once, in order of the keys; holds one file at a time."""
+    for path in lane.files:
+        last = ""
+        for batch in tables.sort_rows(tables.read_table(path), ("key", "url")).to_batches(max_chunksize=4_096):
+            for key, url in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+                if key != last and is_open(key, index, generation):
+                    yield Wanted(key, url)
+                last = key
 
 
 def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:
@@ -42,7 +111,7 @@ def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageReco
     found: dict[str, ImageRecord] = {}
     for key in keys:
         record = index.find(key)
-        if record is not None and record.sha256 and record.sha256 not in facts:
+        if record is not None and record.pack and record.sha256 and record.sha256 not in facts:
             found.setdefault(record.sha256, record)
     rows = [found[sha256] for sha256 in sorted(found)]
     return [rows[start : start + FACTS_BATCH] for start in range(0, len(rows), FACTS_BATCH)]

@@ -1,14 +1,15 @@
 """The image store: images by content in WARC packs, a Parquet index of outcomes, a table of facts.
 
 ```
-STORE/packs/NAME.warc                 closed packs: `resource` records of images, `metadata` records of other outcomes
-STORE/index/00001/part-NAME.parquet   immutable parts, a row a URL; a re-fetch writes the next generation
+STORE/packs/NAME.warc                 closed packs: an image (`resource`), and of each outcome a `metadata` record
+STORE/index/00001/part-NAME.parquet   immutable parts, a row a URL, one a pack; a re-fetch writes the next generation
 STORE/facts/part-NAME.parquet         what is known of an image, once a sha256
 STORE/scores/MODEL/part-NAME.parquet  what a model says of it
 ```
 
-A URL's first final outcome is committed once and read by every later build: the store is an input. A pack is
-closed and renamed before the part that points into it is; so a killed run leaves at most an orphan pack.
+A URL's first outcome is committed once and read by every later build: the store is an input. A pack is closed and
+renamed before the part that points into it is; so a killed run leaves at most an orphan pack. The packs say all that
+the index says (`pipelines.store.recovery` rebuilds it from them).
 """
 
 import hashlib
@@ -18,53 +19,95 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.store.warc import read_resource
 from schemas import arrow, storage, tables
 from schemas.errors import DamageError
 from schemas.records import ImageFacts, ImageRecord, ImageScore
 
 PARTS = ".parquet"
+GENERATION = "generation"
+REINDEX = "loom images --store STORE --reindex"
 
 
-def _prefer(record: ImageRecord) -> tuple[bool, str]:
-    """Order outcomes of one URL in one generation: final ones first, ties by the smallest sha256."""
-    return not record.final, record.sha256 or "g"
+def fixed_width(column: pa.ChunkedArray, width: int) -> np.ndarray:
+    """Return a column of equally long ASCII strings as a numpy array of bytes, without a Python object a row."""
+    chunks = []
+    for chunk in column.chunks:
+        start, end = chunk.offset * width, (chunk.offset + len(chunk)) * width
+        data = chunk.buffers()[2]
+        if len(chunk):
+            chunks.append(np.frombuffer(data, dtype=f"S{width}", count=end // width)[start // width :])
+    return np.concatenate(chunks) if chunks else np.array([], dtype=f"S{width}")
+
+
+def choose(rows: pa.Table) -> pa.Table:
+    """Return of each key one row, in order of the keys.
+
+    The latest generation's; within it a final outcome before a transient one, ties by the smallest sha256.
+    """
+    order = rows.append_column("transient", pc.invert(rows["final"]))
+    keys = [("key", "ascending"), (GENERATION, "descending"), ("transient", "ascending"), ("sha256", "ascending")]
+    rows = rows.take(pc.sort_indices(order, sort_keys=keys))
+    names = fixed_width(rows["key"], 32)
+    first = np.ones(len(names), dtype=bool)
+    first[1:] = names[1:] != names[:-1]
+    return rows.filter(pa.array(first)).combine_chunks()
 
 
 @dataclass
 class ImageIndex:
-    """The index of a store as of one generation, in memory: 16-byte keys sorted, rows in Arrow."""
+    """The index of a store as of one generation, in memory: rows in Arrow, their keys sorted in numpy."""
 
     generation: int
     _keys: np.ndarray
+    _generations: np.ndarray
     _table: pa.Table
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
 
+    def _place(self, key: str) -> int | None:
+        wanted = np.bytes_(key.encode("ascii", "replace"))
+        place = int(np.searchsorted(self._keys, wanted))
+        return place if place < len(self._keys) and self._keys[place] == wanted else None
+
     def find(self, key: str) -> ImageRecord | None:
         """Return the outcome of one image key, or None when it was never fetched."""
-        wanted = np.frombuffer(bytes.fromhex(key), dtype="S16")[0]
-        place = int(np.searchsorted(self._keys, wanted))
-        if place == len(self._keys) or self._keys[place] != wanted:
+        place = self._place(key)
+        if place is None:
             return None
         return next(arrow.from_table(ImageRecord, self._table.slice(place, 1)))
 
     def __contains__(self, key: str) -> bool:
-        record = self.find(key)
-        return record is not None and record.final
+        return self._place(key) is not None
 
     def rows(self) -> Iterator[ImageRecord]:
         """Yield the outcomes of all URLs, in order of their keys."""
         yield from arrow.from_table(ImageRecord, self._table)
 
-    def content(self) -> dict[str, ImageRecord]:
-        """Return for each sha256 the row whose place holds its bytes."""
-        kept = self._table.filter(pa.compute.is_valid(self._table["pack"]))
-        found: dict[str, ImageRecord] = {}
-        for record in arrow.from_table(ImageRecord, kept):
-            found.setdefault(record.sha256 or "", record)
-        return found
+    def generation_of(self, key: str) -> int:
+        """Return the generation in which a key's outcome was committed; 0 when it has none."""
+        place = self._place(key)
+        return 0 if place is None else int(self._generations[place])
+
+    def transient(self) -> Iterator[tuple[str, str]]:
+        """Yield key and URL of each outcome that is not final, in order of the keys; not of what was taken down."""
+        return self._urls(pc.invert(self._table["final"]))
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """Yield key and URL of each image, in order of the keys; not of what was taken down."""
+        return self._urls(pc.equal(self._table["outcome"], "kept"))
+
+    def _urls(self, mask: pa.ChunkedArray) -> Iterator[tuple[str, str]]:
+        rows = self._table.filter(pc.and_(mask, pc.not_equal(self._table["url"], ""))).select(["key", "url"])
+        for batch in rows.to_batches(max_chunksize=4096):
+            yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+
+    def stored(self) -> pa.Table:
+        """Return sha256, pack, offset and length of every row whose place holds an image."""
+        return self._table.filter(pc.is_valid(self._table["pack"])).select(["sha256", "pack", "offset", "length"])
 
     def digest(self, keys: Iterable[str]) -> str:
         """Return a hash of the outcomes of these URLs: what a build depends on."""
@@ -74,6 +117,61 @@ class ImageIndex:
             text = "-" if record is None else f"{record.outcome} {record.reason} {record.sha256}"
             state.update(f"{key} {text}\n".encode())
         return state.hexdigest()
+
+
+@dataclass
+class ContentTable:
+    """Where each content lies, by sha256: 36 bytes an image in numpy, and what came lately in a dict."""
+
+    MERGE = 20_000
+    """Recent entries after which they are merged into the array."""
+    _sha256: np.ndarray
+    _places: np.ndarray
+    _packs: list[str]
+    _recent: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stored: pa.Table) -> "ContentTable":
+        """Build the table from `ImageIndex.stored`; of several places the smallest wins."""
+        table = cls(np.array([], dtype="S64"), np.zeros((0, 3), dtype=np.int64), [])
+        packs = stored["pack"].combine_chunks().dictionary_encode()
+        packs = packs.combine_chunks() if isinstance(packs, pa.ChunkedArray) else packs
+        table._packs = packs.dictionary.to_pylist()
+        columns = [np.asarray(column, dtype=np.int64) for column in (packs.indices, stored["offset"], stored["length"])]
+        table._insert(fixed_width(stored["sha256"], 64), np.stack(columns, axis=1))
+        return table
+
+    def find(self, sha256: str) -> tuple[str, int, int] | None:
+        """Return pack, offset and length of a content, or None when the store lacks it."""
+        recent = self._recent.get(sha256)
+        if recent is not None:
+            return recent
+        place = int(np.searchsorted(self._sha256, np.bytes_(sha256)))
+        if place == len(self._sha256) or self._sha256[place] != np.bytes_(sha256):
+            return None
+        pack, offset, length = (int(value) for value in self._places[place])
+        return self._packs[pack], offset, length
+
+    def add(self, sha256: str, pack: str, offset: int, length: int) -> None:
+        """Enter a content that was just written."""
+        self._recent[sha256] = (pack, offset, length)
+        if len(self._recent) >= max(self.MERGE, len(self._sha256) // 8):
+            self._merge()
+
+    def _merge(self) -> None:
+        numbers = {name: number for number, name in enumerate(self._packs)}
+        for pack, _, _ in self._recent.values():
+            if pack not in numbers:
+                numbers[pack] = len(self._packs)
+                self._packs.append(pack)
+        rows = [(numbers[pack], offset, length) for pack, offset, length in self._recent.values()]
+        self._insert(np.array(list(self._recent), dtype="S64"), np.array(rows, dtype=np.int64))
+        self._recent = {}
+
+    def _insert(self, sha256: np.ndarray, places: np.ndarray) -> None:
+        names, rows = np.concatenate([self._sha256, sha256]), np.concatenate([self._places, places])
+        self._sha256, first = np.unique(names, return_index=True)
+        self._places = rows[first]
 
 
 @dataclass
@@ -95,39 +193,38 @@ class ImageStore:
         )
         return sorted(int(name) for name in names if name.isdigit()) or [1]
 
+    def parts(self, generation: int) -> list[str]:
+        """Return the paths of a generation's parts."""
+        folder = self.path("index", f"{generation:05d}")
+        return [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
+
     def index(self) -> ImageIndex:
         """Read the index: of each URL the latest generation's outcome, first final ones before transient ones."""
-        chosen: dict[str, ImageRecord] = {}
         generations = self.generations()
-        for generation in generations:
-            latest: dict[str, ImageRecord] = {}
-            for name in storage.listing(self.path("index", f"{generation:05d}"), PARTS):
-                for record in tables.read_records(self.path("index", f"{generation:05d}", name), ImageRecord):
-                    other = latest.get(record.key)
-                    if other is None or _prefer(record) < _prefer(other):
-                        latest[record.key] = record
-            chosen.update(latest)
-        rows = sorted(chosen.values(), key=lambda record: record.key)
-        keys = np.array([bytes.fromhex(record.key) for record in rows], dtype="S16")
-        return ImageIndex(generations[-1], keys, arrow.to_table(ImageRecord, rows))
+        parts = [_read_part(path, number) for number in generations for path in self.parts(number)]
+        empty = arrow.to_table(ImageRecord, []).append_column(GENERATION, pa.array([], type=pa.int64()))
+        rows = choose(pa.concat_tables([empty, *parts]))
+        committed = rows[GENERATION].to_numpy()
+        return ImageIndex(generations[-1], fixed_width(rows["key"], 32), committed, rows.drop_columns([GENERATION]))
 
     def commit_part(self, generation: int, name: str, records: list[ImageRecord]) -> None:
         """Add outcomes to the index: the packs that they point into must be closed."""
-        path = self.path("index", f"{generation:05d}", f"part-{name}{PARTS}")
-        tables.write_records(path, ImageRecord, records, sort_by=("key",))
+        tables.write_records(self.part_path(generation, name), ImageRecord, records, sort_by=("key",))
+
+    def part_path(self, generation: int, name: str) -> str:
+        """Return the path of the part of the pack `name`.warc."""
+        return self.path("index", f"{generation:05d}", f"part-{name}{PARTS}")
 
     def read(self, record: ImageRecord) -> bytes:
         """Return an image's bytes as fetched; a pack that does not hold them is an error."""
-        from pipelines.store.warc import read_resource
-
         if record.pack is None or record.offset is None or record.length is None:
-            raise DamageError(f"no bytes stored for {record.url}", where=self.folder, remedy="loom images --reindex")
+            raise DamageError(f"no bytes stored for {record.url}", where=self.folder, remedy=REINDEX)
         data = read_resource(self.path("packs", record.pack), record.offset, record.length)
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise DamageError(
                 f"the bytes of {record.url} are not those that were fetched",
                 where=self.path("packs", record.pack),
-                remedy="delete the pack and run loom images --reindex",
+                remedy=f"delete the pack and run {REINDEX}",
             )
         return data
 
@@ -163,6 +260,15 @@ class ImageStore:
         rows = sorted(rows, key=lambda row: row.sha256)
         name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
         tables.write_records(self.path("scores", model, f"part-{name}{PARTS}"), ImageScore, rows)
+
+
+def _read_part(path: str, generation: int) -> pa.Table:
+    """Read one part as a table with its generation; a damaged one can be rebuilt."""
+    try:
+        table = arrow.upgrade(ImageRecord, tables.read_table(path), path)
+    except (DamageError, pa.ArrowInvalid, OSError) as error:
+        raise DamageError("a part of the image index is damaged", where=path, remedy=REINDEX) from error
+    return table.append_column(GENERATION, pa.array(np.full(table.num_rows, generation, dtype=np.int64)))
 
 
 def pack_name(seed: Any) -> str:

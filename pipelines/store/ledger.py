@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pipelines.store import tombstones
+from pipelines.store.tombstones import Tombstones
 from schemas import tables
 from schemas.records import LedgerRow, ProvenanceRow, ScoreRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict
@@ -83,6 +85,11 @@ class Ledger:
         return StageCounts(
             stage=self.stage, unit=unit, records_in=total, kept=self._kept[unit], rejected=rejected, dead=dead
         )
+
+    def scrub(self, stones: Tombstones) -> None:
+        """Empty the rows of what was taken down; they still count."""
+        self.rows = [tombstones.scrub(row, stones) for row in self.rows]
+        self.provenance = [tombstones.scrub(row, stones) for row in self.provenance]
 
     def write(self, path_of: PathOf, name: str) -> None:
         """Write ledger/, scores/ and provenance/NAME.parquet below a stage's folder."""

@@ -98,8 +98,13 @@ def _make_row(number: int, values: Sequence[Any], config: ListConfig) -> ListRow
     caption = rest.pop(0) if config.caption_column else None
     if config.caption_column and (not isinstance(caption, str) or not caption.strip()):
         return BadRow(number=number, verdict=Rejected("no_caption"), text=url[:80])
-    extra = tuple(None if value is None else str(value) for value in rest)
-    return ListRow(number=number, url=url.strip(), caption=caption, extra=extra)
+    extra = tuple(None if value is None else _clean(str(value)) for value in rest)
+    return ListRow(number=number, url=_clean(url.strip()), caption=caption and _clean(caption), extra=extra)
+
+
+def _clean(text: str) -> str:
+    """Return text without lone surrogates, which JSON may hold and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _read_parquet(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
@@ -176,7 +181,7 @@ def _read_delimited(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]
     """Read CSV (RFC 4180, quoted line breaks included) or TSV; the first line names the columns."""
     tsv = format_of(path) == "tsv"
     with _open(path) as handle:
-        lines = ("\x00" if line is None else line.replace("\x00", "") for line in _lines(handle))
+        lines = ("\x00" if line is None else line for line in _lines(handle))
         rows = csv.reader(lines, delimiter="\t" if tsv else ",", quoting=csv.QUOTE_NONE if tsv else csv.QUOTE_MINIMAL)
         header = next(rows, [])
         _check_columns(path, config, header)
@@ -190,6 +195,6 @@ def _read_delimited(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]
             except csv.Error:
                 row = ["\x00"]
             if row:
-                bad = len(row) <= max(places) or "\x00" in row[0]
+                bad = len(row) <= max(places) or any("\x00" in value for value in row)
                 yield _unreadable(number) if bad else _make_row(number, [row[place] for place in places], config)
                 number += 1

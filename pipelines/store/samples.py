@@ -22,6 +22,18 @@ class StoredImage:
     facts: ImageFacts
     data: bytes
     extension: str
+    size: tuple[int, int] | None = None
+    """Width and height of `data` where it was resized."""
+
+    @property
+    def width(self) -> int:
+        """Return the member's width as shown, in pixels."""
+        return self.size[0] if self.size else self.facts.width
+
+    @property
+    def height(self) -> int:
+        """Return the member's height as shown, in pixels."""
+        return self.size[1] if self.size else self.facts.height
 
     @property
     def info(self) -> dict[str, Any]:
@@ -30,8 +42,8 @@ class StoredImage:
             "url": self.ref.url,
             "alt_text": self.ref.alt_text,
             "caption": self.ref.caption,
-            "width": self.facts.width,
-            "height": self.facts.height,
+            "width": self.width,
+            "height": self.height,
             "sha256": self.facts.sha256,
         }
 
@@ -121,8 +133,8 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
         page_url=page.url,
         text_length=sum(len(text) for text in texts if text),
         images=len(images),
-        width=first.facts.width,
-        height=first.facts.height,
+        width=first.width,
+        height=first.height,
         sha256=first.facts.sha256,
         language=page.language,
         split=split_of(page.key, validation),
@@ -143,8 +155,8 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> S
         "text_source": pair.text_source,
         "status": "success",
         "error_message": None,
-        "width": image.facts.width,
-        "height": image.facts.height,
+        "width": image.width,
+        "height": image.height,
         "original_width": image.facts.width,
         "original_height": image.facts.height,
         "sha256": image.facts.sha256,
@@ -157,8 +169,8 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> S
         caption=pair.text,
         text_length=len(pair.text),
         images=1,
-        width=image.facts.width,
-        height=image.facts.height,
+        width=image.width,
+        height=image.height,
         sha256=image.facts.sha256,
         language=pair.language,
         split=split_of(image.facts.sha256, validation),
@@ -178,8 +190,7 @@ def _member(sample: Sample, name: str, offset: int, size: int, stored: str) -> M
     member = Member(field=name, offset=offset, size=size, stored_sha256=stored)
     image, known = sample.images.get(name), sample.known.get(name)
     if image is not None:
-        facts = image.facts
-        return replace(member, sha256=facts.sha256, width=facts.width, height=facts.height)
+        return replace(member, sha256=image.facts.sha256, width=image.width, height=image.height)
     if known is not None:
         return replace(member, sha256=known.sha256, width=known.width, height=known.height)
     return member

@@ -8,20 +8,25 @@ import re
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from pipelines.net import sniff
 from pipelines.net.decode import CodingError, decode
 from schemas import storage
-from schemas.errors import DamageError
+from schemas.errors import DamageError, InputError
 from schemas.verdicts import Dead, Rejected
 
 MAX_BODY = 10_000_000
 """Bytes of a page that are read; HTML beyond them is cut."""
 INFLATE_STEP = 1 << 20
 _HTML = ("text/html", "application/xhtml+xml")
+_WANTED = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
+MAX_REVISITED = 200_000
+"""Payloads of a file that are remembered for its revisits."""
+ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,8 @@ class Skipped:
     offset: int
     fetched_at: str
     verdict: Rejected | Dead
+    image: bool = False
+    """It is a good answer with an image, which a store may take instead of fetching it."""
 
 
 def record_urn(*parts: str | bytes) -> str:
@@ -56,9 +63,14 @@ def record_urn(*parts: str | bytes) -> str:
     return f"<urn:uuid:{uuid.UUID(bytes=digest[:16], version=4)}>"
 
 
-def digest_of(data: bytes) -> str:
-    """Return a WARC digest: sha1 in Base32."""
-    return "sha1:" + base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
+def digest_of(data: bytes, algorithm: str = "sha1") -> str:
+    """Return a WARC digest: sha1, which every tool knows, or another algorithm, in Base32."""
+    return spell_digest(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).digest())
+
+
+def spell_digest(algorithm: str, digest: bytes) -> str:
+    """Return a digest as WARC headers spell it."""
+    return f"{algorithm}:{base64.b32encode(digest).decode()}"
 
 
 class WarcWriter:
@@ -68,17 +80,21 @@ class WarcWriter:
         self._handle, self._compress = handle, compress
         self._offset = 0
 
-    def write(self, kind: str, headers: Mapping[str, str], block: bytes) -> tuple[int, int]:
-        """Write one record; return its offset and length in the file, in bytes."""
+    def write(
+        self, kind: str, headers: Mapping[str, str], block: bytes, *, digest: str | None = None
+    ) -> tuple[int, int]:
+        """Write one record, its block's digest given or computed; return offset and length in the file, in bytes."""
         lines = ["WARC/1.1", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
-        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest_of(block)}", f"Content-Length: {len(block)}"])
-        data = head.encode() + b"\r\n\r\n" + block + b"\r\n\r\n"
+        digest = digest or digest_of(block)
+        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest}", f"Content-Length: {len(block)}"])
+        parts = [head.encode() + b"\r\n\r\n", block, b"\r\n\r\n"]
         if self._compress:
-            data = gzip.compress(data, 6, mtime=0)
+            parts = [gzip.compress(b"".join(parts), 6, mtime=0)]
         offset = self._offset
-        self._handle.write(data)
-        self._offset += len(data)
-        return offset, len(data)
+        for part in parts:  # one by one: a body is not copied
+            self._handle.write(part)
+            self._offset += len(part)
+        return offset, self._offset - offset
 
     def copy(self, data: bytes) -> tuple[int, int]:
         """Write a record as it lay in another WARC."""
@@ -93,16 +109,19 @@ class WarcWriter:
         headers = {"WARC-Record-ID": record_urn("warcinfo", block, date), "WARC-Date": date}
         return self.write("warcinfo", headers | {"Content-Type": "application/warc-fields"}, block)
 
-    def resource(self, url: str, content_type: str, body: bytes, *, date: str) -> tuple[int, int]:
-        """Write a body by itself, without its HTTP exchange."""
+    def resource(
+        self, url: str, content_type: str, body: bytes, *, date: str, digest: str | None = None
+    ) -> tuple[int, int]:
+        """Write a body by itself, without its HTTP exchange; its digest given or computed."""
+        digest = digest or digest_of(body)
         headers = {
-            "WARC-Record-ID": record_urn("resource", url, body, date),
+            "WARC-Record-ID": record_urn("resource", url, digest, date),
             "WARC-Date": date,
             "WARC-Target-URI": url,
-            "WARC-Payload-Digest": digest_of(body),
+            "WARC-Payload-Digest": digest,
             "Content-Type": content_type,
         }
-        return self.write("resource", headers, body)
+        return self.write("resource", headers, body, digest=digest)
 
     def metadata(
         self, url: str, values: Mapping[str, Any], *, date: str, refers_to: str | None = None
@@ -174,23 +193,30 @@ def unchunk(body: bytes) -> bytes:
 
 
 def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
-    """Yield every response and resource of a WARC as a page, or as skipped with its reason.
+    """Yield every response, resource and revisit of a WARC as a page, or as skipped with its reason.
 
-    A file that is cut off yields what stands before the cut, then one dead outcome with the place.
+    A revisit is resolved within its file. A file that is cut off yields what stands before the cut, then one dead
+    outcome with the place. WET and WAT files, which hold no pages, are an InputError.
     """
     last, cut = 0, None
+    seen = _Seen(path, limit)
     with storage.open_input(path) as handle:
         try:
             for record in ArchiveIterator(handle, parse_http=False):
                 last = int(record.stream_pos)
                 length = int(record.content_length)
-                wanted = record.record_type in (WarcRecordType.response, WarcRecordType.resource)
+                wanted = record.record_type in _WANTED
                 block = record.reader.read(min(length, 2 * limit)) if wanted else b""
                 if not record.headers.get("Content-Length") or (wanted and len(block) < min(length, 2 * limit)):
                     cut = "the record is cut off"
                     break
-                if wanted:
+                if record.record_type == WarcRecordType.revisit:
+                    yield _read_record(record, seen.resolve(record, block), limit)
+                elif wanted:
+                    seen.note(record)
                     yield _read_record(record, block, limit)
+                elif seen.nothing:
+                    refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             cut = str(error)
     cut = cut or _cut_at_end(path, last)
@@ -200,9 +226,52 @@ def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
         yield Skipped(url=name, record_id=f"truncated {name}", offset=last, fetched_at="", verdict=verdict)
 
 
+def refuse_derived(record: Any, path: str) -> None:
+    """Raise InputError at the first record of a WET or WAT file: texts or metadata made from a WARC."""
+    derived = record.record_type == WarcRecordType.conversion
+    if not derived and record.record_type == WarcRecordType.metadata:
+        derived = b'"Envelope"' in record.reader.read(4_096)
+    if derived:
+        kind = "WET file: texts" if record.record_type == WarcRecordType.conversion else "WAT file: metadata"
+        raise InputError(f"is a {kind} made from a WARC, no pages", where=path, remedy="name the WARC it was made from")
+
+
+@dataclass
+class _Seen:
+    """Which payloads a WARC has shown so far, and where: what its revisits point back to."""
+
+    path: str
+    limit: int
+    nothing: bool = True
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def note(self, record: Any) -> None:
+        self.nothing = False
+        for name in (record.headers.get("WARC-Payload-Digest"), record.record_id):
+            if name and len(self._places) < MAX_REVISITED:
+                self._places.setdefault(name, int(record.stream_pos))
+
+    def resolve(self, record: Any, block: bytes) -> bytes | None:
+        """Return the response that a revisit stands for, under its own headers where it has some; None if unknown."""
+        self.nothing = False
+        refers = (record.headers.get("WARC-Refers-To") or "").strip("<>").removeprefix("urn:uuid:")
+        names = (record.headers.get("WARC-Refers-To") or "", refers, record.headers.get("WARC-Payload-Digest") or "")
+        place = next((self._places[name] for name in names if name in self._places), None)
+        if place is None:
+            return None
+        with storage.open_input(self.path) as handle:
+            handle.seek(place)
+            original: bytes = next(iter(ArchiveIterator(handle, parse_http=False))).reader.read(2 * self.limit)
+        head, separator, _ = block.partition(b"\r\n\r\n")
+        _, gap, body = original.partition(b"\r\n\r\n")
+        return head + separator + body if separator and gap and head.startswith(b"HTTP/") else original
+
+
 def _cut_at_end(path: str, last: int) -> str | None:
     """Say what is wrong when a file does not end where a record does, looking from its last record on."""
     tail = storage.read_bytes(path, last)
+    if tail.startswith((ZSTD, LZ4)):
+        return None  # the reader itself says when a frame is cut
     if not tail.startswith(b"\x1f\x8b"):
         return None if not tail or _is_whole(tail) else "the last record is cut off"
     while tail:
@@ -226,25 +295,49 @@ def _is_whole(record: bytes) -> bool:
     return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
 
 
-def _read_record(record: Any, block: bytes, limit: int) -> WarcPage | Skipped:
+def _read_record(record: Any, block: bytes | None, limit: int) -> WarcPage | Skipped:
     headers = record.headers
-    url = (headers.get("WARC-Target-URI") or "").strip("<>")
     common: dict[str, Any] = {
-        "url": url,
+        "url": (headers.get("WARC-Target-URI") or "").strip("<>"),
         "record_id": record.record_id or "",
         "offset": int(record.stream_pos),
         "fetched_at": headers.get("WARC-Date") or "",
     }
-    verdict = _page_of(record, block, limit, headers.get("WARC-Truncated") is not None)
-    if isinstance(verdict, Rejected | Dead):
-        return Skipped(**common, verdict=verdict)
-    return WarcPage(**common, **verdict)
+    if block is None:
+        return Skipped(**common, verdict=Rejected("revisit_unresolved"))
+    resource = headers.get("Content-Type") or "" if record.record_type == WarcRecordType.resource else None
+    return judge_block(common, block, limit, truncated=headers.get("WARC-Truncated") is not None, resource=resource)
 
 
-def _page_of(record: Any, block: bytes, limit: int, truncated: bool) -> dict[str, Any] | Rejected | Dead:
+def judge_block(
+    common: dict[str, Any], block: bytes, limit: int, *, truncated: bool = False, resource: str | None = None
+) -> WarcPage | Skipped:
+    """Return an HTTP response, or a resource of a content type, as a page or as skipped."""
+    answer = open_block(block, limit, resource)
+    if isinstance(answer, Rejected | Dead):
+        return Skipped(**common, verdict=answer)
+    status, headers, content_type, body = answer
+    kind = (content_type or "").split(";")[0].strip().lower()
+    if kind and kind not in _HTML:
+        image = kind.startswith("image/") or (not kind.startswith("text/") and sniff.is_image(body[: sniff.ENOUGH]))
+        return Skipped(**common, verdict=Rejected("not_html"), image=image)
+    return WarcPage(
+        **common,
+        status=status,
+        headers=headers,
+        content_type=content_type,
+        body=body,
+        truncated=truncated or len(body) >= limit,
+    )
+
+
+def open_block(
+    block: bytes, limit: int, resource: str | None = None
+) -> tuple[int, tuple[tuple[str, str], ...], str | None, bytes] | Rejected | Dead:
+    """Return status, headers, content type and decoded body of a good answer, or why it is of no use."""
     headers: tuple[tuple[str, str], ...]
-    if record.record_type == WarcRecordType.resource:
-        status, headers, body = 200, (("Content-Type", record.headers.get("Content-Type") or ""),), block
+    if resource is not None:
+        status, headers, body = 200, (("Content-Type", resource),), block
     else:
         try:
             status, headers, body = parse_http(block)
@@ -253,23 +346,44 @@ def _page_of(record: Any, block: bytes, limit: int, truncated: bool) -> dict[str
     fields = {name.lower(): value for name, value in headers}
     if not 200 <= status < 300:
         return Rejected(f"http_{status}")
-    content_type = fields.get("content-type")
-    kind = (content_type or "").split(";")[0].strip().lower()
-    if kind and kind not in _HTML:
-        return Rejected("not_html")
     if "chunked" in fields.get("transfer-encoding", "").lower():
         body = unchunk(body)
     try:
         body = decode(body, fields.get("content-encoding", ""), limit).body[:limit]
     except CodingError as error:
         return Dead(error.reason, str(error))
-    return {
-        "status": status,
-        "headers": headers,
-        "content_type": content_type,
-        "body": body,
-        "truncated": truncated or len(body) >= limit,
-    }
+    return status, headers, fields.get("content-type"), body
+
+
+def read_answer(path: str, offset: int, limit: int) -> tuple[tuple[tuple[str, str], ...], bytes, str] | Rejected | Dead:
+    """Return headers, body and date of the answer at an offset of a WARC, or why it is of no use."""
+    with storage.open_input(path) as handle:
+        handle.seek(offset)
+        try:
+            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
+        except (OSError, ValueError):  # no beginning of a gzip member
+            record = None
+        if record is None:
+            return Dead("truncated_warc", f"{path}: no record at byte {offset}")
+        if int(record.content_length) > limit + 65_536:
+            return Rejected("body_too_large", float(record.content_length), float(limit))
+        block = record.reader.read(limit + 65_536)
+        resource = record.headers.get("Content-Type") or "" if record.record_type == WarcRecordType.resource else None
+        date = record.headers.get("WARC-Date") or ""
+        if record.headers.get("WARC-Truncated"):
+            return Dead("body_cut_off", "WARC-Truncated")
+    answer = open_block(block, limit, resource)
+    return answer if isinstance(answer, Rejected | Dead) else (answer[1], answer[3], date)
+
+
+def read_paths(path: str) -> list[str]:
+    """Return the WARCs that a list of paths names (one a line, gzip or plain), beside the list unless absolute."""
+    data = storage.read_bytes(path)
+    text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    lines = [line.strip() for line in text.decode("utf-8", "replace").splitlines()]
+    folder = path.rsplit("/", 1)[0] if "/" in path else "."
+    absolute = ("/", "s3://", "gs://", "http://", "https://")
+    return [line if line.startswith(absolute) else storage.join(folder, line) for line in lines if line]
 
 
 def read_resource(path: str, offset: int, length: int) -> bytes:

@@ -1,9 +1,9 @@
 """Readers of others on our folders, each in its own environment under .interop: `make interop`.
 
-    python tests/interop/run.py [webdataset] [datasets] [open_clip] [energon] | --all
+    python tests/interop/run.py [webdataset] [datasets] [img2dataset] [open_clip] [energon] | --all
 
-Without names: webdataset and Hugging Face datasets; the other two install torch, each its own. A reader prints a line
-a sample, key and sha256 of each field (open_clip: of pixels and text); they must be what was written.
+Without names: webdataset, Hugging Face datasets and img2dataset; the other two install torch, each its own. A reader
+prints a line a sample, key and sha256 of each field (open_clip: of pixels and text); they must be what was written.
 """
 
 import hashlib
@@ -24,8 +24,9 @@ REQUIREMENTS = {
     "datasets": ["datasets>=4", "pillow"],
     "open_clip": ["webdataset<=0.2.86", "open_clip_torch>=3", "pandas", "torch"],
     "energon": ["megatron-energon>=7", "torch"],
+    "img2dataset": ["img2dataset>=1.47"],
 }
-DEFAULT = ("webdataset", "datasets")
+DEFAULT = ("webdataset", "datasets", "img2dataset")
 SAMPLES = 40
 
 READERS = {
@@ -120,6 +121,11 @@ def pixels(data: bytes) -> str:
 
 def check(reader: str) -> int:
     """Run one reader over a fresh dataset; return how many samples it read as they were written."""
+    python = python_of(reader, REQUIREMENTS[reader])
+    if reader == "img2dataset":  # it writes: its folders are our input, it is our engine, its pixels are ours
+        from tests.interop.img2dataset import main as check_img2dataset
+
+        return check_img2dataset(python)
     from tests.trainers.stream.datasets import make_dataset
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -128,7 +134,6 @@ def check(reader: str) -> int:
         expected = expected_lines(reader, samples)
         offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": f"{scratch}/hf"}
         offline.pop("PYTHONPATH", None)
-        python = python_of(reader, REQUIREMENTS[reader])
         command = [python, "-c", SHOW + READERS[reader], f"{scratch}/data"]
         done = subprocess.run(command, capture_output=True, text=True, env=offline, timeout=300, check=False)
         lines = sorted(line for line in done.stdout.splitlines() if line.strip())
@@ -142,10 +147,10 @@ def check(reader: str) -> int:
 
 def main(readers: list[str]) -> None:
     """Check the named readers, or the default ones."""
-    readers = list(READERS) if readers == ["--all"] else readers
-    unknown = set(readers) - set(READERS)
+    readers = list(REQUIREMENTS) if readers == ["--all"] else readers
+    unknown = set(readers) - set(REQUIREMENTS)
     if unknown:
-        raise SystemExit(f"no such reader: {', '.join(sorted(unknown))}; known: {', '.join(READERS)}")
+        raise SystemExit(f"no such reader: {', '.join(sorted(unknown))}; known: {', '.join(REQUIREMENTS)}")
     for reader in readers or DEFAULT:
         print(json.dumps({"reader": reader, "samples": check(reader)}), flush=True)
 

@@ -20,6 +20,7 @@ import zstandard
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 """Begins as a PNG does; a fetcher looks no further."""
 JPEG = b"\xff\xd8\xff\xe0" + bytes(1024)
+GIF_OF_ONE = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 CAP = 200_000
 """The caps of the test's configuration, in bytes."""
 CANARY_HOST = "127.0.0.2"
@@ -191,6 +192,16 @@ answer("html_as_image", "not_an_image", HTML, kind="image", headers=("Content-Ty
 answer("svg_with_script", "not_an_image", b"<svg><script>alert(1)</script></svg>", kind="image")
 answer("pdf_as_image", "not_an_image", b"%PDF-1.7 ...", kind="image", headers=("Content-Type: image/png",))
 answer("program_as_image", "not_an_image", b"MZ" + bytes(500), kind="image", headers=("Content-Type: image/png",))
+answer("polyglot_gif_and_script", "kept", b"GIF89a/*" + bytes(16) + b"*/=1;alert(1)//", kind="image")
+answer("polyglot_html_before_image", "not_an_image", b"<script>alert(1)</script>" + PNG, kind="image")
+answer("polyglot_zip_before_image", "not_an_image", b"PK\x03\x04" + PNG, kind="image")
+answer("pixel_of_one", "kept", GIF_OF_ONE, kind="image", headers=("Content-Type: image/gif",))
+answer("soft_404", "kept", b"<!doctype html><title>Page not found</title><p>Sorry", headers=HTML_TYPE)
+answer("image_page_instead_of_image", "not_an_image", HTML, kind="image", headers=("Content-Type: image/png",))
+answer("status_204_image", "empty_body", kind="image", status="204 No Content")
+answer("partial_image", "kept", PNG, kind="image", status="206 Partial Content")
+answer("multiple_choices", "http_300", status="300 Multiple Choices")
+answer("redirect_without_place", "http_302", status="302 Found")
 answer("empty_image", "empty_body", kind="image", headers=("Content-Type: image/png",))
 answer("length_too_long_image", "body_cut_off", PNG, kind="image", length=len(PNG) + 100)
 answer("length_too_long_page", "kept_disconnect", HTML, headers=HTML_TYPE, length=5000)

@@ -45,10 +45,10 @@ def config_for(zoo: Zoo) -> FetchConfig:
         allow_addresses=(f"127.0.0.1/32:{zoo.port}", f"127.0.0.1/32:{zoo.canary}"),
         delay=0,
         slots=64,
-        connect_timeout=0.5,
-        header_timeout=0.5,
-        idle_timeout=1.2,
-        total_timeout=2.5,
+        connect_timeout=1.0,
+        header_timeout=1.0,
+        idle_timeout=2.2,
+        total_timeout=4.5,
         retries=0,
         max_page_bytes=CAP,
         max_image_bytes=CAP,
@@ -96,7 +96,7 @@ def test_the_canary_would_have_noticed() -> None:
 
 
 def test_hanging_hosts_do_not_add_up(visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:
-    assert visit[2] < 12
+    assert visit[2] < 30
 
 
 def test_bodies_stay_within_their_caps(visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:

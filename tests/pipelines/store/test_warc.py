@@ -5,14 +5,15 @@ import io
 from pathlib import Path
 
 import brotli
+import fastwarc.warc
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from pipelines.store import warc
-from schemas.errors import DamageError
+from schemas.errors import DamageError, InputError
 from schemas.verdicts import Dead, Rejected
 
 DATE = "2026-01-02T03:04:05Z"
@@ -90,6 +91,9 @@ def test_any_cut_is_noticed_and_loses_only_what_follows(cut: int, compress: bool
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("a.warc.gz" if compress else "a.warc")
         data = write(path, *((f"http://a/{n}", HEAD, b"<p>text</p>" * 40) for n in range(3)))
+        with path.open("rb") as handle:
+            starts = [record.stream_pos for record in fastwarc.warc.ArchiveIterator(handle)]
+        assume(len(data) - cut not in starts)  # a file that ends where a record does looks whole
         path.write_bytes(data[:-cut])
         outcomes = list(warc.read_warc(str(path)))
     pages = [outcome for outcome in outcomes if isinstance(outcome, warc.WarcPage)]
@@ -119,3 +123,75 @@ def test_bombs_stop_at_the_cap(tmp_path: Path) -> None:
         (page,) = warc.read_warc(str(path), limit=100_000)
         assert isinstance(page, warc.WarcPage)
         assert (len(page.body), page.truncated) == (100_000, True)
+
+
+def write_records(path: Path, *records: tuple[str, dict[str, str], bytes]) -> str:
+    """Write records of any type."""
+    buffer = io.BytesIO()
+    writer = warc.WarcWriter(buffer, compress=False)
+    writer.warcinfo({"software": "test"}, DATE)
+    for number, (kind, headers, block) in enumerate(records):
+        common = {"WARC-Record-ID": f"<urn:uuid:00000000-0000-4000-8000-{number:012d}>", "WARC-Date": DATE}
+        writer.write(kind, common | headers, block)
+    path.write_bytes(buffer.getvalue())
+    return str(path)
+
+
+def test_a_revisit_is_read_as_what_it_points_back_to(tmp_path: Path) -> None:
+    body = b"<p>the same"
+    http = {"Content-Type": "application/http; msgtype=response"}
+    digest = {"WARC-Payload-Digest": warc.digest_of(body)}
+    path = write_records(
+        tmp_path / "a.warc",
+        ("response", {"WARC-Target-URI": "http://a/1"} | http | digest, HEAD + b"\r\n" + body),
+        ("revisit", {"WARC-Target-URI": "http://a/2"} | http | digest, HEAD + b"X-Later: yes\r\n\r\n"),
+        ("revisit", {"WARC-Target-URI": "http://a/3", "WARC-Payload-Digest": "sha1:UNKNOWN"} | http, HEAD + b"\r\n"),
+    )
+    first, second, third = warc.read_warc(path)
+    assert isinstance(first, warc.WarcPage)
+    assert isinstance(second, warc.WarcPage)
+    assert (second.url, second.body, ("X-Later", "yes") in second.headers) == ("http://a/2", body, True)
+    assert isinstance(third, warc.Skipped)
+    assert third.verdict == Rejected("revisit_unresolved")
+
+
+def test_texts_and_metadata_made_from_warcs_are_told_apart(tmp_path: Path) -> None:
+    wet = write_records(tmp_path / "wet.warc", ("conversion", {"Content-Type": "text/plain"}, b"words"))
+    wat = write_records(tmp_path / "wat.warc", ("metadata", {"Content-Type": "application/json"}, b'{"Envelope": {}}'))
+    for path, kind in ((wet, "WET"), (wat, "WAT")):
+        with pytest.raises(InputError, match=kind):
+            list(warc.read_warc(path))
+    plain = write_records(tmp_path / "plain.warc", ("metadata", {"Content-Type": "application/json"}, b"{}"))
+    assert list(warc.read_warc(plain)) == []
+
+
+def test_resources_are_pages_and_images_are_noted(tmp_path: Path) -> None:
+    path = write_records(
+        tmp_path / "a.warc",
+        ("resource", {"WARC-Target-URI": "file:///a.html", "Content-Type": "text/html"}, b"<p>hello"),
+        ("resource", {"WARC-Target-URI": "http://a/i.png", "Content-Type": "image/png"}, b"\x89PNG\r\n\x1a\n"),
+    )
+    page, image = warc.read_warc(path)
+    assert isinstance(page, warc.WarcPage)
+    assert isinstance(image, warc.Skipped)
+    assert image.image
+    answer = warc.read_answer(path, image.offset, 1000)
+    assert isinstance(answer, tuple)
+    assert answer[1:] == (b"\x89PNG\r\n\x1a\n", DATE)
+
+
+def test_zstd_files_are_whole_when_they_are(tmp_path: Path) -> None:
+    import zstandard
+
+    write(tmp_path / "a.warc", ("http://a/", HEAD, b"<p>text"))
+    data = zstandard.ZstdCompressor().compress((tmp_path / "a.warc").read_bytes())
+    (tmp_path / "a.warc.zst").write_bytes(data)
+    (page,) = warc.read_warc(str(tmp_path / "a.warc.zst"))
+    assert isinstance(page, warc.WarcPage)
+    (tmp_path / "a.warc.zst").write_bytes(data[:-9])
+    assert any(isinstance(row, warc.Skipped) for row in warc.read_warc(str(tmp_path / "a.warc.zst")))
+
+
+def test_a_list_of_paths(tmp_path: Path) -> None:
+    (tmp_path / "x.paths.gz").write_bytes(gzip.compress(b"crawl/a.warc.gz\n\ns3://bucket/b.warc.gz\n"))
+    assert warc.read_paths(str(tmp_path / "x.paths.gz")) == [f"{tmp_path}/crawl/a.warc.gz", "s3://bucket/b.warc.gz"]

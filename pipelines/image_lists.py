@@ -1,0 +1,128 @@
+"""URL lists -> image store, without a recipe; and once more what ended in a transient error."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from pipelines.images import ImagesConfig, build_fetch
+from pipelines.progress import Reporter
+from pipelines.runners import Profile, run
+from pipelines.store import tombstones
+from pipelines.store.frontier import Lane, Wanted, read_lane, write_lanes
+from pipelines.store.images import ImageIndex, ImageStore
+from pipelines.store.lists import BadRow, ListConfig, read_list
+from pipelines.store.tombstones import Tombstones
+from schemas import identity, storage
+
+FILE_BYTES = 16_000_000
+"""Of a list, for each file of a lane: what is held in memory at once."""
+MAX_FILES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchReport:
+    """What became of every row: rows = bad + known + duplicates + the URLs that were fetched."""
+
+    rows: int = 0
+    bad: dict[str, int] = field(default_factory=dict)
+    """Rows without a usable URL, by reason; forgotten: its URL was taken down."""
+    known: int = 0
+    """Rows whose URL the store had an outcome for."""
+    duplicates: int = 0
+    kept: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, int] = field(default_factory=dict)
+    generation: int = 1
+
+
+@dataclass
+class _Rows:
+    """Counts the rows of lists on their way into a frontier."""
+
+    index: ImageIndex
+    config: ListConfig
+    stones: Tombstones
+    rows: int = 0
+    known: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+
+    def wanted(self, paths: tuple[str, ...]) -> Iterator[Wanted]:
+        for path in paths:
+            for row in read_list(path, self.config):
+                self.rows += 1
+                if isinstance(row, BadRow):
+                    self.bad[row.verdict.reason] += 1
+                elif self.stones.has_image(row.url):
+                    self.bad["forgotten"] += 1
+                elif (key := identity.image_key(row.url)) in self.index:
+                    self.known += 1
+                else:
+                    yield Wanted(key, row.url)
+
+
+def fetch_lists(
+    paths: tuple[str, ...], columns: ListConfig, config: ImagesConfig, reporter: Reporter, profile: Profile
+) -> FetchReport:
+    """Fetch every image that lists name and the store lacks; memory does not grow with the lists."""
+    config.fetch.require_contact()
+    store = ImageStore(config.store)
+    rows = _Rows(store.index(), columns, tombstones.read(config.store))
+    files = min(MAX_FILES, 1 + sum(storage.size(path) for path in paths) // (FILE_BYTES * config.lanes))
+    with reporter.stage("read lists"):
+        lanes = write_lanes(rows.wanted(paths), store.path("frontier"), config.lanes, files=files)
+    report = FetchReport(rows=rows.rows, bad=dict(rows.bad), known=rows.known)
+    return _fetch(lanes, config, report, reporter, profile)
+
+
+def retry_dead(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
+    """Fetch again what ended in a transient error, into a new generation of the index; the rest stays untouched."""
+    return _fetch_again(ImageStore(config.store).index().transient(), config, reporter, profile)
+
+
+def refetch(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
+    """Ask again for every image under its ETag and Last-Modified, into a new generation of the index.
+
+    What has not changed is not sent again; an image whose host fails now stays as it is.
+    """
+    return _fetch_again(ImageStore(config.store).index().kept(), config, reporter, profile)
+
+
+def _fetch_again(
+    urls: Iterator[tuple[str, str]], config: ImagesConfig, reporter: Reporter, profile: Profile
+) -> FetchReport:
+    config.fetch.require_contact()
+    store = ImageStore(config.store)
+    config = replace(config, generation=store.generations()[-1] + 1)
+    lanes = write_lanes((Wanted(key, url) for key, url in urls), store.path("frontier"), config.lanes)
+    return _fetch(lanes, config, FetchReport(rows=sum(lane.rows for lane in lanes)), reporter, profile)
+
+
+def _fetch(
+    lanes: list[Lane], config: ImagesConfig, report: FetchReport, reporter: Reporter, profile: Profile
+) -> FetchReport:
+    """Fetch what lanes hold, then count what the store says of each of their URLs."""
+    store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)
+    if lanes:
+        with reporter.stage(f"fetch {rows} images"):
+            run(lambda pipeline: build_fetch(pipeline, config, lanes), profile)
+    index = store.index()
+    nothing = ImageStore(store.path("frontier", "none")).index()
+    kept, rejected, dead, distinct = 0, Counter[str](), Counter[str](), 0
+    for lane in lanes:
+        for wanted in read_lane(lane, nothing, nothing.generation):
+            distinct += 1
+            record = index.find(wanted.key)
+            outcome = record.outcome if record else "dead"
+            reason = (record.reason if record else "not_fetched") or "unknown"
+            kept += outcome == "kept"
+            rejected.update([reason] if outcome == "rejected" else [])
+            dead.update([reason] if outcome == "dead" else [])
+    storage.remove(store.path("frontier"), recursive=True)
+    return replace(
+        report,
+        duplicates=rows - distinct,
+        kept=kept,
+        rejected=dict(sorted(rejected.items())),
+        dead=dict(sorted(dead.items())),
+        generation=index.generation,
+    )

@@ -1,0 +1,155 @@
+"""img2dataset as the engine that fetches a trusted list, behind our check of schemes and literal addresses.
+
+It runs as a program of its own (its versions of libraries are not ours) and writes a folder of tars; their bytes go
+into our store as they came. It follows redirects to anywhere, has no size cap and no total deadline, and reads no
+robots.txt: never point it at a list that strangers wrote.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.net.config import TOKEN, FetchConfig
+from pipelines.net.fetched import now
+from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
+from pipelines.store.img2dataset import find_shards, read_shard
+from pipelines.store.packs import Answer, Outcome
+from schemas import storage
+from schemas.errors import ConfigError, LoomError
+from schemas.verdicts import Dead, Rejected
+
+logger = logging.getLogger(__name__)
+
+PROGRAM = "img2dataset"
+WARNING = "img2dataset checks no address and no size: use it on lists that you trust, or leave --fetcher out"
+SHARD_ROWS = 1_000
+BATCH_ROWS = 10_000
+DIRECTIVES = ("noai", "noimageai", "noindex", "noimageindex")
+"""Of X-Robots-Tag, the one signal that it knows."""
+
+
+def find_program() -> str:
+    """Return the path of img2dataset: beside this Python, else on the path; ConfigError when it is not installed."""
+    beside = os.path.join(os.path.dirname(sys.executable), PROGRAM)
+    found = beside if os.access(beside, os.X_OK) else shutil.which(PROGRAM)
+    if found is None:
+        raise ConfigError(
+            "img2dataset is not installed",
+            where="--fetcher img2dataset",
+            remedy="pip install img2dataset into an environment of its own and put that on PATH",
+        )
+    return found
+
+
+def check_url(url: str, policy: AddressPolicy) -> Rejected | None:
+    """Return why a URL is not handed over: its scheme, its port, or a literal address that is not public."""
+    try:
+        target = clean_url(url)
+        policy.check_port(port_of(target))
+        host = (urlsplit(target).hostname or "").strip("[]")
+        if ":" in host or host.replace(".", "").isdigit():
+            policy.check(host, port_of(target))
+    except RefusedError as error:
+        return Rejected(error.reason)
+    return None
+
+
+def arguments(url_list: str, folder: str, config: FetchConfig) -> list[str]:
+    """Return its command line for a list: bytes as they come, at most one shard lost when it is killed."""
+    honoured = [f'"{name}"' for name in DIRECTIVES if name in config.honour]
+    options = {
+        "url_list": url_list,
+        "input_format": "parquet",
+        "url_col": "url",
+        "output_folder": folder,
+        "output_format": "webdataset",
+        "disable_all_reencoding": "True",
+        "extract_exif": "False",
+        "number_sample_per_shard": str(SHARD_ROWS),
+        "thread_count": str(config.connections),
+        "timeout": str(int(config.header_timeout)),
+        "retries": str(config.retries),
+        "user_agent_token": TOKEN,
+        "disallowed_header_directives": f"[{','.join(honoured)}]",
+        "enable_wandb": "False",
+    }
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+def fetch_by_img2dataset(
+    urls: Iterable[str], config: FetchConfig, folder: str, on_outcome: Callable[[str, Outcome], None]
+) -> None:
+    """Fetch URLs with img2dataset and hand each outcome over; each URL ends exactly once."""
+    program = find_program()
+    logger.warning(WARNING)
+    listed = storage.join(folder, "urls.parquet")
+    count = _write_list(urls, AddressPolicy(config.allow_addresses), listed, on_outcome)
+    if not count:
+        return
+    output = storage.join(folder, "output")
+    ignored = {name for name in os.environ if name.lower().endswith("_proxy")}
+    environment = {name: value for name, value in os.environ.items() if name not in ignored | {"PYTHONPATH"}}
+    environment["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    done = subprocess.run(  # noqa: S603 - a program that the operator installed, arguments of ours
+        [program, *arguments(listed, output, config)], capture_output=True, text=True, env=environment, check=False
+    )
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        raise LoomError(f"img2dataset ended with {done.returncode}: {last}", where=PROGRAM, remedy="run it by hand")
+    _read_back(listed, output, on_outcome)
+
+
+def _write_list(
+    urls: Iterable[str], policy: AddressPolicy, path: str, on_outcome: Callable[[str, Outcome], None]
+) -> int:
+    """Write what may be handed over as Parquet; return how many."""
+    schema, count, batch = pa.schema([pa.field("url", pa.string())]), 0, list[str]()
+    with storage.open_output(path) as handle, pq.ParquetWriter(handle, schema) as writer:
+        for url in urls:
+            refused = check_url(url, policy)
+            if refused is not None:
+                on_outcome(url, refused)
+                continue
+            batch.append(url)
+            count += 1
+            if len(batch) == BATCH_ROWS:
+                writer.write_table(pa.table({"url": batch}, schema=schema))
+                batch = []
+        writer.write_table(pa.table({"url": batch}, schema=schema))
+    return count
+
+
+def _listed(path: str) -> Iterator[str]:
+    with storage.open_input(path) as handle, pq.ParquetFile(handle) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            yield from batch.column(0).to_pylist()
+
+
+def _read_back(listed: str, output: str, on_outcome: Callable[[str, Outcome], None]) -> None:
+    """Hand over what the tars hold, then what they say nothing of."""
+    open_urls = set(_listed(listed))
+    for shard in find_shards(output):
+        for sample in read_shard(shard.name):
+            if sample.url not in open_urls:
+                continue
+            open_urls.discard(sample.url)
+            if sample.image is not None and sample.verdict is None:
+                on_outcome(sample.url, Answer(body=sample.image, fetched_at=now()))
+            else:
+                on_outcome(sample.url, _verdict(sample.verdict))
+    for url in sorted(open_urls):
+        on_outcome(url, Dead("not_fetched"))
+
+
+def _verdict(verdict: Rejected | Dead | None) -> Rejected | Dead:
+    """Return its failure in our words: an opt-out that it honoured is a rejection."""
+    if isinstance(verdict, Dead) and "X-Robots-Tag" in verdict.message:
+        return Rejected("opt_out_x_robots_tag")
+    return verdict or Dead("failed_to_download")

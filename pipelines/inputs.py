@@ -1,0 +1,58 @@
+"""What a build reads: WARCs by path, folder, glob or list of paths; lists of URLs; folders of img2dataset."""
+
+from pipelines.recipes.recipe import Recipe
+from pipelines.store.lists import ListConfig
+from pipelines.store.stages import StageReport
+from pipelines.store.warc import read_paths
+from schemas import storage
+from schemas.errors import ConfigError, InputError
+from schemas.records import FileEntry
+
+PATHS = (".paths", ".paths.gz")
+"""Ends of a file that lists WARCs, as Common Crawl names them."""
+
+
+def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
+    """Return the WARCs that the patterns name, each content once, in order of their hashes."""
+    if not patterns:
+        raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
+    found: dict[str, FileEntry] = {}
+    listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
+    named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
+    for path in sorted({path for pattern in (*named, *listed) for path in storage.expand(pattern)}):
+        if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
+            sha256, size = storage.hash_file(path)
+            found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
+    if not found:
+        raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
+    return [found[sha256] for sha256 in sorted(found)]
+
+
+def inputs_of(
+    recipe: Recipe,
+    *,
+    warcs: tuple[str, ...],
+    lists: tuple[str, ...] = (),
+    img2dataset: tuple[str, ...] = (),
+    columns: ListConfig,
+) -> list[FileEntry]:
+    """Return what a build reads: WARCs, or in their place lists or folders of img2dataset."""
+    if sum(map(bool, (warcs, lists, img2dataset))) > 1:
+        raise ConfigError(
+            "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
+        )
+    if lists or img2dataset:
+        from pipelines.lists import check_lists, list_inputs
+
+        check_lists(recipe, lists, columns)
+        return list_inputs(lists, img2dataset)
+    return warc_inputs(warcs)
+
+
+def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
+    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    records = [row for row in extracted.counts if row.unit == "record"]
+    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
+        raise InputError(
+            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+        )

@@ -1,0 +1,182 @@
+"""URL lists and img2dataset's folders -> fragments of pairs: what stands in for WARCs where texts are at hand.
+
+A list is one unit of work, a shard of img2dataset another; each row gets one verdict. The images of img2dataset go
+into the image store, so that the images stage finds them there and fetches nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Literal
+
+import apache_beam as beam
+
+from pipelines import pairs
+from pipelines.images import ImagesConfig, load_blocklist
+from pipelines.recipes.recipe import Recipe
+from pipelines.store import img2dataset
+from pipelines.store.frontier import Wanted
+from pipelines.store.images import ImageIndex, ImageStore
+from pipelines.store.ledger import Ledger
+from pipelines.store.lists import BadRow, ListConfig, format_of, read_list
+from pipelines.store.packs import Answer, PackWriter
+from pipelines.store.tombstones import Tombstones, names
+from pipelines.warcs import STAGE, FragmentWriter, WarcInput, report_path
+from schemas import arrow, identity, storage
+from schemas.errors import ConfigError
+from schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
+from schemas.verdicts import Dead, Kept, Rejected
+
+Kind = Literal["list", "img2dataset"]
+TEXT_SOURCE = "caption"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsConfig:
+    """How rows become fragments of pairs."""
+
+    folder: str
+    """Folder of the stage."""
+    kind: Kind
+    recipe: Recipe
+    columns: ListConfig
+    images: ImagesConfig
+    """The image store, where img2dataset's images go."""
+    limit: int | None = None
+    """At most so many rows an input are read."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down: it is not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of an input: its number or key, what it names, and why it is of no use if it is none."""
+
+    name: str
+    url: str
+    caption: str | None
+    image: bytes | None = None
+    verdict: Rejected | Dead | None = None
+
+
+def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
+    """Refuse lists that a recipe can make nothing of, before anything runs."""
+    if recipe.kind != "pairs":
+        raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
+    if lists and columns.caption_column is None:
+        raise ConfigError("pairs need texts", where="--list", remedy="name their column with --caption-column")
+    for path in lists:
+        format_of(path)
+
+
+def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
+    """Yield every row of an input."""
+    if config.kind == "img2dataset":
+        for sample in img2dataset.read_shard(path):
+            verdict = sample.verdict
+            if verdict is None and not (sample.caption or "").strip():
+                verdict = Rejected("no_caption")
+            yield Row(sample.key, sample.url, sample.caption, sample.image, verdict)
+        return
+    for row in read_list(path, config.columns):
+        if isinstance(row, BadRow):
+            yield Row(str(row.number), row.text, None, None, row.verdict)
+        else:
+            yield Row(str(row.number), row.url, row.caption)
+
+
+def extract_rows(item: WarcInput, config: RowsConfig) -> tuple[StageCounts, ...]:
+    """Turn one list or shard into fragments, ledger and provenance; return its counts."""
+    ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
+    index = ImageStore(config.images.store).index()
+    packs: PackWriter | None = None
+    for row in islice(read_rows(item.path, config), config.limit):
+        key = identity.make_key("row", item.sha256, row.name)
+        ledger.record(row.verdict or Kept(), unit="record", key=key, url=row.url or None)
+        ledger.provenance.append(_provenance(item, row, key))
+        if row.verdict is None:
+            text = " ".join((row.caption or "").split())
+            pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
+            fragments.add([(pair, head)])
+            if row.image is not None and not names(pair, config.tombstones):
+                packs = packs or _pack_writer(item, index, config)
+                _store_image(packs, index, row, row.image)
+    if packs is not None:
+        packs.commit()
+    fragments.flush()
+    ledger.scrub(config.tombstones)
+    ledger.write(lambda *parts: storage.join(config.folder, *parts), item.stem)
+    pair_counts = StageCounts(stage=STAGE, unit="pair", records_in=fragments.rows, kept=fragments.rows)
+    return (*ledger.counts(), pair_counts)
+
+
+def _pack_writer(item: WarcInput, index: ImageIndex, config: RowsConfig) -> PackWriter:
+    images = config.images
+    store, blocklist = ImageStore(images.store), load_blocklist(images)
+    return PackWriter(store, f"rows-{item.stem}", index.generation, images.max_pixels, blocklist=blocklist)
+
+
+def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -> None:
+    """Put an image into the store unless its URL has an outcome there: the first one stays."""
+    wanted = Wanted(identity.image_key(row.url), row.url)
+    if wanted.key not in index:
+        blocked = packs.blocklist.of_url(row.url) if packs.blocklist else None
+        packs.add(wanted, blocked or Answer(body=image, fetched_at=""))
+
+
+def _provenance(item: WarcInput, row: Row, key: str) -> ProvenanceRow:
+    dead = row.verdict if isinstance(row.verdict, Dead) else None
+    return ProvenanceRow(
+        stage=STAGE,
+        key=key,
+        url=row.url or None,
+        warc=item.path.rsplit("/", 1)[-1],
+        record_id=row.name,
+        error=dead.error if dead else None,
+        message=dead.message if dead else None,
+    )
+
+
+def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
+    """Return the lists and the shards of img2dataset's folders, each content once, in order of their hashes."""
+    found: dict[str, FileEntry] = {}
+    for path in sorted({path for pattern in lists for path in storage.expand(pattern)}):
+        sha256, size = storage.hash_file(path)
+        found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
+    for folder in folders:
+        for entry in img2dataset.find_shards(folder):
+            found.setdefault(entry.sha256, entry)
+    return [found[sha256] for sha256 in sorted(found)]
+
+
+class _ExtractRows(beam.DoFn):
+    def __init__(self, config: RowsConfig) -> None:
+        self._config = config
+
+    def process(self, item: WarcInput) -> Iterator[WarcInput]:
+        path = report_path(self._config.folder, item)
+        if not storage.exists(path):
+            counts = extract_rows(item, self._config)
+            storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
+        yield item
+
+
+@dataclass(kw_only=True, eq=False)
+class ExtractLists(beam.PTransform):
+    """Lists -> fragments on disk; one that was finished before is left alone.
+
+    Args:
+      config: What to make of a row, and where.
+    """
+
+    config: RowsConfig
+
+    def expand(self, items: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+        """Spread the lists over workers and extract each."""
+        return items | "Spread lists" >> beam.Reshuffle() | "Extract a list" >> beam.ParDo(_ExtractRows(self.config))
+
+
+def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+    """Build the pipeline that extracts lists."""
+    return pipeline | "Lists" >> beam.Create(items) | "ExtractLists" >> ExtractLists(config=config)

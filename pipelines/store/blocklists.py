@@ -1,0 +1,185 @@
+"""Blocklists by path: hashes, perceptual hashes, URLs and domains that must never be written to disk.
+
+Ten million entries take 16 bytes each (a perceptual hash 24) in sorted numpy arrays. A line that is no entry is an
+error, never skipped: a list that blocks less than it says would be worse than none.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from schemas import identity, storage
+from schemas.errors import ConfigError, InputError
+from schemas.verdicts import Rejected
+
+Kind = Literal["sha256", "md5", "phash", "url", "domain"]
+HEX_DIGITS = {"sha256": 64, "md5": 32, "phash": 16}
+WIDTH = 16
+"""Bytes of an entry: of a sha256 the first half, of a URL its key."""
+BANDS = 4
+"""Of 16 bits each: hashes within a distance d agree in one band but for d // 4 bits."""
+MAX_DISTANCE = 11
+BATCH = 100_000
+PerceptualHash = Callable[[bytes], str | None]
+"""Bytes of an image -> its pHash in 16 hex digits, None when it does not decode."""
+
+
+def parse_entry(text: str) -> tuple[Kind, int, str]:
+    """Return kind, distance and path of KIND=PATH or phash:DISTANCE=PATH; ConfigError for anything else."""
+    head, equals, path = text.partition("=")
+    kind, colon, number = head.partition(":")
+    if not equals or not path or kind not in get_args(Kind) or (colon and (kind != "phash" or not number.isdigit())):
+        raise ConfigError(
+            f"{text!r} names no blocklist", where="--blocklist", remedy="KIND=PATH: sha256, md5, phash:4, url, domain"
+        )
+    distance = int(number or 0)
+    if distance > MAX_DISTANCE:
+        raise ConfigError(f"a distance of {distance} blocks nearly anything", where="--blocklist", remedy="at most 11")
+    return kind, distance, path  # type: ignore[return-value]
+
+
+def read_lines(path: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of a list's entries: one a line, blank lines and # comments left out."""
+    with storage.open_input(path) as handle:
+        for number, raw in enumerate(handle, 1):
+            try:
+                line = raw.decode("utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise InputError(f"line {number} is not UTF-8", where=path) from error
+            if line and not line.startswith("#"):
+                yield number, line
+
+
+def encode_entry(kind: Kind, line: str) -> bytes | None:
+    """Return an entry as bytes of one width a kind, or None when the line is none."""
+    if kind in HEX_DIGITS:
+        try:
+            data = bytes.fromhex(line)
+        except ValueError:
+            return None
+        return data[:WIDTH] if 2 * len(data) == HEX_DIGITS[kind] else None
+    if kind == "url":
+        return bytes.fromhex(identity.image_key(line)) if "://" in line else None
+    host = identity.host_of(f"http://{line.lstrip('.')}/")
+    return _domain_entry(host) if host and "/" not in line else None
+
+
+def _domain_entry(host: str) -> bytes:
+    return hashlib.blake2b(host.encode(), digest_size=WIDTH).digest()
+
+
+def load_entries(kind: Kind, path: str) -> np.ndarray:
+    """Return a list's entries, sorted, each once; InputError names the line that is no entry."""
+    width = 8 if kind == "phash" else WIDTH
+    parts: list[np.ndarray] = []
+    lines = read_lines(path)
+    while batch := list(itertools.islice(lines, BATCH)):
+        entries = []
+        for number, line in batch:
+            entry = encode_entry(kind, line)
+            if entry is None:
+                raise InputError(f"line {number} is no {kind}: {line[:80]!r}", where=path, remedy="one entry a line")
+            entries.append(entry)
+        data = b"".join(entries)
+        parts.append(np.frombuffer(data, dtype=">u8" if width == 8 else f"S{width}"))
+    if not parts:
+        return np.array([], dtype=np.uint64 if width == 8 else f"S{width}")
+    joined = np.concatenate(parts)
+    return np.unique(joined.astype(np.uint64) if width == 8 else joined)
+
+
+def holds(entries: np.ndarray, entry: bytes) -> bool:
+    """Say whether a sorted array of entries holds one."""
+    place = int(np.searchsorted(entries, np.bytes_(entry)))
+    return place < len(entries) and bool(entries[place] == np.bytes_(entry))
+
+
+class NearHashes:
+    """Hashes that are found within a Hamming distance (multi-index hashing, Norouzi et al. 2012): four bands."""
+
+    def __init__(self, hashes: np.ndarray, distance: int) -> None:
+        self.distance = distance
+        self._hashes = hashes
+        self._bands = []
+        for band in range(BANDS):
+            values = (hashes >> np.uint64(16 * band)).astype(np.uint16)
+            order = np.argsort(values, kind="stable").astype(np.uint32)
+            starts = np.searchsorted(values[order], np.arange(65_537)).astype(np.uint32)
+            self._bands.append((order, starts))
+        bits = range(distance // BANDS + 1)
+        flips = [sum(1 << bit for bit in chosen) for n in bits for chosen in itertools.combinations(range(16), n)]
+        self._flips = np.array(flips, dtype=np.uint16)
+
+    def nearest(self, value: int) -> int | None:
+        """Return the distance of the nearest hash within the configured distance, or None."""
+        best: int | None = None
+        for band, (order, starts) in enumerate(self._bands):
+            for probe in self._flips ^ np.uint16(value >> 16 * band & 0xFFFF):
+                found = self._hashes[order[starts[probe] : starts[int(probe) + 1]]]
+                if len(found):
+                    near = int(np.bitwise_count(found ^ np.uint64(value)).min())
+                    best = near if near <= self.distance and (best is None or near < best) else best
+        return best
+
+
+@dataclass
+class Blocklist:
+    """Every list of a run. Asked of a URL before it is fetched, and of bytes before they are written."""
+
+    perceptual_hash: PerceptualHash | None = None
+    _entries: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    _near: list[NearHashes] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, entries: Iterable[str], perceptual_hash: PerceptualHash | None = None) -> "Blocklist":
+        """Read the lists that KIND=PATH entries name."""
+        result = cls(perceptual_hash)
+        for kind, distance, path in (parse_entry(entry) for entry in entries):
+            found = load_entries(kind, path)
+            if kind == "phash":
+                result._near.append(NearHashes(found, distance))
+            else:
+                result._entries.setdefault(kind, []).append(found)
+        return result
+
+    def __bool__(self) -> bool:
+        return bool(self._entries or self._near)
+
+    def of_url(self, url: str) -> Rejected | None:
+        """Return why a URL must not be fetched: it, its host or a domain above it is listed."""
+        if self._any("url", lambda: bytes.fromhex(identity.image_key(url))):
+            return Rejected("blocked_url")
+        if "domain" in self._entries:
+            labels = identity.host_of(url).split(".")
+            above = (".".join(labels[start:]) for start in range(len(labels)))
+            if any(self._any("domain", lambda host=host: _domain_entry(host)) for host in above):  # type: ignore[misc]
+                return Rejected("blocked_domain")
+        return None
+
+    def of_content(self, body: bytes, sha256: str) -> Rejected | None:
+        """Return why bytes must not be written: a hash of them is listed, or near a listed one."""
+        if self._any("sha256", lambda: bytes.fromhex(sha256)[:WIDTH]):
+            return Rejected("blocked_sha256")
+        if self._any("md5", lambda: hashlib.md5(body, usedforsecurity=False).digest()):
+            return Rejected("blocked_md5")
+        return self._near_hash(body) if self._near else None
+
+    def _any(self, kind: Kind, entry: Callable[[], bytes]) -> bool:
+        return kind in self._entries and any(holds(entries, entry()) for entries in self._entries[kind])
+
+    def _near_hash(self, body: bytes) -> Rejected | None:
+        """Compare perceptual hashes; an image that does not decode shows nothing."""
+        if self.perceptual_hash is None:
+            raise RuntimeError("a list of perceptual hashes needs a way to compute them")
+        text = self.perceptual_hash(body)
+        if not text:
+            return None
+        for near in self._near:
+            distance = near.nearest(int(text, 16))
+            if distance is not None:
+                return Rejected("blocked_phash", float(distance), float(near.distance))
+        return None

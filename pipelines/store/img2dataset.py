@@ -1,0 +1,208 @@
+"""Folders that img2dataset wrote, read back: files, webdataset and parquet outputs, a verdict for every row.
+
+A shard is NNNNN.parquet with a row an input (failures too) beside NNNNN.tar or the folder NNNNN/, or alone with the
+images in a column. A shard that a killed run left behind gives what it holds, then one dead outcome.
+"""
+
+import hashlib
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import pyarrow as pa
+
+from schemas import storage, tables
+from schemas.errors import InputError, LoomError
+from schemas.records import FileEntry
+from schemas.verdicts import Dead, Rejected
+
+EXTENSIONS = ("jpg", "png", "webp")
+COLUMNS = ("key", "url", "caption", "status", "error_message")
+MAX_IMAGE = 30_000_000
+MAX_TEXT = 1_000_000
+"""Bytes of a member that are read; a longer one is not."""
+_SHARD = re.compile(r"(.*/)?(\d{1,12})\.(parquet|tar)")
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One input of img2dataset: its image's bytes, or the verdict on why there are none."""
+
+    key: str
+    url: str
+    caption: str | None
+    image: bytes | None
+    verdict: Rejected | Dead | None = None
+
+
+def find_shards(folder: str) -> list[FileEntry]:
+    """Return the shards of a folder by path without extension, each with a hash over its files, sorted by hash."""
+    fs, inner = storage.filesystem(folder)
+    names = sorted(fs.find(inner)) if fs.exists(inner) else []
+    stems = sorted({found.group(2) for name in names if (found := _SHARD.fullmatch(name)) and _is_in(name, inner)})
+    if not stems:
+        raise InputError("holds no shard of img2dataset (00000.parquet, 00000.tar)", where=folder)
+    entries = []
+    for stem in stems:
+        files = [name for name in names if _belongs(name[len(inner) :].lstrip("/"), stem)]
+        digest, size = hashlib.sha256(), 0
+        for name in files:
+            with fs.open(name, "rb") as handle:
+                part = hashlib.file_digest(handle, "sha256")
+                size += handle.tell()
+            digest.update(part.digest())
+        entries.append(FileEntry(name=storage.join(folder, stem), sha256=digest.hexdigest(), bytes=size))
+    return sorted(entries, key=lambda entry: entry.sha256)
+
+
+def _is_in(name: str, folder: str) -> bool:
+    return "/" not in name[len(folder) :].lstrip("/")
+
+
+def _belongs(name: str, stem: str) -> bool:
+    return name in (f"{stem}.parquet", f"{stem}.tar") or name.startswith(f"{stem}/")
+
+
+def read_shard(stem: str) -> Iterator[Sample]:
+    """Yield every input of a shard once: those with an image first, in the order of the images."""
+    rows, damage = _rows(stem)
+    if rows is None:
+        yield from _read_images_of_parquet(stem)
+        return
+    try:
+        for key, fields in _samples(stem):
+            yield _sample(key, rows.pop(key, None), fields)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        damage = str(error)
+    for key in sorted(rows):
+        yield _without_image(key, rows[key])
+    if damage is not None:
+        verdict = Dead("damaged_shard", damage)
+        yield Sample(key=f"{stem.rsplit('/', 1)[-1]} damaged", url="", caption=None, image=None, verdict=verdict)
+
+
+def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
+    """Return a shard's rows by key, and what is wrong with its Parquet; None when the images lie in it."""
+    path = f"{stem}.parquet"
+    try:
+        with tables.open_parquet(path) as file:
+            names = file.schema_arrow.names
+            if _image_column(names):
+                return None, None
+            columns = [name for name in COLUMNS if name in names]
+            rows: dict[str, dict[str, Any]] = {}
+            for batch in file.iter_batches(4_096, columns=columns):
+                rows |= {str(row.get("key")): row for row in batch.to_pylist()}
+            return rows, None
+    except (LoomError, pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        return {}, str(error)
+
+
+def _image_column(names: list[str]) -> str | None:
+    return next((name for name in EXTENSIONS if name in names), None)
+
+
+def _read_images_of_parquet(stem: str) -> Iterator[Sample]:
+    number = 0
+    with tables.open_parquet(f"{stem}.parquet") as file:
+        names = file.schema_arrow.names
+        image = _image_column(names) or ""
+        try:
+            for batch in file.iter_batches(_BATCH, columns=[*(n for n in (*COLUMNS, "txt") if n in names), image]):
+                for row in batch.to_pylist():
+                    number += 1
+                    data = row.pop(image)
+                    key = str(row.get("key"))
+                    if not isinstance(data, bytes):
+                        yield _without_image(key, row)
+                    else:
+                        yield _sample(key, row | {"caption": row.get("caption", row.get("txt"))}, {image: data})
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            verdict = Dead("damaged_shard", f"after row {number}: {error}")
+            yield Sample(key=f"damaged after {number}", url="", caption=None, image=None, verdict=verdict)
+
+
+def _samples(stem: str) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield key and members of each sample of a tar, or of the folder of files."""
+    members = _tar_members(stem) if storage.exists(f"{stem}.tar") else _folder_members(stem)
+    key = ""
+    fields: dict[str, bytes] = {}
+    for name, data in members:
+        stem_of, _, extension = name.partition(".")
+        if stem_of != key and fields:
+            yield key, fields
+            fields = {}
+        key = stem_of
+        fields[extension] = data
+    if fields:
+        yield key, fields
+
+
+def _tar_members(stem: str) -> Iterator[tuple[str, bytes]]:
+    with storage.open_input(f"{stem}.tar") as handle, tarfile.open(fileobj=handle, mode="r|") as tar:
+        for member in tar:
+            limit = _limit(member.name)
+            if member.isreg() and limit and member.size <= limit:
+                reader: IO[bytes] | None = tar.extractfile(member)
+                data = reader.read() if reader is not None else b""
+                if len(data) < member.size:
+                    raise EOFError(f"{member.name} is cut off")
+                yield member.name.rsplit("/", 1)[-1], data
+
+
+def _folder_members(stem: str) -> Iterator[tuple[str, bytes]]:
+    for name in storage.listing(stem):
+        path = storage.join(stem, name)
+        limit = _limit(name)
+        if limit and storage.size(path) <= limit:
+            yield name, storage.read_bytes(path)
+
+
+def _limit(name: str) -> int:
+    """Return how many bytes of a member are read; 0 for one that is not ours to read."""
+    extension = name.rsplit(".", 1)[-1]
+    return MAX_IMAGE if extension in EXTENSIONS else MAX_TEXT if extension in ("json", "txt") else 0
+
+
+def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Sample:
+    """Return a sample that has members; what its row lacks its JSON says."""
+    values = row if row is not None else _json(fields.get("json", b""))
+    caption = values.get("caption")
+    if caption is None and "txt" in fields:
+        caption = fields["txt"].decode("utf-8", "replace")
+    image = next((fields[name] for name in EXTENSIONS if name in fields), None)
+    url = values.get("url")
+    if image is None or not isinstance(url, str) or not url:
+        return _without_image(key, values)
+    return Sample(key=key, url=url, caption=caption if isinstance(caption, str) else None, image=image)
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _without_image(key: str, row: dict[str, Any]) -> Sample:
+    """Return a row without an image: img2dataset's own reason, or that the image it speaks of is not there."""
+    url, status = row.get("url"), row.get("status")
+    caption = row.get("caption")
+    if not isinstance(url, str) or not url:
+        verdict: Rejected | Dead = Rejected("no_url")
+    elif status in ("failed_to_download", "failed_to_resize"):
+        verdict = Dead(status, str(row.get("error_message") or ""))
+    else:
+        verdict = Dead("image_missing")
+    return Sample(
+        key=key,
+        url=url if isinstance(url, str) else "",
+        caption=caption if isinstance(caption, str) else None,
+        image=None,
+        verdict=verdict,
+    )

@@ -1,0 +1,227 @@
+"""Outcomes into packs: images by content, of each outcome a `metadata` record that says all the index says.
+
+A pack is written whole when a checkpoint is full (by outcomes, bytes or seconds), then the part that points into it.
+What is blocked or was taken down is never written: its hash and the reason alone are.
+"""
+
+import hashlib
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from pipelines.net.fetched import Fetched, now
+from pipelines.store import tombstones
+from pipelines.store.blocklists import Blocklist
+from pipelines.store.frontier import Wanted
+from pipelines.store.images import ContentTable, ImageStore, pack_name
+from pipelines.store.tombstones import Tombstones
+from pipelines.store.warc import WarcWriter, spell_digest
+from schemas import arrow, storage
+from schemas.images import ImageError, read_header
+from schemas.records import ImageRecord, Signal
+from schemas.verdicts import Dead, Rejected
+
+PLACE = ("pack", "offset", "length")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """When a pack is closed: what a kill can cost."""
+
+    outcomes: int = 1_000
+    bytes: int = 128_000_000
+    """Of image bodies, which are held until then."""
+    seconds: float = 60.0
+
+    @property
+    def half(self) -> "Checkpoint":
+        """Return one of half the size: while one is being written another fills, together what a kill costs."""
+        return Checkpoint(outcomes=max(1, self.outcomes // 2), bytes=self.bytes // 2, seconds=self.seconds / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An image's bytes and where they came from."""
+
+    body: bytes
+    final_url: str | None = None
+    status: int | None = None
+    fetched_at: str
+    etag: str | None = None
+    last_modified: str | None = None
+    signals: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """An image that its host says is what the store has (304): its row, and when that was said."""
+
+    record: ImageRecord
+    fetched_at: str
+
+
+Outcome = Answer | Unchanged | Rejected | Dead
+
+
+def answer_of(fetched: Fetched) -> Answer:
+    """Return of a fetch what a store keeps."""
+    return Answer(
+        body=fetched.body,
+        final_url=fetched.final_url,
+        status=fetched.status,
+        fetched_at=fetched.fetched_at,
+        etag=fetched.header("etag"),
+        last_modified=fetched.header("last-modified"),
+        signals=fetched.signals,
+    )
+
+
+def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
+    """Return format, width and height from an image's header, or why it is not an image we store."""
+    try:
+        header = read_header(data)
+    except ImageError as error:
+        return Rejected(error.reason)
+    if header.width * header.height > max_pixels:
+        return Rejected("too_many_pixels", float(header.width * header.height), float(max_pixels))
+    return header.format, header.width, header.height
+
+
+@dataclass
+class PackWriter:
+    """Writes outcomes to packs and commits each with its part of the index, in a thread beside the fetching.
+
+    Hashing and writing take no interpreter lock, so they use another core. An error comes up at the next call.
+
+    Args:
+      store: Where to.
+      name: Of the writer; two writers at work in one store have two names.
+      generation: Of the index.
+      blocklist: What must never be written.
+    """
+
+    store: ImageStore
+    name: str
+    generation: int
+    max_pixels: int
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    blocklist: Blocklist | None = None
+    content: ContentTable | None = None
+    _stones: Tombstones = field(init=False)
+    _pending: list[tuple[Wanted, Outcome]] = field(default_factory=list)
+    _bytes: int = 0
+    _part: int = 0
+    _since: float = 0.0
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "packs"))
+    _under_way: "Future[None] | None" = None
+
+    def __post_init__(self) -> None:
+        self.content = self.content or ContentTable.of(self.store.index().stored())
+        self._stones = tombstones.read(self.store.folder)
+        self._limit = self.checkpoint.half
+
+    def add(self, wanted: Wanted, outcome: Outcome) -> None:
+        """Enter one outcome; commits when the checkpoint is full."""
+        if not self._pending:
+            self._since = time.monotonic()
+        self._pending.append((wanted, outcome))
+        self._bytes += len(outcome.body) if isinstance(outcome, Answer) else 0
+        full = len(self._pending) >= self._limit.outcomes or self._bytes >= self._limit.bytes
+        if full or time.monotonic() - self._since >= self._limit.seconds:
+            self._start()
+
+    def commit(self) -> None:
+        """Commit what is pending, and wait until it is on disk."""
+        self._start()
+        self._wait()
+
+    def _start(self) -> None:
+        self._wait()
+        if self._pending:
+            pending, self._pending, self._bytes = self._pending, [], 0
+            self._under_way = self._thread.submit(self._flush, pending)
+
+    def _wait(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def _flush(self, pending: list[tuple[Wanted, Outcome]]) -> None:
+        """Close the pack, then write the part that points into it."""
+        keys = "".join(wanted.key for wanted, _ in pending)
+        stem = pack_name((self.name, self._part, self.generation, keys))
+        pack = f"{stem}.warc"
+        with storage.writing(self.store.path("packs", pack)) as handle:
+            writer = WarcWriter(handle, compress=False)
+            writer.warcinfo(
+                {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}, now()
+            )
+            records = [self._write(writer, pack, wanted, outcome) for wanted, outcome in pending]
+        self.store.commit_part(self.generation, stem, records)
+        self._part += 1
+
+    def _write(self, writer: WarcWriter, pack: str, wanted: Wanted, outcome: Outcome) -> ImageRecord:
+        """Write one outcome; return its row."""
+        if isinstance(outcome, Answer):
+            record = self._judge(wanted, outcome)
+            if record.outcome == "kept":
+                record = self._place(writer, pack, record, outcome)
+        elif isinstance(outcome, Unchanged):
+            record = replace(outcome.record, fetched_at=outcome.fetched_at)
+        else:
+            record = _without_body(wanted, outcome)
+        values = {name: value for name, value in arrow.to_plain(record).items() if name not in PLACE}
+        writer.metadata(wanted.url, values, date=record.fetched_at or now())
+        return record
+
+    def _judge(self, wanted: Wanted, answer: Answer) -> ImageRecord:
+        """Return an answer's row, without a place; rejected when it is no image, or blocked."""
+        sha256 = hashlib.sha256(answer.body).hexdigest()
+        blocked = self._blocked(answer.body, sha256)
+        found = blocked or inspect(answer.body, self.max_pixels)
+        if isinstance(found, Rejected):
+            return replace(_without_body(wanted, found), sha256=sha256 if blocked else None)
+        kind, width, height = found
+        return ImageRecord(
+            key=wanted.key,
+            url=wanted.url,
+            final_url=answer.final_url,
+            status=answer.status,
+            outcome="kept",
+            sha256=sha256,
+            bytes=len(answer.body),
+            width=width,
+            height=height,
+            format=kind,
+            fetched_at=answer.fetched_at,
+            etag=answer.etag,
+            last_modified=answer.last_modified,
+            signals=answer.signals,
+        )
+
+    def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
+        """Say why bytes must not be written, whatever URL they come from: taken down, or on a blocklist."""
+        if sha256 in self._stones.sha256:
+            return Rejected("forgotten")
+        return self.blocklist.of_content(body, sha256) if self.blocklist else None
+
+    def _place(self, writer: WarcWriter, pack: str, record: ImageRecord, answer: Answer) -> ImageRecord:
+        """Write the bytes unless the store has them; return the row with their place."""
+        assert self.content is not None
+        sha256 = record.sha256 or ""
+        place = self.content.find(sha256)
+        if place is None:
+            digest = spell_digest("sha256", bytes.fromhex(sha256))  # at hand: a second hash costs as much as fetching
+            offset, length = writer.resource(
+                record.url, f"image/{record.format}", answer.body, date=record.fetched_at or now(), digest=digest
+            )
+            place = pack, offset, length
+            self.content.add(sha256, *place)
+        return replace(record, pack=place[0], offset=place[1], length=place[2])
+
+
+def _without_body(wanted: Wanted, outcome: Rejected | Dead) -> ImageRecord:
+    """Return the row of an outcome without a body: rejections are final, deaths may be tried again."""
+    if isinstance(outcome, Rejected):
+        return ImageRecord(key=wanted.key, url=wanted.url, outcome="rejected", reason=outcome.reason)
+    return ImageRecord(key=wanted.key, url=wanted.url, outcome="dead", reason=outcome.error, final=False)

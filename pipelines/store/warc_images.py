@@ -1,0 +1,87 @@
+"""Images that WARCs hold themselves: noted while their pages are read, taken into the store instead of fetched."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipelines.net.signals import opt_out, signals_of_headers
+from pipelines.store.frontier import Wanted
+from pipelines.store.images import ImageStore
+from pipelines.store.packs import Answer, Outcome, PackWriter
+from pipelines.store.warc import read_answer
+from schemas import tables
+from schemas.verdicts import Dead, Rejected
+
+NOTE_ORDER = ("key", "offset")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarcImage:
+    """Where a WARC holds an image."""
+
+    VERSION: ClassVar[int] = 1
+    key: str
+    """The image key of its URL."""
+    url: str
+    warc: str
+    """Path of the WARC."""
+    offset: int
+
+
+def write_notes(path: str, notes: Iterable[WarcImage]) -> None:
+    """Write the images that one WARC holds, sorted."""
+    tables.write_records(path, WarcImage, notes, sort_by=NOTE_ORDER)
+
+
+def read_notes(paths: Iterable[str]) -> Iterator[WarcImage]:
+    """Yield the images that WARCs hold, from their notes."""
+    for path in paths:
+        yield from tables.read_records(path, WarcImage)
+
+
+def take_images(
+    notes: Iterable[str],
+    wanted: Iterable[Wanted],
+    store: ImageStore,
+    honour: tuple[str, ...],
+    limit: int,
+    max_pixels: int,
+) -> int:
+    """Put wanted images without an outcome into the store from the WARCs that hold them; return how many.
+
+    Of several copies of a URL the first of the first WARC (by name) counts; one that is of no use is left to the fetch.
+    """
+    index = store.index()
+    missing = {item.key: item for item in wanted if item.key not in index}
+    if not missing:
+        return 0
+    writer = PackWriter(store, "warcs", index.generation, max_pixels)
+    taken = 0
+    for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
+        item = missing.get(note.key)
+        outcome = _outcome(note, honour, limit) if item is not None else None
+        if item is not None and outcome is not None:
+            writer.add(item, outcome)
+            del missing[note.key]
+            taken += 1
+    writer.commit()
+    return taken
+
+
+def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> Outcome | None:
+    """Return what a WARC's answer gives: the image, its owner's refusal, or nothing."""
+    answer = read_answer(note.warc, note.offset, limit)
+    if isinstance(answer, Rejected | Dead):
+        return None
+    headers, body, date = answer
+    fields = {name.lower(): value for name, value in headers}
+    signals = signals_of_headers(headers, seen_at=date)
+    return opt_out(signals, honour, unit="image") or Answer(
+        body=body,
+        final_url=note.url,
+        status=200,
+        fetched_at=date,
+        etag=fields.get("etag"),
+        last_modified=fields.get("last-modified"),
+        signals=signals,
+    )

@@ -1,0 +1,57 @@
+"""Image stores for tests: real images, written by the real writer."""
+
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipelines.store.frontier import Wanted
+from pipelines.store.images import ImageStore
+from pipelines.store.packs import Answer, Checkpoint, Outcome, PackWriter
+from schemas import identity
+from schemas.verdicts import Dead, Rejected
+
+DATE = "2026-01-02T03:04:05Z"
+
+
+@functools.cache
+def png(number: int, side: int = 9) -> bytes:
+    """Return a small picture that differs for each number."""
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def wanted(name: str) -> Wanted:
+    url = f"http://example.org/{name}"
+    return Wanted(identity.image_key(url), url)
+
+
+def answer(number: int) -> Answer:
+    return Answer(body=png(number), final_url="http://example.org/x", status=200, fetched_at=DATE, etag=f'"{number}"')
+
+
+def outcomes() -> list[tuple[str, Outcome]]:
+    """Return images (two of the same bytes), a rejection and a death."""
+    return [
+        ("a", answer(1)),
+        ("b", answer(2)),
+        ("again", answer(1)),
+        ("gone", Rejected("http_410")),
+        ("slow", Dead("timeout_total")),
+        ("html", Answer(body=b"<html>", fetched_at=DATE)),
+        ("c", answer(3)),
+    ]
+
+
+def fill(folder: Path | str, entries: list[tuple[str, Outcome]], *, each: int = 3, generation: int = 1) -> ImageStore:
+    """Write outcomes, a pack for every `each`."""
+    store = ImageStore(str(folder))
+    writer = PackWriter(store, "lane-0", generation, 10**6, Checkpoint(outcomes=each))
+    for name, outcome in entries:
+        writer.add(wanted(name), outcome)
+    writer.commit()
+    return store

@@ -1,0 +1,69 @@
+"""ARC files: every response, with warcio's reader as a second opinion, and cuts."""
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from warcio.archiveiterator import ArchiveIterator
+
+from pipelines.store.arc import read_arc
+from pipelines.store.warc import Skipped, WarcPage
+from schemas.verdicts import Dead, Rejected
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+FILEDESC = b"1 0 InternetArchive\nURL IP-address Archive-date Content-type Archive-length\n"
+
+
+def record(url: str, block: bytes, kind: str = "text/html") -> bytes:
+    return f"{url} 192.0.2.1 20090102030405 {kind} {len(block)}\n".encode() + block + b"\n"
+
+
+def write(path: Path, *records: bytes) -> list[bytes]:
+    parts = [f"filedesc://x.arc 0.0.0.0 20090102030405 text/plain {len(FILEDESC)}\n".encode() + FILEDESC + b"\n"]
+    parts += records
+    path.write_bytes(b"".join(gzip.compress(part) for part in parts) if path.suffix == ".gz" else b"".join(parts))
+    return parts
+
+
+RECORDS = (
+    record("http://a/1", HEAD + b"<p>one"),
+    record("http://a/2", b"HTTP/1.1 404 Not Found\r\n\r\n"),
+    record("http://a/3", HEAD.replace(b"text/html", b"image/png") + b"\x89PNG", "image/png"),
+    record("http://a/4", HEAD + b"<p>\n\nfour"),
+)
+
+
+@pytest.mark.parametrize("name", ["x.arc", "x.arc.gz"])
+def test_every_response_is_read(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name, *RECORDS)
+    found = list(read_arc(str(tmp_path / name)))
+    assert [row.url for row in found] == [f"http://a/{n}" for n in (1, 2, 3, 4)]
+    pages = [row for row in found if isinstance(row, WarcPage)]
+    assert [(page.body, page.fetched_at) for page in pages] == [
+        (b"<p>one", "2009-01-02T03:04:05Z"),
+        (b"<p>\n\nfour", "2009-01-02T03:04:05Z"),
+    ]
+    assert [row.verdict for row in found if isinstance(row, Skipped)] == [Rejected("http_404"), Rejected("not_html")]
+    with (tmp_path / name).open("rb") as handle:
+        theirs = [r.rec_headers.get_header("uri") for r in ArchiveIterator(handle) if r.rec_type == "response"]
+    assert theirs == [row.url for row in found]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40, 150])
+def test_a_cut_is_one_dead_outcome(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.arc"
+    write(path, *RECORDS)
+    path.write_bytes(path.read_bytes()[: -1 - cut])
+    *whole, last = read_arc(str(path))
+    assert isinstance(last, Skipped)
+    assert isinstance(last.verdict, Dead)
+    assert last.verdict.error == "truncated_warc"
+    assert [row.url for row in whole] == [f"http://a/{n + 1}" for n in range(len(whole))]
+
+
+def test_nonsense_is_one_dead_outcome(tmp_path: Path) -> None:
+    path = tmp_path / "x.arc"
+    path.write_bytes(io.BytesIO(b"\x00\xff" * 500).getvalue())
+    (row,) = read_arc(str(path))
+    assert isinstance(row, Skipped)

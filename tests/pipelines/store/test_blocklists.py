@@ -1,0 +1,95 @@
+"""Blocklists: what is listed is found, what is near is found within its distance, a bad line is an error."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.dedup.images import hash_image
+from pipelines.store.blocklists import Blocklist, NearHashes, parse_entry
+from pipelines.store.images import ImageStore
+from pipelines.store.packs import PackWriter
+from schemas.errors import ConfigError, InputError
+from schemas.images import decode_rgb
+from schemas.verdicts import Rejected
+from tests.pipelines.store.store_maker import answer, png, wanted
+
+
+def write(path: Path, *lines: str) -> str:
+    path.write_text("# a list\n\n" + "\n".join(lines))
+    return str(path)
+
+
+def phash(body: bytes) -> str:
+    return hash_image(decode_rgb(body)).phash
+
+
+def load(tmp_path: Path, kind: str, *lines: str) -> Blocklist:
+    return Blocklist.load([f"{kind}={write(tmp_path / 'list.txt', *lines)}"], phash)
+
+
+def test_hashes_of_content(tmp_path: Path) -> None:
+    body = png(1)
+    sha256, md5 = hashlib.sha256(body).hexdigest(), hashlib.md5(body).hexdigest()
+    for kind, line in (("sha256", sha256), ("sha256", sha256.upper()), ("md5", md5), ("phash:4", phash(body))):
+        found = load(tmp_path, kind, "0" * len(line), line).of_content(body, sha256)
+        assert found is not None
+        assert found.reason == f"blocked_{kind.split(':')[0]}"
+        assert load(tmp_path, kind, "0" * len(line)).of_content(body, sha256) is None
+
+
+def test_urls_and_domains(tmp_path: Path) -> None:
+    urls = load(tmp_path, "url", "http://example.org/a.jpg")
+    assert urls.of_url("https://www.example.org:443/a.jpg") == Rejected("blocked_url")
+    assert urls.of_url("http://example.org/b.jpg") is None
+    domains = load(tmp_path, "domain", "example.org", "bücher.example")
+    blocked = [
+        "http://example.org/",
+        "http://a.b.EXAMPLE.org./x",
+        "http://xn--bcher-kva.example/",
+        "http://bücher.example",
+    ]
+    assert all(domains.of_url(url) == Rejected("blocked_domain") for url in blocked)
+    assert not any(domains.of_url(url) for url in ("http://notexample.org/", "http://org/", "nonsense"))
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=40), st.integers(0, 2**64 - 1), st.integers(0, 11))
+def test_near_hashes_are_those_of_a_full_scan(hashes: list[int], near: int, distance: int) -> None:
+    flipped = hashes[0] ^ (near & (1 << 7) - 1)  # not far from one of them
+    index = NearHashes(np.array(sorted(set(hashes)), dtype=np.uint64), distance)
+    for value in (near, flipped):
+        best = min((value ^ other).bit_count() for other in hashes)
+        assert index.nearest(value) == (best if best <= distance else None)
+
+
+def test_what_is_blocked_is_never_written(tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(png(1)).hexdigest()
+    store = ImageStore(str(tmp_path / "store"))
+    writer = PackWriter(store, "lane-0", 1, 10**6, blocklist=load(tmp_path, "sha256", sha256))
+    writer.add(wanted("a"), answer(1))
+    writer.add(wanted("b"), answer(2))
+    writer.commit()
+    row = store.index().find(wanted("a").key)
+    assert row is not None
+    assert (row.outcome, row.reason, row.sha256, row.pack) == ("rejected", "blocked_sha256", sha256, None)
+    (pack,) = (tmp_path / "store" / "packs").iterdir()
+    assert png(1) not in pack.read_bytes()
+    assert png(2) in pack.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [("sha256", "ab"), ("md5", "z" * 32), ("phash", "1" * 15), ("url", "example.org"), ("domain", "a/b")],
+)
+def test_a_line_that_is_no_entry_is_named(tmp_path: Path, kind: str, line: str) -> None:
+    with pytest.raises(InputError, match="line 3"):
+        load(tmp_path, kind, line)
+
+
+@pytest.mark.parametrize("entry", ["sha256", "sha1=x", "phash:99=x", "md5:4=x", "phash:x=y", "sha256="])
+def test_entries_are_checked(entry: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_entry(entry)

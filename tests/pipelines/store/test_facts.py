@@ -1,0 +1,47 @@
+"""Facts of images: measured in a worker that can be killed; what does not decode is known by its error."""
+
+import hashlib
+import os
+import signal
+
+from pipelines.extract.blocks import ExtractConfig
+from pipelines.extract.pool import ExtractPool, PoolConfig
+from pipelines.store.facts import facts_pool, facts_task, make_facts, map_facts
+from schemas.records import ImageFacts
+from tests.pipelines.store.store_maker import png
+
+BROKEN = png(1)[:60]
+
+
+def entry(data: bytes) -> tuple[bytes, str, str]:
+    return data, hashlib.sha256(data).hexdigest(), "png"
+
+
+def deadly_task(html: bytes, url: str, *, content_type: str | None, config: ExtractConfig) -> ImageFacts:
+    """Die at one image as a decoder that is overrun would."""
+    if html == BROKEN:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return facts_task(html, url, content_type=content_type, config=config)
+
+
+def test_facts_of_a_picture_and_of_a_broken_one() -> None:
+    good, broken = (make_facts(*entry(data)) for data in (png(1, 40), BROKEN))
+    assert (good.width, good.height, good.error, len(good.phash), len(good.grid)) == (40, 40, None, 16, 48)
+    assert (broken.width, broken.error, broken.phash, broken.size) == (9, "truncated", "", 60)
+
+
+def test_workers_say_what_this_process_says() -> None:
+    images = [entry(png(n, 30)) for n in range(5)]
+    with facts_pool(1) as pool, facts_pool(0) as here:
+        assert list(map_facts(pool, images)) == list(map_facts(here, images))
+
+
+def test_an_image_that_kills_its_worker_costs_itself_alone() -> None:
+    images = [entry(png(2)), entry(BROKEN), entry(png(3))]
+    with ExtractPool(PoolConfig(size=1), task=deadly_task) as pool:
+        found = list(map_facts(pool, images))
+    assert [(row.sha256, row.error) for row in found] == [
+        (images[0][1], None),
+        (images[1][1], "worker_died"),
+        (images[2][1], None),
+    ]

@@ -1,0 +1,84 @@
+"""The image store: one outcome a URL, the same bytes once, later generations over earlier ones."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.store.images import ContentTable, ImageStore
+from schemas.errors import DamageError
+from schemas.verdicts import Dead, Rejected
+from tests.pipelines.store.store_maker import answer, fill, outcomes, png, wanted
+
+
+def test_every_outcome_is_found_again(tmp_path: Path) -> None:
+    index = fill(tmp_path, outcomes()).index()
+    found = {name: index.find(wanted(name).key) for name, _ in outcomes()}
+    assert {name: (row.outcome, row.reason, row.final) for name, row in found.items() if row} == {
+        "a": ("kept", None, True),
+        "b": ("kept", None, True),
+        "again": ("kept", None, True),
+        "gone": ("rejected", "http_410", True),
+        "slow": ("dead", "timeout_total", False),
+        "html": ("rejected", "not_an_image", True),
+        "c": ("kept", None, True),
+    }
+    assert index.find(wanted("never").key) is None
+    assert wanted("never").key not in index
+
+
+def test_bytes_come_back_and_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
+    store = fill(tmp_path, outcomes())
+    index = store.index()
+    rows = [index.find(wanted(name).key) for name in ("a", "again", "c")]
+    assert [store.read(row) for row in rows if row] == [png(1), png(1), png(3)]
+    places = [(row.pack, row.offset) for row in rows if row]
+    assert places[0] == places[1] != places[2]
+    assert (
+        sum((tmp_path / "packs" / name).read_bytes().count(png(1)) for name in {row.pack for row in rows if row}) == 1
+    )
+
+
+def test_a_later_generation_wins_and_the_rest_stays(tmp_path: Path) -> None:
+    fill(tmp_path, outcomes())
+    store = fill(tmp_path, [("slow", answer(7)), ("a", Dead("dns_failed"))], generation=2)
+    index = store.index()
+    slow, a, b = (index.find(wanted(name).key) for name in ("slow", "a", "b"))
+    assert (index.generation, slow and slow.outcome, a and a.reason, b and b.outcome) == (
+        2,
+        "kept",
+        "dns_failed",
+        "kept",
+    )
+    assert [index.generation_of(wanted(name).key) for name in ("slow", "b", "never")] == [2, 1, 0]
+    assert [url for _, url in index.transient()] == [wanted("a").url]
+
+
+def test_within_a_generation_final_wins_then_the_smallest_hash(tmp_path: Path) -> None:
+    first, second = answer(1), answer(2)
+    store = fill(
+        tmp_path, [("x", Dead("dns_failed")), ("x", second), ("x", first), ("y", Rejected("http_404"))], each=1
+    )
+    row = store.index().find(wanted("x").key)
+    import hashlib
+
+    assert row is not None
+    assert row.sha256 == min(hashlib.sha256(item.body).hexdigest() for item in (first, second))
+
+
+def test_a_damaged_part_names_the_way_out(tmp_path: Path) -> None:
+    store = fill(tmp_path, outcomes())
+    part = Path(store.parts(1)[0])
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(DamageError, match="--reindex"):
+        store.index()
+
+
+def test_content_is_found_before_and_after_merging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ContentTable, "MERGE", 4)
+    table = ContentTable.of(ImageStore(str(tmp_path)).index().stored())
+    names = [f"{number:064x}" for number in range(30)]
+    for number, name in enumerate(names):
+        assert table.find(name) is None
+        table.add(name, f"pack-{number % 3}", number, 2 * number)
+    assert [table.find(name) for name in names] == [(f"pack-{n % 3}", n, 2 * n) for n in range(30)]
+    assert table.find("f" * 64) is None

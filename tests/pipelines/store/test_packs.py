@@ -1,0 +1,76 @@
+"""Packs: checkpoints by outcomes, bytes and errors; other tools read and check what we wrote."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from pipelines.store.images import ImageStore
+from pipelines.store.packs import Checkpoint, PackWriter, inspect
+from schemas.errors import InputError
+from schemas.verdicts import Rejected
+from tests.pipelines.store.store_maker import answer, fill, outcomes, png, wanted
+
+
+def packs(folder: Path) -> list[Path]:
+    return sorted((folder / "packs").iterdir())
+
+
+def test_warcio_finds_every_digest_right(tmp_path: Path) -> None:
+    fill(tmp_path, outcomes())
+    command = [sys.executable, "-m", "warcio.cli", "check", "-v", *map(str, packs(tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "digest pass" in done.stdout
+    assert "fail" not in done.stdout
+
+
+def test_fastwarc_reads_the_images(tmp_path: Path) -> None:
+    fill(tmp_path, outcomes(), each=100)
+    with packs(tmp_path)[0].open("rb") as handle:
+        records = [(r.record_type, r.reader.read()) for r in ArchiveIterator(handle, verify_digests=True)]
+    assert [body for kind, body in records if kind == WarcRecordType.resource] == [png(1), png(2), png(3)]
+
+
+def test_bytes_fill_a_checkpoint_too(tmp_path: Path) -> None:
+    store = ImageStore(str(tmp_path))
+    writer = PackWriter(store, "lane-0", 1, 10**6, Checkpoint(bytes=2 * len(png(1)) + 2))
+    for number in range(6):
+        writer.add(wanted(str(number)), answer(number))
+    writer.commit()
+    assert len(packs(tmp_path)) >= 3
+
+
+def test_a_full_disk_is_an_error_that_names_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fill(tmp_path, [("a", answer(1))])
+    before = store.index().find(wanted("a").key)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = PackWriter(store, "lane-0", 1, 10**6)
+    writer.add(wanted("b"), answer(2))
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        writer.commit()
+    monkeypatch.undo()
+    assert store.index().find(wanted("a").key) == before
+    assert wanted("b").key not in store.index()
+    assert not [path for path in (tmp_path / "packs").iterdir() if ".tmp-" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("data", "verdict"),
+    [
+        (png(1), ("png", 9, 9)),
+        (b"GIF", Rejected("not_an_image")),
+        (png(1)[:20], Rejected("truncated_header")),
+        (b"", Rejected("not_an_image")),
+    ],
+)
+def test_headers_are_looked_at(data: bytes, verdict: object) -> None:
+    assert inspect(data, 1000) == verdict
+    if isinstance(verdict, tuple):
+        assert inspect(data, 80) == Rejected("too_many_pixels", 81.0, 80.0)

@@ -1,0 +1,209 @@
+"""Lists and img2dataset's folders as inputs of a build: pairs without WARCs, images without a second fetch."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import build
+from pipelines.net.config import FetchConfig
+from pipelines.recipes.recipe import load_recipe
+from pipelines.store.img2dataset import find_shards, read_shard
+from pipelines.store.lists import ListConfig
+from pipelines.store.warc import WarcWriter
+from pipelines.verify import verify
+from schemas.errors import ConfigError
+from schemas.images import read_header
+from schemas.manifest import Manifest
+from schemas.verdicts import Dead
+from tests.pipelines.image_server import ImageServer, image_server
+from tests.pipelines.small_web import QUIET
+from tests.pipelines.store.store_maker import DATE, png
+
+SIDE = 256
+Output = Literal["webdataset", "files", "parquet"]
+OUTPUTS: tuple[Output, ...] = ("webdataset", "files", "parquet")
+
+
+@pytest.fixture
+def server() -> Iterator[ImageServer]:
+    with image_server() as running:
+        yield running
+
+
+def run(folder: Path, name: str, **changes: object) -> Manifest:
+    values: dict[str, object] = {
+        "recipe": load_recipe("align"),
+        "out": str(folder / name),
+        "work": str(folder / f"{name}.work"),
+        "store": str(folder / f"{name}.store"),
+        "warcs": (),
+        "fetch": FetchConfig(),
+        "workers": 0,
+    }
+    report = build.build(build.BuildConfig(**values | changes), QUIET)  # type: ignore[arg-type]
+    assert report.manifest is not None
+    return report.manifest
+
+
+def text_of(number: int) -> str:
+    return f"a photo of the old house number {number}"
+
+
+def sample(number: int) -> dict[str, object]:
+    """Return a row as img2dataset's Parquet has it: every fifth was not there."""
+    failed = number % 5 == 4
+    return {
+        "url": f"http://example.org/{number}.png",
+        "caption": text_of(number),
+        "key": f"0000{number:05d}",
+        "status": "failed_to_download" if failed else "success",
+        "error_message": "HTTP Error 404: Not Found" if failed else None,
+        "width": None if failed else SIDE,
+    }
+
+
+def write_folder(folder: Path, output: Output, count: int = 10) -> Path:
+    """Write one shard in one of img2dataset's layouts (its writer.py, version 1.47)."""
+    folder.mkdir()
+    rows = [sample(number) for number in range(count)]
+    good = [row for row in rows if row["status"] == "success"]
+    table = pa.Table.from_pylist(rows)
+    if output == "parquet":
+        images = [png(n, SIDE) if rows[n]["status"] == "success" else None for n in range(count)]
+        table = table.append_column("png", pa.array(images, pa.binary()))
+        table = table.append_column("txt", table["caption"])
+    pq.write_table(table, folder / "00000.parquet", row_group_size=3)
+    members = [
+        (f"{row['key']}.{extension}", data)
+        for row in good
+        for extension, data in (
+            ("json", json.dumps(row, indent=4).encode()),
+            ("png", png(int(str(row["key"])), SIDE)),
+            ("txt", str(row["caption"]).encode()),
+        )
+    ]
+    if output == "webdataset":
+        with tarfile.open(folder / "00000.tar", "w") as tar:
+            for name, data in members:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    if output == "files":
+        (folder / "00000").mkdir()
+        for name, data in members:
+            (folder / "00000" / name).write_bytes(data)
+    (folder / "00000_stats.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_every_row_of_a_folder_is_read_once(output: Output, tmp_path: Path) -> None:
+    (entry,) = find_shards(str(write_folder(tmp_path / "in", output)))
+    found = {item.key: item for item in read_shard(entry.name)}
+    assert sorted(found) == [f"0000{n:05d}" for n in range(10)]
+    for number in range(10):
+        item = found[f"0000{number:05d}"]
+        assert (item.url, item.caption) == (f"http://example.org/{number}.png", text_of(number))
+        if number % 5 == 4:
+            assert item.verdict == Dead("failed_to_download", "HTTP Error 404: Not Found")
+        else:
+            assert (item.image, item.verdict) == (png(number, SIDE), None)
+
+
+def test_the_layouts_build_the_same_samples_without_a_fetch(tmp_path: Path) -> None:
+    manifests = {}
+    for output in ("webdataset", "parquet"):  # files are read above, and built from in `make interop`
+        folder = str(write_folder(tmp_path / f"in-{output}", output))  # type: ignore[arg-type]
+        manifests[output] = run(tmp_path, output, from_img2dataset=(folder,))
+    assert not list(verify(str(tmp_path / "parquet"), "deep"))
+    tars = {tuple(entry.tar.sha256 for entry in manifest.shards) for manifest in manifests.values()}
+    assert len(tars) == 1
+    assert [manifest.samples for manifest in manifests.values()] == [8, 8]
+    extract = next(row for row in manifests["parquet"].counts if (row.stage, row.unit) == ("extract", "record"))
+    assert (extract.records_in, extract.kept, extract.dead) == (10, 8, {"failed_to_download": 2})
+
+
+def test_a_shard_that_was_killed_gives_what_it_holds(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", "webdataset")
+    (folder / "00000.parquet").write_bytes(b"PAR1 and no footer")
+    tar = folder / "00000.tar"
+    tar.write_bytes(tar.read_bytes()[: tar.stat().st_size // 2])
+    found = list(read_shard(str(folder / "00000")))
+    good = [item for item in found if item.verdict is None]
+    assert 0 < len(good) < 8
+    assert all(item.image == png(int(item.key), SIDE) for item in good)
+    assert [item.verdict.error for item in found if isinstance(item.verdict, Dead)][-1] == "damaged_shard"
+
+
+def test_pairs_of_a_list_are_fetched_and_built(server: ImageServer, tmp_path: Path) -> None:
+    rows = [{"u": f"{server.base}/{n}.png", "t": text_of(n)} for n in range(6)]
+    rows += [{"u": f"{server.base}/nothing", "t": text_of(9)}, {"u": "", "t": "x"}, {"u": rows[0]["u"], "t": None}]
+    rows.append(rows[1])
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "list.parquet")
+    columns = ListConfig(url_column="u", caption_column="t")
+    changes = {"lists": (str(tmp_path / "list.parquet"),), "columns": columns, "fetch": server.fetch}
+    manifest = run(tmp_path, "first", **changes)
+    assert manifest.samples == 6
+    extract = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
+    assert (extract.records_in, extract.rejected) == (10, {"no_caption": 1, "no_url": 1})
+    select = next(row for row in manifest.counts if row.stage == "select")
+    assert select.rejected == {"duplicate_pair": 1}
+    again = run(tmp_path, "second", store=str(tmp_path / "first.store"), **changes)
+    assert again.digest == manifest.digest
+    assert set(server.asked.values()) == {1}
+
+
+def test_inputs_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("url,caption\n")
+    for changes in (
+        {"lists": (str(path),)},
+        {"lists": (str(path),), "warcs": ("x.warc",), "columns": ListConfig(caption_column="caption")},
+        {"lists": (str(path),), "recipe": load_recipe("m3w"), "columns": ListConfig(caption_column="caption")},
+        {},
+    ):
+        with pytest.raises(ConfigError):
+            run(tmp_path, "out", **changes)
+
+
+def test_a_recipe_that_resizes_says_so_in_sidecar_and_json(tmp_path: Path) -> None:
+    folder = str(write_folder(tmp_path / "in", "webdataset"))
+    recipe = load_recipe("align", ("images.resize=64", "images.resize_mode=border", "images.quality=90"))
+    manifest = run(tmp_path, "out", from_img2dataset=(folder,), recipe=recipe)
+    assert manifest.samples == 8
+    with tarfile.open(tmp_path / "out" / manifest.shards[0].tar.name) as tar:
+        members = {name.partition(".")[2]: name for name in tar.getnames()[:3]}
+        picture = tar.extractfile(members["jpg"])
+        facts = tar.extractfile(members["json"])
+        assert picture
+        assert facts
+        header, values = read_header(picture.read()), json.load(facts)
+    assert (header.width, header.height) == (64, 64)
+    assert (values["width"], values["original_width"]) == (64, SIDE)
+
+
+def write_image_warc(path: Path) -> None:
+    """Write a WARC of a page and the three images that it shows."""
+    html = "".join(f'<p>text</p><img src="/{n}.png" alt="{text_of(n)}">' for n in range(3)).encode()
+    answers = {"page": ("text/html", html)} | {f"{n}.png": ("image/png", png(n, SIDE)) for n in range(3)}
+    with path.open("wb") as handle:
+        writer = WarcWriter(handle, compress=True)
+        for name, (kind, body) in answers.items():
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode()
+            url = f"http://example.org/{name}"
+            writer.exchange(url, b"GET / HTTP/1.1\r\n\r\n", head, body, date=DATE, address=None, truncated=None)
+
+
+def test_a_warc_that_holds_its_images_builds_without_a_fetch(tmp_path: Path) -> None:
+    write_image_warc(tmp_path / "all.warc.gz")
+    (tmp_path / "warc.paths").write_text("all.warc.gz\n")
+    manifest = run(tmp_path, "out", warcs=(str(tmp_path / "warc.paths"),))  # without a contact a fetch is refused
+    assert manifest.samples == 3
+    assert not list(verify(str(tmp_path / "out"), "deep"))
