@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import webdataset
 
+from schemas import storage, tables
 from schemas.errors import DamageError, InputError
+from schemas.manifest import read_manifest
+from schemas.records import SidecarRow
 from tests.trainers.stream.datasets import make_image
 from trainers.stream import StreamingDataset
 from trainers.stream.bench import bench, bound_by
-from trainers.stream.foreign import guess_kind, index_tars
+from trainers.stream.foreign import check_tar, guess_kind, index_tars
 
 
 def foreign(folder: Path, shards: int = 3, extension: str = "jpeg") -> list[str]:
@@ -83,8 +86,18 @@ def write_tar(path: Path, members: dict[str, bytes]) -> str:
     return str(path)
 
 
+def differences(index: Path, hashes: bool = True) -> list[str]:
+    """Return what an index says of its tars that they do not hold."""
+    found: list[str] = []
+    for shard in read_manifest(str(index)).shards:
+        rows = tables.read_records(str(index / shard.sidecar.name), SidecarRow)
+        found += check_tar(storage.resolve(str(index), shard.tar.name), rows, hashes)
+    return found
+
+
 def stream_of(tars: list[str], out: Path, **options: Any) -> dict[str, Any]:
     index_tars(tars, str(out), **options)
+    assert differences(out) == []
     return {sample.key: sample for sample in StreamingDataset(str(out), 0, 0, 1, on_error="raise")}
 
 
@@ -179,6 +192,20 @@ def test_hashes_find_a_member_that_changed(tmp_path: Path) -> None:
     stream = StreamingDataset(str(tmp_path / "index"), 0, 0, 1, verify=True)
     assert [key for key, _ in stream.raw()] == ["2"]
     assert list(stream.skipped_keys) == [("1", "hash_differs")]
+
+
+def test_an_index_tells_members_that_moved_or_changed_from_those_that_did_not(tmp_path: Path) -> None:
+    tars = foreign(tmp_path / "tars", shards=1)
+    index_tars(tars, str(tmp_path / "index"), hashes=True)
+    assert differences(tmp_path / "index") == []  # long names, .jpeg, and members that are not read
+    data = Path(tars[0]).read_bytes()
+    Path(tars[0]).write_bytes(data.replace(make_image(1), make_image(1)[::-1]))
+    assert differences(tmp_path / "index", hashes=False) == []
+    (changed,) = differences(tmp_path / "index")
+    assert changed.startswith("1 of 14 members")
+    assert changed.endswith("the bytes of s0_1.jpeg are not those that were indexed")
+    write_tar(Path(tars[0]), {"s0_0.jpeg": make_image(0), "s0_9.txt": b"s0_1"})
+    assert "of 14 members are not what the index says; the first: no" in differences(tmp_path / "index")[0]
 
 
 def test_captions_in_json_alone(tmp_path: Path) -> None:
