@@ -14,7 +14,6 @@ import json
 import multiprocessing
 import os
 import resource
-import shutil
 import socket
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ import aiohttp
 import numpy as np
 import simplejpeg
 
+from benchmarks.nginx import free_port, running
 from pipelines.images import ImagesConfig, fetch_lane
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
@@ -50,13 +50,6 @@ http {{
 """
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def make_jpegs(folder: Path, count: int) -> None:
     """Write pictures of about 40 KB, each of its own: one picture with another comment."""
     y, x = np.mgrid[0:360, 0:480]
@@ -72,23 +65,13 @@ def make_jpegs(folder: Path, count: int) -> None:
 @contextlib.contextmanager
 def nginx(images: int) -> Iterator[int]:
     """Serve pictures of about 40 KB under /N.jpg."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         os.chmod(folder, 0o755)
         (Path(folder) / "www").mkdir()
         make_jpegs(Path(folder) / "www", images)
-        (Path(folder) / "conf").write_text(NGINX.format(folder=folder, port=port))
-        with subprocess.Popen([program, "-c", f"{folder}/conf", "-e", "stderr"]) as process:
-            deadline = time.monotonic() + 10
-            while time.monotonic() < deadline:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.05)
-            try:
-                yield port
-            finally:
-                process.terminate()
+        with running(NGINX.format(folder=folder, port=port), port):
+            yield port
 
 
 @contextlib.contextmanager

@@ -53,11 +53,6 @@ def serve(hosts: Mapping[str, Path], port: int, *, rules: Mapping[str, str] | No
 
     `rules` are further directives of a host's server block. The folders must be readable for this user.
     """
-    program = find_nginx()
-    if program is None:
-        raise LoomError("nginx is not installed", where="serve", remedy="apt-get install nginx-light")
-    if not _is_free(port):
-        raise LoomError("somebody listens there", where=f"127.0.0.1:{port}", remedy="choose another port")
     with tempfile.TemporaryDirectory(prefix="nginx-") as folder:
         servers = "\n".join(
             _SERVER.format(port=port, host=host, root=root.resolve(), rules=(rules or {}).get(host, ""))
@@ -65,9 +60,22 @@ def serve(hosts: Mapping[str, Path], port: int, *, rules: Mapping[str, str] | No
         )
         # a master that root started would hand over to "nobody", who may not read the folders
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
-        config = Path(folder) / "nginx.conf"
-        config.write_text(_CONFIG.format(folder=folder, servers=servers, user=user))
-        with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:
+        with running(_CONFIG.format(folder=folder, servers=servers, user=user), port) as process_id:
+            yield process_id
+
+
+@contextlib.contextmanager
+def running(config: str, port: int) -> Iterator[int]:
+    """Run nginx on a configuration that listens on 127.0.0.1:port while the block runs; yields the process id."""
+    program = find_nginx()
+    if program is None:
+        raise LoomError("nginx is not installed", where="serve", remedy="apt-get install nginx-light")
+    if not _is_free(port):
+        raise LoomError("somebody listens there", where=f"127.0.0.1:{port}", remedy="choose another port")
+    with tempfile.NamedTemporaryFile("w", prefix="nginx-", suffix=".conf") as file:
+        file.write(config)
+        file.flush()
+        with subprocess.Popen([program, "-c", file.name, "-e", "stderr"]) as process:
             try:
                 _wait(process, port)
                 yield process.pid

@@ -220,7 +220,7 @@ def webdataset_pages(folder: str, count: int) -> Figures:
 
 def ours_http(folder: str, count: int) -> Figures:
     """Decode from nginx on loopback, 20 ms added to every request, through a cache that is empty at first."""
-    from tests.trainers.stream.servers import nginx
+    from benchmarks.nginx import free_port, serve
     from trainers.stream.cache import CacheConfig
     from trainers.stream.files import RemoteFile
 
@@ -232,8 +232,9 @@ def ours_http(folder: str, count: int) -> Figures:
 
     RemoteFile._call = slow  # type: ignore[method-assign]
     before, started = start()
-    with tempfile.TemporaryDirectory() as scratch, nginx(Path(folder), Path(scratch, "nginx")) as url:
-        stream = open_stream(url, cache=CacheConfig(folder=f"{scratch}/cache"))
+    port = free_port()
+    with tempfile.TemporaryDirectory() as scratch, serve({"127.0.0.1": Path(folder)}, port):
+        stream = open_stream(f"http://127.0.0.1:{port}", cache=CacheConfig(folder=f"{scratch}/cache"))
         return measures.batches(stream.batches(BATCH, transform=ours_square), count, before, started)
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from pipelines.decisions import count_decisions, decision_ledger, frequent_urls, image_ledger, wanted_urls
@@ -144,6 +145,7 @@ class Builder:
             },
         )
 
+    @cached_property
     def warc_folder(self) -> Stage:
         """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs."""
         return plan_stage(
@@ -161,7 +163,7 @@ class Builder:
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
         """Return the fragments of one kind that these WARCs were extracted to."""
-        folder, stems = self.warc_folder(), {stem_of(entry.sha256) for entry in inputs}
+        folder, stems = self.warc_folder, {stem_of(entry.sha256) for entry in inputs}
         names = storage.listing(folder.path(kind))
         return [folder.path(kind, name) for name in names if name.split(".")[0].split("-")[0] in stems]
 
@@ -190,16 +192,15 @@ class Builder:
 
         with self.reporter.stage("extract", len(todo), finished):
             run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
-        rows = [row for warc in todo for row in warcs.read_counts(self.warc_folder().folder, warc)]
+        rows = [row for warc in todo for row in warcs.read_counts(self.warc_folder.folder, warc)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
-    def pages(self, until: str) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage, run unless it was finished before, and the WARCs or lists that it reads."""
+    def pages(self, stage: Stage, inputs: list[FileEntry], until: str) -> None:
+        """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
         config = self.config
-        stage, inputs = self.planned_pages()
         if config.from_pages:
             self.reused.append("extract")
-            return stage, inputs
+            return
         if not stage.done:
             storage.check_writable(config.work)
         if until == "shards" and not storage.exists(storage.join(config.out, MANIFEST)):
@@ -207,7 +208,6 @@ class Builder:
         if not _reuse(self, stage):
             self.extract(stage, inputs)
         check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
-        return stage, inputs
 
     def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
         """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
@@ -234,7 +234,7 @@ class Builder:
         """Build the pipeline that reads the inputs."""
         from pipelines import lists, warcs
 
-        config, folder = self.config, self.warc_folder().folder
+        config, folder = self.config, self.warc_folder.folder
         stones = tombstones.read(config.store)
         if config.lists or config.from_img2dataset:
             rows = lists.RowsConfig(
@@ -329,9 +329,7 @@ class Builder:
 
     def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
         """Return what this build did."""
-        return BuildReport(
-            manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=tuple(counts)
-        )
+        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=counts)
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
@@ -491,8 +489,11 @@ def origin(config: BuildConfig) -> dict[str, Any]:
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage with what would become of it: reused, or why it runs."""
     builder = Builder(config, Reporter(quiet=True))
-    extract, inputs = builder.planned_pages()
-    select = builder.plan_select(extract)
+    return _plan(builder, *builder.planned_pages())
+
+
+def _plan(builder: Builder, extract: Stage, inputs: list[FileEntry]) -> list[tuple[str, str]]:
+    config, select = builder.config, builder.plan_select(extract)
     new = len(inputs) - len(builder.fragments(inputs, "done"))
     again = "duplicates and counts are decided over the whole corpus"
     rows = [
@@ -512,23 +513,29 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
     return [*rows, ("shards", "reused" if whole else "runs: no finished dataset of these inputs")]
 
 
-def check_finished(config: BuildConfig) -> None:
+def _check_finished(builder: Builder, extract: Stage, inputs: list[FileEntry]) -> None:
     """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
-    for name, status in plan(config)[:-1]:
+    for name, status in _plan(builder, extract, inputs)[:-1]:
         if status != "reused":
             raise InputError(
                 f"stage {name} is not finished: {status}",
-                where=config.work,
+                where=builder.config.work,
                 remedy="run loom images first, or loom build",
             )
 
 
-def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards") -> BuildReport:
-    """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused."""
+def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alone: bool = False) -> BuildReport:
+    """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused.
+
+    `alone`: only the last stage; InputError where one before it is not finished.
+    """
     started = time.time()
     builder = Builder(config, reporter)
     purge_work(config.work, tombstones.read(config.store))
-    extract, inputs = builder.pages(until)
+    extract, inputs = builder.planned_pages()
+    if alone:
+        _check_finished(builder, extract, inputs)
+    builder.pages(extract, inputs, until)
     select = builder.plan_select(extract)
     selected = _reuse(builder, select) or builder.select(select, inputs)
     number = builder.shard_count(selected)

@@ -4,7 +4,6 @@ A list is one unit of work, a shard of img2dataset another; each row gets one ve
 into the image store, so that the images stage finds them there and fetches nothing.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,8 +21,8 @@ from pipelines.store.ledger import Ledger
 from pipelines.store.lists import BadRow, ListConfig, format_of, read_list
 from pipelines.store.packs import Answer, PackWriter
 from pipelines.store.tombstones import Tombstones, names
-from pipelines.warcs import STAGE, FragmentWriter, WarcInput, report_path
-from schemas import arrow, identity, storage
+from pipelines.warcs import STAGE, FragmentWriter, WarcInput, extract_once
+from schemas import identity, storage
 from schemas.errors import ConfigError
 from schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected
@@ -155,10 +154,7 @@ class _ExtractRows(beam.DoFn):
         self._config = config
 
     def process(self, item: WarcInput) -> Iterator[WarcInput]:
-        path = report_path(self._config.folder, item)
-        if not storage.exists(path):
-            counts = extract_rows(item, self._config)
-            storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
+        extract_once(self._config.folder, item, lambda: extract_rows(item, self._config))
         yield item
 
 

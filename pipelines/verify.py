@@ -19,6 +19,7 @@ Depth = Literal["quick", "full", "deep"]
 CheckTar = Callable[[str, Iterable[SidecarRow], bool], Iterator[str]]
 """(path of a tar, rows of its sidecar, whether to compare hashes) -> how they differ."""
 HEADER_BYTES = 512
+REPAIR = "loom verify DATASET --repair writes it anew"
 INDEX_ANEW = "fetch the tar again, or run loom index anew if it was meant to change"
 
 
@@ -28,7 +29,7 @@ class Damage:
 
     where: str
     what: str
-    remedy: str = "loom verify DATASET --repair writes it anew"
+    remedy: str = REPAIR
 
     @property
     def shard(self) -> int | None:
@@ -51,9 +52,10 @@ def verify(
     noted them, and what `check_tar` finds. `on_shard` is called after each shard.
     """
     for damage in _damages(dataset, depth, on_shard, check_tar):
-        what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
-        command = f"loom verify {dataset} --repair writes {what} anew"
-        yield replace(damage, remedy=damage.remedy.replace("loom verify DATASET --repair writes it anew", command))
+        if damage.remedy == REPAIR:
+            what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
+            damage = replace(damage, remedy=f"loom verify {dataset} --repair writes {what} anew")
+        yield damage
 
 
 def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None], check_tar: CheckTar) -> Iterator[Damage]:

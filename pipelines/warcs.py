@@ -192,6 +192,17 @@ def report_path(folder: str, warc: WarcInput) -> str:
     return storage.join(folder, "done", f"{warc.stem}.json")
 
 
+def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[StageCounts, ...]]) -> None:
+    """Extract a WARC or list and write its report, unless that was done before."""
+    path = report_path(folder, item)
+    if storage.exists(path):
+        return
+    counts = extract()
+    storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
+    for row in counts:
+        Metrics.counter(STAGE, f"{row.unit}/kept").inc(row.kept)
+
+
 def read_counts(folder: str, warc: WarcInput) -> list[StageCounts]:
     """Read a finished WARC's counts."""
     return [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report_path(folder, warc)))]
@@ -208,12 +219,7 @@ class _ExtractWarc(beam.DoFn):
         self._pool.close()
 
     def process(self, warc: WarcInput) -> Iterator[WarcInput]:
-        path = report_path(self._config.folder, warc)
-        if not storage.exists(path):
-            counts = extract_warc(warc, self._config, self._pool)
-            storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
-            for row in counts:
-                Metrics.counter(STAGE, f"{row.unit}/kept").inc(row.kept)
+        extract_once(self._config.folder, warc, lambda: extract_warc(warc, self._config, self._pool))
         yield warc
 
 

@@ -1,7 +1,6 @@
 """What is shipped: pins that any index carries, and a wheel that holds everything that the commands read."""
 
 import re
-import socket
 import subprocess
 import sys
 import zipfile
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.nginx import free_port
 from pipelines.verify import verify
 from tests.pipelines.command_line import check_interrupted, environment, interrupt_at
 
@@ -70,12 +70,6 @@ def test_a_wheel_in_another_folder_runs_the_demo(tmp_path: Path) -> None:
     check_interrupted(ended)  # scraping and building are done; training has its own tests, and CI runs all of it
     assert {path.name for path in (tmp_path / "demo" / "datasets").iterdir()} == {"m3w", "align", "exam"}
     assert list(verify(str(tmp_path / "demo" / "datasets" / "m3w"))) == []
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def test_no_paths_of_a_machine_in_what_is_committed() -> None:

@@ -108,7 +108,7 @@ class BuildFlags:
         made = "pages" if recipe.kind == "interleaved" else "pairs"
         if until in ("pages", "pairs") and until != made:
             raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {until}", remedy=f"use loom {made}")
-        return self._run_stages(until, alone)
+        return self._run_stages(recipe, until, alone)
 
     def _profile(self) -> "Profile":
         from pipelines.runners import Profile, check_options, check_profile
@@ -136,11 +136,10 @@ class BuildFlags:
         if self.shards is not None:
             check_shards(self.shards)
 
-    def _run_stages(self, until: Until, alone: bool) -> int:
+    def _run_stages(self, recipe: "Recipe", until: Until, alone: bool) -> int:
         from pipelines import build
         from pipelines.commands.tables import print_build
         from pipelines.memory import parse_size
-        from pipelines.recipes.recipe import load_recipe
 
         if self.from_dataset not in (None, "pages"):
             raise ConfigError(
@@ -149,7 +148,7 @@ class BuildFlags:
             )
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = build.BuildConfig(
-            recipe=load_recipe(self.recipe, self.overrides),
+            recipe=recipe,
             out=self.out,
             work=work,
             store=self.store or f"{work}/images",
@@ -171,9 +170,7 @@ class BuildFlags:
             for name, status in build.plan(config):
                 print(f"{name:<8} {status}")
             return 0
-        if alone:
-            build.check_finished(config)
-        report = build.build(config, self.output.reporter(), until=until)
+        report = build.build(config, self.output.reporter(), until=until, alone=alone)
         if self.output.json:
             print_json(report)
         else:

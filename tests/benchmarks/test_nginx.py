@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.nginx import free_port, serve
 from schemas.errors import LoomError
-from tests.benchmarks.programs import require
+from tests.programs import require
 
 
 def get(port: int, host: str, path: str) -> tuple[int, str | None, bytes]:

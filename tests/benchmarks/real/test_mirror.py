@@ -8,7 +8,7 @@ from benchmarks.nginx import free_port, serve
 from benchmarks.real.checks import check_image_urls, check_mirror, css_images
 from benchmarks.real.mirror import Mirror, compare, mirror, path_of
 from pipelines.scrape import FrontierRow
-from tests.benchmarks.programs import require
+from tests.programs import require
 
 HOST = "small.localhost"
 PAGES = {

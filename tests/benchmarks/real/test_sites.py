@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.real.sites import Site, find_package, obtain, unpack
 from schemas.errors import InputError
-from tests.benchmarks.programs import require
+from tests.programs import require
 
 SITE = Site("small-site-doc", "usr/share/doc/small", "small.localhost")
 

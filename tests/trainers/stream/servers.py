@@ -2,66 +2,23 @@
 
 import contextlib
 import http.server
-import os
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-CONF = """
-daemon off; worker_processes 1; pid {scratch}/nginx.pid; error_log {scratch}/error.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log {scratch}/access.log; client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy;
-  fastcgi_temp_path {scratch}/fastcgi; uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
-  server {{ listen 127.0.0.1:{port}; root {folder}; }}
-}}
-{user}
-"""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Wait until somebody listens."""
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
-            return
-        time.sleep(0.02)
-    raise RuntimeError(f"nobody listens on {port}")
+from benchmarks.nginx import free_port, serve
+from tests.programs import require
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, scratch: Path) -> Iterator[str]:
+def nginx(folder: Path) -> Iterator[str]:
     """Serve a folder with nginx; skip the test where there is none, except where nothing may be left out."""
-    program = shutil.which("nginx")
-    if program is None:
-        if os.environ.get("LOOM_NOTHING_LEFT_OUT"):
-            raise RuntimeError("nginx is not installed")
-        pytest.skip("nginx is not installed")
+    require("nginx")
     port = free_port()
-    scratch.mkdir(parents=True, exist_ok=True)
-    user = "user root;" if os.geteuid() == 0 else ""
-    (scratch / "nginx.conf").write_text(CONF.format(scratch=scratch, port=port, folder=folder, user=user))
-    command = [program, "-p", str(scratch), "-c", str(scratch / "nginx.conf"), "-e", str(scratch / "error.log")]
-    process = subprocess.Popen(command)
-    try:
-        wait_for(port)
+    with serve({"127.0.0.1": folder}, port):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.nginx import free_port
 from schemas import storage
 from schemas.errors import ConfigError, DamageError, InputError
 from tests import gcs
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from tests.trainers.stream.servers import faulty, free_port, nginx
+from tests.trainers.stream.servers import faulty, nginx
 from trainers.stream import StreamingDataset
 from trainers.stream.cache import CacheConfig
 from trainers.stream.errors import StorageError
@@ -38,7 +39,7 @@ def content(stream: StreamingDataset) -> list[tuple[str, bytes]]:
 
 def test_from_nginx_with_and_without_a_cache_it_is_the_same_stream(data: str, tmp_path: Path) -> None:
     local = content(StreamingDataset(data))
-    with nginx(Path(data), tmp_path / "nginx") as url:
+    with nginx(Path(data)) as url:
         assert content(StreamingDataset(url, on_error="raise")) == local
         cached = StreamingDataset(url, on_error="raise", cache=small_cache(tmp_path / "cache"))
         assert content(cached) == local
@@ -48,7 +49,7 @@ def test_from_nginx_with_and_without_a_cache_it_is_the_same_stream(data: str, tm
 
 
 def test_sidecars_here_and_tars_there(data: str, tmp_path: Path) -> None:
-    with nginx(Path(data), tmp_path / "nginx") as url:
+    with nginx(Path(data)) as url:
         index_tars([f"{url}/00000.tar", f"{url}/00001.tar"], str(tmp_path / "index"))
         found = dict(content(StreamingDataset(str(tmp_path / "index"), on_error="raise")))
     local = dict(content(StreamingDataset(data)))
@@ -61,7 +62,7 @@ def test_a_tar_that_is_replaced_under_way_is_named(data: str, tmp_path: Path, ca
     copy = Path(make_dataset(tmp_path / "copy", "pairs", make_pairs(60), shards=1))
     tar = copy / "00000.tar"
     cache = CacheConfig(folder=str(tmp_path / "cache"), block_bytes=65536, max_bytes=1 << 24) if cached else None
-    with nginx(copy, tmp_path / "nginx") as url:
+    with nginx(copy) as url:
         stream = StreamingDataset(url, on_error="raise", cache=None)
         if cached:
             stream = StreamingDataset(url, on_error="raise", cache=cache, shuffle=False)
