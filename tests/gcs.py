@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import fsspec
 import pytest
 
+from tests.loopback import running
+
 _OBJECT = re.compile(r"/(?:download/)?storage/v1/b/([^/]+)/o/([^/]+)")
 _LISTING = re.compile(r"/storage/v1/b/([^/]+)/o")
 _UPLOAD = re.compile(r"/upload/storage/v1/b/([^/]+)/o")
@@ -145,29 +147,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that is gone is no news."""
-
-
 @contextlib.contextmanager
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Run the server; within the block gs:// is its, for this process and those it starts, without credentials."""
     import gcsfs
 
     store = Store()
-    server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"store": store}))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("FSSPEC_GCS_TOKEN", "anon")
-    monkeypatch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
-    gcsfs.GCSFileSystem.clear_instance_cache()  # an instance knows the server of the test before
-    try:
-        yield store
-    finally:
-        server.shutdown()
-        server.server_close()
-        gcsfs.GCSFileSystem.clear_instance_cache()
+    with running(type("Bound", (Handler,), {"store": store})) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("FSSPEC_GCS_TOKEN", "anon")
+        monkeypatch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
+        gcsfs.GCSFileSystem.clear_instance_cache()  # an instance knows the server of the test before
+        try:
+            yield store
+        finally:
+            gcsfs.GCSFileSystem.clear_instance_cache()

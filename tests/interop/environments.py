@@ -1,5 +1,6 @@
 """Environments of other readers and loaders: each in a folder of its own, made by one call and kept."""
 
+import os
 import subprocess
 import venv
 from collections.abc import Sequence
@@ -24,6 +25,11 @@ except RuntimeError:
 """
 """Imports torchvision also where torch is built for CPUs only: its operators cannot be loaded then, and a plain import
 ends with "operator torchvision::nms does not exist", although nobody here uses them."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's environment with these variables, without the path of our own packages."""
+    return {name: value for name, value in {**os.environ, **more}.items() if name != "PYTHONPATH"}
 
 
 def python_of(name: str, requirements: Sequence[str]) -> str:

@@ -12,7 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.interop.environments import environment
+
 COUNT = 20
 DOWNLOAD = """
 import sys, img2dataset
@@ -38,10 +41,8 @@ print(json.dumps(digests))
 
 def download(python: str, url_list: str, folder: str, output: str) -> None:
     """Let img2dataset write a folder."""
-    environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
-    environment.pop("PYTHONPATH", None)
     command = [python, "-c", DOWNLOAD, url_list, folder, output]
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, env=environment(NO_ALBUMENTATIONS_UPDATE="1"), timeout=120)
 
 
 def check_folders(python: str, scratch: Path) -> None:
@@ -102,9 +103,8 @@ def check_pixels(python: str, scratch: Path) -> None:
         (scratch / f"{shape[0]}x{shape[1]}.png").write_bytes(png_of(make_image(*shape)))
     cases = [[*case[0], *case[1:]] for case in CASES]
     command = [python, "-c", RESIZE, json.dumps(cases), str(scratch)]
-    environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=120)
+    offline = environment(NO_ALBUMENTATIONS_UPDATE="1")
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=offline, timeout=120)
     theirs = json.loads(done.stdout.splitlines()[-1])
     ours = [
         digest_of(resize_pixels(make_image(*shape), Resize(mode=mode, size=size, only_if_bigger=only)))
@@ -119,7 +119,6 @@ def check_pixels(python: str, scratch: Path) -> None:
 
 def main(python: str) -> int:
     """Run every check with the Python that has img2dataset; return how many."""
-    sys.path.insert(0, str(ROOT))
     checks = (check_folders, check_engine, check_pixels)
     for check in checks:
         with tempfile.TemporaryDirectory() as scratch:

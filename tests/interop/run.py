@@ -9,7 +9,6 @@ prints a line a sample, key and sha256 of each field (open_clip: of pixels and t
 import hashlib
 import io
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.interop.environments import TORCHVISION, python_of
+from tests.interop.environments import TORCHVISION, environment, python_of
 
 REQUIREMENTS = {
     "webdataset": ["webdataset>=1"],
@@ -132,8 +131,7 @@ def check(reader: str) -> int:
         samples = make_samples()
         make_dataset(Path(scratch) / "data", "pairs", samples)
         expected = expected_lines(reader, samples)
-        offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": f"{scratch}/hf"}
-        offline.pop("PYTHONPATH", None)
+        offline = environment(HF_HUB_OFFLINE="1", HF_HOME=f"{scratch}/hf")
         command = [python, "-c", SHOW + READERS[reader], f"{scratch}/data"]
         done = subprocess.run(command, capture_output=True, text=True, env=offline, timeout=300, check=False)
         lines = sorted(line for line in done.stdout.splitlines() if line.strip())

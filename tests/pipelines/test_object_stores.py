@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from pipelines.store import dataset as store_dataset
@@ -11,30 +10,15 @@ from pipelines.store.dataset import BusyError
 from pipelines.verify import verify
 from schemas import storage
 from schemas.manifest import read_manifest
-from tests import gcs
+from tests import gcs, loopback
 from tests.pipelines.small_web import small_web
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the URL of an empty bucket of a local S3 server."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}"),
-    ):
-        monkeypatch.setenv(name, value)
-    fsspec.get_filesystem_class("s3").clear_instance_cache()  # an instance knows the server of the test before
-    fsspec.filesystem("s3").mkdir(f"loom-{port}")
-    yield f"s3://loom-{port}"
-    server.stop()
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    with loopback.s3(monkeypatch) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Runs a function in several gloo processes on this machine, as torchrun would start them."""
 
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch import multiprocessing as mp
 
+from benchmarks.nginx import free_port
 from trainers import distributed
 
 Work = Callable[[], dict[str, Tensor]]
@@ -17,9 +17,7 @@ Work = Callable[[], dict[str, Tensor]]
 
 def run_ranks(work: Work, folder: Path, world_size: int = 2) -> list[dict[str, Tensor]]:
     """Return what `work` (a function of a module) returned in each rank."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     mp.start_processes(_rank, (work, str(folder), world_size, port), nprocs=world_size, start_method="spawn")
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world_size)]
 

@@ -53,7 +53,7 @@ class Ahead:
         self._wanted: set[Shard] = set()
         self._lock = threading.Lock()
         self._known = -1
-        self._started = False
+        self._started = self._closed = False
 
     def move(self, running: int) -> None:
         """Note that the stream stands at a running position; the first time, start the threads."""
@@ -73,11 +73,13 @@ class Ahead:
             self._known += STEP
 
     def _work(self) -> None:
-        while (shard := self._queue.get()) is not None:
+        while (shard := self._queue.get()) is not None and not self._closed:
             try:
                 tar = self._opened(shard)
                 first = int(tar.blocks * self._share)
                 for number in range(tar.blocks):
+                    if self._closed:
+                        return
                     tar.warm((first + number) % tar.blocks)
             except Exception:  # noqa: S110 - the read of a sample meets it again, and reports it
                 pass
@@ -86,6 +88,7 @@ class Ahead:
                     self._wanted.discard(shard)
 
     def close(self) -> None:
-        """End the threads after what each is fetching now."""
+        """End the threads after the block that each is fetching now; what is still queued is left."""
+        self._closed = True
         for _ in range(FETCHERS):
             self._queue.put(None)

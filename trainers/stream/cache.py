@@ -22,6 +22,7 @@ import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -36,6 +37,12 @@ REST = 30.0
 """Seconds without the cache after its disk refused a block."""
 HELD_OPEN = 256
 LEAST_BLOCKS = 8
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(tar: str) -> str:
+    """Return the name under which a tar's blocks lie: asked for at every read."""
+    return blake2b(tar.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +152,7 @@ class BlockCache:
             self._part(tar, number, length, 0, 0, fetch)
 
     def _path(self, tar: str, number: int) -> Path:
-        return self._blocks / f"{blake2b(tar.encode(), digest_size=16).hexdigest()}.{number}"
+        return self._blocks / f"{_digest_of(tar)}.{number}"
 
     def _held(self, path: Path) -> Block | None:
         with self._mutex:

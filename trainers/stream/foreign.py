@@ -11,7 +11,6 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO
 
 from schemas import arrow, layout, storage, tables
 from schemas.errors import ConfigError, DamageError, InputError
@@ -224,7 +223,7 @@ def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:
 def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> str:
     member = archive.extractfile(info)
     assert member is not None, "regular members have a file"
-    return _digest(member)
+    return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _write(tar: str, number: int, rows: list[SidecarRow], out: str, hashes: bool) -> ShardEntry:
@@ -236,7 +235,9 @@ def _write(tar: str, number: int, rows: list[SidecarRow], out: str, hashes: bool
     storage.write_bytes(storage.join(out, f"{stem}_stats.json"), stats)
     return ShardEntry(
         index=number,
-        tar=FileEntry(name=_place(tar, out), sha256=_file_hash(tar) if hashes else "", bytes=storage.size(tar)),
+        tar=FileEntry(
+            name=_place(tar, out), sha256=storage.hash_file(tar)[0] if hashes else "", bytes=storage.size(tar)
+        ),
         sidecar=_entry(name, data, len(rows), digest),
         stats=_entry(f"{stem}_stats.json", stats),
         samples=len(rows),
@@ -250,18 +251,6 @@ def _place(tar: str, out: str) -> str:
     if not storage.is_local(out):
         return os.path.abspath(tar)
     return os.path.relpath(tar, out)
-
-
-def _file_hash(path: str) -> str:
-    with storage.open_input(path) as handle:
-        return _digest(handle)
-
-
-def _digest(handle: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := handle.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _entry(name: str, data: bytes, rows: int | None = None, digest: str | None = None) -> FileEntry:

@@ -98,7 +98,6 @@ class Mixing:
     """The running order over data sets: position -> (data set, its draw), any schedule included."""
 
     def __init__(self, names: tuple[str, ...], mixture: Mixture) -> None:
-        self.names = names
         segments = [(0, mixture.weights), *mixture.schedule]
         self._starts = np.asarray([start for start, _ in segments], dtype=np.int64)
         self._patterns = [Pattern(np.asarray([w[name] for name in names], dtype=float)) for _, w in segments]

@@ -10,9 +10,9 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.layout import IMAGE_EXTENSIONS
 from trainers.stream.errors import SampleError
 
-IMAGES = ("jpg", "png", "webp")
 _SAME = {"jpeg": "jpg"}
 Lists = tuple[tuple[str | None, ...], tuple[bytes | None, ...]]
 
@@ -45,7 +45,7 @@ def _member(name: str, key: str, members: Mapping[str, bytes]) -> bytes:
 
 def _in_order(names: list[str | None], members: Mapping[str, bytes]) -> tuple[bytes | None, ...]:
     """Return the k-th image for the k-th token that is not null."""
-    fields = sorted(field for field in members if field.rsplit(".", 1)[-1] in IMAGES)
+    fields = sorted(field for field in members if field.rsplit(".", 1)[-1] in IMAGE_EXTENSIONS)
     if len(fields) != sum(1 for name in names if name):
         raise SampleError("missing_image", f"{len(fields)} images for the URLs of {len(names)} places")
     following = iter(fields)

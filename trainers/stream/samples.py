@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from schemas.layout import IMAGE_EXTENSIONS
 from trainers.stream.errors import SampleError
-from trainers.stream.pages import IMAGES, page_lists
+from trainers.stream.pages import page_lists
 
 MAX_JSON_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 28
@@ -70,12 +71,12 @@ def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
 def _need(members: Mapping[str, bytes], field: str) -> bytes:
     if field not in members:
         extension = field.rsplit(".", 1)[-1]
-        raise SampleError("missing_image" if extension in IMAGES else f"missing_{extension}", field[:80])
+        raise SampleError("missing_image" if extension in IMAGE_EXTENSIONS else f"missing_{extension}", field[:80])
     return members[field]
 
 
 def _image(members: Mapping[str, bytes]) -> bytes:
-    for extension in IMAGES:
+    for extension in IMAGE_EXTENSIONS:
         if extension in members:
             return members[extension]
     raise SampleError("missing_image")
@@ -124,7 +125,7 @@ def _interleaved(key: str, members: Mapping[str, bytes]) -> InterleavedSample:
 
 
 def _clip(key: str, members: Mapping[str, bytes]) -> ClipSample:
-    names = sorted(field for field in members if field.rsplit(".", 1)[-1] in IMAGES)
+    names = sorted(field for field in members if field.rsplit(".", 1)[-1] in IMAGE_EXTENSIONS)
     if not names:
         raise SampleError("missing_image")
     return ClipSample(key, tuple(members[name] for name in names), _text(members), _info(members))

@@ -1,14 +1,14 @@
-"""Servers on loopback for remote datasets: nginx, moto's S3, and one that fails and stalls on purpose."""
+"""Servers on loopback for remote datasets: nginx, and one that fails and stalls on purpose."""
 
 import contextlib
 import http.server
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.nginx import free_port, serve
+from tests.loopback import running
 from tests.programs import require
 
 
@@ -70,22 +70,9 @@ class Faulty(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: Any) -> None:
-        pass
-
-
 @contextlib.contextmanager
 def faulty(folder: Path, **faults: Any) -> Iterator[tuple[str, http.server.ThreadingHTTPServer]]:
     """Serve a folder with faults."""
     handler = type("Handler", (Faulty,), {"folder": folder, "requests": 0, **faults})
-    server = Server(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with running(handler) as server:
         yield f"http://127.0.0.1:{server.server_port}", server
-    finally:
-        server.shutdown()
-        server.server_close()

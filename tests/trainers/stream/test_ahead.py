@@ -64,3 +64,26 @@ def test_a_remote_stream_fills_its_cache_before_it_is_read(tmp_path: Path) -> No
         blocks = tmp_path / "cache" / "blocks"
         until(lambda: sum(path.stat().st_size for path in list(blocks.glob("[!.]*"))) >= bytes_of_tars)
         stream.close()
+
+
+def test_closing_ends_the_threads_at_their_next_block_and_leaves_what_is_queued() -> None:
+    held, begun, warmed = threading.Event(), threading.Event(), list[tuple[Shard, int]]()
+
+    class Slow(Tar):
+        def warm(self, number: int) -> None:
+            begun.set()
+            held.wait(10)
+            super().warm(number)
+
+    before = set(threading.enumerate())
+    ahead = Ahead(lambda positions: [(0, int(at)) for at in positions[::8]], lambda shard: Slow(shard, warmed), 0.0)
+    ahead.move(0)
+    threads = set(threading.enumerate()) - before
+    until(begun.is_set)
+    ahead.close()
+    held.set()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert 0 < len(warmed) <= len(threads)
+    assert {number for _, number in warmed} == {0}

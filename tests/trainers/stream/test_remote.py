@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
-from benchmarks.nginx import free_port
 from schemas import storage
 from schemas.errors import ConfigError, DamageError, InputError
-from tests import gcs
+from tests import gcs, loopback
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty, nginx
 from trainers.stream import StreamingDataset
@@ -132,31 +132,12 @@ def test_a_cache_that_a_window_does_not_fit_into_is_refused(data: str, tmp_path:
 
 @pytest.fixture
 def bucket(data: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    import s3fs
-    from moto.server import ThreadedMotoServer
-
-    port = free_port()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    fs = s3fs.S3FileSystem()
-    fs.mkdir("corpus")
-    fs.put(f"{data}/", "corpus/data/", recursive=True)
-    yield "s3://corpus/data"
-    server.stop()
-    s3fs.S3FileSystem.clear_instance_cache()
+    with loopback.s3(monkeypatch) as url:
+        fsspec.filesystem("s3").put(f"{data}/", f"{url}/data/", recursive=True)
+        yield f"{url}/data"
 
 
 def test_from_s3_it_is_the_same_stream_and_replaced_tars_are_named(bucket: str, data: str, tmp_path: Path) -> None:
-    import s3fs
-
     local = content(StreamingDataset(data))
     stream = StreamingDataset(bucket, on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
     assert content(stream) == local
@@ -167,7 +148,7 @@ def test_from_s3_it_is_the_same_stream_and_replaced_tars_are_named(bucket: str, 
     next(samples)
     for name in ("00000.tar", "00001.tar", "00002.tar", "00003.tar"):
         changed = Path(data, name).read_bytes().replace(b"picture", b"changed")
-        s3fs.S3FileSystem().pipe_file(f"corpus/data/{name}", changed)
+        fsspec.filesystem("s3").pipe_file(f"{bucket}/{name}", changed)
     with pytest.raises((DamageError, InputError), match=r"replaced|another tar"):
         list(samples)
 
