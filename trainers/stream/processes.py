@@ -1,8 +1,8 @@
 """Batches made by processes: each assembles its batch in shared memory, which the caller then maps.
 
 The caller makes the memory (a memfd) and the worker opens it through /proc, so the kernel frees it with its last
-user, whoever dies. What a worker needs to open the same dataset travels once, pickled by us for us. A worker that
-dies is an error that says how; workers end with their parent.
+user, whoever dies. What a worker needs to open the same dataset, pickled by us for us, lies in such memory too and is
+read once a worker. A worker that dies is an error that says how; workers end with their parent.
 """
 
 import mmap
@@ -46,12 +46,15 @@ class ProcessMakers:
 
     def __init__(self, recipe: Mapping[str, Any], plan: Plan, transform: Transform) -> None:
         try:
-            self._recipe = pickle.dumps((dict(recipe), plan, transform))
+            pickled = pickle.dumps((dict(recipe), plan, transform))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ConfigError(
                 f"the transform cannot go to processes: {error}",
                 remedy="use a function of a module, or functools.partial of one; or threads",
             ) from error
+        self._recipe = os.fdopen(os.memfd_create("loader recipe", os.MFD_CLOEXEC), "wb")
+        self._recipe.write(pickled)
+        self._recipe.flush()
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(plan.workers, mp_context=context, initializer=_end_with_parent)
         self._workers: dict[int, Any] = {}
@@ -61,7 +64,7 @@ class ProcessMakers:
         memory = os.memfd_create("loader batch", os.MFD_CLOEXEC)
         result: Future[Made] = Future()
         try:
-            running = self._pool.submit(_make, self._recipe, places, os.getpid(), memory)
+            running = self._pool.submit(_make, os.getpid(), self._recipe.fileno(), places, memory)
         except BrokenProcessPool as error:
             os.close(memory)
             result.set_exception(self._died(error))
@@ -111,6 +114,7 @@ class ProcessMakers:
     def shutdown(self) -> None:
         """End the processes after what each is making now."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._recipe.close()
 
 
 def _mapped(memory: int, layout: dict[str, tuple[tuple[int, ...], str, int]]) -> dict[str, np.ndarray]:
@@ -141,17 +145,18 @@ def _end_with_parent() -> None:
 
 
 @lru_cache(1)
-def _opened(recipe: bytes) -> Any:
-    """Return dataset, plan and transform of a recipe that the parent made."""
+def _opened(parent: int, recipe: int) -> Any:
+    """Return dataset, plan and transform of a recipe that lies in the parent's memory."""
     from trainers.stream.dataset import StreamingDataset
 
-    settings, plan, transform = pickle.loads(recipe)  # noqa: S301 - from our own parent, never from a file
+    with open(f"/proc/{parent}/fd/{recipe}", "rb") as file:
+        settings, plan, transform = pickle.load(file)  # noqa: S301 - our own parent's memory, never a file of others
     return StreamingDataset(**settings), plan, transform
 
 
-def _make(recipe: bytes, places: list[Place | None], parent: int, memory: int) -> Shared:
+def _make(parent: int, recipe: int, places: list[Place | None], memory: int) -> Shared:
     """Make one batch in the parent's memory."""
-    dataset, plan, transform = _opened(recipe)
+    dataset, plan, transform = _opened(parent, recipe)
     layout: dict[str, tuple[tuple[int, ...], str, int]] = {}
 
     def shared(shapes: Shapes) -> dict[str, np.ndarray]:
