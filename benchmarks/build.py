@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peak import clear_peak, peak_megabytes
 from pipelines import inputs, pages, runners, warcs
 from pipelines.extract.blocks import ExtractConfig
 from pipelines.extract.extractor import extract
@@ -226,9 +227,10 @@ def select_memory(folder: str, count: int) -> float:
         tables.write_records(path, Candidate, batch, sort_by=("key", "parent"))
         paths.append(path)
     recipe = load_recipe("m3w")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    clear_peak()
+    before = peak_megabytes()
     runners.run(lambda p: pages.build_select(p, recipe, paths, f"{folder}/decisions", f"{folder}/spill"), Profile())
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024.0
+    return (peak_megabytes() - before) * 2**20
 
 
 def memory(number: int) -> dict[str, Any]:

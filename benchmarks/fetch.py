@@ -13,7 +13,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import resource
 import socket
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ import numpy as np
 import simplejpeg
 
 from benchmarks.nginx import free_port, running
+from benchmarks.peak import peak_megabytes
 from pipelines.images import ImagesConfig, fetch_lane
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
@@ -35,6 +35,7 @@ from pipelines.net.fetched import Fetched, Outcome
 from pipelines.store.frontier import Wanted, write_lanes
 from pipelines.store.resize import Resize, resize
 from schemas import identity
+from tests.interop.environments import environment, python_of
 
 HOSTS = 500
 NGINX = """
@@ -142,10 +143,8 @@ def by_img2dataset(python: str, urls: list[str]) -> float:
     """Let img2dataset write tars with two processes; return images a second by its own statistics."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "urls.txt").write_text("\n".join(urls))
-        environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
-        environment.pop("PYTHONPATH", None)
         command = [python, "-c", IMG2DATASET, f"{folder}/urls.txt", f"{folder}/out", str(len(urls) // 4)]
-        subprocess.run(command, check=True, capture_output=True, env=environment)
+        subprocess.run(command, check=True, capture_output=True, env=environment(NO_ALBUMENTATIONS_UPDATE="1"))
         shards = [json.loads(path.read_text()) for path in Path(f"{folder}/out").glob("*_stats.json")]
     if sum(shard["successes"] for shard in shards) != len(urls):
         raise SystemExit("img2dataset did not fetch every image")
@@ -166,9 +165,9 @@ print(300 / (time.process_time() - start))
 
 def resized_by_img2dataset(python: str, path: str) -> float:
     """Return pictures a CPU second through img2dataset's Resizer: decode, 256 pixels with a border, JPEG 95."""
-    environment = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run([python, "-c", RESIZER, path], check=True, capture_output=True, text=True, env=environment)
+    command = [python, "-c", RESIZER, path]
+    offline = environment(NO_ALBUMENTATIONS_UPDATE="1")
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=offline)
     return float(done.stdout.split()[-1])
 
 
@@ -214,18 +213,18 @@ def late(port: int, seconds: float) -> Iterator[int]:
         process.join()
 
 
-def _peak(urls: list[str], config: FetchConfig, result: "multiprocessing.Queue[int]") -> None:
+def _peak(urls: list[str], config: FetchConfig, result: "multiprocessing.Queue[float]") -> None:
     stored(urls, config)
-    result.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    result.put(peak_megabytes())
 
 
 def peak_memory(urls: list[str], config: FetchConfig) -> float:
     """Return the MiB of a run in a process of its own at its peak, imports included."""
     context = multiprocessing.get_context("spawn")
-    result: multiprocessing.Queue[int] = context.Queue()
+    result: multiprocessing.Queue[float] = context.Queue()
     process = context.Process(target=_peak, args=(urls, config, result))
     process.start()
-    mebibytes = result.get() / 1024
+    mebibytes = result.get()
     process.join()
     return mebibytes
 
@@ -273,9 +272,9 @@ def main() -> None:
 
 def peer_environment() -> str:
     """Return the Python of img2dataset's environment, made when it is not there."""
-    from tests.interop.run import environment
+    from tests.interop.run import REQUIREMENTS
 
-    return environment("img2dataset")
+    return python_of("img2dataset", REQUIREMENTS["img2dataset"])
 
 
 def measures(

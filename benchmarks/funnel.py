@@ -46,8 +46,7 @@ class FunnelConfig:
 
 def line(row: StageCounts) -> str:
     """Return a stage's line: in, kept and its share, the commonest reasons."""
-    reasons = sorted((*row.rejected.items(), *row.dead.items()), key=lambda item: (-item[1], item[0]))[:3]
-    named = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+    named = ", ".join(f"{reason} {count:,}" for reason, count in row.reasons[:3])
     share = row.kept / row.records_in if row.records_in else 0.0
     return f"{row.stage:<9}{row.unit:<18}{row.records_in:>10,}{row.kept:>10,}{share:>8.1%}  {named}"
 

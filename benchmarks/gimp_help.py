@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import tyro
@@ -95,8 +96,13 @@ def english(folder: Path, original: Path, every: int) -> tuple[int, int, int]:
 
 def _share_of_words(text: str, original: Path) -> float:
     words = set(text.lower().split())
-    known = set(text_of(original).lower().split()) if original.exists() else set()
-    return len(words & known) / len(words)
+    return len(words & _words_of(original)) / len(words)
+
+
+@cache
+def _words_of(page: Path) -> frozenset[str]:
+    """Return the words of an English page, which every language is compared with; none where there is no page."""
+    return frozenset(text_of(page).lower().split()) if page.exists() else frozenset()
 
 
 def main(config: HelpConfig) -> int:

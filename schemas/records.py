@@ -327,6 +327,11 @@ class StageCounts:
         """Records that went in and came out nowhere (or, negative, out of nowhere)."""
         return self.records_in - self.kept - sum(self.rejected.values()) - sum(self.dead.values())
 
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Reasons of what was rejected and classes of what is dead with their counts, commonest first."""
+        return sorted({**self.rejected, **self.dead}.items(), key=lambda item: (-item[1], item[0]))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:

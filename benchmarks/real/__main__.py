@@ -88,7 +88,8 @@ def main(config: RealConfig) -> int:
             with nginx.serve({**hosts, sites.TRAP_HOST: sites.write_trap(folder)}, config.port, rules=rules):
                 mirrors = {host: mirror(host, config.port, folder / "mirror" / host) for host in hosts}
                 loom = use(run, config, hosts)
-                found = examine_web(run, config, mirrors, canary)
+                bodies, answers = checks.read_bodies(sorted((run / "crawl").glob("*.warc.gz")))
+                found = examine_web(run, bodies, config, mirrors, canary)
         finally:
             canary.close()
     manifests = {name: read_manifest(str(run / name)) for name in RECIPES}
@@ -101,7 +102,7 @@ def main(config: RealConfig) -> int:
         scraped=scrape_counts(run),
         manifests=manifests,
         training=training,
-        checks=[*found, *examine_records(run, manifests), learnt],
+        checks=[*found, *examine_records(run, answers, manifests), learnt],
     )
     report.write(config.out)
     print(report.to_markdown())
@@ -145,15 +146,11 @@ def folder_megabytes(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
 
 
-def warcs_of(run: Path) -> list[Path]:
-    """Return the scrape's WARCs."""
-    return sorted((run / "crawl").glob("*.warc.gz"))
-
-
-def examine_web(run: Path, config: RealConfig, mirrors: Mapping[str, Mirror], canary: Canary) -> list[Check]:
+def examine_web(
+    run: Path, bodies: Mapping[str, bytes], config: RealConfig, mirrors: Mapping[str, Mirror], canary: Canary
+) -> list[Check]:
     """Check what was fetched against the mirrors; needs the served web."""
     rows = list(frontier_rows(str(run / "crawl")))
-    bodies, _ = checks.read_bodies(warcs_of(run))
     pages = dict(checks.html_pages(bodies, tuple(mirrors)))
     own = checks.image_urls(pages)
     fetch = FetchConfig(contact=CONTACT, allow_addresses=(f"127.0.0.1/32:{config.port}",), delay=0)
@@ -181,9 +178,8 @@ def trap_reasons(run: Path, rows: list[FrontierRow], image_urls: set[str]) -> di
     return outcomes
 
 
-def examine_records(run: Path, manifests: Mapping[str, Manifest]) -> list[Check]:
-    """Check that nothing was lost between the WARCs and the samples."""
-    _, answers = checks.read_bodies(warcs_of(run))
+def examine_records(run: Path, answers: int, manifests: Mapping[str, Manifest]) -> list[Check]:
+    """Check that nothing was lost between the `answers` in the WARCs and the samples."""
     found = [checks.check_ledger("scrape", scrape_counts(run))]
     for name, manifest in manifests.items():
         found.append(checks.check_ledger(name, manifest.counts))

@@ -94,7 +94,7 @@ def _check_row(check: Check) -> tuple[str, ...]:
 
 def _funnel_row(item: tuple[str, StageCounts]) -> tuple[str, ...]:
     name, row = item
-    reasons = sorted({**row.rejected, **row.dead}.items(), key=lambda reason: (-reason[1], reason[0]))
+    reasons = row.reasons
     named = ", ".join(f"{reason} {count:,}" for reason, count in reasons[:5]) + (", ..." if len(reasons) > 5 else "")
     numbers = (row.records_in, row.kept, sum(row.rejected.values()), sum(row.dead.values()))
     return (name, row.stage, row.unit, *(f"{number:,}" for number in numbers), named)

@@ -27,7 +27,7 @@ def counts_table(counts: Iterable[StageCounts], title: str) -> Table:
         table.add_column(name, justify="right")
     table.add_column("reasons", overflow="fold")
     for row in counts:
-        reasons = sorted({**row.rejected, **row.dead}.items(), key=lambda item: (-item[1], item[0]))
+        reasons = row.reasons
         table.add_row(
             row.stage,
             row.unit,

@@ -68,14 +68,11 @@ def declared(html: bytes, content_type: str | None = None) -> str | None:
     return "utf-8" if codec and codec.startswith(("utf-16", "utf-32")) else codec
 
 
-def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
-    """Return (text, codec name). Every byte string decodes; what cannot be read becomes U+FFFD."""
-    source, codec = to_utf8(html, content_type)
-    return source.decode("utf-8"), codec
-
-
 def to_utf8(html: bytes, content_type: str | None = None) -> tuple[bytes, str]:
-    """Return (UTF-8 bytes without a byte order mark, codec name): bytes that are UTF-8 already are not copied."""
+    """Return (UTF-8 bytes without a byte order mark, codec name): bytes that are UTF-8 already are not copied.
+
+    Every byte string decodes; what cannot be read becomes U+FFFD.
+    """
     label = declared(html, content_type)
     if label is None or not label.startswith(_WIDE):
         try:

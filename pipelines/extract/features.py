@@ -65,7 +65,8 @@ def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
         _order(candidates, chars),
         _agreement(page, candidates),
     ]
-    columns.append(np.broadcast_to(_facts(page), (len(candidates), len(_JSON_LD) + 3)))
+    facts = _facts(page)
+    columns.append(np.broadcast_to(facts, (len(candidates), len(facts))))
     return Features(np.hstack(columns).astype(np.float32), spans)
 
 

@@ -25,14 +25,15 @@ def to_jsonl(result: Result, url: str, language: str | None = None, refused: str
     texts are joined by a blank line; images are given by their address.
     """
     texts, images = parallel_lists(result.blocks) if isinstance(result, Extracted) else ([], [])
+    kind, reason = outcome(result, refused)
     line = {
         "url": url,
         "language": language,
         "texts": texts,
         "images": [image.url if image else None for image in images],
         "image_info": [_info(image) if image else None for image in images],
-        "outcome": outcome(result, refused)[0],
-        "reason": outcome(result, refused)[1],
+        "outcome": kind,
+        "reason": reason,
     }
     return json.dumps(line, ensure_ascii=False)
 

@@ -97,8 +97,7 @@ def to_card(manifest: Manifest, days: tuple[str, str] | None) -> str:
 def _table(counts: tuple[StageCounts, ...]) -> str:
     lines = ["| stage | unit | in | kept | rejected | dead | reasons |", "|---|---|---|---|---|---|---|"]
     for row in counts:
-        reasons = sorted({**row.rejected, **row.dead}.items(), key=lambda item: (-item[1], item[0]))
-        why = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        why = ", ".join(f"{reason} {count:,}" for reason, count in row.reasons)
         numbers = (row.records_in, row.kept, sum(row.rejected.values()), sum(row.dead.values()))
         lines.append(f"| {row.stage} | {row.unit} | {' | '.join(f'{number:,}' for number in numbers)} | {why} |")
     return "\n".join(lines)

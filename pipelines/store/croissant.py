@@ -101,8 +101,7 @@ def funnel_lines(counts: Sequence[StageCounts]) -> list[str]:
 
 
 def _funnel_line(row: StageCounts) -> str:
-    reasons = sorted({**row.rejected, **row.dead}.items(), key=lambda item: (-item[1], item[0]))
-    why = "".join(f", {reason} {count:,}" for reason, count in reasons)
+    why = "".join(f", {reason} {count:,}" for reason, count in row.reasons)
     return f"{row.stage}, {row.unit}: {row.records_in:,} in, {row.kept:,} kept{why}"
 
 

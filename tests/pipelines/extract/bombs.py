@@ -3,8 +3,8 @@
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from benchmarks.peak import clear_peak, peak_megabytes
 from pipelines.extract.extractor import ExtractConfig, Extracted, extract
 
 _PAGE = b"<!doctype html><title>t</title><p>A first paragraph of text.</p>"
@@ -39,21 +39,15 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def _peak_megabytes() -> float:
-    """Return the most memory this process has held since the mark was last cleared."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def measure(name: str, config: ExtractConfig) -> dict[str, object]:
     """Extract one bomb: verdict, CPU seconds, whether the text before it is there, peak of memory over before in MB."""
     html = BOMBS[name]()
-    Path("/proc/self/clear_refs").write_text("5")  # ru_maxrss would be the parent's: it outlives an exec
-    before = _peak_megabytes()
+    clear_peak()
+    before = peak_megabytes()
     start = time.process_time()
     result = extract(html, "http://a.example/", config=config)
     seconds = time.process_time() - start
-    peak = _peak_megabytes() - before
+    peak = peak_megabytes() - before
     blocks = [*result.blocks, *(block for block, _why in result.dropped)] if isinstance(result, Extracted) else []
     found = any("A first paragraph of text." in (block.text or "") for block in blocks)
     return {"name": name, "result": type(result).__name__, "seconds": seconds, "peak": peak, "text": found}

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.charset import codec_of, declared, decode
+from pipelines.extract.charset import codec_of, declared, to_utf8
+
+
+def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
+    """Return (text, codec name)."""
+    source, codec = to_utf8(html, content_type)
+    return source.decode("utf-8"), codec
 
 
 @pytest.mark.parametrize(
