@@ -78,6 +78,6 @@ def charts_of(summary: StatsSummary) -> dict[str, str]:
     if summary.domains:
         made["domains"] = bars_chart(summary.domains, title="samples a registered domain")
     for name in ("images", "text_length", "width", "height"):
-        if summary.histograms.get(name):
+        if len(summary.histograms.get(name, ())) > 1:  # a column of one value has no shape: the table shows it
             made[f"histogram {name}"] = histogram_chart(summary.histograms[name], title=name.replace("_", " "))
     return made
