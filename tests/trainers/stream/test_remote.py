@@ -167,9 +167,11 @@ def test_from_gs_it_is_the_same_stream_and_replaced_tars_are_named(
     local = content(StreamingDataset(data))
     assert content(StreamingDataset("gs://corpus/data", on_error="raise", verify=True)) == local
     cached = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
+    cached.look_ahead = lambda running: None  # type: ignore[method-assign] # closing may cut short what it fetches
     assert content(cached) == local
     asked = google.ranges
     again = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
+    again.look_ahead = lambda running: None  # type: ignore[method-assign]
     assert content(again) == local
     assert google.ranges == asked > 0
     assert "00000.tar" in storage.listing("gs://corpus/data")  # gcsfs would go on believing what it lists now
