@@ -24,6 +24,7 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
 from pipelines.store.card import document
 from pipelines.store.images import ImageStore
+from pipelines.store.ledger import Ledger
 from pipelines.store.lists import ListConfig
 from pipelines.store.stages import (
     Stage,
@@ -416,11 +417,10 @@ def _fragments(stage: Stage, kind: str) -> list[str]:
 
 
 def write_tables(
-    builder: Builder, inputs: list[FileEntry], select: Stage, shards: Stage, urls: list[str]
+    builder: Builder, inputs: list[FileEntry], select: Stage, shards: Stage, imaged: Ledger
 ) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
-    entries, config = [], builder.config
-    decided, imaged = decision_ledger(select), image_ledger(config.store, urls)
+    entries, config, decided = [], builder.config, decision_ledger(select)
     for kind, cls, column in (
         ("ledger", LedgerRow, "rows"),
         ("scores", ScoreRow, "scores"),
@@ -446,15 +446,16 @@ def finish(
     """Write the tables, check that nothing was lost and return the manifest, not yet written."""
     config, (extract, select, shards) = builder.config, stages
     shard_counts = add_counts([row for report in reports for row in report.counts])
+    imaged = image_ledger(config.store, urls)
     counts = (
         *read_report(extract).counts,
         *read_report(select).counts,
-        *image_ledger(config.store, urls).counts(),
+        *imaged.counts(),
         *shard_counts,
     )
     check_conservation(counts)
     entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = tuple(write_tables(builder, inputs, select, shards, urls))
+    files = tuple(write_tables(builder, inputs, select, shards, imaged))
     store_dataset.write_sizes(config.out, entries)
     config_text = config_json(config.recipe)
     manifest = Manifest(
@@ -462,7 +463,7 @@ def finish(
         kind=config.recipe.kind,
         config=config_text,
         inputs=tuple(dataclasses.replace(entry, name=entry.name.rsplit("/", 1)[-1]) for entry in inputs),
-        image_generation=ImageStore(config.store).index().generation,
+        image_generation=ImageStore(config.store).generations()[-1],
         shard_count=len(reports),
         samples=sum(entry.samples for entry in entries),
         counts=counts,

@@ -40,7 +40,7 @@ def set_files(path: str) -> list[str]:
 
 def set_digests(paths: Iterable[str]) -> list[str]:
     """Return the sha256 of each file of the evaluation sets: what a stage that reads them depends on."""
-    return [hashlib.sha256(storage.read_bytes(file)).hexdigest() for path in paths for file in set_files(path)]
+    return [storage.hash_file(file)[0] for path in paths for file in set_files(path)]
 
 
 def items_of(path: str) -> Iterator[BenchmarkItem]:

@@ -18,7 +18,7 @@ from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
 from pipelines.store.stages import Stage, read_report
-from pipelines.store.tombstones import HIDDEN, Tombstones
+from pipelines.store.tombstones import Tombstones
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError
 from schemas.manifest import Manifest, read_manifest
@@ -82,7 +82,7 @@ def concerned(row: Candidate, stones: Tombstones) -> bool:
     """Say whether a kept head, or an image of it, is taken down by these tombstones."""
     if row.url and tombstones.names(row, stones):
         return True
-    return any(not url.startswith(HIDDEN) and stones.has_image(url) for url in row.images)
+    return any(stones.has_image(url) for url in row.images)
 
 
 def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool = False) -> Forgotten:
@@ -102,8 +102,10 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
+    if purged:  # those WARCs have other bytes now
+        select = builder.plan_select(builder.planned_pages()[0])
     if old is not None:
-        _carry_over(builder, old, read_manifest(dataset), affected)
+        _carry_over(builder, old, select, read_manifest(dataset), affected)
     else:  # moved since, or unfinished: all shards are written anew
         _clear(dataset)
         store_dataset.clear(dataset)
@@ -145,11 +147,9 @@ def _clear(dataset: str) -> None:
         storage.remove(storage.join(dataset, name))
 
 
-def _carry_over(builder: build.Builder, old: Stage, manifest: Manifest, affected: set[int]) -> None:
+def _carry_over(builder: build.Builder, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
     """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
     config = builder.config
-    extract, _ = builder.planned_pages()
-    select = builder.plan_select(extract)
     if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
         build.build(config, Reporter(quiet=True), until="pages")
     new = builder.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)

@@ -20,7 +20,7 @@ from pipelines.net.fetched import Fetched
 from pipelines.store.blocklists import Blocklist
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane, Wanted, read_lane
-from pipelines.store.images import ImageStore
+from pipelines.store.images import ContentTable, ImageStore
 from pipelines.store.packs import Checkpoint, Outcome, PackWriter, Unchanged, answer_of
 from schemas.records import ImageRecord
 from schemas.verdicts import Dead, Rejected
@@ -49,12 +49,14 @@ class ImagesConfig:
     """img2dataset: on trusted lists alone."""
 
 
-def load_blocklist(config: ImagesConfig) -> Blocklist | None:
-    """Read the blocklists of a run; perceptual hashes are computed in a killable worker."""
+@contextlib.contextmanager
+def open_blocklist(config: ImagesConfig) -> Iterator[Blocklist | None]:
+    """Read the blocklists of a run; while the block runs, a killable worker computes perceptual hashes."""
     if not config.blocklists:
-        return None
-    pool = facts_pool(min(config.workers, 1))
-    return Blocklist.load(config.blocklists, lambda body: next(map_facts(pool, [(body, "", "")])).phash)
+        yield None
+        return
+    with facts_pool(min(config.workers, 1)) as pool:
+        yield Blocklist.load(config.blocklists, lambda body: next(map_facts(pool, [(body, "", "")])).phash)
 
 
 def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
@@ -69,12 +71,26 @@ def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
 
 def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], None]) -> int:
     """Fetch one lane's URLs into the store; return how many outcomes were committed."""
+    with open_blocklist(config) as blocklist:
+        return _fetch_lane(lane, config, blocklist, on_outcome)
+
+
+def _fetch_lane(
+    lane: Lane, config: ImagesConfig, blocklist: Blocklist | None, on_outcome: Callable[[str], None]
+) -> int:
     store = ImageStore(config.store)
     index = store.index()
     generation = config.generation or index.generation
-    blocklist = load_blocklist(config)
     under_way: dict[str, Wanted] = {}
-    writer = PackWriter(store, f"lane-{lane.number}", generation, config.max_pixels, config.checkpoint, blocklist)
+    writer = PackWriter(
+        store,
+        f"lane-{lane.number}",
+        generation,
+        config.max_pixels,
+        config.checkpoint,
+        blocklist,
+        ContentTable.of(index.stored()),
+    )
     count = 0
 
     def take(wanted: Wanted, outcome: Outcome) -> None:

@@ -1,5 +1,7 @@
 """What a build reads: WARCs by path, folder, glob or list of paths; lists of URLs; folders of img2dataset."""
 
+from collections.abc import Iterable
+
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.lists import ListConfig
 from pipelines.store.stages import StageReport
@@ -8,21 +10,28 @@ from schemas import storage
 from schemas.errors import ConfigError, InputError
 from schemas.records import FileEntry
 
+WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
 PATHS = (".paths", ".paths.gz")
 """Ends of a file that lists WARCs, as Common Crawl names them."""
+
+
+def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
+    """Return files by the hash of their bytes; of equal ones the first by path."""
+    found: dict[str, FileEntry] = {}
+    for path in sorted(paths):
+        sha256, size = storage.hash_file(path)
+        found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
+    return found
 
 
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     """Return the WARCs that the patterns name, each content once, in order of their hashes."""
     if not patterns:
         raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
-    found: dict[str, FileEntry] = {}
     listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
     named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
-    for path in sorted({path for pattern in (*named, *listed) for path in storage.expand(pattern)}):
-        if path.endswith((".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")):
-            sha256, size = storage.hash_file(path)
-            found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
+    paths = {path for pattern in (*named, *listed) for path in storage.expand(pattern)}
+    found = hashed(path for path in paths if path.endswith(WARCS))
     if not found:
         raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
     return [found[sha256] for sha256 in sorted(found)]

@@ -4,6 +4,7 @@ A list is one unit of work, a shard of img2dataset another; each row gets one ve
 into the image store, so that the images stage finds them there and fetches nothing.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,9 +13,11 @@ from typing import Literal
 import apache_beam as beam
 
 from pipelines import pairs
-from pipelines.images import ImagesConfig, load_blocklist
+from pipelines.images import ImagesConfig, open_blocklist
+from pipelines.inputs import hashed
 from pipelines.recipes.recipe import Recipe
 from pipelines.store import img2dataset
+from pipelines.store.blocklists import Blocklist
 from pipelines.store.frontier import Wanted
 from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.ledger import Ledger
@@ -85,7 +88,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
             yield Row(str(row.number), row.url, row.caption)
 
 
-def extract_rows(item: WarcInput, config: RowsConfig) -> tuple[StageCounts, ...]:
+def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
     """Turn one list or shard into fragments, ledger and provenance; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
@@ -99,7 +102,7 @@ def extract_rows(item: WarcInput, config: RowsConfig) -> tuple[StageCounts, ...]
             pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
             fragments.add([(pair, head)])
             if row.image is not None and not names(pair, config.tombstones):
-                packs = packs or _pack_writer(item, index, config)
+                packs = packs or _pack_writer(item, index, config.images, blocklist)
                 _store_image(packs, index, row, row.image)
     if packs is not None:
         packs.commit()
@@ -110,9 +113,8 @@ def extract_rows(item: WarcInput, config: RowsConfig) -> tuple[StageCounts, ...]
     return (*ledger.counts(), pair_counts)
 
 
-def _pack_writer(item: WarcInput, index: ImageIndex, config: RowsConfig) -> PackWriter:
-    images = config.images
-    store, blocklist = ImageStore(images.store), load_blocklist(images)
+def _pack_writer(item: WarcInput, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
+    store = ImageStore(images.store)
     return PackWriter(store, f"rows-{item.stem}", index.generation, images.max_pixels, blocklist=blocklist)
 
 
@@ -139,10 +141,7 @@ def _provenance(item: WarcInput, row: Row, key: str) -> ProvenanceRow:
 
 def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
     """Return the lists and the shards of img2dataset's folders, each content once, in order of their hashes."""
-    found: dict[str, FileEntry] = {}
-    for path in sorted({path for pattern in lists for path in storage.expand(pattern)}):
-        sha256, size = storage.hash_file(path)
-        found.setdefault(sha256, FileEntry(name=path, sha256=sha256, bytes=size))
+    found = hashed({path for pattern in lists for path in storage.expand(pattern)})
     for folder in folders:
         for entry in img2dataset.find_shards(folder):
             found.setdefault(entry.sha256, entry)
@@ -153,8 +152,16 @@ class _ExtractRows(beam.DoFn):
     def __init__(self, config: RowsConfig) -> None:
         self._config = config
 
+    def setup(self) -> None:
+        self._open, self._blocklist = contextlib.ExitStack(), None
+        if self._config.kind == "img2dataset":  # lists hold no images
+            self._blocklist = self._open.enter_context(open_blocklist(self._config.images))
+
+    def teardown(self) -> None:
+        self._open.close()
+
     def process(self, item: WarcInput) -> Iterator[WarcInput]:
-        extract_once(self._config.folder, item, lambda: extract_rows(item, self._config))
+        extract_once(self._config.folder, item, lambda: extract_rows(item, self._config, self._blocklist))
         yield item
 
 

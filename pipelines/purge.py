@@ -9,7 +9,7 @@ from typing import Any
 
 from fastwarc.warc import ArchiveIterator
 
-from pipelines.store.images import ImageStore
+from pipelines.store.images import ImageStore, pack_name
 from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from pipelines.store.stages import stem_of
 from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
@@ -137,8 +137,7 @@ def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: T
         for taken, (place, _, _, kind, _) in zip(gone, records, strict=True)
     ):
         return False
-    seed = f"{name} {stones.digest()} {sorted(row.sha256 or '' for row in wanted.values())}"
-    stem = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest()
+    stem = pack_name(f"{name} {stones.digest()} {sorted(row.sha256 or '' for row in wanted.values())}")
     moved: dict[int | None, tuple[int, int]] = {}
     with storage.writing(store.path("packs", f"{stem}.warc")) as handle:
         writer = WarcWriter(handle, compress=False)
@@ -208,16 +207,12 @@ def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
     keep = [(place, end) for place, end, url, _, _ in records if not stones.has_url(url)]
     if len(keep) == len(records):
         return False
-    old, new = hashlib.sha256(), hashlib.sha256()
-    with storage.open_input(path) as handle:
-        while chunk := handle.read(1 << 20):
-            old.update(chunk)
     whole = storage.read_bytes(path)
     data = b"".join(whole[place:end] for place, end in keep)
-    new.update(data)
     lengths = itertools.accumulate((end - place for place, end in keep), initial=0)
     places = dict(zip((place for place, _ in keep), lengths, strict=False))
-    _rename_fragments(work, stem_of(old.hexdigest()), stem_of(new.hexdigest()), places)
+    old, new = (stem_of(hashlib.sha256(content).hexdigest()) for content in (whole, data))
+    _rename_fragments(work, old, new, places)
     storage.write_bytes(path, data)
     return True
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pipelines.net.signals import opt_out, signals_of_headers
 from pipelines.store.frontier import Wanted
-from pipelines.store.images import ImageStore
+from pipelines.store.images import ContentTable, ImageStore
 from pipelines.store.packs import Answer, Outcome, PackWriter
 from pipelines.store.warc import read_answer
 from schemas import tables
@@ -55,7 +55,7 @@ def take_images(
     missing = {item.key: item for item in wanted if item.key not in index}
     if not missing:
         return 0
-    writer = PackWriter(store, "warcs", index.generation, max_pixels)
+    writer = PackWriter(store, "warcs", index.generation, max_pixels, content=ContentTable.of(index.stored()))
     taken = 0
     for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
         item = missing.get(note.key)
