@@ -28,7 +28,7 @@ import tyro
 from lxml import etree
 
 from benchmarks.wcxb import ReferencePage, pages
-from pipelines.extract import assembly, classifier, extractor, fast, features, image_choice, source
+from pipelines.extract import assembly, classifier, extractor, fast, features, image_choice, selection, source
 from pipelines.extract.blocks import ExtractConfig
 from pipelines.extract.pool import calm_collector
 
@@ -73,6 +73,7 @@ def measure(page: ReferencePage, seconds: Counter[str]) -> None:
     raw = timed("walk", lambda: fast.walk(prepared, page.url, config))
     candidates = assembly.join_rows(raw)
     if candidates:
+        selection.clear_marks(candidates)
         seen = timed("features", lambda: features.features_of(raw, candidates))
         found = timed("network", lambda: classifier.probabilities(seen, classifier.networks("")))
         lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in candidates], np.float32)

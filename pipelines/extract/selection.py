@@ -17,16 +17,22 @@ Reasons = list[str | None]
 
 _LINK_SHARE = 0.5
 _SHORT = 80
-_ALL_HIDDEN = 0.9
 _SOME_TEXT = 500
-"""Characters that a hidden page has at least; below, it is a shell that a script has yet to fill."""
+"""Characters from which a page's marks are weighed; below, it is a shell that a script has yet to fill."""
+_MARK_SHARES = {
+    el.HIDDEN: 0.9,  # a script shows the page once it has loaded
+    **dict.fromkeys((el.NAV, el.HEADER, el.FOOTER, el.ASIDE, el.FORM, el.DIALOG, el.COMMENTS), 0.8),
+    **dict.fromkeys((el.RELATED, el.SOCIAL, el.COOKIE, el.ADVERT, el.META_LINE), 0.8),
+}
+"""Share of a page's text from which a mark says nothing of its parts: it is of the layout ("has-sidebar")."""
+_MARKS, _SHARES = np.array(list(_MARK_SHARES)), np.array(list(_MARK_SHARES.values()))
 _REPEATED = 40
 """Characters from which a text that stands twice in a page is kept once."""
 
 
 def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) -> Reasons:
     """Return for each candidate None to keep it, or the reason to drop it."""
-    _show_if_all_is_hidden(candidates)
+    clear_marks(candidates)
     if not config.main_content:
         return ["hidden" if is_hidden(candidate) else None for candidate in candidates]
     reasons = (
@@ -37,12 +43,15 @@ def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) ->
     return reasons
 
 
-def _show_if_all_is_hidden(candidates: Sequence[Candidate]) -> None:
-    """Take the mark of hidden places off a page that hides nearly all: a script shows it once it has loaded."""
-    hidden = sum(len(item.text) for item in candidates if item.flags & el.HIDDEN)
-    if hidden >= _SOME_TEXT and hidden >= _ALL_HIDDEN * sum(len(item.text) for item in candidates):
+def clear_marks(candidates: Sequence[Candidate]) -> None:
+    """Take off the candidates, in place, each mark that nearly all text of the page has."""
+    chars = np.array([len(item.text) for item in candidates])
+    flags = np.array([item.flags for item in candidates])
+    marked = chars @ ((flags[:, None] & _MARKS) > 0)
+    cleared = int(_MARKS[(marked >= _SHARES * chars.sum()) & (marked >= _SOME_TEXT)].sum())
+    if cleared:
         for item in candidates:
-            item.flags &= ~el.HIDDEN
+            item.flags &= ~cleared
 
 
 def is_hidden(candidate: Candidate) -> bool:

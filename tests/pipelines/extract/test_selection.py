@@ -53,6 +53,17 @@ def test_a_page_that_hides_all_its_text_waits_for_a_script() -> None:
     assert reasons("<div hidden><p>Please wait</p></div>") == {"Please wait": "hidden"}
 
 
+@pytest.mark.parametrize("names", ["has-sidebar", "page footer", "cookie-consent-enabled", "comments"])
+def test_a_mark_on_the_whole_page_says_nothing_of_its_parts(names: str) -> None:
+    text = "word " * 120
+    html = f"<div class='{names}'><p>{text}</p><img src=i.jpg><p>{text}end</p></div>"
+    assert set(reasons(html).values()) == {None}
+    assert (
+        reasons(f"<div class='{names}'>x</div>{html.replace(names, 'y')}")["x"]
+        == reasons(f"<div class='{names}'>x</div>")["x"]
+    )
+
+
 def test_everything_visible_stays_without_a_choice() -> None:
     config = ExtractConfig(main_content=False)
     assert reasons("<div class=menu>x and more</div><div hidden>y</div>", config) == {"x and more": None, "y": "hidden"}
