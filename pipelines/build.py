@@ -43,7 +43,7 @@ from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, Page, Pair, ProvenanceRow, ScoreRow, StageCounts
 
-EXTRACT_VERSION = 4
+EXTRACT_VERSION = 5
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
 

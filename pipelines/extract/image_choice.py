@@ -178,6 +178,8 @@ def _image_reason(around: _Surroundings, row: int) -> str | None:
     if chars and 2 * kept >= chars:
         return "related" if _leads_away(around, candidate) and links > _TEASER_LINKS * chars else None
     place = place_reason(candidate)
+    if place == "header" and _stands_for_page(around, candidate):
+        return None  # the large picture above an article
     if place is not None:
         return place
     if _is_lead(around, row) or (_between_kept(around, row) and not _leads_away(around, candidate)):
@@ -229,10 +231,14 @@ def _address(url: str) -> tuple[str, str]:
     return parts.netloc, parts.path.rstrip("/")
 
 
+def _stands_for_page(around: _Surroundings, candidate: Candidate) -> bool:
+    """True for the image that the page's metadata shows it by."""
+    return candidate.image is not None and picture_name(candidate.image.url) in around.leads
+
+
 def _is_lead(around: _Surroundings, row: int) -> bool:
     """True for the image between a page's heading and its text, or right above that heading, or that it is shown by."""
-    image = around.candidates[row].image
-    if image is not None and picture_name(image.url) in around.leads:
+    if _stands_for_page(around, around.candidates[row]):
         return True
     if around.first_kept == len(around.candidates) or _leads_away(around, around.candidates[row]):
         return False

@@ -103,10 +103,14 @@ def _share_in_tables(
 
 
 def _drop_repeated(candidates: Sequence[Candidate], reasons: Reasons) -> None:
-    """Keep a text once: pages repeat theirs for narrow screens, print and sharing."""
-    seen: set[str] = set()
+    """Keep a text once: pages repeat theirs for narrow screens, print and sharing.
+
+    A heading counts apart from other texts: a table of contents names it, and it is still the heading.
+    """
+    seen: set[tuple[bool, str]] = set()
     for row, candidate in enumerate(candidates):
         if reasons[row] is None and len(candidate.text) >= _REPEATED:
-            if candidate.text in seen:
+            text = (candidate.level is not None, candidate.text)
+            if text in seen:
                 reasons[row] = "repeated"
-            seen.add(candidate.text)
+            seen.add(text)
