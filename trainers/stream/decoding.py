@@ -45,17 +45,15 @@ def _taps(scale: float) -> np.ndarray:
     return np.asarray([side, 1 - 2 * side, side], dtype=np.float32)
 
 
-def resize_short(image: np.ndarray, side: int) -> np.ndarray:
-    """Resize so that the shorter side is `side` pixels."""
-    rows, columns = image.shape[:2]
-    scale = side / min(rows, columns)
-    return resize(image, max(side, round(columns * scale)), max(side, round(rows * scale)))
-
-
 def centre_crop(image: np.ndarray, side: int) -> np.ndarray:
     """Return the square of `side` pixels in the middle; the image must be at least that large."""
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return image[top : top + side, left : left + side]
+
+
+def centre_square(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the largest square in the middle, resized to `side` pixels: cut out first, so that no more is resized."""
+    return resize(centre_crop(image, min(image.shape[:2])), side, side)
 
 
 def random_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -82,7 +80,7 @@ def random_resized_crop(
         if 0 < wide <= columns and 0 < high <= rows:
             top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
             return resize(image[top : top + high, left : left + wide], side, side)
-    return centre_crop(resize_short(image, side), side)
+    return centre_square(image, side)
 
 
 def pad_to_square(image: np.ndarray, side: int, fill: tuple[int, int, int]) -> np.ndarray:
