@@ -1,20 +1,32 @@
 """Pictures for training: decode, resize with antialiasing, crop, flip, colour; every draw from a given generator."""
 
+import hashlib
+from typing import Any
+
 import cv2
 import numpy as np
 
 from schemas.images import decode_rgb
-from trainers.stream.order import mix
 
 cv2.setNumThreads(0)
 
 
-def sample_rng(rng_seed: int, epoch: int, key: str) -> np.random.Generator:
-    """Return the generator of one sample in one epoch: the same on any rank, worker or resume."""
-    encoded = key.encode("utf-8", "surrogatepass")
-    words = np.frombuffer(encoded + bytes(8 - len(encoded) % 8), dtype="<u8")
-    folded = mix(words + np.arange(len(words), dtype=np.uint64), rng_seed & 0xFFFFFFFFFFFFFFFF, epoch)
-    return np.random.Generator(np.random.Philox(key=int(np.bitwise_xor.reduce(folded))))
+class SampleDraws:
+    """One generator, set anew for each sample, since making one costs what much of a small image does; for one thread."""
+
+    def __init__(self, rng_seed: int) -> None:
+        self._seed = rng_seed & 0xFFFFFFFFFFFFFFFF
+        self._bits = np.random.Philox(key=0)
+        self._generator = np.random.Generator(self._bits)
+        self._fresh: Any = self._bits.state
+
+    def of(self, epoch: int, key: str) -> np.random.Generator:
+        """Return the generator of one sample in one epoch, the same on any rank, worker or resume; until the next."""
+        salt = self._seed.to_bytes(8, "little") + epoch.to_bytes(8, "little")
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16, salt=salt).digest()
+        self._fresh["state"]["key"] = np.frombuffer(digest, dtype="<u8")
+        self._bits.state = self._fresh
+        return self._generator
 
 
 def decode_near(data: bytes, side: int) -> np.ndarray:

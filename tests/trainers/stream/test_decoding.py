@@ -63,10 +63,12 @@ def test_shapes_of_crops_and_padding() -> None:
 
 def test_draws_depend_on_seed_epoch_and_key_alone() -> None:
     draws = {
-        (seed, epoch, key): decoding.sample_rng(seed, epoch, key).random()
+        (seed, epoch, key): decoding.SampleDraws(seed).of(epoch, key).random()
         for seed in (0, 1)
         for epoch in (0, 1)
         for key in ("ab", "ba", "a" * 32, "")
     }
     assert len(set(draws.values())) == len(draws)
-    assert draws[0, 0, "ab"] == decoding.sample_rng(0, 0, "ab").random()
+    reused = decoding.SampleDraws(0)
+    reused.of(5, "others").integers(0, 9, 7)
+    assert draws[0, 0, "ab"] == reused.of(0, "ab").random()
