@@ -11,12 +11,12 @@ What was tried, each measured beside the version before it on every 12th page (2
 | marks of all texts counted at once | 2.7 features | 2.1 | yes |
 | one network, not two | 1.5 network | 0.8 | yes |
 | proposals for an image one by one; paths from the root without urllib | 7.1 walk | 6.9 | yes |
-| a srcset as nearly all are written by splitting, addresses without a scheme without urllib | .65 `choose` | .30 | yes |
+| srcsets as nearly all are written: by splitting; `//host/` without urllib | .65 `choose` | .30 | yes |
 | words of an image's name looked up before its expressions, boxes and addresses remembered | .61 images | .40 | yes |
 | scripts, styles, SVG and comments cut out before parsing (43 % of the bytes) | 5.83 walk | 5.74 + .26 to cut | no |
 | white space before block elements cut out before parsing (60 % of all text events) | 5.69 walk | 5.79 + .40 | no |
 | the cycle collector off altogether | 10.4 all | 10.1 | no: within the noise |
-| resiliparse's native main content in place of walk and classifier (text only) | 10.5 all | 3.5 | no: F1 .80, articles .90 |
+| resiliparse: main content natively, text only | 10.5 all | 3.5 | no: F1 .80, articles .90 |
 
 `parse` is libxml2 with handlers that do nothing: what a walk over its events in Python cannot go below. Of the whole,
 about a fifth is that, two fifths are some 4,600 calls a page of the walk's handlers at well under a microsecond each,
