@@ -11,7 +11,7 @@ What was tried, each measured beside the version before it on every 12th page (2
 | marks of all texts counted at once | 2.7 features | 2.1 | yes |
 | one network, not two | 1.5 network | 0.8 | yes |
 | proposals for an image one by one; paths from the root without urllib | 7.1 walk | 6.9 | yes |
-| srcsets as nearly all are written: by splitting; `//host/` without urllib | .65 `choose` | .30 | yes |
+| srcsets as nearly all are written: by splitting; `//host/` without urllib | .65 `choose` | .40 | yes |
 | words of an image's name looked up before its expressions, boxes and addresses remembered | .61 images | .40 | yes |
 | scripts, styles, SVG and comments cut out before parsing (43 % of the bytes) | 5.83 walk | 5.74 + .26 to cut | no |
 | white space before block elements cut out before parsing (60 % of all text events) | 5.69 walk | 5.79 + .40 | no |

@@ -17,6 +17,8 @@ Reasons = list[str | None]
 
 _LINK_SHARE = 0.5
 _SHORT = 80
+_ALIKE = 4
+"""Texts of one look from which they share their fate."""
 _SOME_TEXT = 500
 """Characters from which a page's marks are weighed; below, it is a shell that a script has yet to fill."""
 _MARK_SHARES = {
@@ -73,6 +75,7 @@ def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) 
     seen = features.features_of(page, candidates)
     probabilities = classifier.probabilities(seen, classifier.networks(config.weights))
     lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in candidates], np.float32)
+    probabilities = share_among_alike(page, candidates, probabilities, lengths)
     _share_in_tables(page, candidates, probabilities, lengths)
     kept = classifier.kept(probabilities, lengths) & (lengths > 0)
     if not kept.any():  # nothing looks like main content: a page of an unknown kind
@@ -81,6 +84,28 @@ def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) 
         None if keep else rule_reason(candidate) or "boilerplate"
         for keep, candidate in zip(kept.tolist(), candidates, strict=True)
     ]
+
+
+def share_among_alike(
+    page: RawPage, candidates: Sequence[Candidate], probabilities: classifier.Floats, lengths: classifier.Floats
+) -> classifier.Floats:
+    """Return probabilities in which texts of one look have their mean, by words: cards of a listing stay or go as one.
+
+    Two texts look alike when they are of one kind and three elements around them have the same tags and class words.
+    """
+    sections = page.sections
+    looks: dict[tuple[str, ...], int] = {}
+    groups = np.empty(len(candidates), np.int64)
+    for row, candidate in enumerate(candidates):
+        section = sections[candidate.section]
+        above = sections[section.parent]
+        top = sections[above.parent]
+        look = (section.tag, section.classes, above.tag, above.classes, top.tag, top.classes, candidate.kind)
+        groups[row] = looks.setdefault(look, len(looks))
+    weights = lengths + 0.5
+    means = np.bincount(groups, probabilities * weights) / np.bincount(groups, weights)
+    alike = (np.bincount(groups) >= _ALIKE)[groups]
+    return np.where(alike, means[groups], probabilities).astype(np.float32)
 
 
 def _share_in_tables(
