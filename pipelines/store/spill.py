@@ -7,6 +7,7 @@ partition is read back with a seek a file. Scratch: a file is never committed, a
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 
@@ -22,24 +23,31 @@ BUFFER_BYTES = 16 << 20
 
 @contextlib.contextmanager
 def scratch_folder(near: str) -> Iterator[str]:
-    """Make a local folder for scratch files, in `near` where that is local; what a killed run left there is removed."""
+    """Make a local folder for scratch files, in `near` where that is local; what a killed run left there is removed.
+
+    Only of this host: a folder may be shared, and who is alive on another host is not known here.
+    """
     local = storage.is_local(near)
     if local:
         near = near.removeprefix("file://")
         os.makedirs(near, exist_ok=True)
         for name in os.listdir(near):
-            if name.startswith(SCRATCH) and not _in_use(name):
+            if name.startswith(_mine()) and not _in_use(name):
                 shutil.rmtree(os.path.join(near, name), ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=near if local else None)
+    folder = tempfile.mkdtemp(prefix=f"{_mine()}{os.getpid()}-", dir=near if local else None)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _mine() -> str:
+    return f"{SCRATCH}{socket.gethostname()}-"
+
+
 def _in_use(name: str) -> bool:
     """Say whether the process that made a scratch folder is still there."""
-    owner = int(name.removeprefix(SCRATCH).split("-")[0])
+    owner = int(name.removeprefix(_mine()).split("-")[0])
     return owner == os.getpid() or os.path.exists(f"/proc/{owner}")
 
 

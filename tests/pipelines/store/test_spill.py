@@ -1,6 +1,7 @@
 """What was parted comes back whole, partition by partition; a dead run's scratch goes, a live one's stays."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +37,16 @@ def test_partitions_come_back_in_the_order_of_adding(tmp_path: Path, monkeypatch
 
 def test_scratch_of_a_dead_run_is_removed(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    dead, live = tmp_path / f"{SCRATCH}{int(ended.stdout)}-x", tmp_path / f"{SCRATCH}{os.getppid()}-x"
-    dead.mkdir()
-    live.mkdir()
+    mine = f"{SCRATCH}{socket.gethostname()}-"
+    dead, live = tmp_path / f"{mine}{int(ended.stdout)}-x", tmp_path / f"{mine}{os.getppid()}-x"
+    elsewhere = tmp_path / f"{SCRATCH}another-host-{int(ended.stdout)}-x"
+    for folder in (dead, live, elsewhere):
+        folder.mkdir()
     with scratch_folder(str(tmp_path)) as made:
         assert Path(made).parent == tmp_path
         assert not dead.exists()
         assert live.exists()
+        assert elsewhere.exists()
     assert not Path(made).exists()
 
 
