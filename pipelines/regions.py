@@ -19,7 +19,7 @@ from pipelines.detect.boxes import propose_boxes
 from pipelines.detect.model import BATCH, RegionModel, detector_name
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
-from pipelines.shards import ShardReport, read_shard_report, report_path, write_shard_files
+from pipelines.shards import ShardReport, is_finished, read_shard_report, report_path, write_shard_files
 from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
 from pipelines.store.ledger import Ledger
@@ -144,7 +144,7 @@ class _DetectRegions(beam.DoFn):
         self._model = RegionModel()
 
     def process(self, shard: ShardEntry) -> Iterator[int]:
-        if not storage.exists(report_path(self._config.folder, shard.index)):
+        if not is_finished(self._config.dataset, self._config.folder, shard.index):
             report = write_shard(shard, self._config, self._model)
             Metrics.counter(STAGE, "samples").inc(report.entry.samples if report.entry else 0)
         yield shard.index
@@ -192,8 +192,8 @@ def build_dataset(
             return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
     if storage.exists(storage.join(out, layout.MANIFEST)):
         raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
-    store_dataset.claim(out, stage.fingerprint)
-    try:
+    with store_dataset.building(out):
+        store_dataset.claim(out, stage.fingerprint)
         config = RegionsConfig(source=source, dataset=out, folder=stage.folder, detector=detector, limit=limit)
         with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
             run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile())
@@ -201,8 +201,6 @@ def build_dataset(
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
         manifest = document(out, manifest, fetched_in=source)
         write_manifest(out, manifest)
-    finally:
-        store_dataset.release(out)
     return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds)
 
 
