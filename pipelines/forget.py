@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 
 from pipelines import build
+from pipelines.build_config import BuildConfig
+from pipelines.build_plan import Planner
 from pipelines.decisions import decisions, wanted_urls
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
@@ -64,7 +66,7 @@ def make_tombstones(
     )
 
 
-def read_config(dataset: str) -> build.BuildConfig:
+def read_config(dataset: str) -> BuildConfig:
     """Return the configuration that built a dataset, from its run.json; inputs must be where they were."""
     path = storage.join(dataset, RUN)
     values = json.loads(storage.read_bytes(path)).get("build")
@@ -75,7 +77,7 @@ def read_config(dataset: str) -> build.BuildConfig:
         arrow.from_plain(ListConfig, values.pop("columns", {})),
     )
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return build.BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
+    return BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
 
 
 def concerned(row: Candidate, stones: Tombstones) -> bool:
@@ -90,22 +92,22 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     config = read_config(dataset)
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
-    builder = build.Builder(config, Reporter(quiet=True))
+    planner = Planner(config)
     if warc and not config.warcs:
         raise ConfigError("built --from pages or lists: no WARC of its own", where=dataset, remedy="leave out --warc")
-    extract, inputs = builder.planned_pages()
-    select = builder.plan_select(extract)
+    extract, inputs = planner.planned_pages()
+    select = planner.plan_select(extract)
     whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))
-    old = _old_shards(builder, select) if whole else None
-    affected = _affected(builder, inputs, select, stones) if old else set()
+    old = _old_shards(planner, select) if whole else None
+    affected = _affected(planner, inputs, select, stones) if old else set()
     tombstones.write(config.store, every)
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
     if purged:  # those WARCs have other bytes now
-        select = builder.plan_select(builder.planned_pages()[0])
+        select = planner.plan_select(planner.planned_pages()[0])
     if old is not None:
-        _carry_over(builder, old, select, read_manifest(dataset), affected)
+        _carry_over(planner, old, select, read_manifest(dataset), affected)
     else:  # moved since, or unfinished: all shards are written anew
         _clear(dataset)
         store_dataset.clear(dataset)
@@ -123,17 +125,17 @@ def _images_of(store: str, stones: Tombstones) -> Tombstones:
     return Tombstones(keys=frozenset(row.key for row in rows if row.sha256 in stones.sha256))
 
 
-def _old_shards(builder: build.Builder, select: Stage) -> Stage | None:
+def _old_shards(planner: Planner, select: Stage) -> Stage | None:
     if not select.done:
         return None
-    stage = builder.plan_shards(select, wanted_urls(select, builder.recipe), builder.shard_count(read_report(select)))
+    stage = planner.plan_shards(select, wanted_urls(select, planner.recipe), planner.shard_count(read_report(select)))
     return stage if stage.done else None
 
 
-def _affected(builder: build.Builder, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
+def _affected(planner: Planner, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
     """Return the shards that hold, or once weighed, something that is taken down now."""
-    shards = builder.shard_count(read_report(select))
-    gone = named_records(builder.fragments(inputs, "records"), stones)
+    shards = planner.shard_count(read_report(select))
+    gone = named_records(planner.fragments(inputs, "records"), stones)
     return {
         layout.shard_of(row.key, shards)
         for row in decisions(select, "kept")
@@ -147,12 +149,12 @@ def _clear(dataset: str) -> None:
         storage.remove(storage.join(dataset, name))
 
 
-def _carry_over(builder: build.Builder, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
+def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
     """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
-    config = builder.config
+    config = planner.config
     if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
         build.build(config, Reporter(quiet=True), until="pages")
-    new = builder.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
+    new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)
     for index in range(manifest.shard_count):

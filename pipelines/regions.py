@@ -13,7 +13,7 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics
 
-from pipelines.build import BuildReport
+from pipelines.build_config import BuildReport
 from pipelines.detect.arrays import encode_regions
 from pipelines.detect.boxes import propose_boxes
 from pipelines.detect.model import BATCH, RegionModel, detector_name

@@ -38,6 +38,7 @@ class Report:
 def build_kind(kind: str, folder: Path, crawl: Path, pairs: Path, port: int) -> None:
     """Build one dataset in `folder`/out; regions are made from the finished pairs."""
     from pipelines import build, regions
+    from pipelines.build_config import BuildConfig
     from pipelines.net.config import FetchConfig
     from pipelines.progress import Reporter
     from pipelines.recipes.recipe import load_recipe
@@ -47,7 +48,7 @@ def build_kind(kind: str, folder: Path, crawl: Path, pairs: Path, port: int) -> 
         regions.build_dataset(str(pairs), out, work, quiet, limit=2)
         return
     fetch = FetchConfig(contact="chaos@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0)
-    config = build.BuildConfig(
+    config = BuildConfig(
         recipe=load_recipe(kind),
         out=out,
         work=work,

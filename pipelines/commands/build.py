@@ -138,6 +138,8 @@ class BuildFlags:
 
     def _run_stages(self, recipe: "Recipe", until: Until, alone: bool) -> int:
         from pipelines import build
+        from pipelines.build_config import BuildConfig
+        from pipelines.build_plan import plan
         from pipelines.commands.tables import print_build
         from pipelines.memory import parse_size
 
@@ -147,7 +149,7 @@ class BuildFlags:
                 remedy="name them with --warc, or --from pages with the --work of an earlier build",
             )
         work = self.work or f"{self.out.rstrip('/')}.work"
-        config = build.BuildConfig(
+        config = BuildConfig(
             recipe=recipe,
             out=self.out,
             work=work,
@@ -167,7 +169,7 @@ class BuildFlags:
             profile=self._profile(),
         )
         if self.plan:
-            for name, status in build.plan(config):
+            for name, status in plan(config):
                 print(f"{name:<8} {status}")
             return 0
         report = build.build(config, self.output.reporter(), until=until, alone=alone)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.build import BuildReport
+from pipelines.build_config import BuildReport
 from schemas.records import StageCounts, StatsSummary
 
 PLAIN_WIDTH = 160

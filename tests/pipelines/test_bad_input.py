@@ -190,7 +190,7 @@ STAGES = [
     "pipelines.warcs:extract_warc",
     "pipelines.pairs:build_select",
     "pipelines.shards:write_shard",
-    "pipelines.build:write_tables",
+    "pipelines.build_commit:write_tables",
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator
 
 from pipelines import build, regions, runners, shards, warcs
+from pipelines.build_plan import plan
 from pipelines.runners import Profile
 from pipelines.store import regroup
 from pipelines.verify import verify
@@ -123,7 +124,7 @@ def test_a_dataset_that_grew_equals_one_built_at_once(web: SmallWeb, plain: dict
     work = str(tmp_path / "first" / "work")
     fragments = {path: path.stat().st_mtime_ns for path in Path(work).glob("stages/warcs-*/records/*")}
     config = web.config("m3w", "m3w", out=str(tmp_path / "m3w"), work=work, shards=4, warcs=tuple(parts))
-    assert "1 of 3 WARCs are new" in dict(build.plan(config))["extract"]
+    assert "1 of 3 WARCs are new" in dict(plan(config))["extract"]
     report = build.build(config, QUIET)
     assert report.manifest is not None
     assert report.manifest.digest == plain["m3w"]
