@@ -1,6 +1,7 @@
 """The stages of one recipe, in order: what is finished is reused, what is missing runs, the manifest comes last."""
 
 import time
+from contextlib import nullcontext
 
 from pipelines.build_commit import finish, refuse_other, write_dataset
 from pipelines.build_config import BuildConfig, BuildReport
@@ -11,8 +12,11 @@ from pipelines.progress import Reporter
 from pipelines.purge import purge_work
 from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
-from pipelines.store.stages import read_report
+from pipelines.store.stages import Stage, read_report
+from schemas import storage
+from schemas.layout import MANIFEST
 from schemas.manifest import read_manifest
+from schemas.records import FileEntry
 
 
 def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alone: bool = False) -> BuildReport:
@@ -20,13 +24,20 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
 
     `alone`: only the last stage; InputError where one before it is not finished.
     """
-    started, planner = time.time(), Planner(config)
-    stages = Stages(planner, reporter)
+    planner = Planner(config)
     purge_work(config.work, tombstones.read(config.store))
     extract, inputs = planner.planned_pages()
     if alone:
         check_finished(planner, extract, inputs)
-    stages.pages(extract, inputs, until)
+    finished = storage.exists(storage.join(config.out, MANIFEST))
+    with nullcontext() if finished or until != "shards" else store_dataset.building(config.out):
+        return _run(Stages(planner, reporter), extract, inputs, until)
+
+
+def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) -> BuildReport:
+    """Run the stages in order, up to `until`."""
+    started, planner, config = time.time(), stages.planner, stages.config
+    stages.pages(extract, inputs)
     select = planner.plan_select(extract)
     selected = stages.reuse(select) or stages.select(select, inputs)
     number = planner.shard_count(selected)
@@ -42,11 +53,8 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
         return stages.report(read_manifest(config.out))
     refuse_other(config.out)
     store_dataset.claim(config.out, shards.fingerprint)
-    try:
-        reports = stages.write_shards(shards, inputs, select, number)
-        with reporter.stage("ledger and manifest"):
-            manifest = finish(planner, (extract, select, shards), reports, inputs, urls)
-            manifest = write_dataset(config, manifest, started, reporter.seconds)
-    finally:
-        store_dataset.release(config.out)
+    reports = stages.write_shards(shards, inputs, select, number)
+    with stages.reporter.stage("ledger and manifest"):
+        manifest = finish(planner, (extract, select, shards), reports, inputs, urls)
+        manifest = write_dataset(config, manifest, started, stages.reporter.seconds)
     return stages.report(manifest)

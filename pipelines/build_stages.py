@@ -18,7 +18,6 @@ from pipelines.store.images import ImageStore
 from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report
 from schemas import arrow, identity, storage
 from schemas.images import MAX_PIXELS
-from schemas.layout import MANIFEST
 from schemas.manifest import Manifest
 from schemas.records import FileEntry, Page, Pair, StageCounts
 
@@ -74,7 +73,7 @@ class Stages:
         """Say whether regrouping goes over local Parquet."""
         return self.config.profile.local
 
-    def pages(self, stage: Stage, inputs: list[FileEntry], until: str) -> None:
+    def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
         config = self.config
         if config.from_pages:
@@ -82,8 +81,6 @@ class Stages:
             return
         if not stage.done:
             storage.check_writable(config.work)
-        if until == "shards" and not storage.exists(storage.join(config.out, MANIFEST)):
-            storage.check_writable(config.out)
         if not self.reuse(stage):
             self.extract(stage, inputs)
         check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))

@@ -21,6 +21,8 @@ from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, Shard
 CLAIM = ".building.json"
 NOBODY = 0
 """The process of a claim that a failed build left: it says whose half-finished shards these are."""
+UNKNOWN = "unknown"
+"""The fingerprint of a claim that was cut short."""
 
 TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "ledger": (LedgerRow, LEDGER_ORDER),
@@ -95,11 +97,6 @@ def claim(dataset: str, fingerprint: str) -> None:
     _take(dataset, fingerprint)
 
 
-def release(dataset: str) -> None:
-    """Give the folder up."""
-    storage.remove(storage.join(dataset, CLAIM))
-
-
 def _take(dataset: str, fingerprint: str | None) -> None:
     path = storage.join(dataset, CLAIM)
     with _one_at_a_time(dataset):
@@ -108,8 +105,8 @@ def _take(dataset: str, fingerprint: str | None) -> None:
         other = _read_claim(path)
         if other is not None:
             _refuse_rival(other, dataset, path)
-        held = other.fingerprint if other is not None else ""
-        if fingerprint not in (None, held):
+        held = other.fingerprint if other is not None else UNKNOWN
+        if held and fingerprint not in (None, held):
             clear(dataset)
         storage.write_bytes(path, Claim.mine(held if fingerprint is None else fingerprint).to_json())
 

@@ -53,5 +53,5 @@ def test_a_build_on_an_object_store_equals_a_local_one_and_verifies(
 
 def test_the_claim_of_a_folder_on_s3_is_a_conditional_create(bucket: str) -> None:
     assert storage.create(f"{bucket}/out/{store_dataset.CLAIM}", b'{"fingerprint": "x", "host": "other", "pid": 1}')
-    with pytest.raises(BusyError, match="a build on other"):
+    with pytest.raises(BusyError, match="process 1 on other is building into this folder"):
         store_dataset.claim(f"{bucket}/out", "y")
