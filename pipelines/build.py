@@ -39,9 +39,10 @@ def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) ->
     started, planner, config = time.time(), stages.planner, stages.config
     stages.pages(extract, inputs)
     select = planner.plan_select(extract)
-    selected = stages.reuse(select) or stages.select(select, inputs)
+    extracted = read_report(extract)
+    selected = stages.reuse(select) or stages.select(select, inputs, extracted)
     number = planner.shard_count(selected)
-    counts = (*read_report(extract).counts, *selected.counts)
+    counts = (*extracted.counts, *selected.counts)
     if until in ("pages", "pairs"):
         return stages.report(None, counts)
     urls = stages.images(inputs, select)

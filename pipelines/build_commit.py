@@ -13,8 +13,8 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.ledger import Ledger
-from pipelines.store.stages import Stage, add_counts, check_conservation, commit, read_report
-from schemas import arrow, storage
+from pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
+from schemas import arrow, layout, storage
 from schemas.errors import ConfigError
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, write_manifest
@@ -31,12 +31,13 @@ def refuse_other(dataset: str) -> None:
         )
 
 
-def _fragments(stage: Stage, kind: str) -> list[str]:
-    return [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
+def shard_fragments(stage: Stage, kind: str, shards: int) -> list[str]:
+    """Return the fragments of one kind that a stage's shards left: each leaves one."""
+    return [stage.path(kind, f"{layout.shard_stem(index)}.parquet") for index in range(shards)]
 
 
 def write_tables(
-    planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, imaged: Ledger
+    planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
     entries, config, decided = [], planner.config, decision_ledger(select)
@@ -49,7 +50,7 @@ def write_tables(
             "extract": store_dataset.merge_fragments(kind, planner.fragments(inputs, kind)),
             "select": arrow.to_table(cls, getattr(decided, column)),
             "images": arrow.to_table(cls, getattr(imaged, column)),
-            "shards": store_dataset.merge_fragments(kind, _fragments(shards, kind)),
+            "shards": store_dataset.merge_fragments(kind, shard_fragments(shards, kind, number)),
         }
         entries += [store_dataset.write_table(config.out, kind, name, made[name]) for name in sorted(made)]
     return entries
@@ -73,8 +74,9 @@ def finish(
         *shard_counts,
     )
     check_conservation(counts)
+    check_flow(counts)
     entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = tuple(write_tables(planner, inputs, select, shards, imaged))
+    files = tuple(write_tables(planner, inputs, select, shards, len(reports), imaged))
     store_dataset.write_sizes(config.out, entries)
     config_text = config_json(config.recipe)
     manifest = Manifest(

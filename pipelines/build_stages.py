@@ -15,7 +15,7 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.runners import run
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
-from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report
+from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
 from schemas import arrow, identity, storage
 from schemas.images import MAX_PIXELS
 from schemas.manifest import Manifest
@@ -91,10 +91,7 @@ class Stages:
 
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
-        def finished() -> int:
-            return len(self.planner.fragments(inputs, "done"))
-
-        with self.reporter.stage("extract", len(todo), finished):
+        with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
             run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
         rows = [row for warc in todo for row in warcs.read_counts(self.planner.warc_folder.folder, warc)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
@@ -129,7 +126,7 @@ class Stages:
         )
         return warcs.build(pipeline, pages, todo)
 
-    def select(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
+    def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         build_select = kind_of(self.recipe).build_select
         fragments = self.planner.fragments(inputs, "candidates")
@@ -142,7 +139,10 @@ class Stages:
                     lambda pipeline: build_select(pipeline, self.recipe, fragments, stage.path("decisions"), spill),
                     self.config.profile,
                 )
-            counts = count_decisions(stage)
+            taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
+            counts = settled(
+                lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
+            )
             storage.remove(stage.path("spill"), recursive=True)
             storage.remove(stage.path("decisions", "spill"), recursive=True)
         return commit(stage, counts)
@@ -171,10 +171,12 @@ class Stages:
                     lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes),
                     self.config.profile,
                 )
+            settled(store.index, lambda index: all(item.key in index for item in wanted), store.folder)
             storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
-        batches = missing_facts(store, [item.key for item in wanted])
+        keys = [item.key for item in wanted]
+        batches = missing_facts(store, keys)
         if batches:
             from pipelines import images
 
@@ -183,7 +185,8 @@ class Stages:
                     lambda pipeline: images.build_facts(pipeline, self.images_config(), batches),
                     self.config.profile,
                 )
-        self.score_images(store, [item.key for item in wanted])
+            settled(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
+        self.score_images(store, keys)
         return urls
 
     def score_images(self, store: ImageStore, keys: list[str]) -> None:

@@ -223,7 +223,7 @@ def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
     entries = tuple(report.entry for report in reports if report.entry is not None)
     files = []
     for kind in store_dataset.TABLES:
-        fragments = [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
+        fragments = [stage.path(kind, f"{layout.shard_stem(shard.index)}.parquet") for shard in pairs.shards]
         files.append(store_dataset.write_table(out, kind, STAGE, store_dataset.merge_fragments(kind, fragments)))
     store_dataset.write_sizes(out, entries)
     manifest = Manifest(

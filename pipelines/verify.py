@@ -10,6 +10,7 @@ from typing import IO, Literal
 import pyarrow as pa
 
 from pipelines.store.dataset import TABLES
+from pipelines.store.stages import leaks
 from schemas import arrow, layout, storage, tables
 from schemas.errors import LoomError
 from schemas.manifest import Manifest, make_digest, read_manifest
@@ -133,6 +134,8 @@ def check_counts(manifest: Manifest) -> Iterator[Damage]:
             yield Damage(
                 "manifest.json", f"{row.unaccounted} of stage {row.stage}, unit {row.unit} are unaccounted for"
             )
+    for leak in leaks(manifest.counts):
+        yield Damage("manifest.json", leak)
     total = sum(shard.samples for shard in manifest.shards)
     if total != manifest.samples:
         yield Damage("manifest.json", f"{manifest.samples} samples, but its shards hold {total}")
