@@ -10,6 +10,7 @@ from pipelines.build_plan import Planner
 from pipelines.decisions import count_decisions, frequent_urls, wanted_urls
 from pipelines.inputs import check_read
 from pipelines.memory import check_select
+from pipelines.metrics import Measures, name_of
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe
 from pipelines.runners import run
@@ -73,6 +74,10 @@ class Stages:
         """Say whether regrouping goes over local Parquet."""
         return self.config.profile.local
 
+    def _run(self, build: Callable[[Any], object]) -> None:
+        """Run a pipeline; what it measured goes to the reporter."""
+        self.reporter.measured(run(build, self.config.profile))
+
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
         config = self.config
@@ -92,7 +97,7 @@ class Stages:
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
-            run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
+            self._run(lambda pipeline: self._build_extract(pipeline, todo))
         rows = [row for warc in todo for row in warcs.read_counts(self.planner.warc_folder.folder, warc)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
@@ -135,10 +140,8 @@ class Stages:
         spill = stage.path("spill") if self.spill else None
         with self.reporter.stage("select"):
             if fragments:
-                run(
-                    lambda pipeline: build_select(pipeline, self.recipe, fragments, stage.path("decisions"), spill),
-                    self.config.profile,
-                )
+                parts = stage.path("decisions")
+                self._run(lambda pipeline: build_select(pipeline, self.recipe, fragments, parts, spill))
             taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
             counts = settled(
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
@@ -156,9 +159,11 @@ class Stages:
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
         fetch = self.config.fetch
-        take_images(
+        taken = take_images(
             self.planner.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS
         )
+        counters = {f"images/{name_of('image', *ended)}": number for ended, number in taken.items()}
+        self.reporter.measured(Measures(counters=counters))
         folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
         missing = sum(lane.rows for lane in lanes)
@@ -167,10 +172,7 @@ class Stages:
 
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
-                run(
-                    lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes),
-                    self.config.profile,
-                )
+                self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
             settled(store.index, lambda index: all(item.key in index for item in wanted), store.folder)
             storage.remove(folder, recursive=True)
         else:
@@ -181,10 +183,7 @@ class Stages:
             from pipelines import images
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
-                run(
-                    lambda pipeline: images.build_facts(pipeline, self.images_config(), batches),
-                    self.config.profile,
-                )
+                self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
             settled(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
         self.score_images(store, keys)
         return urls
@@ -200,10 +199,7 @@ class Stages:
         if batches:
             image_scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
-                run(
-                    lambda pipeline: image_scores.build(pipeline, store.folder, model, batches),
-                    self.config.profile,
-                )
+                self._run(lambda pipeline: image_scores.build(pipeline, store.folder, model, batches))
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
@@ -237,9 +233,15 @@ class Stages:
             return len(storage.listing(stage.path("done")))
 
         with self.reporter.stage("shards", shards, finished):
-            run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
+            self._run(lambda pipeline: shards_file.build(pipeline, config))
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
 
     def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
         """Return what this build did."""
-        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=counts)
+        return BuildReport(
+            manifest=manifest,
+            reused=tuple(self.reused),
+            seconds=self.reporter.seconds,
+            counts=counts,
+            measures=self.reporter.measures,
+        )

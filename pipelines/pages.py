@@ -11,6 +11,7 @@ from pipelines.extract.extractor import Extracted
 from pipelines.filters.decision import drop_blocks, load_word_lists, measure_page, page_text, select_rules
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
+from pipelines.outcomes import CountOutcomes
 from pipelines.recipes.recipe import Recipe
 from pipelines.select import KeepOne, KeepOneOfNearDuplicates, MarkFrequentParagraphs, judge, read_candidates
 from pipelines.store.regroup import WriteRecords
@@ -123,4 +124,5 @@ def build_select(
         judged |= "Mark frequent paragraphs" >> MarkFrequentParagraphs(most=most, spill=spill)
     if recipe.dedup.exact_image_set:
         judged |= "One page a set of images" >> KeepOne(by="image_key", reason="duplicate_image_set", spill=spill)
-    return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))
+    counted = judged | "Count outcomes" >> CountOutcomes(stage="select")
+    return counted | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

@@ -8,6 +8,7 @@ from pipelines.extract.alt_texts import PageImages
 from pipelines.filters.decision import measure_pair, pair_rules
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
+from pipelines.outcomes import CountOutcomes
 from pipelines.recipes.recipe import Recipe
 from pipelines.select import CountDistinct, KeepOne, judge, read_candidates
 from pipelines.store.regroup import WriteRecords
@@ -90,4 +91,5 @@ def build_select(
         | "Judge pairs" >> beam.Map(judge, rules=pair_rules(recipe))
         | "One of equal pairs" >> KeepOne(by="key", reason="duplicate_pair", spill=spill)
     )
-    return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))
+    counted = judged | "Count outcomes" >> CountOutcomes(stage="select")
+    return counted | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

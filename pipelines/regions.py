@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.build_config import BuildReport
 from pipelines.detect.arrays import encode_regions
 from pipelines.detect.boxes import propose_boxes
@@ -145,8 +145,9 @@ class _DetectRegions(beam.DoFn):
 
     def process(self, shard: ShardEntry) -> Iterator[int]:
         if not is_finished(self._config.dataset, self._config.folder, shard.index):
-            report = write_shard(shard, self._config, self._model)
-            Metrics.counter(STAGE, "samples").inc(report.entry.samples if report.entry else 0)
+            with metrics.timed(STAGE, "shard"):
+                report = write_shard(shard, self._config, self._model)
+            metrics.count(report.counts)
         yield shard.index
 
 
@@ -176,6 +177,7 @@ def build_dataset(
     source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
 ) -> BuildReport:
     """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
+    reporter = reporter.anew()
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
@@ -196,12 +198,12 @@ def build_dataset(
         store_dataset.claim(out, stage.fingerprint)
         config = RegionsConfig(source=source, dataset=out, folder=stage.folder, detector=detector, limit=limit)
         with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
-            run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile())
+            reporter.measured(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
         manifest = document(out, manifest, fetched_in=source)
         write_manifest(out, manifest)
-    return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds)
+    return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds, measures=reporter.measures)
 
 
 def check_tars(source: str, pairs: Manifest) -> None:

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.dedup.decontaminate import Benchmarks, Match, cut_blocks, reason_of
 from pipelines.dedup.frequency import drop_paragraphs
 from pipelines.dedup.images import ImageHashes
@@ -420,8 +420,9 @@ class _WriteShard(beam.DoFn):
 
     def process(self, index: int) -> Iterator[int]:
         if not is_finished(self._config.dataset, self._config.folder, index):
-            report = write_shard(index, self._config, self._judge)
-            Metrics.counter("shards", "samples").inc(report.entry.samples if report.entry else 0)
+            with metrics.timed(STAGE, "shard"):
+                report = write_shard(index, self._config, self._judge)
+            metrics.count(report.counts)
         yield index
 
 

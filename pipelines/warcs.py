@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.arc import read_arc
@@ -197,10 +197,10 @@ def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[Stage
     path = report_path(folder, item)
     if storage.exists(path):
         return
-    counts = extract()
+    with metrics.timed(STAGE, "input"):
+        counts = extract()
     storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
-    for row in counts:
-        Metrics.counter(STAGE, f"{row.unit}/kept").inc(row.kept)
+    metrics.count(counts)
 
 
 def read_counts(folder: str, warc: WarcInput) -> list[StageCounts]:
