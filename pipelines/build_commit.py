@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.build_config import BuildConfig
 from pipelines.build_plan import Planner
-from pipelines.decisions import decision_ledger, image_ledger
+from pipelines.decisions import decision_tables, image_ledger
 from pipelines.recipes.recipe import config_json
 from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
@@ -40,7 +40,7 @@ def write_tables(
     planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
-    entries, config, decided = [], planner.config, decision_ledger(select)
+    entries, config, decided = [], planner.config, decision_tables(select)
     for kind, cls, column in (
         ("ledger", LedgerRow, "rows"),
         ("scores", ScoreRow, "scores"),
@@ -48,7 +48,7 @@ def write_tables(
     ):
         made = {
             "extract": store_dataset.merge_fragments(kind, planner.fragments(inputs, kind)),
-            "select": arrow.to_table(cls, getattr(decided, column)),
+            "select": decided[kind],
             "images": arrow.to_table(cls, getattr(imaged, column)),
             "shards": store_dataset.merge_fragments(kind, shard_fragments(shards, kind, number)),
         }

@@ -5,17 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines import select_local
 from pipelines.build_config import BuildConfig, BuildReport
 from pipelines.build_plan import Planner
 from pipelines.decisions import count_decisions, frequent_urls, wanted_urls
 from pipelines.inputs import check_read
 from pipelines.memory import check_select
-from pipelines.metrics import Measures, name_of
+from pipelines.metrics import Measures, counted, name_of
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe
 from pipelines.runners import run
+from pipelines.select_steps import steps_of
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
+from pipelines.store.spill import scratch_folder
 from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
 from schemas import arrow, identity, storage
 from schemas.images import MAX_PIXELS
@@ -30,7 +33,6 @@ class RecordKind:
     record: type
     parse: Callable[..., Any]
     make: Callable[..., Any]
-    build_select: Callable[..., Any]
 
 
 def kind_of(recipe: Recipe) -> RecordKind:
@@ -40,8 +42,8 @@ def kind_of(recipe: Recipe) -> RecordKind:
     from pipelines.extract.extractor import extract
 
     if recipe.kind == "interleaved":
-        return RecordKind(Page, extract, pages.make_page, pages.build_select)
-    return RecordKind(Pair, page_images, pairs.make_pairs, pairs.build_select)
+        return RecordKind(Page, extract, pages.make_page)
+    return RecordKind(Pair, page_images, pairs.make_pairs)
 
 
 @dataclass
@@ -68,11 +70,6 @@ class Stages:
     def recipe(self) -> Recipe:
         """Return the recipe."""
         return self.config.recipe
-
-    @property
-    def spill(self) -> bool:
-        """Say whether regrouping goes over local Parquet."""
-        return self.config.profile.local
 
     def _run(self, build: Callable[[Any], object]) -> None:
         """Run a pipeline; what it measured goes to the reporter."""
@@ -133,22 +130,31 @@ class Stages:
 
     def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
-        build_select = kind_of(self.recipe).build_select
         fragments = self.planner.fragments(inputs, "candidates")
-        if self.spill:
-            check_select(fragments, self.config.memory)
-        spill = stage.path("spill") if self.spill else None
+        storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
         with self.reporter.stage("select"):
             if fragments:
-                parts = stage.path("decisions")
-                self._run(lambda pipeline: build_select(pipeline, self.recipe, fragments, parts, spill))
+                self.decide(fragments, stage.path("decisions"))
             taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
             counts = settled(
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
             )
-            storage.remove(stage.path("spill"), recursive=True)
-            storage.remove(stage.path("decisions", "spill"), recursive=True)
+            if self.config.profile.local:  # an engine counts as it goes
+                self.reporter.measured(Measures(counters=counted(counts)))
         return commit(stage, counts)
+
+    def decide(self, fragments: list[str], folder: str) -> None:
+        """Decide on candidates: over Arrow on this machine, or on an engine."""
+        steps, config = steps_of(self.recipe), self.config
+        if config.profile.local:
+            with scratch_folder(config.work) as scratch:
+                check_select(fragments, scratch, memory=config.memory, waves=config.waves)
+                select_local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
+            return
+        from pipelines import select
+
+        self._run(lambda pipeline: select.build(pipeline, steps, fragments, folder))
+        storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""

@@ -50,11 +50,11 @@ def _extract(recipe: Recipe, folder: str) -> Build:
 
 
 def _select(recipe: Recipe, folder: str) -> Build:
-    from pipelines.build_stages import kind_of
+    from pipelines import select
+    from pipelines.select_steps import steps_of
 
-    select = kind_of(recipe).build_select
     fragments = [storage.join(folder, "candidates", "0.parquet")]
-    return lambda pipeline: select(pipeline, recipe, fragments, storage.join(folder, "decisions"), None)
+    return lambda pipeline: select.build(pipeline, steps_of(recipe), fragments, storage.join(folder, "decisions"))
 
 
 def _images(folder: str) -> Build:

@@ -287,34 +287,38 @@ def file_entry(name: str, data: bytes, **rows: Any) -> FileEntry:
 
 def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> ShardEntry | None:
     """Write a shard's tar, sidecar and statistics; return None, and write nothing, without samples."""
-    rows: dict[str, Sample] = {}
+    current: list[Sample] = []
+    sidecar: list[SidecarRow] = []
 
     def members() -> Iterator[tuple[str, dict[str, bytes]]]:
         for sample in samples:
-            rows[sample.key] = dataclasses.replace(sample, fields={})
+            current[:] = [sample]
             yield sample.key, sample.fields
 
+    def written(_: str, places: tuple[tars.Place, ...]) -> None:
+        (sample,) = current
+        sidecar.append(_sidecar_row(sample, members_of(sample, places)))
+
     stem = layout.shard_stem(index)
-    written = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members())
-    if not rows:
+    tar = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members(), written)
+    if not sidecar:
         return None
-    sidecar = [_sidecar_row(rows[key], members_of(rows[key], places)) for key, places in written.samples]
     table = arrow.to_table(SidecarRow, sidecar)
     data = tables.write_table(storage.join(dataset, f"{stem}.parquet"), table, sort_by=("key",))
     stats = json.dumps(
         {
-            "count": len(rows),
-            "successes": len(rows),
+            "count": len(sidecar),
+            "successes": len(sidecar),
             "failed_to_download": 0,
             "failed_to_resize": 0,
-            "status_dict": {"success": len(rows)},
+            "status_dict": {"success": len(sidecar)},
         },
         indent=4,
     ).encode()
     storage.write_bytes(storage.join(dataset, f"{stem}_stats.json"), stats)
     return ShardEntry(
         index=index,
-        tar=FileEntry(name=f"{stem}.tar", sha256=written.sha256, bytes=written.bytes),
+        tar=FileEntry(name=f"{stem}.tar", sha256=tar.sha256, bytes=tar.bytes),
         sidecar=file_entry(
             f"{stem}.parquet", data, rows=len(sidecar), rows_digest=tables.rows_digest(table, sort_by=("key",))
         ),

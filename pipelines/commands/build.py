@@ -62,6 +62,8 @@ class BuildFlags:
     """At most so many pages a WARC."""
     memory: str | None = None
     """What deciding over the corpus may take on this machine (12GB); what it has when not given. More is refused."""
+    waves: int = 1
+    """Passes over the keys in which a corpus is decided on: each takes its share of scratch disk and memory."""
     runner: Literal["local", "dataflow", "portable"] = "local"
     """Where the pipelines run."""
     print_config: bool = False
@@ -136,6 +138,7 @@ class BuildFlags:
         """Refuse numbers that make no sense before anything runs."""
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
+        check_least("--waves", self.waves, 1)
         if self.shards is not None:
             check_shards(self.shards)
 
@@ -167,6 +170,7 @@ class BuildFlags:
             shards=self.shards,
             workers=self.workers,
             limit=self.limit,
+            waves=self.waves,
             memory=parse_size(self.memory) if self.memory else None,
             profile=self._profile(),
         )

@@ -189,7 +189,7 @@ def test_ctrl_c_in_a_scrape_loses_no_page(web: SmallWeb, tmp_path: Path) -> None
 
 STAGES = [
     "pipelines.warcs:extract_warc",
-    "pipelines.pairs:build_select",
+    "pipelines.select_local:write_decisions",
     "pipelines.shards:write_shard",
     "pipelines.build_commit:write_tables",
 ]

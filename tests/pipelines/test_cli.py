@@ -26,7 +26,8 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 FROZEN = {
-    "scrape": "allow-addresses contact delay depth i-own-these-hosts images max-pages out log-format quiet seeds json help",
+    "scrape": "allow-addresses contact delay depth i-own-these-hosts images max-pages out seeds "
+    "json log-format quiet help",
     "verify": "deep repair quick json log-format quiet help",
     "forget": "domain key list sha256 url warc json log-format quiet help",
     "why": "json help",

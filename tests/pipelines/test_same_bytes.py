@@ -85,11 +85,12 @@ def test_bundles_that_fail_and_are_retried(
     from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
     failed: Counter[str] = Counter()
-    fns = (warcs._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._Spill, regroup._SpillRecords)
+    fns = (warcs._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._SpillRecords)
     for fn in fns:
         monkeypatch.setattr(fn, "process", _fails_twice(fn.process, failed))
     monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))
-    assert build_all(web, tmp_path) == plain
+    profile = Profile(runner="portable")  # so that the decisions are the engine's as well
+    assert build_all(web, tmp_path, profile=profile) == plain
     assert failed == {fn.__name__: 2 for fn in fns}
 
 
