@@ -8,12 +8,14 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 
 from pipelines import metrics
 from pipelines.build_config import BuildReport
+from pipelines.derived import Derived, absolute, record
 from pipelines.detect.arrays import encode_regions
 from pipelines.detect.boxes import propose_boxes
 from pipelines.detect.model import BATCH, RegionModel, detector_name
@@ -24,7 +26,7 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
 from pipelines.store.ledger import Ledger
 from pipelines.store.samples import Sample, to_json
-from pipelines.store.stages import Stage, add_counts, check_conservation, commit, plan_stage, read_report
+from pipelines.store.stages import Stage, add_counts, carry_over, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, layout, storage, tables
 from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.images import ImageError, decode_rgb
@@ -182,9 +184,9 @@ def build_dataset(
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
     check_tars(source, pairs)
-    detector = detector_name()
-    inputs = {"source": pairs.digest, "detector": detector, "limit": limit}
-    stage = plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
+    inputs = inputs_of(pairs, limit)
+    stage = plan_regions(work, inputs)
+    record(source, Derived(kind="regions", path=absolute(out), work=absolute(work), limit=limit))
     if stage.done:
         try:
             found = read_manifest(out)
@@ -196,14 +198,46 @@ def build_dataset(
         raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
     with store_dataset.building(out):
         store_dataset.claim(out, stage.fingerprint)
-        config = RegionsConfig(source=source, dataset=out, folder=stage.folder, detector=detector, limit=limit)
+        config = RegionsConfig(
+            source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
+        )
         with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
             reporter.measured(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
-        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
+        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)
         write_manifest(out, manifest)
     return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds, measures=reporter.measures)
+
+
+def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
+    """Return what shapes a dataset of regions."""
+    return {"source": pairs.digest, "detector": detector_name(), "limit": limit}
+
+
+def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:
+    """Return the one stage of a dataset of regions."""
+    return plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
+
+
+def make_anew(source: str, made: Derived, before: Manifest | None, after: Manifest) -> None:
+    """Make regions again of a dataset that forgot something; shards of the same bytes as before are taken over."""
+    new = plan_regions(made.work, inputs_of(after, made.limit))
+    same: set[int] = set()
+    for name in (layout.MANIFEST, "README.md", "croissant.json", "report.html"):
+        storage.remove(storage.join(made.path, name))
+    if before is not None:
+        old = plan_regions(made.work, inputs_of(before, made.limit))
+        tars = {shard.index: shard.tar.sha256 for shard in before.shards}
+        same = {shard.index for shard in after.shards if tars.get(shard.index) == shard.tar.sha256}
+        for index in sorted(same):
+            carry_over(old, new, index)
+        storage.remove(old.folder, recursive=True)
+    with store_dataset.building(made.path):
+        store_dataset.claim(made.path, new.fingerprint)
+        for index in {shard.index for shard in (before or after).shards} - same:
+            store_dataset.remove_shard(made.path, index)
+    build_dataset(source, made.path, made.work, Reporter(quiet=True), limit=made.limit)
 
 
 def check_tars(source: str, pairs: Manifest) -> None:

@@ -159,6 +159,13 @@ def _born(pid: int) -> str:
         return ""
 
 
+def remove_shard(dataset: str, index: int) -> None:
+    """Remove the files of one shard."""
+    stem = layout.shard_stem(index)
+    for name in (f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"):
+        storage.remove(storage.join(dataset, name))
+
+
 def clear(dataset: str) -> None:
     """Remove what an unfinished build left: only files that a build writes."""
     for name in storage.listing(dataset):

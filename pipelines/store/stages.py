@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from schemas import arrow, storage
+from schemas import arrow, layout, storage
 from schemas.errors import LoomError
 from schemas.records import StageCounts
 
@@ -124,6 +124,15 @@ def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> Stage
     }
     storage.write_bytes(stage.path(COMMIT), (json.dumps(values, indent=1, sort_keys=True) + "\n").encode())
     return report
+
+
+def carry_over(old: Stage, new: Stage, shard: int) -> None:
+    """Make a finished shard of one stage one of another, its report last."""
+    stem = layout.shard_stem(shard)
+    for kind, suffix in (("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json")):
+        path = old.path(kind, f"{stem}.{suffix}")
+        if storage.exists(path):
+            storage.write_bytes(new.path(kind, f"{stem}.{suffix}"), storage.read_bytes(path))
 
 
 def read_report(stage: Stage) -> StageReport:
