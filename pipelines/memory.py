@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipelines.select_local import MAX_PARTITIONS, PARTITION_BYTES
+from pipelines.select_corpus import MAX_PARTITIONS, PARTITION_BYTES
 from schemas import tables
 from schemas.errors import ConfigError, LoomError
 

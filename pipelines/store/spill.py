@@ -78,7 +78,8 @@ class Spill:
         batch = table.to_batches()[0]
         ends = np.cumsum(np.bincount(partition, minlength=self._partitions)).tolist()
         path = os.path.join(self._folder, f"{len(self._files):06d}.arrow")
-        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
+        opened = storage.explained_writes(path)
+        with opened, pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
             for start, end in zip([0, *ends], ends, strict=False):
                 writer.write_batch(batch.slice(start, end - start))
         self._files.append(path)

@@ -13,6 +13,7 @@ from pipelines.build_plan import plan
 from pipelines.runners import Profile
 from pipelines.store import regroup
 from pipelines.verify import verify
+from schemas.errors import LoomError
 from schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
@@ -98,6 +99,19 @@ def test_bundles_that_fail_and_are_retried(
 def test_workers(web: SmallWeb, plain: dict[str, str], tmp_path: Path, workers: int) -> None:
     options = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
     assert build_all(web, tmp_path, workers=workers, profile=Profile(beam_options=options)) == plain
+
+
+def test_waves(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    report = web.build("m3w", "m3w", out=str(tmp_path / "m3w"), work=str(tmp_path / "work"), shards=4, waves=3)
+    assert report.manifest is not None
+    assert report.manifest.digest == plain["m3w"]
+    assert not list((tmp_path / "work").glob(".scratch-*"))
+
+
+def test_a_build_that_does_not_fit_is_refused_before_it_decides(web: SmallWeb, tmp_path: Path) -> None:
+    config = web.config("align", "small", work=str(tmp_path), memory=10**6)
+    with pytest.raises(LoomError, match=r"this shuffle needs about .* GB of memory, more than 0\.001 GB"):
+        build.build(config, QUIET, until="pairs")
 
 
 def test_another_engine_over_a_job_endpoint(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
