@@ -186,12 +186,12 @@ def plain(world: World, report: Report) -> dict[str, float]:
     return seconds
 
 
-def chaos(world: World, kills: int, rng_seed: int) -> Report:
+def chaos(world: World, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
     """Do the work of each kind plainly, then killed and resumed until `kills` processes were hit; return the report."""
     rng, report, started = random.Random(rng_seed), Report(rng_seed=rng_seed), time.monotonic()
     seconds, turn = plain(world, report), 0
     while seconds and report.kills < kills:
-        kind, place, hit = KINDS[turn % len(KINDS)], world.folder / f"killed-{turn}", 0
+        kind, place, hit = kinds[turn % len(kinds)], world.folder / f"killed-{turn}", 0
         prepare(kind, place, world)
         while True:
             # After a few hits it may run on, or a slow machine would never let it end.
@@ -220,7 +220,7 @@ def serve(folder: Path) -> None:
         sys.stdin.read()
 
 
-def run(folder: Path, kills: int, rng_seed: int) -> Report:
+def run(folder: Path, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
     """Serve the small web in another process and let chaos loose on builds from it."""
     command = [sys.executable, "-m", "tests.chaos", "--serve", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -230,7 +230,7 @@ def run(folder: Path, kills: int, rng_seed: int) -> Report:
 
         from pipelines import forget, images, pages, pairs, regions, shards, warcs  # noqa: F401
 
-        report = chaos(World(folder, port), kills, rng_seed)
+        report = chaos(World(folder, port), kinds, kills, rng_seed)
         server.stdin.close()
     return report
 
@@ -241,13 +241,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--rng-seed", type=int, default=0)
     parser.add_argument("--report", default="")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="whose processes are killed")
     parser.add_argument("--serve", default="")
     options = parser.parse_args()
     if options.serve:
         serve(Path(options.serve))
         return
     with tempfile.TemporaryDirectory(prefix="loom-chaos-") as folder:
-        report = run(Path(folder), options.kills, options.rng_seed)
+        report = run(Path(folder), tuple(options.kinds), options.kills, options.rng_seed)
     text = json.dumps(asdict(report), indent=1)
     print(text)
     if options.report:
