@@ -7,7 +7,7 @@ KILLS  ?= 200
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-extract bench-fetch demo test lint types interop chaos two-hosts constraints clean help real
+.PHONY: bench-extract bench-fetch bench-build demo test lint types interop chaos two-hosts constraints clean help real
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,9 @@ interop: $(STAMP) ## others read our folders, we read img2dataset's, each in its
 bench-extract: $(STAMP) ## extraction beside peers: WCXB=FOLDER [PEERS=PYTHON OBELICS=CHECKOUT FOLDS=FOLDER]
 	$(BIN)/python -m benchmarks.extract $(if $(WCXB),--wcxb $(WCXB)) $(if $(FOLDS),--folds $(FOLDS)) \
 		$(if $(PEERS),--peer-python $(PEERS)) $(if $(OBELICS),--obelics $(OBELICS))
+
+bench-build: $(STAMP) ## what a durable build costs: BENCH_FLAGS=--large on a quiet machine takes a quarter of an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.build $(BENCH_FLAGS)
 
 bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)

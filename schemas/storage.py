@@ -19,8 +19,6 @@ from schemas.errors import InputError, LoomError
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else gcsfs probes each bucket over gRPC
 
 TEMPORARY = ".tmp-"
-ARROW = "Detail: [errno"
-"""In what Arrow says of an error of the system."""
 _READ = "check the path and its permissions"
 _WRITE = "check free space and permissions"
 _REMOTE = "check the address, your credentials and the network"
@@ -52,8 +50,6 @@ def resolve(base: str, name: str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "a file stands where a folder is needed"
-    if isinstance(error, OSError) and error.errno and ARROW in str(error.strerror):
-        return os.strerror(error.errno)
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"
@@ -73,11 +69,6 @@ def _explained(path: str, remedy: str) -> Iterator[None]:
         if is_local(path) and not isinstance(error, OSError):
             raise
         raise InputError(_reason(error), where=path, remedy=remedy if is_local(path) else _REMOTE) from error
-
-
-def explained_writes(path: str) -> contextlib.AbstractContextManager[None]:
-    """Return a block in which another library writes a path: what the system refuses is an InputError that names it."""
-    return _explained(path, _WRITE)
 
 
 def open_input(path: str) -> IO[bytes]:

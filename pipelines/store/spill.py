@@ -6,7 +6,9 @@ partition is read back with a seek a file. Scratch: a file is never committed, a
 
 import contextlib
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 
@@ -15,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas import storage
+from schemas.errors import InputError
 
 SCRATCH = ".scratch-"
 BUFFER_BYTES = 16 << 20
@@ -22,25 +25,35 @@ BUFFER_BYTES = 16 << 20
 
 @contextlib.contextmanager
 def scratch_folder(near: str) -> Iterator[str]:
-    """Make a local folder for scratch files, in `near` where that is local; what a killed run left there is removed."""
+    """Make a local folder for scratch files, in `near` where that is local; what a killed run left there is removed.
+
+    Only of this host: a folder may be shared, and who is alive on another host is not known here.
+    """
     local = storage.is_local(near)
-    if local:
-        near = near.removeprefix("file://")
-        os.makedirs(near, exist_ok=True)
-        for name in os.listdir(near):
-            if name.startswith(SCRATCH) and not _in_use(name):
-                shutil.rmtree(os.path.join(near, name), ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=near if local else None)
+    prefix = f"{SCRATCH}{socket.gethostname()}-"
+    with _explained(near):
+        if local:
+            near = near.removeprefix("file://")
+            os.makedirs(near, exist_ok=True)
+            for name in os.listdir(near):
+                owner = re.fullmatch(re.escape(prefix) + r"(\d+)-[^-]*", name)
+                if owner and not os.path.exists(f"/proc/{owner.group(1)}"):
+                    shutil.rmtree(os.path.join(near, name), ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=near if local else None)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _in_use(name: str) -> bool:
-    """Say whether the process that made a scratch folder is still there."""
-    owner = int(name.removeprefix(SCRATCH).split("-")[0])
-    return owner == os.getpid() or os.path.exists(f"/proc/{owner}")
+@contextlib.contextmanager
+def _explained(folder: str) -> Iterator[None]:
+    """Turn what the system refuses into an InputError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "check free space and permissions; --waves needs less at once"
+        raise InputError(error.strerror or str(error), where=folder, remedy=remedy) from error
 
 
 class Spill:
@@ -78,8 +91,7 @@ class Spill:
         batch = table.to_batches()[0]
         ends = np.cumsum(np.bincount(partition, minlength=self._partitions)).tolist()
         path = os.path.join(self._folder, f"{len(self._files):06d}.arrow")
-        opened = storage.explained_writes(path)
-        with opened, pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
+        with _explained(self._folder), pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
             for start, end in zip([0, *ends], ends, strict=False):
                 writer.write_batch(batch.slice(start, end - start))
         self._files.append(path)

@@ -1,6 +1,8 @@
 """What was parted comes back whole, partition by partition; a dead run's scratch goes, a live one's stays."""
 
 import os
+import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from pipelines.store import spill
 from pipelines.store.spill import SCRATCH, Spill, scratch_folder
+from schemas.errors import InputError
 
 
 def test_partitions_come_back_in_the_order_of_adding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,14 +39,31 @@ def test_partitions_come_back_in_the_order_of_adding(tmp_path: Path, monkeypatch
 
 def test_scratch_of_a_dead_run_is_removed(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    dead, live = tmp_path / f"{SCRATCH}{int(ended.stdout)}-x", tmp_path / f"{SCRATCH}{os.getppid()}-x"
-    dead.mkdir()
-    live.mkdir()
+    mine = f"{SCRATCH}{socket.gethostname()}-"
+    dead, live = tmp_path / f"{mine}{int(ended.stdout)}-x", tmp_path / f"{mine}{os.getppid()}-x"
+    elsewhere = tmp_path / f"{SCRATCH}another-host-{int(ended.stdout)}-x"
+    for folder in (dead, live, elsewhere):
+        folder.mkdir()
     with scratch_folder(str(tmp_path)) as made:
         assert Path(made).parent == tmp_path
         assert not dead.exists()
         assert live.exists()
+        assert elsewhere.exists()
     assert not Path(made).exists()
+
+
+def test_a_disk_that_takes_no_more_is_an_error_that_says_so(tmp_path: Path) -> None:
+    schema = pa.schema([("number", pa.int64())])
+    parted = Spill(str(tmp_path / "s"), schema, 1)
+    parted.add(pa.table([pa.array(range(10_000))], schema=schema), np.zeros(10_000, dtype=np.int64))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))  # CPython ignores SIGXFSZ: writing fails instead
+    try:
+        with pytest.raises(InputError, match="File too large") as caught:
+            parted.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "--waves" in caught.value.remedy
 
 
 def test_scratch_for_an_object_store_is_local() -> None:
