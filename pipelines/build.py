@@ -3,7 +3,7 @@
 import time
 from contextlib import nullcontext
 
-from pipelines.build_commit import finish, refuse_other, write_dataset
+from pipelines.build_commit import finish, is_damaged, refuse_other, write_dataset
 from pipelines.build_config import BuildConfig, BuildReport
 from pipelines.build_plan import Planner, check_finished, is_whole
 from pipelines.build_stages import Stages
@@ -29,7 +29,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
     extract, inputs = planner.planned_pages()
     if alone:
         check_finished(planner, extract, inputs)
-    finished = storage.exists(storage.join(config.out, MANIFEST))
+    finished = storage.exists(storage.join(config.out, MANIFEST)) and not is_damaged(config.out)
     with nullcontext() if finished or until != "shards" else store_dataset.building(config.out):
         return _run(Stages(planner, reporter.anew()), extract, inputs, until)
 
@@ -52,7 +52,7 @@ def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) ->
     if shards.done and is_whole(config.out, read_report(shards).facts["digest"]):
         stages.reused.append("shards")
         return stages.report(read_manifest(config.out))
-    refuse_other(config.out)
+    refuse_other(config.out, shards)
     store_dataset.claim(config.out, shards.fingerprint)
     reports = stages.write_shards(shards, inputs, select, number)
     with stages.reporter.stage("ledger and manifest"):

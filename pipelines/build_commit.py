@@ -15,15 +15,32 @@ from pipelines.store.images import ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
 from schemas import arrow, layout, storage
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.layout import MANIFEST
-from schemas.manifest import Manifest, make_digest, write_manifest
+from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow
 
 
-def refuse_other(dataset: str) -> None:
-    """Refuse to write over a finished dataset of another configuration or other inputs."""
-    if storage.exists(storage.join(dataset, MANIFEST)):
+def is_damaged(dataset: str) -> bool:
+    """Say whether a dataset has a manifest that was cut short or overwritten since."""
+    try:
+        read_manifest(dataset)
+    except DamageError:
+        return True
+    except LoomError:
+        pass
+    return False
+
+
+def refuse_other(dataset: str, shards: Stage) -> None:
+    """Refuse to write over a finished dataset of another configuration or other inputs.
+
+    A damaged manifest of the very dataset that `shards` finished before is written anew.
+    """
+    path = storage.join(dataset, MANIFEST)
+    if shards.done and is_damaged(dataset):
+        storage.remove(path)
+    elif storage.exists(path):
         raise ConfigError(
             "holds a finished dataset of another configuration or input",
             where=dataset,

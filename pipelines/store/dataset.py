@@ -114,7 +114,9 @@ def _take(dataset: str, fingerprint: str | None) -> None:
 def _give_up(dataset: str) -> None:
     path = storage.join(dataset, CLAIM)
     mine = _read_claim(path)
-    if mine is not None:
+    if mine is not None and not mine.fingerprint:  # nothing was written yet
+        storage.remove(path)
+    elif mine is not None:
         storage.write_bytes(path, replace(mine, host="", pid=NOBODY, born="", since="").to_json())
 
 

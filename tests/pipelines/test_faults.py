@@ -18,7 +18,7 @@ from pipelines.recipes.recipe import load_recipe
 from pipelines.store import dataset as store_dataset
 from pipelines.verify import verify
 from schemas import storage
-from schemas.errors import InputError, LoomError
+from schemas.errors import ConfigError, DamageError, InputError, LoomError
 from schemas.manifest import read_manifest
 from tests.pipelines.command_line import check_refused, environment, loom
 from tests.pipelines.small_web import SmallWeb, small_web
@@ -126,6 +126,24 @@ def test_a_claim_is_dead_with_its_process_even_if_its_number_is_used_again(tmp_p
     with store_dataset.building(out):
         pass
     assert os.listdir(out) == []
+
+
+def test_a_manifest_cut_short_is_found_and_written_anew(web: SmallWeb, tmp_path: Path) -> None:
+    places = {"out": str(tmp_path / "out"), "work": str(tmp_path / "work")}
+    web.build("align", "", **places)
+    manifest = tmp_path / "out" / "manifest.json"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DamageError, match=r"not a manifest: .*run loom build again"):
+        list(verify(places["out"]))
+    with pytest.raises(ConfigError, match="another configuration"):
+        web.build("m3w", "", **places)
+    assert os.listdir(tmp_path / "out").count(store_dataset.CLAIM) == 0
+    tar = (tmp_path / "out" / "00000.tar").stat().st_mtime_ns
+    assert "shards" not in web.build("align", "", **places).reused
+    assert digest_of(tmp_path / "out") == digest_of(web.folder / "align")
+    assert (tmp_path / "out" / "00000.tar").stat().st_mtime_ns == tar
+    assert manifest.read_bytes() == whole
 
 
 def fail_at_the_third_shard(monkeypatch: pytest.MonkeyPatch) -> None:
