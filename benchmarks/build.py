@@ -28,6 +28,7 @@ import pyarrow as pa
 from benchmarks.peak import clear_peak, peak_megabytes
 from pipelines import inputs, pages, runners, warcs
 from pipelines import memory as estimates
+from pipelines.decisions import count_decisions, decision_rows, frequent_urls
 from pipelines.extract.blocks import ExtractConfig
 from pipelines.extract.extractor import extract
 from pipelines.recipes.recipe import load_recipe
@@ -35,8 +36,10 @@ from pipelines.runners import Profile
 from pipelines.select_local import select
 from pipelines.select_steps import steps_of
 from pipelines.shards import write_shard_files
+from pipelines.store.dataset import TABLES, write_rows
 from pipelines.store.samples import Sample
 from pipelines.store.spill import scratch_folder
+from pipelines.store.stages import Stage
 from pipelines.store.warc import WarcPage, read_warc
 from pipelines.verify import Depth, verify
 from schemas import arrow, identity, layout, storage, tables
@@ -355,14 +358,22 @@ def write_candidates(folder: str, count: int) -> list[str]:
 
 
 def select_memory(paths: list[str], folder: str, waves: int) -> dict[str, float]:
-    """Decide over candidates with every step of OBELICS; return the peak above the imports, and the estimate."""
+    """Decide over candidates with every step of OBELICS, find frequent URLs, write ledger and scores.
+
+    Returns the peak of memory above the imports, and the estimate that `loom build` refuses by.
+    """
     recipe = load_recipe("obelics")
+    stage = Stage(name="select", folder=folder, fingerprint="", depends_on="{}")
     rows, size = estimates.measure(paths)
     clear_peak()
     before = peak_megabytes()
     start, used = time.perf_counter(), time.process_time()
     with scratch_folder(folder) as scratch:
         select(paths, steps_of(recipe), f"{folder}/decisions", scratch=scratch, waves=waves)
+        count_decisions(stage)
+        frequent_urls(stage, recipe)
+        for kind in TABLES:
+            write_rows(f"{folder}/out", kind, "select", decision_rows(stage, kind), scratch)
     need = estimates.select_need(rows, size, waves).memory / 2**20
     return {
         "peak_MB": round(peak_megabytes() - before),

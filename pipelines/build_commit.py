@@ -7,12 +7,13 @@ from typing import Any
 
 from pipelines.build_config import BuildConfig
 from pipelines.build_plan import Planner
-from pipelines.decisions import decision_tables, image_ledger
+from pipelines.decisions import decision_rows, image_ledger
 from pipelines.recipes.recipe import config_json
 from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.ledger import Ledger
+from pipelines.store.spill import scratch_folder
 from pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
 from schemas import arrow, layout, storage
 from schemas.errors import ConfigError, DamageError, LoomError
@@ -57,19 +58,22 @@ def write_tables(
     planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
-    entries, config, decided = [], planner.config, decision_tables(select)
+    entries, config = [], planner.config
     for kind, cls, column in (
         ("ledger", LedgerRow, "rows"),
         ("scores", ScoreRow, "scores"),
         ("provenance", ProvenanceRow, "provenance"),
     ):
+        fetched = getattr(imaged, column)
         made = {
-            "extract": store_dataset.merge_fragments(kind, planner.fragments(inputs, kind)),
-            "select": decided[kind],
-            "images": arrow.to_table(cls, getattr(imaged, column)),
-            "shards": store_dataset.merge_fragments(kind, shard_fragments(shards, kind, number)),
+            "extract": store_dataset.read_fragments(kind, planner.fragments(inputs, kind)),
+            "select": decision_rows(select, kind),
+            "images": store_dataset.Rows(len(fetched), [arrow.to_table(cls, fetched)]),
+            "shards": store_dataset.read_fragments(kind, shard_fragments(shards, kind, number)),
         }
-        entries += [store_dataset.write_table(config.out, kind, name, made[name]) for name in sorted(made)]
+        for name in sorted(made):
+            with scratch_folder(config.work) as scratch:
+                entries.append(store_dataset.write_rows(config.out, kind, name, made[name], scratch))
     return entries
 
 

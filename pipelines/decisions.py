@@ -10,12 +10,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.recipes.recipe import Recipe
+from pipelines.store.dataset import Rows
 from pipelines.store.images import ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.stages import Stage
 from pipelines.store.tombstones import HIDDEN
 from schemas import arrow, identity, storage, tables
-from schemas.records import Candidate, ImageRecord, LedgerRow, ProvenanceRow, ScoreRow, StageCounts
+from schemas.records import Candidate, ImageRecord, LedgerRow, ScoreRow, StageCounts
 from schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 _TOLD = ["unit", "key", "parent", "url", "scores", "outcome", "reason", "measured", "threshold"]
@@ -35,19 +36,20 @@ def decision_files(stage: Stage) -> list[str]:
     return [stage.path("decisions", name) for name in storage.listing(stage.path("decisions"))]
 
 
-def decision_tables(stage: Stage) -> dict[str, pa.Table]:
-    """Return the select stage's ledger, scores and provenance: its decisions as columns, never as objects."""
-    decided = [arrow.upgrade(Candidate, tables.read_table(path), path) for path in decision_files(stage)]
-    table = pa.concat_tables([part.select(_TOLD) for part in decided] or [arrow.schema(Candidate).empty_table()])
+def decision_rows(stage: Stage, kind: str) -> Rows:
+    """Return the select stage's ledger, scores or provenance: its decisions as columns, a file at a time."""
+    paths = decision_files(stage) if kind != "provenance" else []
+    return Rows(sum(map(tables.count_rows, paths)), (_told(path, kind) for path in paths))
+
+
+def _told(path: str, kind: str) -> pa.Table:
+    table = arrow.upgrade(Candidate, tables.read_table(path), path).select(_TOLD)
     columns = {name: table[name] for name in table.column_names}
-    columns["stage"] = pa.repeat(pa.scalar("select"), table.num_rows)
+    columns["stage"] = pa.chunked_array([pa.repeat(pa.scalar("select"), table.num_rows)])
     columns["url"] = pc.if_else(pc.equal(table["url"], ""), pa.scalar(None, pa.string()), table["url"])
-    gone = pc.not_equal(table["outcome"], "kept")
-    return {
-        "ledger": _rows(LedgerRow, columns).filter(gone),
-        "scores": _rows(ScoreRow, columns),
-        "provenance": arrow.schema(ProvenanceRow).empty_table(),
-    }
+    if kind == "scores":
+        return _rows(ScoreRow, columns)
+    return _rows(LedgerRow, columns).filter(pc.not_equal(table["outcome"], "kept"))
 
 
 def _rows(cls: type, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:

@@ -26,6 +26,7 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
 from pipelines.store.ledger import Ledger
 from pipelines.store.samples import Sample, to_json
+from pipelines.store.spill import scratch_folder
 from pipelines.store.stages import Stage, add_counts, carry_over, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, layout, storage, tables
 from schemas.errors import ConfigError, DamageError, LoomError
@@ -260,7 +261,10 @@ def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
     files = []
     for kind in store_dataset.TABLES:
         fragments = [stage.path(kind, f"{layout.shard_stem(shard.index)}.parquet") for shard in pairs.shards]
-        files.append(store_dataset.write_table(out, kind, STAGE, store_dataset.merge_fragments(kind, fragments)))
+        with scratch_folder(stage.folder) as scratch:
+            files.append(
+                store_dataset.write_rows(out, kind, STAGE, store_dataset.read_fragments(kind, fragments), scratch)
+            )
     store_dataset.write_sizes(out, entries)
     manifest = Manifest(
         recipe="regions",

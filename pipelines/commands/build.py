@@ -65,7 +65,7 @@ class BuildFlags:
     waves: int = 1
     """Passes over the keys in which a corpus is decided on: each takes its share of scratch disk and memory."""
     runner: Literal["local", "dataflow", "portable"] = "local"
-    """Where the pipelines run."""
+    """Where the pipelines run. Not on Dask: Beam's DaskRunner silently loses branches and tagged outputs."""
     print_config: bool = False
     """Print the recipe with its changes, and stop."""
     plan: bool = False

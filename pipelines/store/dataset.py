@@ -2,11 +2,10 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
+from pipelines.store.sorting import sorted_parts
 from schemas import arrow, layout, storage, tables
 from schemas.errors import LoomError
 from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
@@ -29,6 +29,14 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "scores": (ScoreRow, SCORE_ORDER),
     "provenance": (ProvenanceRow, PROVENANCE_ORDER),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one kind: how many, about, and tables that hold them."""
+
+    count: int
+    parts: Iterable[pa.Table]
 
 
 class BusyError(LoomError):
@@ -176,26 +184,24 @@ def clear(dataset: str) -> None:
             storage.remove(storage.join(dataset, name))
 
 
-def merge_fragments(kind: str, fragments: Iterable[str]) -> pa.Table:
-    """Return the rows of a stage's ledger, scores or provenance fragments as one sorted table."""
-    cls, order = TABLES[kind]
-    parts = [arrow.upgrade(cls, tables.read_table(path), path) for path in fragments]
-    table = pa.concat_tables(parts) if parts else arrow.schema(cls).empty_table()
-    return tables.sort_rows(table, order)
-
-
-def write_table(dataset: str, kind: str, stage: str, table: pa.Table) -> FileEntry:
-    """Write `KIND/STAGE.parquet` of a dataset; return its entry with the hash of its rows."""
-    _, order = TABLES[kind]
-    name = f"{kind}/{stage}.parquet"
-    data = tables.write_table(storage.join(dataset, name), table, sort_by=order)
-    return FileEntry(
-        name=name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        rows=table.num_rows,
-        rows_digest=tables.rows_digest(table, sort_by=order),
+def read_fragments(kind: str, fragments: Sequence[str]) -> Rows:
+    """Return the rows of a stage's ledger, scores or provenance fragments, to be read one at a time."""
+    cls, _ = TABLES[kind]
+    return Rows(
+        sum(map(tables.count_rows, fragments)),
+        (arrow.upgrade(cls, tables.read_table(path), path) for path in fragments),
     )
+
+
+def write_rows(dataset: str, kind: str, stage: str, rows: Rows, scratch: str) -> FileEntry:
+    """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry with the hash of its rows."""
+    cls, order = TABLES[kind]
+    name, schema = f"{kind}/{stage}.parquet", arrow.schema(cls)
+    path = storage.join(dataset, name)
+    with contextlib.closing(sorted_parts(rows.parts, schema, order, rows=rows.count, scratch=scratch)) as parts:
+        count = tables.write_stream(path, schema, parts)
+    sha256, size = storage.hash_file(path)
+    return FileEntry(name=name, sha256=sha256, bytes=size, rows=count, rows_digest=tables.file_digest(path))
 
 
 def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:

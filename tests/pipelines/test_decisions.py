@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipelines import decisions
 from pipelines.recipes.recipe import load_recipe
+from pipelines.store.dataset import write_rows
 from pipelines.store.ledger import LEDGER_ORDER, SCORE_ORDER, Ledger
 from pipelines.store.stages import Stage
 from pipelines.store.tombstones import HIDDEN
@@ -47,21 +48,22 @@ def test_tables_and_counts_are_those_of_a_ledger(tmp_path: Path) -> None:
         verdict = Kept() if row.outcome == "kept" else Rejected(row.reason or "", row.measured, row.threshold)
         ledger.record(verdict, unit=row.unit, key=row.key, parent=row.parent, url=row.url or None, scores=row.scores)
     assert decisions.count_decisions(stage) == tuple(ledger.counts())
-    found = decisions.decision_tables(stage)
     for kind, cls, expected, order in (
         ("ledger", LedgerRow, ledger.rows, LEDGER_ORDER),
         ("scores", ScoreRow, ledger.scores, SCORE_ORDER),
     ):
         same = arrow.to_table(cls, expected)
-        assert found[kind].schema.equals(same.schema, check_metadata=True)
-        assert tables.rows_digest(found[kind], sort_by=order) == tables.rows_digest(same, sort_by=order)
-    assert found["provenance"].num_rows == 0
+        found = decisions.decision_rows(stage, kind)
+        assert found.count == len(rows)
+        entry = write_rows(str(tmp_path), kind, "select", found, str(tmp_path))
+        assert entry.rows_digest == tables.rows_digest(same, sort_by=order)
+        assert (tmp_path / entry.name).read_bytes() == tables.encode_table(same, sort_by=order)
 
 
 def test_no_decisions_are_no_rows(tmp_path: Path) -> None:
     stage = Stage(name="select", folder=str(tmp_path), fingerprint="f", depends_on="{}")
     assert decisions.count_decisions(stage) == ()
-    assert decisions.decision_tables(stage)["scores"].num_rows == 0
+    assert decisions.decision_rows(stage, "scores").count == 0
 
 
 def test_frequent_urls_are_counted_once_a_kept_page(tmp_path: Path) -> None:
