@@ -86,7 +86,8 @@ def still_found(folder: Path, host: str) -> list[str]:
         (path, repr(tables.read_table(str(path)).to_pylist()).encode()) for path in found if path.suffix == ".parquet"
     )
     others = ((path, path.read_bytes()) for path in found if path.suffix in (".json", ".tar", ".warc", ".md"))
-    return [str(path) for made in (texts, others) for path, text in made if f"//{host}".encode() in text]
+    named = [str(path) for made in (texts, others) for path, text in made if f"//{host}".encode() in text]
+    return named + [str(path) for path in found if path.suffix == ".arrow"]  # scratch of a process that was killed
 
 
 def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
