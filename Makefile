@@ -44,7 +44,7 @@ bench-build: $(STAMP) ## what a durable build costs: BENCH_FLAGS=--large on a qu
 bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
 
-chaos: $(STAMP) ## builds of every kind, killed 200 times at random moments and resumed: one digest (KILLS=, SEED=)
+chaos: $(STAMP) ## builds of every kind and take-downs, killed 200 times at random moments and resumed: one digest a kind (KILLS=, SEED=)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
 
 two-hosts: $(STAMP) ## a build over two network namespaces, a Beam worker pool in each (needs root)

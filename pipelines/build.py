@@ -1,8 +1,9 @@
 """The stages of one recipe, in order: what is finished is reused, what is missing runs, the manifest comes last."""
 
 import time
+from contextlib import nullcontext
 
-from pipelines.build_commit import finish, refuse_other, write_dataset
+from pipelines.build_commit import finish, is_damaged, refuse_other, write_dataset
 from pipelines.build_config import BuildConfig, BuildReport
 from pipelines.build_plan import Planner, check_finished, is_whole
 from pipelines.build_stages import Stages
@@ -11,8 +12,11 @@ from pipelines.progress import Reporter
 from pipelines.purge import purge_work
 from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
-from pipelines.store.stages import read_report
+from pipelines.store.stages import Stage, read_report
+from schemas import storage
+from schemas.layout import MANIFEST
 from schemas.manifest import read_manifest
+from schemas.records import FileEntry
 
 
 def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alone: bool = False) -> BuildReport:
@@ -20,17 +24,25 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
 
     `alone`: only the last stage; InputError where one before it is not finished.
     """
-    started, planner = time.time(), Planner(config)
-    stages = Stages(planner, reporter)
+    planner = Planner(config)
     purge_work(config.work, tombstones.read(config.store))
     extract, inputs = planner.planned_pages()
     if alone:
         check_finished(planner, extract, inputs)
-    stages.pages(extract, inputs, until)
+    finished = storage.exists(storage.join(config.out, MANIFEST)) and not is_damaged(config.out)
+    with nullcontext() if finished or until != "shards" else store_dataset.building(config.out):
+        return _run(Stages(planner, reporter.anew()), extract, inputs, until)
+
+
+def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) -> BuildReport:
+    """Run the stages in order, up to `until`."""
+    started, planner, config = time.time(), stages.planner, stages.config
+    stages.pages(extract, inputs)
     select = planner.plan_select(extract)
-    selected = stages.reuse(select) or stages.select(select, inputs)
+    extracted = read_report(extract)
+    selected = stages.reuse(select) or stages.select(select, inputs, extracted)
     number = planner.shard_count(selected)
-    counts = (*read_report(extract).counts, *selected.counts)
+    counts = (*extracted.counts, *selected.counts)
     if until in ("pages", "pairs"):
         return stages.report(None, counts)
     urls = stages.images(inputs, select)
@@ -40,13 +52,10 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
     if shards.done and is_whole(config.out, read_report(shards).facts["digest"]):
         stages.reused.append("shards")
         return stages.report(read_manifest(config.out))
-    refuse_other(config.out)
+    refuse_other(config.out, shards)
     store_dataset.claim(config.out, shards.fingerprint)
-    try:
-        reports = stages.write_shards(shards, inputs, select, number)
-        with reporter.stage("ledger and manifest"):
-            manifest = finish(planner, (extract, select, shards), reports, inputs, urls)
-            manifest = write_dataset(config, manifest, started, reporter.seconds)
-    finally:
-        store_dataset.release(config.out)
+    reports = stages.write_shards(shards, inputs, select, number)
+    with stages.reporter.stage("ledger and manifest"):
+        manifest = finish(planner, (extract, select, shards), reports, inputs, urls)
+        manifest = write_dataset(config, manifest, started, stages.reporter.seconds)
     return stages.report(manifest)

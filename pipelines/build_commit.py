@@ -14,17 +14,34 @@ from pipelines.store.card import document
 from pipelines.store.images import ImageStore
 from pipelines.store.ledger import Ledger
 from pipelines.store.spill import scratch_folder
-from pipelines.store.stages import Stage, add_counts, check_conservation, commit, read_report
-from schemas import arrow, storage
-from schemas.errors import ConfigError
+from pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
+from schemas import arrow, layout, storage
+from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.layout import MANIFEST
-from schemas.manifest import Manifest, make_digest, write_manifest
+from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow
 
 
-def refuse_other(dataset: str) -> None:
-    """Refuse to write over a finished dataset of another configuration or other inputs."""
-    if storage.exists(storage.join(dataset, MANIFEST)):
+def is_damaged(dataset: str) -> bool:
+    """Say whether a dataset has a manifest that was cut short or overwritten since."""
+    try:
+        read_manifest(dataset)
+    except DamageError:
+        return True
+    except LoomError:
+        pass
+    return False
+
+
+def refuse_other(dataset: str, shards: Stage) -> None:
+    """Refuse to write over a finished dataset of another configuration or other inputs.
+
+    A damaged manifest of the very dataset that `shards` finished before is written anew.
+    """
+    path = storage.join(dataset, MANIFEST)
+    if shards.done and is_damaged(dataset):
+        storage.remove(path)
+    elif storage.exists(path):
         raise ConfigError(
             "holds a finished dataset of another configuration or input",
             where=dataset,
@@ -32,12 +49,13 @@ def refuse_other(dataset: str) -> None:
         )
 
 
-def _fragments(stage: Stage, kind: str) -> list[str]:
-    return [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
+def shard_fragments(stage: Stage, kind: str, shards: int) -> list[str]:
+    """Return the fragments of one kind that a stage's shards left: each leaves one."""
+    return [stage.path(kind, f"{layout.shard_stem(index)}.parquet") for index in range(shards)]
 
 
 def write_tables(
-    planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, imaged: Ledger
+    planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
     entries, config = [], planner.config
@@ -51,7 +69,7 @@ def write_tables(
             "extract": store_dataset.read_fragments(kind, planner.fragments(inputs, kind)),
             "select": decision_rows(select, kind),
             "images": store_dataset.Rows(len(fetched), [arrow.to_table(cls, fetched)]),
-            "shards": store_dataset.read_fragments(kind, _fragments(shards, kind)),
+            "shards": store_dataset.read_fragments(kind, shard_fragments(shards, kind, number)),
         }
         for name in sorted(made):
             with scratch_folder(config.work) as scratch:
@@ -77,8 +95,9 @@ def finish(
         *shard_counts,
     )
     check_conservation(counts)
+    check_flow(counts)
     entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = tuple(write_tables(planner, inputs, select, shards, imaged))
+    files = tuple(write_tables(planner, inputs, select, shards, len(reports), imaged))
     store_dataset.write_sizes(config.out, entries)
     config_text = config_json(config.recipe)
     manifest = Manifest(

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.metrics import Measures
 from pipelines.net.config import FetchConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.runners import Profile
@@ -58,3 +59,36 @@ class BuildReport:
     seconds: dict[str, float]
     counts: tuple[StageCounts, ...] = ()
     """Of the stages up to where it stopped, when there is no manifest to tell."""
+    measures: Measures = dataclasses.field(default_factory=Measures)
+    """What its pipelines counted and timed: of what ran now, not of what was reused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSummary:
+    """A build in one table."""
+
+    stages: tuple[StageCounts, ...]
+    stage_seconds: dict[str, float]
+    """By stage; those that were reused have none."""
+    seconds: float
+    samples: int
+    shards: int
+    bytes: int
+    """Of the tars."""
+
+
+def summarize(report: BuildReport) -> BuildSummary:
+    """Return what a build did, as `--json` and the table that ends it say it."""
+    seconds: dict[str, float] = {}
+    for label, took in report.seconds.items():
+        stage = "images" if label.endswith(" images") else label
+        seconds[stage] = round(seconds.get(stage, 0.0) + took, 3)
+    manifest = report.manifest
+    return BuildSummary(
+        stages=manifest.counts if manifest else report.counts,
+        stage_seconds=seconds,
+        seconds=round(sum(report.seconds.values()), 3),
+        samples=manifest.samples if manifest else 0,
+        shards=len(manifest.shards) if manifest else 0,
+        bytes=sum(shard.tar.bytes for shard in manifest.shards) if manifest else 0,
+    )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,14 +15,15 @@ from pipelines.inputs import inputs_of
 from pipelines.recipes.recipe import Recipe, config_json
 from pipelines.reuse import extracted_pages, measured_by
 from pipelines.store import tombstones
+from pipelines.store.fragments import fragment_names
 from pipelines.store.images import ImageStore
 from pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stem_of
-from schemas import identity, layout, storage
+from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError, LoomError
 from schemas.manifest import read_manifest
-from schemas.records import FileEntry
+from schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 4
+EXTRACT_VERSION = 5
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
 
@@ -88,10 +90,15 @@ class Planner:
         return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
-        """Return the fragments of one kind that these WARCs were extracted to."""
-        folder, stems = self.warc_folder, {stem_of(entry.sha256) for entry in inputs}
-        names = storage.listing(folder.path(kind))
-        return [folder.path(kind, name) for name in names if name.split(".")[0].split("-")[0] in stems]
+        """Return the fragments of one kind that these WARCs were extracted to, without a listing: it may come late."""
+        folder = self.warc_folder
+        names = [name for entry in inputs for name in _names_of(folder, stem_of(entry.sha256), kind)]
+        return [folder.path(kind, name) for name in sorted(set(names))]
+
+    def finished(self, inputs: list[FileEntry]) -> int:
+        """Return how many of these inputs are listed as extracted."""
+        names = set(storage.listing(self.warc_folder.path("done")))
+        return len({stem_of(entry.sha256) for entry in inputs if f"{stem_of(entry.sha256)}.json" in names})
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
@@ -131,6 +138,16 @@ class Planner:
         )
 
 
+def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
+    """Return the names of an input's fragments of one kind."""
+    if kind not in ("records", "candidates"):
+        name = f"{stem}.parquet"  # notes of images are written where there are any
+        return [name] if kind != "images" or storage.exists(folder.path(kind, name)) else []
+    report = folder.path("done", f"{stem}.json")
+    counts = [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report))]
+    return fragment_names(stem, counts)
+
+
 def is_whole(dataset: str, digest: str) -> bool:
     """Say whether the dataset that a finished stage wrote is still there."""
     try:
@@ -148,7 +165,7 @@ def plan(config: BuildConfig) -> list[tuple[str, str]]:
 def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[tuple[str, str]]:
     """Return each stage with what would become of it, given the extract stage and its inputs."""
     config, select = planner.config, planner.plan_select(extract)
-    new = len(inputs) - len(planner.fragments(inputs, "done"))
+    new = len(inputs) - planner.finished(inputs)
     again = "duplicates and counts are decided over the whole corpus"
     rows = [
         ("extract", "reused" if extract.done else f"runs: {new} of {len(inputs)} WARCs are new"),

@@ -11,6 +11,7 @@ from pipelines.build_plan import Planner
 from pipelines.decisions import count_decisions, frequent_urls, wanted_urls
 from pipelines.inputs import check_read
 from pipelines.memory import check_select
+from pipelines.metrics import Measures, counted, name_of
 from pipelines.progress import Reporter
 from pipelines.recipes.recipe import Recipe
 from pipelines.runners import run
@@ -18,10 +19,9 @@ from pipelines.select_steps import steps_of
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
 from pipelines.store.spill import scratch_folder
-from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report
+from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
 from schemas import arrow, identity, storage
 from schemas.images import MAX_PIXELS
-from schemas.layout import MANIFEST
 from schemas.manifest import Manifest
 from schemas.records import FileEntry, Page, Pair, StageCounts
 
@@ -71,7 +71,11 @@ class Stages:
         """Return the recipe."""
         return self.config.recipe
 
-    def pages(self, stage: Stage, inputs: list[FileEntry], until: str) -> None:
+    def _run(self, build: Callable[[Any], object]) -> None:
+        """Run a pipeline; what it measured goes to the reporter."""
+        self.reporter.measured(run(build, self.config.profile))
+
+    def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
         config = self.config
         if config.from_pages:
@@ -79,8 +83,6 @@ class Stages:
             return
         if not stage.done:
             storage.check_writable(config.work)
-        if until == "shards" and not storage.exists(storage.join(config.out, MANIFEST)):
-            storage.check_writable(config.out)
         if not self.reuse(stage):
             self.extract(stage, inputs)
         check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
@@ -91,11 +93,8 @@ class Stages:
 
         todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
 
-        def finished() -> int:
-            return len(self.planner.fragments(inputs, "done"))
-
-        with self.reporter.stage("extract", len(todo), finished):
-            run(lambda pipeline: self._build_extract(pipeline, todo), self.config.profile)
+        with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
+            self._run(lambda pipeline: self._build_extract(pipeline, todo))
         rows = [row for warc in todo for row in warcs.read_counts(self.planner.warc_folder.folder, warc)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
@@ -129,14 +128,19 @@ class Stages:
         )
         return warcs.build(pipeline, pages, todo)
 
-    def select(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
+    def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
         """Run the select stage: rules, counts and duplicates over the candidates."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
         with self.reporter.stage("select"):
             if fragments:
                 self.decide(fragments, stage.path("decisions"))
-            counts = count_decisions(stage)
+            taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
+            counts = settled(
+                lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
+            )
+            if self.config.profile.local:  # an engine counts as it goes
+                self.reporter.measured(Measures(counters=counted(counts)))
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
@@ -149,7 +153,7 @@ class Stages:
             return
         from pipelines import select
 
-        run(lambda pipeline: select.build(pipeline, steps, fragments, folder), config.profile)
+        self._run(lambda pipeline: select.build(pipeline, steps, fragments, folder))
         storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
@@ -161,9 +165,11 @@ class Stages:
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
         fetch = self.config.fetch
-        take_images(
+        taken = take_images(
             self.planner.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS
         )
+        counters = {f"images/{name_of('image', *ended)}": number for ended, number in taken.items()}
+        self.reporter.measured(Measures(counters=counters))
         folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
         missing = sum(lane.rows for lane in lanes)
@@ -172,23 +178,20 @@ class Stages:
 
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
-                run(
-                    lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes),
-                    self.config.profile,
-                )
+                self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
+            settled(store.index, lambda index: all(item.key in index for item in wanted), store.folder)
             storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
-        batches = missing_facts(store, [item.key for item in wanted])
+        keys = [item.key for item in wanted]
+        batches = missing_facts(store, keys)
         if batches:
             from pipelines import images
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
-                run(
-                    lambda pipeline: images.build_facts(pipeline, self.images_config(), batches),
-                    self.config.profile,
-                )
-        self.score_images(store, [item.key for item in wanted])
+                self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
+            settled(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
+        self.score_images(store, keys)
         return urls
 
     def score_images(self, store: ImageStore, keys: list[str]) -> None:
@@ -202,10 +205,7 @@ class Stages:
         if batches:
             image_scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
-                run(
-                    lambda pipeline: image_scores.build(pipeline, store.folder, model, batches),
-                    self.config.profile,
-                )
+                self._run(lambda pipeline: image_scores.build(pipeline, store.folder, model, batches))
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
@@ -239,9 +239,15 @@ class Stages:
             return len(storage.listing(stage.path("done")))
 
         with self.reporter.stage("shards", shards, finished):
-            run(lambda pipeline: shards_file.build(pipeline, config), self.config.profile)
+            self._run(lambda pipeline: shards_file.build(pipeline, config))
         return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
 
     def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
         """Return what this build did."""
-        return BuildReport(manifest=manifest, reused=tuple(self.reused), seconds=self.reporter.seconds, counts=counts)
+        return BuildReport(
+            manifest=manifest,
+            reused=tuple(self.reused),
+            seconds=self.reporter.seconds,
+            counts=counts,
+            measures=self.reporter.measures,
+        )

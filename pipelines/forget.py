@@ -19,7 +19,7 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
-from pipelines.store.stages import Stage, read_report
+from pipelines.store.stages import Stage, carry_over, read_report
 from pipelines.store.tombstones import Tombstones
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError
@@ -41,6 +41,10 @@ class Forgotten:
     """The WARCs that were written anew."""
     digest: str
     """The dataset's digest now."""
+    derived: tuple[str, ...] = ()
+    """Datasets of regions that were made anew, reports that were removed."""
+    left: tuple[str, ...] = ()
+    """What was made from the dataset and is out of reach."""
 
 
 def make_tombstones(
@@ -69,7 +73,12 @@ def make_tombstones(
 def read_config(dataset: str) -> BuildConfig:
     """Return the configuration that built a dataset, from its run.json; inputs must be where they were."""
     path = storage.join(dataset, RUN)
-    values = json.loads(storage.read_bytes(path)).get("build")
+    run = json.loads(storage.read_bytes(path))
+    if "source" in run:
+        raise ConfigError(
+            "made from another dataset", where=dataset, remedy=f"loom forget {run['source']} ... reaches it"
+        )
+    values = run.get("build")
     if values is None:
         raise InputError("does not say what it was built from", where=path, remedy="build the dataset again")
     recipe, columns = (
@@ -106,15 +115,25 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
     if purged:  # those WARCs have other bytes now
         select = planner.plan_select(planner.planned_pages()[0])
-    if old is not None:
-        _carry_over(planner, old, select, read_manifest(dataset), affected)
+    before = read_manifest(dataset) if old is not None else None
+    if old is not None and before is not None:
+        _carry_over(planner, old, select, before, affected)
     else:  # moved since, or unfinished: all shards are written anew
         _clear(dataset)
         store_dataset.clear(dataset)
     report = build.build(config, reporter)
     assert report.manifest is not None
     written = affected if old else range(report.manifest.shard_count)
-    return Forgotten(shards=tuple(sorted(written)), warcs=purged, digest=report.manifest.digest)
+    from pipelines import forget_derived  # with Beam and a model: seldom needed
+
+    derived, left = forget_derived.purge(dataset, before)
+    return Forgotten(
+        shards=tuple(sorted(written)),
+        warcs=purged,
+        digest=report.manifest.digest,
+        derived=tuple(derived),
+        left=tuple(left),
+    )
 
 
 def _images_of(store: str, stones: Tombstones) -> Tombstones:
@@ -158,13 +177,9 @@ def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest,
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)
     for index in range(manifest.shard_count):
-        stem = layout.shard_stem(index)
-        for kind, suffix in (("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json")):
-            path = old.path(kind, f"{stem}.{suffix}")
-            if index not in affected and storage.exists(path):
-                storage.write_bytes(new.path(kind, f"{stem}.{suffix}"), storage.read_bytes(path))
         if index in affected:
-            for name in (f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"):
-                storage.remove(storage.join(config.out, name))
+            store_dataset.remove_shard(config.out, index)
+        else:
+            carry_over(old, new, index)
     if old.folder != new.folder:
         storage.remove(old.folder, recursive=True)

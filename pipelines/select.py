@@ -14,6 +14,7 @@ import apache_beam as beam
 
 from pipelines import select_steps
 from pipelines.dedup.components import cluster, star
+from pipelines.outcomes import CountOutcomes
 from pipelines.select_steps import By, Step
 from pipelines.store.regroup import Regroup, WriteRecords
 from schemas import arrow, tables
@@ -281,5 +282,6 @@ def build(
     )
     for step in steps:
         decided |= transform(step)
+    decided |= "Count outcomes" >> CountOutcomes(stage="select")
     decided |= "Drop keys" >> beam.Map(without_keys)
     return decided | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

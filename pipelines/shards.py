@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.dedup.decontaminate import Benchmarks, Match, cut_blocks, reason_of
 from pipelines.dedup.frequency import drop_paragraphs
 from pipelines.dedup.images import ImageHashes
@@ -394,6 +394,16 @@ def read_shard_report(folder: str, index: int) -> ShardReport:
     return arrow.from_plain(ShardReport, json.loads(storage.read_bytes(report_path(folder, index))))
 
 
+def is_finished(dataset: str, folder: str, index: int) -> bool:
+    """Say whether a shard was written before and still lies there: another build may have claimed the folder since."""
+    if not storage.exists(report_path(folder, index)):
+        return False
+    entry = read_shard_report(folder, index).entry
+    files = (entry.tar, entry.sidecar, entry.stats) if entry is not None else ()
+    paths = [(storage.join(dataset, file.name), file.bytes) for file in files]
+    return all(storage.exists(path) and storage.size(path) == size for path, size in paths)
+
+
 class _WriteShard(beam.DoFn):
     def __init__(self, config: ShardsConfig) -> None:
         self._config = config
@@ -413,9 +423,10 @@ class _WriteShard(beam.DoFn):
         )
 
     def process(self, index: int) -> Iterator[int]:
-        if not storage.exists(report_path(self._config.folder, index)):
-            report = write_shard(index, self._config, self._judge)
-            Metrics.counter("shards", "samples").inc(report.entry.samples if report.entry else 0)
+        if not is_finished(self._config.dataset, self._config.folder, index):
+            with metrics.timed(STAGE, "shard"):
+                report = write_shard(index, self._config, self._judge)
+            metrics.count(report.counts)
         yield index
 
 

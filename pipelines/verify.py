@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.store.dataset import TABLES
+from pipelines.store.stages import leaks
 from pipelines.store.tars import header
 from schemas import arrow, layout, storage, tables
 from schemas.errors import LoomError
@@ -137,6 +138,8 @@ def check_counts(manifest: Manifest) -> Iterator[Damage]:
             yield Damage(
                 "manifest.json", f"{row.unaccounted} of stage {row.stage}, unit {row.unit} are unaccounted for"
             )
+    for leak in leaks(manifest.counts):
+        yield Damage("manifest.json", leak)
     total = sum(shard.samples for shard in manifest.shards)
     if total != manifest.samples:
         yield Damage("manifest.json", f"{manifest.samples} samples, but its shards hold {total}")
