@@ -31,6 +31,10 @@ class Source:
         self._held = 2 * block_shards + 2
         self._lock = threading.Lock()
 
+    def renew(self) -> None:
+        """Have a lock of this process, which may be a fork: the old one may be held for ever."""
+        self._lock = threading.Lock()
+
     def locate(self, epoch: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (shards, samples of the shard) of positions of an epoch."""
         if epoch not in self._epochs:
