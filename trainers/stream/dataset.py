@@ -160,10 +160,10 @@ class StreamingDataset:
                 remedy="use the stream's own batches(), or torchdata's StatefulDataLoader and its state_dict",
             )
         own = self._state()
-        return own if worker is None else {**own, "loader": {**self._whose(worker), **self._in_worker}}
+        return own if worker is None else {**own, "loader": dict(self._in_worker)}
 
     def _whose(self, worker: Worker) -> dict[str, int]:
-        return {"rank": self.rank, "world_size": self.world_size, "worker": worker.number, "workers": worker.count}
+        return {"rank": self.rank, "world_size": self.world_size, "worker": worker.number, "workers": worker.workers}
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -189,7 +189,7 @@ class StreamingDataset:
         worker, since = this_worker(), 0
         if "_snapshot" in state:
             state, since = merged(state)
-        elif "loader" in state:
+        elif "loader" in state:  # at once: what torchdata itself says of other workers is no more than AssertionError
             check_same_workers(state["loader"], self._whose(worker) if worker else {"workers": 0})
         own = self._state()
         for name in ("version", "rng_seed", "samples", "datasets"):
@@ -204,10 +204,10 @@ class StreamingDataset:
             self._moves = self._passes.restart(self.running, self._moves)
         else:
             self._moves, self._loaded, self._origin = self._moves + 1, True, self._origin or Origin(-1, 0)
-            self._in_worker = {name: state.get("loader", {}).get(name, 0) for name in ("chunk", "taken")}
+            self._in_worker = {"chunk": 0, "taken": 0, **state.get("loader", {})}
 
     def _go_to(self, epoch: int, position: int, draws: Mapping[str, int], since: int) -> None:
-        """Move to a place, and `since` positions on in its epoch; ConfigError when the mixture has other draws there."""
+        """Move to a place, and `since` positions on in its epoch; ConfigError when its draws were others."""
         if epoch < 0 or not 0 <= position <= self.epoch_samples:
             raise ConfigError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
         previous = self._epoch, self._position
@@ -294,15 +294,15 @@ class StreamingDataset:
         """Samples that workers of a DataLoader skipped; which ones, only they know."""
         return self._passes.skipped
 
-    def _share(self) -> Iterator[tuple[int, Place]]:
-        """Yield (position, place) of this rank's share of the epoch, from the current position on."""
+    def _share(self) -> Iterator[Place]:
+        """Yield the places of this rank's share of the epoch, from the current position on."""
         begin = self._position + (self.rank - self._position) % self.world_size
         base, total = self._epoch * self.epoch_samples, self.epoch_samples
         for start in range(begin, total, PLAN * self.world_size):
             stop = min(total, start + PLAN * self.world_size)
             positions = np.arange(start, stop, self.world_size)
             self.look_ahead(base + start)
-            yield from zip(positions.tolist(), self.places(base + positions), strict=True)
+            yield from self.places(base + positions)
 
     def _walk(self, load: Callable[[Place], Any]) -> Iterator[Any]:
         """Return the iterator of what `load` makes of each place of this rank's share, or of a worker's part of it."""
@@ -311,9 +311,8 @@ class StreamingDataset:
 
     def _walk_here(self, load: Callable[[Place], Any]) -> Iterator[Any]:
         """Yield the rank's share, the state moving with what is handed out."""
-        moves, origin, taken = self._moves, self._position, 0
-        for _, place in self._share():
-            taken += 1
+        moves, origin = self._moves, self._position
+        for taken, place in enumerate(self._share(), 1):
             for item in self._usable(load, place):
                 self._check_still(moves)
                 self._position = min(origin + taken * self.world_size, self.epoch_samples)
@@ -337,15 +336,19 @@ class StreamingDataset:
             self._open_files()
             for source in self.sources:
                 source.renew()
+        first, loaded = self._origin is None, self.running if self._loaded else None
         self._origin = self._origin or Origin(self._moves, self.running)
-        loaded = self.running if self._loaded else None
-        number, start = self._passes.begin(worker, self._origin, loaded, self.epoch_samples)
+        number, start = self._passes.begin(worker, self._origin, loaded, self.epoch_samples, first=first)
         self._epoch, self._position = divmod(start, self.epoch_samples)
         if not self._loaded:
-            self._in_worker = {"chunk": 0, "taken": 0}
+            self._in_worker = {"chunk": 0, "taken": 0, **self._whose(worker)}
         self._loaded = False
         chunk, taken = self._in_worker["chunk"], self._in_worker["taken"]
-        if chunk and taken >= of_each(worker.count, chunk, self._left())[worker.number]:
+        if (
+            chunk
+            and self._in_worker["workers"] == worker.workers
+            and taken >= of_each(worker.workers, chunk, self._left())[worker.number]
+        ):
             self._passes.end(worker.number, number)
         return number
 
@@ -356,10 +359,9 @@ class StreamingDataset:
 
     def _walk_in(self, worker: Worker, number: int, load: Callable[[Place], Any]) -> Iterator[Any]:
         """Yield a worker's part of the rank's share: chunks as large as the DataLoader's batches."""
-        moves, at = self._moves, self._in_worker["taken"]
-        chunk = asked_at_once()
-        if at and chunk != self._in_worker["chunk"]:
-            check_same_workers({"batch_size": self._in_worker["chunk"]}, {"batch_size": chunk})
+        moves, at, chunk = self._moves, self._in_worker["taken"], asked_at_once()
+        if at:
+            check_same_workers(self._in_worker, {"chunk": chunk})
         self._in_worker["chunk"] = chunk
         first = self.running + (self.rank - self._position) % self.world_size
         left = self._left()
@@ -377,7 +379,7 @@ class StreamingDataset:
 
     def _dealt(self, worker: Worker, chunk: int, at: int, left: int) -> np.ndarray:
         """Return the next of the rank's samples that are a worker's, of `left` in all."""
-        mine = dealt(worker.number, worker.count, chunk, np.arange(at, at + PLAN))
+        mine = dealt(worker.number, worker.workers, chunk, np.arange(at, at + PLAN))
         return mine[mine < left]
 
     def _check_still(self, moves: int) -> None:

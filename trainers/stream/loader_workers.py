@@ -27,7 +27,7 @@ class Worker(NamedTuple):
     """One of the worker processes of a DataLoader."""
 
     number: int
-    count: int
+    workers: int
     seed: int
     """Of this start of the workers: the same in all of them."""
 
@@ -107,17 +107,22 @@ class Passes:
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
-    def begin(self, worker: Worker, origin: Origin, loaded: int | None, epoch_samples: int) -> tuple[int, int]:
+    def begin(
+        self, worker: Worker, origin: Origin, loaded: int | None, epoch_samples: int, *, first: bool
+    ) -> tuple[int, int]:
         """Return the pass that a worker's new iterator belongs to, and the running position where that began.
 
-        `origin` is where the worker's copy was made, `loaded` where a state that was loaded in the worker began. The
-        first worker of a pass decides for all: after one that all workers ended, it is the next epoch's.
+        `origin` is where the worker's copy was made, `loaded` where a state that was loaded in the worker began, and
+        `first` tells its first iterator. The first worker of a pass decides for all: after one that all ended, it is
+        the next epoch's.
         """
-        if worker.count > MAX_WORKERS:
-            raise ConfigError(f"{worker.count} workers of a DataLoader", remedy=f"use at most {MAX_WORKERS}")
+        if worker.workers > MAX_WORKERS:
+            raise ConfigError(f"{worker.workers} workers of a DataLoader", remedy=f"use at most {MAX_WORKERS}")
         with self._alone() as head:
             number, start, workers, seed, moves, running = head[:6].tolist()
-            anew = self._begun[worker.number] == number or seed != worker.seed or workers != worker.count
+            if first and loaded is None and number and origin < (moves, running):
+                return -1, origin.running  # the main process moved the stream while this worker was starting
+            anew = self._begun[worker.number] == number or seed != worker.seed or workers != worker.workers
             if loaded is not None:
                 anew, following = anew or start != loaded, loaded
             elif origin > (moves, running) or not number:
@@ -129,7 +134,7 @@ class Passes:
                 following = (start // epoch_samples + 1) * epoch_samples if ended else start
             if anew:
                 number, start = number + 1, following
-                head[:4] = number, start, worker.count, worker.seed
+                head[:4] = number, start, worker.workers, worker.seed
             head[6] = 1
             self._begun[worker.number] = number
             return int(number), int(start)
