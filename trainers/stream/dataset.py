@@ -3,6 +3,7 @@
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd
 from typing import Any
@@ -14,7 +15,7 @@ from trainers.stream.ahead import Ahead, NothingToFetch
 from trainers.stream.batches import Batches
 from trainers.stream.cache import BlockCache, CacheConfig
 from trainers.stream.collate import SKIPPABLE, Plan, Transform
-from trainers.stream.decoding import sample_rng
+from trainers.stream.decoding import SampleDraws
 from trainers.stream.errors import reason_of
 from trainers.stream.files import RetryConfig
 from trainers.stream.index import open_index
@@ -223,26 +224,29 @@ class StreamingDataset:
 
     def places(self, positions: np.ndarray) -> list[Place]:
         """Return the places of running positions (epoch * epoch_samples + position), in the order given."""
+        columns = (positions, *self._located(positions))
+        return list(map(Place._make, zip(*(column.tolist() for column in columns), strict=True)))
+
+    def _located(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return data set, its epoch, shard and row of running positions."""
         if self._mixing is None:
             which, draws = np.zeros(len(positions), dtype=np.int64), positions
         else:
             which, draws = self._mixing.locate(positions)
-        found: list[Place | None] = [None] * len(positions)
-        for number in np.unique(which):
+        epochs, shards, rows = (np.empty(len(positions), dtype=np.int64) for _ in range(3))
+        for number in np.unique(which).tolist():
             source = self.sources[number]
             mine = np.flatnonzero(which == number)
-            epochs, inside = np.divmod(draws[mine], source.samples)
-            for epoch in np.unique(epochs):
-                here = epochs == epoch
-                shards, rows = source.locate(int(epoch), inside[here])
-                for at, shard, row in zip(mine[here].tolist(), shards.tolist(), rows.tolist(), strict=True):
-                    found[at] = Place(int(positions[at]), int(number), int(epoch), shard, row)
-        return found  # type: ignore[return-value]
+            epochs[mine], inside = np.divmod(draws[mine], source.samples)
+            for epoch in np.unique(epochs[mine]).tolist():
+                here = epochs[mine] == epoch
+                shards[mine[here]], rows[mine[here]] = source.locate(epoch, inside[here])
+        return which, epochs, shards, rows
 
     def read(self, place: Place) -> tuple[str, dict[str, bytes]]:
         """Return the key and the raw members of one sample."""
-        shard, rows = self.sources[place.dataset].shard(place.shard, verify=self._verify)
-        row = place.row if rows is None else int(rows[place.row])
+        shard = self.sources[place.dataset].shard(place.shard, verify=self._verify)
+        row = place.row if shard.rows is None else int(shard.rows[place.row])
         members = read_members(self._files.get(shard), shard, row)
         if self._verify and shard.hashes is not None:
             digests = shard.hashes[shard.starts[row] : shard.starts[row + 1]].to_pylist()
@@ -255,12 +259,13 @@ class StreamingDataset:
         return make_sample(self.sources[place.dataset].index.kind, key, members)
 
     def _shards_of(self, positions: np.ndarray) -> list[tuple[int, int]]:
-        """Return the data sets and shards of running positions."""
-        return list(dict.fromkeys((place.dataset, place.shard) for place in self.places(positions)))
+        """Return the data sets and shards of running positions, each once, in the order of their first samples."""
+        which, _, shards, _ = self._located(positions)
+        return list(dict.fromkeys(zip(which.tolist(), shards.tolist(), strict=True)))
 
     def _opened(self, shard: tuple[int, int]) -> RemoteShard | NothingToFetch:
         dataset, number = shard
-        reader = self._files.get(self.sources[dataset].shard(number, verify=self._verify)[0])
+        reader = self._files.get(self.sources[dataset].shard(number, verify=self._verify))
         return reader if isinstance(reader, RemoteShard) else NothingToFetch()
 
     def look_ahead(self, running: int) -> None:
@@ -271,10 +276,10 @@ class StreamingDataset:
     def key_of(self, place: Place) -> str:
         """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
         try:
-            shard, rows = self.sources[place.dataset].shard(place.shard, verify=self._verify)
+            shard = self.sources[place.dataset].shard(place.shard, verify=self._verify)
         except (DamageError, InputError):
             return ""
-        return shard.key(place.row if rows is None else int(rows[place.row]))
+        return shard.key(place.row if shard.rows is None else int(shard.rows[place.row]))
 
     def damage(self, place: Place, key: str, error: Exception) -> DamageError:
         """Return the error that names a sample which cannot be used."""
@@ -391,13 +396,13 @@ class StreamingDataset:
 
         Inside a DataLoader's worker: that worker's part of it, so that the loader's batches are in the rank's order.
         """
-        return self._walk(self._transformed)
-
-    def _transformed(self, place: Place) -> Any:
-        sample = self.sample(place)
         if self._transform is None:
-            return sample
-        return self._transform(sample, sample_rng(self.rng_seed, place.epoch, sample.key))
+            return self._walk(self.sample)
+        return self._walk(partial(self._transformed, self._transform, SampleDraws(self.rng_seed)))
+
+    def _transformed(self, transform: Transform, draws: SampleDraws, place: Place) -> Any:
+        sample = self.sample(place)
+        return transform(sample, draws.of(place.epoch, sample.key))
 
     def __getitem__(self, at: int) -> Sample:
         raise ConfigError(
