@@ -12,7 +12,7 @@ cv2.setNumThreads(0)
 
 
 class SampleDraws:
-    """One generator, set anew for each sample, since making one costs what much of a small image does; for one thread."""
+    """One generator, set anew for each sample: making one costs as much as reading the sample. For one thread."""
 
     def __init__(self, rng_seed: int) -> None:
         self._seed = rng_seed & 0xFFFFFFFFFFFFFFFF
