@@ -122,12 +122,11 @@ def stored(urls: list[str], config: FetchConfig) -> float:
     with tempfile.TemporaryDirectory() as folder:
         wanted = (Wanted(identity.image_key(url), url) for url in urls)
         (lane,) = write_lanes(wanted, f"{folder}/frontier", 1)
-        counts: Counter[str] = Counter()
         start = time.perf_counter()
-        fetch_lane(lane, ImagesConfig(store=f"{folder}/store", fetch=config), lambda word: counts.update([word]))
+        ended = fetch_lane(lane, ImagesConfig(store=f"{folder}/store", fetch=config), lambda _: None)
         seconds = time.perf_counter() - start
-    if counts["kept"] != len(urls):
-        raise SystemExit(f"of {len(urls)} images {counts['kept']} were stored: {dict(counts)}")
+    if ended["kept", None] != len(urls):
+        raise SystemExit(f"of {len(urls)} images {ended['kept', None]} were stored: {dict(ended)}")
     return len(urls) / seconds
 
 

@@ -104,7 +104,7 @@ def _fetch(
     store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)
     if lanes:
         with reporter.stage(f"fetch {rows} images"):
-            run(lambda pipeline: build_fetch(pipeline, config, lanes), profile)
+            reporter.measured(run(lambda pipeline: build_fetch(pipeline, config, lanes), profile))
     index = store.index()
     nothing = ImageStore(store.path("frontier", "none")).index()
     kept, rejected, dead, distinct = 0, Counter[str](), Counter[str](), 0

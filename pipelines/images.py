@@ -6,13 +6,14 @@ lane asks only for what no part holds.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.img2dataset_engine import fetch_by_img2dataset
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
@@ -21,9 +22,11 @@ from pipelines.store.blocklists import Blocklist
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane, Wanted, read_lane
 from pipelines.store.images import ContentTable, ImageStore
-from pipelines.store.packs import Checkpoint, Outcome, PackWriter, Unchanged, answer_of
+from pipelines.store.packs import Checkpoint, Ended, Outcome, PackWriter, Unchanged, answer_of
 from schemas.records import ImageRecord
-from schemas.verdicts import Dead, Rejected
+from schemas.verdicts import Dead
+
+STAGE = "images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +72,22 @@ def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
     return answer_of(outcome) if isinstance(outcome, Fetched) else outcome
 
 
-def fetch_lane(lane: Lane, config: ImagesConfig, on_outcome: Callable[[str], None]) -> int:
-    """Fetch one lane's URLs into the store; return how many outcomes were committed."""
+def fetch_lane(lane: Lane, config: ImagesConfig, on_time: Callable[[float], None]) -> Ended:
+    """Fetch one lane's URLs into the store; return how many outcomes of which kind were committed.
+
+    `on_time`: called with the seconds between an URL's turn and its outcome.
+    """
     with open_blocklist(config) as blocklist:
-        return _fetch_lane(lane, config, blocklist, on_outcome)
+        return _fetch_lane(lane, config, blocklist, on_time)
 
 
 def _fetch_lane(
-    lane: Lane, config: ImagesConfig, blocklist: Blocklist | None, on_outcome: Callable[[str], None]
-) -> int:
+    lane: Lane, config: ImagesConfig, blocklist: Blocklist | None, on_time: Callable[[float], None]
+) -> Ended:
     store = ImageStore(config.store)
     index = store.index()
     generation = config.generation or index.generation
-    under_way: dict[str, Wanted] = {}
+    under_way: dict[str, tuple[Wanted, float]] = {}
     writer = PackWriter(
         store,
         f"lane-{lane.number}",
@@ -91,30 +97,24 @@ def _fetch_lane(
         blocklist,
         ContentTable.of(index.stored()),
     )
-    count = 0
-
-    def take(wanted: Wanted, outcome: Outcome) -> None:
-        nonlocal count
-        count += 1
-        writer.add(wanted, outcome)
-        on_outcome("rejected" if isinstance(outcome, Rejected) else "dead" if isinstance(outcome, Dead) else "kept")
 
     def urls() -> Iterator[str]:
         for wanted in read_lane(lane, index, generation):
             blocked = blocklist.of_url(wanted.url) if blocklist else None
             if blocked is None:
-                under_way[wanted.url] = wanted
+                under_way[wanted.url] = wanted, time.monotonic()
                 yield wanted.url
             else:
-                take(wanted, blocked)
+                writer.add(wanted, blocked)
 
     def validators(url: str) -> tuple[str | None, str | None]:
-        known = index.find(under_way[url].key) if generation > index.generation else None
+        known = index.find(under_way[url][0].key) if generation > index.generation else None
         return (known.etag, known.last_modified) if known else (None, None)
 
     def end(url: str, outcome: Fetched | Outcome) -> None:
-        wanted = under_way.pop(url)
-        take(wanted, settle(outcome, index.find(wanted.key) if generation > index.generation else None))
+        wanted, since = under_way.pop(url)
+        on_time(time.monotonic() - since)
+        writer.add(wanted, settle(outcome, index.find(wanted.key) if generation > index.generation else None))
 
     try:
         if config.fetcher == "img2dataset":
@@ -126,7 +126,7 @@ def _fetch_lane(
             writer.commit()
         raise
     writer.commit()
-    return count
+    return writer.ended
 
 
 class _FetchLane(beam.DoFn):
@@ -134,7 +134,10 @@ class _FetchLane(beam.DoFn):
         self._config = config
 
     def process(self, lane: Lane) -> Iterator[int]:
-        yield fetch_lane(lane, self._config, lambda outcome: Metrics.counter("images", outcome).inc())
+        ended = fetch_lane(lane, self._config, lambda seconds: metrics.took(STAGE, "image", seconds))
+        for (outcome, reason), number in ended.items():
+            metrics.ended(STAGE, "image", outcome, reason, number)
+        yield ended.total()
 
 
 class _MakeFacts(beam.DoFn):
@@ -150,8 +153,9 @@ class _MakeFacts(beam.DoFn):
 
     def process(self, batch: list[ImageRecord]) -> Iterator[int]:
         images = ((self._store.read(record), record.sha256 or "", record.format or "") for record in batch)
-        self._store.commit_facts(list(map_facts(self._pool, images)))
-        Metrics.counter("images", "facts").inc(len(batch))
+        with metrics.timed(STAGE, "facts"):
+            self._store.commit_facts(list(map_facts(self._pool, images)))
+        metrics.ended(STAGE, "facts", metrics.KEPT, None, len(batch))
         yield len(batch)
 
 

@@ -11,11 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.store.images import ImageIndex, ImageStore
-from schemas import identity, storage, tables
+from schemas import arrow, identity, storage, tables
 from schemas.records import ImageRecord
 
 FACTS_BATCH = 256
@@ -107,11 +109,11 @@ def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted
 
 def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:
     """Return the stored images among `keys` that have no facts yet, once a sha256, in batches."""
-    index, facts = store.index(), store.facts()
+    facts, stored = store.facts(), store.index().rows_of(keys)
+    stored = stored.filter(pc.and_(pc.is_valid(stored["pack"]), pc.is_valid(stored["sha256"])))
+    new = np.array([sha256 not in facts for sha256 in stored["sha256"].to_pylist()], dtype=bool)
     found: dict[str, ImageRecord] = {}
-    for key in keys:
-        record = index.find(key)
-        if record is not None and record.pack and record.sha256 and record.sha256 not in facts:
-            found.setdefault(record.sha256, record)
+    for record in arrow.from_table(ImageRecord, stored.filter(pa.array(new))):
+        found.setdefault(str(record.sha256), record)
     rows = [found[sha256] for sha256 in sorted(found)]
     return [rows[start : start + FACTS_BATCH] for start in range(0, len(rows), FACTS_BATCH)]

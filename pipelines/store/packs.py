@@ -6,6 +6,7 @@ What is blocked or was taken down is never written: its hash and the reason alon
 
 import hashlib
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,9 @@ from schemas.records import ImageRecord, Signal
 from schemas.verdicts import Dead, Rejected
 
 PLACE = ("pack", "offset", "length")
+
+Ended = Counter[tuple[str, str | None]]
+"""How many images ended with which outcome and reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,8 @@ class PackWriter:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     blocklist: Blocklist | None = None
     content: ContentTable | None = None
+    ended: Ended = field(default_factory=Counter)
+    """Of what was committed."""
     _stones: Tombstones = field(init=False)
     _pending: list[tuple[Wanted, Outcome]] = field(default_factory=list)
     _bytes: int = 0
@@ -158,6 +164,7 @@ class PackWriter:
             )
             records = [self._write(writer, pack, wanted, outcome) for wanted, outcome in pending]
         self.store.commit_part(self.generation, stem, records)
+        self.ended.update((record.outcome, record.reason) for record in records)
         self._part += 1
 
     def _write(self, writer: WarcWriter, pack: str, wanted: Wanted, outcome: Outcome) -> ImageRecord:
