@@ -213,6 +213,12 @@ def ours_pages(folder: str, count: int) -> Figures:
     return measures.batches(batches, count, before, started)
 
 
+def ours_pages_processes(folder: str, count: int) -> Figures:
+    before, started = start()
+    batches = open_stream(f"{folder}-pages").batches(BATCH // 4, transform=ours_window, processes=True)
+    return measures.batches(batches, count, before, started)
+
+
 def webdataset_pages(folder: str, count: int) -> Figures:
     before, started = start()
     loader = webdataset_loader(f"{folder}-pages", webdataset_window, BATCH // 4)
@@ -244,7 +250,7 @@ MEASURES: dict[str, tuple[Callable[[str, int], Figures], ...]] = {
     "decoded": (ours_decoded, webdataset_decoded, ours_processes),
     "resume": (ours_resume, webdataset_resume),
     "share": (ours_share, webdataset_share),
-    "pages": (ours_pages, webdataset_pages),
+    "pages": (ours_pages, webdataset_pages, ours_pages_processes),
     "http": (ours_http, ours_decoded),
 }
 PEERS = {
