@@ -28,7 +28,8 @@ import simplejpeg
 
 from benchmarks.nginx import free_port, running
 from benchmarks.peak import peak_megabytes
-from pipelines.images import ImagesConfig, fetch_lane
+from pipelines.apart import cores
+from pipelines.image_lanes import ImagesConfig, fetch_lanes
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
 from pipelines.net.fetched import Fetched, Outcome
@@ -38,6 +39,8 @@ from schemas import identity
 from tests.interop.environments import environment, python_of
 
 HOSTS = 500
+ADDRESSES = 16
+"""Of loopback, each a host like another: 127.0.0.1, 127.0.0.2, ..."""
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 2048; }}
@@ -45,8 +48,8 @@ http {{
   access_log off; keepalive_requests 1000000; sendfile on;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{port} backlog=2048; root {folder}/www; location ~ (txt|json)$ {{ return 404; }} }}
-  server {{ listen 127.0.0.1:{port}; server_name ~^fail; return 500; }}
+  server {{ listen {port} backlog=2048; root {folder}/www; location ~ (txt|json)$ {{ return 404; }} }}
+  server {{ listen {port}; server_name ~^fail; return 500; }}
 }}
 """
 
@@ -121,10 +124,9 @@ def stored(urls: list[str], config: FetchConfig) -> float:
     """Fetch into a store: policy, turns, caps, header inspected, hashes, packs, index; return images a second."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = (Wanted(identity.image_key(url), url) for url in urls)
-        (lane,) = write_lanes(wanted, f"{folder}/frontier", 1)
-        counts: Counter[str] = Counter()
+        lanes = write_lanes(wanted, f"{folder}/frontier", cores())
         start = time.perf_counter()
-        fetch_lane(lane, ImagesConfig(store=f"{folder}/store", fetch=config), lambda word: counts.update([word]))
+        counts = fetch_lanes(lanes, ImagesConfig(store=f"{folder}/store", fetch=config, local=True))
         seconds = time.perf_counter() - start
     if counts["kept"] != len(urls):
         raise SystemExit(f"of {len(urls)} images {counts['kept']} were stored: {dict(counts)}")
@@ -292,7 +294,7 @@ def measures(
         breaker_failures=3,
         connections=512,
     )
-    one = [f"http://127.0.0.1:{port}/{n}.jpg" for n in range(images)]
+    one = [f"http://127.0.0.{1 + n % ADDRESSES}:{port}/{n}.jpg" for n in range(images)]
     many = 10 * images
     ten = [f"{one[n % images]}?{n}" for n in range(many)]
     bad, good = (many_hosts(port, hang, many, images, clean=clean) for clean in (False, True))

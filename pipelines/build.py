@@ -72,6 +72,7 @@ class BuildConfig:
     shards: int | None = None
     workers: int = 2
     lanes: int = 1
+    """Loops that fetch images, each over registered domains of its own."""
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of what must never be stored."""
     fetcher: Literal["own", "img2dataset"] = "own"
@@ -334,12 +335,13 @@ class Builder:
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
-        from pipelines.images import ImagesConfig
+        from pipelines.image_lanes import ImagesConfig
 
         return ImagesConfig(
             store=self.config.store,
             fetch=self.config.fetch,
             lanes=self.config.lanes,
+            local=self.config.profile.local,
             workers=self.config.workers,
             blocklists=self.config.blocklists,
             fetcher=self.config.fetcher,

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from pipelines.images import ImagesConfig, build_fetch
+from pipelines.image_lanes import ImagesConfig
+from pipelines.images import build_fetch
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
 from pipelines.store import tombstones

@@ -55,6 +55,8 @@ class BuildFlags:
     """Shards of the dataset, a power of two; the smallest with at most 10,000 candidates a shard when not given."""
     workers: int = 2
     """Processes that parse pages."""
+    lanes: int | None = None
+    """Loops that fetch images, each over domains of its own; as many as cores (elsewhere --workers) when not given."""
     limit: int | None = None
     """At most so many pages a WARC."""
     memory: str | None = None
@@ -80,6 +82,12 @@ class BuildFlags:
         from pipelines.store.lists import ListConfig
 
         return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
+
+    def lane_count(self) -> int:
+        """Return how many loops fetch images."""
+        from pipelines.apart import cores
+
+        return self.lanes or (cores() if self.runner == "local" else max(self.workers, 1))
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -133,6 +141,7 @@ class BuildFlags:
         """Refuse numbers that make no sense before anything runs."""
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
+        check_least("--lanes", self.lanes, 1)
         if self.shards is not None:
             check_shards(self.shards)
 
@@ -162,6 +171,7 @@ class BuildFlags:
             fetch=self.fetch.fetch_config(),
             shards=self.shards,
             workers=self.workers,
+            lanes=self.lane_count(),
             limit=self.limit,
             memory=parse_size(self.memory) if self.memory else None,
             profile=self._profile(),

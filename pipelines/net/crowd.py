@@ -10,7 +10,7 @@ from typing import Literal
 from pipelines.net.config import FREE_SLOTS, FetchConfig
 from pipelines.net.failures import BRIEF, HOST, NETWORK
 from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import Fetcher, next_hop
+from pipelines.net.fetcher import Fetcher, Refuse, next_hop
 from pipelines.net.policy import RefusedError, clean_url, port_of
 from pipelines.net.politeness import Hosts, Turns, back_off, retry_after
 from pipelines.net.robots import Wishes
@@ -326,15 +326,18 @@ def fetch_all(
     on_outcome: Callable[[str, Outcome], None],
     resolver: Resolver | None = None,
     validators: Validators | None = None,
+    refuse: Refuse | None = None,
 ) -> None:
     """Fetch every URL and hand each outcome over as it comes. Runs its own loop; holds few URLs at a time.
+
+    `refuse` is asked of every URL and every redirect's target, before a connection is made.
 
     Each URL ends exactly once: redirects, retries and waiting for its host's turn have a deadline of their own.
     Raises InputError when it is our own network that fails.
     """
 
     async def fetch_them() -> None:
-        async with Fetcher(config, resolver) as fetcher:
+        async with Fetcher(config, resolver, refuse) as fetcher:
             await Crowd(fetcher, kind, on_outcome, validators=validators).run(urls)
 
     asyncio.run(fetch_them())

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +24,8 @@ from schemas.verdicts import Dead, Rejected
 logger = logging.getLogger(__name__)
 
 Phase = Literal["header", "total"]
+Refuse = Callable[[str], Rejected | None]
+"""Says why a URL must not be asked for, whoever redirects to it: a blocklist."""
 _ACCEPT = {
     "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "image": "image/*,*/*;q=0.5",
@@ -51,8 +54,9 @@ class _Deadline:
 class Fetcher:
     """Fetches URLs under one configuration; an async context manager. Keeps no cookies, uses no proxy."""
 
-    def __init__(self, config: FetchConfig, resolver: Resolver | None = None) -> None:
+    def __init__(self, config: FetchConfig, resolver: Resolver | None = None, refuse: Refuse | None = None) -> None:
         config.require_contact()
+        self._refuse = refuse
         self.config = config
         self.policy = AddressPolicy(config.allow_addresses)
         self._resolver = resolver
@@ -156,6 +160,9 @@ class Fetcher:
         """Ask one URL and read its answer."""
         if self._session is None:
             raise RuntimeError("a Fetcher is used inside `async with`")
+        refused = self._refuse(url) if self._refuse else None
+        if refused is not None:
+            return refused
         target = URL(url, encoded=True)
         self.policy.check_port(target.port or 0)
         headers = self._headers[kind] | validators if validators else self._headers[kind]

@@ -8,7 +8,7 @@ the memory of one file.
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -92,6 +92,12 @@ def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int
 
 def _file(folder: str, place: tuple[int, int]) -> str:
     return storage.join(folder, f"lane-{place[0]:04d}-{place[1]:04d}.parquet")
+
+
+def merge_lanes(lanes: Sequence[Lane]) -> Lane:
+    """Return several lanes as one: for one loop, whose turns a domain hold as well."""
+    files = tuple(path for lane in lanes for path in lane.files)
+    return Lane(lanes[0].number, files, sum(lane.rows for lane in lanes))
 
 
 def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import run
+from pipelines.image_lanes import ImagesConfig
 from pipelines.image_lists import FetchReport, fetch_lists, refetch, retry_dead
-from pipelines.images import ImagesConfig
 from pipelines.runners import Profile
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
