@@ -1,6 +1,7 @@
 """Records as Arrow tables: schemas derived from the dataclasses, versioned, with readers for older versions."""
 
 import dataclasses
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -70,6 +71,8 @@ def schema(cls: type) -> pa.Schema:
 
 def to_plain(value: Any) -> Any:
     """Turn a record into the dicts, lists and scalars that pyarrow and json take."""
+    if value is None or type(value) in _SCALARS:  # most values
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: to_plain(getattr(value, name)) for name in _hints(type(value))}
     if isinstance(value, tuple | list):
@@ -94,8 +97,12 @@ def to_table(cls: type, records: Iterable[Any]) -> pa.Table:
     """Return the records of one class as a table with its schema, in the order given."""
     target = schema(cls)
     rows = list(records)
-    columns = [pa.array([_to_arrow(getattr(row, item.name)) for row in rows], type=item.type) for item in target]
-    return pa.table(columns, schema=target)
+    return pa.table([_column(rows, item) for item in target], schema=target)
+
+
+def _column(rows: list[Any], item: pa.Field) -> pa.Array:
+    values = map(operator.attrgetter(item.name), rows)
+    return pa.array(map(_to_arrow, values) if pa.types.is_nested(item.type) else values, type=item.type, size=len(rows))
 
 
 @cache

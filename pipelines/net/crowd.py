@@ -11,7 +11,7 @@ from pipelines.net.config import FREE_SLOTS, FetchConfig
 from pipelines.net.failures import BRIEF, HOST, NETWORK
 from pipelines.net.fetched import Fetched, Outcome
 from pipelines.net.fetcher import Fetcher, Refuse, next_hop
-from pipelines.net.policy import RefusedError, clean_url, port_of
+from pipelines.net.policy import RefusedError, clean_url, host_of_clean, port_of
 from pipelines.net.politeness import Hosts, Turns, back_off, retry_after
 from pipelines.net.robots import Wishes
 from pipelines.net.session import Resolver
@@ -19,6 +19,7 @@ from pipelines.net.signals import opt_out
 from pipelines.net.wishes import WishList
 from schemas import identity
 from schemas.errors import InputError
+from schemas.records import Signal
 from schemas.verdicts import Dead, Rejected
 
 MAX_WAITING = 20_000
@@ -40,6 +41,8 @@ class _Item:
     target: str
     domain: str
     host: str
+    signals: tuple[Signal, ...] = ()
+    """Of the files of its host."""
     hops: tuple[Fetched, ...] = ()
     attempt: int = 0
     seconds: float = 0.0
@@ -93,7 +96,7 @@ class Crowd:
         self._wait(_Item(url, target, "", ""), target)
 
     def _wait(self, item: _Item, target: str) -> None:
-        item.target, item.host = target, identity.host_of(target)
+        item.target, item.host = target, host_of_clean(target)
         item.domain = identity.registered_domain(item.host)
         if self.fetcher.config.free and item.domain not in self._free and self.fetcher.is_allowed_host(target):
             self._set_free(item.domain)
@@ -218,7 +221,9 @@ class Crowd:
         now = self._loop.time()
         item.seconds += now - began
         self._note(item, outcome, now)
-        return self._with_wishes(item, outcome)
+        if item.signals and isinstance(outcome, Fetched):
+            return dataclasses.replace(outcome, signals=(*item.signals, *outcome.signals))
+        return outcome
 
     async def _refusal(self, item: _Item, now: float) -> Rejected | Dead | None:
         """Return why a URL is not asked for: breaker, budget, robots.txt, a signal, a delay beyond reason."""
@@ -245,17 +250,8 @@ class Crowd:
             return Rejected("crawl_delay_too_long", delay, config.max_crawl_delay)
         if delay is not None and item.domain not in self._free:
             self._turns.slow_down(item.domain, delay)
-        signals = wishes.signals(item.target)
-        return opt_out(signals, config.honour, self.kind) if signals else None
-
-    def _with_wishes(self, item: _Item, outcome: Outcome) -> Outcome:
-        """Put the signals of a host's files beside those of the answer."""
-        wishes = self.wishes.known(item.target) if self.wishes else None
-        if isinstance(outcome, Fetched) and isinstance(wishes, Wishes):
-            signals = wishes.signals(item.target)
-            if signals:
-                return dataclasses.replace(outcome, signals=(*signals, *outcome.signals))
-        return outcome
+        item.signals = wishes.signals(item.target)
+        return opt_out(item.signals, config.honour, self.kind) if item.signals else None
 
     def _note(self, item: _Item, outcome: Outcome, now: float) -> None:
         """Tell the breaker how a fetch went, and stop the run when it is our own network that is down."""
@@ -337,7 +333,7 @@ def fetch_all(
     """
 
     async def fetch_them() -> None:
-        async with Fetcher(config, resolver, refuse) as fetcher:
+        async with Fetcher(config, resolver, refuse=refuse, evidence=False) as fetcher:
             await Crowd(fetcher, kind, on_outcome, validators=validators).run(urls)
 
     asyncio.run(fetch_them())

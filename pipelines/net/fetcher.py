@@ -5,13 +5,13 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
 
 from pipelines.net.config import FetchConfig, Kind, ignored_proxies
+from pipelines.net.deadlines import Deadline, Deadlines
 from pipelines.net.decode import CodingError, decode, is_bomb
 from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
 from pipelines.net.fetched import Fetched, Outcome, now
@@ -23,7 +23,6 @@ from schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)
 
-Phase = Literal["header", "total"]
 Refuse = Callable[[str], Rejected | None]
 """Says why a URL must not be asked for, whoever redirects to it: a blocklist."""
 _ACCEPT = {
@@ -34,29 +33,27 @@ _ACCEPT = {
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 
-@dataclass(slots=True)
-class _Deadline:
-    """The time that a fetch has left, and what it is waiting for."""
-
-    end: float
-    timeout: asyncio.Timeout
-    phase: Phase = "total"
-
-    def enter(self, phase: Phase, seconds: float | None = None) -> None:
-        """Begin a phase that may take `seconds`, within what the whole fetch has left."""
-        self.phase = phase
-        at = self.end if seconds is None else min(self.end, asyncio.get_running_loop().time() + seconds)
-        if at == self.end:
-            self.phase = "total"
-        self.timeout.reschedule(at)
-
-
 class Fetcher:
-    """Fetches URLs under one configuration; an async context manager. Keeps no cookies, uses no proxy."""
+    """Fetches URLs under one configuration; an async context manager. Keeps no cookies, uses no proxy.
 
-    def __init__(self, config: FetchConfig, resolver: Resolver | None = None, refuse: Refuse | None = None) -> None:
+    Args:
+      config: Limits, wishes, and who we are.
+      resolver: Names to addresses, in place of the system's.
+      refuse: Says why a URL must not be asked for; asked at every hop.
+      evidence: Keep the heads of request and response, which a WARC needs.
+    """
+
+    def __init__(
+        self,
+        config: FetchConfig,
+        resolver: Resolver | None = None,
+        *,
+        refuse: Refuse | None = None,
+        evidence: bool = True,
+    ) -> None:
         config.require_contact()
-        self._refuse = refuse
+        self._refuse, self._evidence = refuse, evidence
+        self._deadlines = Deadlines()
         self.config = config
         self.policy = AddressPolicy(config.allow_addresses)
         self._resolver = resolver
@@ -68,10 +65,11 @@ class Fetcher:
         notice = ignored_proxies()
         if notice:
             logger.warning(notice)
-        self._session = open_session(self.config, self.policy, self._resolver)
+        self._session = open_session(self.config, self.policy, self._resolver, self._deadlines)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._deadlines.stop()
         if self._session is not None:
             await self._session.close()
 
@@ -109,24 +107,26 @@ class Fetcher:
             target = clean_url(url)
         except RefusedError as error:
             return Rejected(error.reason)
-        total = self.config.total_timeout if seconds is None else seconds
+        deadline = self._deadlines.begin(self.config.total_timeout if seconds is None else seconds)
         try:
-            async with asyncio.timeout(total) as timeout:
-                deadline = _Deadline(asyncio.get_running_loop().time() + total, timeout)
-                validators = _validators(etag, last_modified)
-                answer = await self._follow(target, kind, validators, follow, deadline)
-        except TimeoutError as error:
-            return _timed_out(error, deadline)
+            answer = await self._follow(target, kind, _validators(etag, last_modified), follow, deadline)
+        except asyncio.CancelledError:
+            passed = deadline.absorb()
+            if passed is None:
+                raise
+            return Dead(f"timeout_{passed}")
         except CodingError as error:
             return Rejected(error.reason)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return outcome_of(error)
+        finally:
+            self._deadlines.close(deadline)
         if isinstance(answer, Fetched) and answer.url != url:
             answer = dataclasses.replace(answer, url=url)
         return answer if isinstance(answer, Rejected) else self.judge(answer, kind, accept_errors=accept_errors)
 
     async def _follow(
-        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: _Deadline
+        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: Deadline
     ) -> Fetched | Rejected:
         hops: tuple[Fetched, ...] = ()
         while True:
@@ -156,7 +156,7 @@ class Fetcher:
             return answer
         return opt_out(answer.signals, self.config.honour, unit=kind) or answer
 
-    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: _Deadline) -> Fetched | Rejected:
+    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: Deadline) -> Fetched | Rejected:
         """Ask one URL and read its answer."""
         if self._session is None:
             raise RuntimeError("a Fetcher is used inside `async with`")
@@ -166,12 +166,11 @@ class Fetcher:
         target = URL(url, encoded=True)
         self.policy.check_port(target.port or 0)
         headers = self._headers[kind] | validators if validators else self._headers[kind]
-        deadline.enter("header", self.config.connect_timeout + self.config.header_timeout)
+        deadline.enter("connect", self.config.connect_timeout)  # the session enters "header" once it has asked
         response = await self._session.get(target, headers=headers, allow_redirects=False)
         try:
-            deadline.enter("total")
             fetched_at, address = now(), getattr(response, "peer", None)
-            read = await _read(response, kind, self.config.cap_of(kind), deadline)
+            read = await _read(response, kind, self.config.cap_of(kind), self.config.idle_timeout, deadline)
         finally:
             response.release() if response.content.is_eof() else response.close()
         if isinstance(read, Rejected):
@@ -205,8 +204,8 @@ class Fetcher:
             url=url,
             final_url=url,
             status=response.status,
-            request=_request_head(response),
-            response_head=_response_head(response),
+            request=_request_head(response) if self._evidence else b"",
+            response_head=_response_head(response) if self._evidence else b"",
             wire_body=read.wire,
             body=body,
             headers=headers,
@@ -225,7 +224,9 @@ class _Body:
     truncated: str | None = None
 
 
-async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline: _Deadline) -> _Body | Rejected:
+async def _read(
+    response: aiohttp.ClientResponse, kind: Kind, cap: int, idle: float, deadline: Deadline
+) -> _Body | Rejected:
     """Read a body up to `cap` bytes. A page is cut there, and where time or connection end; an image is rejected."""
     image = kind == "image"
     declared = response.content_length
@@ -233,8 +234,10 @@ async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline
         return Rejected("body_too_large", float(declared), float(cap))
     parts: list[bytes] = []
     size = 0
+    deadline.enter("idle", idle)
     try:
         while chunk := await response.content.readany():
+            deadline.enter("idle", idle)
             parts.append(chunk)
             size += len(chunk)
             if size > cap:
@@ -247,8 +250,8 @@ async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline
         if kind != "page" or not size:
             raise
         return _Body(b"".join(parts), "disconnect")
-    except aiohttp.SocketTimeoutError:
-        if kind != "page" or not size:
+    except asyncio.CancelledError:
+        if kind != "page" or not size or deadline.passed != "idle" or deadline.absorb() is None:
             raise
         return _Body(b"".join(parts), "time")
     return _Body(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -279,15 +282,6 @@ def _validators(etag: str | None, last_modified: str | None) -> dict[str, str]:
     """Return the headers of a conditional fetch."""
     headers = {"If-None-Match": etag} if etag else {}
     return headers | ({"If-Modified-Since": last_modified} if last_modified else {})
-
-
-def _timed_out(error: TimeoutError, deadline: _Deadline) -> Dead:
-    """Return which deadline passed: aiohttp's own for connecting and idling, else ours by its phase."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Dead("timeout_connect", str(error))
-    if isinstance(error, aiohttp.SocketTimeoutError):
-        return Dead("timeout_header" if deadline.phase == "header" else "timeout_idle", str(error))
-    return Dead(f"timeout_{deadline.phase}", str(error))
 
 
 def _is_literal(host: str) -> bool:

@@ -36,11 +36,9 @@ _LEVELS = ("file", "header", "meta")
 
 def signals_of_headers(headers: Iterable[tuple[str, str]], *, seen_at: str) -> tuple[Signal, ...]:
     """Return the signals in HTTP response headers: X-Robots-Tag, TDMRep, Content-Usage, Content-Signal."""
-    found = [(_HEADERS.get(name.lower()), value) for name, value in headers]
+    found = [(name.lower(), value) for name, value in headers if name.lower() in _HEADERS]
     return tuple(
-        Signal(name=name, value=value.strip(), where="header", seen_at=seen_at)
-        for name, value in found
-        if name is not None
+        Signal(name=_HEADERS[name], value=value.strip(), where="header", seen_at=seen_at) for name, value in found
     )
 
 

@@ -94,7 +94,7 @@ def load_entries(kind: Kind, path: str) -> np.ndarray:
 
 def holds(entries: np.ndarray, entry: bytes) -> bool:
     """Say whether a sorted array of entries holds one."""
-    place = int(np.searchsorted(entries, np.bytes_(entry)))
+    place = int(entries.searchsorted(np.bytes_(entry)))
     return place < len(entries) and bool(entries[place] == np.bytes_(entry))
 
 

@@ -70,7 +70,7 @@ class ImageIndex:
 
     def _place(self, key: str) -> int | None:
         wanted = np.bytes_(key.encode("ascii", "replace"))
-        place = int(np.searchsorted(self._keys, wanted))
+        place = int(self._keys.searchsorted(wanted))
         return place if place < len(self._keys) and self._keys[place] == wanted else None
 
     def find(self, key: str) -> ImageRecord | None:
@@ -146,8 +146,9 @@ class ContentTable:
         recent = self._recent.get(sha256)
         if recent is not None:
             return recent
-        place = int(np.searchsorted(self._sha256, np.bytes_(sha256)))
-        if place == len(self._sha256) or self._sha256[place] != np.bytes_(sha256):
+        wanted = np.bytes_(sha256)
+        place = int(self._sha256.searchsorted(wanted))
+        if place == len(self._sha256) or self._sha256[place] != wanted:
             return None
         pack, offset, length = (int(value) for value in self._places[place])
         return self._packs[pack], offset, length

@@ -163,25 +163,26 @@ class PackWriter:
     def _write(self, writer: WarcWriter, pack: str, wanted: Wanted, outcome: Outcome) -> ImageRecord:
         """Write one outcome; return its row."""
         if isinstance(outcome, Answer):
-            record = self._judge(wanted, outcome)
-            if record.outcome == "kept":
-                record = self._place(writer, pack, record, outcome)
+            record = self._judge(writer, pack, wanted, outcome)
         elif isinstance(outcome, Unchanged):
             record = replace(outcome.record, fetched_at=outcome.fetched_at)
         else:
             record = _without_body(wanted, outcome)
-        values = {name: value for name, value in arrow.to_plain(record).items() if name not in PLACE}
+        values = arrow.to_plain(record)
+        for name in PLACE:
+            del values[name]
         writer.metadata(wanted.url, values, date=record.fetched_at or now())
         return record
 
-    def _judge(self, wanted: Wanted, answer: Answer) -> ImageRecord:
-        """Return an answer's row, without a place; rejected when it is no image, or blocked."""
+    def _judge(self, writer: WarcWriter, pack: str, wanted: Wanted, answer: Answer) -> ImageRecord:
+        """Write an answer's bytes, unless they are no image or blocked; return its row."""
         sha256 = hashlib.sha256(answer.body).hexdigest()
         blocked = self._blocked(answer.body, sha256)
         found = blocked or inspect(answer.body, self.max_pixels)
         if isinstance(found, Rejected):
             return replace(_without_body(wanted, found), sha256=sha256 if blocked else None)
         kind, width, height = found
+        place = self._place(writer, pack, wanted, answer, sha256, kind)
         return ImageRecord(
             key=wanted.key,
             url=wanted.url,
@@ -197,6 +198,9 @@ class PackWriter:
             etag=answer.etag,
             last_modified=answer.last_modified,
             signals=answer.signals,
+            pack=place[0],
+            offset=place[1],
+            length=place[2],
         )
 
     def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
@@ -205,19 +209,18 @@ class PackWriter:
             return Rejected("forgotten")
         return self.blocklist.of_content(body, sha256) if self.blocklist else None
 
-    def _place(self, writer: WarcWriter, pack: str, record: ImageRecord, answer: Answer) -> ImageRecord:
-        """Write the bytes unless the store has them; return the row with their place."""
+    def _place(
+        self, writer: WarcWriter, pack: str, wanted: Wanted, answer: Answer, sha256: str, kind: str
+    ) -> tuple[str, int, int]:
+        """Write the bytes unless the store has them; return their place."""
         assert self.content is not None
-        sha256 = record.sha256 or ""
         place = self.content.find(sha256)
         if place is None:
             digest = spell_digest("sha256", bytes.fromhex(sha256))  # at hand: a second hash costs as much as fetching
-            offset, length = writer.resource(
-                record.url, f"image/{record.format}", answer.body, date=record.fetched_at or now(), digest=digest
-            )
-            place = pack, offset, length
+            date = answer.fetched_at or now()
+            place = pack, *writer.resource(wanted.url, f"image/{kind}", answer.body, date=date, digest=digest)
             self.content.add(sha256, *place)
-        return replace(record, pack=place[0], offset=place[1], length=place[2])
+        return place
 
 
 def _without_body(wanted: Wanted, outcome: Rejected | Dead) -> ImageRecord:

@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import re
-import uuid
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ MAX_BODY = 10_000_000
 INFLATE_STEP = 1 << 20
 _HTML = ("text/html", "application/xhtml+xml")
 _WANTED = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
+_to_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 MAX_REVISITED = 200_000
 """Payloads of a file that are remembered for its revisits."""
 ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
@@ -59,8 +59,9 @@ class Skipped:
 
 def record_urn(*parts: str | bytes) -> str:
     """Return a record id made of a record's content: the same content gives the same WARC."""
-    digest = hashlib.sha256(b"\0".join(p.encode() if isinstance(p, str) else p for p in parts)).digest()
-    return f"<urn:uuid:{uuid.UUID(bytes=digest[:16], version=4)}>"
+    digest = hashlib.sha256(b"\0".join([p.encode() if isinstance(p, str) else p for p in parts])).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]  # as a UUID of version 4 has it
+    return f"<urn:uuid:{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}>"
 
 
 def digest_of(data: bytes, algorithm: str = "sha1") -> str:
@@ -127,7 +128,7 @@ class WarcWriter:
         self, url: str, values: Mapping[str, Any], *, date: str, refers_to: str | None = None
     ) -> tuple[int, int]:
         """Write facts about a URL as JSON."""
-        block = json.dumps(values, sort_keys=True, ensure_ascii=False).encode()
+        block = _to_json(values).encode()
         headers = {
             "WARC-Record-ID": record_urn("metadata", url, block, date),
             "WARC-Date": date,
