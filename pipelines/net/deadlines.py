@@ -9,6 +9,8 @@ from typing import Literal
 
 TICK = 0.03
 """Seconds between two looks: how late a deadline may be noticed."""
+LATE = 0.25
+"""Seconds by which a look may come late before the fetches are given that time."""
 
 Phase = Literal["connect", "header", "idle", "total"]
 
@@ -46,6 +48,7 @@ class Deadlines:
     def __init__(self) -> None:
         self._open: dict[asyncio.Task[object], Deadline] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def begin(self, seconds: float) -> Deadline:
         """Open a deadline for the current task, which has one at a time; `close` it."""
@@ -55,7 +58,7 @@ class Deadlines:
         end = loop.time() + seconds
         deadline = self._open[task] = Deadline(task, loop, end, end, "total", task.cancelling())
         if self._timer is None:
-            self._timer = loop.call_later(TICK, self._look, loop)
+            self._look_again(loop)
         return deadline
 
     def close(self, deadline: Deadline) -> None:
@@ -75,7 +78,18 @@ class Deadlines:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        late = now - self._due
+        if late > LATE:  # we were held up ourselves, by a slow disk: that is nobody else's fault
+            for deadline in self._open.values():
+                deadline.at += late
+                deadline.end += late
         for deadline in [one for one in self._open.values() if one.at <= now]:
             deadline.passed, deadline.at = deadline.phase, float("inf")
             deadline.task.cancel()
-        self._timer = loop.call_later(TICK, self._look, loop) if self._open else None
+        self._timer = None
+        if self._open:
+            self._look_again(loop)
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + TICK
+        self._timer = loop.call_at(self._due, self._look, loop)

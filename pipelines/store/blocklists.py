@@ -149,6 +149,11 @@ class Blocklist:
     def __bool__(self) -> bool:
         return bool(self._entries or self._near)
 
+    @property
+    def is_slow(self) -> bool:
+        """Say whether bytes must be decoded to be looked up."""
+        return bool(self._near)
+
     def of_url(self, url: str) -> Rejected | None:
         """Return why a URL must not be fetched: it, its host or a domain above it is listed."""
         if self._any("url", lambda: bytes.fromhex(identity.image_key(url))):
