@@ -10,7 +10,7 @@ from typing import Literal
 from pipelines.net.config import FREE_SLOTS, FetchConfig
 from pipelines.net.failures import BRIEF, HOST, NETWORK
 from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import Fetcher, Refuse, next_hop
+from pipelines.net.fetcher import NO_HEADERS, Fetcher, Refuse, conditional, next_hop
 from pipelines.net.policy import RefusedError, clean_url, host_of_clean, port_of
 from pipelines.net.politeness import Hosts, Turns, back_off, retry_after
 from pipelines.net.robots import Wishes
@@ -208,16 +208,9 @@ class Crowd:
         if refused is not None:
             return refused
         began = self._loop.time()
-        etag, last_modified = self.validators(item.url) if self.validators else (None, None)
-        outcome = await self.fetcher.fetch(
-            item.target,
-            self.kind,
-            etag=etag,
-            last_modified=last_modified,
-            accept_errors=True,
-            follow=False,
-            seconds=max(self.fetcher.config.total_timeout - item.seconds, 0.001),
-        )
+        validators = conditional(*self.validators(item.url)) if self.validators else NO_HEADERS
+        seconds = max(self.fetcher.config.total_timeout - item.seconds, 0.001)
+        outcome = await self.fetcher.ask(item.target, self.kind, validators, seconds=seconds)
         now = self._loop.time()
         item.seconds += now - began
         self._note(item, outcome, now)

@@ -17,7 +17,7 @@ from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
 from pipelines.net.fetched import Fetched, Outcome, now
 from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
 from pipelines.net.session import Resolver, is_local_name, open_session
-from pipelines.net.signals import opt_out, signals_of_headers
+from pipelines.net.signals import SIGNAL_HEADERS, opt_out, signals_of_headers
 from pipelines.net.sniff import ENOUGH, is_image
 from schemas.verdicts import Dead, Rejected
 
@@ -25,12 +25,15 @@ logger = logging.getLogger(__name__)
 
 Refuse = Callable[[str], Rejected | None]
 """Says why a URL must not be asked for, whoever redirects to it: a blocklist."""
-_ACCEPT = {
+_ACCEPT: dict[Kind, str] = {
     "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "image": "image/*,*/*;q=0.5",
     "robots": "text/plain,*/*;q=0.5",
 }
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+NO_HEADERS: dict[str, str] = {}
+_READ = ("etag", "last-modified", "location", "retry-after", *SIGNAL_HEADERS)
+"""Headers that an answer is asked for when it is no evidence."""
 
 
 class Fetcher:
@@ -59,6 +62,7 @@ class Fetcher:
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         agent = {"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING}
+        self._caps = {kind: config.cap_of(kind) for kind in _ACCEPT}
         self._headers = {kind: {**agent, "Accept": accept} for kind, accept in _ACCEPT.items()}
 
     async def __aenter__(self) -> "Fetcher":
@@ -95,21 +99,36 @@ class Fetcher:
         etag: str | None = None,
         last_modified: str | None = None,
         accept_errors: bool = False,
-        follow: bool = True,
-        seconds: float | None = None,
     ) -> Outcome:
         """Fetch one URL. A refusal is Rejected, a failure of the network Dead; nothing is raised.
 
-        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it). Without
-        `follow` a redirect is an answer like another. `seconds` replaces the configured total.
+        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it).
         """
         try:
             target = clean_url(url)
         except RefusedError as error:
             return Rejected(error.reason)
+        answer = await self.ask(target, kind, conditional(etag, last_modified), follow=True)
+        if isinstance(answer, Fetched) and answer.url != url:
+            answer = dataclasses.replace(answer, url=url)
+        return self.judge(answer, kind, accept_errors=accept_errors) if isinstance(answer, Fetched) else answer
+
+    async def ask(
+        self,
+        target: str,
+        kind: Kind,
+        validators: dict[str, str] = NO_HEADERS,
+        *,
+        follow: bool = False,
+        seconds: float | None = None,
+    ) -> Outcome:
+        """Ask one cleaned URL and return its answer, whatever its status; with `follow` that of its redirects' end.
+
+        `validators` are the headers of a conditional fetch, `seconds` replaces the configured total.
+        """
         deadline = self._deadlines.begin(self.config.total_timeout if seconds is None else seconds)
         try:
-            answer = await self._follow(target, kind, _validators(etag, last_modified), follow, deadline)
+            return await self._follow(target, kind, validators, follow, deadline)
         except asyncio.CancelledError:
             passed = deadline.absorb()
             if passed is None:
@@ -121,9 +140,6 @@ class Fetcher:
             return outcome_of(error)
         finally:
             self._deadlines.close(deadline)
-        if isinstance(answer, Fetched) and answer.url != url:
-            answer = dataclasses.replace(answer, url=url)
-        return answer if isinstance(answer, Rejected) else self.judge(answer, kind, accept_errors=accept_errors)
 
     async def _follow(
         self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: Deadline
@@ -170,7 +186,7 @@ class Fetcher:
         response = await self._session.get(target, headers=headers, allow_redirects=False)
         try:
             fetched_at, address = now(), getattr(response, "peer", None)
-            read = await _read(response, kind, self.config.cap_of(kind), self.config.idle_timeout, deadline)
+            read = await _read(response, kind, self._caps[kind], self.config.idle_timeout, deadline)
         finally:
             response.release() if response.content.is_eof() else response.close()
         if isinstance(read, Rejected):
@@ -187,7 +203,7 @@ class Fetcher:
         address: str | None,
     ) -> Fetched | Rejected:
         """Decode what was read, and put the answer together."""
-        cap = self.config.cap_of(kind)
+        cap = self._caps[kind]
         encoding = response.headers.get("Content-Encoding", "")
         body = read.wire
         if encoding:
@@ -197,9 +213,9 @@ class Fetcher:
             if decoded.cut and kind == "image":
                 return Rejected("decoded_too_large", float(len(decoded.body)), float(cap))
             body = decoded.body
-        headers = tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
         if kind == "image" and 200 <= response.status < 300 and not is_image(body[:ENOUGH]):
             return Rejected("not_an_image" if body else "empty_body")
+        headers = _all_headers(response) if self._evidence else _some_headers(response)
         return Fetched(
             url=url,
             final_url=url,
@@ -278,10 +294,22 @@ def next_hop(hops: tuple[Fetched, ...], limit: int) -> str | Rejected:
     return target
 
 
-def _validators(etag: str | None, last_modified: str | None) -> dict[str, str]:
+def conditional(etag: str | None, last_modified: str | None) -> dict[str, str]:
     """Return the headers of a conditional fetch."""
     headers = {"If-None-Match": etag} if etag else {}
     return headers | ({"If-Modified-Since": last_modified} if last_modified else {})
+
+
+def _all_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    return tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
+
+
+def _some_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """Return the headers that somebody asks for; to decode them all takes as long as to parse them."""
+    found = [(name, value) for name in _READ if name in response.headers for value in response.headers.getall(name)]
+    return tuple(
+        (n, v if v.isascii() else v.encode("utf-8", "surrogateescape").decode("utf-8", "replace")) for n, v in found
+    )
 
 
 def _is_literal(host: str) -> bool:
