@@ -88,16 +88,22 @@ class GuardedResponse(aiohttp.ClientResponse):
         return await super().start(connection)
 
 
+def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
+    """Return whom to trust: the system's certificates (aiohttp's own context, made once), and a file's."""
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca_file)
+    return context
+
+
 def open_session(
     config: FetchConfig, policy: AddressPolicy, resolver: Resolver | None, deadlines: Deadlines
 ) -> aiohttp.ClientSession:
     """Open a session that keeps no cookies, uses no proxy, follows nothing by itself, decodes and times nothing."""
-    context = ssl.create_default_context()
-    if config.ca_file:
-        context.load_verify_locations(config.ca_file)
     connector = aiohttp.TCPConnector(
         limit=0,  # the crowd bounds what is in flight; waiting in here would count against a fetch's deadlines
-        ssl=context,
+        ssl=_trust(config.ca_file),
         resolver=GuardedResolver(policy, resolver, config.connect_timeout),
         socket_factory=functools.partial(make_socket, policy),
         use_dns_cache=True,

@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.store.images import ImageIndex, ImageStore
+from pipelines.store.images import ImageIndex, ImageStore, fixed_width
 from schemas import identity, storage, tables
 from schemas.records import ImageRecord
 
@@ -46,11 +47,6 @@ def lane_of(url: str, lanes: int) -> int:
     """Return the lane of a URL: a hash of its registered domain mod `lanes`."""
     domain = identity.registered_domain(identity.host_of(url))
     return int.from_bytes(hashlib.blake2b(domain.encode(), digest_size=4).digest(), "big") % lanes
-
-
-def is_open(key: str, index: ImageIndex, generation: int) -> bool:
-    """Say whether a key is still to be fetched: it has no outcome, or none yet of a generation that retries."""
-    return key not in index or (generation > index.generation and index.generation_of(key) < generation)
 
 
 def write_frontier(
@@ -103,12 +99,19 @@ def merge_lanes(lanes: Sequence[Lane]) -> Lane:
 def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted]:
     """Yield a lane's URLs that are still open, each key once, in order of the keys; holds one file at a time."""
     for path in lane.files:
-        last = ""
-        for batch in tables.sort_rows(tables.read_table(path), ("key", "url")).to_batches(max_chunksize=4_096):
-            for key, url in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
-                if key != last and is_open(key, index, generation):
-                    yield Wanted(key, url)
-                last = key
+        rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
+        for batch in rows.filter(pa.array(_open(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
+            yield from map(Wanted, batch.column(0).to_pylist(), batch.column(1).to_pylist())
+
+
+def _open(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarray:
+    """Say of sorted keys which are to be fetched: the first of equal ones, without an outcome or due for a new one."""
+    names = fixed_width(keys, 32)
+    first = np.ones(len(names), dtype=bool)
+    first[1:] = names[1:] != names[:-1]
+    committed = index.generations_of(names)
+    due = committed < generation if generation > index.generation else committed == 0
+    return first & due
 
 
 def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:

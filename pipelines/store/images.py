@@ -92,6 +92,13 @@ class ImageIndex:
         place = self._place(key)
         return 0 if place is None else int(self._generations[place])
 
+    def generations_of(self, keys: np.ndarray) -> np.ndarray:
+        """Return the generation of each of many keys' outcomes; 0 for those that have none."""
+        if not len(self._keys):
+            return np.zeros(len(keys), dtype=np.int64)
+        places = np.minimum(self._keys.searchsorted(keys), len(self._keys) - 1)
+        return np.where(self._keys[places] == keys, self._generations[places], 0)
+
     def transient(self) -> Iterator[tuple[str, str]]:
         """Yield key and URL of each outcome that is not final, in order of the keys; not of what was taken down."""
         return self._urls(pc.invert(self._table["final"]))
@@ -146,6 +153,8 @@ class ContentTable:
         recent = self._recent.get(sha256)
         if recent is not None:
             return recent
+        if not len(self._sha256):
+            return None
         wanted = np.bytes_(sha256)
         place = int(self._sha256.searchsorted(wanted))
         if place == len(self._sha256) or self._sha256[place] != wanted:

@@ -85,10 +85,12 @@ class WarcWriter:
         self, kind: str, headers: Mapping[str, str], block: bytes, *, digest: str | None = None
     ) -> tuple[int, int]:
         """Write one record, its block's digest given or computed; return offset and length in the file, in bytes."""
-        lines = ["WARC/1.1", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
-        digest = digest or digest_of(block)
-        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest}", f"Content-Length: {len(block)}"])
-        parts = [head.encode() + b"\r\n\r\n", block, b"\r\n\r\n"]
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        length, digest = len(block), digest or digest_of(block)
+        head = (
+            f"WARC/1.1\r\nWARC-Type: {kind}\r\n{lines}WARC-Block-Digest: {digest}\r\nContent-Length: {length}\r\n\r\n"
+        )
+        parts = [head.encode(), block, b"\r\n\r\n"]
         if self._compress:
             parts = [gzip.compress(b"".join(parts), 6, mtime=0)]
         offset = self._offset
