@@ -8,7 +8,7 @@ the memory of one file.
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,12 +115,19 @@ def _open(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarr
 
 
 def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:
-    """Return the stored images among `keys` that have no facts yet, once a sha256, in batches."""
-    index, facts = store.index(), store.facts()
+    """Return the stored images among `keys` that have no facts yet, in batches."""
+    return missing_images(store, keys, store.facts(), FACTS_BATCH)
+
+
+def missing_images(
+    store: ImageStore, keys: Iterable[str], known: Container[str], batch: int
+) -> list[list[ImageRecord]]:
+    """Return the stored images among `keys` whose sha256 is not among those `known`, each content once, in batches."""
+    index = store.index()
     found: dict[str, ImageRecord] = {}
     for key in keys:
         record = index.find(key)
-        if record is not None and record.pack and record.sha256 and record.sha256 not in facts:
+        if record is not None and record.pack and record.sha256 and record.sha256 not in known:
             found.setdefault(record.sha256, record)
     rows = [found[sha256] for sha256 in sorted(found)]
-    return [rows[start : start + FACTS_BATCH] for start in range(0, len(rows), FACTS_BATCH)]
+    return [rows[start : start + batch] for start in range(0, len(rows), batch)]
