@@ -63,6 +63,10 @@ class BuildConfig:
     """Paths, folders or globs of WARC files."""
     from_pages: bool = False
     """Decide again from the pages of an earlier build in `work`; no WARC is read."""
+    verify_digests: bool = False
+    """A WARC record that is not what its digests say is dead."""
+    resolve_revisits: bool = False
+    """Revisit records may point into any of the WARCs; then each is read again when their set changes."""
     fetch: FetchConfig
     lists: tuple[str, ...] = ()
     """Lists of image URLs and texts, in place of WARCs."""
@@ -161,11 +165,19 @@ class Builder:
         """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
         config, measured = self.config, measured_by(self.recipe)
         measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        measured |= {"digests": "checked"} if config.verify_digests else {}
+        measured |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
         return measured | ({"store": config.store} if config.from_img2dataset else {})
+
+    def unit_hash(self, entry: FileEntry, inputs: list[FileEntry]) -> str:
+        """Return a hash of all that a WARC's fragments come from: where revisits lead across, of every WARC."""
+        if not self.config.resolve_revisits:
+            return entry.sha256
+        return hashlib.sha256("".join([entry.sha256, *sorted(item.sha256 for item in inputs)]).encode()).hexdigest()
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
         """Return the fragments of one kind that these WARCs were extracted to."""
-        folder, stems = self.warc_folder, {stem_of(entry.sha256) for entry in inputs}
+        folder, stems = self.warc_folder, {stem_of(self.unit_hash(entry, inputs)) for entry in inputs}
         names = storage.listing(folder.path(kind))
         return [folder.path(kind, name) for name in names if name.split(".")[0].split("-")[0] in stems]
 
@@ -187,7 +199,7 @@ class Builder:
         """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
         from pipelines import warcs
 
-        todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
+        todo = tuple(warcs.WarcInput(path=entry.name, sha256=self.unit_hash(entry, inputs)) for entry in inputs)
 
         def finished() -> int:
             return len(self.fragments(inputs, "done"))
@@ -259,6 +271,8 @@ class Builder:
             workers=config.workers,
             limit=config.limit,
             tombstones=stones,
+            verify_digests=config.verify_digests,
+            across=tuple(item.path for item in todo) if config.resolve_revisits else (),
         )
         return warcs.build(pipeline, pages, todo)
 
@@ -479,7 +493,7 @@ def finish(
 
 def origin(config: BuildConfig) -> dict[str, Any]:
     """Return where a dataset came from, for run.json: what builds it again."""
-    names = ("work", "store", "from_pages", "shards", "limit", "lanes")
+    names = ("work", "store", "from_pages", "shards", "limit", "lanes", "verify_digests", "resolve_revisits")
     inputs = ("warcs", "lists", "from_img2dataset", "blocklists")
     return {
         "recipe": json.loads(config_json(config.recipe)),

@@ -20,7 +20,7 @@ from pipelines.net.config import TOKEN, FetchConfig
 from pipelines.net.fetched import now
 from pipelines.net.fetcher import Refuse
 from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
-from pipelines.store.img2dataset import find_shards, read_shard
+from pipelines.store.img2dataset import list_shards, read_shard
 from pipelines.store.packs import Answer, Outcome
 from schemas import storage
 from schemas.errors import ConfigError, LoomError
@@ -146,8 +146,8 @@ def _listed(path: str) -> Iterator[str]:
 def _read_back(listed: str, output: str, on_outcome: Callable[[str, Outcome], None]) -> None:
     """Hand over what the tars hold, then what they say nothing of."""
     open_urls = set(_listed(listed))
-    for shard in find_shards(output):
-        for sample in read_shard(shard.name):
+    for shard in list_shards(output):
+        for sample in read_shard(shard):
             if sample.url not in open_urls:
                 continue
             open_urls.discard(sample.url)

@@ -28,6 +28,10 @@ class BuildFlags:
     """Folder of the dataset (local path, s3://, gs://)."""
     warc: tuple[str, ...] = ()
     """WARC files, folders or quoted globs."""
+    verify_digests: bool = False
+    """Check the digests of WARC records; one that does not fit is a dead row of the ledger."""
+    resolve_revisits: bool = False
+    """Read revisit records that point into others of these WARCs; each is read again when their set changes."""
     list: tuple[str, ...] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
     url_column: str = "url"
@@ -163,6 +167,8 @@ class BuildFlags:
             store=self.store or f"{work}/images",
             warcs=self.warc,
             from_pages=self.from_dataset is not None,
+            verify_digests=self.verify_digests,
+            resolve_revisits=self.resolve_revisits,
             lists=self.list,
             columns=self.list_config(),
             from_img2dataset=self.from_img2dataset,

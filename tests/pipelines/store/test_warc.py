@@ -1,6 +1,7 @@
 """WARCs: what we write warcio reads, what others write we read, and nothing is silently lost."""
 
 import gzip
+import hashlib
 import io
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from pipelines.store import warc
+from pipelines.store.revisits import Across
 from schemas.errors import DamageError, InputError
 from schemas.verdicts import Dead, Rejected
 
@@ -153,6 +155,62 @@ def test_a_revisit_is_read_as_what_it_points_back_to(tmp_path: Path) -> None:
     assert (second.url, second.body, ("X-Later", "yes") in second.headers) == ("http://a/2", body, True)
     assert isinstance(third, warc.Skipped)
     assert third.verdict == Rejected("revisit_unresolved")
+
+
+def test_a_revisit_may_point_into_another_warc(tmp_path: Path) -> None:
+    http = {"Content-Type": "application/http; msgtype=response"}
+    bodies = [b"<p>one", b"<p>two", b"<p>three"]
+    originals = write_records(
+        tmp_path / "b.warc",
+        *(
+            ("response", {"WARC-Target-URI": f"http://a/{n}", "WARC-Payload-Digest": warc.digest_of(body)} | http,
+             HEAD + b"\r\n" + body)
+            for n, body in enumerate(bodies)
+        ),
+    )  # fmt: skip
+    by_url = {"WARC-Refers-To-Target-URI": "http://a/1", "WARC-Refers-To-Date": DATE}
+    path = write_records(
+        tmp_path / "a.warc",
+        ("revisit", {"WARC-Refers-To": "<urn:uuid:00000000-0000-4000-8000-000000000000>"} | http, HEAD + b"\r\n"),
+        ("revisit", by_url | http, HEAD + b"\r\n"),
+        ("revisit", {"WARC-Payload-Digest": warc.digest_of(bodies[2])} | http, HEAD + b"\r\n"),
+        ("revisit", {"WARC-Payload-Digest": "sha1:UNKNOWN"} | http, HEAD + b"\r\n"),
+    )
+    (tmp_path / "cut.warc").write_bytes(Path(originals).read_bytes()[:-70])
+    across = Across((path, originals, str(tmp_path / "cut.warc")), warc.MAX_BODY)
+    found = list(warc.read_warc(path, across=across))
+    assert [page.body for page in found if isinstance(page, warc.WarcPage)] == bodies
+    assert [page.verdict for page in found if isinstance(page, warc.Skipped)] == [Rejected("revisit_unresolved")]
+    assert all(isinstance(page, warc.Skipped) for page in warc.read_warc(path))
+
+
+@pytest.mark.parametrize("spell", ["{}", "sha256 in hex", "payload"])
+def test_digests_are_checked_on_request(tmp_path: Path, spell: str) -> None:
+    body, block = b"<p>good", HEAD + b"\r\n<p>good"
+    http = {"WARC-Target-URI": "http://a/1", "Content-Type": "application/http; msgtype=response"}
+    payload = {"WARC-Payload-Digest": warc.digest_of(body if spell != "payload" else b"other")}
+    digest = f"sha256:{hashlib.sha256(block).hexdigest()}" if spell == "sha256 in hex" else None
+    buffer = io.BytesIO()
+    writer = warc.WarcWriter(buffer, compress=False)
+    writer.write("response", http | {"WARC-Record-ID": "<urn:uuid:1>"} | payload, block, digest=digest)
+    good = buffer.getvalue()
+    (tmp_path / "good.warc").write_bytes(good)
+    (tmp_path / "bad.warc").write_bytes(good.replace(b"<p>good", b"<p>evil"))
+    answers = [list(warc.read_warc(str(tmp_path / f"{name}.warc"), verify=True)) for name in ("good", "bad")]
+    verdicts = [answer[0].verdict.error if isinstance(answer[0], warc.Skipped) else "page" for answer in answers]
+    assert verdicts == ["page" if spell != "payload" else "digest_mismatch", "digest_mismatch"]
+    (unchecked,) = warc.read_warc(str(tmp_path / "bad.warc"))
+    assert isinstance(unchecked, warc.WarcPage)
+
+
+def test_a_chunked_payload_has_either_digest(tmp_path: Path) -> None:
+    chunked, plain = b"3\r\nabc\r\n0\r\n\r\n", b"abc"
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    http = {"WARC-Target-URI": "http://a/1", "Content-Type": "application/http; msgtype=response"}
+    records = [("response", http | {"WARC-Payload-Digest": warc.digest_of(body)}, head + chunked)
+               for body in (chunked, plain, b"ab")]  # fmt: skip
+    found = list(warc.read_warc(write_records(tmp_path / "a.warc", *records), verify=True))
+    assert [isinstance(page, warc.WarcPage) for page in found] == [True, True, False]
 
 
 def test_texts_and_metadata_made_from_warcs_are_told_apart(tmp_path: Path) -> None:
