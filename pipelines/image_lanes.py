@@ -6,6 +6,7 @@ no part holds. On one machine lanes run in processes of their own, as many as th
 
 import contextlib
 import functools
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from pipelines.img2dataset_engine import fetch_by_img2dataset
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import fetch_all
 from pipelines.net.fetched import Fetched
-from pipelines.store.blocklists import Blocklist
+from pipelines.store.blocklists import Blocklist, compile_lists
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane, Wanted, merge_lanes, read_lane
 from pipelines.store.images import ContentTable, ImageStore
@@ -148,6 +149,11 @@ def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> Counter[str]:
     if size < 2 or config.fetcher == "img2dataset":  # which has processes of its own
         return fetch_lane(merge_lanes(lanes), config)
     connections = -(-config.fetch.connections // size)
-    shared = replace(config, fetch=replace(config.fetch, connections=connections))
-    results = run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__])
-    return sum(results, Counter[str]())
+    with tempfile.TemporaryDirectory() as folder:
+        shared = replace(
+            config,
+            fetch=replace(config.fetch, connections=connections),
+            blocklists=compile_lists(config.blocklists, folder),
+        )
+        results = run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__])
+        return sum(results, Counter[str]())
