@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane's share of a frontier: its files, and how many URLs they hold, duplicates among them."""
+    """One lane's share of a frontier: its files, and how many URLs were wanted, duplicates among them."""
 
     number: int
     files: tuple[str, ...]
@@ -59,7 +59,7 @@ def write_frontier(
 
 def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
     """Write URLs by lane and key range, `files` ranges a lane; memory does not grow with them."""
-    buffers: dict[tuple[int, int], list[Wanted]] = defaultdict(list)
+    buffers: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
     writers: dict[tuple[int, int], pq.ParquetWriter] = {}
     rows: dict[tuple[int, int], int] = defaultdict(int)
 
@@ -67,13 +67,13 @@ def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int
         for place, items in buffers.items():
             if place not in writers:
                 writers[place] = pq.ParquetWriter(storage.open_output(_file(folder, place)), SCHEMA)
-            columns = [[item.key for item in items], [item.url for item in items]]
-            writers[place].write_table(pa.table([pa.array(column) for column in columns], schema=SCHEMA))
             rows[place] += len(items)
+            columns = zip(*dict.fromkeys(items), strict=True)  # a URL that stands there a million times is written once
+            writers[place].write_table(pa.table([pa.array(column) for column in columns], schema=SCHEMA))
         buffers.clear()
 
     for held, item in enumerate(wanted, 1):
-        buffers[lane_of(item.url, lanes), int(item.key[:8], 16) * files >> 32].append(item)
+        buffers[lane_of(item.url, lanes), int(item.key[:8], 16) * files >> 32].append((item.key, item.url))
         if held % BUFFER_ROWS == 0:
             flush()
     flush()
@@ -102,6 +102,12 @@ def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted
         rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
         for batch in rows.filter(pa.array(_open(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
             yield from map(Wanted, batch.column(0).to_pylist(), batch.column(1).to_pylist())
+
+
+def read_keys(lane: Lane) -> Iterator[np.ndarray]:
+    """Yield a lane's keys, each once: 32 hex digits as bytes, sorted, a file at a time."""
+    for path in lane.files:
+        yield np.unique(fixed_width(tables.read_table(path, ["key"])["key"], 32))
 
 
 def _open(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarray:

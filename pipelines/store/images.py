@@ -13,6 +13,7 @@ the index says (`pipelines.store.recovery` rebuilds it from them).
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -93,6 +94,16 @@ class ImageIndex:
         """Return the generation in which a key's outcome was committed; 0 when it has none."""
         place = self._place(key)
         return 0 if place is None else int(self._generations[place])
+
+    def tally(self, keys: np.ndarray) -> Counter[tuple[str, str]]:
+        """Count the outcomes of many keys, each with its reason; what was never fetched has the outcome ""."""
+        places = np.minimum(self._keys.searchsorted(keys), max(len(self._keys) - 1, 0))
+        found = self._keys[places] == keys if len(self._keys) else np.zeros(len(keys), dtype=bool)
+        rows = self._table.select(["outcome", "reason"]).take(pa.array(places[found]))
+        groups = rows.group_by(["outcome", "reason"]).aggregate([([], "count_all")]).to_pylist()
+        counts = Counter({(row["outcome"], row["reason"] or ""): row["count_all"] for row in groups})
+        missing = int(len(keys) - found.sum())
+        return counts + Counter({("", ""): missing})
 
     def generations_of(self, keys: np.ndarray) -> np.ndarray:
         """Return the generation of each of many keys' outcomes; 0 for those that have none."""
