@@ -58,12 +58,23 @@ class Originals:
         place = next((place for place in found if place is not None), None)
         if place is None:
             return None
-        with storage.open_input(place[0]) as handle:
-            handle.seek(place[1])
-            original: bytes = next(iter(ArchiveIterator(handle, parse_http=False))).reader.read(2 * self.limit)
+        original = _read_block(*place, 2 * self.limit)
+        if original is None:
+            return None
         head, separator, _ = block.partition(b"\r\n\r\n")
         _, gap, body = original.partition(b"\r\n\r\n")
         return head + separator + body if separator and gap and head.startswith(b"HTTP/") else original
+
+
+def _read_block(path: str, offset: int, limit: int) -> bytes | None:
+    """Return the block of the record at an offset; None in a file that was compressed as a whole."""
+    with storage.open_input(path) as handle:
+        handle.seek(offset)
+        try:
+            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
+        except (OSError, ValueError):
+            return None
+        return None if record is None else bytes(record.reader.read(limit))
 
 
 def _key(name: str) -> bytes:

@@ -249,9 +249,9 @@ def refuse_derived(record: Any, path: str) -> None:
 
 def _cut_at_end(path: str, last: int) -> str | None:
     """Say what is wrong when a file does not end where a record does, looking from its last record on."""
-    tail = storage.read_bytes(path, last)
-    if tail.startswith((ZSTD, LZ4)):
+    if storage.read_bytes(path, 0, 4) in (ZSTD, LZ4):
         return None  # the reader itself says when a frame is cut
+    tail = storage.read_bytes(path, last)
     if not tail.startswith(b"\x1f\x8b"):
         return None if not tail or _is_whole(tail) else "the last record is cut off"
     while tail:

@@ -1,8 +1,13 @@
 """WARCs: what we write warcio reads, what others write we read, and nothing is silently lost."""
 
+import functools
 import gzip
 import hashlib
+import http.server
 import io
+import shutil
+import subprocess
+import threading
 from pathlib import Path
 
 import brotli
@@ -248,6 +253,32 @@ def test_zstd_files_are_whole_when_they_are(tmp_path: Path) -> None:
     assert isinstance(page, warc.WarcPage)
     (tmp_path / "a.warc.zst").write_bytes(data[:-9])
     assert any(isinstance(row, warc.Skipped) for row in warc.read_warc(str(tmp_path / "a.warc.zst")))
+
+
+def test_lz4_files_are_read(tmp_path: Path) -> None:
+    plain = write(tmp_path / "a.warc", ("http://a/", HEAD, b"<p>hello"))
+    stored = (len(plain) | 1 << 31).to_bytes(4, "little") + plain  # one block, not compressed
+    (tmp_path / "b.warc.lz4").write_bytes(b"\x04\x22\x4d\x18\x60\x40\x82" + stored + bytes(4))
+    (page,) = warc.read_warc(str(tmp_path / "b.warc.lz4"), verify=True)
+    assert isinstance(page, warc.WarcPage)
+    assert page.body == b"<p>hello"
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+def test_what_wget_wrote_is_read_with_its_digests(tmp_path: Path) -> None:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "a.html").write_bytes(b"<p>hello from wget")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/a.html"
+    command = ["wget", "-q", "-O", "/dev/null", "--no-proxy", "--tries=1", f"--warc-file={tmp_path / 'w'}", url]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    server.shutdown()
+    server.server_close()
+    pages = list(warc.read_warc(str(tmp_path / "w.warc.gz"), verify=True))
+    assert [page.body for page in pages if isinstance(page, warc.WarcPage)] == [b"<p>hello from wget"]
+    assert not any(isinstance(page.verdict, Dead) for page in pages if isinstance(page, warc.Skipped))
 
 
 def test_a_list_of_paths(tmp_path: Path) -> None:
