@@ -27,9 +27,9 @@ def decoding() -> Any:
 
 
 def square(data: bytes) -> Any:
-    """Return a JPEG as a uint8 array (SIDE, SIDE, 3): decoded, its shorter side resized, the middle cut out."""
+    """Return a JPEG as a uint8 array (SIDE, SIDE, 3): decoded, the middle cut out, resized."""
     ours = decoding()
-    return ours.centre_crop(ours.resize_short(ours.decode_near(data, SIDE), SIDE), SIDE).copy()
+    return ours.centre_square(ours.decode_near(data, SIDE), SIDE)
 
 
 def memory() -> float:

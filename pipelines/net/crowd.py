@@ -164,9 +164,9 @@ class Crowd:
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()  # one that nobody asks for would reach the terminal
         if task.cancelled() or self._ended.done():
             return
-        error = task.exception()
         if error is not None:
             self._end(error)
         else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainers.stream.cache import CacheConfig
 from trainers.stream.dataset import StreamingDataset
-from trainers.stream.decoding import centre_crop, decode_near, resize_short
+from trainers.stream.decoding import centre_square, decode_near
 from trainers.stream.samples import ClipSample, InterleavedSample, Sample
 
 WAITS = 0.5
@@ -57,7 +57,7 @@ def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> 
     data = first_image(sample)
     if data is None:
         return {"image": np.zeros((side, side, 3), dtype=np.uint8)}
-    return {"image": centre_crop(resize_short(decode_near(data, side), side), side)}
+    return {"image": centre_square(decode_near(data, side), side)}
 
 
 def bench(

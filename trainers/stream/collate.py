@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.errors import ConfigError, DamageError, InputError
 from schemas.images import ImageError
-from trainers.stream.decoding import sample_rng
+from trainers.stream.decoding import SampleDraws
 from trainers.stream.errors import SampleError
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def make_batch(
     """Return one batch, "valid" (bool [B]) among its arrays; DamageError when none of its samples can be used."""
     arrays: dict[str, np.ndarray] = {}
     skipped: list[tuple[Place, str, Exception]] = []
+    draws = SampleDraws(dataset.rng_seed)
     valid, keys = np.zeros(len(places), dtype=bool), [""] * len(places)
     for at, place in enumerate(places):
         if place is None:
@@ -103,7 +104,7 @@ def make_batch(
         try:
             sample = dataset.sample(place)
             keys[at] = sample.key
-            values = transform(sample, sample_rng(dataset.rng_seed, place.epoch, sample.key))
+            values = transform(sample, draws.of(place.epoch, sample.key))
         except SKIPPABLE as error:
             keys[at] = keys[at] or dataset.key_of(place)
             if plan.on_error == "raise":

@@ -1,20 +1,32 @@
 """Pictures for training: decode, resize with antialiasing, crop, flip, colour; every draw from a given generator."""
 
+import hashlib
+from typing import Any
+
 import cv2
 import numpy as np
 
 from schemas.images import decode_rgb
-from trainers.stream.order import mix
 
 cv2.setNumThreads(0)
 
 
-def sample_rng(rng_seed: int, epoch: int, key: str) -> np.random.Generator:
-    """Return the generator of one sample in one epoch: the same on any rank, worker or resume."""
-    encoded = key.encode("utf-8", "surrogatepass")
-    words = np.frombuffer(encoded + bytes(8 - len(encoded) % 8), dtype="<u8")
-    folded = mix(words + np.arange(len(words), dtype=np.uint64), rng_seed & 0xFFFFFFFFFFFFFFFF, epoch)
-    return np.random.Generator(np.random.Philox(key=int(np.bitwise_xor.reduce(folded))))
+class SampleDraws:
+    """One generator, set anew for each sample: making one costs as much as reading the sample. For one thread."""
+
+    def __init__(self, rng_seed: int) -> None:
+        self._seed = rng_seed & 0xFFFFFFFFFFFFFFFF
+        self._bits = np.random.Philox(key=0)
+        self._generator = np.random.Generator(self._bits)
+        self._fresh: Any = self._bits.state
+
+    def of(self, epoch: int, key: str) -> np.random.Generator:
+        """Return the generator of one sample in one epoch, the same on any rank, worker or resume; until the next."""
+        salt = self._seed.to_bytes(8, "little") + epoch.to_bytes(8, "little")
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16, salt=salt).digest()
+        self._fresh["state"]["key"] = np.frombuffer(digest, dtype="<u8")
+        self._bits.state = self._fresh
+        return self._generator
 
 
 def decode_near(data: bytes, side: int) -> np.ndarray:
@@ -45,17 +57,15 @@ def _taps(scale: float) -> np.ndarray:
     return np.asarray([side, 1 - 2 * side, side], dtype=np.float32)
 
 
-def resize_short(image: np.ndarray, side: int) -> np.ndarray:
-    """Resize so that the shorter side is `side` pixels."""
-    rows, columns = image.shape[:2]
-    scale = side / min(rows, columns)
-    return resize(image, max(side, round(columns * scale)), max(side, round(rows * scale)))
-
-
 def centre_crop(image: np.ndarray, side: int) -> np.ndarray:
     """Return the square of `side` pixels in the middle; the image must be at least that large."""
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return image[top : top + side, left : left + side]
+
+
+def centre_square(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the largest square in the middle, resized to `side` pixels: cut out first, so that no more is resized."""
+    return resize(centre_crop(image, min(image.shape[:2])), side, side)
 
 
 def random_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -82,7 +92,7 @@ def random_resized_crop(
         if 0 < wide <= columns and 0 < high <= rows:
             top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
             return resize(image[top : top + high, left : left + wide], side, side)
-    return centre_crop(resize_short(image, side), side)
+    return centre_square(image, side)
 
 
 def pad_to_square(image: np.ndarray, side: int, fill: tuple[int, int, int]) -> np.ndarray:
