@@ -119,7 +119,7 @@ def finish(
 
 def origin(config: BuildConfig) -> dict[str, Any]:
     """Return where a dataset came from, for run.json: what builds it again."""
-    names = ("work", "store", "from_pages", "shards", "limit", "lanes")
+    names = ("work", "store", "from_pages", "shards", "limit", "lanes", "verify_digests", "resolve_revisits")
     inputs = ("warcs", "lists", "from_img2dataset", "blocklists")
     return {
         "recipe": json.loads(config_json(config.recipe)),

@@ -28,6 +28,10 @@ class BuildConfig:
     """Paths, folders or globs of WARC files."""
     from_pages: bool = False
     """Decide again from the pages of an earlier build in `work`; no WARC is read."""
+    verify_digests: bool = False
+    """A WARC record that is not what its digests say is dead."""
+    resolve_revisits: bool = False
+    """Revisit records may point into any of the WARCs; then each is read again when their set changes."""
     fetch: FetchConfig
     lists: tuple[str, ...] = ()
     """Lists of image URLs and texts, in place of WARCs."""
@@ -37,6 +41,7 @@ class BuildConfig:
     shards: int | None = None
     workers: int = 2
     lanes: int = 1
+    """Loops that fetch images, each over registered domains of its own."""
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of what must never be stored."""
     fetcher: Literal["own", "img2dataset"] = "own"

@@ -43,6 +43,8 @@ class Planner:
         """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
         config, measured = self.config, measured_by(self.recipe)
         measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        measured |= {"digests": "checked"} if config.verify_digests else {}
+        measured |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
         return measured | ({"store": config.store} if config.from_img2dataset else {})
 
     @cached_property
@@ -89,16 +91,26 @@ class Planner:
             raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
         return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
 
+    def unit_hash(self, entry: FileEntry, inputs: list[FileEntry]) -> str:
+        """Return a hash of all that a WARC's fragments come from: where revisits lead across, of every WARC."""
+        if not self.config.resolve_revisits:
+            return entry.sha256
+        return hashlib.sha256("".join([entry.sha256, *sorted(item.sha256 for item in inputs)]).encode()).hexdigest()
+
+    def stems(self, inputs: list[FileEntry]) -> list[str]:
+        """Return what names of these inputs' fragments begin with."""
+        return sorted({stem_of(self.unit_hash(entry, inputs)) for entry in inputs})
+
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
         """Return the fragments of one kind that these WARCs were extracted to, without a listing: it may come late."""
         folder = self.warc_folder
-        names = [name for entry in inputs for name in _names_of(folder, stem_of(entry.sha256), kind)]
-        return [folder.path(kind, name) for name in sorted(set(names))]
+        names = [name for stem in self.stems(inputs) for name in _names_of(folder, stem, kind)]
+        return [folder.path(kind, name) for name in sorted(names)]
 
     def finished(self, inputs: list[FileEntry]) -> int:
         """Return how many of these inputs are listed as extracted."""
         names = set(storage.listing(self.warc_folder.path("done")))
-        return len({stem_of(entry.sha256) for entry in inputs if f"{stem_of(entry.sha256)}.json" in names})
+        return sum(f"{stem}.json" in names for stem in self.stems(inputs))
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""

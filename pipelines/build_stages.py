@@ -91,8 +91,7 @@ class Stages:
         """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
         from pipelines import warcs
 
-        todo = tuple(warcs.WarcInput(path=entry.name, sha256=entry.sha256) for entry in inputs)
-
+        todo = tuple(warcs.WarcInput(path=entry.name, sha256=self.planner.unit_hash(entry, inputs)) for entry in inputs)
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
             self._run(lambda pipeline: self._build_extract(pipeline, todo))
         rows = [row for warc in todo for row in warcs.read_counts(self.planner.warc_folder.folder, warc)]
@@ -125,6 +124,8 @@ class Stages:
             workers=config.workers,
             limit=config.limit,
             tombstones=stones,
+            verify_digests=config.verify_digests,
+            across=tuple(item.path for item in todo) if config.resolve_revisits else (),
         )
         return warcs.build(pipeline, pages, todo)
 
@@ -209,12 +210,13 @@ class Stages:
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
-        from pipelines.images import ImagesConfig
+        from pipelines.image_lanes import ImagesConfig
 
         return ImagesConfig(
             store=self.config.store,
             fetch=self.config.fetch,
             lanes=self.config.lanes,
+            local=self.config.profile.local,
             workers=self.config.workers,
             blocklists=self.config.blocklists,
             fetcher=self.config.fetcher,

@@ -59,18 +59,20 @@ def _select(recipe: Recipe, folder: str) -> Build:
 
 def _images(folder: str) -> Build:
     from pipelines import images
+    from pipelines.image_lanes import ImagesConfig
     from pipelines.net.config import FetchConfig
     from pipelines.store.frontier import Lane
 
-    config = images.ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
+    config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
     return lambda pipeline: images.build_fetch(pipeline, config, [Lane(0, (storage.join(folder, "lane.parquet"),), 1)])
 
 
 def _facts(folder: str) -> Build:
     from pipelines import images
+    from pipelines.image_lanes import ImagesConfig
     from pipelines.net.config import FetchConfig
 
-    config = images.ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
+    config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
     record = ImageRecord(key="0" * 32, url="http://example.org/a.jpg", outcome="kept", sha256="0" * 64)
     return lambda pipeline: images.build_facts(pipeline, config, [[record]])
 

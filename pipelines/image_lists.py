@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from pipelines.images import ImagesConfig, build_fetch
+from pipelines.image_lanes import ImagesConfig
+from pipelines.images import build_fetch
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
 from pipelines.store import tombstones
-from pipelines.store.frontier import Lane, Wanted, read_lane, write_lanes
+from pipelines.store.frontier import Lane, Wanted, read_keys, write_lanes
 from pipelines.store.images import ImageIndex, ImageStore
 from pipelines.store.lists import BadRow, ListConfig, read_list
 from pipelines.store.tombstones import Tombstones
@@ -106,23 +107,19 @@ def _fetch(
         with reporter.stage(f"fetch {rows} images"):
             reporter.measured(run(lambda pipeline: build_fetch(pipeline, config, lanes), profile))
     index = store.index()
-    nothing = ImageStore(store.path("frontier", "none")).index()
-    kept, rejected, dead, distinct = 0, Counter[str](), Counter[str](), 0
-    for lane in lanes:
-        for wanted in read_lane(lane, nothing, nothing.generation):
-            distinct += 1
-            record = index.find(wanted.key)
-            outcome = record.outcome if record else "dead"
-            reason = (record.reason if record else "not_fetched") or "unknown"
-            kept += outcome == "kept"
-            rejected.update([reason] if outcome == "rejected" else [])
-            dead.update([reason] if outcome == "dead" else [])
+    counts = sum((index.tally(keys) for lane in lanes for keys in read_keys(lane)), Counter[tuple[str, str]]())
     storage.remove(store.path("frontier"), recursive=True)
+    not_fetched = counts.pop(("", ""), 0)
     return replace(
         report,
-        duplicates=rows - distinct,
-        kept=kept,
-        rejected=dict(sorted(rejected.items())),
-        dead=dict(sorted(dead.items())),
+        duplicates=rows - counts.total() - not_fetched,
+        kept=sum(count for (outcome, _), count in counts.items() if outcome == "kept"),
+        rejected=_reasons(counts, "rejected"),
+        dead=_reasons(counts + Counter({("dead", "not_fetched"): not_fetched}), "dead"),
         generation=index.generation,
     )
+
+
+def _reasons(counts: Counter[tuple[str, str]], outcome: str) -> dict[str, int]:
+    """Return how many outcomes of one kind had each reason."""
+    return {reason or "unknown": count for (kind, reason), count in sorted(counts.items()) if kind == outcome}

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines import metrics
+from pipelines.store.frontier import missing_images
 from pipelines.store.images import ImageStore
 from schemas.errors import ConfigError
 from schemas.images import ImageError, decode_rgb
@@ -93,15 +94,8 @@ def score_images(images: Iterable[bytes], scorer: ImageScorer) -> list[float | N
 
 
 def missing_scores(store: ImageStore, keys: Iterable[str], model: str) -> list[list[ImageRecord]]:
-    """Return the stored images among `keys` that the model has not scored yet, once a sha256, in batches."""
-    index, known = store.index(), store.scores(model)
-    found: dict[str, ImageRecord] = {}
-    for key in keys:
-        record = index.find(key)
-        if record is not None and record.pack and record.sha256 and record.sha256 not in known:
-            found.setdefault(record.sha256, record)
-    rows = [found[sha256] for sha256 in sorted(found)]
-    return [rows[start : start + 4 * BATCH] for start in range(0, len(rows), 4 * BATCH)]
+    """Return the stored images among `keys` that the model has not scored yet, in batches."""
+    return missing_images(store, keys, store.scores(model), 4 * BATCH)
 
 
 class _ScoreBatch(beam.DoFn):

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from pipelines.net.config import TOKEN, FetchConfig
 from pipelines.net.fetched import now
+from pipelines.net.fetcher import Refuse
 from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
-from pipelines.store.img2dataset import find_shards, read_shard
+from pipelines.store.img2dataset import list_shards, read_shard
 from pipelines.store.packs import Answer, Outcome
 from schemas import storage
 from schemas.errors import ConfigError, LoomError
@@ -84,13 +85,25 @@ def arguments(url_list: str, folder: str, config: FetchConfig) -> list[str]:
 
 
 def fetch_by_img2dataset(
-    urls: Iterable[str], config: FetchConfig, folder: str, on_outcome: Callable[[str, Outcome], None]
+    urls: Iterable[str],
+    config: FetchConfig,
+    folder: str,
+    on_outcome: Callable[[str, Outcome], None],
+    refuse: Refuse | None = None,
 ) -> None:
-    """Fetch URLs with img2dataset and hand each outcome over; each URL ends exactly once."""
+    """Fetch URLs with img2dataset and hand each outcome over; each URL ends exactly once.
+
+    `refuse` is asked of every URL, but of no redirect's target: those are img2dataset's own.
+    """
     program = find_program()
     logger.warning(WARNING)
     listed = storage.join(folder, "urls.parquet")
-    count = _write_list(urls, AddressPolicy(config.allow_addresses), listed, on_outcome)
+    policy = AddressPolicy(config.allow_addresses)
+
+    def check(url: str) -> Rejected | None:
+        return (refuse(url) if refuse else None) or check_url(url, policy)
+
+    count = _write_list(urls, check, listed, on_outcome)
     if not count:
         return
     output = storage.join(folder, "output")
@@ -106,14 +119,12 @@ def fetch_by_img2dataset(
     _read_back(listed, output, on_outcome)
 
 
-def _write_list(
-    urls: Iterable[str], policy: AddressPolicy, path: str, on_outcome: Callable[[str, Outcome], None]
-) -> int:
+def _write_list(urls: Iterable[str], check: Refuse, path: str, on_outcome: Callable[[str, Outcome], None]) -> int:
     """Write what may be handed over as Parquet; return how many."""
     schema, count, batch = pa.schema([pa.field("url", pa.string())]), 0, list[str]()
     with storage.open_output(path) as handle, pq.ParquetWriter(handle, schema) as writer:
         for url in urls:
-            refused = check_url(url, policy)
+            refused = check(url)
             if refused is not None:
                 on_outcome(url, refused)
                 continue
@@ -135,8 +146,8 @@ def _listed(path: str) -> Iterator[str]:
 def _read_back(listed: str, output: str, on_outcome: Callable[[str, Outcome], None]) -> None:
     """Hand over what the tars hold, then what they say nothing of."""
     open_urls = set(_listed(listed))
-    for shard in find_shards(output):
-        for sample in read_shard(shard.name):
+    for shard in list_shards(output):
+        for sample in read_shard(shard):
             if sample.url not in open_urls:
                 continue
             open_urls.discard(sample.url)

@@ -13,7 +13,7 @@ from typing import Literal
 import apache_beam as beam
 
 from pipelines import pairs
-from pipelines.images import ImagesConfig, open_blocklist
+from pipelines.image_lanes import ImagesConfig, open_blocklist
 from pipelines.inputs import hashed
 from pipelines.recipes.recipe import Recipe
 from pipelines.store import img2dataset

@@ -20,9 +20,10 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.store.arc import read_arc
 from pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from pipelines.store.ledger import Ledger
+from pipelines.store.revisits import Across
 from pipelines.store.stages import stem_of
 from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
-from pipelines.store.warc import Skipped, WarcPage, read_warc
+from pipelines.store.warc import MAX_BODY, Skipped, WarcPage, read_warc
 from pipelines.store.warc_images import WarcImage, write_notes
 from schemas import arrow, identity, storage, tables
 from schemas.records import Candidate, ProvenanceRow, StageCounts
@@ -31,6 +32,7 @@ from schemas.verdicts import Dead, Kept, Rejected
 STAGE = "extract"
 IMAGES = "images"
 """Folder of a stage that says which images its WARCs hold."""
+ARC = (".arc", ".arc.gz")
 ROW_GROUP_ROWS = 512
 
 Made = list[tuple[Any, Candidate]]
@@ -69,6 +71,10 @@ class ExtractConfig:
     """At most so many pages a WARC are read."""
     tombstones: Tombstones = field(default_factory=Tombstones)
     """What was taken down: it is not written."""
+    verify_digests: bool = False
+    """A record that is not what its digests say is dead."""
+    across: tuple[str, ...] = ()
+    """WARCs that revisits may point into besides their own."""
 
 
 @dataclass
@@ -146,7 +152,16 @@ def parse_pages(
         yield waiting.popleft(), parsed
 
 
-def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> tuple[StageCounts, ...]:
+def open_warc(warc: WarcInput, config: ExtractConfig, across: Across | None) -> Iterator[WarcPage | Skipped]:
+    """Yield the records of a WARC or an ARC."""
+    if warc.path.endswith(ARC):
+        return read_arc(warc.path)
+    return read_warc(warc.path, across=across, verify=config.verify_digests)
+
+
+def extract_warc(
+    warc: WarcInput, config: ExtractConfig, pool: ExtractPool, across: Across | None = None
+) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
@@ -157,8 +172,7 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
         if not names(found, config.tombstones):
             images.append(found)
 
-    read = read_arc if warc.path.endswith((".arc", ".arc.gz")) else read_warc
-    for page, parsed in parse_pages(read(warc.path), pool, ledger, config.limit, note):
+    for page, parsed in parse_pages(open_warc(warc, config, across), pool, ledger, config.limit, note):
         made = parsed if isinstance(parsed, Rejected | Dead) else config.make(page, parsed, config.recipe)
         key = record_key(page)
         verdict = made if isinstance(made, Rejected | Dead) else Kept()
@@ -177,7 +191,7 @@ def extract_warc(warc: WarcInput, config: ExtractConfig, pool: ExtractPool) -> t
         if not isinstance(made, Rejected | Dead):
             writer.add(made)
     writer.flush()
-    if images and read is read_warc:
+    if images and not warc.path.endswith(ARC):
         write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
     ledger.scrub(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
@@ -214,12 +228,13 @@ class _ExtractWarc(beam.DoFn):
 
     def setup(self) -> None:
         self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
+        self._across = Across(self._config.across, MAX_BODY) if self._config.across else None
 
     def teardown(self) -> None:
         self._pool.close()
 
     def process(self, warc: WarcInput) -> Iterator[WarcInput]:
-        extract_once(self._config.folder, warc, lambda: extract_warc(warc, self._config, self._pool))
+        extract_once(self._config.folder, warc, lambda: extract_warc(warc, self._config, self._pool, self._across))
         yield warc
 
 

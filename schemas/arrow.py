@@ -70,12 +70,14 @@ def schema(cls: type) -> pa.Schema:
 
 def to_plain(value: Any) -> Any:
     """Turn a record into the dicts, lists and scalars that pyarrow and json take."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: to_plain(getattr(value, name)) for name in _hints(type(value))}
+    if value is None or type(value) in _SCALARS:  # most values
+        return value
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
         return {name: to_plain(item) for name, item in sorted(value.items())}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: to_plain(getattr(value, name)) for name in _hints(type(value))}
     return value
 
 

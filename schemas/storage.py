@@ -19,6 +19,8 @@ from schemas.errors import InputError, LoomError
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else gcsfs probes each bucket over gRPC
 
 TEMPORARY = ".tmp-"
+WRITE_BUFFER = 1 << 18
+"""Bytes of one write to a local file; small records are gathered."""
 _READ = "check the path and its permissions"
 _WRITE = "check free space and permissions"
 _REMOTE = "check the address, your credentials and the network"
@@ -158,7 +160,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
     try:
         if local:
             os.makedirs(posixpath.dirname(inner) or ".", exist_ok=True)
-            with open(target, "wb") as handle:
+            with open(target, "wb", WRITE_BUFFER) as handle:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())

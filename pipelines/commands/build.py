@@ -31,6 +31,10 @@ class BuildFlags:
     """Folder of the dataset (local path, s3://, gs://)."""
     warc: tuple[str, ...] = ()
     """WARC files, folders or quoted globs."""
+    verify_digests: bool = False
+    """Check the digests of WARC records; one that does not fit is a dead row of the ledger."""
+    resolve_revisits: bool = False
+    """Read revisit records that point into others of these WARCs; each is read again when their set changes."""
     list: tuple[str, ...] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
     url_column: str = "url"
@@ -58,6 +62,8 @@ class BuildFlags:
     """Shards of the dataset, a power of two; the smallest with at most 10,000 candidates a shard when not given."""
     workers: int = 2
     """Processes that parse pages."""
+    lanes: int | None = None
+    """Loops that fetch images, each over domains of its own; as many as cores (elsewhere --workers) when not given."""
     limit: int | None = None
     """At most so many pages a WARC."""
     memory: str | None = None
@@ -85,6 +91,12 @@ class BuildFlags:
         from pipelines.store.lists import ListConfig
 
         return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
+
+    def lane_count(self) -> int:
+        """Return how many loops fetch images."""
+        from pipelines.apart import cores
+
+        return self.lanes or (cores() if self.runner == "local" else max(self.workers, 1))
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -139,6 +151,7 @@ class BuildFlags:
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
         check_least("--waves", self.waves, 1)
+        check_least("--lanes", self.lanes, 1)
         if self.shards is not None:
             check_shards(self.shards)
 
@@ -161,6 +174,8 @@ class BuildFlags:
             store=self.store or f"{work}/images",
             warcs=self.warc,
             from_pages=self.from_dataset is not None,
+            verify_digests=self.verify_digests,
+            resolve_revisits=self.resolve_revisits,
             lists=self.list,
             columns=self.list_config(),
             from_img2dataset=self.from_img2dataset,
@@ -169,6 +184,7 @@ class BuildFlags:
             fetch=self.fetch.fetch_config(self.output.reporter()),
             shards=self.shards,
             workers=self.workers,
+            lanes=self.lane_count(),
             limit=self.limit,
             waves=self.waves,
             memory=parse_size(self.memory) if self.memory else None,

@@ -47,7 +47,7 @@ class Command(BuildFlags):
 
     def _run_on_store(self) -> int:
         from pipelines import image_lists
-        from pipelines.images import ImagesConfig
+        from pipelines.image_lanes import ImagesConfig
         from pipelines.runners import Profile
         from pipelines.store import recovery
         from pipelines.store.images import ImageStore
@@ -66,6 +66,8 @@ class Command(BuildFlags):
         config = ImagesConfig(
             store=self.store,
             fetch=self.fetch.fetch_config(self.output.reporter()),
+            lanes=self.lane_count(),
+            local=self.runner == "local",
             workers=self.workers,
             blocklists=self.blocklist,
             fetcher=self.fetcher,

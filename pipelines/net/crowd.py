@@ -1,7 +1,9 @@
 """Many URLs at once: one asyncio loop that interleaves hosts, so that a slow one never holds the rest."""
 
 import asyncio
+import contextlib
 import dataclasses
+import gc
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,8 +12,8 @@ from typing import Literal
 from pipelines.net.config import FREE_SLOTS, FetchConfig
 from pipelines.net.failures import BRIEF, HOST, NETWORK
 from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import Fetcher, next_hop
-from pipelines.net.policy import RefusedError, clean_url, port_of
+from pipelines.net.fetcher import NO_HEADERS, Fetcher, Refuse, conditional, next_hop
+from pipelines.net.policy import RefusedError, clean_url, host_of_clean, port_of
 from pipelines.net.politeness import Hosts, Turns, back_off, retry_after
 from pipelines.net.robots import Wishes
 from pipelines.net.session import Resolver
@@ -19,12 +21,15 @@ from pipelines.net.signals import opt_out
 from pipelines.net.wishes import WishList
 from schemas import identity
 from schemas.errors import InputError
+from schemas.records import Signal
 from schemas.verdicts import Dead, Rejected
 
 MAX_WAITING = 20_000
 """URLs that are held in memory; the rest stays in the iterable."""
 REFILL = 500
 """URLs that are read on end before the loop does other work."""
+COLLECTOR = (10_000, 20, 20)
+"""Thresholds of the cycle collector while many URLs are fetched."""
 FEW_HOSTS = 20
 """Failures over fewer hosts than this say nothing about our own network."""
 Validators = Callable[[str], tuple[str | None, str | None]]
@@ -40,6 +45,8 @@ class _Item:
     target: str
     domain: str
     host: str
+    signals: tuple[Signal, ...] = ()
+    """Of the files of its host."""
     hops: tuple[Fetched, ...] = ()
     attempt: int = 0
     seconds: float = 0.0
@@ -93,7 +100,7 @@ class Crowd:
         self._wait(_Item(url, target, "", ""), target)
 
     def _wait(self, item: _Item, target: str) -> None:
-        item.target, item.host = target, identity.host_of(target)
+        item.target, item.host = target, host_of_clean(target)
         item.domain = identity.registered_domain(item.host)
         if self.fetcher.config.free and item.domain not in self._free and self.fetcher.is_allowed_host(target):
             self._set_free(item.domain)
@@ -205,20 +212,15 @@ class Crowd:
         if refused is not None:
             return refused
         began = self._loop.time()
-        etag, last_modified = self.validators(item.url) if self.validators else (None, None)
-        outcome = await self.fetcher.fetch(
-            item.target,
-            self.kind,
-            etag=etag,
-            last_modified=last_modified,
-            accept_errors=True,
-            follow=False,
-            seconds=max(self.fetcher.config.total_timeout - item.seconds, 0.001),
-        )
+        validators = conditional(*self.validators(item.url)) if self.validators else NO_HEADERS
+        seconds = max(self.fetcher.config.total_timeout - item.seconds, 0.001)
+        outcome = await self.fetcher.ask(item.target, self.kind, validators, seconds=seconds)
         now = self._loop.time()
         item.seconds += now - began
         self._note(item, outcome, now)
-        return self._with_wishes(item, outcome)
+        if item.signals and isinstance(outcome, Fetched):
+            return dataclasses.replace(outcome, signals=(*item.signals, *outcome.signals))
+        return outcome
 
     async def _refusal(self, item: _Item, now: float) -> Rejected | Dead | None:
         """Return why a URL is not asked for: breaker, budget, robots.txt, a signal, a delay beyond reason."""
@@ -245,17 +247,8 @@ class Crowd:
             return Rejected("crawl_delay_too_long", delay, config.max_crawl_delay)
         if delay is not None and item.domain not in self._free:
             self._turns.slow_down(item.domain, delay)
-        signals = wishes.signals(item.target)
-        return opt_out(signals, config.honour, self.kind) if signals else None
-
-    def _with_wishes(self, item: _Item, outcome: Outcome) -> Outcome:
-        """Put the signals of a host's files beside those of the answer."""
-        wishes = self.wishes.known(item.target) if self.wishes else None
-        if isinstance(outcome, Fetched) and isinstance(wishes, Wishes):
-            signals = wishes.signals(item.target)
-            if signals:
-                return dataclasses.replace(outcome, signals=(*signals, *outcome.signals))
-        return outcome
+        item.signals = wishes.signals(item.target)
+        return opt_out(item.signals, config.honour, self.kind) if item.signals else None
 
     def _note(self, item: _Item, outcome: Outcome, now: float) -> None:
         """Tell the breaker how a fetch went, and stop the run when it is our own network that is down."""
@@ -326,15 +319,30 @@ def fetch_all(
     on_outcome: Callable[[str, Outcome], None],
     resolver: Resolver | None = None,
     validators: Validators | None = None,
+    refuse: Refuse | None = None,
 ) -> None:
     """Fetch every URL and hand each outcome over as it comes. Runs its own loop; holds few URLs at a time.
+
+    `refuse` is asked of every URL and every redirect's target, before a connection is made.
 
     Each URL ends exactly once: redirects, retries and waiting for its host's turn have a deadline of their own.
     Raises InputError when it is our own network that fails.
     """
 
     async def fetch_them() -> None:
-        async with Fetcher(config, resolver) as fetcher:
+        async with Fetcher(config, resolver, refuse=refuse, evidence=False) as fetcher:
             await Crowd(fetcher, kind, on_outcome, validators=validators).run(urls)
 
-    asyncio.run(fetch_them())
+    with _calm_collector():
+        asyncio.run(fetch_them())
+
+
+@contextlib.contextmanager
+def _calm_collector() -> Iterator[None]:
+    """Let Python's cycle collector look less often for a while: a fetch makes many objects and hardly a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECTOR)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

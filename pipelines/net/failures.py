@@ -33,6 +33,7 @@ _CLASSES: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ClientPayloadError, "body_cut_off"),
     (aiohttp.ClientResponseError, "bad_http"),
     (aiohttp.ClientOSError, "disconnected"),
+    (TimeoutError, "timeout_connect"),
 )
 
 

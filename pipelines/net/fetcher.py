@@ -3,71 +3,77 @@
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
 
 from pipelines.net.config import FetchConfig, Kind, ignored_proxies
+from pipelines.net.deadlines import Deadline, Deadlines
 from pipelines.net.decode import CodingError, decode, is_bomb
 from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
 from pipelines.net.fetched import Fetched, Outcome, now
 from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
 from pipelines.net.session import Resolver, is_local_name, open_session
-from pipelines.net.signals import opt_out, signals_of_headers
+from pipelines.net.signals import SIGNAL_HEADERS, opt_out, signals_of_headers
 from pipelines.net.sniff import ENOUGH, is_image
 from schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)
 
-Phase = Literal["header", "total"]
-_ACCEPT = {
+Refuse = Callable[[str], Rejected | None]
+"""Says why a URL must not be asked for, whoever redirects to it: a blocklist."""
+_ACCEPT: dict[Kind, str] = {
     "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "image": "image/*,*/*;q=0.5",
     "robots": "text/plain,*/*;q=0.5",
 }
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
-
-
-@dataclass(slots=True)
-class _Deadline:
-    """The time that a fetch has left, and what it is waiting for."""
-
-    end: float
-    timeout: asyncio.Timeout
-    phase: Phase = "total"
-
-    def enter(self, phase: Phase, seconds: float | None = None) -> None:
-        """Begin a phase that may take `seconds`, within what the whole fetch has left."""
-        self.phase = phase
-        at = self.end if seconds is None else min(self.end, asyncio.get_running_loop().time() + seconds)
-        if at == self.end:
-            self.phase = "total"
-        self.timeout.reschedule(at)
+NO_HEADERS: dict[str, str] = {}
+_READ = ("etag", "last-modified", "location", "retry-after", *SIGNAL_HEADERS)
+"""Headers that an answer is asked for when it is no evidence."""
 
 
 class Fetcher:
-    """Fetches URLs under one configuration; an async context manager. Keeps no cookies, uses no proxy."""
+    """Fetches URLs under one configuration; an async context manager. Keeps no cookies, uses no proxy.
 
-    def __init__(self, config: FetchConfig, resolver: Resolver | None = None) -> None:
+    Args:
+      config: Limits, wishes, and who we are.
+      resolver: Names to addresses, in place of the system's.
+      refuse: Says why a URL must not be asked for; asked at every hop.
+      evidence: Keep the heads of request and response, which a WARC needs.
+    """
+
+    def __init__(
+        self,
+        config: FetchConfig,
+        resolver: Resolver | None = None,
+        *,
+        refuse: Refuse | None = None,
+        evidence: bool = True,
+    ) -> None:
         config.require_contact()
+        self._refuse, self._evidence = refuse, evidence
+        self._deadlines = Deadlines()
         self.config = config
         self.policy = AddressPolicy(config.allow_addresses)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         agent = {"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING}
+        self._caps = {kind: config.cap_of(kind) for kind in _ACCEPT}
         self._headers = {kind: {**agent, "Accept": accept} for kind, accept in _ACCEPT.items()}
 
     async def __aenter__(self) -> "Fetcher":
         notice = ignored_proxies()
         if notice:
             logger.warning(notice)
-        self._session = open_session(self.config, self.policy, self._resolver)
+        self._session = open_session(self.config, self.policy, self._resolver, self._deadlines)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._deadlines.stop()
         if self._session is not None:
             await self._session.close()
 
@@ -93,36 +99,50 @@ class Fetcher:
         etag: str | None = None,
         last_modified: str | None = None,
         accept_errors: bool = False,
-        follow: bool = True,
-        seconds: float | None = None,
     ) -> Outcome:
         """Fetch one URL. A refusal is Rejected, a failure of the network Dead; nothing is raised.
 
-        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it). Without
-        `follow` a redirect is an answer like another. `seconds` replaces the configured total.
+        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it).
         """
         try:
             target = clean_url(url)
         except RefusedError as error:
             return Rejected(error.reason)
-        total = self.config.total_timeout if seconds is None else seconds
+        answer = await self.ask(target, kind, conditional(etag, last_modified), follow=True)
+        if isinstance(answer, Fetched) and answer.url != url:
+            answer = dataclasses.replace(answer, url=url)
+        return self.judge(answer, kind, accept_errors=accept_errors) if isinstance(answer, Fetched) else answer
+
+    async def ask(
+        self,
+        target: str,
+        kind: Kind,
+        validators: dict[str, str] = NO_HEADERS,
+        *,
+        follow: bool = False,
+        seconds: float | None = None,
+    ) -> Outcome:
+        """Ask one cleaned URL and return its answer, whatever its status; with `follow` that of its redirects' end.
+
+        `validators` are the headers of a conditional fetch, `seconds` replaces the configured total.
+        """
+        deadline = self._deadlines.begin(self.config.total_timeout if seconds is None else seconds)
         try:
-            async with asyncio.timeout(total) as timeout:
-                deadline = _Deadline(asyncio.get_running_loop().time() + total, timeout)
-                validators = _validators(etag, last_modified)
-                answer = await self._follow(target, kind, validators, follow, deadline)
-        except TimeoutError as error:
-            return _timed_out(error, deadline)
+            return await self._follow(target, kind, validators, follow, deadline)
+        except asyncio.CancelledError:
+            passed = deadline.absorb()
+            if passed is None:
+                raise
+            return Dead(f"timeout_{passed}")
         except CodingError as error:
             return Rejected(error.reason)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return outcome_of(error)
-        if isinstance(answer, Fetched) and answer.url != url:
-            answer = dataclasses.replace(answer, url=url)
-        return answer if isinstance(answer, Rejected) else self.judge(answer, kind, accept_errors=accept_errors)
+        finally:
+            self._deadlines.close(deadline)
 
     async def _follow(
-        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: _Deadline
+        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: Deadline
     ) -> Fetched | Rejected:
         hops: tuple[Fetched, ...] = ()
         while True:
@@ -152,19 +172,21 @@ class Fetcher:
             return answer
         return opt_out(answer.signals, self.config.honour, unit=kind) or answer
 
-    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: _Deadline) -> Fetched | Rejected:
+    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: Deadline) -> Fetched | Rejected:
         """Ask one URL and read its answer."""
         if self._session is None:
             raise RuntimeError("a Fetcher is used inside `async with`")
+        refused = self._refuse(url) if self._refuse else None
+        if refused is not None:
+            return refused
         target = URL(url, encoded=True)
         self.policy.check_port(target.port or 0)
         headers = self._headers[kind] | validators if validators else self._headers[kind]
-        deadline.enter("header", self.config.connect_timeout + self.config.header_timeout)
+        deadline.enter("connect", self.config.connect_timeout)  # the session enters "header" once it has asked
         response = await self._session.get(target, headers=headers, allow_redirects=False)
         try:
-            deadline.enter("total")
             fetched_at, address = now(), getattr(response, "peer", None)
-            read = await _read(response, kind, self.config.cap_of(kind), deadline)
+            read = await _read(response, kind, self._caps[kind], self.config.idle_timeout, deadline)
         finally:
             response.release() if response.content.is_eof() else response.close()
         if isinstance(read, Rejected):
@@ -181,7 +203,7 @@ class Fetcher:
         address: str | None,
     ) -> Fetched | Rejected:
         """Decode what was read, and put the answer together."""
-        cap = self.config.cap_of(kind)
+        cap = self._caps[kind]
         encoding = response.headers.get("Content-Encoding", "")
         body = read.wire
         if encoding:
@@ -191,15 +213,15 @@ class Fetcher:
             if decoded.cut and kind == "image":
                 return Rejected("decoded_too_large", float(len(decoded.body)), float(cap))
             body = decoded.body
-        headers = tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
         if kind == "image" and 200 <= response.status < 300 and not is_image(body[:ENOUGH]):
             return Rejected("not_an_image" if body else "empty_body")
+        headers = _all_headers(response) if self._evidence else _some_headers(response)
         return Fetched(
             url=url,
             final_url=url,
             status=response.status,
-            request=_request_head(response),
-            response_head=_response_head(response),
+            request=_request_head(response) if self._evidence else b"",
+            response_head=_response_head(response) if self._evidence else b"",
             wire_body=read.wire,
             body=body,
             headers=headers,
@@ -218,7 +240,9 @@ class _Body:
     truncated: str | None = None
 
 
-async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline: _Deadline) -> _Body | Rejected:
+async def _read(
+    response: aiohttp.ClientResponse, kind: Kind, cap: int, idle: float, deadline: Deadline
+) -> _Body | Rejected:
     """Read a body up to `cap` bytes. A page is cut there, and where time or connection end; an image is rejected."""
     image = kind == "image"
     declared = response.content_length
@@ -226,8 +250,10 @@ async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline
         return Rejected("body_too_large", float(declared), float(cap))
     parts: list[bytes] = []
     size = 0
+    deadline.enter("idle", idle)
     try:
         while chunk := await response.content.readany():
+            deadline.enter("idle", idle)
             parts.append(chunk)
             size += len(chunk)
             if size > cap:
@@ -240,8 +266,8 @@ async def _read(response: aiohttp.ClientResponse, kind: Kind, cap: int, deadline
         if kind != "page" or not size:
             raise
         return _Body(b"".join(parts), "disconnect")
-    except aiohttp.SocketTimeoutError:
-        if kind != "page" or not size:
+    except asyncio.CancelledError:
+        if kind != "page" or not size or deadline.passed != "idle" or deadline.absorb() is None:
             raise
         return _Body(b"".join(parts), "time")
     return _Body(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -268,19 +294,22 @@ def next_hop(hops: tuple[Fetched, ...], limit: int) -> str | Rejected:
     return target
 
 
-def _validators(etag: str | None, last_modified: str | None) -> dict[str, str]:
+def conditional(etag: str | None, last_modified: str | None) -> dict[str, str]:
     """Return the headers of a conditional fetch."""
     headers = {"If-None-Match": etag} if etag else {}
     return headers | ({"If-Modified-Since": last_modified} if last_modified else {})
 
 
-def _timed_out(error: TimeoutError, deadline: _Deadline) -> Dead:
-    """Return which deadline passed: aiohttp's own for connecting and idling, else ours by its phase."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Dead("timeout_connect", str(error))
-    if isinstance(error, aiohttp.SocketTimeoutError):
-        return Dead("timeout_header" if deadline.phase == "header" else "timeout_idle", str(error))
-    return Dead(f"timeout_{deadline.phase}", str(error))
+def _all_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    return tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
+
+
+def _some_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """Return the headers that somebody asks for; to decode them all takes as long as to parse them."""
+    found = [(name, value) for name in _READ if name in response.headers for value in response.headers.getall(name)]
+    return tuple(
+        (n, v if v.isascii() else v.encode("utf-8", "surrogateescape").decode("utf-8", "replace")) for n, v in found
+    )
 
 
 def _is_literal(host: str) -> bool:

@@ -151,6 +151,8 @@ class TdmFile:
 
     def signals(self, url: str) -> tuple[Signal, ...]:
         """Return the signals for a URL: the first entry that matches decides."""
+        if not self.rules:
+            return ()
         place = _path_of(url)
         rule = next((rule for rule in self.rules if matches(rule.location, place)), None)
         if rule is None:

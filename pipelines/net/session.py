@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from pipelines.net.config import FetchConfig
+from pipelines.net.deadlines import Deadlines
 from pipelines.net.policy import AddressPolicy, RefusedError
 
 Resolver = Callable[[str], list[str]]
@@ -68,26 +69,41 @@ def make_socket(policy: AddressPolicy, info: Any) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=proto)
 
 
-class PeerResponse(aiohttp.ClientResponse):
-    """A response that remembers the address it came from, also once its connection went back to the pool."""
+class GuardedResponse(aiohttp.ClientResponse):
+    """A response that remembers the address it came from, and whose headers have a deadline once they are asked for."""
 
     peer: str | None = None
 
+    def __init__(self, deadlines: Deadlines, header_timeout: float, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._deadlines, self._header_timeout = deadlines, header_timeout
+
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         """Read the headers, with the connection still at hand."""
+        deadline = self._deadlines.current()
+        if deadline is not None:
+            deadline.enter("header", self._header_timeout)
         name = connection.transport.get_extra_info("peername") if connection.transport else None
         self.peer = str(name[0]) if name else None
         return await super().start(connection)
 
 
-def open_session(config: FetchConfig, policy: AddressPolicy, resolver: Resolver | None) -> aiohttp.ClientSession:
-    """Open a session that keeps no cookies, uses no proxy, follows nothing by itself and decodes nothing."""
+def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
+    """Return whom to trust: the system's certificates (aiohttp's own context, made once), and a file's."""
+    if ca_file is None:
+        return True
     context = ssl.create_default_context()
-    if config.ca_file:
-        context.load_verify_locations(config.ca_file)
+    context.load_verify_locations(ca_file)
+    return context
+
+
+def open_session(
+    config: FetchConfig, policy: AddressPolicy, resolver: Resolver | None, deadlines: Deadlines
+) -> aiohttp.ClientSession:
+    """Open a session that keeps no cookies, uses no proxy, follows nothing by itself, decodes and times nothing."""
     connector = aiohttp.TCPConnector(
         limit=0,  # the crowd bounds what is in flight; waiting in here would count against a fetch's deadlines
-        ssl=context,
+        ssl=_trust(config.ca_file),
         resolver=GuardedResolver(policy, resolver, config.connect_timeout),
         socket_factory=functools.partial(make_socket, policy),
         use_dns_cache=True,
@@ -98,13 +114,13 @@ def open_session(config: FetchConfig, policy: AddressPolicy, resolver: Resolver 
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        response_class=PeerResponse,
+        response_class=functools.partial(GuardedResponse, deadlines, config.header_timeout),  # type: ignore[arg-type]
         trust_env=False,
         max_line_size=config.max_header_bytes,
         max_field_size=config.max_header_bytes,
         read_bufsize=READ_BUFFER,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout, sock_read=config.idle_timeout),
+        timeout=aiohttp.ClientTimeout(total=None),
     )
 
 

@@ -9,13 +9,14 @@ from schemas.records import Signal
 from schemas.verdicts import Rejected
 
 HTML_BYTES = 65_536
-_HEADERS = {
+SIGNAL_HEADERS = {
     "x-robots-tag": "robots",
     "tdm-reservation": "tdm-reservation",
     "tdm-policy": "tdm-policy",
     "content-usage": "content-usage",
     "content-signal": "content-signal",
 }
+"""Response headers that state wishes, and the signal that each is."""
 _METAS = {
     "robots": "robots",
     TOKEN: "robots",
@@ -36,11 +37,9 @@ _LEVELS = ("file", "header", "meta")
 
 def signals_of_headers(headers: Iterable[tuple[str, str]], *, seen_at: str) -> tuple[Signal, ...]:
     """Return the signals in HTTP response headers: X-Robots-Tag, TDMRep, Content-Usage, Content-Signal."""
-    found = [(_HEADERS.get(name.lower()), value) for name, value in headers]
+    found = [(name.lower(), value) for name, value in headers if name.lower() in SIGNAL_HEADERS]
     return tuple(
-        Signal(name=name, value=value.strip(), where="header", seen_at=seen_at)
-        for name, value in found
-        if name is not None
+        Signal(name=SIGNAL_HEADERS[name], value=value.strip(), where="header", seen_at=seen_at) for name, value in found
     )
 
 

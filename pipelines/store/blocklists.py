@@ -23,7 +23,9 @@ WIDTH = 16
 BANDS = 4
 """Of 16 bits each: hashes within a distance d agree in one band but for d // 4 bits."""
 MAX_DISTANCE = 11
-BATCH = 100_000
+DTYPE: dict[str, str] = dict.fromkeys(get_args(Kind), f"S{WIDTH}") | {"phash": "u8"}
+BATCH_BYTES = 1 << 22
+COMPILED = ".sorted.npy"
 PerceptualHash = Callable[[bytes], str | None]
 """Bytes of an image -> its pHash in 16 hex digits, None when it does not decode."""
 
@@ -42,16 +44,15 @@ def parse_entry(text: str) -> tuple[Kind, int, str]:
     return kind, distance, path  # type: ignore[return-value]
 
 
-def read_lines(path: str) -> Iterator[tuple[int, str]]:
+def read_lines(lines: Iterable[bytes], path: str, before: int = 0) -> Iterator[tuple[int, str]]:
     """Yield number and text of a list's entries: one a line, blank lines and # comments left out."""
-    with storage.open_input(path) as handle:
-        for number, raw in enumerate(handle, 1):
-            try:
-                line = raw.decode("utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise InputError(f"line {number} is not UTF-8", where=path) from error
-            if line and not line.startswith("#"):
-                yield number, line
+    for number, raw in enumerate(lines, before + 1):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise InputError(f"line {number} is not UTF-8", where=path) from error
+        if line and not line.startswith("#"):
+            yield number, line
 
 
 def encode_entry(kind: Kind, line: str) -> bytes | None:
@@ -73,28 +74,71 @@ def _domain_entry(host: str) -> bytes:
 
 
 def load_entries(kind: Kind, path: str) -> np.ndarray:
-    """Return a list's entries, sorted, each once; InputError names the line that is no entry."""
-    width = 8 if kind == "phash" else WIDTH
-    parts: list[np.ndarray] = []
-    lines = read_lines(path)
-    while batch := list(itertools.islice(lines, BATCH)):
-        entries = []
-        for number, line in batch:
-            entry = encode_entry(kind, line)
-            if entry is None:
-                raise InputError(f"line {number} is no {kind}: {line[:80]!r}", where=path, remedy="one entry a line")
-            entries.append(entry)
-        data = b"".join(entries)
-        parts.append(np.frombuffer(data, dtype=">u8" if width == 8 else f"S{width}"))
-    if not parts:
-        return np.array([], dtype=np.uint64 if width == 8 else f"S{width}")
-    joined = np.concatenate(parts)
-    return np.unique(joined.astype(np.uint64) if width == 8 else joined)
+    """Return a list's entries, sorted, each once; InputError names the line that is no entry.
+
+    A list that `compile_lists` wrote is mapped, not read: the processes of a machine share its memory.
+    """
+    if path.endswith(COMPILED):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    parts = list(_read_entries(kind, path))
+    joined = np.concatenate([np.array([], dtype=DTYPE[kind]), *parts])
+    parts.clear()  # they and their sorted copy would take memory at the same time
+    joined.sort()
+    first = np.ones(len(joined), dtype=bool)
+    first[1:] = joined[1:] != joined[:-1]
+    return joined if first.all() else joined[first]
+
+
+def _read_entries(kind: Kind, path: str) -> Iterator[np.ndarray]:
+    """Yield the entries of a list, some megabytes of lines at a time."""
+    before = 0
+    with storage.open_input(path) as handle:
+        while lines := handle.readlines(BATCH_BYTES):
+            data = _decode_hashes(kind, lines)
+            if data is None:
+                found = read_lines(lines, path, before)
+                data = b"".join(_encode(kind, number, line, path) for number, line in found)
+            before += len(lines)
+            yield np.frombuffer(data, dtype=np.dtype(DTYPE[kind]).newbyteorder(">")).astype(DTYPE[kind])
+
+
+def _decode_hashes(kind: Kind, lines: list[bytes]) -> bytes | None:
+    """Decode lines that all are a hash and nothing else, as most are; None leaves them to `encode_entry`."""
+    digits = HEX_DIGITS.get(kind)
+    if digits is None or set(map(len, lines)) != {digits + 1}:
+        return None
+    try:
+        data = bytes.fromhex(b"".join(lines).decode("ascii"))
+    except ValueError:
+        return None
+    width = digits // 2
+    if len(data) != width * len(lines):
+        return None
+    kept = np.frombuffer(data, dtype=np.uint8).reshape(-1, width)[:, : np.dtype(DTYPE[kind]).itemsize]
+    return kept.tobytes()
+
+
+def _encode(kind: Kind, number: int, line: str, path: str) -> bytes:
+    entry = encode_entry(kind, line)
+    if entry is None:
+        raise InputError(f"line {number} is no {kind}: {line[:80]!r}", where=path, remedy="one entry a line")
+    return entry
+
+
+def compile_lists(entries: Iterable[str], folder: str) -> tuple[str, ...]:
+    """Write the lists that KIND=PATH entries name, sorted, into a local folder; return entries that name those."""
+    compiled = []
+    for number, entry in enumerate(entries):
+        kind, _, path = parse_entry(entry)
+        target = f"{folder}/{number}{COMPILED}"
+        np.save(target, load_entries(kind, path), allow_pickle=False)
+        compiled.append(f"{entry.partition('=')[0]}={target}")
+    return tuple(compiled)
 
 
 def holds(entries: np.ndarray, entry: bytes) -> bool:
     """Say whether a sorted array of entries holds one."""
-    place = int(np.searchsorted(entries, np.bytes_(entry)))
+    place = int(entries.searchsorted(np.bytes_(entry)))
     return place < len(entries) and bool(entries[place] == np.bytes_(entry))
 
 
@@ -148,6 +192,11 @@ class Blocklist:
 
     def __bool__(self) -> bool:
         return bool(self._entries or self._near)
+
+    @property
+    def is_slow(self) -> bool:
+        """Say whether bytes must be decoded to be looked up."""
+        return bool(self._near)
 
     def of_url(self, url: str) -> Rejected | None:
         """Return why a URL must not be fetched: it, its host or a domain above it is listed."""

@@ -8,7 +8,7 @@ the memory of one file.
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.store.images import ImageIndex, ImageStore
+from pipelines.store.images import ImageIndex, ImageStore, fixed_width
 from schemas import arrow, identity, storage, tables
 from schemas.records import ImageRecord
 
@@ -37,7 +37,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane's share of a frontier: its files, and how many URLs they hold, duplicates among them."""
+    """One lane's share of a frontier: its files, and how many URLs were wanted, duplicates among them."""
 
     number: int
     files: tuple[str, ...]
@@ -50,11 +50,6 @@ def lane_of(url: str, lanes: int) -> int:
     return int.from_bytes(hashlib.blake2b(domain.encode(), digest_size=4).digest(), "big") % lanes
 
 
-def is_open(key: str, index: ImageIndex, generation: int) -> bool:
-    """Say whether a key is still to be fetched: it has no outcome, or none yet of a generation that retries."""
-    return key not in index or (generation > index.generation and index.generation_of(key) < generation)
-
-
 def write_frontier(
     wanted: Iterable[Wanted], store: ImageStore, folder: str, lanes: int, *, files: int = 1
 ) -> list[Lane]:
@@ -65,7 +60,7 @@ def write_frontier(
 
 def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
     """Write URLs by lane and key range, `files` ranges a lane; memory does not grow with them."""
-    buffers: dict[tuple[int, int], list[Wanted]] = defaultdict(list)
+    buffers: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
     writers: dict[tuple[int, int], pq.ParquetWriter] = {}
     rows: dict[tuple[int, int], int] = defaultdict(int)
 
@@ -73,13 +68,13 @@ def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int
         for place, items in buffers.items():
             if place not in writers:
                 writers[place] = pq.ParquetWriter(storage.open_output(_file(folder, place)), SCHEMA)
-            columns = [[item.key for item in items], [item.url for item in items]]
-            writers[place].write_table(pa.table([pa.array(column) for column in columns], schema=SCHEMA))
             rows[place] += len(items)
+            columns = zip(*dict.fromkeys(items), strict=True)  # a URL that stands there a million times is written once
+            writers[place].write_table(pa.table([pa.array(column) for column in columns], schema=SCHEMA))
         buffers.clear()
 
     for held, item in enumerate(wanted, 1):
-        buffers[lane_of(item.url, lanes), int(item.key[:8], 16) * files >> 32].append(item)
+        buffers[lane_of(item.url, lanes), int(item.key[:8], 16) * files >> 32].append((item.key, item.url))
         if held % BUFFER_ROWS == 0:
             flush()
     flush()
@@ -96,24 +91,50 @@ def _file(folder: str, place: tuple[int, int]) -> str:
     return storage.join(folder, f"lane-{place[0]:04d}-{place[1]:04d}.parquet")
 
 
+def merge_lanes(lanes: Sequence[Lane]) -> Lane:
+    """Return several lanes as one: for one loop, whose turns a domain hold as well."""
+    files = tuple(path for lane in lanes for path in lane.files)
+    return Lane(lanes[0].number, files, sum(lane.rows for lane in lanes))
+
+
 def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted]:
     """Yield a lane's URLs that are still open, each key once, in order of the keys; holds one file at a time."""
     for path in lane.files:
-        last = ""
-        for batch in tables.sort_rows(tables.read_table(path), ("key", "url")).to_batches(max_chunksize=4_096):
-            for key, url in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
-                if key != last and is_open(key, index, generation):
-                    yield Wanted(key, url)
-                last = key
+        rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
+        for batch in rows.filter(pa.array(_open(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
+            yield from map(Wanted, batch.column(0).to_pylist(), batch.column(1).to_pylist())
+
+
+def read_keys(lane: Lane) -> Iterator[np.ndarray]:
+    """Yield a lane's keys, each once: 32 hex digits as bytes, sorted, a file at a time."""
+    for path in lane.files:
+        yield np.unique(fixed_width(tables.read_table(path, ["key"])["key"], 32))
+
+
+def _open(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarray:
+    """Say of sorted keys which are to be fetched: the first of equal ones, without an outcome or due for a new one."""
+    names = fixed_width(keys, 32)
+    first = np.ones(len(names), dtype=bool)
+    first[1:] = names[1:] != names[:-1]
+    committed = index.generations_of(names)
+    due = committed < generation if generation > index.generation else committed == 0
+    return first & due
 
 
 def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:
-    """Return the stored images among `keys` that have no facts yet, once a sha256, in batches."""
-    facts, stored = store.facts(), store.index().rows_of(keys)
+    """Return the stored images among `keys` that have no facts yet, in batches."""
+    return missing_images(store, keys, store.facts(), FACTS_BATCH)
+
+
+def missing_images(
+    store: ImageStore, keys: Iterable[str], known: Container[str], batch: int
+) -> list[list[ImageRecord]]:
+    """Return the stored images among `keys` whose sha256 is not among those `known`, each content once, in batches."""
+    stored = store.index().rows_of(keys)
     stored = stored.filter(pc.and_(pc.is_valid(stored["pack"]), pc.is_valid(stored["sha256"])))
-    new = np.array([sha256 not in facts for sha256 in stored["sha256"].to_pylist()], dtype=bool)
+    new = np.array([sha256 not in known for sha256 in stored["sha256"].to_pylist()], dtype=bool)
     found: dict[str, ImageRecord] = {}
     for record in arrow.from_table(ImageRecord, stored.filter(pa.array(new))):
         found.setdefault(str(record.sha256), record)
     rows = [found[sha256] for sha256 in sorted(found)]
-    return [rows[start : start + FACTS_BATCH] for start in range(0, len(rows), FACTS_BATCH)]
+    return [rows[start : start + batch] for start in range(0, len(rows), batch)]

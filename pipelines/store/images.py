@@ -13,9 +13,10 @@ the index says (`pipelines.store.recovery` rebuilds it from them).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,8 @@ from pipelines.store.warc import read_resource
 from schemas import arrow, storage, tables
 from schemas.errors import DamageError
 from schemas.records import ImageFacts, ImageRecord, ImageScore
+
+T = TypeVar("T")
 
 PARTS = ".parquet"
 GENERATION = "generation"
@@ -70,7 +73,7 @@ class ImageIndex:
 
     def _place(self, key: str) -> int | None:
         wanted = np.bytes_(key.encode("ascii", "replace"))
-        place = int(np.searchsorted(self._keys, wanted))
+        place = int(self._keys.searchsorted(wanted))
         return place if place < len(self._keys) and self._keys[place] == wanted else None
 
     def find(self, key: str) -> ImageRecord | None:
@@ -91,6 +94,23 @@ class ImageIndex:
         """Return the generation in which a key's outcome was committed; 0 when it has none."""
         place = self._place(key)
         return 0 if place is None else int(self._generations[place])
+
+    def tally(self, keys: np.ndarray) -> Counter[tuple[str, str]]:
+        """Count the outcomes of many keys, each with its reason; what was never fetched has the outcome ""."""
+        places = np.minimum(self._keys.searchsorted(keys), max(len(self._keys) - 1, 0))
+        found = self._keys[places] == keys if len(self._keys) else np.zeros(len(keys), dtype=bool)
+        rows = self._table.select(["outcome", "reason"]).take(pa.array(places[found]))
+        groups = rows.group_by(["outcome", "reason"]).aggregate([([], "count_all")]).to_pylist()
+        counts = Counter({(row["outcome"], row["reason"] or ""): row["count_all"] for row in groups})
+        missing = int(len(keys) - found.sum())
+        return counts + Counter({("", ""): missing})
+
+    def generations_of(self, keys: np.ndarray) -> np.ndarray:
+        """Return the generation of each of many keys' outcomes; 0 for those that have none."""
+        if not len(self._keys):
+            return np.zeros(len(keys), dtype=np.int64)
+        places = np.minimum(self._keys.searchsorted(keys), len(self._keys) - 1)
+        return np.where(self._keys[places] == keys, self._generations[places], 0)
 
     def transient(self) -> Iterator[tuple[str, str]]:
         """Yield key and URL of each outcome that is not final, in order of the keys; not of what was taken down."""
@@ -157,8 +177,11 @@ class ContentTable:
         recent = self._recent.get(sha256)
         if recent is not None:
             return recent
-        place = int(np.searchsorted(self._sha256, np.bytes_(sha256)))
-        if place == len(self._sha256) or self._sha256[place] != np.bytes_(sha256):
+        if not len(self._sha256):
+            return None
+        wanted = np.bytes_(sha256)
+        place = int(self._sha256.searchsorted(wanted))
+        if place == len(self._sha256) or self._sha256[place] != wanted:
             return None
         pack, offset, length = (int(value) for value in self._places[place])
         return self._packs[pack], offset, length
@@ -190,7 +213,7 @@ class ImageStore:
     """A folder of packs, index and facts."""
 
     folder: str
-    _facts: dict[str, ImageFacts] | None = field(default=None, repr=False)
+    _facts: "Known[ImageFacts] | None" = field(default=None, repr=False)
 
     def path(self, *parts: str) -> str:
         """Return the path of something inside the store."""
@@ -239,38 +262,69 @@ class ImageStore:
             )
         return data
 
-    def facts(self) -> dict[str, ImageFacts]:
+    def facts(self) -> "Known[ImageFacts]":
         """Return what is known of each image by sha256."""
         if self._facts is None:
-            self._facts = {row.sha256: row for row in self._fact_rows()}
+            self._facts = Known.read(self.path("facts"), ImageFacts)
         return self._facts
 
-    def _fact_rows(self) -> Iterator[ImageFacts]:
-        for name in storage.listing(self.path("facts"), PARTS):
-            yield from tables.read_records(self.path("facts", name), ImageFacts)
-
     def commit_facts(self, rows: list[ImageFacts]) -> None:
-        """Add facts: the part's name is a hash of what it covers, so a replay writes the same file."""
-        rows = sorted(rows, key=lambda row: row.sha256)
-        name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
-        tables.write_records(self.path("facts", f"part-{name}{PARTS}"), ImageFacts, rows)
+        """Add facts of images."""
+        commit_rows(self.path("facts"), ImageFacts, rows)
         self._facts = None
 
     def scores(self, model: str) -> dict[str, float | None]:
         """Return a model's score of each image by sha256."""
-        folder = self.path("scores", model)
-        rows = (
-            row
-            for name in storage.listing(folder, PARTS)
-            for row in tables.read_records(storage.join(folder, name), ImageScore)
-        )
-        return {row.sha256: row.score for row in rows}
+        return Known.read(self.path("scores", model), ImageScore).column("score")
 
     def commit_scores(self, model: str, rows: list[ImageScore]) -> None:
-        """Add a model's scores, under a name that says what they cover."""
-        rows = sorted(rows, key=lambda row: row.sha256)
-        name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
-        tables.write_records(self.path("scores", model, f"part-{name}{PARTS}"), ImageScore, rows)
+        """Add a model's scores."""
+        commit_rows(self.path("scores", model), ImageScore, rows)
+
+
+def commit_rows(folder: str, cls: type, rows: Sequence[Any]) -> None:
+    """Write a part of a table by sha256: its name is a hash of what it covers, so a replay writes the same file."""
+    rows = sorted(rows, key=lambda row: row.sha256)
+    name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
+    tables.write_records(storage.join(folder, f"part-{name}{PARTS}"), cls, rows)
+
+
+@dataclass
+class Known(Generic[T]):
+    """The rows of a table by sha256: they stay in Arrow, and become an object when they are asked for."""
+
+    _cls: type[T]
+    _sha256: np.ndarray
+    _table: pa.Table
+
+    @classmethod
+    def read(cls, folder: str, record: type[T]) -> "Known[T]":
+        """Read every part of a table; of several rows of one content the first stays."""
+        paths = [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
+        parts = [arrow.upgrade(record, tables.read_table(path), path) for path in paths]
+        rows = pa.concat_tables([arrow.to_table(record, []), *parts])
+        sha256, first = np.unique(fixed_width(rows["sha256"], 64), return_index=True)
+        return cls(record, sha256, rows.take(pa.array(first)).combine_chunks())
+
+    def __len__(self) -> int:
+        return len(self._sha256)
+
+    def __contains__(self, sha256: object) -> bool:
+        return self._place(str(sha256)) is not None
+
+    def column(self, name: str) -> dict[str, Any]:
+        """Return one column by sha256."""
+        return dict(zip(self._table["sha256"].to_pylist(), self._table[name].to_pylist(), strict=True))
+
+    def get(self, sha256: str) -> T | None:
+        """Return the row of a content, or None."""
+        place = self._place(sha256)
+        return None if place is None else next(arrow.from_table(self._cls, self._table.slice(place, 1)))
+
+    def _place(self, sha256: str) -> int | None:
+        wanted = np.bytes_(sha256.encode("ascii", "replace"))
+        place = int(self._sha256.searchsorted(wanted))
+        return place if place < len(self._sha256) and self._sha256[place] == wanted else None
 
 
 def _read_part(path: str, generation: int) -> pa.Table:

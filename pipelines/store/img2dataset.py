@@ -39,15 +39,30 @@ class Sample:
     verdict: Rejected | Dead | None = None
 
 
-def find_shards(folder: str) -> list[FileEntry]:
-    """Return the shards of a folder by path without extension, each with a hash over its files, sorted by hash."""
+def list_shards(folder: str) -> list[str]:
+    """Return the paths of a folder's shards, without extension."""
+    _, inner = storage.filesystem(folder)
+    return [storage.join(folder, stem) for stem in _stems(_names(folder), inner, folder)]
+
+
+def _names(folder: str) -> list[str]:
     fs, inner = storage.filesystem(folder)
-    names = sorted(fs.find(inner)) if fs.exists(inner) else []
+    return sorted(fs.find(inner)) if fs.exists(inner) else []
+
+
+def _stems(names: list[str], inner: str, folder: str) -> list[str]:
     stems = sorted({found.group(2) for name in names if (found := _SHARD.fullmatch(name)) and _is_in(name, inner)})
     if not stems:
         raise InputError("holds no shard of img2dataset (00000.parquet, 00000.tar)", where=folder)
+    return stems
+
+
+def find_shards(folder: str) -> list[FileEntry]:
+    """Return the shards of a folder by path without extension, each with a hash over its files, sorted by hash."""
+    fs, inner = storage.filesystem(folder)
+    names = _names(folder)
     entries = []
-    for stem in stems:
+    for stem in _stems(names, inner, folder):
         files = [name for name in names if _belongs(name[len(inner) :].lstrip("/"), stem)]
         digest, size = hashlib.sha256(), 0
         for name in files:

@@ -1,7 +1,7 @@
 """Outcomes into packs: images by content, of each outcome a `metadata` record that says all the index says.
 
-A pack is written whole when a checkpoint is full (by outcomes, bytes or seconds), then the part that points into it.
-What is blocked or was taken down is never written: its hash and the reason alone are.
+A pack is held in memory and written whole when a checkpoint is full (by outcomes, bytes or seconds), then the part that
+points into it. What is blocked or was taken down is never written: its hash and the reason alone are.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import IO, cast
 
 from pipelines.net.fetched import Fetched, now
 from pipelines.store import tombstones
@@ -91,11 +92,36 @@ def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
     return header.format, header.width, header.height
 
 
+class _Pieces(list[bytes]):
+    """What a WarcWriter writes to: the pieces of a pack, none of them copied."""
+
+    def write(self, piece: bytes) -> None:
+        self.append(piece)
+
+
+@dataclass
+class _Pack:
+    """A pack in the making: its bytes, the rows of its outcomes, and the outcomes that were not looked at yet."""
+
+    stem: str
+    records: list[ImageRecord] = field(default_factory=list)
+    waiting: list[tuple[Wanted, Outcome]] = field(default_factory=list)
+    outcomes: int = 0
+    bytes: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.name, self.pieces = f"{self.stem}.warc", _Pieces()
+        self.warc = WarcWriter(cast(IO[bytes], self.pieces), compress=False)
+
+
 @dataclass
 class PackWriter:
     """Writes outcomes to packs and commits each with its part of the index, in a thread beside the fetching.
 
-    Hashing and writing take no interpreter lock, so they use another core. An error comes up at the next call.
+    Outcomes are looked at as they come: a thread that does so beside an event loop costs the loop a wait for the
+    interpreter at every system call. Only what takes no interpreter (writing, fsync) or much time (perceptual hashes)
+    is left to the thread. An error comes up at the next call.
 
     Args:
       store: Where to.
@@ -114,10 +140,8 @@ class PackWriter:
     ended: Ended = field(default_factory=Counter)
     """Of what was committed."""
     _stones: Tombstones = field(init=False)
-    _pending: list[tuple[Wanted, Outcome]] = field(default_factory=list)
-    _bytes: int = 0
+    _pack: _Pack | None = None
     _part: int = 0
-    _since: float = 0.0
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "packs"))
     _under_way: "Future[None] | None" = None
 
@@ -125,15 +149,19 @@ class PackWriter:
         self.content = self.content or ContentTable.of(self.store.index().stored())
         self._stones = tombstones.read(self.store.folder)
         self._limit = self.checkpoint.half
+        self._slow = self.blocklist is not None and self.blocklist.is_slow
 
     def add(self, wanted: Wanted, outcome: Outcome) -> None:
         """Enter one outcome; commits when the checkpoint is full."""
-        if not self._pending:
-            self._since = time.monotonic()
-        self._pending.append((wanted, outcome))
-        self._bytes += len(outcome.body) if isinstance(outcome, Answer) else 0
-        full = len(self._pending) >= self._limit.outcomes or self._bytes >= self._limit.bytes
-        if full or time.monotonic() - self._since >= self._limit.seconds:
+        pack = self._pack = self._pack or self._open(wanted.key)
+        pack.outcomes += 1
+        pack.bytes += len(outcome.body) if isinstance(outcome, Answer) else 0
+        if self._slow:
+            pack.waiting.append((wanted, outcome))
+        else:
+            self._write(pack, wanted, outcome)
+        full = pack.outcomes >= self._limit.outcomes or pack.bytes >= self._limit.bytes
+        if full or time.monotonic() - pack.since >= self._limit.seconds:
             self._start()
 
     def commit(self) -> None:
@@ -141,54 +169,57 @@ class PackWriter:
         self._start()
         self._wait()
 
+    def _open(self, key: str) -> _Pack:
+        """Begin a pack. A key has one outcome a generation, so that of the first one names it for good."""
+        pack = _Pack(pack_name((self.name, self._part, self.generation, key)))
+        self._part += 1
+        fields = {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}
+        pack.warc.warcinfo(fields, now())
+        return pack
+
     def _start(self) -> None:
         self._wait()
-        if self._pending:
-            pending, self._pending, self._bytes = self._pending, [], 0
-            self._under_way = self._thread.submit(self._flush, pending)
+        if self._pack is not None:
+            pack, self._pack = self._pack, None
+            self._under_way = self._thread.submit(self._flush, pack)
 
     def _wait(self) -> None:
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             under_way.result()
 
-    def _flush(self, pending: list[tuple[Wanted, Outcome]]) -> None:
+    def _flush(self, pack: _Pack) -> None:
         """Close the pack, then write the part that points into it."""
-        keys = "".join(wanted.key for wanted, _ in pending)
-        stem = pack_name((self.name, self._part, self.generation, keys))
-        pack = f"{stem}.warc"
-        with storage.writing(self.store.path("packs", pack)) as handle:
-            writer = WarcWriter(handle, compress=False)
-            writer.warcinfo(
-                {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}, now()
-            )
-            records = [self._write(writer, pack, wanted, outcome) for wanted, outcome in pending]
-        self.store.commit_part(self.generation, stem, records)
-        self.ended.update((record.outcome, record.reason) for record in records)
-        self._part += 1
+        for wanted, outcome in pack.waiting:
+            self._write(pack, wanted, outcome)
+        with storage.writing(self.store.path("packs", pack.name)) as handle:
+            handle.writelines(pack.pieces)
+        self.store.commit_part(self.generation, pack.stem, pack.records)
+        self.ended.update((record.outcome, record.reason) for record in pack.records)
 
-    def _write(self, writer: WarcWriter, pack: str, wanted: Wanted, outcome: Outcome) -> ImageRecord:
-        """Write one outcome; return its row."""
+    def _write(self, pack: _Pack, wanted: Wanted, outcome: Outcome) -> None:
+        """Write one outcome and its row into a pack."""
         if isinstance(outcome, Answer):
-            record = self._judge(wanted, outcome)
-            if record.outcome == "kept":
-                record = self._place(writer, pack, record, outcome)
+            record = self._judge(pack, wanted, outcome)
         elif isinstance(outcome, Unchanged):
             record = replace(outcome.record, fetched_at=outcome.fetched_at)
         else:
             record = _without_body(wanted, outcome)
-        values = {name: value for name, value in arrow.to_plain(record).items() if name not in PLACE}
-        writer.metadata(wanted.url, values, date=record.fetched_at or now())
-        return record
+        values = arrow.to_plain(record)
+        for name in PLACE:
+            del values[name]
+        pack.warc.metadata(wanted.url, values, date=record.fetched_at or now())
+        pack.records.append(record)
 
-    def _judge(self, wanted: Wanted, answer: Answer) -> ImageRecord:
-        """Return an answer's row, without a place; rejected when it is no image, or blocked."""
+    def _judge(self, pack: _Pack, wanted: Wanted, answer: Answer) -> ImageRecord:
+        """Write an answer's bytes, unless they are no image or blocked; return its row."""
         sha256 = hashlib.sha256(answer.body).hexdigest()
         blocked = self._blocked(answer.body, sha256)
         found = blocked or inspect(answer.body, self.max_pixels)
         if isinstance(found, Rejected):
             return replace(_without_body(wanted, found), sha256=sha256 if blocked else None)
         kind, width, height = found
+        place = self._place(pack, wanted, answer, sha256, kind)
         return ImageRecord(
             key=wanted.key,
             url=wanted.url,
@@ -204,6 +235,9 @@ class PackWriter:
             etag=answer.etag,
             last_modified=answer.last_modified,
             signals=answer.signals,
+            pack=place[0],
+            offset=place[1],
+            length=place[2],
         )
 
     def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
@@ -212,19 +246,16 @@ class PackWriter:
             return Rejected("forgotten")
         return self.blocklist.of_content(body, sha256) if self.blocklist else None
 
-    def _place(self, writer: WarcWriter, pack: str, record: ImageRecord, answer: Answer) -> ImageRecord:
-        """Write the bytes unless the store has them; return the row with their place."""
+    def _place(self, pack: _Pack, wanted: Wanted, answer: Answer, sha256: str, kind: str) -> tuple[str, int, int]:
+        """Write the bytes unless the store has them; return their place."""
         assert self.content is not None
-        sha256 = record.sha256 or ""
         place = self.content.find(sha256)
         if place is None:
             digest = spell_digest("sha256", bytes.fromhex(sha256))  # at hand: a second hash costs as much as fetching
-            offset, length = writer.resource(
-                record.url, f"image/{record.format}", answer.body, date=record.fetched_at or now(), digest=digest
-            )
-            place = pack, offset, length
+            date = answer.fetched_at or now()
+            place = pack.name, *pack.warc.resource(wanted.url, f"image/{kind}", answer.body, date=date, digest=digest)
             self.content.add(sha256, *place)
-        return replace(record, pack=place[0], offset=place[1], length=place[2])
+        return place
 
 
 def _without_body(wanted: Wanted, outcome: Rejected | Dead) -> ImageRecord:

@@ -5,16 +5,17 @@ import gzip
 import hashlib
 import json
 import re
-import uuid
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipelines.net import sniff
 from pipelines.net.decode import CodingError, decode
+from pipelines.store.digests import check_digests
+from pipelines.store.revisits import Across, Originals
 from schemas import storage
 from schemas.errors import DamageError, InputError
 from schemas.verdicts import Dead, Rejected
@@ -24,8 +25,7 @@ MAX_BODY = 10_000_000
 INFLATE_STEP = 1 << 20
 _HTML = ("text/html", "application/xhtml+xml")
 _WANTED = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
-MAX_REVISITED = 200_000
-"""Payloads of a file that are remembered for its revisits."""
+_to_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 
 
@@ -59,8 +59,9 @@ class Skipped:
 
 def record_urn(*parts: str | bytes) -> str:
     """Return a record id made of a record's content: the same content gives the same WARC."""
-    digest = hashlib.sha256(b"\0".join(p.encode() if isinstance(p, str) else p for p in parts)).digest()
-    return f"<urn:uuid:{uuid.UUID(bytes=digest[:16], version=4)}>"
+    digest = hashlib.sha256(b"\0".join([p.encode() if isinstance(p, str) else p for p in parts])).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]  # as a UUID of version 4 has it
+    return f"<urn:uuid:{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}>"
 
 
 def digest_of(data: bytes, algorithm: str = "sha1") -> str:
@@ -84,10 +85,12 @@ class WarcWriter:
         self, kind: str, headers: Mapping[str, str], block: bytes, *, digest: str | None = None
     ) -> tuple[int, int]:
         """Write one record, its block's digest given or computed; return offset and length in the file, in bytes."""
-        lines = ["WARC/1.1", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
-        digest = digest or digest_of(block)
-        head = "\r\n".join([*lines, f"WARC-Block-Digest: {digest}", f"Content-Length: {len(block)}"])
-        parts = [head.encode() + b"\r\n\r\n", block, b"\r\n\r\n"]
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        length, digest = len(block), digest or digest_of(block)
+        head = (
+            f"WARC/1.1\r\nWARC-Type: {kind}\r\n{lines}WARC-Block-Digest: {digest}\r\nContent-Length: {length}\r\n\r\n"
+        )
+        parts = [head.encode(), block, b"\r\n\r\n"]
         if self._compress:
             parts = [gzip.compress(b"".join(parts), 6, mtime=0)]
         offset = self._offset
@@ -127,7 +130,7 @@ class WarcWriter:
         self, url: str, values: Mapping[str, Any], *, date: str, refers_to: str | None = None
     ) -> tuple[int, int]:
         """Write facts about a URL as JSON."""
-        block = json.dumps(values, sort_keys=True, ensure_ascii=False).encode()
+        block = _to_json(values).encode()
         headers = {
             "WARC-Record-ID": record_urn("metadata", url, block, date),
             "WARC-Date": date,
@@ -192,14 +195,17 @@ def unchunk(body: bytes) -> bytes:
         place = end + 2 + size + 2
 
 
-def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
+def read_warc(
+    path: str, limit: int = MAX_BODY, *, across: Across | None = None, verify: bool = False
+) -> Iterator[WarcPage | Skipped]:
     """Yield every response, resource and revisit of a WARC as a page, or as skipped with its reason.
 
-    A revisit is resolved within its file. A file that is cut off yields what stands before the cut, then one dead
+    A revisit is resolved within its file, else `across` those that were read before it; with `verify` a record that is
+    not what its digests say is dead. A file that is cut off yields what stands before the cut, then one dead
     outcome with the place. WET and WAT files, which hold no pages, are an InputError.
     """
     last, cut = 0, None
-    seen = _Seen(path, limit)
+    originals, nothing = Originals(limit), True
     with storage.open_input(path) as handle:
         try:
             for record in ArchiveIterator(handle, parse_http=False):
@@ -210,12 +216,17 @@ def read_warc(path: str, limit: int = MAX_BODY) -> Iterator[WarcPage | Skipped]:
                 if not record.headers.get("Content-Length") or (wanted and len(block) < min(length, 2 * limit)):
                     cut = "the record is cut off"
                     break
-                if record.record_type == WarcRecordType.revisit:
-                    yield _read_record(record, seen.resolve(record, block), limit)
+                nothing = nothing and not wanted
+                damage = check_digests(record, block, _unchunked(record, block)) if verify and wanted else None
+                if damage is not None:
+                    yield Skipped(**_common(record), verdict=damage)
+                elif record.record_type == WarcRecordType.revisit:
+                    found = originals.resolve(record, block) or (across.resolve(record, block) if across else None)
+                    yield _read_record(record, found, limit)
                 elif wanted:
-                    seen.note(record)
+                    originals.note(path, record)
                     yield _read_record(record, block, limit)
-                elif seen.nothing:
+                elif nothing:
                     refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             cut = str(error)
@@ -236,42 +247,11 @@ def refuse_derived(record: Any, path: str) -> None:
         raise InputError(f"is a {kind} made from a WARC, no pages", where=path, remedy="name the WARC it was made from")
 
 
-@dataclass
-class _Seen:
-    """Which payloads a WARC has shown so far, and where: what its revisits point back to."""
-
-    path: str
-    limit: int
-    nothing: bool = True
-    _places: dict[str, int] = field(default_factory=dict)
-
-    def note(self, record: Any) -> None:
-        self.nothing = False
-        for name in (record.headers.get("WARC-Payload-Digest"), record.record_id):
-            if name and len(self._places) < MAX_REVISITED:
-                self._places.setdefault(name, int(record.stream_pos))
-
-    def resolve(self, record: Any, block: bytes) -> bytes | None:
-        """Return the response that a revisit stands for, under its own headers where it has some; None if unknown."""
-        self.nothing = False
-        refers = (record.headers.get("WARC-Refers-To") or "").strip("<>").removeprefix("urn:uuid:")
-        names = (record.headers.get("WARC-Refers-To") or "", refers, record.headers.get("WARC-Payload-Digest") or "")
-        place = next((self._places[name] for name in names if name in self._places), None)
-        if place is None:
-            return None
-        with storage.open_input(self.path) as handle:
-            handle.seek(place)
-            original: bytes = next(iter(ArchiveIterator(handle, parse_http=False))).reader.read(2 * self.limit)
-        head, separator, _ = block.partition(b"\r\n\r\n")
-        _, gap, body = original.partition(b"\r\n\r\n")
-        return head + separator + body if separator and gap and head.startswith(b"HTTP/") else original
-
-
 def _cut_at_end(path: str, last: int) -> str | None:
     """Say what is wrong when a file does not end where a record does, looking from its last record on."""
-    tail = storage.read_bytes(path, last)
-    if tail.startswith((ZSTD, LZ4)):
+    if storage.read_bytes(path, 0, 4) in (ZSTD, LZ4):
         return None  # the reader itself says when a frame is cut
+    tail = storage.read_bytes(path, last)
     if not tail.startswith(b"\x1f\x8b"):
         return None if not tail or _is_whole(tail) else "the last record is cut off"
     while tail:
@@ -295,14 +275,26 @@ def _is_whole(record: bytes) -> bool:
     return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
 
 
-def _read_record(record: Any, block: bytes | None, limit: int) -> WarcPage | Skipped:
-    headers = record.headers
-    common: dict[str, Any] = {
-        "url": (headers.get("WARC-Target-URI") or "").strip("<>"),
+def _common(record: Any) -> dict[str, Any]:
+    """Return what a page and a skipped record share."""
+    return {
+        "url": (record.headers.get("WARC-Target-URI") or "").strip("<>"),
         "record_id": record.record_id or "",
         "offset": int(record.stream_pos),
-        "fetched_at": headers.get("WARC-Date") or "",
+        "fetched_at": record.headers.get("WARC-Date") or "",
     }
+
+
+def _unchunked(record: Any, block: bytes) -> bytes | None:
+    """Return the body of an HTTP answer without its transfer coding; None for a record that holds none."""
+    if record.record_type != WarcRecordType.response:
+        return None
+    head, _, body = block.partition(b"\r\n\r\n")
+    return unchunk(body) if b"chunked" in head.lower() else body
+
+
+def _read_record(record: Any, block: bytes | None, limit: int) -> WarcPage | Skipped:
+    headers, common = record.headers, _common(record)
     if block is None:
         return Skipped(**common, verdict=Rejected("revisit_unresolved"))
     resource = headers.get("Content-Type") or "" if record.record_type == WarcRecordType.resource else None

@@ -72,8 +72,8 @@ def check_folders(python: str, scratch: Path) -> None:
 
 def check_engine(python: str, scratch: Path) -> None:
     """Let it fetch a list into our store; what our check refuses it never sees."""
+    from pipelines.image_lanes import ImagesConfig
     from pipelines.image_lists import fetch_lists
-    from pipelines.images import ImagesConfig
     from pipelines.runners import Profile
     from pipelines.store.lists import ListConfig
     from tests.pipelines.image_server import image_server

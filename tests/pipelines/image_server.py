@@ -1,4 +1,7 @@
-"""A server of pictures on loopback: /N.png is a picture of its own, /down/... fails until it is repaired."""
+"""A server of pictures on loopback: /N.png is a picture of its own, /down/... fails until it is repaired.
+
+/to/URL redirects there.
+"""
 
 import http.server
 import threading
@@ -41,6 +44,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path
+        if path.startswith("/to/"):
+            self.send_response(302)
+            self.send_header("Location", path.removeprefix("/to/"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if path.endswith(".png"):
             self.server.asked[path] += 1
         down = (path.startswith("/down/") and not self.server.repaired) or path in self.server.failing

@@ -95,10 +95,10 @@ def test_images_stand_between_the_texts_that_describe_them(web: SmallWeb) -> Non
 
 
 def test_a_second_build_reuses_every_stage(web: SmallWeb) -> None:
-    hits = sum(web.server.hits.values())
+    hits = web.server.counted().total()
     report = web.build("m3w", "m3w")
     assert set(report.reused) == {"extract", "select", "images", "shards"}
-    assert sum(web.server.hits.values()) == hits
+    assert web.server.counted().total() == hits
 
 
 def test_workers_splits_and_order_of_inputs_do_not_change_the_digest(web: SmallWeb) -> None:
@@ -172,9 +172,9 @@ def test_the_stages_as_commands_make_the_same_dataset(
         cli.run(["shards", "align", *rest])
     assert cli.run(["images", "align", *rest]) == 0
     assert "reused: extract, select" in capsys.readouterr().out
-    hits = sum(web.server.hits.values())
+    hits = web.server.counted().total()
     assert cli.run(["shards", "align", *rest]) == 0
-    assert sum(web.server.hits.values()) == hits
+    assert web.server.counted().total() == hits
     assert read_manifest(str(tmp_path / "out")).digest == read_manifest(str(web.folder / "align")).digest
 
 

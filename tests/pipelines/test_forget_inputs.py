@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.forget import forget, make_tombstones
+from pipelines.image_lanes import ImagesConfig
 from pipelines.image_lists import fetch_lists, refetch
-from pipelines.images import ImagesConfig
 from pipelines.runners import Profile
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import run
+from pipelines.image_lanes import ImagesConfig
 from pipelines.image_lists import FetchReport, fetch_lists, refetch, retry_dead
-from pipelines.images import ImagesConfig
 from pipelines.runners import Profile
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
@@ -129,6 +129,22 @@ def test_listed_urls_are_never_asked_for(server: ImageServer, tmp_path: Path) ->
     report = fetch(server, tmp_path, rows, blocklists=(f"url={tmp_path / 'blocked.txt'}",))
     assert (report.kept, report.rejected) == (2, {"blocked_url": 1})
     assert "/1.png" not in server.asked
+
+
+def test_a_redirect_to_what_is_listed_is_refused_before_it_is_asked(server: ImageServer, tmp_path: Path) -> None:
+    port = server.server_port
+    (tmp_path / "urls.txt").write_text(f"{server.base}/1.png\n")
+    (tmp_path / "domains.txt").write_text("bad.localhost\n")
+    rows = [
+        f"{server.base}/to/{server.base}/1.png",
+        f"{server.base}/to/http://a.bad.localhost:{port}/2.png",
+        f"{server.base}/to/{server.base}/to/http://bad.localhost:{port}/3.png",
+        f"{server.base}/to/{server.base}/4.png",
+    ]
+    lists = (f"url={tmp_path / 'urls.txt'}", f"domain={tmp_path / 'domains.txt'}")
+    report = fetch(server, tmp_path, rows, blocklists=lists)
+    assert (report.kept, report.rejected) == (1, {"blocked_domain": 2, "blocked_url": 1})
+    assert server.asked == {"/4.png": 1}
 
 
 def test_the_command(server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

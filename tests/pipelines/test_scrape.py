@@ -241,8 +241,8 @@ def test_images_of_pages_go_into_the_warcs_once_and_a_resumed_scrape_goes_on(tmp
         assert counts["image"].rejected["http_404"] >= 1
         assert counts["page"].unaccounted == counts["image"].unaccounted == 0
         assert web.canary.connections == 0
-        before = Counter(web.server.hits)
+        before = web.server.counted()
         (tmp_path / "crawl" / "scrape.json").unlink()  # killed before its last line
         assert web.scrape("crawl", images=True, checkpoint_pages=20).counts == report.counts
-        asked = Counter(web.server.hits) - before
+        asked = web.server.counted() - before
         assert all(path.endswith((".txt", ".json")) for _, path in asked)  # the owners' wishes alone

@@ -157,6 +157,7 @@ stream("slow_drip_headers", "timeout_header", b"HTTP/1.1 200 OK\r\n", b"X-A: b\r
 stream("slow_drip_image", "timeout_total", OK + b"Content-Length: 99999\r\n\r\n" + PNG, b"x", 0.1, kind="image")
 raw("silent", "timeout_header", b"", hold=True)
 raw("stalled_image", "timeout_idle", OK + b"Content-Length: 99999\r\n\r\n" + PNG, kind="image", hold=True)
+raw("stalled_page", "kept_time", OK + b"Content-Length: 99999\r\n\r\n" + HTML, hold=True)
 raw("early_hints_for_ever", "timeout_header", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", hold=True)
 
 # Size.

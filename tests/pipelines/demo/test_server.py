@@ -31,7 +31,7 @@ def test_hosts_paths_and_etags() -> None:
         assert ask(server.port, "b.localhost", "/") == (200, b"two")
         assert ask(server.port, "c.localhost", "/")[0] == 404
         assert ask(server.port, "a.localhost", "/", **{"If-None-Match": '"x"'})[0] == 304
-        assert server.hits["a.localhost", "/"] == 2
+        assert server.counted()["a.localhost", "/"] == 2
 
 
 def test_it_serves_by_hand_until_ctrl_c() -> None:
@@ -57,7 +57,7 @@ def test_many_requests_at_once_are_all_counted() -> None:
     world.add("a.localhost", "/", Resource(b"one"))
     with serve(world) as server, ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: ask(server.port, "a.localhost", "/")[0], range(100))) == {200}
-    assert server.hits["a.localhost", "/"] == 100
+    assert server.counted()["a.localhost", "/"] == 100
 
 
 def test_the_canary_counts_connections() -> None:

@@ -1,5 +1,6 @@
 """Many URLs at once: interleaving, delays, retries, breakers, and runs that always end."""
 
+import asyncio
 import gc
 import http.server
 import socket
@@ -13,6 +14,7 @@ import pytest
 from pipelines.net import crowd
 from pipelines.net.config import FetchConfig
 from pipelines.net.fetched import Fetched, Outcome
+from pipelines.net.fetcher import Fetcher
 from schemas.errors import InputError
 from schemas.verdicts import Dead, Rejected
 
@@ -38,6 +40,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         host = self.headers["Host"].split(":")[0]
         name = host + self.path
+        if host.startswith("moved") and self.path in ("/robots.txt", "/rules"):
+            self.answer_robots()
+            return
         self.server.asked[name] += 1
         wish = self.path.endswith((".txt", ".json"))
         if not wish:
@@ -50,6 +55,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if status == 503:
             self.send_header("Retry-After", "0")
         body = IMAGE if status == 200 else b""
+        if host.startswith("close"):
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def answer_robots(self) -> None:
+        """Send a robots.txt that lies elsewhere."""
+        body = b"User-agent: *\nDisallow: /1" if self.path == "/rules" else b""
+        self.send_response(200 if body else 301)
+        self.send_header("Location", "/rules")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -107,6 +124,26 @@ def test_hanging_and_failing_hosts_hold_nobody(server: Server) -> None:
     assert {o.error for o in found["hang.example"] if isinstance(o, Dead)} == {"timeout_total", "host_unresponsive"}
     assert {o.error for o in found["fail.example"] if isinstance(o, Dead)} == {"http_500", "host_unresponsive"}
     assert sum(n for name, n in server.asked.items() if name.startswith("fail.example") and "jpg" in name) < 12
+
+
+def test_a_robots_txt_that_moved_is_followed(server: Server) -> None:
+    outcomes = fetch(server, {"moved.example": 3})["moved.example"]
+    assert Rejected("robots_disallowed") in outcomes
+    assert sum(isinstance(outcome, Fetched) for outcome in outcomes) == 2
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(300.0, 1), (0.0, 3)])
+def test_a_name_is_resolved_once_for_as_long_as_it_is_believed(server: Server, seconds: float, asked: int) -> None:
+    names: list[str] = []
+
+    async def run() -> None:
+        config = config_for(server, dns_seconds=seconds)
+        async with Fetcher(config, lambda host: names.append(host) or ["127.0.0.1"]) as fetcher:
+            for n in range(3):
+                await fetcher.fetch(f"http://close.example:{server.server_port}/{n}.jpg")
+
+    asyncio.run(run())
+    assert len(names) == asked
 
 
 def test_a_busy_host_is_asked_again(server: Server) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.dedup.images import hash_image
-from pipelines.store.blocklists import Blocklist, NearHashes, parse_entry
+from pipelines.store.blocklists import Blocklist, NearHashes, compile_lists, load_entries, parse_entry
 from pipelines.store.images import ImageStore
 from pipelines.store.packs import PackWriter
 from schemas.errors import ConfigError, InputError
@@ -93,3 +93,24 @@ def test_a_line_that_is_no_entry_is_named(tmp_path: Path, kind: str, line: str) 
 def test_entries_are_checked(entry: str) -> None:
     with pytest.raises(ConfigError):
         parse_entry(entry)
+
+
+def test_a_list_is_read_the_same_fast_line_by_line_and_compiled(tmp_path: Path) -> None:
+    for kind, digits in (("sha256", 64), ("md5", 32), ("phash", 16)):
+        hashes = [hashlib.sha512(str(n).encode()).hexdigest()[:digits] for n in range(200)]
+        plain, odd = tmp_path / f"{kind}.txt", tmp_path / f"{kind}-odd.txt"
+        plain.write_text("".join(f"{line}\n" for line in [*hashes, hashes[0]]))
+        odd.write_text("# a list\r\n" + "\r\n\r\n".join(hashes))
+        entries = [load_entries(kind, str(path)) for path in (plain, odd)]  # type: ignore[arg-type]
+        (compiled,) = compile_lists([f"{kind}={plain}"], str(tmp_path))
+        entries.append(load_entries(kind, compiled.partition("=")[2]))  # type: ignore[arg-type]
+        assert len(entries[0]) == 200
+        assert all(np.array_equal(entries[0], other) for other in entries)
+    spaced = "ab " * 21 + "a\n"  # as long as a sha256, and hexadecimal but for its spaces
+    with pytest.raises(InputError, match="line 2 is no sha256"):
+        load_entries("sha256", write_raw(tmp_path / "s.txt", f"{'0' * 64}\n{spaced}"))
+
+
+def write_raw(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import signal
+from pathlib import Path
 
 from pipelines.extract.blocks import ExtractConfig
 from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.store.facts import facts_pool, facts_task, make_facts, map_facts
+from pipelines.store.images import ImageStore
 from schemas.records import ImageFacts
 from tests.pipelines.store.store_maker import png
 
@@ -45,3 +47,13 @@ def test_an_image_that_kills_its_worker_costs_itself_alone() -> None:
         (images[1][1], "worker_died"),
         (images[2][1], None),
     ]
+
+
+def test_facts_stay_in_arrow_until_one_is_asked_for(tmp_path: Path) -> None:
+    store = ImageStore(str(tmp_path))
+    rows = [make_facts(data, hashlib.sha256(data).hexdigest(), "png") for data in (png(1), png(2), png(3))]
+    store.commit_facts(rows[:2])
+    store.commit_facts(rows[1:])
+    facts = store.facts()
+    assert [facts.get(row.sha256) for row in rows] == rows
+    assert (len(facts), "0" * 64 in facts, facts.get("none")) == (3, False, None)

@@ -1,7 +1,13 @@
 """WARCs: what we write warcio reads, what others write we read, and nothing is silently lost."""
 
+import functools
 import gzip
+import hashlib
+import http.server
 import io
+import shutil
+import subprocess
+import threading
 from pathlib import Path
 
 import brotli
@@ -13,6 +19,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from pipelines.store import warc
+from pipelines.store.revisits import Across
 from schemas.errors import DamageError, InputError
 from schemas.verdicts import Dead, Rejected
 
@@ -155,6 +162,62 @@ def test_a_revisit_is_read_as_what_it_points_back_to(tmp_path: Path) -> None:
     assert third.verdict == Rejected("revisit_unresolved")
 
 
+def test_a_revisit_may_point_into_another_warc(tmp_path: Path) -> None:
+    http = {"Content-Type": "application/http; msgtype=response"}
+    bodies = [b"<p>one", b"<p>two", b"<p>three"]
+    originals = write_records(
+        tmp_path / "b.warc",
+        *(
+            ("response", {"WARC-Target-URI": f"http://a/{n}", "WARC-Payload-Digest": warc.digest_of(body)} | http,
+             HEAD + b"\r\n" + body)
+            for n, body in enumerate(bodies)
+        ),
+    )  # fmt: skip
+    by_url = {"WARC-Refers-To-Target-URI": "http://a/1", "WARC-Refers-To-Date": DATE}
+    path = write_records(
+        tmp_path / "a.warc",
+        ("revisit", {"WARC-Refers-To": "<urn:uuid:00000000-0000-4000-8000-000000000000>"} | http, HEAD + b"\r\n"),
+        ("revisit", by_url | http, HEAD + b"\r\n"),
+        ("revisit", {"WARC-Payload-Digest": warc.digest_of(bodies[2])} | http, HEAD + b"\r\n"),
+        ("revisit", {"WARC-Payload-Digest": "sha1:UNKNOWN"} | http, HEAD + b"\r\n"),
+    )
+    (tmp_path / "cut.warc").write_bytes(Path(originals).read_bytes()[:-70])
+    across = Across((path, originals, str(tmp_path / "cut.warc")), warc.MAX_BODY)
+    found = list(warc.read_warc(path, across=across))
+    assert [page.body for page in found if isinstance(page, warc.WarcPage)] == bodies
+    assert [page.verdict for page in found if isinstance(page, warc.Skipped)] == [Rejected("revisit_unresolved")]
+    assert all(isinstance(page, warc.Skipped) for page in warc.read_warc(path))
+
+
+@pytest.mark.parametrize("spell", ["{}", "sha256 in hex", "payload"])
+def test_digests_are_checked_on_request(tmp_path: Path, spell: str) -> None:
+    body, block = b"<p>good", HEAD + b"\r\n<p>good"
+    http = {"WARC-Target-URI": "http://a/1", "Content-Type": "application/http; msgtype=response"}
+    payload = {"WARC-Payload-Digest": warc.digest_of(body if spell != "payload" else b"other")}
+    digest = f"sha256:{hashlib.sha256(block).hexdigest()}" if spell == "sha256 in hex" else None
+    buffer = io.BytesIO()
+    writer = warc.WarcWriter(buffer, compress=False)
+    writer.write("response", http | {"WARC-Record-ID": "<urn:uuid:1>"} | payload, block, digest=digest)
+    good = buffer.getvalue()
+    (tmp_path / "good.warc").write_bytes(good)
+    (tmp_path / "bad.warc").write_bytes(good.replace(b"<p>good", b"<p>evil"))
+    answers = [list(warc.read_warc(str(tmp_path / f"{name}.warc"), verify=True)) for name in ("good", "bad")]
+    verdicts = [answer[0].verdict.error if isinstance(answer[0], warc.Skipped) else "page" for answer in answers]
+    assert verdicts == ["page" if spell != "payload" else "digest_mismatch", "digest_mismatch"]
+    (unchecked,) = warc.read_warc(str(tmp_path / "bad.warc"))
+    assert isinstance(unchecked, warc.WarcPage)
+
+
+def test_a_chunked_payload_has_either_digest(tmp_path: Path) -> None:
+    chunked, plain = b"3\r\nabc\r\n0\r\n\r\n", b"abc"
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    http = {"WARC-Target-URI": "http://a/1", "Content-Type": "application/http; msgtype=response"}
+    records = [("response", http | {"WARC-Payload-Digest": warc.digest_of(body)}, head + chunked)
+               for body in (chunked, plain, b"ab")]  # fmt: skip
+    found = list(warc.read_warc(write_records(tmp_path / "a.warc", *records), verify=True))
+    assert [isinstance(page, warc.WarcPage) for page in found] == [True, True, False]
+
+
 def test_texts_and_metadata_made_from_warcs_are_told_apart(tmp_path: Path) -> None:
     wet = write_records(tmp_path / "wet.warc", ("conversion", {"Content-Type": "text/plain"}, b"words"))
     wat = write_records(tmp_path / "wat.warc", ("metadata", {"Content-Type": "application/json"}, b'{"Envelope": {}}'))
@@ -190,6 +253,32 @@ def test_zstd_files_are_whole_when_they_are(tmp_path: Path) -> None:
     assert isinstance(page, warc.WarcPage)
     (tmp_path / "a.warc.zst").write_bytes(data[:-9])
     assert any(isinstance(row, warc.Skipped) for row in warc.read_warc(str(tmp_path / "a.warc.zst")))
+
+
+def test_lz4_files_are_read(tmp_path: Path) -> None:
+    plain = write(tmp_path / "a.warc", ("http://a/", HEAD, b"<p>hello"))
+    stored = (len(plain) | 1 << 31).to_bytes(4, "little") + plain  # one block, not compressed
+    (tmp_path / "b.warc.lz4").write_bytes(b"\x04\x22\x4d\x18\x60\x40\x82" + stored + bytes(4))
+    (page,) = warc.read_warc(str(tmp_path / "b.warc.lz4"), verify=True)
+    assert isinstance(page, warc.WarcPage)
+    assert page.body == b"<p>hello"
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+def test_what_wget_wrote_is_read_with_its_digests(tmp_path: Path) -> None:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "a.html").write_bytes(b"<p>hello from wget")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/a.html"
+    command = ["wget", "-q", "-O", "/dev/null", "--no-proxy", "--tries=1", f"--warc-file={tmp_path / 'w'}", url]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    server.shutdown()
+    server.server_close()
+    pages = list(warc.read_warc(str(tmp_path / "w.warc.gz"), verify=True))
+    assert [page.body for page in pages if isinstance(page, warc.WarcPage)] == [b"<p>hello from wget"]
+    assert not any(isinstance(page.verdict, Dead) for page in pages if isinstance(page, warc.Skipped))
 
 
 def test_a_list_of_paths(tmp_path: Path) -> None:

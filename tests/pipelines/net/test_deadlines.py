@@ -1,0 +1,58 @@
+"""Deadlines: the phase that was too long is named, an interrupt stays one, and our own pauses count for nobody."""
+
+import asyncio
+import time
+
+import pytest
+
+from pipelines.net.deadlines import Deadlines, Phase
+
+
+async def wait(deadlines: Deadlines, phase: Phase, seconds: float, total: float = 5.0) -> str | None:
+    """Wait for ever under a deadline; return the phase that passed."""
+    deadline = deadlines.begin(total)
+    deadline.enter(phase, seconds)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        passed = deadline.absorb()
+        if passed is None:
+            raise
+        return passed
+    finally:
+        deadlines.close(deadline)
+    return None
+
+
+def test_each_fetch_has_its_own() -> None:
+    async def run() -> list[str | None]:
+        deadlines = Deadlines()
+        waits = (wait(deadlines, "connect", 0.05), wait(deadlines, "header", 0.1), wait(deadlines, "idle", 9, 0.1))
+        return await asyncio.gather(*waits)
+
+    assert asyncio.run(run()) == ["connect", "header", "total"]
+
+
+def test_an_interrupt_from_outside_is_not_taken_for_a_deadline() -> None:
+    async def run() -> None:
+        task = asyncio.create_task(wait(Deadlines(), "idle", 9))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+
+
+def test_the_time_in_which_we_were_held_up_is_given_back() -> None:
+    async def run() -> tuple[str | None, float]:
+        deadlines, start = Deadlines(), time.monotonic()
+        task = asyncio.create_task(wait(deadlines, "header", 0.5))
+        await asyncio.sleep(0.1)
+        time.sleep(1.0)
+        passed = await task
+        return passed, time.monotonic() - start
+
+    passed, seconds = asyncio.run(run())
+    assert passed == "header"
+    assert seconds > 1.3
