@@ -138,8 +138,9 @@ def compile_lists(entries: Iterable[str], folder: str) -> tuple[str, ...]:
 
 def holds(entries: np.ndarray, entry: bytes) -> bool:
     """Say whether a sorted array of entries holds one."""
-    place = int(entries.searchsorted(np.bytes_(entry)))
-    return place < len(entries) and bool(entries[place] == np.bytes_(entry))
+    wanted = np.array([entry], dtype=entries.dtype)  # compared as arrays: a single bytes_ loses zeros at its end
+    place = int(entries.searchsorted(wanted)[0])
+    return place < len(entries) and bool((entries[place : place + 1] == wanted)[0])
 
 
 class NearHashes:

@@ -1,11 +1,12 @@
 """Blocklists: what is listed is found, what is near is found within its distance, a bad line is an error."""
 
 import hashlib
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.dedup.images import hash_image
@@ -39,6 +40,17 @@ def test_hashes_of_content(tmp_path: Path) -> None:
         assert found is not None
         assert found.reason == f"blocked_{kind.split(':')[0]}"
         assert load(tmp_path, kind, "0" * len(line)).of_content(body, sha256) is None
+
+
+@given(st.sets(st.binary(min_size=32, max_size=32), max_size=20), st.binary(min_size=32, max_size=32))
+@example({bytes(31) + b"\1", bytes(32)}, bytes(32))
+@example({b"\1" * 15 + bytes(17)}, b"\1" * 15 + bytes(17))
+def test_what_is_listed_is_found_whatever_bytes_it_ends_with(listed: set[bytes], other: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        blocklist = load(Path(folder), "sha256", *(digest.hex() for digest in listed))
+    halves = {digest[:16] for digest in listed}  # which is what is held
+    for digest in {*listed, other}:
+        assert (blocklist.of_content(b"", digest.hex()) is not None) == (digest[:16] in halves)
 
 
 def test_urls_and_domains(tmp_path: Path) -> None:
