@@ -7,7 +7,7 @@ KILLS  ?= 200
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-extract bench-fetch demo test lint types interop chaos two-hosts constraints clean help real
+.PHONY: bench-extract bench-fetch bench-build demo test lint types interop chaos two-hosts constraints clean help real
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -38,10 +38,13 @@ bench-extract: $(STAMP) ## extraction beside peers: WCXB=FOLDER [PEERS=PYTHON OB
 	$(BIN)/python -m benchmarks.extract $(if $(WCXB),--wcxb $(WCXB)) $(if $(FOLDS),--folds $(FOLDS)) \
 		$(if $(PEERS),--peer-python $(PEERS)) $(if $(OBELICS),--obelics $(OBELICS))
 
+bench-build: $(STAMP) ## what a durable build costs: BENCH_FLAGS=--large on a quiet machine takes a quarter of an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.build $(BENCH_FLAGS)
+
 bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
 
-chaos: $(STAMP) ## builds of every kind, killed 200 times at random moments and resumed: one digest (KILLS=, SEED=)
+chaos: $(STAMP) ## builds of every kind and take-downs, killed 200 times at random moments and resumed: one digest a kind (KILLS=, SEED=)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
 
 two-hosts: $(STAMP) ## a build over two network namespaces, a Beam worker pool in each (needs root)

@@ -18,6 +18,7 @@ from warcio.warcwriter import WARCWriter
 
 from benchmarks.wcxb import pages
 from pipelines import build
+from pipelines.build_config import BuildConfig
 from pipelines.extract.blocks import Extracted
 from pipelines.extract.extractor import extract
 from pipelines.extract.pool import calm_collector
@@ -68,7 +69,7 @@ def parts(path: Path) -> float:
 
 def whole(path: Path, folder: Path, workers: int) -> tuple[float, float]:
     """Return this process' CPU seconds and the seconds of a build up to its decisions on pages."""
-    config = build.BuildConfig(
+    config = BuildConfig(
         recipe=load_recipe("m3w"),
         out=str(folder / "out"),
         work=str(folder / "work"),

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import itertools
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pipelines import logs
 from schemas.errors import ConfigError, LoomError
 
 COMMANDS = {
@@ -103,6 +105,11 @@ def _keep(record: logging.LogRecord) -> bool:
     return "apitools not found" not in record.getMessage()
 
 
+def wants_json(argv: Sequence[str]) -> bool:
+    """Say whether logs are to be JSON lines; asked before anything is parsed, so that errors of flags are as well."""
+    return "--log-format=json" in argv or ("--log-format", "json") in itertools.pairwise(argv)
+
+
 def explain(error: Exception) -> LoomError:
     """Return an error as one line: what the system refused, or a bug and how to see its traceback."""
     if isinstance(error, LoomError):
@@ -125,14 +132,22 @@ def _flush() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    logging.getLogger().addFilter(_keep)
+    as_json = wants_json(sys.argv[1:])
+    if as_json:
+        logs.to_json_lines()
+    for place in (logging.getLogger(), *logging.getLogger().handlers):
+        place.addFilter(_keep)
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the way out
-        console.print("interrupted: what was finished is kept; run the same command to resume")
+        text = "what was finished is kept; run the same command to resume"
+        if as_json:
+            logs.log("interrupted", text=text)
+        else:
+            console.print(f"interrupted: {text}")
         code = INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         code = 0
@@ -140,7 +155,10 @@ def main() -> None:
         if os.environ.get(TRACEBACK):
             raise
         shown = explain(error)
-        console.print(f"error: {shown}", style="red")
         code = shown.exit_code
+        if as_json:
+            logs.log("error", what=shown.what, where=shown.where, remedy=shown.remedy, exit_code=code)
+        else:
+            console.print(f"error: {shown}", style="red")
     _flush()
     sys.exit(code)

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 
 from pipelines import build
+from pipelines.build_config import BuildConfig
+from pipelines.build_plan import Planner
 from pipelines.decisions import decisions, wanted_urls
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
@@ -17,7 +19,7 @@ from pipelines.store import dataset as store_dataset
 from pipelines.store import tombstones
 from pipelines.store.images import ImageStore
 from pipelines.store.lists import ListConfig
-from pipelines.store.stages import Stage, read_report
+from pipelines.store.stages import Stage, carry_over, read_report
 from pipelines.store.tombstones import Tombstones
 from schemas import arrow, identity, layout, storage
 from schemas.errors import ConfigError, InputError
@@ -39,6 +41,10 @@ class Forgotten:
     """The WARCs that were written anew."""
     digest: str
     """The dataset's digest now."""
+    derived: tuple[str, ...] = ()
+    """Datasets of regions that were made anew, reports that were removed."""
+    left: tuple[str, ...] = ()
+    """What was made from the dataset and is out of reach."""
 
 
 def make_tombstones(
@@ -64,10 +70,15 @@ def make_tombstones(
     )
 
 
-def read_config(dataset: str) -> build.BuildConfig:
+def read_config(dataset: str) -> BuildConfig:
     """Return the configuration that built a dataset, from its run.json; inputs must be where they were."""
     path = storage.join(dataset, RUN)
-    values = json.loads(storage.read_bytes(path)).get("build")
+    run = json.loads(storage.read_bytes(path))
+    if "source" in run:
+        raise ConfigError(
+            "made from another dataset", where=dataset, remedy=f"loom forget {run['source']} ... reaches it"
+        )
+    values = run.get("build")
     if values is None:
         raise InputError("does not say what it was built from", where=path, remedy="build the dataset again")
     recipe, columns = (
@@ -75,7 +86,7 @@ def read_config(dataset: str) -> build.BuildConfig:
         arrow.from_plain(ListConfig, values.pop("columns", {})),
     )
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return build.BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
+    return BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
 
 
 def concerned(row: Candidate, stones: Tombstones) -> bool:
@@ -90,29 +101,39 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     config = read_config(dataset)
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
-    builder = build.Builder(config, Reporter(quiet=True))
+    planner = Planner(config)
     if warc and not config.warcs:
         raise ConfigError("built --from pages or lists: no WARC of its own", where=dataset, remedy="leave out --warc")
-    extract, inputs = builder.planned_pages()
-    select = builder.plan_select(extract)
+    extract, inputs = planner.planned_pages()
+    select = planner.plan_select(extract)
     whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))
-    old = _old_shards(builder, select) if whole else None
-    affected = _affected(builder, inputs, select, stones) if old else set()
+    old = _old_shards(planner, select) if whole else None
+    affected = _affected(planner, inputs, select, stones) if old else set()
     tombstones.write(config.store, every)
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
     if purged:  # those WARCs have other bytes now
-        select = builder.plan_select(builder.planned_pages()[0])
-    if old is not None:
-        _carry_over(builder, old, select, read_manifest(dataset), affected)
+        select = planner.plan_select(planner.planned_pages()[0])
+    before = read_manifest(dataset) if old is not None else None
+    if old is not None and before is not None:
+        _carry_over(planner, old, select, before, affected)
     else:  # moved since, or unfinished: all shards are written anew
         _clear(dataset)
         store_dataset.clear(dataset)
     report = build.build(config, reporter)
     assert report.manifest is not None
     written = affected if old else range(report.manifest.shard_count)
-    return Forgotten(shards=tuple(sorted(written)), warcs=purged, digest=report.manifest.digest)
+    from pipelines import forget_derived  # with Beam and a model: seldom needed
+
+    derived, left = forget_derived.purge(dataset, before)
+    return Forgotten(
+        shards=tuple(sorted(written)),
+        warcs=purged,
+        digest=report.manifest.digest,
+        derived=tuple(derived),
+        left=tuple(left),
+    )
 
 
 def _images_of(store: str, stones: Tombstones) -> Tombstones:
@@ -123,17 +144,17 @@ def _images_of(store: str, stones: Tombstones) -> Tombstones:
     return Tombstones(keys=frozenset(row.key for row in rows if row.sha256 in stones.sha256))
 
 
-def _old_shards(builder: build.Builder, select: Stage) -> Stage | None:
+def _old_shards(planner: Planner, select: Stage) -> Stage | None:
     if not select.done:
         return None
-    stage = builder.plan_shards(select, wanted_urls(select, builder.recipe), builder.shard_count(read_report(select)))
+    stage = planner.plan_shards(select, wanted_urls(select, planner.recipe), planner.shard_count(read_report(select)))
     return stage if stage.done else None
 
 
-def _affected(builder: build.Builder, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
+def _affected(planner: Planner, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
     """Return the shards that hold, or once weighed, something that is taken down now."""
-    shards = builder.shard_count(read_report(select))
-    gone = named_records(builder.fragments(inputs, "records"), stones)
+    shards = planner.shard_count(read_report(select))
+    gone = named_records(planner.fragments(inputs, "records"), stones)
     return {
         layout.shard_of(row.key, shards)
         for row in decisions(select, "kept")
@@ -147,22 +168,18 @@ def _clear(dataset: str) -> None:
         storage.remove(storage.join(dataset, name))
 
 
-def _carry_over(builder: build.Builder, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
+def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
     """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
-    config = builder.config
+    config = planner.config
     if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
         build.build(config, Reporter(quiet=True), until="pages")
-    new = builder.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
+    new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)
     for index in range(manifest.shard_count):
-        stem = layout.shard_stem(index)
-        for kind, suffix in (("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json")):
-            path = old.path(kind, f"{stem}.{suffix}")
-            if index not in affected and storage.exists(path):
-                storage.write_bytes(new.path(kind, f"{stem}.{suffix}"), storage.read_bytes(path))
         if index in affected:
-            for name in (f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"):
-                storage.remove(storage.join(config.out, name))
+            store_dataset.remove_shard(config.out, index)
+        else:
+            carry_over(old, new, index)
     if old.folder != new.folder:
         storage.remove(old.folder, recursive=True)

@@ -40,20 +40,21 @@ def stage_builders(recipe: Recipe, folder: str) -> Iterator[tuple[str, Build]]:
 
 
 def _extract(recipe: Recipe, folder: str) -> Build:
-    from pipelines import build, warcs
+    from pipelines import warcs
+    from pipelines.build_stages import kind_of
 
-    kind = build.kind_of(recipe)
+    kind = kind_of(recipe)
     config = warcs.ExtractConfig(folder=folder, record=kind.record, parse=kind.parse, make=kind.make, recipe=recipe)
     todo = (warcs.WarcInput(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64),)
     return lambda pipeline: warcs.build(pipeline, config, todo)
 
 
 def _select(recipe: Recipe, folder: str) -> Build:
-    from pipelines import build
+    from pipelines import select
+    from pipelines.select_steps import steps_of
 
-    select = build.kind_of(recipe).build_select
     fragments = [storage.join(folder, "candidates", "0.parquet")]
-    return lambda pipeline: select(pipeline, recipe, fragments, storage.join(folder, "decisions"), None)
+    return lambda pipeline: select.build(pipeline, steps_of(recipe), fragments, storage.join(folder, "decisions"))
 
 
 def _images(folder: str) -> Build:

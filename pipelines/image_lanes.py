@@ -7,6 +7,7 @@ no part holds. On one machine lanes run in processes of their own, as many as th
 import contextlib
 import functools
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +22,9 @@ from pipelines.store.blocklists import Blocklist, compile_lists
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane, Wanted, merge_lanes, read_lane
 from pipelines.store.images import ContentTable, ImageStore
-from pipelines.store.packs import Checkpoint, Outcome, PackWriter, Unchanged, answer_of
+from pipelines.store.packs import Checkpoint, Ended, Outcome, PackWriter, Unchanged, answer_of
 from schemas.records import ImageRecord
-from schemas.verdicts import Dead, Rejected
+from schemas.verdicts import Dead
 
 PROCESS_ROWS = 2_000
 """URLs that are worth a process's start."""
@@ -74,6 +75,16 @@ def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
     return answer_of(outcome) if isinstance(outcome, Fetched) else outcome
 
 
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """What became of lanes."""
+
+    ended: Ended = field(default_factory=Counter)
+    """Outcomes that were committed."""
+    times: Counter[int] = field(default_factory=Counter)
+    """Milliseconds between an URL's turn to be read and its outcome: how many took as long."""
+
+
 @dataclass
 class _LaneRun:
     """One lane under way: what is asked for, what was known of it, and where outcomes go."""
@@ -81,8 +92,8 @@ class _LaneRun:
     config: ImagesConfig
     lane: Lane
     blocklist: Blocklist | None
-    counts: Counter[str] = field(default_factory=Counter)
-    _under_way: dict[str, Wanted] = field(default_factory=dict)
+    times: Counter[int] = field(default_factory=Counter)
+    _under_way: dict[str, tuple[Wanted, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         store = ImageStore(self.config.store)
@@ -99,7 +110,7 @@ class _LaneRun:
             ContentTable.of(self._index.stored()),
         )
 
-    def run(self) -> Counter[str]:
+    def run(self) -> LaneReport:
         config, refuse = self.config, self.blocklist.of_url if self.blocklist else None
         try:
             if config.fetcher == "img2dataset":
@@ -118,32 +129,30 @@ class _LaneRun:
                 self._writer.commit()
             raise
         self._writer.commit()
-        return self.counts
+        return LaneReport(self._writer.ended, self.times)
 
     def _urls(self) -> Iterator[str]:
         for wanted in read_lane(self.lane, self._index, self._generation):
-            self._under_way[wanted.url] = wanted
+            self._under_way[wanted.url] = wanted, time.monotonic()
             yield wanted.url
 
     def _validators(self, url: str) -> tuple[str | None, str | None]:
-        known = self._index.find(self._under_way[url].key)
+        known = self._index.find(self._under_way[url][0].key)
         return (known.etag, known.last_modified) if known else (None, None)
 
     def _end(self, url: str, outcome: Fetched | Outcome) -> None:
-        wanted = self._under_way.pop(url)
-        settled = settle(outcome, self._index.find(wanted.key) if self._again else None)
-        self._writer.add(wanted, settled)
-        word = "rejected" if isinstance(settled, Rejected) else "dead" if isinstance(settled, Dead) else "kept"
-        self.counts[word] += 1
+        wanted, since = self._under_way.pop(url)
+        self.times[round(1000 * (time.monotonic() - since))] += 1
+        self._writer.add(wanted, settle(outcome, self._index.find(wanted.key) if self._again else None))
 
 
-def fetch_lane(lane: Lane, config: ImagesConfig) -> Counter[str]:
-    """Fetch one lane's URLs into the store in one loop; return how many outcomes were committed, by their kind."""
+def fetch_lane(lane: Lane, config: ImagesConfig) -> LaneReport:
+    """Fetch one lane's URLs into the store in one loop."""
     with open_blocklist(config) as blocklist:
         return _LaneRun(config, lane, blocklist).run()
 
 
-def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> Counter[str]:
+def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> LaneReport:
     """Fetch several lanes on this machine: each in a process of its own where there are URLs enough, else as one."""
     size = min(cores(), len(lanes), sum(lane.rows for lane in lanes) // PROCESS_ROWS)
     if size < 2 or config.fetcher == "img2dataset":  # which has processes of its own
@@ -155,5 +164,8 @@ def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> Counter[str]:
             fetch=replace(config.fetch, connections=connections),
             blocklists=compile_lists(config.blocklists, folder),
         )
-        results = run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__])
-        return sum(results, Counter[str]())
+        report = LaneReport()
+        for found in run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__]):
+            report.ended.update(found.ended)
+            report.times.update(found.times)
+        return report

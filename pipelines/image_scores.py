@@ -13,9 +13,9 @@ from typing import Protocol
 import apache_beam as beam
 import cv2
 import numpy as np
-from apache_beam.metrics import Metrics
 from numpy.typing import NDArray
 
+from pipelines import metrics
 from pipelines.store.frontier import missing_images
 from pipelines.store.images import ImageStore
 from schemas.errors import ConfigError
@@ -106,13 +106,14 @@ class _ScoreBatch(beam.DoFn):
         self._store, self._scorer = ImageStore(self._folder), load_scorer(self._model)
 
     def process(self, batch: list[ImageRecord]) -> Iterator[int]:
-        scores = score_images([self._store.read(record) for record in batch], self._scorer)
+        with metrics.timed("images", "scores"):
+            scores = score_images([self._store.read(record) for record in batch], self._scorer)
         rows = [
             ImageScore(sha256=record.sha256 or "", model=self._model, score=score)
             for record, score in zip(batch, scores, strict=True)
         ]
         self._store.commit_scores(self._model, rows)
-        Metrics.counter("images", f"scored by {self._model}").inc(len(rows))
+        metrics.ended("images", "score", metrics.KEPT, None, len(rows))
         yield len(rows)
 
 

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.image_lanes import ImagesConfig, fetch_lanes
 from pipelines.store.facts import facts_pool, map_facts
 from pipelines.store.frontier import Lane
 from pipelines.store.images import ImageStore
 from schemas.records import ImageRecord
+
+STAGE = "images"
 
 
 class _FetchLanes(beam.DoFn):
@@ -22,10 +24,12 @@ class _FetchLanes(beam.DoFn):
         self._config = config
 
     def process(self, lanes: Sequence[Lane]) -> Iterator[int]:
-        counts = fetch_lanes(lanes, self._config)
-        for outcome, count in counts.items():
-            Metrics.counter("images", outcome).inc(count)
-        yield counts.total()
+        report = fetch_lanes(lanes, self._config)
+        for (outcome, reason), number in report.ended.items():
+            metrics.ended(STAGE, "image", outcome, reason, number)
+        for milliseconds in report.times.elements():
+            metrics.took(STAGE, "image", milliseconds / 1000)
+        yield report.ended.total()
 
 
 class _MakeFacts(beam.DoFn):
@@ -41,8 +45,9 @@ class _MakeFacts(beam.DoFn):
 
     def process(self, batch: list[ImageRecord]) -> Iterator[int]:
         images = ((self._store.read(record), record.sha256 or "", record.format or "") for record in batch)
-        self._store.commit_facts(list(map_facts(self._pool, images)))
-        Metrics.counter("images", "facts").inc(len(batch))
+        with metrics.timed(STAGE, "facts"):
+            self._store.commit_facts(list(map_facts(self._pool, images)))
+        metrics.ended(STAGE, "facts", metrics.KEPT, None, len(batch))
         yield len(batch)
 
 

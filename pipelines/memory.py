@@ -2,15 +2,25 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from pipelines.select_corpus import MAX_PARTITIONS, PARTITION_BYTES
 from schemas import tables
 from schemas.errors import ConfigError, LoomError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-HELD = 14
-"""Bytes that the local runner holds for a byte of a candidate's fragment, encodings undone (`benchmarks/build.py --only
-memory`): it keeps what flows between two groupings, as Python objects."""
+BASE_BYTES = 350 << 20
+"""What deciding takes whatever the corpus: buffers, a range of candidates, a partition (`benchmarks/build.py --only
+memory`, above the imports)."""
+ROW_BYTES = 8
+"""Bytes that a candidate takes all the while: why it went, and its cluster."""
+SORT_FACTOR = 6
+"""How often a partition's bytes are held while it is sorted."""
+FREE_SHARE = 0.9
+POWERS = tuple(1 << power for power in range(17))
+"""Numbers of waves that are proposed."""
 
 
 def parse_size(text: str) -> int:
@@ -34,23 +44,59 @@ def machine_memory() -> int:
     return own
 
 
-def select_estimate(fragments: Iterable[str]) -> tuple[int, int]:
-    """Return the candidates of these fragments and the bytes that deciding over them takes; only footers are read."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What deciding over candidates takes in one of so many passes: bytes of memory and of scratch disk."""
+
+    memory: int
+    disk: int
+
+
+def select_need(rows: int, size: int, waves: int) -> Need:
+    """Return what deciding over so many candidates of so many bytes takes, parted over `waves` passes."""
+    partition = max(PARTITION_BYTES, size // (MAX_PARTITIONS * waves))
+    return Need(memory=BASE_BYTES + ROW_BYTES * rows + SORT_FACTOR * partition, disk=size // waves)
+
+
+def measure(fragments: Iterable[str]) -> tuple[int, int]:
+    """Return the candidates of these fragments and their bytes, encodings undone; only footers are read."""
     rows = size = 0
     for path in fragments:
         with tables.open_parquet(path) as file:
             rows += file.metadata.num_rows
             size += sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
-    return rows, size * HELD
+    return rows, size
 
 
-def check_select(fragments: Iterable[str], memory: int | None) -> None:
-    """Raise LoomError when deciding over these candidates would not fit in `memory` bytes (None: this machine's)."""
-    allowed = memory or machine_memory()
-    rows, needed = select_estimate(fragments)
-    if needed > allowed:
-        raise LoomError(
-            f"deciding over {rows:,} candidates needs about {needed / 1e9:.3g} GB, more than {allowed / 1e9:.3g} GB",
-            where="stage select",
-            remedy="use --runner dataflow or portable; or raise --memory, if the machine has it",
-        )
+def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, waves: int) -> None:
+    """Raise LoomError when deciding over these candidates would not fit.
+
+    Args:
+      fragments: Parquet of candidates.
+      scratch: The local folder where keys are parted.
+      memory: Bytes that it may take; None: this machine's.
+      waves: In how many passes.
+    """
+    rows, size = measure(fragments)
+    check_need(rows, size, waves, Need(memory=memory or machine_memory(), disk=shutil.disk_usage(scratch).free))
+
+
+def check_need(rows: int, size: int, waves: int, allowed: Need) -> None:
+    """Raise LoomError, which names the number of waves that would fit, when a shuffle takes more than is allowed."""
+    need = select_need(rows, size, waves)
+    if fits(need, allowed):
+        return
+    if need.memory > allowed.memory:
+        what = f"about {need.memory / 1e9:.3g} GB of memory, more than {allowed.memory / 1e9:.3g} GB"
+    else:
+        what = f"about {need.disk / 1e9:.3g} GB of scratch disk, and {allowed.disk / 1e9:.3g} GB are free"
+    enough = next((more for more in POWERS if fits(select_need(rows, size, more), allowed)), 0)
+    remedy = f"use --runner dataflow, or --waves {enough}" if enough else "use --runner dataflow or portable"
+    raise LoomError(
+        f"deciding over {rows:,} candidates: this shuffle needs {what}", where="stage select", remedy=remedy
+    )
+
+
+def fits(need: Need, allowed: Need) -> bool:
+    """Say whether a need is met, with a little left of the disk."""
+    return need.memory <= allowed.memory and need.disk <= FREE_SHARE * allowed.disk

@@ -2,18 +2,14 @@
 
 from dataclasses import replace
 
-import apache_beam as beam
-
 from pipelines.dedup.exact import image_set_key, text_key
 from pipelines.dedup.frequency import paragraph_keys
 from pipelines.dedup.minhash import text_band_keys
 from pipelines.extract.extractor import Extracted
-from pipelines.filters.decision import drop_blocks, load_word_lists, measure_page, page_text, select_rules
+from pipelines.filters.decision import drop_blocks, load_word_lists, measure_page, page_text
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
 from pipelines.recipes.recipe import Recipe
-from pipelines.select import KeepOne, KeepOneOfNearDuplicates, MarkFrequentParagraphs, judge, read_candidates
-from pipelines.store.regroup import WriteRecords
 from pipelines.store.warc import WarcPage
 from pipelines.warcs import Made, record_key
 from schemas import identity
@@ -89,38 +85,3 @@ def head(page: Page, recipe: Recipe) -> Candidate:
         paragraphs=tuple(paragraph_keys(page)) if dedup.max_domain_paragraph is not None else (),
         scores=page.scores,
     )
-
-
-def build_select(
-    pipeline: beam.Pipeline, recipe: Recipe, candidates: list[str], folder: str, spill: str | None
-) -> beam.PCollection[int]:
-    """Build the pipeline that decides which pages go on: rules, one page a URL, one a text, one of near-duplicates.
-
-    Then paragraphs that are frequent in a domain are marked (after the duplicates, else every copy of a page votes),
-    and one page a set of images stays.
-
-    Args:
-      pipeline: Where to add it.
-      recipe: Whose rules.
-      candidates: Fragments of the extract stage.
-      folder: Where the decisions are written.
-      spill: Folder for regrouping; None shuffles in the engine.
-    """
-    judged = (
-        pipeline
-        | "Candidate fragments" >> beam.Create(candidates)
-        | "Read candidates" >> beam.FlatMap(read_candidates)
-        | "Judge pages" >> beam.Map(judge, rules=select_rules(recipe))
-    )
-    if recipe.dedup.exact_url:
-        judged |= "One page a URL" >> KeepOne(by="key", reason="duplicate_url", spill=spill)
-    if recipe.dedup.exact_text is not None:
-        judged |= "One page a text" >> KeepOne(by="text_key", reason="duplicate_text", spill=spill)
-    if recipe.dedup.minhash is not None:
-        judged |= "One of near-duplicates" >> KeepOneOfNearDuplicates(spill=spill)
-    if recipe.dedup.max_domain_paragraph is not None:
-        most = recipe.dedup.max_domain_paragraph
-        judged |= "Mark frequent paragraphs" >> MarkFrequentParagraphs(most=most, spill=spill)
-    if recipe.dedup.exact_image_set:
-        judged |= "One page a set of images" >> KeepOne(by="image_key", reason="duplicate_image_set", spill=spill)
-    return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 
-import apache_beam as beam
-
 from pipelines.extract.alt_texts import PageImages
-from pipelines.filters.decision import measure_pair, pair_rules
+from pipelines.filters.decision import measure_pair
 from pipelines.filters.language import measure_language
 from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
 from pipelines.recipes.recipe import Recipe
-from pipelines.select import CountDistinct, KeepOne, judge, read_candidates
-from pipelines.store.regroup import WriteRecords
 from pipelines.store.warc import WarcPage
 from pipelines.warcs import Made, record_key
 from schemas import identity
@@ -72,22 +68,3 @@ def make_pair(
         scores=pair.scores,
     )
     return pair, candidate
-
-
-def build_select(
-    pipeline: beam.Pipeline, recipe: Recipe, candidates: list[str], folder: str, spill: str | None
-) -> beam.PCollection[int]:
-    """Build the pipeline that decides which pairs go on.
-
-    ALIGN (arXiv 2102.05918, section 3) counts over the raw set: images that share a text, texts of an image.
-    """
-    judged = (
-        pipeline
-        | "Candidate fragments" >> beam.Create(candidates)
-        | "Read candidates" >> beam.FlatMap(read_candidates)
-        | "Images a text" >> CountDistinct(by="text_key", of="image_key", score="text_images", spill=spill)
-        | "Texts an image" >> CountDistinct(by="image_key", of="text_key", score="image_texts", spill=spill)
-        | "Judge pairs" >> beam.Map(judge, rules=pair_rules(recipe))
-        | "One of equal pairs" >> KeepOne(by="key", reason="duplicate_pair", spill=spill)
-    )
-    return judged | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

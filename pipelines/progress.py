@@ -1,41 +1,78 @@
-"""What a person sees while a command runs: a line a stage, with a bar on a terminal and nothing moving elsewhere."""
+"""What a person sees while a command runs: a line a stage, with a bar on a terminal and nothing moving elsewhere.
+
+`--log-format json` makes of each line a JSON object instead, for whoever collects logs.
+"""
 
 import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipelines.logs import log
+from pipelines.metrics import Measures
 
 POLL_SECONDS = 0.25
 
 
 @dataclass
 class Reporter:
-    """Prints stages to standard error; `quiet` prints nothing. Keeps the seconds that each stage took."""
+    """Prints stages to standard error; `quiet` prints nothing. Keeps what each stage took and measured."""
 
     quiet: bool = False
+    json: bool = False
+    """Log JSON objects, a line each."""
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     seconds: dict[str, float] = field(default_factory=dict)
+    measures: Measures = field(default_factory=Measures)
+    _fresh: Measures = field(default_factory=Measures)
+
+    def anew(self) -> "Reporter":
+        """Return a reporter to the same place that has timed and measured nothing yet."""
+        return Reporter(quiet=self.quiet, json=self.json, console=self.console)
 
     def note(self, text: str) -> None:
         """Print one line."""
-        if not self.quiet:
+        if self.json:
+            log("note", text=text)
+        elif not self.quiet:
             self.console.print(text)
+
+    def warn(self, text: str) -> None:
+        """Print one line that must be seen, quiet or not."""
+        if self.json:
+            log("warning", text=text)
+        else:
+            self.console.print(text, style="bold red", markup=False)
+
+    def measured(self, measures: Measures) -> None:
+        """Take in what a pipeline measured; it belongs to the stage that is running."""
+        self.measures.add(measures)
+        self._fresh.add(measures)
 
     @contextlib.contextmanager
     def stage(self, label: str, total: int | None = None, done: Callable[[], int] | None = None) -> Iterator[None]:
         """Time a stage; on a terminal show a bar that asks `done` how far it is, whatever process does the work."""
         start = time.monotonic()
-        if self.quiet or not self.console.is_terminal:
+        if self.json:
+            log("stage started", stage=label)
+        if self.quiet or self.json or not self.console.is_terminal:
             yield
         else:
             with self._bar(label, total, done):
                 yield
-        self.seconds[label] = self.seconds.get(label, 0.0) + time.monotonic() - start
-        self.note(f"  {label}: {self.seconds[label]:.1f} s")
+        seconds = time.monotonic() - start
+        self.seconds[label] = self.seconds.get(label, 0.0) + seconds
+        if self.json:
+            fresh, self._fresh = self._fresh, Measures()
+            latencies = {name: asdict(latency) for name, latency in sorted(fresh.latencies.items())}
+            counts = dict(sorted(fresh.counters.items()))
+            log("stage finished", stage=label, seconds=round(seconds, 3), counts=counts, latencies=latencies)
+        else:
+            self.note(f"  {label}: {self.seconds[label]:.1f} s")
 
     @contextlib.contextmanager
     def _bar(self, label: str, total: int | None, done: Callable[[], int] | None) -> Iterator[None]:

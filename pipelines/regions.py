@@ -8,23 +8,26 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.metrics import Metrics
 
-from pipelines.build import BuildReport
+from pipelines import metrics
+from pipelines.build_config import BuildReport
+from pipelines.derived import Derived, absolute, record
 from pipelines.detect.arrays import encode_regions
 from pipelines.detect.boxes import propose_boxes
 from pipelines.detect.model import BATCH, RegionModel, detector_name
 from pipelines.progress import Reporter
 from pipelines.runners import Profile, run
-from pipelines.shards import ShardReport, read_shard_report, report_path, write_shard_files
+from pipelines.shards import ShardReport, is_finished, read_shard_report, report_path, write_shard_files
 from pipelines.store import dataset as store_dataset
 from pipelines.store.card import document
 from pipelines.store.ledger import Ledger
 from pipelines.store.samples import Sample, to_json
-from pipelines.store.stages import Stage, add_counts, check_conservation, commit, plan_stage, read_report
+from pipelines.store.spill import scratch_folder
+from pipelines.store.stages import Stage, add_counts, carry_over, check_conservation, commit, plan_stage, read_report
 from schemas import arrow, layout, storage, tables
 from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.images import ImageError, decode_rgb
@@ -144,9 +147,10 @@ class _DetectRegions(beam.DoFn):
         self._model = RegionModel()
 
     def process(self, shard: ShardEntry) -> Iterator[int]:
-        if not storage.exists(report_path(self._config.folder, shard.index)):
-            report = write_shard(shard, self._config, self._model)
-            Metrics.counter(STAGE, "samples").inc(report.entry.samples if report.entry else 0)
+        if not is_finished(self._config.dataset, self._config.folder, shard.index):
+            with metrics.timed(STAGE, "shard"):
+                report = write_shard(shard, self._config, self._model)
+            metrics.count(report.counts)
         yield shard.index
 
 
@@ -176,13 +180,14 @@ def build_dataset(
     source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
 ) -> BuildReport:
     """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
+    reporter = reporter.anew()
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
     check_tars(source, pairs)
-    detector = detector_name()
-    inputs = {"source": pairs.digest, "detector": detector, "limit": limit}
-    stage = plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
+    inputs = inputs_of(pairs, limit)
+    stage = plan_regions(work, inputs)
+    record(source, Derived(kind="regions", path=absolute(out), work=absolute(work), limit=limit))
     if stage.done:
         try:
             found = read_manifest(out)
@@ -192,18 +197,48 @@ def build_dataset(
             return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
     if storage.exists(storage.join(out, layout.MANIFEST)):
         raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
-    store_dataset.claim(out, stage.fingerprint)
-    try:
-        config = RegionsConfig(source=source, dataset=out, folder=stage.folder, detector=detector, limit=limit)
+    with store_dataset.building(out):
+        store_dataset.claim(out, stage.fingerprint)
+        config = RegionsConfig(
+            source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
+        )
         with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
-            run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile())
+            reporter.measured(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
-        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds})
+        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)
         write_manifest(out, manifest)
-    finally:
-        store_dataset.release(out)
-    return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds)
+    return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds, measures=reporter.measures)
+
+
+def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
+    """Return what shapes a dataset of regions."""
+    return {"source": pairs.digest, "detector": detector_name(), "limit": limit}
+
+
+def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:
+    """Return the one stage of a dataset of regions."""
+    return plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
+
+
+def make_anew(source: str, made: Derived, before: Manifest | None, after: Manifest) -> None:
+    """Make regions again of a dataset that forgot something; shards of the same bytes as before are taken over."""
+    new = plan_regions(made.work, inputs_of(after, made.limit))
+    same: set[int] = set()
+    for name in (layout.MANIFEST, "README.md", "croissant.json", "report.html"):
+        storage.remove(storage.join(made.path, name))
+    if before is not None:
+        old = plan_regions(made.work, inputs_of(before, made.limit))
+        tars = {shard.index: shard.tar.sha256 for shard in before.shards}
+        same = {shard.index for shard in after.shards if tars.get(shard.index) == shard.tar.sha256}
+        for index in sorted(same):
+            carry_over(old, new, index)
+        storage.remove(old.folder, recursive=True)
+    with store_dataset.building(made.path):
+        store_dataset.claim(made.path, new.fingerprint)
+        for index in {shard.index for shard in (before or after).shards} - same:
+            store_dataset.remove_shard(made.path, index)
+    build_dataset(source, made.path, made.work, Reporter(quiet=True), limit=made.limit)
 
 
 def check_tars(source: str, pairs: Manifest) -> None:
@@ -225,8 +260,11 @@ def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
     entries = tuple(report.entry for report in reports if report.entry is not None)
     files = []
     for kind in store_dataset.TABLES:
-        fragments = [stage.path(kind, name) for name in storage.listing(stage.path(kind))]
-        files.append(store_dataset.write_table(out, kind, STAGE, store_dataset.merge_fragments(kind, fragments)))
+        fragments = [stage.path(kind, f"{layout.shard_stem(shard.index)}.parquet") for shard in pairs.shards]
+        with scratch_folder(stage.folder) as scratch:
+            files.append(
+                store_dataset.write_rows(out, kind, STAGE, store_dataset.read_fragments(kind, fragments), scratch)
+            )
     store_dataset.write_sizes(out, entries)
     manifest = Manifest(
         recipe="regions",

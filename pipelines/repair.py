@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from pipelines import build
+from pipelines.build_plan import Planner
 from pipelines.decisions import wanted_urls
 from pipelines.forget import read_config
 from pipelines.progress import Reporter
@@ -26,24 +27,24 @@ def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
     if foreign:
         raise InputError(foreign[0].what, where=foreign[0].where, remedy=foreign[0].remedy)
     shards = sorted({damage.shard for damage in found if damage.shard is not None})
-    builder = build.Builder(read_config(dataset), Reporter(quiet=True))
-    stage = _finished_stage(builder, dataset)
+    planner = Planner(read_config(dataset))
+    stage = _finished_stage(planner, dataset)
     storage.remove(storage.join(dataset, layout.MANIFEST))
     for shard in shards:
         storage.remove(stage.path("done", f"{layout.shard_stem(shard)}.json"))
-    report = build.build(builder.config, Reporter(quiet=True))
+    report = build.build(planner.config, Reporter(quiet=True))
     if report.manifest is None:
         raise InputError("the build ended before its shards", where=dataset)
     return report.manifest
 
 
-def _finished_stage(builder: build.Builder, dataset: str) -> Stage:
-    config = builder.config
-    extract, _ = builder.planned_pages()
-    select = builder.plan_select(extract)
+def _finished_stage(planner: Planner, dataset: str) -> Stage:
+    config = planner.config
+    extract, _ = planner.planned_pages()
+    select = planner.plan_select(extract)
     if select.done:
         urls = wanted_urls(select, config.recipe)
-        stage = builder.plan_shards(select, urls, builder.shard_count(read_report(select)))
+        stage = planner.plan_shards(select, urls, planner.shard_count(read_report(select)))
         if stage.done:
             return stage
     raise InputError(

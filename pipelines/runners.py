@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines.metrics import Measures, read
 from schemas.errors import ConfigError, LoomError
 
 if TYPE_CHECKING:
@@ -146,11 +147,15 @@ def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, 
     return pipeline
 
 
-def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
-    """Build a pipeline with `build` and run it to its end; a failure is a LoomError with the first cause."""
+def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> Measures:
+    """Build a pipeline with `build`, run it to its end and return what it measured.
+
+    A failure is a LoomError with the first cause.
+    """
     pipeline = make_pipeline(build, profile)
     try:
-        state = pipeline.run().wait_until_finish()
+        result = pipeline.run()
+        state = result.wait_until_finish()
     except Exception as error:
         chain = _chain(error)
         if any(isinstance(found, KeyboardInterrupt) for found in chain):
@@ -158,6 +163,7 @@ def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> None:
         raise _cause(chain, profile) from error
     if state is not None and state != "DONE":
         raise LoomError(f"the job ended as {state}", where=f"--runner {profile.runner}", remedy="see the runner's log")
+    return read(result)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

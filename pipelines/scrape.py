@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.net.config import FetchConfig
 from pipelines.net.crowd import Crowd
 from pipelines.net.fetched import Fetched, Outcome
@@ -150,7 +150,7 @@ class Lane:
         self.rows.append(row)
         if isinstance(outcome, Fetched):
             self.keep(outcome)
-        Metrics.counter(STAGE, row.outcome).inc()
+        metrics.ended(STAGE, row.unit, row.outcome, row.reason)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
 
@@ -345,7 +345,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
         )
     storage.check_writable(config.out)
     with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
-        run(lambda pipeline: build(pipeline, config, seeds), profile or Profile())
+        reporter.measured(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 
 

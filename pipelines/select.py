@@ -1,24 +1,26 @@
 """Candidates -> candidates with a verdict: the rules that need the whole corpus, on small heads only.
 
+The body for engines (Dataflow, Flink, Spark); `select_local` is the one for a single machine, with the same output.
 Texts and images are never shuffled here. Each step is a transform over `Candidate`; what was rejected before a
 step passes through it untouched, so every candidate that goes in comes out with exactly one verdict.
 """
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import apache_beam as beam
 
+from pipelines import select_steps
 from pipelines.dedup.components import cluster, star
-from pipelines.store.regroup import Regroup
+from pipelines.outcomes import CountOutcomes
+from pipelines.select_steps import By, Step
+from pipelines.store.regroup import Regroup, WriteRecords
 from schemas import arrow, tables
 from schemas.records import Candidate
 from schemas.verdicts import Rejected, Rule, decide
 
-By = Literal["key", "text_key", "image_key"]
 _CANDIDATE, _FREQUENT = b"c", b"f"
 """First bytes that tell candidates from keys of paragraphs where both are regrouped together."""
 
@@ -113,18 +115,14 @@ class KeepOneOfNearDuplicates(beam.PTransform):
 
     Band keys and names are shuffled, never texts; the edges (a star a bucket) are clustered on one worker.
 
-    Args:
-      spill: Folder of the fragments; None shuffles in the engine.
     """
-
-    spill: str | None
 
     def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
         """Bucket, star, cluster, mark."""
         roots = (
             candidates
             | "Bands" >> beam.FlatMap(band_members).with_output_types(tuple[bytes, bytes])
-            | "Bucket" >> Regroup(folder=self.spill)
+            | "Bucket" >> Regroup()
             | "Star" >> beam.FlatMapTuple(star_edges)
             | "Collect edges" >> beam.combiners.ToList()
             | "Cluster" >> beam.Map(find_roots)
@@ -146,11 +144,13 @@ def frequent_in(counted: tuple[bytes, list[bytes]], most: int) -> Iterator[tuple
 
 
 def mark_frequent(_: bytes, values: list[bytes]) -> Iterator[Candidate]:
-    """Give the candidates of one name the keys of their frequent paragraphs."""
+    """Give the kept candidates of one name the keys of their frequent paragraphs."""
     keys = tuple(sorted(value[1:].decode() for value in values if value[:1] == _FREQUENT))
     for value in values:
         if value[:1] == _CANDIDATE:
-            yield dataclasses.replace(decode(value[1:]), frequent_paragraphs=keys)
+            candidate = decode(value[1:])
+            kept = candidate.outcome == "kept"
+            yield dataclasses.replace(candidate, frequent_paragraphs=keys) if kept else candidate
 
 
 @dataclass(kw_only=True, eq=False)
@@ -161,18 +161,16 @@ class MarkFrequentParagraphs(beam.PTransform):
 
     Args:
       most: Occurrences that a paragraph may have.
-      spill: Folder of the fragments; None shuffles in the engine.
     """
 
     most: int
-    spill: str | None
 
     def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
         """Count, then join the frequent ones back."""
         marks = (
             candidates
             | "Paragraphs" >> beam.FlatMap(paragraph_members).with_output_types(tuple[bytes, bytes])
-            | "Count" >> Regroup(folder=self.spill)
+            | "Count" >> Regroup()
             | "Frequent" >> beam.FlatMap(frequent_in, most=self.most).with_output_types(tuple[bytes, bytes])
         )
         named = candidates | "Name" >> beam.Map(
@@ -181,7 +179,7 @@ class MarkFrequentParagraphs(beam.PTransform):
         return (
             (named, marks)
             | "Beside each other" >> beam.Flatten()
-            | "Join back" >> Regroup(folder=self.spill)
+            | "Join back" >> Regroup()
             | "Mark" >> beam.FlatMapTuple(mark_frequent)
         )
 
@@ -192,12 +190,10 @@ class RegroupCandidates(beam.PTransform):
 
     Args:
       by: The field whose value groups them.
-      spill: Folder of the fragments; None shuffles in the engine.
       everything: Group the rejected ones as well (for counts over the raw set).
     """
 
     by: By
-    spill: str | None
     everything: bool = False
 
     def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[list[Candidate]]:
@@ -205,7 +201,7 @@ class RegroupCandidates(beam.PTransform):
         return (
             candidates
             | "Key" >> beam.Map(self._keyed).with_output_types(tuple[bytes, bytes])
-            | "Regroup" >> Regroup(folder=self.spill)
+            | "Regroup" >> Regroup()
             | "Decode" >> beam.MapTuple(lambda _, values: [decode(value) for value in values])
         )
 
@@ -222,13 +218,12 @@ class KeepOne(beam.PTransform):
 
     by: By
     reason: str
-    spill: str | None
 
     def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
         """Regroup and choose."""
         return (
             candidates
-            | f"Group by {self.by}" >> RegroupCandidates(by=self.by, spill=self.spill)
+            | f"Group by {self.by}" >> RegroupCandidates(by=self.by)
             | "Choose the survivor" >> beam.FlatMap(keep_one, reason=self.reason)
         )
 
@@ -240,12 +235,53 @@ class CountDistinct(beam.PTransform):
     by: By
     of: By
     score: str
-    spill: str | None
 
     def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
         """Regroup and count, over the raw set: before any rule has rejected."""
         return (
             candidates
-            | f"Group by {self.by}" >> RegroupCandidates(by=self.by, spill=self.spill, everything=True)
+            | f"Group by {self.by}" >> RegroupCandidates(by=self.by, everything=True)
             | f"Count distinct {self.of}" >> beam.FlatMap(count_distinct, of=self.of, score=self.score)
         )
+
+
+def without_keys(candidate: Candidate) -> Candidate:
+    """Return a decided candidate without the keys that nothing after this needs."""
+    return dataclasses.replace(candidate, bands=(), paragraphs=())
+
+
+def transform(step: Step) -> beam.PTransform:
+    """Return a step as a transform, labelled."""
+    match step:
+        case select_steps.Judge():
+            made: beam.PTransform = beam.Map(judge, rules=step.rules)
+        case select_steps.KeepOne():
+            made = KeepOne(by=step.by, reason=step.reason)
+        case select_steps.KeepOneOfNearDuplicates():
+            made = KeepOneOfNearDuplicates()
+        case select_steps.MarkFrequentParagraphs():
+            made = MarkFrequentParagraphs(most=step.most)
+        case select_steps.CountDistinct():
+            made = CountDistinct(by=step.by, of=step.of, score=step.score)
+    return step.label >> made
+
+
+def build(
+    pipeline: beam.Pipeline, steps: tuple[Step, ...], candidates: Sequence[str], folder: str
+) -> beam.PCollection[int]:
+    """Build the pipeline that decides on candidates.
+
+    Args:
+      pipeline: Where to add it.
+      steps: What decides, in order.
+      candidates: Fragments of the extract stage.
+      folder: Where the decisions are written.
+    """
+    decided = (
+        pipeline | "Candidate fragments" >> beam.Create(candidates) | "Read candidates" >> beam.FlatMap(read_candidates)
+    )
+    for step in steps:
+        decided |= transform(step)
+    decided |= "Count outcomes" >> CountOutcomes(stage="select")
+    decided |= "Drop keys" >> beam.Map(without_keys)
+    return decided | "Write decisions" >> WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))

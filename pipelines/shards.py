@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.dedup.decontaminate import Benchmarks, Match, cut_blocks, reason_of
 from pipelines.dedup.frequency import drop_paragraphs
 from pipelines.dedup.images import ImageHashes
@@ -287,34 +287,38 @@ def file_entry(name: str, data: bytes, **rows: Any) -> FileEntry:
 
 def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> ShardEntry | None:
     """Write a shard's tar, sidecar and statistics; return None, and write nothing, without samples."""
-    rows: dict[str, Sample] = {}
+    current: list[Sample] = []
+    sidecar: list[SidecarRow] = []
 
     def members() -> Iterator[tuple[str, dict[str, bytes]]]:
         for sample in samples:
-            rows[sample.key] = dataclasses.replace(sample, fields={})
+            current[:] = [sample]
             yield sample.key, sample.fields
 
+    def written(_: str, places: tuple[tars.Place, ...]) -> None:
+        (sample,) = current
+        sidecar.append(_sidecar_row(sample, members_of(sample, places)))
+
     stem = layout.shard_stem(index)
-    written = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members())
-    if not rows:
+    tar = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members(), written)
+    if not sidecar:
         return None
-    sidecar = [_sidecar_row(rows[key], members_of(rows[key], places)) for key, places in written.samples]
     table = arrow.to_table(SidecarRow, sidecar)
     data = tables.write_table(storage.join(dataset, f"{stem}.parquet"), table, sort_by=("key",))
     stats = json.dumps(
         {
-            "count": len(rows),
-            "successes": len(rows),
+            "count": len(sidecar),
+            "successes": len(sidecar),
             "failed_to_download": 0,
             "failed_to_resize": 0,
-            "status_dict": {"success": len(rows)},
+            "status_dict": {"success": len(sidecar)},
         },
         indent=4,
     ).encode()
     storage.write_bytes(storage.join(dataset, f"{stem}_stats.json"), stats)
     return ShardEntry(
         index=index,
-        tar=FileEntry(name=f"{stem}.tar", sha256=written.sha256, bytes=written.bytes),
+        tar=FileEntry(name=f"{stem}.tar", sha256=tar.sha256, bytes=tar.bytes),
         sidecar=file_entry(
             f"{stem}.parquet", data, rows=len(sidecar), rows_digest=tables.rows_digest(table, sort_by=("key",))
         ),
@@ -390,6 +394,16 @@ def read_shard_report(folder: str, index: int) -> ShardReport:
     return arrow.from_plain(ShardReport, json.loads(storage.read_bytes(report_path(folder, index))))
 
 
+def is_finished(dataset: str, folder: str, index: int) -> bool:
+    """Say whether a shard was written before and still lies there: another build may have claimed the folder since."""
+    if not storage.exists(report_path(folder, index)):
+        return False
+    entry = read_shard_report(folder, index).entry
+    files = (entry.tar, entry.sidecar, entry.stats) if entry is not None else ()
+    paths = [(storage.join(dataset, file.name), file.bytes) for file in files]
+    return all(storage.exists(path) and storage.size(path) == size for path, size in paths)
+
+
 class _WriteShard(beam.DoFn):
     def __init__(self, config: ShardsConfig) -> None:
         self._config = config
@@ -409,9 +423,10 @@ class _WriteShard(beam.DoFn):
         )
 
     def process(self, index: int) -> Iterator[int]:
-        if not storage.exists(report_path(self._config.folder, index)):
-            report = write_shard(index, self._config, self._judge)
-            Metrics.counter("shards", "samples").inc(report.entry.samples if report.entry else 0)
+        if not is_finished(self._config.dataset, self._config.folder, index):
+            with metrics.timed(STAGE, "shard"):
+                report = write_shard(index, self._config, self._judge)
+            metrics.count(report.counts)
         yield index
 
 

@@ -13,11 +13,12 @@ from itertools import islice
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
+from pipelines import metrics
 from pipelines.extract.pool import ExtractPool, PoolConfig
 from pipelines.recipes.recipe import Recipe
 from pipelines.store.arc import read_arc
+from pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from pipelines.store.ledger import Ledger
 from pipelines.store.revisits import Across
 from pipelines.store.stages import stem_of
@@ -32,7 +33,6 @@ STAGE = "extract"
 IMAGES = "images"
 """Folder of a stage that says which images its WARCs hold."""
 ARC = (".arc", ".arc.gz")
-FRAGMENT_ROWS = 4_096
 ROW_GROUP_ROWS = 512
 
 Made = list[tuple[Any, Candidate]]
@@ -96,17 +96,18 @@ class FragmentWriter:
             left = scrub(row, self.tombstones)
             self._rows.append((left, empty_head(head) if left is None else scrub(head, self.tombstones)))
         self.rows += len(made)
-        if len(self._rows) >= FRAGMENT_ROWS:
+        while len(self._rows) >= FRAGMENT_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held as one fragment."""
+        """Write what is held as one fragment, at most `FRAGMENT_ROWS` of it."""
         if not self._rows:
             return
-        name = f"{self.stem}-{self._part:04d}.parquet"
+        held, self._rows = self._rows[:FRAGMENT_ROWS], self._rows[FRAGMENT_ROWS:]
+        name = fragment_name(self.stem, self._part)
         for folder, cls, rows in (
-            ("records", self.record, [row for row, _ in self._rows if row is not None]),
-            ("candidates", Candidate, [head for _, head in self._rows]),
+            ("records", self.record, [row for row, _ in held if row is not None]),
+            ("candidates", Candidate, [head for _, head in held]),
         ):
             tables.write_table(
                 storage.join(self.folder, folder, name),
@@ -114,7 +115,6 @@ class FragmentWriter:
                 sort_by=("key", "parent"),
                 row_group_rows=ROW_GROUP_ROWS,
             )
-        self._rows = []
         self._part += 1
 
 
@@ -211,10 +211,10 @@ def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[Stage
     path = report_path(folder, item)
     if storage.exists(path):
         return
-    counts = extract()
+    with metrics.timed(STAGE, "input"):
+        counts = extract()
     storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
-    for row in counts:
-        Metrics.counter(STAGE, f"{row.unit}/kept").inc(row.kept)
+    metrics.count(counts)
 
 
 def read_counts(folder: str, warc: WarcInput) -> list[StageCounts]:

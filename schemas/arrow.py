@@ -1,7 +1,6 @@
 """Records as Arrow tables: schemas derived from the dataclasses, versioned, with readers for older versions."""
 
 import dataclasses
-import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -82,27 +81,48 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def _to_arrow(value: Any) -> Any:
-    """Like `to_plain`, with maps as the list of pairs that pyarrow wants, in order of their keys."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: _to_arrow(getattr(value, name)) for name in _hints(type(value))}
-    if isinstance(value, tuple):
-        return [_to_arrow(item) for item in value]
-    if isinstance(value, dict):
-        return [(name, _to_arrow(item)) for name, item in sorted(value.items())]
-    return value
+@cache
+def _unbuilder(hint: Any) -> Callable[[Any], Any] | None:
+    """Return the function that turns a value of `hint` into what pyarrow takes; None where it is taken as it is.
+
+    Records become dicts, tuples lists, and maps the lists of pairs that pyarrow wants, in order of their keys.
+    """
+    hint, _ = _optional(hint)
+    if dataclasses.is_dataclass(hint):
+        inner = [(name, _unbuilder(kind)) for name, kind in _hints(typing.cast(type, hint)).items()]
+        return lambda value: (
+            None
+            if value is None
+            else {name: getattr(value, name) if turn is None else turn(getattr(value, name)) for name, turn in inner}
+        )
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        item = _unbuilder(args[0])
+        if item is None:
+            return None
+        return lambda value: None if value is None else [item(part) for part in value]
+    if origin is dict:
+        return _pairs(_unbuilder(args[1]))
+    return None
+
+
+def _pairs(turn: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    if turn is None:
+        return lambda value: None if value is None else sorted(value.items())
+    return lambda value: None if value is None else [(name, turn(item)) for name, item in sorted(value.items())]
+
+
+def _column(rows: list[Any], name: str, hint: Any) -> list[Any]:
+    turn, values = _unbuilder(hint), [getattr(row, name) for row in rows]
+    return values if turn is None else [turn(value) for value in values]
 
 
 def to_table(cls: type, records: Iterable[Any]) -> pa.Table:
     """Return the records of one class as a table with its schema, in the order given."""
-    target = schema(cls)
+    target, hints = schema(cls), _hints(cls)
     rows = list(records)
-    return pa.table([_column(rows, item) for item in target], schema=target)
-
-
-def _column(rows: list[Any], item: pa.Field) -> pa.Array:
-    values = map(operator.attrgetter(item.name), rows)
-    return pa.array(map(_to_arrow, values) if pa.types.is_nested(item.type) else values, type=item.type, size=len(rows))
+    columns = [pa.array(_column(rows, item.name, hints[item.name]), type=item.type) for item in target]
+    return pa.table(columns, schema=target)
 
 
 @cache

@@ -7,7 +7,8 @@ Parquet for that: `rows_digest` hashes the values themselves, so another pyarrow
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, Any, TypeVar
 
 import numpy as np
@@ -31,20 +32,52 @@ def sort_rows(table: pa.Table, by: Sequence[str]) -> pa.Table:
     return table.take(order).combine_chunks()
 
 
+_WRITTEN: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "version": "2.6",
+    "data_page_size": 1 << 20,
+    "write_statistics": True,
+}
+"""How every Parquet file is written."""
+
+
 def encode_table(table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
     """Return the Parquet file of a table, rows sorted."""
     sink = io.BytesIO()
-    pq.write_table(
-        sort_rows(table, sort_by),
-        sink,
-        row_group_size=row_group_rows,
-        compression="zstd",
-        compression_level=3,
-        version="2.6",
-        data_page_size=1 << 20,
-        write_statistics=True,
-    )
+    pq.write_table(sort_rows(table, sort_by), sink, row_group_size=row_group_rows, **_WRITTEN)
     return sink.getvalue()
+
+
+def write_stream(path: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> int:
+    """Write tables one after the other, atomically, to the bytes of `write_table` over all of them; return the rows.
+
+    The rows come in their order. Two row groups are in memory at most, beside a part.
+    """
+    rows = 0
+    with storage.writing(path) as handle, pq.ParquetWriter(handle, schema, **_WRITTEN) as writer:
+        for group in _row_groups(parts):
+            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+            rows += group.num_rows
+        if not rows:
+            writer.write_table(schema.empty_table(), row_group_size=ROW_GROUP_ROWS)
+    return rows
+
+
+def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Cut tables into tables of as many rows as a row group has."""
+    held: list[pa.Table] = []
+    rows = 0
+    for part in parts:
+        held.append(part)
+        rows += part.num_rows
+        if rows >= ROW_GROUP_ROWS:
+            whole = pa.concat_tables(held)
+            for start in range(0, rows - rows % ROW_GROUP_ROWS, ROW_GROUP_ROWS):
+                yield whole.slice(start, ROW_GROUP_ROWS).combine_chunks()
+            held, rows = [whole.slice(rows - rows % ROW_GROUP_ROWS)], rows % ROW_GROUP_ROWS
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def write_table(
@@ -109,6 +142,12 @@ def _readable(path: str) -> Iterator[None]:
         ) from error
 
 
+def count_rows(path: str) -> int:
+    """Return the rows of a Parquet file; its footer alone is read."""
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
+
+
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file as a table."""
     with open_parquet(path) as file, _readable(path):
@@ -124,57 +163,99 @@ def read_records(path: str, cls: type[T]) -> Iterator[T]:
             yield from arrow.from_table(cls, table, where=path)
 
 
+Chunks = Callable[[], Iterator[pa.Array]]
+"""Yields an array a chunk at a time, as often as it is called."""
+
+
 def rows_digest(table: pa.Table, *, sort_by: Sequence[str]) -> str:
     """Return the sha256 over a table's values, column by column, after sorting by `sort_by`.
 
     Covers names, types and validity; does not depend on chunks, row groups, encodings or padding of nulls. Rows
     that tie in `sort_by` must be equal, or the digest depends on their order.
     """
-    digest = hashlib.sha256()
     table = sort_rows(table, sort_by)
-    digest.update(f"{table.num_rows}".encode())
-    for name in sorted(table.column_names):
-        column = table.column(name)
-        array = column.chunk(0) if column.num_chunks else pa.array([], type=column.type)
+    return _digest(table.num_rows, table.schema, lambda name: iter(table.column(name).chunks))
+
+
+def file_digest(path: str) -> str:
+    """Return the `rows_digest` of a Parquet file whose rows lie sorted; a row group of a column is in memory."""
+    with open_parquet(path) as file, _readable(path):
+
+        def chunks(name: str) -> Iterator[pa.Array]:
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group, columns=[name]).column(name).chunks
+
+        return _digest(file.metadata.num_rows, file.schema_arrow, chunks)
+
+
+def _digest(rows: int, schema: pa.Schema, chunks: Callable[[str], Iterator[pa.Array]]) -> str:
+    digest = hashlib.sha256(f"{rows}".encode())
+    for name in sorted(schema.names):
         digest.update(f"\n{name}:".encode())
-        _update(digest, array)
+        _update(digest, schema.field(name).type, partial(chunks, name))
     return digest.hexdigest()
 
 
-def _update(digest: Any, array: pa.Array) -> None:
+def _update(digest: Any, kind: pa.DataType, chunks: Chunks) -> None:
     """Feed one array: its kind, validity, then values with nulls as zero, recursively."""
-    kind = array.type
-    digest.update(np.packbits(np.asarray(array.is_valid())).tobytes())
+    _feed_bits(digest, (np.asarray(array.is_valid()) for array in chunks()))
     if pa.types.is_struct(kind):
         digest.update(b"struct")
         for index in sorted(range(kind.num_fields), key=lambda i: kind.field(i).name):
             digest.update(kind.field(index).name.encode() + b":")
-            _update(digest, array.field(index) if array.null_count == 0 else array.flatten()[index])
-    elif pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            _update(digest, kind.field(index).type, partial(_field_of, chunks, index))
+    elif pa.types.is_map(kind):
         digest.update(b"list")
-        lengths = pc.list_value_length(array).fill_null(0) if not pa.types.is_map(kind) else _map_lengths(array)
-        digest.update(np.asarray(lengths, dtype="<i8").tobytes())
-        if pa.types.is_map(kind):
-            array = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
-        _update(digest, pc.list_flatten(array))
+        _feed(digest, (_map_lengths(array) for array in chunks()), "<i8")
+        pair = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
+        _update(digest, pair, lambda: (pc.list_flatten(array.cast(pa.list_(pair))) for array in chunks()))
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        digest.update(b"list")
+        _feed(digest, (pc.list_value_length(array).fill_null(0) for array in chunks()), "<i8")
+        _update(digest, kind.value_type, lambda: (pc.list_flatten(array) for array in chunks()))
     elif pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind):
         digest.update(b"bytes")
-        values = array.cast(pa.binary()).fill_null(b"")
-        digest.update(np.asarray(pc.binary_length(values), dtype="<i8").tobytes())
-        digest.update(b"".join(values.to_pylist()))
+        _feed(digest, (pc.binary_length(_plain_bytes(array)) for array in chunks()), "<i8")
+        for array in chunks():
+            digest.update(b"".join(_plain_bytes(array).to_pylist()))
     elif pa.types.is_floating(kind):
         digest.update(b"float")
-        digest.update(np.asarray(array.fill_null(0.0), dtype="<f8").tobytes())
+        _feed(digest, (array.fill_null(0.0) for array in chunks()), "<f8")
     elif pa.types.is_boolean(kind):
         digest.update(b"bool")
-        digest.update(np.asarray(array.fill_null(False)).astype("u1").tobytes())
+        _feed(digest, (array.fill_null(False) for array in chunks()), "u1")
     elif pa.types.is_integer(kind):
         digest.update(b"int")
-        digest.update(np.asarray(array.fill_null(0)).astype("<i8").tobytes())
+        _feed(digest, (array.fill_null(0) for array in chunks()), "<i8")
     elif pa.types.is_null(kind):
         digest.update(b"null")
     else:
         raise TypeError(f"rows_digest has no canonical form for {kind}")
+
+
+def _feed(digest: Any, arrays: Iterable[Any], dtype: str) -> None:
+    for array in arrays:
+        digest.update(np.asarray(array).astype(dtype).tobytes())
+
+
+def _feed_bits(digest: Any, chunks: Iterable[np.ndarray]) -> None:
+    """Feed booleans, eight a byte, as if they were one array."""
+    left = np.zeros(0, dtype=bool)
+    for chunk in chunks:
+        bits = np.concatenate([left, chunk])
+        whole = len(bits) - len(bits) % 8
+        digest.update(np.packbits(bits[:whole]).tobytes())
+        left = bits[whole:]
+    digest.update(np.packbits(left).tobytes())
+
+
+def _field_of(chunks: Chunks, index: int) -> Iterator[pa.Array]:
+    for array in chunks():
+        yield array.field(index) if array.null_count == 0 else array.flatten()[index]
+
+
+def _plain_bytes(array: pa.Array) -> pa.Array:
+    return array.cast(pa.binary()).fill_null(b"")
 
 
 def _map_lengths(array: pa.MapArray) -> np.ndarray:

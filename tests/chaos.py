@@ -2,8 +2,9 @@
 
 `python -m tests.chaos --kills 200 --report chaos.json`, or `make chaos`. Each build of a kind starts on an empty
 folder and an empty image store, is killed with SIGKILL after a random part of the time that a plain build takes, and
-goes on in the next process, until one reaches its end; then the next kind has its turn. Exit code 1 when a digest
-differs or a dataset does not verify.
+goes on in the next process, until one reaches its end; then the next kind has its turn. One kind is a take-down: a
+finished dataset of pages is made to forget a site and an image, and must end as a build that never had them. Exit code
+1 when a digest differs, a dataset does not verify, or what was taken down is still found.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-KINDS = ("m3w", "align", "regions")
+KINDS = ("m3w", "align", "regions", "forget")
 
 
 @dataclass
@@ -35,24 +36,79 @@ class Report:
     seconds: float = 0.0
 
 
-def build_kind(kind: str, folder: Path, crawl: Path, pairs: Path, port: int) -> None:
+@dataclass(frozen=True)
+class World:
+    """What every build of a run shares."""
+
+    folder: Path
+    port: int
+    """Where the small web is served."""
+
+    @property
+    def crawl(self) -> Path:
+        """Return the folder of the WARCs."""
+        return self.folder / "crawl"
+
+    @property
+    def pairs(self) -> Path:
+        """Return the dataset that regions are made from."""
+        return self.folder / "plain-align" / "out"
+
+    def taken_down(self) -> tuple[str, str]:
+        """Return the host and the sha256 of an image that are to be forgotten."""
+        from schemas import identity, tables
+        from schemas.manifest import read_manifest
+        from schemas.records import SidecarRow
+
+        out = self.folder / "plain-m3w" / "out"
+        names = [shard.sidecar.name for shard in read_manifest(str(out)).shards]
+        rows = [row for name in names for row in tables.read_records(str(out / name), SidecarRow)]
+        host = identity.host_of(rows[0].url)
+        image = next(row.sha256 for row in reversed(rows) if identity.host_of(row.url) != host and row.sha256)
+        return host, image
+
+
+def take_down(folder: Path, world: World) -> None:
+    """Make the finished dataset `folder`/out forget a host and an image."""
+    from pipelines.forget import forget, make_tombstones
+    from pipelines.progress import Reporter
+
+    host, image = world.taken_down()
+    forget(str(folder / "out"), make_tombstones(domains=(host,), sha256=(image,)), Reporter(quiet=True))
+
+
+def still_found(folder: Path, host: str) -> list[str]:
+    """Return the files of stages, store and dataset, WARCs apart, that name a host which was taken down."""
+    from schemas import tables
+
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    texts = (
+        (path, repr(tables.read_table(str(path)).to_pylist()).encode()) for path in found if path.suffix == ".parquet"
+    )
+    others = ((path, path.read_bytes()) for path in found if path.suffix in (".json", ".tar", ".warc", ".md"))
+    named = [str(path) for made in (texts, others) for path, text in made if f"//{host}".encode() in text]
+    return named + [str(path) for path in found if path.suffix == ".arrow"]  # scratch of a process that was killed
+
+
+def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
     """Build one dataset in `folder`/out; regions are made from the finished pairs."""
     from pipelines import build, regions
+    from pipelines.build_config import BuildConfig
     from pipelines.net.config import FetchConfig
     from pipelines.progress import Reporter
     from pipelines.recipes.recipe import load_recipe
 
-    out, work, quiet = str(folder / "out"), str(folder / "work"), Reporter(quiet=True)
+    work, quiet = str(folder / "work"), Reporter(quiet=True)
     if kind == "regions":
-        regions.build_dataset(str(pairs), out, work, quiet, limit=2)
+        regions.build_dataset(str(world.pairs), str(folder / out), work, quiet, limit=2)
         return
-    fetch = FetchConfig(contact="chaos@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0)
-    config = build.BuildConfig(
+    fetch = FetchConfig(contact="chaos@example.org", allow_addresses=(f"127.0.0.0/8:{world.port}",), delay=0)
+    config = BuildConfig(
         recipe=load_recipe(kind),
-        out=out,
+        out=str(folder / out),
         work=work,
         store=str(folder / "store"),
-        warcs=(str(crawl),),
+        warcs=(str(world.crawl),),
         fetch=fetch,
         workers=0,
         shards=4,
@@ -84,44 +140,71 @@ def in_a_child(run: Callable[[], None], after: float | None) -> int | None:
         time.sleep(0.005)
 
 
-def check(folder: Path, kind: str, report: Report) -> None:
+def prepare(kind: str, place: Path, world: World) -> int | None:
+    """Make what is to be killed: of a take-down, the dataset that it works on. Return an exit code."""
+    return in_a_child(lambda: build_kind("m3w", place, world), None) if kind == "forget" else 0
+
+
+def work_of(kind: str, place: Path, world: World) -> Callable[[], None]:
+    """Return what a process of this kind does."""
+    return (lambda: take_down(place, world)) if kind == "forget" else (lambda: build_kind(kind, place, world))
+
+
+def check(place: Path, kind: str, world: World, report: Report) -> None:
     """Compare a finished dataset with the plain one, and verify it."""
     from pipelines.verify import verify
     from schemas.manifest import read_manifest
 
-    manifest = read_manifest(str(folder / "out"))
+    out = str(place / "out")
+    manifest = read_manifest(out)
     report.finished += 1
     if manifest.digest != report.digests.setdefault(kind, manifest.digest):
         report.wrong.append(f"{kind}: digest {manifest.digest}, not {report.digests[kind]}")
-    report.wrong += [f"{kind}: {damage.where}: {damage.what}" for damage in verify(str(folder / "out"))]
+    report.wrong += [f"{kind}: {damage.where}: {damage.what}" for damage in verify(out)]
     report.wrong += [f"{kind}: unaccounted in {row.stage}" for row in manifest.counts if row.unaccounted]
+    if kind == "forget":
+        report.wrong += [f"still named in {path}" for path in still_found(place, world.taken_down()[0])]
 
 
-def chaos(folder: Path, crawl: Path, port: int, kills: int, rng_seed: int) -> Report:
-    """Build each kind plainly, then killed and resumed until `kills` builds were hit; return the report."""
-    rng, report, started = random.Random(rng_seed), Report(rng_seed=rng_seed), time.monotonic()
-    seconds, pairs = {}, folder / "plain-align" / "out"
+def plain(world: World, report: Report) -> dict[str, float]:
+    """Do the work of each kind undisturbed; return the seconds that each takes."""
+    from schemas.manifest import read_manifest
+
+    seconds = {}
     for kind in KINDS:
-        begun, place = time.monotonic(), folder / f"plain-{kind}"
-        if in_a_child(lambda kind=kind, place=place: build_kind(kind, place, crawl, pairs, port), None):  # type: ignore[misc]
-            report.wrong.append(f"{kind}: the plain build failed")
-            return report
+        place = world.folder / f"plain-{kind}"
+        failed = prepare(kind, place, world)
+        begun = time.monotonic()
+        if failed or in_a_child(work_of(kind, place, world), None):
+            report.wrong.append(f"{kind}: failed undisturbed")
+            return {}
         seconds[kind] = time.monotonic() - begun
-        check(place, kind, report)
-    turn = 0
-    while report.kills < kills:
-        kind, place, hit = KINDS[turn % len(KINDS)], folder / f"killed-{turn}", 0
+        check(place, kind, world, report)
+    shutil.rmtree(place / "work")  # from nothing but WARCs, store and tombstones
+    in_a_child(lambda: build_kind("m3w", place, world, "never-had-it"), None)
+    if read_manifest(str(place / "never-had-it")).digest != report.digests["forget"]:
+        report.wrong.append("forgetting is not building without")
+    return seconds
+
+
+def chaos(world: World, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
+    """Do the work of each kind plainly, then killed and resumed until `kills` processes were hit; return the report."""
+    rng, report, started = random.Random(rng_seed), Report(rng_seed=rng_seed), time.monotonic()
+    seconds, turn = plain(world, report), 0
+    while seconds and report.kills < kills:
+        kind, place, hit = kinds[turn % len(kinds)], world.folder / f"killed-{turn}", 0
+        prepare(kind, place, world)
         while True:
-            # After a few hits a build may run on, or a slow machine would never let it end.
+            # After a few hits it may run on, or a slow machine would never let it end.
             after = rng.uniform(0, seconds[kind]) if hit < 4 and report.kills < kills else None
-            code = in_a_child(lambda kind=kind, place=place: build_kind(kind, place, crawl, pairs, port), after)  # type: ignore[misc]
+            code = in_a_child(work_of(kind, place, world), after)
             if code is not None:
                 break
             report.kills, hit = report.kills + 1, hit + 1
         if code:
-            report.wrong.append(f"{kind}: the resumed build failed with {code}")
+            report.wrong.append(f"{kind}: when resumed it failed with {code}")
         else:
-            check(place, kind, report)
+            check(place, kind, world, report)
         shutil.rmtree(place, ignore_errors=True)
         turn += 1
     report.seconds = round(time.monotonic() - started, 1)
@@ -138,7 +221,7 @@ def serve(folder: Path) -> None:
         sys.stdin.read()
 
 
-def run(folder: Path, kills: int, rng_seed: int) -> Report:
+def run(folder: Path, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
     """Serve the small web in another process and let chaos loose on builds from it."""
     command = [sys.executable, "-m", "tests.chaos", "--serve", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -146,9 +229,9 @@ def run(folder: Path, kills: int, rng_seed: int) -> Report:
         port = int(server.stdout.readline())
         import apache_beam  # noqa: F401
 
-        from pipelines import images, pages, pairs, regions, shards, warcs  # noqa: F401
+        from pipelines import forget, images, pages, pairs, regions, shards, warcs  # noqa: F401
 
-        report = chaos(folder, folder / "crawl", port, kills, rng_seed)
+        report = chaos(World(folder, port), kinds, kills, rng_seed)
         server.stdin.close()
     return report
 
@@ -159,13 +242,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--rng-seed", type=int, default=0)
     parser.add_argument("--report", default="")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="whose processes are killed")
     parser.add_argument("--serve", default="")
     options = parser.parse_args()
     if options.serve:
         serve(Path(options.serve))
         return
     with tempfile.TemporaryDirectory(prefix="loom-chaos-") as folder:
-        report = run(Path(folder), options.kills, options.rng_seed)
+        report = run(Path(folder), tuple(options.kinds), options.kills, options.rng_seed)
     text = json.dumps(asdict(report), indent=1)
     print(text)
     if options.report:

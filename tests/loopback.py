@@ -1,8 +1,12 @@
 """Servers on loopback that tests run in a thread: any handler of HTTP, and moto's S3."""
 
 import contextlib
+import http.client
 import http.server
+import re
 import threading
+import urllib.parse
+from collections import Counter
 from collections.abc import Iterator
 
 import fsspec
@@ -54,3 +58,74 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     finally:
         server.stop()
         s3.clear_instance_cache()
+
+
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
+
+
+@contextlib.contextmanager
+def unreliable_s3(
+    monkeypatch: pytest.MonkeyPatch, *, refuse_every: int, hide: int
+) -> Iterator[tuple[str, Counter[str]]]:
+    """Run a local S3 server behind a proxy; yields the URL of a bucket, and how often the proxy did what.
+
+    Each request of a number that `refuse_every` divides is answered with 503; an object is left out of the first `hide`
+    listings that would show it.
+    """
+    did: Counter[str] = Counter()
+    fresh: dict[str, int] = {}
+    lock = threading.Lock()
+
+    def without_fresh(body: bytes) -> bytes:
+        def show(found: re.Match[bytes]) -> bytes:
+            key = urllib.parse.unquote(found[1].decode())
+            with lock:
+                left = fresh.get(key, 0)
+                fresh[key] = max(0, left - 1)
+            did["hidden"] += left > 0
+            return b"" if left > 0 else found[0]
+
+        return re.sub(rb"<Contents>.*?<Key>(.*?)</Key>.*?</Contents>", show, body, flags=re.DOTALL)
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+            self.send_response_only(status)
+            length = [value for name, value in headers if name.lower() == "content-length"]
+            for name, value in headers:
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            head = self.command == "HEAD" and bool(length)
+            self.send_header("Content-Length", length[0] if head else str(len(body)))
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            did["requests"] += 1
+            if did["requests"] % refuse_every == 0:
+                did["refused"] += 1
+                self.answer(503, [("Content-Type", "application/xml")], SLOW_DOWN)
+                return
+            upstream = http.client.HTTPConnection("127.0.0.1", port)
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            found = upstream.getresponse()
+            data, path = found.read(), urllib.parse.urlsplit(self.path)
+            if self.command == "PUT" and found.status == 200:
+                fresh.setdefault(urllib.parse.unquote(path.path).strip("/").partition("/")[2], hide)
+            elif self.command == "GET" and "list-type" in path.query:
+                data = without_fresh(data)
+            self.answer(found.status, found.getheaders(), data)
+            upstream.close()
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
+
+    with s3(monkeypatch) as url, running(Proxy) as proxy:
+        port = int(url.rpartition("-")[2])
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.server_port}")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        yield url, did

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
+from pipelines.logs import log
+from schemas import arrow
 from schemas.errors import ConfigError
 from schemas.layout import check_shards
 
 if TYPE_CHECKING:
+    from pipelines.build_config import BuildReport
     from pipelines.recipes.recipe import Recipe
     from pipelines.runners import Profile
     from pipelines.store.lists import ListConfig
@@ -65,8 +68,10 @@ class BuildFlags:
     """At most so many pages a WARC."""
     memory: str | None = None
     """What deciding over the corpus may take on this machine (12GB); what it has when not given. More is refused."""
+    waves: int = 1
+    """Passes over the keys in which a corpus is decided on: each takes its share of scratch disk and memory."""
     runner: Literal["local", "dataflow", "portable"] = "local"
-    """Where the pipelines run."""
+    """Where the pipelines run. Not on Dask: Beam's DaskRunner silently loses branches and tagged outputs."""
     print_config: bool = False
     """Print the recipe with its changes, and stop."""
     plan: bool = False
@@ -146,12 +151,14 @@ class BuildFlags:
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
         check_least("--lanes", self.lanes, 1)
+        check_least("--waves", self.waves, 1)
         if self.shards is not None:
             check_shards(self.shards)
 
     def _run_stages(self, recipe: "Recipe", until: Until, alone: bool) -> int:
         from pipelines import build
-        from pipelines.commands.tables import print_build
+        from pipelines.build_config import BuildConfig
+        from pipelines.build_plan import plan
         from pipelines.memory import parse_size
 
         if self.from_dataset not in (None, "pages"):
@@ -160,7 +167,7 @@ class BuildFlags:
                 remedy="name them with --warc, or --from pages with the --work of an earlier build",
             )
         work = self.work or f"{self.out.rstrip('/')}.work"
-        config = build.BuildConfig(
+        config = BuildConfig(
             recipe=recipe,
             out=self.out,
             work=work,
@@ -174,28 +181,38 @@ class BuildFlags:
             from_img2dataset=self.from_img2dataset,
             blocklists=self.blocklist,
             fetcher=self.fetcher,
-            fetch=self.fetch.fetch_config(),
+            fetch=self.fetch.fetch_config(self.output.reporter()),
             shards=self.shards,
             workers=self.workers,
             lanes=self.lane_count(),
             limit=self.limit,
+            waves=self.waves,
             memory=parse_size(self.memory) if self.memory else None,
             profile=self._profile(),
         )
         if self.plan:
-            for name, status in build.plan(config):
+            for name, status in plan(config):
                 print(f"{name:<8} {status}")
             return 0
         report = build.build(config, self.output.reporter(), until=until, alone=alone)
+        return self._show(report)
+
+    def _show(self, report: "BuildReport") -> int:
+        """Print what a build did: as a table, or the same as JSON."""
+        from pipelines.build_config import summarize
+        from pipelines.commands.tables import print_build
+
+        summary = summarize(report)
+        if self.output.log_format == "json":
+            log("finished", **arrow.to_plain(summary))
         if self.output.json:
-            print_json(report)
+            print_json({"summary": summary, **arrow.to_plain(report)})
         else:
-            print_build(report, self.out)
+            print_build(report, summary, self.out)
         return 0
 
     def _run_regions(self) -> int:
         from pipelines import regions
-        from pipelines.commands.tables import print_build
 
         if self.from_dataset is None:
             raise ConfigError(
@@ -207,11 +224,7 @@ class BuildFlags:
         report = regions.build_dataset(
             self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit, profile=self._profile()
         )
-        if self.output.json:
-            print_json(report)
-        else:
-            print_build(report, self.out)
-        return 0
+        return self._show(report)
 
 
 @dataclass(frozen=True, kw_only=True)

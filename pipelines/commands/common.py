@@ -2,9 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
-
-from rich.console import Console
+from typing import Any, Literal
 
 from pipelines.net.config import FetchConfig
 from pipelines.progress import Reporter
@@ -25,11 +23,10 @@ class FetchFlags:
     i_own_these_hosts: bool = False
     """Allow --delay 0 on hosts of your own."""
 
-    def fetch_config(self) -> FetchConfig:
+    def fetch_config(self, reporter: Reporter) -> FetchConfig:
         """Return the configuration of the fetcher; say loudly which addresses it does not guard."""
         if self.allow_addresses:
-            text = f"ALLOWED, THOUGH NOT PUBLIC: {', '.join(self.allow_addresses)} (--allow-addresses)"
-            Console(stderr=True, highlight=False).print(text, style="bold red", markup=False)
+            reporter.warn(f"ALLOWED, THOUGH NOT PUBLIC: {', '.join(self.allow_addresses)} (--allow-addresses)")
         return FetchConfig(
             contact=self.contact,
             allow_addresses=self.allow_addresses,
@@ -52,10 +49,12 @@ class OutputFlags:
     """Print the result as JSON on standard output."""
     quiet: bool = False
     """Print no progress."""
+    log_format: Literal["text", "json"] = "text"
+    """json: on standard error a JSON object a line for every event, with counts and seconds (docs/operations.md)."""
 
     def reporter(self) -> Reporter:
         """Return where progress goes."""
-        return Reporter(quiet=self.quiet)
+        return Reporter(quiet=self.quiet, json=self.log_format == "json")
 
 
 def print_json(value: Any) -> None:

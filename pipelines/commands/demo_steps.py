@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from pipelines import build, regions
+from pipelines.build_config import BuildConfig, BuildReport
 from pipelines.commands.tables import counts_table, table_console
 from pipelines.commands.train import require_torch
 from pipelines.demo import drawing, grammar
@@ -56,7 +57,7 @@ class DemoResult:
 
     out: str
     scraped: ScrapeReport
-    builds: dict[str, build.BuildReport]
+    builds: dict[str, BuildReport]
     gates: list[Gate]
     losses: dict[str, tuple[int, float, float]]
     """Model -> steps, last loss, seconds of training."""
@@ -183,12 +184,12 @@ class Demo:
         """Return the fetcher's configuration: the bundled web's address and port, and no other private one."""
         return FetchConfig(contact=CONTACT, allow_addresses=(f"127.0.0.0/8:{self.port}",), delay=0)
 
-    def corpora(self, server: WebServer) -> tuple[ScrapeReport, dict[str, build.BuildReport]]:
+    def corpora(self, server: WebServer) -> tuple[ScrapeReport, dict[str, BuildReport]]:
         """Scrape and build everything that needs the web, then the regions."""
         with self.step("scrape"):
             scraped = self.scrape(server, "crawl", exam=False)
             self.scrape(server, "exam-crawl", exam=True)
-        builds: dict[str, build.BuildReport] = {}
+        builds: dict[str, BuildReport] = {}
         for name, recipe, crawl in (
             ("m3w", "m3w", "crawl"),
             ("align", "align", "crawl"),
@@ -209,9 +210,9 @@ class Demo:
         storage.write_bytes(seeds, "\n".join(server.world.seed_urls(self.port, exam=exam)).encode())
         return scrape(ScrapeConfig(seeds=seeds, out=self.path(name), fetch=self.fetch_config()), self.reporter)
 
-    def build(self, name: str, recipe: str, crawl: str) -> build.BuildReport:
+    def build(self, name: str, recipe: str, crawl: str) -> BuildReport:
         """Build one dataset."""
-        config = build.BuildConfig(
+        config = BuildConfig(
             recipe=load_recipe(recipe),
             out=self.path("datasets", name),
             work=self.path("work"),

@@ -1,5 +1,6 @@
 """`loom forget`: take-down."""
 
+import sys
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,8 +16,9 @@ class Command:
     """Take down pages, images or pairs from a dataset, and from the store and stages that it was made of.
 
     Recorded as hashes in the image store, so that no later build on that store brings them back. Only the shards
-    concerned are written anew. The ledger keeps the key and the reason `forgotten`. Exports lie elsewhere: make
-    them again. Lists and img2dataset's folders that were read stay as they are, and what they name stays away.
+    concerned are written anew. The ledger keeps the key and the reason `forgotten`. Regions made from the dataset are
+    made anew where they are concerned, reports that were written elsewhere removed. Lists and img2dataset's folders
+    that were read stay as they are, and what they name stays away.
 
     Examples:
       loom forget data/m3w --url https://example.org/page.html
@@ -60,6 +62,10 @@ class Command:
             print_json(done)
         else:
             print(f"{self.dataset}: {len(done.shards)} shards written anew, {len(done.warcs)} WARCs; {done.digest}")
+            for path in done.derived:
+                print(f"made from it, purged: {path}")
+        for path in done.left:
+            print(f"made from it and out of reach: {path}; purge it by hand", file=sys.stderr)
         return 0
 
     def _lines(self) -> list[str]:

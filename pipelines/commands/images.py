@@ -65,7 +65,7 @@ class Command(BuildFlags):
             done["sweep"] = recovery.sweep(store)
         config = ImagesConfig(
             store=self.store,
-            fetch=self.fetch.fetch_config(),
+            fetch=self.fetch.fetch_config(self.output.reporter()),
             lanes=self.lane_count(),
             local=self.runner == "local",
             workers=self.workers,

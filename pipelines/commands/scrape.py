@@ -41,7 +41,7 @@ class Command:
             max_pages=self.max_pages,
             images=self.images,
             workers=1,
-            fetch=self.fetch.fetch_config(),
+            fetch=self.fetch.fetch_config(self.output.reporter()),
         )
         report = scrape(config, self.output.reporter())
         if self.output.json:

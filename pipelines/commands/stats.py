@@ -29,6 +29,7 @@ class Command:
     def run(self) -> int:
         """Summarise."""
         from pipelines.commands.tables import print_summary
+        from pipelines.derived import Derived, absolute, record
         from pipelines.stats.report import write_report
         from pipelines.stats.summary import StatsConfig, summarise
 
@@ -38,6 +39,7 @@ class Command:
         if self.html:
             with reporter.stage("report"):
                 write_report(summary, self.html)
+            record(self.dataset, Derived(kind="report", path=absolute(self.html)))
         if self.output.json:
             print_json(summary)
         else:

@@ -1,12 +1,13 @@
 """Results as tables that a person reads on a terminal."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.build import BuildReport
+from pipelines.build_config import BuildReport, BuildSummary
 from schemas.records import StageCounts, StatsSummary
 
 PLAIN_WIDTH = 160
@@ -18,14 +19,19 @@ def table_console() -> Console:
     return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
 
 
-def counts_table(counts: Iterable[StageCounts], title: str) -> Table:
-    """Return the funnel: a row a stage and unit, and below it each reason."""
+def counts_table(
+    counts: Iterable[StageCounts], title: str, seconds: Mapping[str, float] = MappingProxyType({})
+) -> Table:
+    """Return the funnel: a row a stage and unit with each reason, and the seconds of the stages that ran now."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("stage", "unit"):
         table.add_column(name)
     for name in ("in", "kept", "rejected", "dead"):
         table.add_column(name, justify="right")
+    if seconds:
+        table.add_column("seconds", justify="right")
     table.add_column("reasons", overflow="fold")
+    left = {stage: f"{took:,.1f}" for stage, took in seconds.items()}
     for row in counts:
         reasons = row.reasons
         table.add_row(
@@ -35,6 +41,7 @@ def counts_table(counts: Iterable[StageCounts], title: str) -> Table:
             f"{row.kept:,}",
             f"{sum(row.rejected.values()):,}",
             f"{sum(row.dead.values()):,}",
+            *([left.pop(row.stage, "")] if seconds else []),
             ", ".join(f"{name} {count:,}" for name, count in reasons[:6]) + (" ..." if len(reasons) > 6 else ""),
         )
     return table
@@ -45,19 +52,16 @@ def print_counts(counts: Iterable[StageCounts], title: str) -> None:
     table_console().print(counts_table(counts, title))
 
 
-def print_build(report: BuildReport, out: str) -> None:
+def print_build(report: BuildReport, summary: BuildSummary, out: str) -> None:
     """Print what a build made."""
     console = table_console()
     manifest = report.manifest
-    if manifest is None:
-        console.print(counts_table(report.counts, f"stages of {out}"))
-        if report.reused:
-            console.print(f"reused: {', '.join(report.reused)}")
-        return
-    console.print(counts_table(manifest.counts, f"{manifest.recipe}: {out}"))
-    size = sum(shard.tar.bytes for shard in manifest.shards)
-    console.print(f"{manifest.samples:,} samples in {len(manifest.shards)} shards, {size / 1e6:.1f} MB")
-    console.print(f"digest {manifest.digest}")
+    title = f"{manifest.recipe}: {out}" if manifest else f"stages of {out}"
+    console.print(counts_table(summary.stages, title, summary.stage_seconds))
+    if manifest is not None:
+        size = f"{summary.bytes / 1e6:.1f} MB, {summary.seconds:.1f} s"
+        console.print(f"{summary.samples:,} samples in {summary.shards} shards, {size}")
+        console.print(f"digest {manifest.digest}")
     if report.reused:
         console.print(f"reused: {', '.join(report.reused)}")
 

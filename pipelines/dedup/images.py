@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -75,6 +74,8 @@ def phash(gray: Image.Image) -> str:
 
 def hash_image(rgb: NDArray[np.uint8]) -> ImageHashes:
     """Return the hashes, colours and spreads of an image, RGB uint8 [height, width, 3]."""
+    import cv2  # what only compares hashes does without
+
     image = Image.fromarray(rgb)
     gray = image.convert("L")
     grid = cv2.resize(rgb, (GRID, GRID), interpolation=cv2.INTER_AREA)

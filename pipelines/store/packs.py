@@ -6,6 +6,7 @@ points into it. What is blocked or was taken down is never written: its hash and
 
 import hashlib
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import IO, cast
@@ -23,6 +24,9 @@ from schemas.records import ImageRecord, Signal
 from schemas.verdicts import Dead, Rejected
 
 PLACE = ("pack", "offset", "length")
+
+Ended = Counter[tuple[str, str | None]]
+"""How many images ended with which outcome and reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +137,8 @@ class PackWriter:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     blocklist: Blocklist | None = None
     content: ContentTable | None = None
+    ended: Ended = field(default_factory=Counter)
+    """Of what was committed."""
     _stones: Tombstones = field(init=False)
     _pack: _Pack | None = None
     _part: int = 0
@@ -189,6 +195,7 @@ class PackWriter:
         with storage.writing(self.store.path("packs", pack.name)) as handle:
             handle.writelines(pack.pieces)
         self.store.commit_part(self.generation, pack.stem, pack.records)
+        self.ended.update((record.outcome, record.reason) for record in pack.records)
 
     def _write(self, pack: _Pack, wanted: Wanted, outcome: Outcome) -> None:
         """Write one outcome and its row into a pack."""

@@ -1,7 +1,7 @@
-"""Regrouping by key with two bodies and one output: the engine's shuffle, or key-partitioned Parquet on disk.
+"""Regrouping by key on an engine, and records written as sorted parts.
 
-The local runner holds every shuffled collection in memory and never spills. So there the pairs go to fragments
-by key range, and only the names of the fragments are shuffled; a partition is then read back and grouped alone.
+The local runner holds every shuffled collection in memory and never spills: on one machine `spill` and
+`select_local` group instead.
 """
 
 import hashlib
@@ -27,78 +27,16 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") * partitions >> 32
 
 
-@dataclass(kw_only=True, eq=False)
 class Regroup(beam.PTransform):
-    """(key, value) bytes -> (key, sorted values) for each key.
-
-    Args:
-      folder: Where fragments are spilled; None shuffles in the engine (Dataflow, Flink, Spark).
-      partitions: How many key ranges; a partition must fit in memory when read back.
-    """
-
-    folder: str | None
-    partitions: int = 16
+    """(key, value) bytes -> (key, sorted values) for each key."""
 
     def expand(self, pairs: beam.PCollection[KeyValue]) -> beam.PCollection[tuple[bytes, list[bytes]]]:
-        """Group, by the engine or over Parquet."""
-        if self.folder is None:
-            return (
-                pairs
-                | "Shuffle" >> beam.GroupByKey()
-                | "Sort values" >> beam.MapTuple(lambda key, values: (key, sorted(values)))
-            )
+        """Group by the engine's shuffle."""
         return (
             pairs
-            | "Spill by key range"
-            >> beam.ParDo(_Spill(self.folder, self.partitions)).with_output_types(tuple[int, str])
-            | "Collect fragments" >> beam.GroupByKey()
-            | "Read back a range" >> beam.FlatMapTuple(_read_back)
+            | "Shuffle" >> beam.GroupByKey()
+            | "Sort values" >> beam.MapTuple(lambda key, values: (key, sorted(values)))
         )
-
-
-class _Spill(beam.DoFn):
-    """Holds a bundle's pairs by partition and writes each as one fragment when it grows or the bundle ends."""
-
-    def __init__(self, folder: str, partitions: int) -> None:
-        self._folder, self._partitions = folder, partitions
-
-    def start_bundle(self) -> None:
-        self._held: dict[int, list[KeyValue]] = defaultdict(list)
-
-    def process(self, pair: KeyValue) -> Iterator[tuple[int, str]]:
-        partition = partition_of(pair[0], self._partitions)
-        self._held[partition].append(pair)
-        if len(self._held[partition]) >= SPILL_ROWS:
-            yield self._write(partition)
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        for partition in sorted(self._held):
-            if self._held[partition]:
-                yield WindowedValue(self._write(partition), GlobalWindow().max_timestamp(), (GlobalWindow(),))
-
-    def _write(self, partition: int) -> tuple[int, str]:
-        pairs = self._held.pop(partition)
-        # A random name: a retried bundle writes another file, and the abandoned one is never read.
-        path = storage.join(self._folder, f"{partition:05d}-{secrets.token_hex(8)}.parquet")
-        columns = {"key": [key for key, _ in pairs], "value": [value for _, value in pairs]}
-        tables.write_table(path, pa.table(columns, schema=pa.schema([("key", pa.binary()), ("value", pa.binary())])))
-        return partition, path
-
-
-def _read_back(_: int, fragments: Iterable[str]) -> Iterator[tuple[bytes, list[bytes]]]:
-    table = pa.concat_tables(tables.read_table(path) for path in sorted(fragments))
-    table = tables.sort_rows(table, ["key", "value"])
-    current: bytes | None = None
-    values: list[bytes] = []
-    for batch in table.to_batches(max_chunksize=8192):
-        for key, value in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
-            if key != current:
-                if current is not None:
-                    yield current, values
-                current, values = key, []
-            values.append(value)
-    if current is not None:
-        yield current, values
 
 
 @dataclass(kw_only=True, eq=False)

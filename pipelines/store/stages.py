@@ -6,16 +6,18 @@ half-finished build never mixes two configurations, and recipes share the stages
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
-from schemas import arrow, storage
+from schemas import arrow, layout, storage
 from schemas.errors import LoomError
 from schemas.records import StageCounts
 
+T = TypeVar("T")
 COMMIT = "stage.json"
 LIBRARIES = (
     "beautifulsoup4",
@@ -29,8 +31,35 @@ LIBRARIES = (
 """Whose versions may change what a stage writes."""
 
 
+BUG = "this is a bug: please report it with the stage's folder"
+
+
 class ConservationError(LoomError):
     """Records went in and came out nowhere: a bug, never a matter of the input."""
+
+
+class LateError(LoomError):
+    """An object store does not list, or not yet, what was written into it."""
+
+
+PAUSES = (0.1, 0.2, 0.5, 1, 2, 4, 8, 16, 30)
+"""Seconds between two looks at a store that lists late."""
+
+
+def settled(read: Callable[[], T], whole: Callable[[T], bool], where: str) -> T:
+    """Return what `read` gives once it is whole; LateError when it does not become so within a minute.
+
+    Local folders, S3 and Google Cloud Storage list what they hold at once; others, and caches before them, may not.
+    """
+    for pause in (*PAUSES, None):
+        found = read()
+        if whole(found):
+            return found
+        if pause is None or storage.is_local(where):
+            break
+        time.sleep(pause)
+    remedy = "run the same command again: what is finished is reused"
+    raise LateError("not all that was written is listed", where=where, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +126,15 @@ def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> Stage
     return report
 
 
+def carry_over(old: Stage, new: Stage, shard: int) -> None:
+    """Make a finished shard of one stage one of another, its report last."""
+    stem = layout.shard_stem(shard)
+    for kind, suffix in (("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json")):
+        path = old.path(kind, f"{stem}.{suffix}")
+        if storage.exists(path):
+            storage.write_bytes(new.path(kind, f"{stem}.{suffix}"), storage.read_bytes(path))
+
+
 def read_report(stage: Stage) -> StageReport:
     """Read what a committed stage says of itself."""
     values = json.loads(storage.read_bytes(stage.path(COMMIT)))
@@ -111,8 +149,25 @@ def check_conservation(counts: tuple[StageCounts, ...]) -> None:
             raise ConservationError(
                 f"{row.unaccounted} of {row.records_in} records of unit {row.unit} are unaccounted for",
                 where=f"stage {row.stage}",
-                remedy="this is a bug: please report it with the stage's folder",
+                remedy=BUG,
             )
+
+
+def check_flow(counts: tuple[StageCounts, ...]) -> None:
+    """Raise ConservationError unless each stage takes in what the one before it kept."""
+    for leak in leaks(counts):
+        raise ConservationError(leak, where="between two stages", remedy=BUG)
+
+
+def leaks(counts: Iterable[StageCounts]) -> Iterator[str]:
+    """Yield, in words, where a stage takes in other records than the stage before it kept."""
+    rows = {(row.stage, row.unit): row for row in counts}
+    for unit in ("page", "pair"):
+        for before, after in (("extract", "select"), ("select", "shards")):
+            kept, taken = rows.get((before, unit)), rows.get((after, unit))
+            if kept is not None and kept.kept != (taken.records_in if taken is not None else 0):
+                found = taken.records_in if taken is not None else 0
+                yield f"stage {before} kept {kept.kept} of unit {unit}, stage {after} took in {found}"
 
 
 def add_counts(rows: list[StageCounts]) -> tuple[StageCounts, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pipelines.net.signals import opt_out, signals_of_headers
 from pipelines.store.frontier import Wanted
 from pipelines.store.images import ContentTable, ImageStore
-from pipelines.store.packs import Answer, Outcome, PackWriter
+from pipelines.store.packs import Answer, Ended, Outcome, PackWriter
 from pipelines.store.warc import read_answer
 from schemas import tables
 from schemas.verdicts import Dead, Rejected
@@ -46,26 +46,24 @@ def take_images(
     honour: tuple[str, ...],
     limit: int,
     max_pixels: int,
-) -> int:
-    """Put wanted images without an outcome into the store from the WARCs that hold them; return how many.
+) -> Ended:
+    """Put wanted images without an outcome into the store from the WARCs that hold them; return how they ended.
 
     Of several copies of a URL the first of the first WARC (by name) counts; one that is of no use is left to the fetch.
     """
     index = store.index()
     missing = {item.key: item for item in wanted if item.key not in index}
     if not missing:
-        return 0
+        return Ended()
     writer = PackWriter(store, "warcs", index.generation, max_pixels, content=ContentTable.of(index.stored()))
-    taken = 0
     for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
         item = missing.get(note.key)
         outcome = _outcome(note, honour, limit) if item is not None else None
         if item is not None and outcome is not None:
             writer.add(item, outcome)
             del missing[note.key]
-            taken += 1
     writer.commit()
-    return taken
+    return writer.ended
 
 
 def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> Outcome | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines import build
+from pipelines.build_config import BuildConfig, BuildReport
 from pipelines.demo.server import Canary, WebServer, serve
 from pipelines.demo.sites import build_world
 from pipelines.net.config import FetchConfig
@@ -40,9 +41,9 @@ class SmallWeb:
         config = ScrapeConfig(seeds=str(seeds), out=str(self.folder / name), fetch=self.fetch)
         return scrape(replace(config, **changes), QUIET)  # type: ignore[arg-type]
 
-    def config(self, recipe: str | Recipe, name: str, **changes: object) -> build.BuildConfig:
+    def config(self, recipe: str | Recipe, name: str, **changes: object) -> BuildConfig:
         """Return the configuration of a build from the crawl."""
-        config = build.BuildConfig(
+        config = BuildConfig(
             recipe=load_recipe(recipe) if isinstance(recipe, str) else recipe,
             out=str(self.folder / name),
             work=str(self.folder / "work"),
@@ -53,7 +54,7 @@ class SmallWeb:
         )
         return replace(config, **changes)  # type: ignore[arg-type]
 
-    def build(self, recipe: str | Recipe, name: str, **changes: object) -> build.BuildReport:
+    def build(self, recipe: str | Recipe, name: str, **changes: object) -> BuildReport:
         """Build a dataset from the crawl."""
         return build.build(self.config(recipe, name, **changes), QUIET)
 

@@ -26,13 +26,14 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 FROZEN = {
-    "scrape": "allow-addresses contact delay depth i-own-these-hosts images max-pages out quiet seeds json help",
-    "verify": "deep repair quick json quiet help",
-    "forget": "domain key list sha256 url warc json quiet help",
+    "scrape": "allow-addresses contact delay depth i-own-these-hosts images max-pages out seeds "
+    "json log-format quiet help",
+    "verify": "deep repair quick json log-format quiet help",
+    "forget": "domain key list sha256 url warc json log-format quiet help",
     "why": "json help",
-    "stats": "html json quiet scheduler help",
-    "eval": "checkpoint data limit prompt shots json quiet help",
-    "demo": "out quick port json quiet help",
+    "stats": "html json log-format quiet scheduler help",
+    "eval": "checkpoint data limit prompt shots json log-format quiet help",
+    "demo": "out quick port json log-format quiet help",
 }
 
 

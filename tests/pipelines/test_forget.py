@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli
+from pipelines import cli, derived, regions
 from pipelines.forget import forget, make_tombstones
 from pipelines.verify import verify
-from schemas import identity, tables
+from schemas import identity, layout, tables
 from schemas.errors import ConfigError
 from schemas.manifest import read_manifest
 from schemas.records import ImageRecord, LedgerRow, SidecarRow
@@ -130,6 +130,36 @@ def test_a_duplicate_is_not_promoted(web: SmallWeb) -> None:
     assert losers
     forget(str(web.folder / "m3w"), make_tombstones(urls=tuple(row.url for row in rows_of(web, "m3w"))), QUIET)
     assert read_manifest(str(web.folder / "m3w")).samples == 0
+
+
+def test_what_was_made_from_a_dataset_is_purged_as_well(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs, made, work = (str(web.folder / name) for name in ("align", "regions", "regions.work"))
+    regions.build_dataset(pairs, made, work, QUIET, limit=1)
+    report, gone = web.folder / "elsewhere.html", web.folder / "gone"
+    assert cli.run(["stats", pairs, "--html", str(report), "--quiet"]) == 0
+    derived.record(pairs, derived.Derived(kind="regions", path=str(gone), work=str(gone)))
+    gone.write_text("a file where a folder was")
+    row, before = rows_of(web, "regions")[0], read_manifest(made)
+    times = {path.name: path.stat().st_mtime_ns for path in (web.folder / "regions").glob("*.tar")}
+    with pytest.raises(ConfigError, match=f"loom forget {pairs}"):
+        forget(made, make_tombstones(keys=(row.key,)), QUIET)
+    capsys.readouterr()
+    assert cli.run(["forget", pairs, "--key", row.key, "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert f"purged: {made}\n" in said.out
+    assert f"purged: {report}\n" in said.out
+    assert f"out of reach: {gone};" in said.err
+    assert not report.exists()
+    assert row.key not in {row.key for row in rows_of(web, "regions")}
+    assert traces(web.folder / "regions", row.url) + traces(web.folder / "regions.work", row.url) == []
+    fresh = regions.build_dataset(pairs, str(web.folder / "fresh"), str(web.folder / "fresh.work"), QUIET, limit=1)
+    assert fresh.manifest is not None
+    assert read_manifest(made).digest == fresh.manifest.digest != before.digest
+    assert list(verify(made, "deep")) == []
+    changed = {
+        path.name for path in (web.folder / "regions").glob("*.tar") if path.stat().st_mtime_ns != times[path.name]
+    }
+    assert changed <= {f"{layout.shard_stem(layout.shard_of(row.key, before.shard_count))}.tar"}
 
 
 def test_the_command_reads_a_list_and_refuses_nothing(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:

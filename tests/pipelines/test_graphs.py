@@ -22,7 +22,7 @@ def test_the_graph_of_every_stage_of_every_recipe_is_built(name: str) -> None:
     assert "Spread" in show(graphs)
 
 
-@pytest.mark.parametrize("name", ["m3w", "align", "regions"])
+@pytest.mark.parametrize("name", recipe_names())
 def test_dataflow_accepts_the_graph_offline_or_says_what_is_missing(name: str) -> None:
     profile = Profile(runner="dataflow")
     if importlib.util.find_spec("apitools") is None:

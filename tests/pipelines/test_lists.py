@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import build
+from pipelines.build_config import BuildConfig
 from pipelines.net.config import FetchConfig
 from pipelines.recipes.recipe import load_recipe
 from pipelines.store.img2dataset import find_shards, read_shard
@@ -47,7 +48,7 @@ def run(folder: Path, name: str, **changes: object) -> Manifest:
         "fetch": FetchConfig(),
         "workers": 0,
     }
-    report = build.build(build.BuildConfig(**values | changes), QUIET)  # type: ignore[arg-type]
+    report = build.build(BuildConfig(**values | changes), QUIET)  # type: ignore[arg-type]
     assert report.manifest is not None
     return report.manifest
 

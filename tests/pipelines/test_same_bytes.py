@@ -1,5 +1,6 @@
 """One digest: replayed, retried, spread over workers, on another engine, from other files, grown, killed."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from fastwarc.warc import ArchiveIterator
 
 from pipelines import build, regions, runners, shards, warcs
+from pipelines.build_plan import plan
 from pipelines.runners import Profile
 from pipelines.store import regroup
 from pipelines.verify import verify
+from schemas.errors import LoomError
 from schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
@@ -84,11 +87,12 @@ def test_bundles_that_fail_and_are_retried(
     from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
     failed: Counter[str] = Counter()
-    fns = (warcs._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._Spill, regroup._SpillRecords)
+    fns = (warcs._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._SpillRecords)
     for fn in fns:
         monkeypatch.setattr(fn, "process", _fails_twice(fn.process, failed))
     monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))
-    assert build_all(web, tmp_path) == plain
+    profile = Profile(runner="portable")  # so that the decisions are the engine's as well
+    assert build_all(web, tmp_path, profile=profile) == plain
     assert failed == {fn.__name__: 2 for fn in fns}
 
 
@@ -96,6 +100,19 @@ def test_bundles_that_fail_and_are_retried(
 def test_workers(web: SmallWeb, plain: dict[str, str], tmp_path: Path, workers: int) -> None:
     options = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
     assert build_all(web, tmp_path, workers=workers, profile=Profile(beam_options=options)) == plain
+
+
+def test_waves(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    report = web.build("m3w", "m3w", out=str(tmp_path / "m3w"), work=str(tmp_path / "work"), shards=4, waves=3)
+    assert report.manifest is not None
+    assert report.manifest.digest == plain["m3w"]
+    assert not list((tmp_path / "work").glob(".scratch-*"))
+
+
+def test_a_build_that_does_not_fit_is_refused_before_it_decides(web: SmallWeb, tmp_path: Path) -> None:
+    config = web.config("align", "small", work=str(tmp_path), memory=10**6)
+    with pytest.raises(LoomError, match=r"this shuffle needs about .* GB of memory, more than 0\.001 GB"):
+        build.build(config, QUIET, until="pairs")
 
 
 def test_another_engine_over_a_job_endpoint(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
@@ -119,12 +136,13 @@ def test_other_files_in_another_order(web: SmallWeb, plain: dict[str, str], tmp_
 def test_a_dataset_that_grew_equals_one_built_at_once(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
     parts = [str(path) for path in split_warc(next((web.folder / "crawl").glob("*.warc.gz")), tmp_path, 3)]
     first = build_all(web, tmp_path / "first", warcs=tuple(parts[:2]))
-    assert first["m3w"] != plain["m3w"]
-    work = str(tmp_path / "first" / "work")
-    fragments = {path: path.stat().st_mtime_ns for path in Path(work).glob("stages/warcs-*/records/*")}
-    config = web.config("m3w", "m3w", out=str(tmp_path / "m3w"), work=work, shards=4, warcs=tuple(parts))
-    assert "1 of 3 WARCs are new" in dict(build.plan(config))["extract"]
-    report = build.build(config, QUIET)
-    assert report.manifest is not None
-    assert report.manifest.digest == plain["m3w"]
+    assert all(first[name] != plain[name] for name in KINDS)
+    grown = tmp_path / "grown"
+    shutil.copytree(tmp_path / "first" / "work", grown / "work")
+    fragments = {path: path.stat().st_mtime_ns for path in grown.glob("work/stages/warcs-*/records/*")}
+    assert len({path.parent for path in fragments}) == 2
+    for name in ("m3w", "align"):
+        config = web.config(name, name, out=str(grown / name), work=str(grown / "work"), shards=4, warcs=tuple(parts))
+        assert "1 of 3 WARCs are new" in dict(plan(config))["extract"]
+    assert build_all(web, grown, warcs=tuple(parts)) == plain
     assert all(path.stat().st_mtime_ns == time for path, time in fragments.items())

@@ -1,7 +1,6 @@
 """Corpus-wide rules: the survivor and the counts depend on the records, never on their order."""
 
 import dataclasses
-from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.testing.util import assert_that, equal_to
@@ -61,14 +60,13 @@ def test_what_was_rejected_is_not_judged_again() -> None:
     assert select.judge(dataclasses.replace(one, scores={}), (rule,)).outcome == "kept"
 
 
-def test_frequent_paragraphs_are_marked_on_every_page_that_has_them(tmp_path: Path) -> None:
+def test_frequent_paragraphs_are_marked_on_every_page_that_has_them() -> None:
     def one(key: str, *paragraphs: str, outcome: str = "kept") -> Candidate:
         return Candidate(unit="page", key=key, parent=key, url="u", paragraphs=paragraphs, outcome=outcome)
 
     pages = [one("a", "x", "y"), one("b", "x"), one("c", "x", "z", "z"), one("d", "z", outcome="rejected"), one("e")]
-    for spill in (None, str(tmp_path / "spill")):
-        with beam.Pipeline(runner="FnApiRunner") as pipeline:
-            marked = pipeline | beam.Create(pages) | select.MarkFrequentParagraphs(most=2, spill=spill)
-            found = marked | beam.Map(lambda c: (c.key, c.frequent_paragraphs))
-            expected = [("a", ("x",)), ("b", ("x",)), ("c", ("x",)), ("d", ()), ("e", ())]
-            assert_that(found, equal_to(expected))
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        marked = pipeline | beam.Create(pages) | select.MarkFrequentParagraphs(most=2)
+        found = marked | beam.Map(lambda c: (c.key, c.frequent_paragraphs))
+        expected = [("a", ("x",)), ("b", ("x",)), ("c", ("x",)), ("d", ()), ("e", ())]
+        assert_that(found, equal_to(expected))

@@ -1,11 +1,14 @@
 """The image store: one outcome a URL, the same bytes once, later generations over earlier ones."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from pipelines.store.images import ContentTable, ImageStore
+from schemas import arrow
 from schemas.errors import DamageError
+from schemas.records import ImageRecord
 from schemas.verdicts import Dead, Rejected
 from tests.pipelines.store.store_maker import answer, fill, outcomes, png, wanted
 
@@ -82,3 +85,22 @@ def test_content_is_found_before_and_after_merging(tmp_path: Path, monkeypatch: 
         table.add(name, f"pack-{number % 3}", number, 2 * number)
     assert [table.find(name) for name in names] == [(f"pack-{n % 3}", n, 2 * n) for n in range(30)]
     assert table.find("f" * 64) is None
+
+
+def test_rows_and_digest_of_many_keys_are_those_of_one_by_one(tmp_path: Path) -> None:
+    store = ImageStore(str(tmp_path))
+    records = [
+        ImageRecord(key=f"{n:032x}", url=f"u{n}", outcome="rejected", reason="r" if n % 2 else None, final=True)
+        for n in range(0, 40, 2)
+    ]
+    store.commit_part(1, "a", records)
+    index, keys = store.index(), [f"{n:032x}" for n in (39, 4, 4, 0, 38, 7)]
+    found = [index.find(key) for key in sorted(set(keys))]
+    assert list(arrow.from_table(ImageRecord, index.rows_of(keys))) == [record for record in found if record]
+    lines = [
+        f"{key} " + (f"{record.outcome} {record.reason} {record.sha256}" if record else "-") + "\n"
+        for key, record in zip(sorted(set(keys)), found, strict=True)
+    ]
+    assert index.digest(keys) == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert index.rows_of([]).num_rows == 0
+    assert ImageStore(str(tmp_path / "none")).index().rows_of(keys).num_rows == 0

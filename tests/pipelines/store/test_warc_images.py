@@ -35,7 +35,7 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert len(list(read_notes(paths))) == 4
     paths.append(str(tmp_path / "wrong.parquet"))
     write_notes(paths[1], [replace(notes[0], key=wanted("elsewhere").key, offset=notes[0].offset + 7)])
-    assert take_images(paths, names, store, ("noai",), 10**6, 10**6) == 2
+    assert take_images(paths, names, store, ("noai",), 10**6, 10**6).total() == 2
     index = ImageStore(store.folder).index()
     found = {name: index.find(wanted(name).key) for name in ("new", "a", "noai", "elsewhere", "unwanted")}
     assert found["new"]
@@ -45,4 +45,4 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert found["noai"]
     assert found["noai"].reason == "opt_out_noai"
     assert found["elsewhere"] is found["unwanted"] is None
-    assert take_images(paths, names, store, ("noai",), 10**6, 10**6) == 0
+    assert take_images(paths, names, store, ("noai",), 10**6, 10**6).total() == 0

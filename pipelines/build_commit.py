@@ -1,0 +1,138 @@
+"""A dataset's end: its tables, the proof that nothing was lost, the manifest that makes it whole."""
+
+import dataclasses
+import json
+import time
+from typing import Any
+
+from pipelines.build_config import BuildConfig
+from pipelines.build_plan import Planner
+from pipelines.decisions import decision_rows, image_ledger
+from pipelines.recipes.recipe import config_json
+from pipelines.store import dataset as store_dataset
+from pipelines.store.card import document
+from pipelines.store.images import ImageStore
+from pipelines.store.ledger import Ledger
+from pipelines.store.spill import scratch_folder
+from pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
+from schemas import arrow, layout, storage
+from schemas.errors import ConfigError, DamageError, LoomError
+from schemas.layout import MANIFEST
+from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow
+
+
+def is_damaged(dataset: str) -> bool:
+    """Say whether a dataset has a manifest that was cut short or overwritten since."""
+    try:
+        read_manifest(dataset)
+    except DamageError:
+        return True
+    except LoomError:
+        pass
+    return False
+
+
+def refuse_other(dataset: str, shards: Stage) -> None:
+    """Refuse to write over a finished dataset of another configuration or other inputs.
+
+    A damaged manifest of the very dataset that `shards` finished before is written anew.
+    """
+    path = storage.join(dataset, MANIFEST)
+    if shards.done and is_damaged(dataset):
+        storage.remove(path)
+    elif storage.exists(path):
+        raise ConfigError(
+            "holds a finished dataset of another configuration or input",
+            where=dataset,
+            remedy="name another --out, or delete the folder",
+        )
+
+
+def shard_fragments(stage: Stage, kind: str, shards: int) -> list[str]:
+    """Return the fragments of one kind that a stage's shards left: each leaves one."""
+    return [stage.path(kind, f"{layout.shard_stem(index)}.parquet") for index in range(shards)]
+
+
+def write_tables(
+    planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
+) -> list[FileEntry]:
+    """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
+    entries, config = [], planner.config
+    for kind, cls, column in (
+        ("ledger", LedgerRow, "rows"),
+        ("scores", ScoreRow, "scores"),
+        ("provenance", ProvenanceRow, "provenance"),
+    ):
+        fetched = getattr(imaged, column)
+        made = {
+            "extract": store_dataset.read_fragments(kind, planner.fragments(inputs, kind)),
+            "select": decision_rows(select, kind),
+            "images": store_dataset.Rows(len(fetched), [arrow.to_table(cls, fetched)]),
+            "shards": store_dataset.read_fragments(kind, shard_fragments(shards, kind, number)),
+        }
+        for name in sorted(made):
+            with scratch_folder(config.work) as scratch:
+                entries.append(store_dataset.write_rows(config.out, kind, name, made[name], scratch))
+    return entries
+
+
+def finish(
+    planner: Planner,
+    stages: tuple[Stage, Stage, Stage],
+    reports: list[Any],
+    inputs: list[FileEntry],
+    urls: list[str],
+) -> Manifest:
+    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    config, (extract, select, shards) = planner.config, stages
+    shard_counts = add_counts([row for report in reports for row in report.counts])
+    imaged = image_ledger(config.store, urls)
+    counts = (
+        *read_report(extract).counts,
+        *read_report(select).counts,
+        *imaged.counts(),
+        *shard_counts,
+    )
+    check_conservation(counts)
+    check_flow(counts)
+    entries = tuple(report.entry for report in reports if report.entry is not None)
+    files = tuple(write_tables(planner, inputs, select, shards, len(reports), imaged))
+    store_dataset.write_sizes(config.out, entries)
+    config_text = config_json(config.recipe)
+    manifest = Manifest(
+        recipe=config.recipe.name,
+        kind=config.recipe.kind,
+        config=config_text,
+        inputs=tuple(dataclasses.replace(entry, name=entry.name.rsplit("/", 1)[-1]) for entry in inputs),
+        image_generation=ImageStore(config.store).generations()[-1],
+        shard_count=len(reports),
+        samples=sum(entry.samples for entry in entries),
+        counts=counts,
+        shards=entries,
+        tables=files,
+        digest=make_digest(config_text, entries, files),
+    )
+    commit(shards, shard_counts, digest=manifest.digest)
+    return manifest
+
+
+def origin(config: BuildConfig) -> dict[str, Any]:
+    """Return where a dataset came from, for run.json: what builds it again."""
+    names = ("work", "store", "from_pages", "shards", "limit", "lanes", "verify_digests", "resolve_revisits")
+    inputs = ("warcs", "lists", "from_img2dataset", "blocklists")
+    return {
+        "recipe": json.loads(config_json(config.recipe)),
+        "columns": dataclasses.asdict(config.columns),
+        **{name: list(getattr(config, name)) for name in inputs},
+        **{name: getattr(config, name) for name in names},
+    }
+
+
+def write_dataset(config: BuildConfig, manifest: Manifest, started: float, seconds: dict[str, float]) -> Manifest:
+    """Write run.json, what describes the dataset, and the manifest last; return it."""
+    facts = {"started": started, "finished": time.time(), "seconds": seconds, "build": origin(config)}
+    store_dataset.write_run(config.out, facts)
+    manifest = document(config.out, manifest)
+    write_manifest(config.out, manifest)
+    return manifest

@@ -1,0 +1,207 @@
+"""What each stage of a build depends on, and so which finished one it reuses: nothing runs here."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipelines.build_config import BuildConfig
+from pipelines.decisions import wanted_urls
+from pipelines.evaluation_sets import set_digests
+from pipelines.filters.decision import pair_rules, select_rules
+from pipelines.inputs import inputs_of
+from pipelines.recipes.recipe import Recipe, config_json
+from pipelines.reuse import extracted_pages, measured_by
+from pipelines.store import tombstones
+from pipelines.store.fragments import fragment_names
+from pipelines.store.images import ImageStore
+from pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stem_of
+from schemas import arrow, identity, layout, storage
+from schemas.errors import ConfigError, InputError, LoomError
+from schemas.manifest import read_manifest
+from schemas.records import FileEntry, StageCounts
+
+EXTRACT_VERSION = 5
+SELECT_VERSION = 2
+SHARDS_VERSION = 2
+
+
+@dataclass
+class Planner:
+    """The stages of one build, each named by what shapes its content."""
+
+    config: BuildConfig
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return the recipe."""
+        return self.config.recipe
+
+    def measured(self) -> dict[str, Any]:
+        """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
+        config, measured = self.config, measured_by(self.recipe)
+        measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        measured |= {"digests": "checked"} if config.verify_digests else {}
+        measured |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
+        return measured | ({"store": config.store} if config.from_img2dataset else {})
+
+    @cached_property
+    def warc_folder(self) -> Stage:
+        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs."""
+        return plan_stage(
+            self.config.work,
+            "warcs",
+            stage_version=EXTRACT_VERSION,
+            inputs={"limit": self.config.limit, "measured": self.measured()},
+        )
+
+    def plan_extract(self, inputs: list[FileEntry]) -> Stage:
+        """Return the extract stage: it depends on the WARCs and on what is measured, not on thresholds."""
+        return plan_stage(
+            self.config.work,
+            "extract",
+            stage_version=EXTRACT_VERSION,
+            inputs={
+                "warcs": [entry.sha256 for entry in inputs],
+                "limit": self.config.limit,
+                "measured": self.measured(),
+            },
+        )
+
+    def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
+        if self.config.from_pages:
+            return self.finished_pages()
+        config = self.config
+        inputs = inputs_of(
+            self.recipe,
+            warcs=config.warcs,
+            lists=config.lists,
+            img2dataset=config.from_img2dataset,
+            columns=config.columns,
+        )
+        return self.plan_extract(inputs), inputs
+
+    def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
+        """Return the finished extract stage in the work folder that this recipe can be decided from again."""
+        config = self.config
+        if config.warcs or config.lists or config.from_img2dataset:
+            raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
+        return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
+
+    def unit_hashes(self, inputs: list[FileEntry]) -> list[str]:
+        """Return of each input a hash of all that its fragments come from: with revisits across WARCs, of every one."""
+        own = [entry.sha256 for entry in inputs]
+        if not self.config.resolve_revisits:
+            return own
+        every = "".join(sorted(own))
+        return [hashlib.sha256(f"{sha256}{every}".encode()).hexdigest() for sha256 in own]
+
+    def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
+        """Return the fragments of one kind that these WARCs were extracted to, without a listing: it may come late."""
+        folder = self.warc_folder
+        stems = [stem_of(sha256) for sha256 in self.unit_hashes(inputs)]
+        names = [name for stem in stems for name in _names_of(folder, stem, kind)]
+        return [folder.path(kind, name) for name in sorted(set(names))]
+
+    def finished(self, inputs: list[FileEntry]) -> int:
+        """Return how many of these inputs are listed as extracted."""
+        names = set(storage.listing(self.warc_folder.path("done")))
+        stems = {stem_of(sha256) for sha256 in self.unit_hashes(inputs)}
+        return sum(f"{stem}.json" in names for stem in stems)
+
+    def plan_select(self, extract: Stage) -> Stage:
+        """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
+        rules = select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
+        return plan_stage(
+            self.config.work,
+            "select",
+            stage_version=SELECT_VERSION,
+            inputs={
+                "extract": extract.fingerprint,
+                "rules": [dataclasses.asdict(rule) for rule in rules],
+                "dedup": dataclasses.asdict(self.recipe.dedup),
+            },
+        )
+
+    def shard_count(self, selected: StageReport) -> int:
+        """Return the number of shards: the one asked for, else by the number of candidates."""
+        candidates = sum(row.kept for row in selected.counts)
+        return layout.check_shards(self.config.shards or layout.default_shards(candidates))
+
+    def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
+        """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
+        keys = [identity.image_key(url) for url in urls]
+        return plan_stage(
+            self.config.work,
+            "shards",
+            stage_version=SHARDS_VERSION,
+            inputs={
+                "select": select.fingerprint,
+                "images": ImageStore(self.config.store).index().digest(keys),
+                "config": config_json(self.recipe),
+                "evaluation_sets": set_digests(self.recipe.dedup.decontaminate),
+                "shards": shards,
+                "tombstones": tombstones.read(self.config.store).digest(),
+                "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
+            },
+        )
+
+
+def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
+    """Return the names of an input's fragments of one kind."""
+    if kind not in ("records", "candidates"):
+        name = f"{stem}.parquet"  # notes of images are written where there are any
+        return [name] if kind != "images" or storage.exists(folder.path(kind, name)) else []
+    report = folder.path("done", f"{stem}.json")
+    counts = [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report))]
+    return fragment_names(stem, counts)
+
+
+def is_whole(dataset: str, digest: str) -> bool:
+    """Say whether the dataset that a finished stage wrote is still there."""
+    try:
+        return read_manifest(dataset).digest == digest
+    except LoomError:
+        return False
+
+
+def plan(config: BuildConfig) -> list[tuple[str, str]]:
+    """Return each stage with what would become of it: reused, or why it runs."""
+    planner = Planner(config)
+    return statuses(planner, *planner.planned_pages())
+
+
+def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[tuple[str, str]]:
+    """Return each stage with what would become of it, given the extract stage and its inputs."""
+    config, select = planner.config, planner.plan_select(extract)
+    new = len(inputs) - planner.finished(inputs)
+    again = "duplicates and counts are decided over the whole corpus"
+    rows = [
+        ("extract", "reused" if extract.done else f"runs: {new} of {len(inputs)} WARCs are new"),
+        ("select", "reused" if select.done else f"runs: no decisions on these inputs and rules; {again}"),
+    ]
+    if not select.done:
+        return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
+    urls = wanted_urls(select, config.recipe)
+    index = ImageStore(config.store).index()
+    missing = sum(key not in index for key in {identity.image_key(url) for url in urls})
+    rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
+    if missing:
+        return [*rows, ("shards", "known once images has run")]
+    shards = planner.plan_shards(select, urls, planner.shard_count(read_report(select)))
+    whole = shards.done and is_whole(config.out, read_report(shards).facts["digest"])
+    return [*rows, ("shards", "reused" if whole else "runs: no finished dataset of these inputs")]
+
+
+def check_finished(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> None:
+    """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
+    for name, status in statuses(planner, extract, inputs)[:-1]:
+        if status != "reused":
+            raise InputError(
+                f"stage {name} is not finished: {status}",
+                where=planner.config.work,
+                remedy="run loom images first, or loom build",
+            )

@@ -1,0 +1,259 @@
+"""The stages of a build, run: each over Beam, resumable, committed when it is done."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines import select_local
+from pipelines.build_config import BuildConfig, BuildReport
+from pipelines.build_plan import Planner
+from pipelines.decisions import count_decisions, frequent_urls, wanted_urls
+from pipelines.inputs import check_read
+from pipelines.memory import check_select
+from pipelines.metrics import Measures, counted, name_of
+from pipelines.progress import Reporter
+from pipelines.recipes.recipe import Recipe
+from pipelines.runners import run
+from pipelines.select_steps import steps_of
+from pipelines.store import tombstones
+from pipelines.store.images import ImageStore
+from pipelines.store.spill import scratch_folder
+from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
+from schemas import arrow, identity, storage
+from schemas.images import MAX_PIXELS
+from schemas.manifest import Manifest
+from schemas.records import FileEntry, Page, Pair, StageCounts
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """How one kind of record is made from a web page and decided on."""
+
+    record: type
+    parse: Callable[..., Any]
+    make: Callable[..., Any]
+
+
+def kind_of(recipe: Recipe) -> RecordKind:
+    """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
+    from pipelines import pages, pairs
+    from pipelines.extract.alt_texts import page_images
+    from pipelines.extract.extractor import extract
+
+    if recipe.kind == "interleaved":
+        return RecordKind(Page, extract, pages.make_page)
+    return RecordKind(Pair, page_images, pairs.make_pairs)
+
+
+@dataclass
+class Stages:
+    """One build under way: its stages as methods, in the order in which they run."""
+
+    planner: Planner
+    reporter: Reporter
+    reused: list[str] = dataclasses.field(default_factory=list)
+
+    def reuse(self, stage: Stage) -> StageReport | None:
+        """Return the report of a stage that was finished before."""
+        if not stage.done:
+            return None
+        self.reused.append(stage.name)
+        return read_report(stage)
+
+    @property
+    def config(self) -> BuildConfig:
+        """Return what was asked for."""
+        return self.planner.config
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return the recipe."""
+        return self.config.recipe
+
+    def _run(self, build: Callable[[Any], object]) -> None:
+        """Run a pipeline; what it measured goes to the reporter."""
+        self.reporter.measured(run(build, self.config.profile))
+
+    def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
+        """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
+        config = self.config
+        if config.from_pages:
+            self.reused.append("extract")
+            return
+        if not stage.done:
+            storage.check_writable(config.work)
+        if not self.reuse(stage):
+            self.extract(stage, inputs)
+        check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
+
+    def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
+        """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
+        from pipelines import warcs
+
+        hashes = self.planner.unit_hashes(inputs)
+        todo = tuple(
+            warcs.WarcInput(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
+        )
+
+        with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
+            self._run(lambda pipeline: self._build_extract(pipeline, todo))
+        rows = [row for warc in todo for row in warcs.read_counts(self.planner.warc_folder.folder, warc)]
+        return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
+
+    def _build_extract(self, pipeline: Any, todo: tuple[Any, ...]) -> Any:
+        """Build the pipeline that reads the inputs."""
+        from pipelines import lists, warcs
+
+        config, folder = self.config, self.planner.warc_folder.folder
+        stones = tombstones.read(config.store)
+        if config.lists or config.from_img2dataset:
+            rows = lists.RowsConfig(
+                folder=folder,
+                kind="list" if config.lists else "img2dataset",
+                recipe=self.recipe,
+                columns=config.columns,
+                images=self.images_config(),
+                limit=config.limit,
+                tombstones=stones,
+            )
+            return lists.build(pipeline, rows, todo)
+        kind = kind_of(self.recipe)
+        pages = warcs.ExtractConfig(
+            folder=folder,
+            record=kind.record,
+            parse=kind.parse,
+            make=kind.make,
+            recipe=self.recipe,
+            workers=config.workers,
+            limit=config.limit,
+            tombstones=stones,
+            verify_digests=config.verify_digests,
+            across=tuple(item.path for item in todo) if config.resolve_revisits else (),
+        )
+        return warcs.build(pipeline, pages, todo)
+
+    def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
+        """Run the select stage: rules, counts and duplicates over the candidates."""
+        fragments = self.planner.fragments(inputs, "candidates")
+        storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
+        with self.reporter.stage("select"):
+            if fragments:
+                self.decide(fragments, stage.path("decisions"))
+            taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
+            counts = settled(
+                lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
+            )
+            if self.config.profile.local:  # an engine counts as it goes
+                self.reporter.measured(Measures(counters=counted(counts)))
+        return commit(stage, counts)
+
+    def decide(self, fragments: list[str], folder: str) -> None:
+        """Decide on candidates: over Arrow on this machine, or on an engine."""
+        steps, config = steps_of(self.recipe), self.config
+        if config.profile.local:
+            with scratch_folder(config.work) as scratch:
+                check_select(fragments, scratch, memory=config.memory, waves=config.waves)
+                select_local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
+            return
+        from pipelines import select
+
+        self._run(lambda pipeline: select.build(pipeline, steps, fragments, folder))
+        storage.remove(storage.join(folder, "spill"), recursive=True)
+
+    def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
+        """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
+        from pipelines.store.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from pipelines.store.warc_images import take_images
+
+        urls = wanted_urls(select, self.recipe)
+        store = ImageStore(self.config.store)
+        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        fetch = self.config.fetch
+        taken = take_images(
+            self.planner.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS
+        )
+        counters = {f"images/{name_of('image', *ended)}": number for ended, number in taken.items()}
+        self.reporter.measured(Measures(counters=counters))
+        folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
+        lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
+        missing = sum(lane.rows for lane in lanes)
+        if missing:
+            from pipelines import images
+
+            self.config.fetch.require_contact()
+            with self.reporter.stage(f"fetch {missing} images"):
+                self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
+            settled(store.index, lambda index: all(item.key in index for item in wanted), store.folder)
+            storage.remove(folder, recursive=True)
+        else:
+            self.reused.append("images")
+        keys = [item.key for item in wanted]
+        batches = missing_facts(store, keys)
+        if batches:
+            from pipelines import images
+
+            with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
+                self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
+            settled(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
+        self.score_images(store, keys)
+        return urls
+
+    def score_images(self, store: ImageStore, keys: list[str]) -> None:
+        """Score what the recipe's NSFW model has not seen yet."""
+        model = self.recipe.filters.images.nsfw_model
+        if model is None:
+            return
+        from pipelines import image_scores
+
+        batches = image_scores.missing_scores(store, keys, model)
+        if batches:
+            image_scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
+                self._run(lambda pipeline: image_scores.build(pipeline, store.folder, model, batches))
+
+    def images_config(self) -> Any:
+        """Return how images get into the store."""
+        from pipelines.image_lanes import ImagesConfig
+
+        return ImagesConfig(
+            store=self.config.store,
+            fetch=self.config.fetch,
+            lanes=self.config.lanes,
+            local=self.config.profile.local,
+            workers=self.config.workers,
+            blocklists=self.config.blocklists,
+            fetcher=self.config.fetcher,
+        )
+
+    def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[Any]:
+        """Run the shards stage; return the shards' reports."""
+        from pipelines import shards as shards_file
+
+        config = shards_file.ShardsConfig(
+            recipe=self.recipe,
+            dataset=self.config.out,
+            folder=stage.folder,
+            records=tuple(self.planner.fragments(inputs, "records")),
+            decisions=tuple(select.path("decisions", name) for name in storage.listing(select.path("decisions"))),
+            store=self.config.store,
+            shards=shards,
+            frequent=tuple(frequent_urls(select, self.recipe)),
+        )
+
+        def finished() -> int:
+            return len(storage.listing(stage.path("done")))
+
+        with self.reporter.stage("shards", shards, finished):
+            self._run(lambda pipeline: shards_file.build(pipeline, config))
+        return [shards_file.read_shard_report(stage.folder, index) for index in range(shards)]
+
+    def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
+        """Return what this build did."""
+        return BuildReport(
+            manifest=manifest,
+            reused=tuple(self.reused),
+            seconds=self.reporter.seconds,
+            counts=counts,
+            measures=self.reporter.measures,
+        )

@@ -1,0 +1,38 @@
+"""A take-down reaches what was made from a dataset: regions are made anew, reports removed."""
+
+import json
+
+from pipelines import derived, regions
+from pipelines.derived import Derived
+from schemas import layout, storage
+from schemas.errors import LoomError
+from schemas.manifest import Manifest, read_manifest
+
+
+def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
+    """Make anew, or remove, what was made from a dataset that forgot something; return what, and what is out of reach.
+
+    `before`: the dataset's manifest before: regions of shards that are the same bytes are kept.
+    """
+    purged, left = [], []
+    for made in derived.read(dataset):
+        try:
+            if _purge_one(dataset, made, before):
+                purged.append(made.path)
+        except (LoomError, OSError):
+            left.append(made.path)
+    return purged, left
+
+
+def _purge_one(dataset: str, made: Derived, before: Manifest | None) -> bool:
+    if made.kind == "report":
+        there = storage.exists(made.path)
+        storage.remove(made.path)
+        return there
+    after = read_manifest(dataset)
+    whole = storage.exists(storage.join(made.path, layout.MANIFEST))
+    if whole and json.loads(read_manifest(made.path).config).get("source") == after.digest:
+        return False
+    regions.make_anew(dataset, made, before, after)
+    purge(made.path, None)
+    return True

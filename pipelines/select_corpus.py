@@ -1,0 +1,176 @@
+"""A corpus that is being decided on, on one machine: candidates by range, what is known of them, rows parted by key."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.dedup.numbers import Numbers
+from pipelines.store.spill import Spill
+from schemas import arrow, storage, tables
+from schemas.records import Candidate
+
+RANGE_ROWS = 32_768
+"""Candidates that are read at once, cut at the border of a fragment."""
+PARTITION_BYTES = 8 << 20
+MAX_PARTITIONS = 1_024
+NAME = ("rank", "key", "parent")
+HASH = (("high", pa.uint64()), ("low", pa.uint64()))
+ROW = ("row", pa.int64())
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Candidates that are read at once: their fragments, and the number of the first."""
+
+    index: int
+    paths: tuple[str, ...]
+    start: int
+    rows: int
+
+
+def ranges_of(fragments: Iterable[str], rows_at_once: int) -> list[Range]:
+    """Return fragments in ranges of about so many rows; only footers are read."""
+    found: list[Range] = []
+    paths: list[str] = []
+    start = rows = 0
+    for path in fragments:
+        with tables.open_parquet(path) as file:
+            here = file.metadata.num_rows
+        if paths and rows + here > rows_at_once:
+            found.append(Range(len(found), tuple(paths), start, rows))
+            paths, start, rows = [], start + rows, 0
+        paths.append(path)
+        rows += here
+    return [*found, Range(len(found), tuple(paths), start, rows)] if paths else found
+
+
+@dataclass
+class Selection:
+    """A corpus being decided on."""
+
+    ranges: list[Range]
+    scratch: str
+    """A local folder for what is parted by key; removed by whoever made it."""
+    waves: int = 1
+    partition_bytes: int = PARTITION_BYTES
+    reasons: list[tuple[str, float | None]] = field(default_factory=lambda: [("", None)])
+    """Reason and threshold of each code; 0 is kept."""
+    _spills: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.rows = sum(part.rows for part in self.ranges)
+        self.code = np.zeros(self.rows, dtype=np.uint8)
+        self.measured = self.by_range("measured", pa.float64())
+        self.marks = self.by_range("mark", pa.string())
+        self.scores: dict[str, ByRange] = {}
+
+    def by_range(self, name: str, kind: pa.DataType) -> "ByRange":
+        """Return an empty store of one value a row."""
+        schema = pa.schema([ROW, (name, kind)])
+        return ByRange(self.ranges, Spill(self._folder(), schema, max(1, len(self.ranges))))
+
+    def _folder(self) -> str:
+        return storage.join(self.scratch, f"{next(self._spills):04d}")
+
+    def read(self, part: Range, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return columns of a range, each in one chunk."""
+        read = [tables.read_table(path, columns) for path in part.paths]
+        read = [arrow.upgrade(Candidate, table, path) for table, path in zip(read, part.paths, strict=True)]
+        return pa.concat_tables(read).combine_chunks()
+
+    def kept(self, part: Range, columns: Sequence[str]) -> tuple[pa.Table, Rows]:
+        """Return columns of the kept candidates of a range, and their numbers."""
+        rows = part.start + np.flatnonzero(self.code[part.start : part.start + part.rows] == 0)
+        return self.read(part, columns).take(pa.array(rows - part.start)).combine_chunks(), rows
+
+    def reject(self, rows: Rows, measured: NDArray[np.float64], reason: str, threshold: float | None) -> None:
+        """Reject candidates that were kept so far."""
+        if (reason, threshold) not in self.reasons:
+            self.reasons.append((reason, threshold))
+        self.code[rows] = self.reasons.index((reason, threshold))
+        self.measured.add(rows, pa.array(measured))
+
+    def grouped(
+        self,
+        schema: pa.Schema,
+        parted: Callable[[Range], tuple[pa.Table, NDArray[np.float64]]],
+        size: int,
+    ) -> Iterator[pa.Table]:
+        """Yield rows a partition at a time.
+
+        Args:
+          schema: Of the rows.
+          parted: Range -> rows, and for each where its key lies in [0, 1).
+          size: Bytes of all rows, about: how many partitions there are follows from it.
+        """
+        number = min(MAX_PARTITIONS, 1 + size // self.waves // self.partition_bytes)
+        for wave in range(self.waves):
+            spill = Spill(self._folder(), schema, number)
+            for part in self.ranges:
+                table, places = parted(part)
+                partition = (places * (number * self.waves)).astype(np.int64) - wave * number
+                mine = np.flatnonzero((partition >= 0) & (partition < number))
+                whole = len(mine) == table.num_rows
+                spill.add(table if whole else table.take(pa.array(mine)), partition if whole else partition[mine])
+            for index in range(number):
+                table = spill.read(index)
+                if table.num_rows:
+                    yield table
+            spill.close()
+
+
+class ByRange:
+    """Values of candidates that wait on disk until their range is read."""
+
+    def __init__(self, ranges: list[Range], spill: Spill) -> None:
+        self._starts = np.array([part.start for part in ranges], dtype=np.int64)
+        self._spill, self._schema = spill, spill.schema
+
+    def add(self, rows: Rows, values: pa.Array) -> None:
+        """Add a value for each row."""
+        table = pa.Table.from_arrays([pa.array(rows), values], schema=self._schema)
+        self._spill.add(table, np.searchsorted(self._starts, rows, side="right").astype(np.int64) - 1)
+
+    def read(self, part: Range) -> tuple[Rows, pa.Array]:
+        """Return the rows of a range, counted from its first, and their values."""
+        table = self._spill.read(part.index)
+        rows = np.asarray(table.column(0)) - part.start
+        return rows, table.column(1).combine_chunks()
+
+
+def places_of(numbers: Numbers) -> NDArray[np.float64]:
+    """Return where keys lie in [0, 1): keys in order, places in order."""
+    return (numbers[:, 0] >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def by_key(numbers: Numbers, rows: Rows, **more: pa.Array) -> pa.Table:
+    """Return rows with the numbers of their keys."""
+    columns = {"high": pa.array(numbers[:, 0]), "low": pa.array(numbers[:, 1]), "row": pa.array(rows), **more}
+    return pa.table(columns)
+
+
+def sorted_by(table: pa.Table, *names: str) -> pa.Table:
+    """Return a table's rows in order of the columns named."""
+    return tables.sort_rows(table, names)
+
+
+def column(table: pa.Table, name: str) -> NDArray[Any]:
+    """Return a column of numbers as an array."""
+    return np.asarray(table[name])
+
+
+def column_of_strings(table: pa.Table, name: str) -> pa.Array:
+    """Return a column as one array."""
+    return table[name].combine_chunks()
+
+
+def column_of_lists(table: pa.Table, name: str) -> pa.ListArray:
+    """Return a column of lists as one array."""
+    return table[name].combine_chunks()

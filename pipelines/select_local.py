@@ -1,0 +1,356 @@
+"""The select stage on one machine: the steps of `select_steps` over Arrow, in memory that hardly grows with the corpus.
+
+Candidates are numbered as they lie in their fragments and read a range at a time, the columns that a step needs
+alone. What a step compares is parted by key range on disk and read back a partition at a time. Between steps a byte
+a candidate is held (why it went), for near-duplicates four more (its cluster); the rest waits on disk, by range.
+`waves` cuts the keys into so many passes, each with its share of disk and its own partitions.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipelines.dedup.forest import Forest
+from pipelines.dedup.numbers import group_starts, key_numbers
+from pipelines.select_corpus import (
+    HASH,
+    NAME,
+    PARTITION_BYTES,
+    RANGE_ROWS,
+    ROW,
+    Range,
+    Rows,
+    Selection,
+    by_key,
+    column,
+    column_of_lists,
+    column_of_strings,
+    places_of,
+    ranges_of,
+    sorted_by,
+)
+from pipelines.select_steps import CountDistinct, Judge, KeepOne, KeepOneOfNearDuplicates, MarkFrequentParagraphs, Step
+from schemas import arrow, storage, tables
+from schemas.records import Candidate
+from schemas.verdicts import Rule
+
+
+def select(
+    fragments: Sequence[str],
+    steps: Sequence[Step],
+    folder: str,
+    *,
+    scratch: str,
+    waves: int = 1,
+    rows_at_once: int = RANGE_ROWS,
+    partition_bytes: int = PARTITION_BYTES,
+) -> None:
+    """Decide on the candidates of these fragments; write the decisions as parts by key range, each sorted.
+
+    Args:
+      fragments: Parquet of Candidate rows.
+      steps: What decides, in order.
+      folder: Where the decisions go.
+      scratch: An empty local folder.
+      waves: In how many passes over the keys.
+      rows_at_once: Candidates that are read at once.
+      partition_bytes: What a partition has about.
+    """
+    ranges = ranges_of(fragments, rows_at_once)
+    corpus = Selection(ranges, scratch, waves, partition_bytes)
+    for step in steps:
+        match step:
+            case Judge():
+                judge(corpus, step)
+            case KeepOne():
+                keep_one(corpus, step)
+            case KeepOneOfNearDuplicates():
+                keep_roots(corpus, step)
+            case MarkFrequentParagraphs():
+                mark_frequent(corpus, step)
+            case CountDistinct():
+                count_distinct(corpus, step)
+    write_decisions(corpus, folder)
+
+
+# --- the rules ---
+
+
+def judge(corpus: Selection, step: Judge) -> None:
+    """Reject kept candidates by the first failing rule on their scores."""
+    for part in corpus.ranges:
+        table, rows = corpus.kept(part, ["scores"])
+        values = {rule.score: score_values(table["scores"].chunk(0), rule.score) for rule in step.rules if len(rows)}
+        for name, added in corpus.scores.items():
+            places, found = added.read(part)
+            whole = np.full(part.rows, np.nan)
+            whole[places] = found
+            values[name] = whole[rows - part.start]
+        left = np.ones(len(rows), dtype=bool)
+        for rule in step.rules if len(rows) else ():
+            for threshold, missed in missed_bounds(rule, values[rule.score]):
+                fails = left & missed
+                corpus.reject(rows[fails], values[rule.score][fails], rule.reason, threshold)
+                left &= ~missed
+
+
+def score_values(scores: pa.MapArray, name: str) -> NDArray[np.float64]:
+    """Return one score of each row; NaN where it was not reached."""
+    values = np.full(len(scores), np.nan)
+    offsets = np.asarray(scores.offsets)
+    keys, items = scores.keys, scores.items
+    found = np.flatnonzero(np.asarray(pc.equal(keys, name)))
+    values[np.searchsorted(offsets, found + offsets[0], side="right") - 1] = np.asarray(items)[found]
+    return values
+
+
+def missed_bounds(rule: Rule, values: NDArray[np.float64]) -> Iterator[tuple[float, NDArray[np.bool_]]]:
+    """Yield a rule's bounds with the rows that miss each (see `Rule.judge`)."""
+    if rule.minimum is not None:
+        yield rule.minimum, (values <= rule.minimum) if rule.strict else (values < rule.minimum)
+    if rule.maximum is not None:
+        yield rule.maximum, (values >= rule.maximum) if rule.strict else (values > rule.maximum)
+
+
+# --- one of equal ones ---
+
+
+def keep_one(corpus: Selection, step: KeepOne) -> None:
+    """Of kept candidates that share a key keep the first by rank; the measure is how many they were."""
+    schema = pa.schema([*HASH, ROW, *((name, pa.string()) for name in NAME)])
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        table, rows = corpus.kept(part, sorted({step.by, *NAME}))
+        numbers = key_numbers(table[step.by].combine_chunks())
+        return by_key(numbers, rows, **{name: table[name] for name in NAME}).cast(schema), places_of(numbers)
+
+    for table in corpus.grouped(schema, parted, 160 * corpus.rows):
+        table = sorted_by(table, "high", "low", *NAME, "row")
+        starts = group_starts(column(table, "high"), column(table, "low"))
+        sizes = np.diff([*starts, table.num_rows])
+        rows, size_of_row = column(table, "row"), np.repeat(sizes, sizes).astype(np.float64)
+        first = np.zeros(len(rows), dtype=bool)
+        first[survivors(corpus, table, starts, sizes)] = True
+        corpus.reject(rows[~first], size_of_row[~first], step.reason, 1.0)
+
+
+def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> Rows:
+    """Return the places of each group's survivor: its first; of several with one name the first by its bytes."""
+    names = [column_of_strings(table, name) for name in NAME]
+    chosen = starts.copy()
+    second = np.flatnonzero(sizes > 1)
+    tied = np.ones(len(second), dtype=bool)
+    for name in names:
+        same = pc.equal(name.take(pa.array(starts[second])), name.take(pa.array(starts[second] + 1)))
+        tied &= np.asarray(same)
+    rows = column(table, "row")
+    for group in second[tied].tolist():
+        start, size = int(starts[group]), int(sizes[group])
+        alike = [place for place in range(start, start + size) if all(n[place] == n[start] for n in names)]
+        chosen[group] = min(alike, key=lambda place: (content(corpus, int(rows[place])), place))
+    return chosen
+
+
+def content(corpus: Selection, row: int) -> bytes:
+    """Return a candidate as the engine compares it, when all else is equal."""
+    from pipelines.select import encode
+
+    part = next(part for part in corpus.ranges if part.start <= row < part.start + part.rows)
+    table = corpus.read(part).slice(row - part.start, 1)
+    return encode(next(arrow.from_table(Candidate, table)))
+
+
+# --- near-duplicates ---
+
+
+def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
+    """Of kept candidates that bands connect keep the first by name; the measure is the cluster's size."""
+    forest = clusters(corpus, step)
+    linked = np.zeros(corpus.rows, dtype=bool)
+    for part in corpus.ranges:
+        rows = np.arange(part.start, part.start + part.rows)
+        labels = forest.find(rows)
+        linked[rows[labels != rows]] = True
+        linked[labels[labels != rows]] = True
+    schema = pa.schema([("label", pa.int64()), ROW, ("name", pa.string())])
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        table, rows = corpus.kept(part, NAME)
+        mine = linked[rows]
+        labels = forest.find(rows[mine])
+        columns = [pa.array(labels), pa.array(rows[mine]), node_names(table.filter(pa.array(mine)))]
+        return pa.Table.from_arrays(columns, schema=schema), labels / max(1, corpus.rows)
+
+    for table in corpus.grouped(schema, parted, 130 * int(linked.sum())):
+        table = sorted_by(table, "label", "name", "row")
+        starts = group_starts(column(table, "label"))
+        sizes = np.diff([*starts, table.num_rows])
+        names = column_of_strings(table, "name")
+        first = np.repeat(starts, sizes)
+        new = ~np.asarray(pc.equal(names, names.take(pa.array(np.maximum(np.arange(len(names)) - 1, 0)))))
+        new[starts] = True
+        distinct = np.repeat(np.add.reduceat(new.astype(np.int64), starts), sizes).astype(np.float64)
+        lost = ~np.asarray(pc.equal(names, names.take(pa.array(first))))
+        corpus.reject(column(table, "row")[lost], distinct[lost], "near_duplicate", 1.0)
+
+
+def node_names(table: pa.Table) -> pa.Array:
+    """Return candidates' names in the graph, as `select.node_of` makes them."""
+    return pc.binary_join_element_wise(*(column_of_strings(table, name) for name in NAME), "|")
+
+
+def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
+    """Return what the bands connect."""
+    schema = pa.schema([*HASH, ROW])
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        table, rows = corpus.kept(part, ["bands"] if step.distinct else ["bands", *NAME])
+        bands = column_of_lists(table, "bands")
+        numbers, rows_of = key_numbers(bands.flatten()), np.repeat(rows, np.asarray(bands.value_lengths()))
+        if not step.distinct:  # those of one name are one node of the graph
+            numbers = np.concatenate([numbers, key_numbers(node_names(table))])
+            rows_of = np.concatenate([rows_of, rows])
+        return by_key(numbers, rows_of), places_of(numbers)
+
+    forest = Forest(corpus.rows)
+    for table in corpus.grouped(schema, parted, 24 * bands_of(corpus)):
+        high, low, rows = (column(table, name) for name in ("high", "low", "row"))
+        order = np.lexsort((low, high))
+        high, low, rows = high[order], low[order], rows[order]
+        same = np.flatnonzero((high[1:] == high[:-1]) & (low[1:] == low[:-1]))
+        forest.union(rows[same], rows[same + 1])
+    return forest
+
+
+def bands_of(corpus: Selection) -> int:
+    """Return how many bands the candidates have, about: as those of the first fragment."""
+    first = corpus.ranges[0].paths[0]
+    table = tables.read_table(first, ["bands"])
+    return corpus.rows * len(pc.list_flatten(table["bands"])) // max(1, table.num_rows)
+
+
+# --- paragraphs and counts ---
+
+
+def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
+    """Note for kept candidates which of their paragraphs occur more than `most` times."""
+    schema = pa.schema([*HASH, ROW, ("paragraph", pa.string())])
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        table, rows = corpus.kept(part, ["paragraphs"])
+        paragraphs = column_of_lists(table, "paragraphs")
+        keys = paragraphs.flatten()
+        numbers, rows_of = key_numbers(keys), np.repeat(rows, np.asarray(paragraphs.value_lengths()))
+        return by_key(numbers, rows_of, paragraph=keys), places_of(numbers)
+
+    for table in corpus.grouped(schema, parted, 60 * 10 * corpus.rows):
+        table = sorted_by(table, "high", "low", "row")
+        high, low, rows = (column(table, name) for name in ("high", "low", "row"))
+        starts = group_starts(high, low)
+        sizes = np.diff([*starts, table.num_rows])
+        frequent = np.repeat(sizes, sizes) > step.most
+        once = np.zeros(len(rows), dtype=bool)
+        once[group_starts(high, low, rows)] = True
+        chosen = frequent & once
+        corpus.marks.add(rows[chosen], column_of_strings(table, "paragraph").filter(pa.array(chosen)))
+
+
+def count_distinct(corpus: Selection, step: CountDistinct) -> None:
+    """Give every candidate the number of distinct `of` among those that share its `by`."""
+    schema = pa.schema([*HASH, ROW, ("of_high", pa.uint64()), ("of_low", pa.uint64())])
+    corpus.scores[step.score] = corpus.by_range("value", pa.float64())
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        table = corpus.read(part, [step.by, step.of])
+        numbers, of = (key_numbers(column_of_strings(table, name)) for name in (step.by, step.of))
+        rows = np.arange(part.start, part.start + part.rows)
+        more = {"of_high": pa.array(of[:, 0]), "of_low": pa.array(of[:, 1])}
+        return by_key(numbers, rows, **more), places_of(numbers)
+
+    for table in corpus.grouped(schema, parted, 40 * corpus.rows):
+        high, low, of_high, of_low, rows = (column(table, name) for name in ("high", "low", "of_high", "of_low", "row"))
+        order = np.lexsort((of_low, of_high, low, high))
+        high, low, of_high, of_low, rows = (values[order] for values in (high, low, of_high, of_low, rows))
+        starts = group_starts(high, low)
+        new = np.zeros(len(rows), dtype=np.int64)
+        new[group_starts(high, low, of_high, of_low)] = 1
+        distinct = np.repeat(np.add.reduceat(new, starts), np.diff([*starts, len(rows)]))
+        corpus.scores[step.score].add(rows, pa.array(distinct.astype(np.float64)))
+
+
+# --- the end ---
+
+
+def write_decisions(corpus: Selection, folder: str) -> None:
+    """Write every candidate with its verdict, without what nothing after this needs."""
+    schema = arrow.schema(Candidate)
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        table = decided(corpus, part)
+        return table, places_of(key_numbers(column_of_strings(table, "key")))
+
+    for number, table in enumerate(corpus.grouped(schema, parted, 600 * corpus.rows)):
+        path = storage.join(folder, f"part-{number:05d}.parquet")
+        tables.write_table(path, table, sort_by=("key", "parent"))
+
+
+def decided(corpus: Selection, part: Range) -> pa.Table:
+    """Return the candidates of a range with their verdicts."""
+    table, schema = corpus.read(part), arrow.schema(Candidate)
+    code = corpus.code[part.start : part.start + part.rows]
+    gone = np.flatnonzero(code)
+    places, values = corpus.measured.read(part)
+    measured = np.zeros(part.rows)
+    measured[places] = values
+    here = np.zeros(part.rows, dtype=bool)
+    here[gone] = True
+    reasons, thresholds = (np.array(list(names), dtype=object) for names in zip(*corpus.reasons, strict=True))
+    changed: dict[str, pa.Array] = {}
+    if len(gone):
+        was = {name: column_of_strings(table, name) for name in ("outcome", "reason", "measured", "threshold")}
+        mask, numbers = pa.array(here), pa.array(measured)
+        changed["outcome"] = pc.if_else(mask, "rejected", was["outcome"])
+        changed["reason"] = pc.if_else(mask, pa.array(reasons[code], pa.string()), was["reason"])
+        changed["measured"] = pc.if_else(mask, numbers, was["measured"])
+        changed["threshold"] = pc.if_else(mask, pa.array(thresholds[code], pa.float64()), was["threshold"])
+    changed["frequent_paragraphs"] = marked(corpus, part)
+    if corpus.scores:
+        added = {name: store.read(part) for name, store in corpus.scores.items()}
+        changed["scores"] = with_scores(table["scores"].chunk(0), added)
+    for name in ("bands", "paragraphs"):
+        changed[name] = lists_of(np.zeros(part.rows, dtype=np.int64), pa.array([], pa.string()), schema.field(name))
+    for name, values in changed.items():
+        table = table.set_column(schema.get_field_index(name), schema.field(name), values)
+    return table.cast(schema)
+
+
+def marked(corpus: Selection, part: Range) -> pa.ListArray:
+    """Return the frequent paragraphs of each candidate of a range, sorted."""
+    rows, keys = corpus.marks.read(part)
+    table = sorted_by(pa.table({"row": pa.array(rows), "key": keys}), "row", "key")
+    lengths = np.bincount(column(table, "row"), minlength=part.rows)
+    return lists_of(lengths, column_of_strings(table, "key"), arrow.schema(Candidate).field("frequent_paragraphs"))
+
+
+def lists_of(lengths: NDArray[np.int64], values: pa.Array, kind: pa.Field) -> pa.ListArray:
+    """Return lists of these lengths."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=kind.type)
+
+
+def with_scores(scores: pa.MapArray, added: dict[str, tuple[Rows, pa.Array]]) -> pa.MapArray:
+    """Return scores with others added, each row's in order of their names."""
+    lengths = np.diff(np.asarray(scores.offsets))
+    row, names, values = np.repeat(np.arange(len(scores)), lengths), scores.keys, scores.items
+    old = ~np.asarray(pc.is_in(names, pa.array(list(added))))
+    table = pa.table({"row": row[old], "name": names.filter(pa.array(old)), "value": values.filter(pa.array(old))})
+    more = [
+        pa.table({"row": rows, "name": [name] * len(rows), "value": found}) for name, (rows, found) in added.items()
+    ]
+    table = sorted_by(pa.concat_tables([table, *more]), "row", "name")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(column(table, "row"), minlength=len(scores)))])
+    columns = (column_of_strings(table, name) for name in ("name", "value"))
+    return pa.MapArray.from_arrays(pa.array(offsets.astype(np.int32)), *columns, type=scores.type)

@@ -1,0 +1,50 @@
+"""Tables sorted as one, in bounded memory: rows parted by unit and key range on disk, then sorted a part at a time."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.dedup.numbers import key_numbers
+from pipelines.store.spill import Spill
+from schemas import storage, tables
+
+PARTITION_ROWS = 50_000
+
+
+def sorted_parts(
+    parts: Iterable[pa.Table], schema: pa.Schema, order: Sequence[str], *, rows: int, scratch: str
+) -> Generator[pa.Table, None, None]:
+    """Yield the rows of all parts, sorted, a table at a time.
+
+    Args:
+      parts: Rows in any order.
+      schema: Theirs.
+      order: The columns to sort by: one value all over, then `unit` where there is one, then `key` (32 hex digits).
+      rows: How many there are, about.
+      scratch: A local folder.
+    """
+    if rows <= PARTITION_ROWS:
+        yield tables.sort_rows(pa.concat_tables([schema.empty_table(), *parts]), order)
+        return
+    number = 1 + rows // PARTITION_ROWS
+    spills: dict[str, Spill] = {}
+    for part in parts:
+        for unit, table in _by_unit(part):
+            if unit not in spills:
+                spills[unit] = Spill(storage.join(scratch, f"sorting-{len(spills)}"), schema, number)
+            high = key_numbers(table["key"].combine_chunks())[:, 0] >> np.uint64(32)
+            spills[unit].add(table, (high * np.uint64(number) >> np.uint64(32)).astype(np.int64))
+    for unit in sorted(spills):
+        for index in range(number):
+            yield tables.sort_rows(spills[unit].read(index), order)
+        spills[unit].close()
+
+
+def _by_unit(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    if "unit" not in table.column_names:
+        yield "", table
+        return
+    for unit in table["unit"].unique().to_pylist():
+        yield unit, table.filter(pc.equal(table["unit"], unit))

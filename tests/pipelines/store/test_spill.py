@@ -1,0 +1,71 @@
+"""What was parted comes back whole, partition by partition; a dead run's scratch goes, a live one's stays."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipelines.store import spill
+from pipelines.store.spill import SCRATCH, Spill, scratch_folder
+from schemas.errors import InputError
+
+
+def test_partitions_come_back_in_the_order_of_adding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill, "BUFFER_BYTES", 500)
+    schema = pa.schema([("number", pa.int64()), ("name", pa.string())])
+    parted = Spill(str(tmp_path / "s"), schema, 5)
+    rng = np.random.default_rng(0)
+    expected: dict[int, list[int]] = {index: [] for index in range(5)}
+    for start in range(0, 300, 30):
+        numbers, partition = np.arange(start, start + 30), rng.integers(0, 4, 30)
+        for number, index in zip(numbers.tolist(), partition.tolist(), strict=True):
+            expected[index].append(number)
+        table = pa.table([pa.array(numbers), pa.array([f"n{number}" for number in numbers])], schema=schema)
+        parted.add(table, partition)
+    assert len(list((tmp_path / "s").iterdir())) > 3
+    for index, numbers_of in expected.items():
+        table = parted.read(index)
+        assert table["number"].to_pylist() == numbers_of
+        assert table["name"].to_pylist() == [f"n{number}" for number in numbers_of]
+    parted.close()
+    assert not (tmp_path / "s").exists()
+
+
+def test_scratch_of_a_dead_run_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    mine = f"{SCRATCH}{socket.gethostname()}-"
+    dead, live = tmp_path / f"{mine}{int(ended.stdout)}-x", tmp_path / f"{mine}{os.getppid()}-x"
+    elsewhere = tmp_path / f"{SCRATCH}another-host-{int(ended.stdout)}-x"
+    for folder in (dead, live, elsewhere):
+        folder.mkdir()
+    with scratch_folder(str(tmp_path)) as made:
+        assert Path(made).parent == tmp_path
+        assert not dead.exists()
+        assert live.exists()
+        assert elsewhere.exists()
+    assert not Path(made).exists()
+
+
+def test_a_disk_that_takes_no_more_is_an_error_that_says_so(tmp_path: Path) -> None:
+    schema = pa.schema([("number", pa.int64())])
+    parted = Spill(str(tmp_path / "s"), schema, 1)
+    parted.add(pa.table([pa.array(range(10_000))], schema=schema), np.zeros(10_000, dtype=np.int64))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))  # CPython ignores SIGXFSZ: writing fails instead
+    try:
+        with pytest.raises(InputError, match="File too large") as caught:
+            parted.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "--waves" in caught.value.remedy
+
+
+def test_scratch_for_an_object_store_is_local() -> None:
+    with scratch_folder("s3://bucket/work") as made:
+        assert Path(made).is_dir()

@@ -1,0 +1,93 @@
+"""One machine and an engine decide alike, whatever the waves, the ranges and the partitions."""
+
+import dataclasses
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipelines import select, select_local
+from pipelines.recipes.recipe import Recipe, load_recipe
+from pipelines.select_steps import Step, steps_of
+from pipelines.store.spill import scratch_folder
+from schemas import identity, tables
+from schemas.records import Candidate
+
+COUNT = 400
+
+
+def candidates(unit: str) -> list[Candidate]:
+    """Return heads of which many share keys, texts, images, bands and paragraphs, a few all of them."""
+    rng, made = random.Random(unit), []
+    for number in range(COUNT):
+        key = identity.make_key("page", str(rng.randrange(COUNT * 2 // 3)))
+        made.append(
+            Candidate(
+                unit=unit,
+                key=key,
+                parent=identity.make_key("record", str(number)),
+                url=f"http://example.org/{number}",
+                rank=f"{rng.randrange(20):020d}|é",
+                text_key=f"2026-01 {identity.make_key('text', str(rng.randrange(COUNT)))}",
+                image_key=identity.make_key("image", str(rng.randrange(COUNT))),
+                images=tuple(f"http://example.org/{rng.randrange(50)}.jpg" for _ in range(3)),
+                bands=tuple(identity.make_key("band", str(rng.randrange(COUNT))) for _ in range(rng.randrange(3))),
+                paragraphs=tuple(identity.make_key("p", str(rng.randrange(90))) for _ in range(rng.randrange(4))),
+                scores={"images": float(rng.randrange(4)), "url_words": 1.0} if rng.random() < 0.9 else {},
+            )
+        )
+    twins = [dataclasses.replace(row, url=f"{row.url}?b") for row in made[:30]]
+    return [*made, *twins, *made[30:40]]
+
+
+def fragments(folder: Path, unit: str) -> list[str]:
+    """Write the heads as fragments of odd sizes; return their paths."""
+    rows, paths = candidates(unit), []
+    random.Random(1).shuffle(rows)
+    for start in range(0, len(rows), 37):
+        paths.append(str(folder / "candidates" / f"{start:04d}.parquet"))
+        tables.write_records(paths[-1], Candidate, rows[start : start + 37], sort_by=("key", "parent"))
+    return paths
+
+
+def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Candidate]:
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    select.build(pipeline, steps, paths, str(folder))
+    pipeline.run().wait_until_finish()
+    return sorted(read(folder), key=repr)
+
+
+def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Candidate]:
+    with scratch_folder(str(folder / "scratch")) as scratch:
+        select_local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
+    assert not list((folder / "scratch").iterdir())
+    rows = list(read(folder / "out"))
+    assert [row.key for row in rows] == sorted(row.key for row in rows)  # parts are key ranges
+    return sorted(rows, key=repr)
+
+
+def read(folder: Path) -> Iterator[Candidate]:
+    for path in sorted(folder.glob("*.parquet")):
+        yield from tables.read_records(str(path), Candidate)
+
+
+def recipes() -> Iterator[Recipe]:
+    """Yield recipes that between them have every step, and one where two kept candidates may be one node."""
+    obelics, align = load_recipe("obelics"), load_recipe("align")
+    yield obelics
+    yield dataclasses.replace(obelics, dedup=dataclasses.replace(obelics.dedup, exact_url=False, exact_text=None))
+    yield align
+
+
+@pytest.mark.parametrize("recipe", list(recipes()), ids=["obelics", "nodes", "align"])
+def test_one_machine_decides_as_an_engine_does(recipe: Recipe, tmp_path: Path) -> None:
+    steps = steps_of(recipe)
+    paths = fragments(tmp_path, "page" if recipe.kind == "interleaved" else "pair")
+    expected = on_an_engine(paths, steps, tmp_path / "engine")
+    assert {row.outcome for row in expected} == {"kept", "rejected"}
+    assert on_one_machine(paths, steps, tmp_path / "one") == expected
+    small = {"waves": 3, "rows_at_once": 50, "partition_bytes": 4_000}
+    assert on_one_machine(paths, steps, tmp_path / "waves", **small) == expected
