@@ -1,6 +1,7 @@
 """Reference text of a page -> how much of each candidate belongs to it: what the block classifier learns."""
 
 from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,8 @@ def labels(texts: Sequence[Sequence[str]], reference: str) -> np.ndarray:
     """Return for the words of each candidate the share that stands in the reference text, (n,) float32.
 
     A text of five words and more is recognised by its word triples. A shorter one counts when it stands in the
-    reference near the texts that were recognised around it, or is a line of it.
+    reference near the texts that were recognised around it, or is a line of it. A text that the page repeats counts as
+    often as the reference has it, the first copies first.
     """
     words = tokens(reference)
     places = _places(words)
@@ -34,7 +36,19 @@ def labels(texts: Sequence[Sequence[str]], reference: str) -> np.ndarray:
     for row, text in enumerate(texts):
         if 0 < len(text) < _LONG:
             out[row] = _short(row, " ".join(text), found, words, lines)
+    _drop_copies(texts, words, out)
     return out
+
+
+def _drop_copies(texts: Sequence[Sequence[str]], words: list[str], out: np.ndarray) -> None:
+    """Set to 0 the labels of copies beyond those that the reference has."""
+    whole = f" {' '.join(words)} "
+    copies: Counter[str] = Counter()
+    for row, text in enumerate(texts):
+        joined = " ".join(text)
+        copies[joined] += 1
+        if out[row] and copies[joined] > max(whole.count(f" {joined} "), 1):
+            out[row] = 0.0
 
 
 def _places(words: list[str]) -> dict[tuple[str, str, str], list[int]]:

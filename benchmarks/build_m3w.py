@@ -3,8 +3,11 @@
 Packs pages into a WARC, builds up to the decisions on pages, and compares it with its parts: reading the WARC,
 extracting, making and measuring the page with its MinHash bands. Twice: in one process by CPU seconds, which a busy
 machine does not change much, and with worker processes by the clock, against the parts' CPU seconds shared by cores.
+`--growth` measures memory instead: the peak of such a build over one WARC and over ten of the same pages under other
+addresses, each in a process of its own.
 """
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +19,7 @@ import tyro
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from benchmarks.peak import peak_megabytes
 from benchmarks.wcxb import pages
 from pipelines import build
 from pipelines.build_config import BuildConfig
@@ -39,16 +43,20 @@ class BuildBenchmark:
     """Take every n-th page."""
     workers: int = 2
     """Processes that parse in the run by the clock, and cores that the parts are shared by."""
+    growth: bool = False
+    """Measure memory, not time."""
 
 
-def write_warc(path: Path, wcxb: Path, every: int) -> int:
-    """Write every n-th page as a response record; return how many."""
+def write_warc(path: Path, wcxb: Path, every: int, mark: str = "") -> int:
+    """Write every n-th page as a response record, its URL with a mark behind; return how many."""
     count = 0
     with path.open("wb") as handle:
         writer = WARCWriter(handle, gzip=True)
         for page in list(pages(wcxb))[::every]:
             headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
-            record = writer.create_warc_record(page.url, "response", payload=BytesIO(page.html), http_headers=headers)
+            record = writer.create_warc_record(
+                page.url + mark, "response", payload=BytesIO(page.html), http_headers=headers
+            )
             writer.write_record(record)
             count += 1
     return count
@@ -67,7 +75,7 @@ def parts(path: Path) -> float:
     return time.process_time() - start
 
 
-def whole(path: Path, folder: Path, workers: int) -> tuple[float, float]:
+def whole(path: Path | str, folder: Path, workers: int) -> tuple[float, float]:
     """Return this process' CPU seconds and the seconds of a build up to its decisions on pages."""
     config = BuildConfig(
         recipe=load_recipe("m3w"),
@@ -83,8 +91,31 @@ def whole(path: Path, folder: Path, workers: int) -> tuple[float, float]:
     return time.process_time() - start, time.monotonic() - clock
 
 
+def print_peak(folder: str, workers: int) -> None:
+    """Build from the WARCs of a folder, and print the peak of this process in MiB."""
+    whole(f"{folder}/*.warc.gz", Path(folder), workers)
+    print(peak_megabytes())
+
+
+def growth(config: BuildBenchmark) -> int:
+    """Print the peaks over one WARC and over ten, and by how much they differ."""
+    peaks = []
+    for copies in (1, 10):
+        with tempfile.TemporaryDirectory() as name:
+            for number in range(copies):
+                count = write_warc(Path(name, f"{number}.warc.gz"), config.wcxb, config.every, f"?{number}")
+            code = f"from benchmarks.build_m3w import print_peak; print_peak({name!r}, {config.workers})"
+            ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+            peaks.append(float(ran.stdout.split()[-1]))
+            print(f"{copies} WARCs of {count} pages: {peaks[-1]:.0f} MiB", flush=True)
+    print(f"10 times the pages: {peaks[1] / peaks[0]:.2f} times the memory")
+    return 0
+
+
 def main(config: BuildBenchmark) -> int:
     """Print both and their ratio."""
+    if config.growth:
+        return growth(config)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         count = write_warc(folder / "pages.warc.gz", config.wcxb, config.every)

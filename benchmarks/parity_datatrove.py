@@ -2,6 +2,7 @@
 
     python -m benchmarks.parity_datatrove --write      regenerates tests/pipelines/filters/parity_datatrove.json
     python -m benchmarks.parity_datatrove --texts DIR  prints the agreement on a folder of .txt or WCXB .json files
+    python -m benchmarks.parity_datatrove --pairs N    prints near-duplicates found by both, by exact Jaccard similarity
 
 Needs an environment with datatrove[processing], spacy and this repository on the path; `make test` needs neither,
 it reads the JSON.
@@ -88,10 +89,10 @@ def texts() -> Iterator[tuple[str, str]]:
     yield "accents", " ".join(f"Le café de l'été, où {sentence(rng)}" for _ in range(9))
 
 
-def text_pairs(edits: int) -> Iterator[tuple[str, str]]:
+def text_pairs(edits: int, pairs: int = PAIRS) -> Iterator[tuple[str, str]]:
     """Yield pairs of texts of 300 random words, the second with `edits` words changed."""
     rng = random.Random(edits)
-    for _ in range(PAIRS):
+    for _ in range(pairs):
         words = [f"{rng.choice('bdfgklmnprst')}{rng.choice('aeiou')}{rng.randrange(40):02x}x" for _ in range(300)]
         changed = list(words)
         for place in rng.sample(range(300), edits):
@@ -139,6 +140,32 @@ def datatrove_candidates(edits: int) -> int:
         first, second = (signer.get_signature(signer.get_shingles(text)) for text in pair)
         found += any(one == other for one, other in zip(first, second, strict=True))
     return found
+
+
+def bins(pairs: int) -> None:
+    """Print for each tenth of exact Jaccard: pairs, those that the S-curve expects, those that ours and theirs find."""
+    from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
+
+    from pipelines.dedup.minhash import MinHashConfig, candidate_probability, jaccard, shingles, text_band_keys
+
+    config, signer = MinHashConfig(), MinhashDedupSignature("/nonexistent")
+    sums: dict[int, list[float]] = {}
+    for edits in range(1, 61):
+        for pair in text_pairs(edits, pairs):
+            similarity = jaccard(*map(shingles, pair))
+            probability = candidate_probability(similarity, config)
+            first, second = (set(text_band_keys(text, config)) for text in pair)
+            one, other = (signer.get_signature(signer.get_shingles(text)) for text in pair)
+            theirs = any(a == b for a, b in zip(one, other, strict=True))
+            row = (1, probability, probability * (1 - probability), bool(first & second), theirs)
+            place = int(similarity * 10)
+            sums[place] = [a + b for a, b in zip(sums.get(place, [0.0] * 5), row, strict=True)]
+    for place, (count, expected, variance, ours, found) in sorted(sums.items(), reverse=True):
+        within = "within" if abs(ours - expected) <= 2 * variance**0.5 + 0.5 else "NOT within"
+        print(
+            f"J {place / 10:.1f}-{place / 10 + 0.1:.1f}: {count:.0f} pairs, expected {expected:.1f} +- "
+            f"{2 * variance**0.5:.1f}, ours {ours:.0f} ({within}), datatrove {found:.0f}"
+        )
 
 
 def write() -> None:
@@ -189,11 +216,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--limit", type=int, default=200)
+    parser.add_argument("--pairs", type=int, default=0)
     options = parser.parse_args()
     if options.write:
         write()
     if options.texts:
         compare(options.texts, options.limit)
+    if options.pairs:
+        bins(options.pairs)
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ def window(texts: Any, images: Any) -> dict[str, Any]:
     """Return four images of 224 x 224 and 256 tokens (bytes stand in for a tokenizer)."""
     pictures = [measures.square(image) for image in images if image is not None][:4]
     tokens = np.frombuffer(" ".join(text for text in texts if text).encode().ljust(256)[:256], np.uint8)
-    return {"images": np.stack(pictures), "tokens": tokens.astype(np.int64)}
+    return {"images": pictures, "tokens": tokens.astype(np.int64)}
 
 
 def ours_window(sample: Any, rng: Any) -> dict[str, Any]:
@@ -203,12 +203,19 @@ def ours_window(sample: Any, rng: Any) -> dict[str, Any]:
 def webdataset_window(sample: dict[str, Any]) -> dict[str, Any]:
     info = json.loads(sample["json"])
     images = [None if name is None else sample[name.partition(".")[2]] for name in info["images"]]
-    return window(info["texts"], images)
+    made = window(info["texts"], images)
+    return {**made, "images": np.stack(made["images"])}
 
 
 def ours_pages(folder: str, count: int) -> Figures:
     before, started = start()
     batches = open_stream(f"{folder}-pages").batches(BATCH // 4, transform=ours_window)
+    return measures.batches(batches, count, before, started)
+
+
+def ours_pages_processes(folder: str, count: int) -> Figures:
+    before, started = start()
+    batches = open_stream(f"{folder}-pages").batches(BATCH // 4, transform=ours_window, processes=True)
     return measures.batches(batches, count, before, started)
 
 
@@ -243,7 +250,7 @@ MEASURES: dict[str, tuple[Callable[[str, int], Figures], ...]] = {
     "decoded": (ours_decoded, webdataset_decoded, ours_processes),
     "resume": (ours_resume, webdataset_resume),
     "share": (ours_share, webdataset_share),
-    "pages": (ours_pages, webdataset_pages),
+    "pages": (ours_pages, webdataset_pages, ours_pages_processes),
     "http": (ours_http, ours_decoded),
 }
 PEERS = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.block_labels import labels
 from benchmarks.wcxb import ReferencePage, by_type, fold_of, pages, tokens, word_f1
-from pipelines.extract import assembly, classifier, fast, features, source
+from pipelines.extract import assembly, classifier, fast, features, selection, source
 from pipelines.extract.blocks import ExtractConfig
 
 _MAX_CANDIDATES = 1500
@@ -67,7 +67,7 @@ class Example:
 
 
 class Network(nn.Module):
-    """Dense layer, two convolutions along the page, means over ancestors: (n, F), (n, 3, 2) -> (n,) logits.
+    """Dense layer, two convolutions along the page, means over spans of it: (n, F), (n, 4, 2) -> (n,) logits.
 
     `pipelines.extract.classifier.forward` computes the same in numpy from the same parameter names.
     """
@@ -77,7 +77,7 @@ class Network(nn.Module):
         self.enter = nn.Linear(inputs, width)
         self.near = nn.Conv1d(width, width, 5, padding=2)
         self.far = nn.Conv1d(width, width, 5, padding=6, dilation=3)
-        self.around = nn.Linear(width * len(features.ANCESTORS), width)
+        self.around = nn.Linear(width * features.POOLED, width)
         self.leave = nn.Linear(width, 32)
         self.logit = nn.Linear(32, 1)
         self.dropout = nn.Dropout(dropout)
@@ -102,6 +102,7 @@ def example(page: ReferencePage) -> Example | None:
     candidates = assembly.join_rows(raw)
     if not candidates:
         return None
+    selection.clear_marks(candidates)
     seen = features.features_of(raw, candidates)
     texts = [candidate.text for candidate in candidates]
     words = [tokens(text) for text in texts]

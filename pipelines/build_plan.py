@@ -23,7 +23,7 @@ from schemas.errors import ConfigError, InputError, LoomError
 from schemas.manifest import read_manifest
 from schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 5
+EXTRACT_VERSION = 6
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
 

@@ -169,6 +169,7 @@ class Stages:
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
         wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        keys = [item.key for item in wanted]
         fetch = self.config.fetch
         taken = take_images(
             self.planner.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS
@@ -184,11 +185,10 @@ class Stages:
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
                 self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
-            settled(store.index, lambda index: all(item.key in index for item in wanted), store.folder)
+            settled(lambda: store.index().rows_of(keys).num_rows, lambda found: found == len(set(keys)), store.folder)
             storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
-        keys = [item.key for item in wanted]
         batches = missing_facts(store, keys)
         if batches:
             from pipelines import images

@@ -20,7 +20,10 @@ from schemas.records import Candidate, ImageRecord, LedgerRow, ScoreRow, StageCo
 from schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 _TOLD = ["unit", "key", "parent", "url", "scores", "outcome", "reason", "measured", "threshold"]
-CHECKSUMS = 1 << 22
+FULL = (1 << 16) - 1
+"""More than so many are not counted apart in a place."""
+CHECKSUMS = 1 << 24
+"""Places that image URLs are counted in at first; those in a place that is too full are then counted one by one."""
 
 
 def decisions(stage: Stage, outcome: str | None = None) -> Iterator[Candidate]:
@@ -97,13 +100,14 @@ def frequent_urls(select: Stage, recipe: Recipe) -> list[str]:
     most = recipe.filters.images.max_url_count
     if most is None:
         return []
-    places = np.zeros(CHECKSUMS, dtype=np.uint32)
+    places = np.zeros(CHECKSUMS, dtype=np.uint16)
     for lists in kept_images(select):
-        np.add.at(places, _checksums(_distinct(lists)), 1)
+        found, often = np.unique(_checksums(_distinct(lists)), return_counts=True)
+        places[found] = np.minimum(places[found] + often, FULL)
     counts: Counter[str] = Counter()
     for lists in kept_images(select):
         urls = _distinct(lists)
-        counts.update(urls.filter(pa.array(places[_checksums(urls)] > most)).to_pylist())
+        counts.update(urls.filter(pa.array(places[_checksums(urls)] > min(most, FULL - 1))).to_pylist())
     return sorted(url for url, count in counts.items() if count > most)
 
 

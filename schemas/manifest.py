@@ -54,8 +54,8 @@ def make_digest(config: str, shards: tuple[ShardEntry, ...], tables: tuple[FileE
     return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_manifest(dataset: str) -> Manifest:
-    """Read a dataset's manifest; one that is missing, cut short or of a newer format is an error with a remedy."""
+def read_plain(dataset: str) -> dict[str, Any]:
+    """Read a manifest.json as it stands; one that is missing, cut short or of a newer format is an error."""
     path = storage.join(dataset, MANIFEST)
     if not storage.exists(path):
         raise InputError(
@@ -64,20 +64,32 @@ def read_manifest(dataset: str) -> Manifest:
             remedy="run loom build again",
         )
     try:
-        values = json.loads(storage.read_bytes(path))
+        values: dict[str, Any] = json.loads(storage.read_bytes(path))
         version = int(values["format_version"])
     except (ValueError, KeyError, TypeError) as error:
-        raise DamageError(f"not a manifest: {error}", where=path, remedy="run loom build again") from error
+        raise not_a_manifest(dataset, error) from error
     if version > FORMAT_VERSION:
         raise VersionError(
             f"dataset of format {version}, this corpusloom reads up to {FORMAT_VERSION}",
             where=dataset,
             remedy="upgrade corpusloom",
         )
+    return values
+
+
+def not_a_manifest(dataset: str, error: Exception) -> DamageError:
+    """Return the error of a manifest.json that does not hold what one does."""
+    where = storage.join(dataset, MANIFEST)
+    return DamageError(f"not a manifest: {error}", where=where, remedy="run loom build again")
+
+
+def read_manifest(dataset: str) -> Manifest:
+    """Read a dataset's manifest; one that is missing, cut short or of a newer format is an error with a remedy."""
+    values = read_plain(dataset)
     try:
         return arrow.from_plain(Manifest, values)
     except (InputError, TypeError, KeyError, AttributeError) as error:
-        raise DamageError(f"not a manifest: {error}", where=path, remedy="run loom build again") from error
+        raise not_a_manifest(dataset, error) from error
 
 
 def write_manifest(dataset: str, manifest: Manifest) -> None:

@@ -27,9 +27,13 @@ _REMOTE = "check the address, your credentials and the network"
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Return the filesystem of a path or URL and the path inside it."""
+    """Return the filesystem of a path or URL and the path inside it.
+
+    Without a cache of listings: one that came late, or before another host wrote, would hide a file that is there.
+    """
+    cache = {} if is_local(path) else {"use_listings_cache": False}
     try:
-        return fsspec.core.url_to_fs(path)
+        return fsspec.core.url_to_fs(path, **cache)
     except (ValueError, ImportError) as error:
         raise InputError(str(error), where=path, remedy="use a local path, s3://, gs:// or http(s)://") from error
 

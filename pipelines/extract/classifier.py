@@ -15,7 +15,7 @@ from pipelines.extract.features import Features
 
 Floats = NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
 """Raised whenever features or weights change: pages extracted by another version are not comparable."""
 _CLIP = 6.0
 _ONE_THREAD = 200_000

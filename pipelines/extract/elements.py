@@ -10,9 +10,9 @@ def _names(text: str) -> frozenset[str]:
 
 INLINE = _names(
     "abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr output q rb rp rt ruby s "
-    "samp small span strike strong sub sup time tt u var blink"
+    "samp small span strike strong time tt u var blink"
 )
-"""Elements that do not separate texts; `a` is one too, and has a handler of its own."""
+"""Elements that do not separate texts; `a`, `sup` and `sub` are too, and have handlers of their own."""
 SKIPPED = _names(
     "script style template iframe object embed applet select svg canvas audio video map datalist textarea progress "
     "meter frameset noframes param input frame"

@@ -19,6 +19,7 @@ from pipelines.extract.rules import (
     base_beside_canonical,
     context_of,
     image_ref,
+    is_figure,
     item_marker,
     math_text,
     section_words,
@@ -91,8 +92,7 @@ class Walker:
         self.outer: tuple[list[str], int] = ([], 0)
         """The run and its link characters around the innermost noscript."""
         self.noscript_images = 0
-        self.numbers = 0
-        self.images = self.image_elements = 0
+        self.numbers = self.images = self.image_elements = 0
         self.seen: set[str] = set()
         self.has_base = False
 
@@ -221,7 +221,7 @@ class Walker:
         section = Section(len(sections), parent.index, tag, classes, flags, parent.depth + 1, len(candidates))
         sections.append(section)
         self.section = section
-        self.context = context_of(tag, classes, around, follows_image)
+        self.context = context_of(tag, classes, around, follows_image, bool(self.figures))
         if "style" in attributes and ("aria-label" in attributes or attributes.get("role") == "img"):
             self._background(attributes)
         return self._end_section, (parent, around)
@@ -259,6 +259,13 @@ class Walker:
             return self._skip()
         style = attributes.get("style")
         return self._skip() if style and el.style_hides(style) and "math" not in (classes or "") else None
+
+    def _start_raised(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
+        ending = self._start_inline(tag, attributes)
+        if ending is None and self.run:
+            self.after_link += self.after_link == len(self.run)
+            self.run.append(texts.RAISED[tag])
+        return ending
 
     def _start_link(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any]:
         ending = self._start_inline(tag, attributes)
@@ -375,6 +382,10 @@ class Walker:
             self.tables[-1].headed = True
         return self._start_section(tag, attributes)
 
+    def _start_div(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
+        in_figure = is_figure(tag, attributes.get("class", ""))
+        return (self._start_figure if in_figure else self._start_section)(tag, attributes)
+
     def _start_figure(self, tag: str, attributes: Attributes) -> tuple[Callable[[Any], None], Any] | None:
         ending = self._start_section(tag, attributes)
         self.figures.append(_Figure())
@@ -401,16 +412,10 @@ class Walker:
         self.noscript_images = self.images if self._follows_image() and not self.run else -1
         before = (self.section, self.context, self.outer)
         self.outer, self.run, self.link_chars = (self.run, self.link_chars), [], 0
-        self.section = Section(
-            len(self.page.sections),
-            self.section.index,
-            tag,
-            "",
-            self.section.flags | el.NOSCRIPT,
-            self.section.depth + 1,
-            len(self.page.candidates),
-        )
-        self.page.sections.append(self.section)
+        around, sections = self.section, self.page.sections
+        flags, depth = around.flags | el.NOSCRIPT, around.depth + 1
+        self.section = Section(len(sections), around.index, tag, "", flags, depth, len(self.page.candidates))
+        sections.append(self.section)
         return self._end_noscript, before
 
     def _end_noscript(self, before: tuple[Section, str, tuple[list[str], int]]) -> None:
@@ -563,6 +568,7 @@ _HANDLERS: dict[str, Callable[[Walker, str, Attributes], tuple[Callable[[Any], N
     **dict.fromkeys(("td", "th"), Walker._start_cell),
     **dict.fromkeys(("img", "amp-img", "image"), Walker._image),
     "a": Walker._start_link,
+    **dict.fromkeys(texts.RAISED, Walker._start_raised),
     "br": Walker._break,
     "hr": Walker._rule,
     "wbr": Walker._nothing,
@@ -571,6 +577,7 @@ _HANDLERS: dict[str, Callable[[Walker, str, Attributes], tuple[Callable[[Any], N
     "table": Walker._start_table,
     "tr": Walker._start_row,
     "caption": Walker._start_table_caption,
+    "div": Walker._start_div,
     "figure": Walker._start_figure,
     "noscript": Walker._start_noscript,
     "template": Walker._start_template,
@@ -587,7 +594,7 @@ _HANDLERS: dict[str, Callable[[Walker, str, Attributes], tuple[Callable[[Any], N
 _IN_COLLAPSED = {
     **dict.fromkeys(el.SKIPPED, Walker._start_skipped),
     **dict.fromkeys(("noscript", "template", "math"), Walker._start_skipped),
-    **{tag: _HANDLERS[tag] for tag in (*el.INLINE, "a", "html", "head", "body", "wbr")},
+    **{tag: _HANDLERS[tag] for tag in (*el.INLINE, *texts.RAISED, "a", "html", "head", "body", "wbr")},
     **{tag: _HANDLERS[tag] for tag in ("script", "title", "base", "meta", "link")},
 }
 """What elements mean inside a collapsed one; all others begin an entry."""

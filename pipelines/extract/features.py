@@ -7,6 +7,7 @@ classifier which candidates share an ancestor, so that the posts of a thread, th
 import re
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ Ints = NDArray[np.int64]
 
 ANCESTORS = (1, 3, 5)
 """Levels above the innermost section whose candidates are pooled (classifier.py)."""
+POOLED = len(ANCESTORS) + 1
+"""Spans of a candidate: those ancestors, and the whole page."""
 _KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
 _KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
 _MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")
@@ -29,6 +32,7 @@ for _number, _mark in enumerate((" ", *_MARKS), 1):
 _HEAD = 60
 _SHARES = (0.35, 0.6, 0.85)
 _TREE_LEVELS = (0, 1, 2, 3, 5)
+_SECTION_FACTS = tuple(map(attrgetter, ("first", "last", "parent", "depth")))
 _JSON_LD = (
     "Article",
     "Posting",
@@ -47,7 +51,7 @@ _META_DESCRIPTIONS = ("description", "og:description", "twitter:description")
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`numbers` (n, F) float32, and `spans` (n, 3, 2): first and last+1 candidate of three ancestors of each."""
+    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 candidate of three ancestors and the page."""
 
     numbers: Floats
     spans: Ints
@@ -132,8 +136,8 @@ def _flags(candidates: list[Candidate]) -> Floats:
 def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
     """Return what each ancestor holds, alone and as a share of the page, and the spans of some of them."""
     count, sections = len(candidates), page.sections
-    table = np.array([(item.first, item.last, item.parent, item.depth) for item in sections], np.int64)
-    first, last, parents, depths = table[:, 0], np.maximum(table[:, 1], table[:, 0]), table[:, 2], table[:, 3]
+    first, last, parents, depths = (np.fromiter(map(get, sections), np.int64, len(sections)) for get in _SECTION_FACTS)
+    last = np.maximum(first, last)
     ended = own[:, 7]
     good = chars * ((ended > 0) & (own[:, 1] > 2.3) & (own[:, 3] < 0.4))
     images = np.array([item.image is not None for item in candidates], np.float64)
@@ -151,6 +155,7 @@ def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats
         if level in ANCESTORS:
             spans.append(np.column_stack([first[at], last[at]]))
         at = parents[at]
+    spans.append(np.broadcast_to([0, count], (count, 2)))
     columns.append(_main_sections(first, last, inside[:, 5] / total[5], inside[:, 0] / total[0], count))
     facts = [np.log1p(total[0]), np.log1p(total[2]), total[1] / total[0], total[5] / total[0], np.log1p(total[4])]
     columns.append(np.broadcast_to(np.array(facts, np.float32), (count, len(facts))))
@@ -178,7 +183,7 @@ def _repeated(sections: list[Section]) -> NDArray[np.float64]:
     """Return for each section how many siblings look like it: the cards of a listing, the posts of a thread."""
     keys = [(section.parent, section.tag, section.classes.partition(" ")[0]) for section in sections]
     counts = Counter(keys)
-    return np.array([counts[key] for key in keys], np.float64)
+    return np.fromiter(map(counts.__getitem__, keys), np.float64, len(keys))
 
 
 def _main_sections(
@@ -241,7 +246,7 @@ def _agreement(page: RawPage, candidates: list[Candidate]) -> Floats:
 
 def _share(text: str, words: set[str]) -> float:
     found = text.lower().split()
-    return len([word for word in found if word in words]) / len(found) if found else 0.0
+    return sum(map(words.__contains__, found)) / len(found) if found else 0.0
 
 
 def description(page: RawPage) -> str:

@@ -6,6 +6,7 @@ Measured by `benchmarks/extract.py` on labelled articles; no rule knows a site.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -50,7 +51,17 @@ _BANNER = re.compile(r"(?:^|[^a-z])banners?(?:[^a-z]|$)", re.IGNORECASE)
 _PROMOTION_BOX = re.compile(r"(?:^|[\s_-])(cta|call-to-action)(?:[\s_-]|$)", re.IGNORECASE)
 _BOX_LEVELS = 3
 _SIGN_FOLDER = re.compile(r"/(icons?|social|logos?|badges?|emojis?|favicons?)(?:/|$)", re.IGNORECASE)
+_SIGN_NAMES = (
+    "logo logos icon icons sprite sprites avatar avatars gravatar button buttons btn favicon favicons emoji smiley "
+    "smilies spinner loader banner banners bannerad bannerads qr qrcode badge badges emojis flag flags arrow arrows "
+    "star stars rating ratings social share payment head headshot headshots author authors authorphoto authorimage "
+    "authorpic cta call request book schedule demo"
+)
+_SIGN_WORDS_IN_NAMES = frozenset(_SIGN_NAMES.split())
+_SIGN_STARTS = frozenset(("advert", "profil"))
+"""Each expression above matches only a text that has one of these words, or one that starts so."""
 _PICTURE_FILE = re.compile(r"\.(jpe?g|png|webp|gif|avif|svg|bmp|tiff?)$", re.IGNORECASE)
+_LETTERS = re.compile(r"[a-z]+")
 _NAME_WORD = re.compile(r"[a-z]+|\d+", re.IGNORECASE)
 _SIGN_WORDS = 3
 """Words of a name or alt text up to which a doubtful word names a sign: "star rating", not "a star above the bay"."""
@@ -87,6 +98,8 @@ def sign_reason(candidate: Candidate) -> str | None:
     path = image.url.partition("?")[0]
     name = path.rsplit("/", 1)[-1]
     alt_text = (image.alt_text or "")[:40]
+    if not (_may_be_sign(path) or _may_be_sign(alt_text) or candidate.flags & el.META_LINE):
+        return None
     is_picture = len(sides) == 2 and min(sides) >= _PICTURE_SIDE
     if _is_portrait(candidate, path, name, sides):
         return "portrait"
@@ -99,6 +112,12 @@ def sign_reason(candidate: Candidate) -> str | None:
     if not is_picture and (_is_doubtful(name.rpartition(".")[0] or name) or _is_doubtful(alt_text)):
         return "icon"
     return "promotion" if _PROMOTION.search(name) else None
+
+
+def _may_be_sign(text: str) -> bool:
+    """False for most names and texts: those without any word that the expressions of signs know."""
+    words = _LETTERS.findall(text.lower())
+    return not _SIGN_WORDS_IN_NAMES.isdisjoint(words) or not _SIGN_STARTS.isdisjoint([word[:6] for word in words])
 
 
 def _is_doubtful(text: str) -> bool:
@@ -159,6 +178,8 @@ def _image_reason(around: _Surroundings, row: int) -> str | None:
     if chars and 2 * kept >= chars:
         return "related" if _leads_away(around, candidate) and links > _TEASER_LINKS * chars else None
     place = place_reason(candidate)
+    if place == "header" and _stands_for_page(around, candidate):
+        return None  # the large picture above an article
     if place is not None:
         return place
     if _is_lead(around, row) or (_between_kept(around, row) and not _leads_away(around, candidate)):
@@ -173,10 +194,15 @@ def _is_promoted(around: _Surroundings, candidate: Candidate) -> bool:
         return True
     sections, at = around.page.sections, candidate.section
     for _level in range(_BOX_LEVELS):
-        if _PROMOTION_BOX.search(sections[at].classes):
+        if _calls_to_action(sections[at].classes):
             return True
         at = sections[at].parent
     return False
+
+
+@lru_cache(maxsize=16384)
+def _calls_to_action(classes: str) -> bool:
+    return bool(_PROMOTION_BOX.search(classes))
 
 
 def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:
@@ -195,14 +221,24 @@ def _leads_away(around: _Surroundings, candidate: Candidate) -> bool:
     link = candidate.image.link if candidate.image is not None else None
     if not link or _PICTURE_FILE.search(link.partition("?")[0]):
         return False
-    here, there = urlsplit(around.page.base), urlsplit(link)
-    return (here.netloc, here.path.rstrip("/")) != (there.netloc, there.path.rstrip("/"))
+    return _address(around.page.base) != _address(link)
+
+
+@lru_cache(maxsize=4096)
+def _address(url: str) -> tuple[str, str]:
+    """Return the host and path of a URL."""
+    parts = urlsplit(url)
+    return parts.netloc, parts.path.rstrip("/")
+
+
+def _stands_for_page(around: _Surroundings, candidate: Candidate) -> bool:
+    """True for the image that the page's metadata shows it by."""
+    return candidate.image is not None and picture_name(candidate.image.url) in around.leads
 
 
 def _is_lead(around: _Surroundings, row: int) -> bool:
     """True for the image between a page's heading and its text, or right above that heading, or that it is shown by."""
-    image = around.candidates[row].image
-    if image is not None and picture_name(image.url) in around.leads:
+    if _stands_for_page(around, around.candidates[row]):
         return True
     if around.first_kept == len(around.candidates) or _leads_away(around, around.candidates[row]):
         return False

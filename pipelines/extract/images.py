@@ -126,6 +126,9 @@ def _candidate(url: str, descriptors: Sequence[str]) -> tuple[str, float, str] |
 
 def best_of_srcset(value: str) -> str | None:
     """Return the widest candidate up to LARGEST_WIDTH, else the smallest above it; without widths the largest x."""
+    plain = _widest(value)
+    if plain is not None and not _is_placeholder(plain):
+        return plain
     candidates = [item for item in parse_srcset(value) if not _is_placeholder(item[0])]
     wide = [(number, url) for url, number, unit in candidates if unit == "w"]
     if wide:
@@ -133,6 +136,20 @@ def best_of_srcset(value: str) -> str | None:
         return (max(fitting, key=_number) if fitting else min(wide, key=_number))[1]
     dense = [(number, url) for url, number, _unit in candidates]
     return max(dense, key=_number)[1] if dense else None
+
+
+def _widest(value: str) -> str | None:
+    """Return the best candidate of a srcset as nearly all are written, "URL 300w, URL 600w"; None for other forms."""
+    parts = value.split()
+    urls, widths = parts[::2], parts[1::2]
+    if len(urls) != len(widths) or not widths or any(url[0] == "," or url[-1] == "," for url in urls):
+        return None
+    widths[-1] += "" if widths[-1][-1] == "," else ","
+    if not all(width.isascii() and width[:-2].isdigit() and width[-2:] == "w," for width in widths):
+        return None
+    numbers = [int(width[:12].rstrip("w,")) for width in widths]
+    best = max((number for number in numbers if number <= LARGEST_WIDTH), default=min(numbers))
+    return urls[numbers.index(best)]
 
 
 def _number(item: tuple[float, str]) -> float:
@@ -193,14 +210,21 @@ def _is_placeholder(value: str) -> bool:
 
 
 def absolute(url: str, base: str) -> str | None:
-    """Return `url` resolved against `base` (RFC 3986) without its fragment, or None when it is not http or https."""
+    """Return `url` resolved against `base` (RFC 3986) without its fragment, or None when it is not http or https.
+
+    A page read from a file may name images beside it: their addresses are file URIs, as its own is.
+    """
     text = url.strip(_SPACE)
-    if not text or len(text) > MAX_URL:
+    if not text or len(text) > MAX_URL or text[:5].lower() == "data:":
         return None
     if _PLAIN.match(text) and "/." not in text and text.isprintable():
         return text
     if _ROOTED.match(text) and "/." not in text and text.isprintable() and (origin := _origin(base)):
         return origin + text
+    if text[:2] == "//" and text[-1] != "?" and "/." not in text and (origin := _origin(base)):
+        with_scheme = origin[: origin.index("/")] + text
+        if _PLAIN.match(with_scheme) and text.isprintable():
+            return with_scheme
     text = text.replace("\n", "").replace("\r", "").replace("\t", "").replace(" ", "%20").replace("\\", "/")
     try:
         joined = urljoin(base, text).partition("#")[0]
@@ -208,7 +232,8 @@ def absolute(url: str, base: str) -> str | None:
         host = parts.hostname
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not host or not joined.isprintable():
+    local = parts.scheme == "file" and not host and base.startswith("file:") and not text.startswith("file:")
+    if not (local or (parts.scheme in ("http", "https") and host)) or not joined.isprintable():
         return None
     return joined if joined.isascii() else _encodable(joined)
 

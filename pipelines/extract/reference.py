@@ -81,6 +81,8 @@ class _Reader:
         elif name in el.INLINE:
             if not _is_hidden_inline(tag):
                 self.children(tag, depth + 1)
+        elif name in texts.RAISED:
+            self.raised(tag, depth)
         elif self.collapsed and name not in _IN_COLLAPSED and name not in el.OPENING:
             self.entry(tag, depth)
         elif name in el.OPENING:
@@ -89,6 +91,8 @@ class _Reader:
                 self.children(tag, depth + 1)
         elif name in el.COLLAPSED:
             self.collapse(tag, depth)
+        elif rules.is_figure(name, _get(tag, "class")):
+            self.a_figure(tag, depth)
         elif name in _RULES:
             getattr(self, _RULES[name])(tag, depth)
         elif name in el.SKIPPED:
@@ -140,7 +144,7 @@ class _Reader:
         before = (self.section, self.context)
         classes, flags = rules.section_words(tag.name, _attributes(tag), self.section.flags)
         self.open_section(tag.name, classes, flags)
-        self.context = rules.context_of(tag.name, classes, self.context, self.follows_image())
+        self.context = rules.context_of(tag.name, classes, self.context, self.follows_image(), bool(self.figure))
         self.background(tag)
         yield
         self.flush()
@@ -209,6 +213,13 @@ class _Reader:
 
     def rule(self, tag: Tag, depth: int) -> None:
         self.flush()
+
+    def raised(self, tag: Tag, depth: int) -> None:
+        """Mark where a raised or lowered part begins, so that 2 to the 32nd does not read 232."""
+        if not _is_hidden_inline(tag):
+            if self.run:
+                self.run.append(texts.RAISED[tag.name])
+            self.children(tag, depth + 1)
 
     def link(self, tag: Tag, depth: int) -> None:
         if _is_hidden_inline(tag):

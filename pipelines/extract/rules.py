@@ -21,6 +21,7 @@ _CONTEXTS = {
     "figcaption": "caption",
     "caption": "table_caption",
 }
+_FIGURE_TITLE = re.compile(r"(?:^|\s)(?:title|caption)(?:\s|$)")
 _CLOSED = frozenset(("code", *el.HEADINGS))
 _TEXT_IMAGE = re.compile(
     r"(?:^|[\s_-])(emoji|wp-smiley|emoticon|smiley|mwe-math-fallback-image\w*|latex|tex|math)(?:[\s_-]|$)",
@@ -29,8 +30,15 @@ _TEXT_IMAGE = re.compile(
 _WIKI_TEX = re.compile(r"^\{\\(?:display|text|script)style (.*)\}$", re.DOTALL)
 
 
-def context_of(tag: str, classes: str, around: str, follows_image: bool) -> str:
+def is_figure(tag: str, classes: str) -> bool:
+    """True for a `div` of class figure: DocBook's and older Sphinx' figures, from before HTML had an element for it."""
+    return tag == "div" and "figure" in classes and "figure" in classes.split()
+
+
+def context_of(tag: str, classes: str, around: str, follows_image: bool, in_figure: bool = False) -> str:
     """Return what text directly in this element is: other, paragraph, list, table, quote, code, caption or h1..h6."""
+    if in_figure and tag == "p" and classes and _FIGURE_TITLE.search(classes):
+        return "caption"
     if follows_image and classes and around not in _CLOSED and el.CAPTION_CLASS.search(classes):
         return "caption"
     return _context(tag, around)
@@ -53,16 +61,16 @@ def _context(tag: str, around: str) -> str:
 def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[str, int]:
     """Return (class and id, flags) of a block-level element: its parent's flags and what it adds to them."""
     get = attributes.get
-    flags |= el.TAG_FLAGS.get(tag, 0)
     classes = get("class", "")
+    if classes and len(attributes) == 1 and tag != "dialog":
+        return classes, flags | _own_flags(tag, classes)  # most elements have a class and nothing else
+    flags |= el.TAG_FLAGS.get(tag, 0)
     if "id" in attributes:
         classes = f"{classes} {attributes['id']}"
     if "itemprop" in attributes:
         classes = f"{classes} {attributes['itemprop']}"
     if classes:
         flags |= el.class_flags(classes[:300])
-    if tag != "dialog" and len(attributes) == 1 and "class" in attributes:
-        return classes, flags  # most elements have a class and nothing else
     role, style = get("role"), get("style")
     if role:
         flags |= el.ROLE_FLAGS.get(role.lower(), 0)
@@ -71,6 +79,11 @@ def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[
     if tag == "dialog" and "open" in attributes:
         flags &= ~el.HIDDEN
     return classes, flags
+
+
+@lru_cache(maxsize=65536)
+def _own_flags(tag: str, classes: str) -> int:
+    return el.TAG_FLAGS.get(tag, 0) | el.class_flags(classes[:300])
 
 
 def base_beside_canonical(base: str, canonical: str) -> str:

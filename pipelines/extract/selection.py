@@ -17,16 +17,24 @@ Reasons = list[str | None]
 
 _LINK_SHARE = 0.5
 _SHORT = 80
-_ALL_HIDDEN = 0.9
+_ALIKE = 4
+"""Texts of one look from which they share their fate."""
 _SOME_TEXT = 500
-"""Characters that a hidden page has at least; below, it is a shell that a script has yet to fill."""
+"""Characters from which a page's marks are weighed; below, it is a shell that a script has yet to fill."""
+_MARK_SHARES = {
+    el.HIDDEN: 0.9,  # a script shows the page once it has loaded
+    **dict.fromkeys((el.NAV, el.HEADER, el.FOOTER, el.ASIDE, el.FORM, el.DIALOG, el.COMMENTS), 0.8),
+    **dict.fromkeys((el.RELATED, el.SOCIAL, el.COOKIE, el.ADVERT, el.META_LINE), 0.8),
+}
+"""Share of a page's text from which a mark says nothing of its parts: it is of the layout ("has-sidebar")."""
+_MARKS, _SHARES = np.array(list(_MARK_SHARES)), np.array(list(_MARK_SHARES.values()))
 _REPEATED = 40
 """Characters from which a text that stands twice in a page is kept once."""
 
 
 def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) -> Reasons:
     """Return for each candidate None to keep it, or the reason to drop it."""
-    _show_if_all_is_hidden(candidates)
+    clear_marks(candidates)
     if not config.main_content:
         return ["hidden" if is_hidden(candidate) else None for candidate in candidates]
     reasons = (
@@ -37,12 +45,15 @@ def choose(page: RawPage, candidates: list[Candidate], config: ExtractConfig) ->
     return reasons
 
 
-def _show_if_all_is_hidden(candidates: Sequence[Candidate]) -> None:
-    """Take the mark of hidden places off a page that hides nearly all: a script shows it once it has loaded."""
-    hidden = sum(len(item.text) for item in candidates if item.flags & el.HIDDEN)
-    if hidden >= _SOME_TEXT and hidden >= _ALL_HIDDEN * sum(len(item.text) for item in candidates):
+def clear_marks(candidates: Sequence[Candidate]) -> None:
+    """Take off the candidates, in place, each mark that nearly all text of the page has."""
+    chars = np.array([len(item.text) for item in candidates])
+    flags = np.array([item.flags for item in candidates])
+    marked = chars @ ((flags[:, None] & _MARKS) > 0)
+    cleared = int(_MARKS[(marked >= _SHARES * chars.sum()) & (marked >= _SOME_TEXT)].sum())
+    if cleared:
         for item in candidates:
-            item.flags &= ~el.HIDDEN
+            item.flags &= ~cleared
 
 
 def is_hidden(candidate: Candidate) -> bool:
@@ -64,6 +75,7 @@ def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) 
     seen = features.features_of(page, candidates)
     probabilities = classifier.probabilities(seen, classifier.networks(config.weights))
     lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in candidates], np.float32)
+    probabilities = share_among_alike(page, candidates, probabilities, lengths)
     _share_in_tables(page, candidates, probabilities, lengths)
     kept = classifier.kept(probabilities, lengths) & (lengths > 0)
     if not kept.any():  # nothing looks like main content: a page of an unknown kind
@@ -72,6 +84,28 @@ def _learned(page: RawPage, candidates: list[Candidate], config: ExtractConfig) 
         None if keep else rule_reason(candidate) or "boilerplate"
         for keep, candidate in zip(kept.tolist(), candidates, strict=True)
     ]
+
+
+def share_among_alike(
+    page: RawPage, candidates: Sequence[Candidate], probabilities: classifier.Floats, lengths: classifier.Floats
+) -> classifier.Floats:
+    """Return probabilities in which texts of one look have their mean, by words: cards of a listing stay or go as one.
+
+    Two texts look alike when they are of one kind and three elements around them have the same tags and class words.
+    """
+    sections = page.sections
+    looks: dict[tuple[str, ...], int] = {}
+    groups = np.empty(len(candidates), np.int64)
+    for row, candidate in enumerate(candidates):
+        section = sections[candidate.section]
+        above = sections[section.parent]
+        top = sections[above.parent]
+        look = (section.tag, section.classes, above.tag, above.classes, top.tag, top.classes, candidate.kind)
+        groups[row] = looks.setdefault(look, len(looks))
+    weights = lengths + 0.5
+    means = np.bincount(groups, probabilities * weights) / np.bincount(groups, weights)
+    alike = (np.bincount(groups) >= _ALIKE)[groups]
+    return np.where(alike, means[groups], probabilities).astype(np.float32)
 
 
 def _share_in_tables(
@@ -94,10 +128,14 @@ def _share_in_tables(
 
 
 def _drop_repeated(candidates: Sequence[Candidate], reasons: Reasons) -> None:
-    """Keep a text once: pages repeat theirs for narrow screens, print and sharing."""
-    seen: set[str] = set()
+    """Keep a text once: pages repeat theirs for narrow screens, print and sharing.
+
+    A heading counts apart from other texts: a table of contents names it, and it is still the heading.
+    """
+    seen: set[tuple[bool, str]] = set()
     for row, candidate in enumerate(candidates):
         if reasons[row] is None and len(candidate.text) >= _REPEATED:
-            if candidate.text in seen:
+            text = (candidate.level is not None, candidate.text)
+            if text in seen:
                 reasons[row] = "repeated"
-            seen.add(candidate.text)
+            seen.add(text)

@@ -6,6 +6,12 @@ import unicodedata
 BREAK = "\x00"
 """Stands for a `br` inside a run until the run is finished; a NUL never survives decoding."""
 
+RAISED = {"sup": "\x01", "sub": "\x02"}
+"""Stand for the start of a raised or lowered part inside a run until the run is finished."""
+
+_POWER = re.compile(r"([\d)]|(?<![^\W\d_])[A-Za-zµ]{1,2})\x01((?:[-+−–]?\d)|[ijkmnpqxy](?![^\W_]))")
+"""After a digit, a bracket, a name or unit of one or two letters; ordinals ("1st") and marks of notes stay."""
+_INDEX = re.compile(r"(?<=\d)\x02(?=\d)")
 _DROPPED = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\xad\\u200b\\u2060\\ufeff\\ud800-\\udfff\\ufffe\\uffff]"
 )
@@ -38,5 +44,7 @@ def preformatted(raw: str) -> str:
 
 
 def _clean(text: str) -> str:
+    if "\x01" in text or "\x02" in text:
+        text = _INDEX.sub("_", _POWER.sub(r"\1^\2", text))  # digits side by side would read as one number
     kept = _DROPPED.sub("", text)
     return kept if kept.isascii() else unicodedata.normalize("NFC", kept)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainers.stream.dataset import Place, StreamingDataset
 
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Mapping[str, Any]]
-"""(sample, its generator) -> arrays of fixed shapes by name."""
+"""(sample, its generator) -> arrays of fixed shapes by name; a list of arrays of one shape counts as one array."""
 Shapes: TypeAlias = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 """What a batch's arrays are: name -> shape and type."""
 Allocate: TypeAlias = Callable[[Shapes], dict[str, np.ndarray]]
@@ -132,12 +132,16 @@ def _shapes(values: Mapping[str, Any], size: int) -> Shapes:
 
 
 def _put(arrays: dict[str, np.ndarray], values: Mapping[str, Any], at: int) -> None:
-    """Copy one sample into its row."""
+    """Copy one sample into its row; a list of arrays one by one, without being stacked before."""
     if arrays.keys() != values.keys():
         raise ConfigError(f"the transform returned {sorted(values)}, before {sorted(arrays)}")
     for name, value in values.items():
         try:
-            arrays[name][at] = value
+            if isinstance(value, list) and len(value) == arrays[name].shape[1]:
+                for number, part in enumerate(value):
+                    arrays[name][at, number] = part
+            else:
+                arrays[name][at] = value
         except ValueError as error:
             raise ConfigError(
                 f"{name} has shape {np.shape(value)}, others {arrays[name].shape[1:]}", remedy="pad in the transform"

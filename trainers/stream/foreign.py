@@ -1,7 +1,8 @@
 """Sidecars and a manifest for tars that others made (`loom index`): headers are read, members are not.
 
 Works on what img2dataset, webdataset, energon, open_flamingo (MMC4) and exports of OBELICS write. The tars stay where
-and as they are. Hashes stay empty unless they are asked for, since nothing but headers is read.
+and as they are. Hashes stay empty unless they are asked for, since nothing but headers is read. What is held: the rows
+of one tar at a time, and 8 bytes of every key.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from schemas import arrow, layout, storage, tables
 from schemas.errors import ConfigError, DamageError, InputError
 from schemas.manifest import Manifest, make_digest, write_manifest
 from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from trainers.stream.key_digests import KeyDigests
 from trainers.stream.tars import ForeignTar, find_tars
 
 MARK = "index.json"
@@ -44,7 +46,7 @@ class _Found:
 
     prefix_keys: bool
     hashes: bool
-    seen: set[str] = field(default_factory=set)
+    keys: KeyDigests = field(default_factory=KeyDigests)
     ignored: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
     excluded: int = 0
@@ -68,9 +70,10 @@ def index_tars(
     listed = json.dumps({"tars": [tar.path for tar in tars]}, indent=1)
     storage.write_bytes(storage.join(out, MARK), listed.encode())
     found = _Found(prefix_keys, hashes)
-    entries = []
+    entries: list[ShardEntry] = []
     for number, tar in enumerate(tars):
         rows = list(_rows(tar, found))
+        _refuse_repeated(tar, rows, found, out, entries)
         found.fields.update({member.field for row in rows[:100] for member in row.members})
         if rows:
             entries.append(_write(tar.path, number, rows, out, hashes))
@@ -91,6 +94,23 @@ def _refuse_occupied(out: str) -> None:
     taken = [name for name in names if name.endswith((".parquet", "_stats.json", layout.MANIFEST))]
     if taken:
         raise InputError(f"holds {taken[0]}, which the index would overwrite", where=out, remedy="name another --out")
+
+
+def _refuse_repeated(
+    tar: ForeignTar, rows: list[SidecarRow], found: _Found, out: str, entries: list[ShardEntry]
+) -> None:
+    """Raise InputError when a key of a tar occurs twice; what digests suspect is looked up in the sidecars so far."""
+    suspected = Counter(found.keys.add([row.key for row in rows]))
+    repeated = {key for key, count in suspected.items() if count > 1}
+    if suspected and not repeated:
+        for entry in entries:
+            earlier = tables.read_records(storage.join(out, entry.sidecar.name), SidecarRow)
+            repeated |= suspected.keys() & {row.key for row in earlier}
+    if repeated:
+        remedy = (
+            "leave one of the tars out" if found.prefix_keys else "leave one of the tars out, or give --prefix-keys"
+        )
+        raise InputError(f"key {min(repeated)} occurs twice", where=tar.path, remedy=remedy)
 
 
 def _commit(out: str, entries: list[ShardEntry], kind: str, tars: int) -> Manifest:
@@ -193,14 +213,9 @@ def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], fou
     if key in tar.excluded:
         found.excluded += 1
         return
-    key = prefix + key
-    if key in found.seen:
-        remedy = "leave one of the tars out" if prefix else "leave one of the tars out, or give --prefix-keys"
-        raise InputError(f"key {key} occurs twice", where=tar.path, remedy=remedy)
-    found.seen.add(key)
     images = sum(1 for name in members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
     ordered = tuple(members[name] for name in sorted(members))
-    yield SidecarRow(key=key, url="", images=images, split=tar.split, members=ordered)
+    yield SidecarRow(key=prefix + key, url="", images=images, split=tar.split, members=ordered)
 
 
 def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from schemas import storage
 from schemas.errors import DamageError, InputError
 from schemas.layout import EXTENSIONS, extension_of
-from schemas.manifest import Manifest, read_manifest
+from schemas.manifest import not_a_manifest, read_plain
 from schemas.records import ShardEntry
 from trainers.stream.files import RemoteFile
+from trainers.stream.shard_table import ShardTable
 
 MAX_SAMPLES = 4_000_000
 """Rows of one sidecar: more is not a shard, it is an attack on memory."""
@@ -51,6 +52,8 @@ class ShardIndex:
     """Members whose extension is not on the allow-list."""
     hashes: pa.StringArray | None = None
     """Each member's stored_sha256, where bytes are to be verified."""
+    rows: np.ndarray | None = None
+    """The rows of the split, ascending; none without a split."""
 
     def __len__(self) -> int:
         return len(self.key_ends) - 1
@@ -66,12 +69,12 @@ class ShardIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetIndex:
-    """A dataset's shards and how many samples each gives; `rows` picks those of one split."""
+    """A dataset's shards and how many samples each gives."""
 
     path: str
     kind: str
     digest: str
-    shards: tuple[ShardEntry, ...]
+    shards: ShardTable
     counts: np.ndarray
     """int64, samples a shard, after the split."""
     split: str | None = None
@@ -83,20 +86,25 @@ class DatasetIndex:
 
     def remote_window(self, block_shards: int) -> int:
         """Return the most bytes of remote tars that `block_shards` shards, which are read together, take."""
-        remote = (shard.tar.bytes for shard in self.shards if not storage.is_local(tar_path(self.path, shard)))
-        return sum(sorted(remote)[-block_shards:])
+        remote = [not storage.is_local(tar_path(self.path, shard)) for shard in self.shards]
+        return int(np.sort(self.shards.tar_bytes[remote])[-block_shards:].sum())
 
 
 def open_index(path: str, split: str | None = None) -> DatasetIndex:
     """Read a dataset's manifest; with `split`, also that column of every sidecar, to count."""
-    manifest: Manifest = read_manifest(path)
-    shards = tuple(sorted(manifest.shards, key=lambda shard: shard.index))
-    if split is None:
-        counts = [shard.samples for shard in shards]
-    else:
+    values = read_plain(path)
+    try:
+        shards = ShardTable(values["shards"])
+        kind, digest = str(values["kind"]), str(values["digest"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise not_a_manifest(path, error) from error
+    del values  # as large as the file, several times over
+    counts = shards.samples
+    if split is not None:
         with ThreadPoolExecutor(8) as pool:
-            counts = [len(rows) for rows in pool.map(lambda shard: split_rows(path, shard, split), shards)]
-    index = DatasetIndex(path, manifest.kind, manifest.digest, shards, np.asarray(counts, dtype=np.int64), split)
+            rows = pool.map(lambda shard: len(split_rows(path, shard, split)), shards)
+            counts = np.fromiter(rows, np.int64, len(shards))
+    index = DatasetIndex(path, kind, digest, shards, np.ascontiguousarray(counts), split)
     if not index.samples:
         remedy = f"no sample has split {split!r}" if split else "loom stats shows why records were rejected"
         raise InputError("holds no sample", where=path, remedy=remedy)
@@ -121,7 +129,11 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
 
 def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
     """Return the rows of a shard whose split is `split`, ascending."""
-    column = _read_sidecar(path, shard, ["split"]).column("split").combine_chunks().dictionary_encode()
+    return _rows_of(_read_sidecar(path, shard, ["split"]), split)
+
+
+def _rows_of(table: pa.Table, split: str) -> np.ndarray:
+    column = table.column("split").combine_chunks().dictionary_encode()
     names: list[str] = column.dictionary.to_pylist()
     return np.flatnonzero(integers(column.indices) == names.index(split)) if split in names else np.zeros(0, np.int64)
 
@@ -160,10 +172,11 @@ def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, cod
     return packed
 
 
-def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIndex:
+def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str | None = None) -> ShardIndex:
     """Read one shard's sidecar; DamageError when it cannot be that of this tar."""
     where = tar_path(path, shard)
-    table = _read_sidecar(path, shard, [*_COLUMNS, *(["members.list.element.stored_sha256"] if hashes else [])])
+    hashed, divided = ["members.list.element.stored_sha256"] * hashes, ["split"] * (split is not None)
+    table = _read_sidecar(path, shard, [*_COLUMNS, *hashed, *divided])
     lists = table.column("members").combine_chunks()
     members = lists.flatten()
     encoded = members.field("field").dictionary_encode()
@@ -188,4 +201,5 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False) -> ShardIn
         fields=[field if ok else "" for field, ok in zip(fields, allowed, strict=True)],
         ignored=int((~allowed[codes]).sum()) if len(fields) else 0,
         hashes=members.field("stored_sha256") if hashes else None,
+        rows=None if split is None else _rows_of(table, split),
     )

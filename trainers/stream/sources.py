@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainers.stream.index import DatasetIndex, ShardIndex, read_shard, split_rows
+from trainers.stream.index import DatasetIndex, ShardIndex, read_shard
 from trainers.stream.order import EpochOrder
 
 
@@ -27,8 +27,12 @@ class Source:
         self.name, self.index, self.samples = name, index, index.samples
         self._order: dict[str, Any] = {"rng_seed": rng_seed, "block_shards": block_shards, "shuffle": shuffle}
         self._epochs: OrderedDict[int, EpochOrder] = OrderedDict()
-        self._shards: OrderedDict[int, tuple[ShardIndex, np.ndarray | None]] = OrderedDict()
+        self._shards: OrderedDict[int, ShardIndex] = OrderedDict()
         self._held = 2 * block_shards + 2
+        self._lock = threading.Lock()
+
+    def renew(self) -> None:
+        """Have a lock of this process, which may be a fork: the old one may be held for ever."""
         self._lock = threading.Lock()
 
     def locate(self, epoch: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,17 +43,14 @@ class Source:
                 self._epochs.popitem(last=False)
         return self._epochs[epoch].locate(positions)
 
-    def shard(self, number: int, *, verify: bool) -> tuple[ShardIndex, np.ndarray | None]:
-        """Return a shard's index, and the rows of the split when there is one."""
+    def shard(self, number: int, *, verify: bool) -> ShardIndex:
+        """Return a shard's index."""
         held = self._shards.get(number)
         if held is not None:
             return held
-        entry = self.index.shards[number]
-        loaded = read_shard(self.index.path, entry, hashes=verify)
-        split = self.index.split
-        rows = None if split is None else split_rows(self.index.path, entry, split)
+        loaded = read_shard(self.index.path, self.index.shards[number], hashes=verify, split=self.index.split)
         with self._lock:
-            self._shards[number] = loaded, rows
+            self._shards[number] = loaded
             while len(self._shards) > self._held:
                 self._shards.popitem(last=False)
-        return loaded, rows
+        return loaded

@@ -35,6 +35,14 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "broken_utf8": lambda: _PAGE + b"\xff\xfe\x80\xc3" * 1_000_000,
     "emoji": lambda: _PAGE + "😀".encode() * 2_400_000,
     "deep_json": lambda: _PAGE + b'<script type="application/ld+json">' + b"[" * 4_000_000,
+    "one_pre": lambda: _PAGE + b"<pre>" + b"def f(a):\n    return a\n" * 2_000_000,
+    "framesets": lambda: _PAGE + b"<frameset><frame src=a>" * 60_000,
+    "broken_xhtml": lambda: (
+        b'<?xml version="1.0"?>' + _PAGE + b"<p/><br></br><![CDATA[x]]><a:b xmlns:a='u'/>&nope;" * 200_000
+    ),
+    "script_shell": lambda: _PAGE + b"<script>" + b"var a = '<p>';" * 900_000 + b"</script>",
+    "raised": lambda: _PAGE + b"<p>2" + b"<sup>2</sup>" * 90_000,
+    "figures": lambda: _PAGE + b"<div class=figure><p class=title>t<img src=a>" * 30_000,
     "styles": lambda: _PAGE + b"".join(b'<div style="display : %s">t</div>' % (b" " * 1_900) for _ in range(5_000)),
 }
 

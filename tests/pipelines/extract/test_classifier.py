@@ -19,7 +19,7 @@ def weights(inputs: int, width: int, rng_seed: int = 0) -> classifier.Weights:
         "enter": (width, inputs),
         "near": (width, width, 5),
         "far": (width, width, 5),
-        "around": (width, 3 * width),
+        "around": (width, 4 * width),
         "leave": (32, width),
         "logit": (1, 32),
     }
@@ -32,7 +32,7 @@ def weights(inputs: int, width: int, rng_seed: int = 0) -> classifier.Weights:
 
 def features(count: int, inputs: int) -> Features:
     rng = np.random.default_rng(1)
-    first = np.zeros((count, 3), np.int64)
+    first = np.zeros((count, 4), np.int64)
     return Features(
         rng.standard_normal((count, inputs)).astype(np.float32), np.stack([first, np.full_like(first, count)], 2)
     )

@@ -1,5 +1,6 @@
 """Extraction as a whole: order, facts, reasons, totality."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,23 @@ def test_blocks_stand_in_reading_order_and_facts_beside() -> None:
 @settings(max_examples=100, deadline=None)
 def test_extraction_is_total_on_any_bytes(html: bytes) -> None:
     assert not isinstance(extract(html, URL), Dead)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>TEXT<br></p></div></html><p/>&nope;',
+        b"<html><body><pre>TEXT</pre></body></html>",
+        b"<html><body><p>TEXT</p>\xff\xfe\x00<p",
+        b"<html><frameset><frame src=a><noframes><p>none</p></noframes></frameset><p>TEXT</p>",
+    ],
+    ids=["xhtml", "pre", "bytes", "frameset"],
+)
+def test_bad_pages_give_the_text_that_they_have(html: bytes) -> None:
+    text = b"This sentence is all the text that stands in a page with errors of several kinds, and it is kept."
+    page = extract(html.replace(b"TEXT", text), URL, content_type="text/html; charset=iso-2022-kr-x")
+    assert isinstance(page, Extracted)
+    assert any(text.decode() in (block.text or "") for block in page.blocks)
 
 
 def test_what_is_no_page_is_rejected_with_its_reason() -> None:

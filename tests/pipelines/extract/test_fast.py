@@ -36,6 +36,7 @@ def shown(html: str) -> list[tuple[str, str]]:
             [("paragraph", "x $y$")],
         ),
         ("<p><script type='math/tex'>a^2</script></p>", [("paragraph", "$a^2$")]),
+        ("<p>2<sup>32</sup> and <a href=x>y</a><sup><a href=#1>[1]</a></sup>", [("paragraph", "2^32 and y [1]")]),
         ("<p>ok <img class=emoji alt='😊' src=e.png></p>", [("paragraph", "ok 😊")]),
         ("<p>a<span class=sr-only> hidden</span><span hidden>x</span></p>", [("paragraph", "a")]),
         ("<svg><title>t</title><text>x</text></svg><iframe>y</iframe><p>z", [("paragraph", "z")]),
@@ -99,8 +100,27 @@ def test_a_page_from_a_file_takes_its_canonical_link_as_base() -> None:
     html = "<link rel=canonical href='https://b.example/x/y'><img src=i.jpg>"
     page = fast.walk(html.encode(), "file:///tmp/p.html", ExtractConfig())
     assert [item.image.url for item in page.candidates if item.image] == ["https://b.example/x/i.jpg"]
-    assert fast.walk(b"<img src=i.jpg>", "file:///tmp/p.html", ExtractConfig()).candidates == []
     assert walked(html).candidates[0].image.url == "https://a.example/d/i.jpg"
+
+
+def test_images_beside_a_page_from_a_file_are_file_uris() -> None:
+    html = (
+        b"<img src=i.jpg><img src='file:///etc/x.png'><img src='//b.example/j.jpg'><a href=f.html><img src=/k.jpg></a>"
+    )
+    page = fast.walk(html, "file:///tmp/p.html", ExtractConfig())
+    assert [item.image.url for item in page.candidates if item.image] == ["file:///tmp/i.jpg", "file:///k.jpg"]
+    assert [item.image for item in walked("<img src='file:///tmp/i.jpg'>").candidates] == []
+
+
+@pytest.mark.parametrize("title", ["<p class=title><b>Figure 1. A</b></p>{}", "{}<p class=caption>Figure 1. A</p>"])
+def test_a_div_of_class_figure_gives_its_title_to_its_image(title: str) -> None:
+    picture = "<div class=figure-contents><img src=i.jpg></div>"
+    page = walked(f"<p>before</p><div class=figure>{title.format(picture)}</div><p class=title>after</p>")
+    assert [item.image.caption if item.image else item.text for item in page.candidates] == [
+        "before",
+        "Figure 1. A",
+        "after",
+    ]
 
 
 def test_a_menu_is_one_candidate_a_line_an_entry() -> None:

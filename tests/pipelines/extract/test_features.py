@@ -23,7 +23,7 @@ def test_features_are_finite_and_spans_hold_their_candidate(path: Path) -> None:
     page, candidates = read(path.read_bytes())
     found = features.features_of(page, candidates)
     assert found.numbers.dtype == np.float32
-    assert found.spans.shape == (len(candidates), len(features.ANCESTORS), 2)
+    assert found.spans.shape == (len(candidates), features.POOLED, 2)
     assert np.isfinite(found.numbers).all()
     places = np.arange(len(candidates))[:, None]
     assert ((found.spans[..., 0] <= places) & (places < found.spans[..., 1])).all()

@@ -58,6 +58,13 @@ def test_srcset_parsing_ends_and_urls_hold_no_space(srcset: str) -> None:
         ("a.jpg 1x, b.jpg 3x, c.jpg 2x", "b.jpg"),
         ("data:image/gif;base64,AAAA 1x, real.jpg 2x", "real.jpg"),
         ("placeholder.png 100w", None),
+        ("s.jpg 320w,m.jpg 640w", "m.jpg"),
+        ("s.jpg 320w, m.jpg 640w,", "m.jpg"),
+        ("s.jpg 320w, blank.gif 640w", "s.jpg"),
+        ("s.jpg 640w, m.jpg 640w", "s.jpg"),
+        ("s.jpg 320w, m.jpg", "s.jpg"),
+        (",s.jpg 320w, m.jpg 2x 640w", "s.jpg"),
+        ("s.jpg 32.5w, m.jpg 64.5w", "m.jpg"),
     ],
 )
 def test_best_of_srcset(srcset: str, best: str | None) -> None:

@@ -14,13 +14,15 @@ CONFIG = ExtractConfig()
 URL = "https://site.example/folder/page.html"
 NAMES = (
     "p div span b a ul ol li dl dt dd table tr td th caption figure figcaption img br hr h1 h2 pre blockquote section "
-    "nav footer main noscript picture source script style template math annotation button form article em details "
-    "title o:p x-y"
+    "sup sub nav footer main noscript picture source script style template math annotation button form article em "
+    "details title o:p x-y"
 )
 TAGS = NAMES.split()
 ATTRIBUTES = (
     "",
     " class=caption",
+    " class=figure",
+    " class=title",
     " class='sr-only x'",
     " hidden",
     " style='display:none'",
@@ -38,7 +40,7 @@ markup = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(TAGS), st.sampled_from(ATTRIBUTES)).map(lambda pair: f"<{pair[0]}{pair[1]}>"),
         st.sampled_from(TAGS).map(lambda tag: f"</{tag}>"),
-        st.sampled_from(("text ", " more", "&amp;", "\n", " ", "Ünï\u200bcode", "end.")),
+        st.sampled_from(("text ", " more", "&amp;", "\n", " ", "2", "x", "Ünï\u200bcode", "end.")),
     ),
     max_size=40,
 ).map("".join)

@@ -1,5 +1,6 @@
 """Choice of main content: rules by place, repeated texts, images that follow the texts around them."""
 
+import numpy as np
 import pytest
 
 from pipelines.extract import assembly, fast, selection
@@ -51,6 +52,26 @@ def test_a_page_that_hides_all_its_text_waits_for_a_script() -> None:
     text = "word " * 120
     assert reasons(f"<div hidden><p>{text}</p></div><p>y</p>") == {text.strip(): None, "y": None}
     assert reasons("<div hidden><p>Please wait</p></div>") == {"Please wait": "hidden"}
+
+
+@pytest.mark.parametrize("names", ["has-sidebar", "page footer", "cookie-consent-enabled", "comments"])
+def test_a_mark_on_the_whole_page_says_nothing_of_its_parts(names: str) -> None:
+    text = "word " * 120
+    html = f"<div class='{names}'><p>{text}</p><img src=i.jpg><p>{text}end</p></div>"
+    assert set(reasons(html).values()) == {None}
+    assert (
+        reasons(f"<div class='{names}'>x</div>{html.replace(names, 'y')}")["x"]
+        == reasons(f"<div class='{names}'>x</div>")["x"]
+    )
+
+
+def test_texts_of_one_look_share_their_fate() -> None:
+    cards = "".join(f"<div class=card><h3 class=name>Card {number}</h3></div>" for number in range(4))
+    page = fast.walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)
+    given = np.array([0.9, 0.0, 0.2, 0.4, 0.6, 0.1], np.float32)
+    lengths = np.array([3, 2, 2, 2, 2, 1], np.float32)
+    shared = selection.share_among_alike(page, page.candidates, given, lengths)
+    np.testing.assert_allclose(shared, [0.9, 0.3, 0.3, 0.3, 0.3, 0.1], rtol=1e-6)
 
 
 def test_everything_visible_stays_without_a_choice() -> None:

@@ -22,6 +22,9 @@ from pipelines.extract.texts import BREAK, inline, preformatted
         (f"a{BREAK}\x1b{BREAK}b", "a\nb"),
         ("\ud800x", "x"),
         ("👩‍🚀 می‌خواهم", "👩‍🚀 می‌خواهم"),
+        ("2\x0132 10\x01-6 5 cm\x012 (x+1)\x012 x\x01n", "2^32 10^-6 5 cm^2 (x+1)^2 x^n"),
+        ("1\x01st word\x013 2 \x013 n\x01o a\x01[1]", "1st word3 2 3 no a[1]"),
+        ("H\x022O 1010\x022 log\x022", "H2O 1010_2 log2"),
         ("", ""),
     ],
 )

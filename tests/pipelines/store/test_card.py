@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from pipelines.store.card import document, fetch_days, to_card
-from pipelines.store.dataset import merge_fragments, write_table
+from pipelines.store.dataset import read_fragments, write_rows
 from pipelines.store.ledger import PROVENANCE_ORDER
 from pipelines.verify import verify
 from schemas import tables
@@ -34,7 +34,7 @@ def test_days_come_from_the_provenance(tmp_path: Path) -> None:
     ] + [ProvenanceRow(stage="extract", key="x")]
     fragment = str(tmp_path / "fragment.parquet")
     tables.write_records(fragment, ProvenanceRow, rows, sort_by=PROVENANCE_ORDER)
-    write_table(str(tmp_path), "provenance", "extract", merge_fragments("provenance", [fragment]))
+    write_rows(str(tmp_path), "provenance", "extract", read_fragments("provenance", [fragment]), str(tmp_path))
     assert fetch_days(str(tmp_path)) == ("2026-01-01", "2026-03-01")
 
 

@@ -2,9 +2,12 @@
 
 import json
 import os
+import pickle
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -102,9 +105,9 @@ def test_resume_on_other_world_sizes_goes_on_at_the_exact_sample(
         order += [leg[position] for position in sorted(leg)]
     single = StreamingDataset(source, 3, 0, 1)
     assert order == [key for batch in take(single, len(order), 1) for key in batch]
-    if not mixed:
-        counts = Counter(order[: len(order) // SAMPLES * SAMPLES])
-        assert set(counts.values()) <= {len(order) // SAMPLES}
+    for size, own in ((SAMPLES, keys_of(pairs, shuffle=False)), (17, keys_of(others, shuffle=False))):
+        drawn = [key for key in order if key in own]  # in each of its epochs a data set gives each sample once
+        assert all(len(set(drawn[at : at + size])) == len(drawn[at : at + size]) for at in range(0, len(drawn), size))
 
 
 def test_iter_resumes_in_the_middle_whatever_the_rank_that_saved(pairs: str) -> None:
@@ -161,8 +164,7 @@ def test_fewer_samples_than_ranks(others: str) -> None:
     assert set(Counter(key for keys in taken for key in keys).values()) == {4, 5}  # 80 positions of 17 samples
 
 
-@pytest.mark.parametrize("kill", [3, 11])
-def test_sigkill_and_resume_is_exact(pairs: str, tmp_path: Path, kill: int) -> None:
+def test_sigkill_at_a_random_moment_and_resume_is_exact(pairs: str, tmp_path: Path) -> None:
     script = (
         "import sys, json, os, numpy as np\n"
         "from trainers.stream import StreamingDataset\n"
@@ -173,22 +175,23 @@ def test_sigkill_and_resume_is_exact(pairs: str, tmp_path: Path, kill: int) -> N
         "    os.replace(sys.argv[2] + '.new', sys.argv[2])\n"
         "    print(' '.join(batch['keys']), flush=True)\n"
     )
-    lines: list[str] = []
-    for count in (kill, 20 - kill):
+    legs: list[list[str]] = []
+    for _ in range(2):
         command = [sys.executable, "-c", script, pairs, str(tmp_path / "state")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            part = [process.stdout.readline() for _ in range(count)]
+            first = process.stdout.readline()
+            time.sleep(random.random() / 50)
             os.kill(process.pid, signal.SIGKILL)
             rest = process.stdout.read().splitlines(keepends=True)
-        lines += [*part, *(line for line in rest if line.endswith("\n"))]
+        legs.append([first, *(line for line in rest if line.endswith("\n"))])
+    before, after = legs
     uninterrupted = StreamingDataset(pairs, 9, 0, 1)
-    expected = [" ".join(keys) + "\n" for keys in take(uninterrupted, len(lines) + 1, 4)]
+    expected = [" ".join(keys) + "\n" for keys in take(uninterrupted, len(before) + 1 + len(after), 4)]
+    assert before == expected[: len(before)]
     # A kill between the state's rename and the print loses a line of output, never a sample's place.
-    assert lines[:kill] == expected[:kill]
-    assert lines[-1] in expected
-    begin = expected.index(lines[kill]) if len(lines) > kill else kill
-    assert begin - kill <= 1
+    begin = len(before) + (after[0] != expected[len(before)])
+    assert after == expected[begin : begin + len(after)]
 
 
 def test_what_is_refused(pairs: str, tmp_path: Path) -> None:
@@ -209,33 +212,9 @@ def test_a_split_is_a_dataset_of_its_own(tmp_path: Path) -> None:
     assert len(keys_of(path, split="val")) == 9
 
 
-def test_inside_a_dataloaders_worker_it_says_so(pairs: str) -> None:
-    torch_data = pytest.importorskip("torch.utils.data")
-
-    class Wrapped(torch_data.IterableDataset):  # type: ignore[name-defined, misc]
-        def __iter__(self) -> Any:
-            return iter(StreamingDataset(pairs, 0, 0, 1))
-
-    with pytest.raises(ConfigError, match="DataLoader"):
-        list(torch_data.DataLoader(Wrapped(), batch_size=None, num_workers=1))
+def test_a_stream_travels_to_workers_of_a_dataloader_alone(pairs: str) -> None:
     with pytest.raises(ConfigError, match="other processes"):
-        StreamingDataset(pairs, 0, 0, 1).__getstate__()
-    loaded = [sample.key for sample in torch_data.DataLoader(Wrapped2(pairs), batch_size=None, num_workers=0)]
-    assert loaded == keys_of(pairs)
-
-
-class Wrapped2:
-    def __init__(self, path: str) -> None:
-        self.stream = StreamingDataset(path, 0, 0, 1)
-
-    def __len__(self) -> int:
-        return len(self.stream)
-
-    def __getitem__(self, at: int) -> Any:
-        return self.stream.sample(self.stream.places(np.asarray([at]))[0])
-
-    def __iter__(self) -> Any:
-        return iter(self.stream)
+        pickle.dumps(StreamingDataset(pairs, 0, 0, 1))
 
 
 # --- damage ---
