@@ -143,10 +143,10 @@ def stored(urls: list[str], config: FetchConfig, *, lanes: int) -> float:
         wanted = (Wanted(identity.image_key(url), url) for url in urls)
         frontier = write_lanes(wanted, f"{folder}/frontier", lanes)
         start = time.perf_counter()
-        fetched = fetch_lanes(frontier, ImagesConfig(store=f"{folder}/store", fetch=config, local=True))
+        ended = fetch_lanes(frontier, ImagesConfig(store=f"{folder}/store", fetch=config, local=True)).ended
         seconds = time.perf_counter() - start
-    if fetched.ended["kept", None] != len(urls):
-        raise SystemExit(f"of {len(urls)} images not all were stored: {dict(fetched.ended)}")
+    if ended["kept", None] != len(urls):
+        raise SystemExit(f"of {len(urls)} images {ended['kept', None]} were stored: {dict(ended)}")
     return len(urls) / seconds
 
 

@@ -91,26 +91,26 @@ class Planner:
             raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
         return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
 
-    def unit_hash(self, entry: FileEntry, inputs: list[FileEntry]) -> str:
-        """Return a hash of all that a WARC's fragments come from: where revisits lead across, of every WARC."""
+    def unit_hashes(self, inputs: list[FileEntry]) -> list[str]:
+        """Return of each input a hash of all that its fragments come from: with revisits across WARCs, of every one."""
+        own = [entry.sha256 for entry in inputs]
         if not self.config.resolve_revisits:
-            return entry.sha256
-        return hashlib.sha256("".join([entry.sha256, *sorted(item.sha256 for item in inputs)]).encode()).hexdigest()
-
-    def stems(self, inputs: list[FileEntry]) -> list[str]:
-        """Return what names of these inputs' fragments begin with."""
-        return sorted({stem_of(self.unit_hash(entry, inputs)) for entry in inputs})
+            return own
+        every = "".join(sorted(own))
+        return [hashlib.sha256(f"{sha256}{every}".encode()).hexdigest() for sha256 in own]
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
         """Return the fragments of one kind that these WARCs were extracted to, without a listing: it may come late."""
         folder = self.warc_folder
-        names = [name for stem in self.stems(inputs) for name in _names_of(folder, stem, kind)]
-        return [folder.path(kind, name) for name in sorted(names)]
+        stems = [stem_of(sha256) for sha256 in self.unit_hashes(inputs)]
+        names = [name for stem in stems for name in _names_of(folder, stem, kind)]
+        return [folder.path(kind, name) for name in sorted(set(names))]
 
     def finished(self, inputs: list[FileEntry]) -> int:
         """Return how many of these inputs are listed as extracted."""
         names = set(storage.listing(self.warc_folder.path("done")))
-        return sum(f"{stem}.json" in names for stem in self.stems(inputs))
+        stems = {stem_of(sha256) for sha256 in self.unit_hashes(inputs)}
+        return sum(f"{stem}.json" in names for stem in stems)
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""

@@ -91,7 +91,11 @@ class Stages:
         """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
         from pipelines import warcs
 
-        todo = tuple(warcs.WarcInput(path=entry.name, sha256=self.planner.unit_hash(entry, inputs)) for entry in inputs)
+        hashes = self.planner.unit_hashes(inputs)
+        todo = tuple(
+            warcs.WarcInput(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
+        )
+
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
             self._run(lambda pipeline: self._build_extract(pipeline, todo))
         rows = [row for warc in todo for row in warcs.read_counts(self.planner.warc_folder.folder, warc)]

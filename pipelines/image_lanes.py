@@ -75,17 +75,14 @@ def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
     return answer_of(outcome) if isinstance(outcome, Fetched) else outcome
 
 
-@dataclass(slots=True)
-class Fetches:
-    """What lanes came to."""
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """What became of lanes."""
 
     ended: Ended = field(default_factory=Counter)
-    """How many outcomes of which kind were committed."""
-    milliseconds: Counter[int] = field(default_factory=Counter)
-    """How many URLs took how long, from being asked for to their outcome."""
-
-    def __add__(self, other: "Fetches") -> "Fetches":
-        return Fetches(self.ended + other.ended, self.milliseconds + other.milliseconds)
+    """Outcomes that were committed."""
+    times: Counter[int] = field(default_factory=Counter)
+    """Milliseconds between an URL's turn to be read and its outcome: how many took as long."""
 
 
 @dataclass
@@ -95,7 +92,7 @@ class _LaneRun:
     config: ImagesConfig
     lane: Lane
     blocklist: Blocklist | None
-    _milliseconds: Counter[int] = field(default_factory=Counter)
+    times: Counter[int] = field(default_factory=Counter)
     _under_way: dict[str, tuple[Wanted, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,7 +110,7 @@ class _LaneRun:
             ContentTable.of(self._index.stored()),
         )
 
-    def run(self) -> Fetches:
+    def run(self) -> LaneReport:
         config, refuse = self.config, self.blocklist.of_url if self.blocklist else None
         try:
             if config.fetcher == "img2dataset":
@@ -132,7 +129,7 @@ class _LaneRun:
                 self._writer.commit()
             raise
         self._writer.commit()
-        return Fetches(self._writer.ended, self._milliseconds)
+        return LaneReport(self._writer.ended, self.times)
 
     def _urls(self) -> Iterator[str]:
         for wanted in read_lane(self.lane, self._index, self._generation):
@@ -145,17 +142,17 @@ class _LaneRun:
 
     def _end(self, url: str, outcome: Fetched | Outcome) -> None:
         wanted, since = self._under_way.pop(url)
-        self._milliseconds[round(1000 * (time.monotonic() - since))] += 1
+        self.times[round(1000 * (time.monotonic() - since))] += 1
         self._writer.add(wanted, settle(outcome, self._index.find(wanted.key) if self._again else None))
 
 
-def fetch_lane(lane: Lane, config: ImagesConfig) -> Fetches:
+def fetch_lane(lane: Lane, config: ImagesConfig) -> LaneReport:
     """Fetch one lane's URLs into the store in one loop."""
     with open_blocklist(config) as blocklist:
         return _LaneRun(config, lane, blocklist).run()
 
 
-def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> Fetches:
+def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> LaneReport:
     """Fetch several lanes on this machine: each in a process of its own where there are URLs enough, else as one."""
     size = min(cores(), len(lanes), sum(lane.rows for lane in lanes) // PROCESS_ROWS)
     if size < 2 or config.fetcher == "img2dataset":  # which has processes of its own
@@ -167,5 +164,8 @@ def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> Fetches:
             fetch=replace(config.fetch, connections=connections),
             blocklists=compile_lists(config.blocklists, folder),
         )
-        results = run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__])
-        return sum(results, Fetches())
+        report = LaneReport()
+        for found in run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__]):
+            report.ended.update(found.ended)
+            report.times.update(found.times)
+        return report

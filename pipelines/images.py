@@ -24,13 +24,12 @@ class _FetchLanes(beam.DoFn):
         self._config = config
 
     def process(self, lanes: Sequence[Lane]) -> Iterator[int]:
-        fetched = fetch_lanes(lanes, self._config)
-        for (outcome, reason), number in fetched.ended.items():
+        report = fetch_lanes(lanes, self._config)
+        for (outcome, reason), number in report.ended.items():
             metrics.ended(STAGE, "image", outcome, reason, number)
-        for milliseconds, number in fetched.milliseconds.items():
-            for _ in range(number):
-                metrics.took(STAGE, "image", milliseconds / 1000)
-        yield fetched.ended.total()
+        for milliseconds in report.times.elements():
+            metrics.took(STAGE, "image", milliseconds / 1000)
+        yield report.ended.total()
 
 
 class _MakeFacts(beam.DoFn):

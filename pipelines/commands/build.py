@@ -150,8 +150,8 @@ class BuildFlags:
         """Refuse numbers that make no sense before anything runs."""
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
-        check_least("--waves", self.waves, 1)
         check_least("--lanes", self.lanes, 1)
+        check_least("--waves", self.waves, 1)
         if self.shards is not None:
             check_shards(self.shards)
 
