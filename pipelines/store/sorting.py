@@ -10,7 +10,7 @@ from pipelines.dedup.numbers import key_numbers
 from pipelines.store.spill import Spill
 from schemas import storage, tables
 
-PARTITION_ROWS = 50_000
+PARTITION_ROWS = 10_000
 
 
 def sorted_parts(
