@@ -19,7 +19,7 @@ from schemas import arrow, layout, storage
 from schemas.errors import ConfigError, DamageError, LoomError
 from schemas.layout import MANIFEST
 from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow
+from schemas.records import FileEntry
 
 
 def is_damaged(dataset: str) -> bool:
@@ -59,12 +59,9 @@ def write_tables(
 ) -> list[FileEntry]:
     """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
     entries, config = [], planner.config
-    for kind, cls, column in (
-        ("ledger", LedgerRow, "rows"),
-        ("scores", ScoreRow, "scores"),
-        ("provenance", ProvenanceRow, "provenance"),
-    ):
-        fetched = getattr(imaged, column)
+    told: dict[str, list[Any]] = {"ledger": imaged.rows, "scores": imaged.scores, "provenance": imaged.provenance}
+    for kind, (cls, _) in store_dataset.TABLES.items():
+        fetched = told[kind]
         made = {
             "extract": store_dataset.read_fragments(kind, planner.fragments(inputs, kind)),
             "select": decision_rows(select, kind),

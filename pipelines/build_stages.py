@@ -8,7 +8,7 @@ from typing import Any
 from pipelines import select_local
 from pipelines.build_config import BuildConfig, BuildReport
 from pipelines.build_plan import Planner
-from pipelines.decisions import count_decisions, frequent_urls, wanted_urls
+from pipelines.decisions import count_decisions, decision_files, frequent_urls, wanted_urls
 from pipelines.inputs import check_read
 from pipelines.memory import check_select
 from pipelines.metrics import Measures, counted, name_of
@@ -235,7 +235,7 @@ class Stages:
             dataset=self.config.out,
             folder=stage.folder,
             records=tuple(self.planner.fragments(inputs, "records")),
-            decisions=tuple(select.path("decisions", name) for name in storage.listing(select.path("decisions"))),
+            decisions=tuple(decision_files(select)),
             store=self.config.store,
             shards=shards,
             frequent=tuple(frequent_urls(select, self.recipe)),

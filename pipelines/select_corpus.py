@@ -156,21 +156,11 @@ def by_key(numbers: Numbers, rows: Rows, **more: pa.Array) -> pa.Table:
     return pa.table(columns)
 
 
-def sorted_by(table: pa.Table, *names: str) -> pa.Table:
-    """Return a table's rows in order of the columns named."""
-    return tables.sort_rows(table, names)
-
-
 def column(table: pa.Table, name: str) -> NDArray[Any]:
     """Return a column of numbers as an array."""
     return np.asarray(table[name])
 
 
-def column_of_strings(table: pa.Table, name: str) -> pa.Array:
-    """Return a column as one array."""
-    return table[name].combine_chunks()
-
-
-def column_of_lists(table: pa.Table, name: str) -> pa.ListArray:
-    """Return a column of lists as one array."""
+def whole_column(table: pa.Table, name: str) -> Any:
+    """Return a column as one array of Arrow, of strings or lists."""
     return table[name].combine_chunks()

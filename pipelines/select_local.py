@@ -26,11 +26,9 @@ from pipelines.select_corpus import (
     Selection,
     by_key,
     column,
-    column_of_lists,
-    column_of_strings,
     places_of,
     ranges_of,
-    sorted_by,
+    whole_column,
 )
 from pipelines.select_steps import CountDistinct, Judge, KeepOne, KeepOneOfNearDuplicates, MarkFrequentParagraphs, Step
 from schemas import arrow, storage, tables
@@ -124,11 +122,11 @@ def keep_one(corpus: Selection, step: KeepOne) -> None:
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table, rows = corpus.kept(part, sorted({step.by, *NAME}))
-        numbers = key_numbers(table[step.by].combine_chunks())
+        numbers = key_numbers(whole_column(table, step.by))
         return by_key(numbers, rows, **{name: table[name] for name in NAME}).cast(schema), places_of(numbers)
 
     for table in corpus.grouped(schema, parted, 160 * corpus.rows):
-        table = sorted_by(table, "high", "low", *NAME, "row")
+        table = tables.sort_rows(table, ("high", "low", *NAME, "row"))
         starts = group_starts(column(table, "high"), column(table, "low"))
         sizes = np.diff([*starts, table.num_rows])
         rows, size_of_row = column(table, "row"), np.repeat(sizes, sizes).astype(np.float64)
@@ -139,7 +137,7 @@ def keep_one(corpus: Selection, step: KeepOne) -> None:
 
 def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> Rows:
     """Return the places of each group's survivor: its first; of several with one name the first by its bytes."""
-    names = [column_of_strings(table, name) for name in NAME]
+    names = [whole_column(table, name) for name in NAME]
     chosen = starts.copy()
     second = np.flatnonzero(sizes > 1)
     tied = np.ones(len(second), dtype=bool)
@@ -185,10 +183,10 @@ def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
         return pa.Table.from_arrays(columns, schema=schema), labels / max(1, corpus.rows)
 
     for table in corpus.grouped(schema, parted, 130 * int(linked.sum())):
-        table = sorted_by(table, "label", "name", "row")
+        table = tables.sort_rows(table, ("label", "name", "row"))
         starts = group_starts(column(table, "label"))
         sizes = np.diff([*starts, table.num_rows])
-        names = column_of_strings(table, "name")
+        names = whole_column(table, "name")
         first = np.repeat(starts, sizes)
         new = ~np.asarray(pc.equal(names, names.take(pa.array(np.maximum(np.arange(len(names)) - 1, 0)))))
         new[starts] = True
@@ -199,7 +197,7 @@ def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
 
 def node_names(table: pa.Table) -> pa.Array:
     """Return candidates' names in the graph, as `select.node_of` makes them."""
-    return pc.binary_join_element_wise(*(column_of_strings(table, name) for name in NAME), "|")
+    return pc.binary_join_element_wise(*(whole_column(table, name) for name in NAME), "|")
 
 
 def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
@@ -208,7 +206,7 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table, rows = corpus.kept(part, ["bands"] if step.distinct else ["bands", *NAME])
-        bands = column_of_lists(table, "bands")
+        bands = whole_column(table, "bands")
         numbers, rows_of = key_numbers(bands.flatten()), np.repeat(rows, np.asarray(bands.value_lengths()))
         if not step.distinct:  # those of one name are one node of the graph
             numbers = np.concatenate([numbers, key_numbers(node_names(table))])
@@ -241,13 +239,13 @@ def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table, rows = corpus.kept(part, ["paragraphs"])
-        paragraphs = column_of_lists(table, "paragraphs")
+        paragraphs = whole_column(table, "paragraphs")
         keys = paragraphs.flatten()
         numbers, rows_of = key_numbers(keys), np.repeat(rows, np.asarray(paragraphs.value_lengths()))
         return by_key(numbers, rows_of, paragraph=keys), places_of(numbers)
 
     for table in corpus.grouped(schema, parted, 60 * 10 * corpus.rows):
-        table = sorted_by(table, "high", "low", "row")
+        table = tables.sort_rows(table, ("high", "low", "row"))
         high, low, rows = (column(table, name) for name in ("high", "low", "row"))
         starts = group_starts(high, low)
         sizes = np.diff([*starts, table.num_rows])
@@ -255,7 +253,7 @@ def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
         once = np.zeros(len(rows), dtype=bool)
         once[group_starts(high, low, rows)] = True
         chosen = frequent & once
-        corpus.marks.add(rows[chosen], column_of_strings(table, "paragraph").filter(pa.array(chosen)))
+        corpus.marks.add(rows[chosen], whole_column(table, "paragraph").filter(pa.array(chosen)))
 
 
 def count_distinct(corpus: Selection, step: CountDistinct) -> None:
@@ -265,7 +263,7 @@ def count_distinct(corpus: Selection, step: CountDistinct) -> None:
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table = corpus.read(part, [step.by, step.of])
-        numbers, of = (key_numbers(column_of_strings(table, name)) for name in (step.by, step.of))
+        numbers, of = (key_numbers(whole_column(table, name)) for name in (step.by, step.of))
         rows = np.arange(part.start, part.start + part.rows)
         more = {"of_high": pa.array(of[:, 0]), "of_low": pa.array(of[:, 1])}
         return by_key(numbers, rows, **more), places_of(numbers)
@@ -290,7 +288,7 @@ def write_decisions(corpus: Selection, folder: str) -> None:
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table = decided(corpus, part)
-        return table, places_of(key_numbers(column_of_strings(table, "key")))
+        return table, places_of(key_numbers(whole_column(table, "key")))
 
     for number, table in enumerate(corpus.grouped(schema, parted, 600 * corpus.rows)):
         path = storage.join(folder, f"part-{number:05d}.parquet")
@@ -310,7 +308,7 @@ def decided(corpus: Selection, part: Range) -> pa.Table:
     reasons, thresholds = (np.array(list(names), dtype=object) for names in zip(*corpus.reasons, strict=True))
     changed: dict[str, pa.Array] = {}
     if len(gone):
-        was = {name: column_of_strings(table, name) for name in ("outcome", "reason", "measured", "threshold")}
+        was = {name: whole_column(table, name) for name in ("outcome", "reason", "measured", "threshold")}
         mask, numbers = pa.array(here), pa.array(measured)
         changed["outcome"] = pc.if_else(mask, "rejected", was["outcome"])
         changed["reason"] = pc.if_else(mask, pa.array(reasons[code], pa.string()), was["reason"])
@@ -330,9 +328,9 @@ def decided(corpus: Selection, part: Range) -> pa.Table:
 def marked(corpus: Selection, part: Range) -> pa.ListArray:
     """Return the frequent paragraphs of each candidate of a range, sorted."""
     rows, keys = corpus.marks.read(part)
-    table = sorted_by(pa.table({"row": pa.array(rows), "key": keys}), "row", "key")
+    table = tables.sort_rows(pa.table({"row": pa.array(rows), "key": keys}), ("row", "key"))
     lengths = np.bincount(column(table, "row"), minlength=part.rows)
-    return lists_of(lengths, column_of_strings(table, "key"), arrow.schema(Candidate).field("frequent_paragraphs"))
+    return lists_of(lengths, whole_column(table, "key"), arrow.schema(Candidate).field("frequent_paragraphs"))
 
 
 def lists_of(lengths: NDArray[np.int64], values: pa.Array, kind: pa.Field) -> pa.ListArray:
@@ -350,7 +348,7 @@ def with_scores(scores: pa.MapArray, added: dict[str, tuple[Rows, pa.Array]]) ->
     more = [
         pa.table({"row": rows, "name": [name] * len(rows), "value": found}) for name, (rows, found) in added.items()
     ]
-    table = sorted_by(pa.concat_tables([table, *more]), "row", "name")
+    table = tables.sort_rows(pa.concat_tables([table, *more]), ("row", "name"))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(column(table, "row"), minlength=len(scores)))])
-    columns = (column_of_strings(table, name) for name in ("name", "value"))
+    columns = (whole_column(table, name) for name in ("name", "value"))
     return pa.MapArray.from_arrays(pa.array(offsets.astype(np.int32)), *columns, type=scores.type)

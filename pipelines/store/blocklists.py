@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from pipelines.store.sorted_names import place_in
 from schemas import identity, storage
 from schemas.errors import ConfigError, InputError
 from schemas.verdicts import Rejected
@@ -136,13 +137,6 @@ def compile_lists(entries: Iterable[str], folder: str) -> tuple[str, ...]:
     return tuple(compiled)
 
 
-def holds(entries: np.ndarray, entry: bytes) -> bool:
-    """Say whether a sorted array of entries holds one."""
-    wanted = np.array([entry], dtype=entries.dtype)  # compared as arrays: a single bytes_ loses zeros at its end
-    place = int(entries.searchsorted(wanted)[0])
-    return place < len(entries) and bool((entries[place : place + 1] == wanted)[0])
-
-
 class NearHashes:
     """Hashes that are found within a Hamming distance (multi-index hashing, Norouzi et al. 2012): four bands."""
 
@@ -219,7 +213,7 @@ class Blocklist:
         return self._near_hash(body) if self._near else None
 
     def _any(self, kind: Kind, entry: Callable[[], bytes]) -> bool:
-        return kind in self._entries and any(holds(entries, entry()) for entries in self._entries[kind])
+        return kind in self._entries and any(place_in(entries, entry()) is not None for entries in self._entries[kind])
 
     def _near_hash(self, body: bytes) -> Rejected | None:
         """Compare perceptual hashes; an image that does not decode shows nothing."""

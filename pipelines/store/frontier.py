@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.store.images import ImageIndex, ImageStore, fixed_width
+from pipelines.store.images import ImageIndex, ImageStore
+from pipelines.store.sorted_names import fixed_width
 from schemas import arrow, identity, storage, tables
 from schemas.records import ImageRecord
 

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.store.sorted_names import fixed_width, place_in, places_in
 from pipelines.store.warc import read_resource
 from schemas import arrow, storage, tables
 from schemas.errors import DamageError
@@ -32,17 +33,6 @@ T = TypeVar("T")
 PARTS = ".parquet"
 GENERATION = "generation"
 REINDEX = "loom images --store STORE --reindex"
-
-
-def fixed_width(column: pa.ChunkedArray, width: int) -> np.ndarray:
-    """Return a column of equally long ASCII strings as a numpy array of bytes, without a Python object a row."""
-    chunks = []
-    for chunk in column.chunks:
-        start, end = chunk.offset * width, (chunk.offset + len(chunk)) * width
-        data = chunk.buffers()[2]
-        if len(chunk):
-            chunks.append(np.frombuffer(data, dtype=f"S{width}", count=end // width)[start // width :])
-    return np.concatenate(chunks) if chunks else np.array([], dtype=f"S{width}")
 
 
 def choose(rows: pa.Table) -> pa.Table:
@@ -72,9 +62,7 @@ class ImageIndex:
         return int(self._table.num_rows)
 
     def _place(self, key: str) -> int | None:
-        wanted = np.bytes_(key.encode("ascii", "replace"))
-        place = int(self._keys.searchsorted(wanted))
-        return place if place < len(self._keys) and self._keys[place] == wanted else None
+        return place_in(self._keys, key.encode("ascii", "replace"))
 
     def find(self, key: str) -> ImageRecord | None:
         """Return the outcome of one image key, or None when it was never fetched."""
@@ -97,8 +85,8 @@ class ImageIndex:
 
     def tally(self, keys: np.ndarray) -> Counter[tuple[str, str]]:
         """Count the outcomes of many keys, each with its reason; what was never fetched has the outcome ""."""
-        places = np.minimum(self._keys.searchsorted(keys), max(len(self._keys) - 1, 0))
-        found = self._keys[places] == keys if len(self._keys) else np.zeros(len(keys), dtype=bool)
+        places = places_in(self._keys, keys)
+        found = places >= 0
         rows = self._table.select(["outcome", "reason"]).take(pa.array(places[found]))
         groups = rows.group_by(["outcome", "reason"]).aggregate([([], "count_all")]).to_pylist()
         counts = Counter({(row["outcome"], row["reason"] or ""): row["count_all"] for row in groups})
@@ -107,10 +95,10 @@ class ImageIndex:
 
     def generations_of(self, keys: np.ndarray) -> np.ndarray:
         """Return the generation of each of many keys' outcomes; 0 for those that have none."""
-        if not len(self._keys):
-            return np.zeros(len(keys), dtype=np.int64)
-        places = np.minimum(self._keys.searchsorted(keys), len(self._keys) - 1)
-        return np.where(self._keys[places] == keys, self._generations[places], 0)
+        places = places_in(self._keys, keys)
+        generations = np.zeros(len(keys), dtype=np.int64)
+        generations[places >= 0] = self._generations[places[places >= 0]]
+        return generations
 
     def transient(self) -> Iterator[tuple[str, str]]:
         """Yield key and URL of each outcome that is not final, in order of the keys; not of what was taken down."""
@@ -132,9 +120,8 @@ class ImageIndex:
     def rows_of(self, keys: Iterable[str]) -> pa.Table:
         """Return the rows of those of these keys that have an outcome, each once, in order of the keys."""
         wanted = np.unique(np.array([key.encode("ascii", "replace") for key in keys], dtype=self._keys.dtype))
-        places = np.searchsorted(self._keys, wanted)
-        inside = places < len(self._keys)
-        return self._table.take(pa.array(places[inside][self._keys[places[inside]] == wanted[inside]]))
+        places = places_in(self._keys, wanted)
+        return self._table.take(pa.array(places[places >= 0]))
 
     def digest(self, keys: Iterable[str]) -> str:
         """Return a hash of the outcomes of these URLs: what a build depends on."""
@@ -177,11 +164,8 @@ class ContentTable:
         recent = self._recent.get(sha256)
         if recent is not None:
             return recent
-        if not len(self._sha256):
-            return None
-        wanted = np.bytes_(sha256)
-        place = int(self._sha256.searchsorted(wanted))
-        if place == len(self._sha256) or self._sha256[place] != wanted:
+        place = place_in(self._sha256, sha256.encode("ascii", "replace"))
+        if place is None:
             return None
         pack, offset, length = (int(value) for value in self._places[place])
         return self._packs[pack], offset, length
@@ -322,9 +306,7 @@ class Known(Generic[T]):
         return None if place is None else next(arrow.from_table(self._cls, self._table.slice(place, 1)))
 
     def _place(self, sha256: str) -> int | None:
-        wanted = np.bytes_(sha256.encode("ascii", "replace"))
-        place = int(self._sha256.searchsorted(wanted))
-        return place if place < len(self._sha256) and self._sha256[place] == wanted else None
+        return place_in(self._sha256, sha256.encode("ascii", "replace"))
 
 
 def _read_part(path: str, generation: int) -> pa.Table:
