@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peak import clear_peak, peak_megabytes
-from pipelines.store.blocklists import HEX_DIGITS, Blocklist, NearHashes, compile_lists, load_entries
+from corpusloom.pipelines.store.images.blocklists import HEX_DIGITS, Blocklist, NearHashes, compile_lists, load_entries
 
 LOOKUPS = 20_000
 STEP = 1_000_000

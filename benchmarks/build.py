@@ -26,26 +26,29 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.peak import clear_peak, peak_megabytes
-from pipelines import inputs, pages, runners, warcs
-from pipelines import memory as estimates
-from pipelines.decisions import count_decisions, decision_rows, frequent_urls
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.extract.extractor import extract
-from pipelines.recipes.recipe import load_recipe
-from pipelines.runners import Profile
-from pipelines.select_local import select
-from pipelines.select_steps import steps_of
-from pipelines.shards import write_shard_files
-from pipelines.store.dataset import TABLES, write_rows
-from pipelines.store.samples import Sample
-from pipelines.store.spill import scratch_folder
-from pipelines.store.stages import Stage
-from pipelines.store.warc import WarcPage, read_warc
-from pipelines.verify import Depth, verify
-from schemas import arrow, identity, layout, storage, tables
-from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import Candidate, Page, SidecarRow
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.builds import inputs
+from corpusloom.pipelines.datasets.verify import Depth, verify
+from corpusloom.pipelines.engine import runners
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages import extract as warcs
+from corpusloom.pipelines.stages import pages
+from corpusloom.pipelines.stages.select import memory_estimate as estimates
+from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_rows, frequent_urls
+from corpusloom.pipelines.stages.select.local import select
+from corpusloom.pipelines.stages.select.steps import steps_of
+from corpusloom.pipelines.stages.shards import write_shard_files
+from corpusloom.pipelines.store.dataset.folder import TABLES, write_rows
+from corpusloom.pipelines.store.dataset.samples import Sample
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.pipelines.store.stages import Stage
+from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.schemas import arrow, identity, layout, storage, tables
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.records import Candidate, Page, SidecarRow
+from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.small_web import SmallWeb, small_web
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -245,7 +248,7 @@ def resume(web: SmallWeb, number: int) -> dict[str, Any]:
     """Time of `loom build` where everything is finished, a process of its own."""
     web.build("m3w", "done", shards=64)
     shards = len(read_manifest(str(web.folder / "done")).shards)
-    command = [sys.executable, "-m", "pipelines.main", "build", "m3w", "--out", str(web.folder / "done")]
+    command = [sys.executable, "-m", "corpusloom", "build", "m3w", "--out", str(web.folder / "done")]
     command += ["--work", str(web.folder / "work"), "--store", str(web.folder / "store"), "--shards", "64"]
     command += ["--warc", str(web.folder / "crawl"), "--workers", "0", "--quiet"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

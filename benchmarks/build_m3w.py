@@ -21,16 +21,16 @@ from warcio.warcwriter import WARCWriter
 
 from benchmarks.peak import peak_megabytes
 from benchmarks.wcxb import pages
-from pipelines import build
-from pipelines.build_config import BuildConfig
-from pipelines.extract.blocks import Extracted
-from pipelines.extract.extractor import extract
-from pipelines.extract.pool import calm_collector
-from pipelines.net.config import FetchConfig
-from pipelines.pages import make_page
-from pipelines.progress import Reporter
-from pipelines.recipes.recipe import load_recipe
-from pipelines.store.warc import WarcPage, read_warc
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.pool import calm_collector
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.pages import make_page
+from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

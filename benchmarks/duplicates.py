@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from benchmarks.peak import clear_peak, peak_megabytes
-from pipelines.image_lanes import ImagesConfig
-from pipelines.image_lists import fetch_lists
-from pipelines.progress import Reporter
-from pipelines.runners import Profile
-from pipelines.store.lists import ListConfig
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.stages.fetch.from_lists import fetch_lists
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.store.list_rows import ListConfig
 from tests.pipelines.image_server import image_server
 
 

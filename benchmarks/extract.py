@@ -21,9 +21,9 @@ import tyro
 
 from benchmarks.image_labels import ImageScores, Item, LabelledPage, read_labels, score
 from benchmarks.wcxb import TYPES, ReferencePage, by_type, fold_of, pages, tokens, word_f1
-from pipelines.extract.blocks import ExtractConfig, Extracted
-from pipelines.extract.extractor import extract
-from pipelines.extract.pool import calm_collector
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.pool import calm_collector
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
 
 _PEER = Path(__file__).with_name("extract_peer.py")
 

@@ -37,9 +37,11 @@ import tyro
 from lxml import etree
 
 from benchmarks.wcxb import ReferencePage, pages
-from pipelines.extract import assembly, classifier, extractor, fast, features, image_choice, selection, source
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.extract.pool import calm_collector
+from corpusloom.pipelines.extract import extractor
+from corpusloom.pipelines.extract.content import assembly, classifier, features, image_choice, selection
+from corpusloom.pipelines.extract.pool import calm_collector
+from corpusloom.pipelines.extract.reading import source, walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 T = TypeVar("T")
 
@@ -79,7 +81,7 @@ def measure(page: ReferencePage, seconds: Counter[str]) -> None:
     prepared = timed("prepare", lambda: source.prepare(page.html, None, config))[0]
     parser = etree.HTMLParser(target=_Nothing(), encoding="utf-8", huge_tree=True)
     timed("parse", lambda: etree.fromstring(prepared, parser))
-    raw = timed("walk", lambda: fast.walk(prepared, page.url, config))
+    raw = timed("walk", lambda: walk.walk(prepared, page.url, config))
     candidates = assembly.join_rows(raw)
     if candidates:
         selection.clear_marks(candidates)

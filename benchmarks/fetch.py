@@ -36,14 +36,14 @@ import simplejpeg
 
 from benchmarks.nginx import free_port, running
 from benchmarks.peak import peak_megabytes
-from pipelines.apart import cores
-from pipelines.image_lanes import ImagesConfig, fetch_lanes
-from pipelines.net.config import FetchConfig
-from pipelines.net.crowd import fetch_all
-from pipelines.net.fetched import Fetched, Outcome
-from pipelines.store.frontier import Wanted, write_lanes
-from pipelines.store.resize import Resize, resize
-from schemas import identity
+from corpusloom.pipelines.engine.subprocesses import cores
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.scheduler import fetch_all
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lanes
+from corpusloom.pipelines.store.images.frontier import Wanted, write_lanes
+from corpusloom.pipelines.store.images.resize import Resize, resize
+from corpusloom.schemas import identity
 from tests.interop.environments import environment, python_of
 
 HOSTS = 500

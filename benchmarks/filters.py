@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.parity_datatrove import paragraph
-from pipelines.dedup.minhash import MinHashConfig, text_band_keys
-from pipelines.filters.decision import measure_page, page_text
-from pipelines.filters.language import measure_language
-from pipelines.recipes.recipe import load_recipe
-from schemas.records import Block, Page
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, text_band_keys
+from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.recipes.rules import measure_page, page_text
+from corpusloom.schemas.records import Block, Page
 
 
 def milliseconds(work: Callable[[], object]) -> float:

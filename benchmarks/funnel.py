@@ -10,8 +10,8 @@ from typing import Annotated
 
 import tyro
 
-from schemas.manifest import read_manifest
-from schemas.records import StageCounts
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import StageCounts
 
 PUBLISHED: dict[str, tuple[tuple[str, str, float], ...]] = {
     "OBELICS": (

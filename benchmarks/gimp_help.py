@@ -18,14 +18,14 @@ from pathlib import Path
 
 import tyro
 
-from pipelines.dedup.clusters import near_duplicates
-from pipelines.dedup.exact import text_key
-from pipelines.dedup.minhash import MinHashConfig, candidate_probability, jaccard, shingles
-from pipelines.extract.blocks import Extracted
-from pipelines.extract.extractor import extract
-from pipelines.filters.decision import page_text
-from pipelines.filters.language import measure_language
-from pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.dedup.clusters import near_duplicates
+from corpusloom.pipelines.dedup.exact import text_key
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, candidate_probability, jaccard, shingles
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.recipes.rules import page_text
 
 _NEAR = 0.9
 _UNTRANSLATED = 2 / 3

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError
 
 _CONFIG = """
 {user} worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;

@@ -120,11 +120,11 @@ def datatrove_verdicts(text: str) -> dict[str, str | None]:
 
 def our_verdicts(text: str) -> dict[str, str | None]:
     """Return our reason for each filter, or None where it keeps the text."""
-    from pipelines.filters.c4 import c4
-    from pipelines.filters.fineweb import fineweb
-    from pipelines.filters.quality import quality
-    from pipelines.filters.repetition import repetition
-    from schemas.verdicts import Rejected
+    from corpusloom.pipelines.filters.c4 import c4
+    from corpusloom.pipelines.filters.fineweb import fineweb
+    from corpusloom.pipelines.filters.gopher_quality import quality
+    from corpusloom.pipelines.filters.gopher_repetition import repetition
+    from corpusloom.schemas.verdicts import Rejected
 
     found = {"quality": quality(text), "repetition": repetition(text), "c4": c4(text), "fineweb": fineweb(text)}
     return {name: verdict.reason if isinstance(verdict, Rejected) else None for name, verdict in found.items()}
@@ -146,7 +146,13 @@ def bins(pairs: int) -> None:
     """Print for each tenth of exact Jaccard: pairs, those that the S-curve expects, those that ours and theirs find."""
     from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
-    from pipelines.dedup.minhash import MinHashConfig, candidate_probability, jaccard, shingles, text_band_keys
+    from corpusloom.pipelines.dedup.minhash import (
+        MinHashConfig,
+        candidate_probability,
+        jaccard,
+        shingles,
+        text_band_keys,
+    )
 
     config, signer = MinHashConfig(), MinhashDedupSignature("/nonexistent")
     sums: dict[int, list[float]] = {}
@@ -189,7 +195,7 @@ def compare(folder: Path, limit: int) -> None:
     """Print for each filter on how many texts of a folder both say the same, and where they differ."""
     from datatrove.utils.text import split_into_words
 
-    from pipelines.filters.words import split_words
+    from corpusloom.pipelines.filters.words import split_words
 
     same: Counter[str] = Counter()
     total, drift = 0, 0.0

@@ -92,7 +92,7 @@ def webdataset_raw(folder: str, count: int) -> Figures:
 
 
 def open_stream(folder: Any, **options: Any) -> Any:
-    from trainers.stream import StreamingDataset
+    from corpusloom.trainers.stream.dataset import StreamingDataset
 
     return StreamingDataset(folder, rank=0, world_size=1, **options)
 
@@ -109,7 +109,7 @@ def start() -> tuple[float, float]:
     """Import what every loader needs, and return memory and time before the loader."""
     import torch
 
-    from trainers.stream import StreamingDataset  # noqa: F401
+    from corpusloom.trainers.stream.dataset import StreamingDataset  # noqa: F401
 
     torch.set_num_threads(1)
     return measures.memory(), time.perf_counter()
@@ -173,7 +173,7 @@ def webdataset_resume(folder: str, count: int) -> Figures:
 
 
 def ours_share(folder: str, count: int) -> Figures:
-    from trainers.stream import Mixture
+    from corpusloom.trainers.stream.order.mixing import Mixture
 
     mixture = Mixture(datasets={"a": folder, "b": f"{folder}-pages"}, weights={"a": 0.7, "b": 0.3})
     stream = open_stream(mixture)
@@ -228,8 +228,8 @@ def webdataset_pages(folder: str, count: int) -> Figures:
 def ours_http(folder: str, count: int) -> Figures:
     """Decode from nginx on loopback, 20 ms added to every request, through a cache that is empty at first."""
     from benchmarks.nginx import free_port, serve
-    from trainers.stream.cache import CacheConfig
-    from trainers.stream.files import RemoteFile
+    from corpusloom.trainers.stream.reading.cache import CacheConfig
+    from corpusloom.trainers.stream.reading.remote_files import RemoteFile
 
     call = RemoteFile._call
 
@@ -334,8 +334,8 @@ def resize_quality() -> None:
     """Print PSNR against Pillow's BILINEAR, and milliseconds, of three ways to shrink to 224 x 224."""
     import cv2
 
-    from tests.trainers.stream.test_decoding import detailed, psnr
-    from trainers.stream.decoding import resize
+    from corpusloom.trainers.stream.batches.decoding import resize
+    from tests.trainers.stream.batches.test_decoding import detailed, psnr
 
     ways: dict[str, Callable[[Any], Any]] = {
         "ours": lambda image: resize(image, SIDE, SIDE),

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from benchmarks.stream import make_material, open_stream
-from trainers.stream.index import read_shard
+from corpusloom.trainers.stream.reading.index import read_shard
 
 NEIGHBOURS = 28
 """Samples of about 36 KB that make a megabyte."""

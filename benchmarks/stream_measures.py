@@ -5,7 +5,6 @@ import importlib
 import os
 import sys
 import time
-import types
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -19,11 +18,7 @@ Figures = dict[str, float]
 def decoding() -> Any:
     """Return our decoding and resizing, so that all loaders compared do the same work; needs nothing else of ours."""
     sys.path.insert(0, str(ROOT))
-    if "trainers.stream" not in sys.modules:
-        package = types.ModuleType("trainers.stream")  # without its __init__, which needs more than a peer has
-        package.__path__ = [str(ROOT / "trainers" / "stream")]
-        sys.modules["trainers.stream"] = package
-    return importlib.import_module("trainers.stream.decoding")
+    return importlib.import_module("corpusloom.trainers.stream.batches.decoding")
 
 
 def square(data: bytes) -> Any:

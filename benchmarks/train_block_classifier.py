@@ -1,7 +1,7 @@
 """Train the block classifier on WCXB's development split: `python -m benchmarks.train_block_classifier --wcxb PATH`.
 
 Cross-validates by domain (pages of a domain look alike), prints word-level F1 per page type on pages whose domain was
-not trained on, then trains on all pages and writes the weights that `pipelines.extract.classifier` reads.
+not trained on, then trains on all pages and writes the weights that `extract.content.classifier` reads.
 """
 
 import dataclasses
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from benchmarks.block_labels import labels
 from benchmarks.wcxb import ReferencePage, by_type, fold_of, pages, tokens, word_f1
-from pipelines.extract import assembly, classifier, fast, features, selection, source
-from pipelines.extract.blocks import ExtractConfig
+from corpusloom.pipelines.extract.content import assembly, classifier, features, selection
+from corpusloom.pipelines.extract.reading import source, walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 _MAX_CANDIDATES = 1500
 _WEIGHTS = Path(classifier.__file__).with_name("block_classifier.npz")
@@ -69,7 +70,7 @@ class Example:
 class Network(nn.Module):
     """Dense layer, two convolutions along the page, means over spans of it: (n, F), (n, 4, 2) -> (n,) logits.
 
-    `pipelines.extract.classifier.forward` computes the same in numpy from the same parameter names.
+    `corpusloom.pipelines.extract.content.classifier.forward` computes the same in numpy from the same parameter names.
     """
 
     def __init__(self, inputs: int, width: int, dropout: float) -> None:
@@ -98,7 +99,7 @@ def example(page: ReferencePage) -> Example | None:
     """Return a page's features and labels, or None when it has no candidates."""
     config = ExtractConfig()
     prepared, _charset, _cut = source.prepare(page.html, None, config)
-    raw = fast.walk(prepared, page.url, config)
+    raw = walk.walk(prepared, page.url, config)
     candidates = assembly.join_rows(raw)
     if not candidates:
         return None

@@ -1,6 +1,6 @@
-"""The command `loom` as a module, for launchers that want one: `torchrun -m pipelines.main train ...`."""
+"""The command `loom` as a module, for launchers that want one: `torchrun -m corpusloom train ...`."""
 
-from pipelines.cli import main
+from corpusloom.pipelines.cli.main import main
 
 if __name__ == "__main__":
     main()

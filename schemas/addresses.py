@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -212,7 +212,7 @@ def _ascii_host(host: str) -> str:
 
 
 def host_of_clean(url: str) -> str:
-    """Return the host of a cleaned URL: what `schemas.identity.host_of` says, without parsing it again."""
+    """Return the host of a cleaned URL: what `corpusloom.schemas.identity.host_of` says, without parsing it again."""
     place = url.partition("//")[2].partition("/")[0]
     return place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Union
 
 import pyarrow as pa
 
-from schemas.errors import InputError, VersionError
+from corpusloom.schemas.errors import InputError, VersionError
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import dacite
 
-from schemas import storage
-from schemas.errors import ConfigError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """How a dataset lies on disk: shard numbers and names, members, what a reader accepts."""
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 FORMAT_VERSION = 1
 """Of the dataset as a whole; readers refuse a newer one."""

@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from schemas import arrow, storage
-from schemas.errors import DamageError, InputError, VersionError
-from schemas.layout import FORMAT_VERSION, MANIFEST
-from schemas.records import FileEntry, ShardEntry, StageCounts
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.layout import FORMAT_VERSION, MANIFEST
+from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What a record is: the frozen dataclasses that every stage, shard and table shares.
 
-Each class is one row of a table; `schemas.arrow` derives its Arrow schema from the annotations. A class that
-changes shape raises its VERSION and gives `schemas.arrow` an upgrade for the older one.
+Each class is one row of a table; `corpusloom.schemas.arrow` derives its Arrow schema from the annotations. A class that
+changes shape raises its VERSION and gives `corpusloom.schemas.arrow` an upgrade for the older one.
 """
 
 from dataclasses import dataclass, field

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import fsspec
 
-from schemas.errors import InputError, LoomError
+from corpusloom.schemas.errors import InputError, LoomError
 
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else gcsfs probes each bucket over gRPC
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas import arrow, storage
-from schemas.errors import DamageError
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.errors import DamageError
 
 T = TypeVar("T")
 

@@ -56,9 +56,9 @@ class World:
 
     def taken_down(self) -> tuple[str, str]:
         """Return the host and the sha256 of an image that are to be forgotten."""
-        from schemas import identity, tables
-        from schemas.manifest import read_manifest
-        from schemas.records import SidecarRow
+        from corpusloom.schemas import identity, tables
+        from corpusloom.schemas.manifest import read_manifest
+        from corpusloom.schemas.records import SidecarRow
 
         out = self.folder / "plain-m3w" / "out"
         names = [shard.sidecar.name for shard in read_manifest(str(out)).shards]
@@ -70,8 +70,8 @@ class World:
 
 def take_down(folder: Path, world: World) -> None:
     """Make the finished dataset `folder`/out forget a host and an image."""
-    from pipelines.forget import forget, make_tombstones
-    from pipelines.progress import Reporter
+    from corpusloom.pipelines.datasets.forget import forget, make_tombstones
+    from corpusloom.pipelines.engine.progress import Reporter
 
     host, image = world.taken_down()
     forget(str(folder / "out"), make_tombstones(domains=(host,), sha256=(image,)), Reporter(quiet=True))
@@ -79,7 +79,7 @@ def take_down(folder: Path, world: World) -> None:
 
 def still_found(folder: Path, host: str) -> list[str]:
     """Return the files of stages, store and dataset, WARCs apart, that name a host which was taken down."""
-    from schemas import tables
+    from corpusloom.schemas import tables
 
     found = [path for path in folder.rglob("*") if path.is_file()]
     texts = (
@@ -92,11 +92,12 @@ def still_found(folder: Path, host: str) -> list[str]:
 
 def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
     """Build one dataset in `folder`/out; regions are made from the finished pairs."""
-    from pipelines import build, regions
-    from pipelines.build_config import BuildConfig
-    from pipelines.net.config import FetchConfig
-    from pipelines.progress import Reporter
-    from pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.builds import build
+    from corpusloom.pipelines.builds.config import BuildConfig
+    from corpusloom.pipelines.engine.progress import Reporter
+    from corpusloom.pipelines.net.config import FetchConfig
+    from corpusloom.pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.stages.regions import regions
 
     work, quiet = str(folder / "work"), Reporter(quiet=True)
     if kind == "regions":
@@ -152,8 +153,8 @@ def work_of(kind: str, place: Path, world: World) -> Callable[[], None]:
 
 def check(place: Path, kind: str, world: World, report: Report) -> None:
     """Compare a finished dataset with the plain one, and verify it."""
-    from pipelines.verify import verify
-    from schemas.manifest import read_manifest
+    from corpusloom.pipelines.datasets.verify import verify
+    from corpusloom.schemas.manifest import read_manifest
 
     out = str(place / "out")
     manifest = read_manifest(out)
@@ -168,7 +169,7 @@ def check(place: Path, kind: str, world: World, report: Report) -> None:
 
 def plain(world: World, report: Report) -> dict[str, float]:
     """Do the work of each kind undisturbed; return the seconds that each takes."""
-    from schemas.manifest import read_manifest
+    from corpusloom.schemas.manifest import read_manifest
 
     seconds = {}
     for kind in KINDS:
@@ -232,7 +233,7 @@ def run(folder: Path, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Repo
         port = int(server.stdout.readline())
         import apache_beam  # noqa: F401
 
-        from pipelines import forget, images, pages, pairs, regions, shards, warcs  # noqa: F401
+        from corpusloom.pipelines.stages.regions import regions  # noqa: F401
 
         report = chaos(World(folder, port), kinds, kills, rng_seed)
         server.stdin.close()

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from benchmarks.nginx import free_port
-from pipelines.verify import verify
+from corpusloom.pipelines.datasets.verify import verify
 from tests.pipelines.command_line import check_interrupted, environment, interrupt_at
 
 ROOT = Path(__file__).parent.parent
 READS = """
-from pipelines.demo.sites import build_world
-from pipelines.extract.extractor import Extracted, extract
-from pipelines.filters import obelics
-from pipelines.recipes.recipe import load_recipe, recipe_names
-from pipelines.stats.report import jinja2
-from trainers.config import config_names, load_config
-from trainers.flamingo import language_model
-import pipelines
-assert pipelines.__file__.startswith(__import__("sys").argv[1]), pipelines.__file__
+from corpusloom.pipelines.demo.sites import build_world
+from corpusloom.pipelines.extract.extractor import Extracted, extract
+from corpusloom.pipelines.filters import obelics
+from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
+from corpusloom.pipelines.datasets.stats.report import jinja2
+from corpusloom.trainers.config import config_names, load_config
+from corpusloom.trainers.flamingo import language_model
+import corpusloom
+assert corpusloom.__file__.startswith(__import__("sys").argv[1]), corpusloom.__file__
 assert len([load_recipe(name) for name in recipe_names()]) >= 5
 assert len([load_config(name) for name in config_names()]) >= 16
 world = build_world(pages=1, pictures=2, exam_pages=1)
@@ -30,7 +30,7 @@ page = next(page for page in world.pages if page.kind == "good")
 made = extract(world.resources[page.host, page.path].body, "http://a.example/")
 assert isinstance(made, Extracted) and made.blocks
 language_model.load()
-loader = jinja2.PackageLoader("pipelines.stats", ".")
+loader = jinja2.PackageLoader("corpusloom.pipelines.datasets.stats", ".")
 assert loader.list_templates()
 """
 
@@ -65,7 +65,11 @@ def test_a_wheel_in_another_folder_runs_the_demo(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", READS, site], check=True, cwd=tmp_path, env=environment(site))
     argv = ["demo", "--quick", "--port", str(free_port()), "--out", str(tmp_path / "demo")]
     ended = interrupt_at(
-        "pipelines.regions:build_dataset", tmp_path / "marker", *argv, cwd=tmp_path, env=environment(site)
+        "corpusloom.pipelines.stages.regions.regions:build_dataset",
+        tmp_path / "marker",
+        *argv,
+        cwd=tmp_path,
+        env=environment(site),
     )
     check_interrupted(ended)  # scraping and building are done; training has its own tests, and CI runs all of it
     assert {path.name for path in (tmp_path / "demo" / "datasets").iterdir()} == {"m3w", "align", "exam"}

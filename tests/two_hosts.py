@@ -127,8 +127,8 @@ def dealer(endpoints: list[str]) -> Iterator[tuple[str, list[int]]]:
 
 def build_all(web: Any, folder: Path) -> dict[str, str]:
     """Build every kind; return the digests."""
-    from pipelines import regions
-    from schemas.manifest import read_manifest
+    from corpusloom.pipelines.stages.regions import regions
+    from corpusloom.schemas.manifest import read_manifest
     from tests.pipelines.small_web import QUIET
 
     for name in ("m3w", "align"):
@@ -142,7 +142,7 @@ def on_two_hosts(endpoint: str, here: str) -> None:
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner, worker_handlers
     from apache_beam.transforms.environments import ExternalEnvironment
 
-    from pipelines import runners
+    from corpusloom.pipelines.engine import runners
 
     worker_handlers.ExternalWorkerHandler.host_from_worker = lambda _: here  # else the machine's name, unknown there
     environment = ExternalEnvironment(endpoint)

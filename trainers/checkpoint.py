@@ -18,10 +18,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
-from schemas import storage
-from schemas.errors import ConfigError, DamageError, InputError, VersionError
-from trainers import distributed
-from trainers.config import RunConfig, from_plain
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.trainers import distributed
+from corpusloom.trainers.config import RunConfig, from_plain
 
 FORMAT_VERSION = 1
 MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (

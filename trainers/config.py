@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from schemas import config as tables
-from schemas.errors import ConfigError
+from corpusloom.schemas import config as tables
+from corpusloom.schemas.errors import ConfigError
 
 SCHEDULES = ("cosine", "linear", "constant")
 PRECISIONS = ("fp32", "bf16")
@@ -116,7 +116,7 @@ class RunConfig:
 
 def config_names() -> list[str]:
     """Return the names of the configurations that ship, sorted."""
-    folder = resources.files("trainers.configs")
+    folder = resources.files("corpusloom.trainers.configs")
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
@@ -125,7 +125,7 @@ def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
     if name.endswith(".toml"):
         values = tables.load_toml(name)
     elif name in config_names():
-        values = tables.load_toml(str(resources.files("trainers.configs") / f"{name}.toml"))
+        values = tables.load_toml(str(resources.files("corpusloom.trainers.configs") / f"{name}.toml"))
     else:
         near = difflib.get_close_matches(name, config_names(), 1)
         known = f"did you mean {near[0]}?" if near else f"a TOML file, or one of {', '.join(config_names())}"

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 BUCKET_BYTES = 64 << 20
 

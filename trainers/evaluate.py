@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from schemas.errors import ConfigError, InputError
-from trainers import checkpoint, registry
-from trainers.stream.dataset import StreamingDataset
-from trainers.stream.samples import PairSample
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers import checkpoint, registry
+from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.stream.dataset import StreamingDataset
 
 RETRIEVAL_LIMIT = 100
 CAPTIONED = 32
@@ -50,7 +50,7 @@ def evaluate(
 
 def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
     """Yield the figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
-    from trainers.clip import benchmarks
+    from corpusloom.trainers.clip import benchmarks
 
     yield from benchmarks.evaluate(path, data, limit=limit)
 
@@ -63,9 +63,9 @@ def pairs_of(data: str, limit: int | None) -> list[Any]:
 
 def clip_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
     """Yield R@k of a CLIP, both ways."""
-    from trainers.clip import evaluation
-    from trainers.clip.data import evaluation_image
-    from trainers.clip.task import load_clip
+    from corpusloom.trainers.clip import evaluation
+    from corpusloom.trainers.clip.data import evaluation_image
+    from corpusloom.trainers.clip.task import load_clip
 
     model, tokenizer = load_clip(path)
     items = pairs_of(data, limit)
@@ -77,8 +77,8 @@ def clip_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[st
 
 def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
     """Yield R@k of a ViLBERT: images by caption."""
-    from trainers.vilbert.evaluation import evaluate_batch
-    from trainers.vilbert.task import evaluation_batch
+    from corpusloom.trainers.vilbert.evaluation import evaluate_batch
+    from corpusloom.trainers.vilbert.task import evaluation_batch
 
     model, config = registry.load_model(path)
     batch = evaluation_batch(path, config, data, limit or RETRIEVAL_LIMIT)
@@ -87,8 +87,8 @@ def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple
 
 def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
     """Yield how often a Flamingo finds a caption likelier with its own image, and what its own captions are worth."""
-    from trainers.flamingo import evaluation
-    from trainers.flamingo.task import evaluation_transform
+    from corpusloom.trainers.flamingo import evaluation
+    from corpusloom.trainers.flamingo.task import evaluation_transform
 
     model, config = registry.load_model(path)
     transform = evaluation_transform(path, config)

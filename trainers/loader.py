@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from trainers.config import RunConfig
-from trainers.stream.batches import Batches
-from trainers.stream.cache import CacheConfig
-from trainers.stream.collate import Transform
-from trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.stream.batches.batches import Batches
+from corpusloom.trainers.stream.batches.collate import Transform
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.reading.cache import CacheConfig
 
 
 def open_stream(

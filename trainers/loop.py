@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from schemas.errors import InputError, LoomError
-from trainers import distributed
-from trainers.checkpoint import Checkpointer
-from trainers.config import TrainConfig
-from trainers.interrupts import held_interrupts
-from trainers.metrics import Meter, StepReport, Stopwatch
-from trainers.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
+from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.trainers import distributed
+from corpusloom.trainers.checkpoint import Checkpointer
+from corpusloom.trainers.config import TrainConfig
+from corpusloom.trainers.interrupts import held_interrupts
+from corpusloom.trainers.metrics import Meter, StepReport, Stopwatch
+from corpusloom.trainers.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
 
 
 class Stream(Protocol):

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schemas import storage
-from trainers import distributed
+from corpusloom.schemas import storage
+from corpusloom.trainers import distributed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,9 +7,9 @@ from types import ModuleType
 
 from torch import nn
 
-from trainers import checkpoint
-from trainers.config import RunConfig
-from trainers.loop import Evaluate, Objective, Stream
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.loop import Evaluate, Objective, Stream
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from schemas import storage
-from schemas.errors import ConfigError
-from trainers import distributed, registry
-from trainers.checkpoint import Checkpointer
-from trainers.config import RunConfig
-from trainers.loop import Stream, TrainResult, train
-from trainers.metrics import MetricsLog, StepReport
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import distributed, registry
+from corpusloom.trainers.checkpoint import Checkpointer
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.loop import Stream, TrainResult, train
+from corpusloom.trainers.metrics import MetricsLog, StepReport
 
 
 def run(

@@ -27,15 +27,15 @@ from benchmarks.real.checks import Check
 from benchmarks.real.commands import Loom
 from benchmarks.real.mirror import Mirror, compare, mirror
 from benchmarks.real.report import Report
-from pipelines.demo.server import Canary
-from pipelines.net.config import FetchConfig
-from pipelines.scrape import FrontierRow, frontier_rows
-from pipelines.store.images import ImageStore
-from schemas import arrow, identity, tables
-from schemas.errors import InputError, LoomError
-from schemas.manifest import Manifest, read_manifest
-from schemas.records import StageCounts
-from trainers.config import load_config
+from corpusloom.pipelines.demo.server import Canary
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.stages.scrape import FrontierRow, frontier_rows
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas import arrow, identity, tables
+from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.schemas.manifest import Manifest, read_manifest
+from corpusloom.schemas.records import StageCounts
+from corpusloom.trainers.config import load_config
 
 CONTACT = "https://corpusloom.example/real"
 MARK = ".made-by-make-real"

@@ -11,14 +11,14 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from benchmarks.real.mirror import Agreement, Mirror, path_of
 from benchmarks.real.sites import TRAPS
-from pipelines.extract import fast, reference, source
-from pipelines.extract.alt_texts import PageImages, page_images
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.net.config import FetchConfig
-from pipelines.net.crowd import fetch_all
-from pipelines.net.fetched import Fetched, Outcome
-from schemas.manifest import Manifest
-from schemas.records import StageCounts
+from corpusloom.pipelines.extract.alt_texts import PageImages, page_images
+from corpusloom.pipelines.extract.reading import source, walk, walk_reference
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.scheduler import fetch_all
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import StageCounts
 
 Bodies = dict[str, bytes]
 _CSS_URL = re.compile(r"url\(\s*[\"']?([^\"')]+)")
@@ -120,7 +120,7 @@ def _walks_agree(url: str, body: bytes) -> bool:
     config = ExtractConfig()
     prepared, _, _ = source.prepare(body, None, config)
     try:
-        return fast.walk(prepared, url, config) == reference.walk(prepared, url, config)
+        return walk.walk(prepared, url, config) == walk_reference.walk(prepared, url, config)
     except Exception:  # extraction would fall back to the reference walk: that is a disagreement too
         return False
 

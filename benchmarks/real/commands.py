@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +41,7 @@ class Loom:
         output.parent.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         with output.open("wb") as handle:
-            command = [sys.executable, "-m", "pipelines.main", *words]
+            command = [sys.executable, "-m", "corpusloom", *words]
             process = subprocess.Popen(command, cwd=self.folder, stdout=handle, env=environment)
             try:
                 _, status, usage = os.wait4(process.pid, 0)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pipelines.scrape import FrontierRow
-from schemas.errors import LoomError
+from corpusloom.pipelines.stages.scrape import FrontierRow
+from corpusloom.schemas.errors import LoomError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mng")
 _NOT_FOUND = re.compile(r"^(http://\S+):\n[-\d: ]+ ERROR 404", re.M)

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.real.checks import Check
 from benchmarks.real.commands import Step
-from schemas import arrow
-from schemas.manifest import Manifest
-from schemas.records import StageCounts
+from corpusloom.schemas import arrow
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import StageCounts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import InputError
+from corpusloom.schemas.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import Any
 
 from fastwarc.warc import ArchiveIterator
 
-from pipelines.store.images import ImageStore, pack_name
-from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
-from pipelines.store.stages import stem_of
-from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
-from pipelines.store.warc import WarcWriter, spell_digest
-from pipelines.store.warc_images import NOTE_ORDER, WarcImage, read_notes, write_notes
-from schemas import storage, tables
-from schemas.errors import InputError
-from schemas.records import Candidate, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, read_notes, write_notes
+from corpusloom.pipelines.store.images.store import ImageStore, pack_name
+from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
+from corpusloom.pipelines.store.stages import stem_of
+from corpusloom.pipelines.store.tombstones import Tombstones, empty_head, names, scrub
+from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.records import Candidate, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
 
 APPLIED = "tombstones.applied"
 """In a work folder: the digest of the tombstones that its files were purged of."""
@@ -32,7 +32,7 @@ RECORD_ROWS = 512
 
 def rewrite(path: str, cls: type, change: Change, sort_by: tuple[str, ...], group: int = tables.ROW_GROUP_ROWS) -> bool:
     """Rewrite a table's rows, atomically, if `change` changes any; None removes a row. Return whether it did."""
-    from schemas import arrow
+    from corpusloom.schemas import arrow
 
     before: list[Any] = list(tables.read_records(path, cls))
     after = [change(row) for row in before]

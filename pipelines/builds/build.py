@@ -3,20 +3,20 @@
 import time
 from contextlib import nullcontext
 
-from pipelines.build_commit import finish, is_damaged, refuse_other, write_dataset
-from pipelines.build_config import BuildConfig, BuildReport
-from pipelines.build_plan import Planner, check_finished, is_whole
-from pipelines.build_stages import Stages
-from pipelines.decisions import image_ledger
-from pipelines.progress import Reporter
-from pipelines.purge import purge_work
-from pipelines.store import dataset as store_dataset
-from pipelines.store import tombstones
-from pipelines.store.stages import Stage, read_report
-from schemas import storage
-from schemas.layout import MANIFEST
-from schemas.manifest import read_manifest
-from schemas.records import FileEntry
+from corpusloom.pipelines.builds.apply_tombstones import purge_work
+from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.builds.finish import finish, is_damaged, refuse_other, write_dataset
+from corpusloom.pipelines.builds.plan import Planner, check_finished, is_whole
+from corpusloom.pipelines.builds.run_stages import Stages
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.stages.select.decisions import image_ledger
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.stages import Stage, read_report
+from corpusloom.schemas import storage
+from corpusloom.schemas.layout import MANIFEST
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import FileEntry
 
 
 def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alone: bool = False) -> BuildReport:

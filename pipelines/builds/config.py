@@ -4,13 +4,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.metrics import Measures
-from pipelines.net.config import FetchConfig
-from pipelines.recipes.recipe import Recipe
-from pipelines.runners import Profile
-from pipelines.store.lists import ListConfig
-from schemas.manifest import Manifest
-from schemas.records import StageCounts
+from corpusloom.pipelines.engine.metrics import Measures
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import StageCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

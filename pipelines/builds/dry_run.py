@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.recipes.recipe import Recipe
-from pipelines.runners import Profile, make_pipeline
-from schemas import storage
-from schemas.errors import ConfigError
-from schemas.records import FileEntry, ImageRecord, ShardEntry
+from corpusloom.pipelines.engine.runners import Profile, make_pipeline
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.records import FileEntry, ImageRecord, ShardEntry
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -40,37 +40,37 @@ def stage_builders(recipe: Recipe, folder: str) -> Iterator[tuple[str, Build]]:
 
 
 def _extract(recipe: Recipe, folder: str) -> Build:
-    from pipelines import warcs
-    from pipelines.build_stages import kind_of
+    from corpusloom.pipelines.builds.run_stages import kind_of
+    from corpusloom.pipelines.stages import extract
 
     kind = kind_of(recipe)
-    config = warcs.ExtractConfig(folder=folder, record=kind.record, parse=kind.parse, make=kind.make, recipe=recipe)
-    todo = (warcs.WarcInput(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64),)
-    return lambda pipeline: warcs.build(pipeline, config, todo)
+    config = extract.ExtractConfig(folder=folder, record=kind.record, parse=kind.parse, make=kind.make, recipe=recipe)
+    todo = (extract.WarcInput(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64),)
+    return lambda pipeline: extract.build(pipeline, config, todo)
 
 
 def _select(recipe: Recipe, folder: str) -> Build:
-    from pipelines import select
-    from pipelines.select_steps import steps_of
+    from corpusloom.pipelines.stages.select import distributed
+    from corpusloom.pipelines.stages.select.steps import steps_of
 
     fragments = [storage.join(folder, "candidates", "0.parquet")]
-    return lambda pipeline: select.build(pipeline, steps_of(recipe), fragments, storage.join(folder, "decisions"))
+    return lambda pipeline: distributed.build(pipeline, steps_of(recipe), fragments, storage.join(folder, "decisions"))
 
 
 def _images(folder: str) -> Build:
-    from pipelines import images
-    from pipelines.image_lanes import ImagesConfig
-    from pipelines.net.config import FetchConfig
-    from pipelines.store.frontier import Lane
+    from corpusloom.pipelines.net.config import FetchConfig
+    from corpusloom.pipelines.stages.fetch import images
+    from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+    from corpusloom.pipelines.store.images.frontier import Lane
 
     config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
     return lambda pipeline: images.build_fetch(pipeline, config, [Lane(0, (storage.join(folder, "lane.parquet"),), 1)])
 
 
 def _facts(folder: str) -> Build:
-    from pipelines import images
-    from pipelines.image_lanes import ImagesConfig
-    from pipelines.net.config import FetchConfig
+    from corpusloom.pipelines.net.config import FetchConfig
+    from corpusloom.pipelines.stages.fetch import images
+    from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 
     config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
     record = ImageRecord(key="0" * 32, url="http://example.org/a.jpg", outcome="kept", sha256="0" * 64)
@@ -78,7 +78,7 @@ def _facts(folder: str) -> Build:
 
 
 def _shards(recipe: Recipe, folder: str) -> Build:
-    from pipelines import shards
+    from corpusloom.pipelines.stages import shards
 
     parts = (storage.join(folder, "part.parquet"),)
     config = shards.ShardsConfig(
@@ -88,7 +88,7 @@ def _shards(recipe: Recipe, folder: str) -> Build:
 
 
 def _regions(folder: str) -> Build:
-    from pipelines import regions
+    from corpusloom.pipelines.stages.regions import regions
 
     config = regions.RegionsConfig(source=folder, dataset=folder, folder=folder, detector="dry-run")
     file = FileEntry(name="00000.tar", sha256="0" * 64, bytes=0)

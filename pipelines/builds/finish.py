@@ -5,21 +5,21 @@ import json
 import time
 from typing import Any
 
-from pipelines.build_config import BuildConfig
-from pipelines.build_plan import Planner
-from pipelines.decisions import decision_rows, image_ledger
-from pipelines.recipes.recipe import config_json
-from pipelines.store import dataset as store_dataset
-from pipelines.store.card import document
-from pipelines.store.images import ImageStore
-from pipelines.store.ledger import Ledger
-from pipelines.store.spill import scratch_folder
-from pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
-from schemas import arrow, layout, storage
-from schemas.errors import ConfigError, DamageError, LoomError
-from schemas.layout import MANIFEST
-from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import FileEntry
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.recipes.recipe import config_json
+from corpusloom.pipelines.stages.select.decisions import decision_rows, image_ledger
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.dataset.card import document
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.pipelines.store.stages import Stage, add_counts, check_conservation, check_flow, commit, read_report
+from corpusloom.schemas import arrow, layout, storage
+from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
+from corpusloom.schemas.layout import MANIFEST
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.records import FileEntry
 
 
 def is_damaged(dataset: str) -> bool:

@@ -5,12 +5,12 @@ import hashlib
 import json
 from typing import Any
 
-from pipelines.filters.decision import load_word_lists
-from pipelines.recipes.recipe import Recipe
-from pipelines.store.stages import COMMIT, Stage
-from schemas import arrow, storage
-from schemas.errors import ConfigError, InputError
-from schemas.records import FileEntry
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import load_word_lists
+from corpusloom.pipelines.store.stages import COMMIT, Stage
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.records import FileEntry
 
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from pipelines.recipes.recipe import Recipe
-from pipelines.store.lists import ListConfig
-from pipelines.store.stages import StageReport
-from pipelines.store.warc import read_paths
-from schemas import storage
-from schemas.errors import ConfigError, InputError
-from schemas.records import FileEntry
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.stages import StageReport
+from corpusloom.pipelines.store.warc.records import read_paths
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.records import FileEntry
 
 WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
 PATHS = (".paths", ".paths.gz")
@@ -51,7 +51,7 @@ def inputs_of(
             "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
         )
     if lists or img2dataset:
-        from pipelines.lists import check_lists, list_inputs
+        from corpusloom.pipelines.stages.list_pairs import check_lists, list_inputs
 
         check_lists(recipe, lists, columns)
         return list_inputs(lists, img2dataset)

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipelines.build_config import BuildConfig
-from pipelines.decisions import wanted_urls
-from pipelines.evaluation_sets import set_digests
-from pipelines.filters.decision import pair_rules, select_rules
-from pipelines.inputs import inputs_of
-from pipelines.recipes.recipe import Recipe, config_json
-from pipelines.reuse import extracted_pages, measured_by
-from pipelines.store import tombstones
-from pipelines.store.fragments import fragment_names
-from pipelines.store.images import ImageStore
-from pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stem_of
-from schemas import arrow, identity, layout, storage
-from schemas.errors import ConfigError, InputError, LoomError
-from schemas.manifest import read_manifest
-from schemas.records import FileEntry, StageCounts
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.builds.finished_stages import extracted_pages, measured_by
+from corpusloom.pipelines.builds.inputs import inputs_of
+from corpusloom.pipelines.dedup.evaluation_sets import set_digests
+from corpusloom.pipelines.recipes.recipe import Recipe, config_json
+from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
+from corpusloom.pipelines.stages.select.decisions import wanted_urls
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.fragments import fragment_names
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stem_of
+from corpusloom.schemas import arrow, identity, layout, storage
+from corpusloom.schemas.errors import ConfigError, InputError, LoomError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import FileEntry, StageCounts
 
 EXTRACT_VERSION = 6
 SELECT_VERSION = 2

@@ -5,25 +5,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import select_local
-from pipelines.build_config import BuildConfig, BuildReport
-from pipelines.build_plan import Planner
-from pipelines.decisions import count_decisions, decision_files, frequent_urls, wanted_urls
-from pipelines.inputs import check_read
-from pipelines.memory import check_select
-from pipelines.metrics import Measures, counted, name_of
-from pipelines.progress import Reporter
-from pipelines.recipes.recipe import Recipe
-from pipelines.runners import run
-from pipelines.select_steps import steps_of
-from pipelines.store import tombstones
-from pipelines.store.images import ImageStore
-from pipelines.store.spill import scratch_folder
-from pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
-from schemas import arrow, identity, storage
-from schemas.images import MAX_PIXELS
-from schemas.manifest import Manifest
-from schemas.records import FileEntry, Page, Pair, StageCounts
+from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.builds.inputs import check_read
+from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.engine.metrics import Measures, counted, name_of
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import run
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.select import local
+from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_files, frequent_urls, wanted_urls
+from corpusloom.pipelines.stages.select.memory_estimate import check_select
+from corpusloom.pipelines.stages.select.steps import steps_of
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
+from corpusloom.schemas import arrow, identity, storage
+from corpusloom.schemas.images import MAX_PIXELS
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import FileEntry, Page, Pair, StageCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class RecordKind:
 
 def kind_of(recipe: Recipe) -> RecordKind:
     """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
-    from pipelines import pages, pairs
-    from pipelines.extract.alt_texts import page_images
-    from pipelines.extract.extractor import extract
+    from corpusloom.pipelines.extract.alt_texts import page_images
+    from corpusloom.pipelines.extract.extractor import extract
+    from corpusloom.pipelines.stages import pages, pairs
 
     if recipe.kind == "interleaved":
         return RecordKind(Page, extract, pages.make_page)
@@ -89,7 +89,7 @@ class Stages:
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
-        from pipelines import warcs
+        from corpusloom.pipelines.stages import extract as warcs
 
         hashes = self.planner.unit_hashes(inputs)
         todo = tuple(
@@ -103,12 +103,13 @@ class Stages:
 
     def _build_extract(self, pipeline: Any, todo: tuple[Any, ...]) -> Any:
         """Build the pipeline that reads the inputs."""
-        from pipelines import lists, warcs
+        from corpusloom.pipelines.stages import extract as warcs
+        from corpusloom.pipelines.stages import list_pairs
 
         config, folder = self.config, self.planner.warc_folder.folder
         stones = tombstones.read(config.store)
         if config.lists or config.from_img2dataset:
-            rows = lists.RowsConfig(
+            rows = list_pairs.RowsConfig(
                 folder=folder,
                 kind="list" if config.lists else "img2dataset",
                 recipe=self.recipe,
@@ -117,7 +118,7 @@ class Stages:
                 limit=config.limit,
                 tombstones=stones,
             )
-            return lists.build(pipeline, rows, todo)
+            return list_pairs.build(pipeline, rows, todo)
         kind = kind_of(self.recipe)
         pages = warcs.ExtractConfig(
             folder=folder,
@@ -154,17 +155,17 @@ class Stages:
         if config.profile.local:
             with scratch_folder(config.work) as scratch:
                 check_select(fragments, scratch, memory=config.memory, waves=config.waves)
-                select_local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
+                local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
             return
-        from pipelines import select
+        from corpusloom.pipelines.stages.select import distributed
 
-        self._run(lambda pipeline: select.build(pipeline, steps, fragments, folder))
+        self._run(lambda pipeline: distributed.build(pipeline, steps, fragments, folder))
         storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
-        from pipelines.store.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
-        from pipelines.store.warc_images import take_images
+        from corpusloom.pipelines.store.images.from_warcs import take_images
+        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
@@ -180,7 +181,7 @@ class Stages:
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
         missing = sum(lane.rows for lane in lanes)
         if missing:
-            from pipelines import images
+            from corpusloom.pipelines.stages.fetch import images
 
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
@@ -191,7 +192,7 @@ class Stages:
             self.reused.append("images")
         batches = missing_facts(store, keys)
         if batches:
-            from pipelines import images
+            from corpusloom.pipelines.stages.fetch import images
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
@@ -204,17 +205,17 @@ class Stages:
         model = self.recipe.filters.images.nsfw_model
         if model is None:
             return
-        from pipelines import image_scores
+        from corpusloom.pipelines.stages.fetch import scores
 
-        batches = image_scores.missing_scores(store, keys, model)
+        batches = scores.missing_scores(store, keys, model)
         if batches:
-            image_scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
-                self._run(lambda pipeline: image_scores.build(pipeline, store.folder, model, batches))
+                self._run(lambda pipeline: scores.build(pipeline, store.folder, model, batches))
 
     def images_config(self) -> Any:
         """Return how images get into the store."""
-        from pipelines.image_lanes import ImagesConfig
+        from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 
         return ImagesConfig(
             store=self.config.store,
@@ -228,7 +229,7 @@ class Stages:
 
     def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[Any]:
         """Run the shards stage; return the shards' reports."""
-        from pipelines import shards as shards_file
+        from corpusloom.pipelines.stages import shards as shards_file
 
         config = shards_file.ShardsConfig(
             recipe=self.recipe,

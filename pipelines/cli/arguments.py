@@ -17,7 +17,7 @@ from typing import Any
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,21 +11,22 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines import build, regions
-from pipelines.build_config import BuildConfig, BuildReport
-from pipelines.commands.tables import counts_table, table_console
-from pipelines.commands.train import require_torch
-from pipelines.demo import drawing, grammar
-from pipelines.demo.server import Canary, WebServer, serve
-from pipelines.demo.sites import build_world
-from pipelines.net.config import FetchConfig
-from pipelines.progress import Reporter
-from pipelines.recipes.recipe import load_recipe
-from pipelines.scrape import ScrapeConfig, ScrapeReport, scrape
-from pipelines.stats.report import write_report
-from pipelines.stats.summary import summarise
-from schemas import storage
-from schemas.errors import LoomError
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.cli.commands.train import require_torch
+from corpusloom.pipelines.cli.text_tables import counts_table, table_console
+from corpusloom.pipelines.datasets.stats.report import write_report
+from corpusloom.pipelines.datasets.stats.summary import summarise
+from corpusloom.pipelines.demo import drawing, grammar
+from corpusloom.pipelines.demo.server import Canary, WebServer, serve
+from corpusloom.pipelines.demo.sites import build_world
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.regions import regions
+from corpusloom.pipelines.stages.scrape import ScrapeConfig, ScrapeReport, scrape
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import LoomError
 
 CONTACT = "https://corpusloom.example/demo"
 QUICK_PAGES = 5
@@ -246,8 +247,8 @@ class Demo:
         self, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]
     ) -> tuple[int, float, float]:
         """Train one model; one that was trained before is left alone."""
-        from trainers.config import load_config
-        from trainers.run import run
+        from corpusloom.trainers.config import load_config
+        from corpusloom.trainers.run import run
 
         out = self.path("runs", family)
         if self.quick:
@@ -285,8 +286,8 @@ class Demo:
 
     def evaluate(self, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
         """Evaluate a run, or read the figures that its newest checkpoint had before."""
-        from trainers.checkpoint import find
-        from trainers.evaluate import FewShot, evaluate
+        from corpusloom.trainers.checkpoint import find
+        from corpusloom.trainers.evaluate import FewShot, evaluate
 
         run = self.path("runs", family)
         name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"

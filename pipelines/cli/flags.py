@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipelines.net.config import FetchConfig
-from pipelines.progress import Reporter
-from schemas import arrow
-from schemas.errors import ConfigError
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.schemas import arrow
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pipelines import logs
-from schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.engine import logs
+from corpusloom.schemas.errors import ConfigError, LoomError
 
 COMMANDS = {
     "demo": "the bundled web, end to end: scrape, build, stats, three trainers",
@@ -58,8 +58,8 @@ def version() -> str:
     """Return the versions of what shapes output."""
     from importlib.metadata import version as installed
 
-    from pipelines.store.stages import library_versions
-    from schemas.layout import FORMAT_VERSION
+    from corpusloom.pipelines.store.stages import library_versions
+    from corpusloom.schemas.layout import FORMAT_VERSION
 
     rows = {"corpusloom": installed("corpusloom"), "dataset format": str(FORMAT_VERSION), **library_versions()}
     return "\n".join(f"{name} {text}" for name, text in rows.items())
@@ -67,9 +67,9 @@ def version() -> str:
 
 def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> Any:
     """Return the config of one command; what is wrong with the flags ends the process with 2 and a suggestion."""
-    from pipelines import arguments
+    from corpusloom.pipelines.cli import arguments
 
-    command = importlib.import_module(f"pipelines.commands.{name.replace('-', '_')}").Command
+    command = importlib.import_module(f"corpusloom.pipelines.cli.commands.{name.replace('-', '_')}").Command
     parsed = arguments.parse(command, argv, f"loom {name}")
     if beam_options:
         if not hasattr(parsed, "with_beam_options"):

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.build_config import BuildReport, BuildSummary
-from schemas.records import StageCounts, StatsSummary
+from corpusloom.pipelines.builds.config import BuildReport, BuildSummary
+from corpusloom.schemas.records import StageCounts, StatsSummary
 
 PLAIN_WIDTH = 160
 

@@ -7,24 +7,24 @@ and the shards concerned are written anew by an ordinary build. Killed anywhere,
 import json
 from dataclasses import dataclass
 
-from pipelines import build
-from pipelines.build_config import BuildConfig
-from pipelines.build_plan import Planner
-from pipelines.decisions import decisions, wanted_urls
-from pipelines.net.config import FetchConfig
-from pipelines.progress import Reporter
-from pipelines.purge import named_records, purge_store, purge_warc, purge_work
-from pipelines.recipes.recipe import Recipe
-from pipelines.store import dataset as store_dataset
-from pipelines.store import tombstones
-from pipelines.store.images import ImageStore
-from pipelines.store.lists import ListConfig
-from pipelines.store.stages import Stage, carry_over, read_report
-from pipelines.store.tombstones import Tombstones
-from schemas import arrow, identity, layout, storage
-from schemas.errors import ConfigError, InputError
-from schemas.manifest import Manifest, read_manifest
-from schemas.records import Candidate, FileEntry
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.apply_tombstones import named_records, purge_store, purge_warc, purge_work
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.stages import Stage, carry_over, read_report
+from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas import arrow, identity, layout, storage
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.manifest import Manifest, read_manifest
+from corpusloom.schemas.records import Candidate, FileEntry
 
 RUN = "run.json"
 DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
@@ -124,7 +124,7 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     report = build.build(config, reporter)
     assert report.manifest is not None
     written = affected if old else range(report.manifest.shard_count)
-    from pipelines import forget_derived  # with Beam and a model: seldom needed
+    from corpusloom.pipelines.datasets import forget_derived  # with Beam and a model: seldom needed
 
     derived, left = forget_derived.purge(dataset, before)
     return Forgotten(

@@ -2,11 +2,12 @@
 
 import json
 
-from pipelines import derived, regions
-from pipelines.derived import Derived
-from schemas import layout, storage
-from schemas.errors import LoomError
-from schemas.manifest import Manifest, read_manifest
+from corpusloom.pipelines.stages.regions import regions
+from corpusloom.pipelines.store import lineage
+from corpusloom.pipelines.store.lineage import Derived
+from corpusloom.schemas import layout, storage
+from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.manifest import Manifest, read_manifest
 
 
 def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
@@ -15,7 +16,7 @@ def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
     `before`: the dataset's manifest before: regions of shards that are the same bytes are kept.
     """
     purged, left = [], []
-    for made in derived.read(dataset):
+    for made in lineage.read(dataset):
         try:
             if _purge_one(dataset, made, before):
                 purged.append(made.path)

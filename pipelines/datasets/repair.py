@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 
-from pipelines import build
-from pipelines.build_plan import Planner
-from pipelines.decisions import wanted_urls
-from pipelines.forget import read_config
-from pipelines.progress import Reporter
-from pipelines.store.stages import Stage, read_report
-from pipelines.verify import INDEX_ANEW, Damage
-from schemas import layout, storage
-from schemas.errors import InputError
-from schemas.manifest import Manifest, read_manifest
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.datasets.forget import read_config
+from corpusloom.pipelines.datasets.verify import INDEX_ANEW, Damage
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.stages.select.decisions import wanted_urls
+from corpusloom.pipelines.store.stages import Stage, read_report
+from corpusloom.schemas import layout, storage
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.manifest import Manifest, read_manifest
 
 
 def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:

@@ -12,13 +12,13 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.store.dataset import TABLES
-from pipelines.store.stages import leaks
-from pipelines.store.tars import header
-from schemas import arrow, layout, storage, tables
-from schemas.errors import LoomError
-from schemas.manifest import Manifest, make_digest, read_manifest
-from schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
+from corpusloom.pipelines.store.dataset.folder import TABLES
+from corpusloom.pipelines.store.dataset.tars import header
+from corpusloom.pipelines.store.stages import leaks
+from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest
+from corpusloom.schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 
 Depth = Literal["quick", "full", "deep"]
 CheckTar = Callable[[str, Iterable[SidecarRow], bool], Iterator[str]]

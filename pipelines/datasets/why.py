@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import arrow, identity, layout, storage, tables
-from schemas.errors import InputError
-from schemas.manifest import Manifest, read_manifest
-from schemas.records import LedgerRow, ProvenanceRow, ScoreRow, SidecarRow
+from corpusloom.schemas import arrow, identity, layout, storage, tables
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.manifest import Manifest, read_manifest
+from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow, SidecarRow
 
 STAGES = ("extract", "select", "images", "shards")
 

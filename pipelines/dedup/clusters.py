@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.dedup.components import Cluster, Rank, cluster, star
-from pipelines.dedup.minhash import MinHashConfig, jaccard, shingles, text_band_keys
+from corpusloom.pipelines.dedup.components import Cluster, Rank, cluster, star
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, jaccard, shingles, text_band_keys
 
 Id = TypeVar("Id", str, bytes, int)
 

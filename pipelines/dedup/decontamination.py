@@ -9,9 +9,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.dedup.images import ImageHashes, TwinConfig, block_keys, colour_distance, hamming, has_content
-from schemas import storage
-from schemas.errors import InputError
+from corpusloom.pipelines.dedup.image_hashes import (
+    ImageHashes,
+    TwinConfig,
+    block_keys,
+    colour_distance,
+    hamming,
+    has_content,
+)
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
 
 _WORD = re.compile(r"\w+")
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import IO
 
-from pipelines.dedup.decontaminate import BenchmarkItem, Benchmarks, read_items
-from pipelines.dedup.images import hash_image
-from schemas import storage
-from schemas.errors import InputError
-from schemas.images import ImageError, decode_rgb
+from corpusloom.pipelines.dedup.decontamination import BenchmarkItem, Benchmarks, read_items
+from corpusloom.pipelines.dedup.image_hashes import hash_image
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.images import ImageError, decode_rgb
 
 MAX_MEMBER = 64_000_000
 """Bytes of a member that are read; a larger one is no image of an evaluation set."""

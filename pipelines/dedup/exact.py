@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 _DIGIT = re.compile(r"\d")
 

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from pipelines.dedup.exact import paragraph_key
-from schemas.identity import host_of, image_key, registered_domain
-from schemas.records import Block, Page
+from corpusloom.pipelines.dedup.exact import paragraph_key
+from corpusloom.schemas.identity import host_of, image_key, registered_domain
+from corpusloom.schemas.records import Block, Page
 
 COUNTED_KINDS = ("paragraph", "list", "table", "quote", "other")
 """Kinds of block that the paragraph rule counts: headings, captions and code repeat for good reasons."""

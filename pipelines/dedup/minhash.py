@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.dedup.exact import loose_words
-from schemas.errors import ConfigError
+from corpusloom.pipelines.dedup.exact import loose_words
+from corpusloom.schemas.errors import ConfigError
 
 _CHUNK = 512
 """Shingles hashed at once: 512 x 112 x 8 bytes stay in a core's cache."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.demo.drawing import NUMBERS, Picture
+from corpusloom.pipelines.demo.drawing import NUMBERS, Picture
 
 _PEOPLE = (
     "the baker", "an old sailor", "our neighbour", "the painter", "a young teacher", "the gardener", "my sister",

@@ -1,6 +1,6 @@
 """Serves the bundled web on loopback: virtual hosts by name, requests counted, a canary port that nobody may reach.
 
-`python -m pipelines.demo.server [PORT]` serves it by hand and prints where each host starts.
+`python -m corpusloom.pipelines.demo.server [PORT]` serves it by hand and prints where each host starts.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
-from pipelines.demo.resources import Resource, World
+from corpusloom.pipelines.demo.resources import Resource, World
 
 _ABSENT = Resource(b"<h1>404</h1>", status=404)
 
@@ -108,7 +108,7 @@ def serve(world: World, port: int = 0) -> Iterator[WebServer]:
 
 def main(port: int = 8765) -> None:
     """Serve the bundled web until Ctrl-C."""
-    from pipelines.demo.sites import build_world
+    from corpusloom.pipelines.demo.sites import build_world
 
     world = build_world()
     with serve(world, port) as server:

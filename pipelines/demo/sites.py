@@ -13,9 +13,9 @@ from html import escape
 
 import numpy as np
 
-from pipelines.demo import drawing, grammar
-from pipelines.demo.resources import Resource, World
-from pipelines.demo.styles import STYLES, Shown, shell
+from corpusloom.pipelines.demo import drawing, grammar
+from corpusloom.pipelines.demo.resources import Resource, World
+from corpusloom.pipelines.demo.styles import STYLES, Shown, shell
 
 GOOD_PAGES = 22
 """Pages a host."""

@@ -1,11 +1,11 @@
-"""The text of the bundled world, for pre-training a language model: `python -m pipelines.demo.texts > texts.jsonl`."""
+"""The text of the bundled world, for pre-training a language model: `python -m corpusloom.pipelines.demo.texts > texts.jsonl`."""
 
 import json
 from collections.abc import Iterator
 
 import numpy as np
 
-from pipelines.demo import drawing, grammar
+from corpusloom.pipelines.demo import drawing, grammar
 
 PAGES = 4_000
 FIRST_SEED = 20_000_000

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.records import StageCounts
+from corpusloom.schemas.records import StageCounts
 
 KEPT, REJECTED, DEAD = "kept", "rejected", "dead"
 

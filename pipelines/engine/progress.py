@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pipelines.logs import log
-from pipelines.metrics import Measures
+from corpusloom.pipelines.engine.logs import log
+from corpusloom.pipelines.engine.metrics import Measures
 
 POLL_SECONDS = 0.25
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.metrics import Measures, read
-from schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.engine.metrics import Measures, read
+from corpusloom.schemas.errors import ConfigError, LoomError
 
 if TYPE_CHECKING:
     import apache_beam as beam

@@ -1,7 +1,7 @@
 """Work in processes of its own: each uses a core, and one that dies takes no other with it.
 
-They are started by a forkserver, as `pipelines.extract.pool` does. A process ends when its parent is gone, however
-that ended: it hears of it as KeyboardInterrupt, and may still commit what it holds.
+They are started by a forkserver. A process ends when its parent is gone, however that ended: it hears of it as
+KeyboardInterrupt, and may still commit what it holds.
 """
 
 import multiprocessing
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

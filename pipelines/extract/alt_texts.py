@@ -7,11 +7,12 @@ one URL an image, twins and placeholders as in `extractor`.
 import traceback
 from dataclasses import dataclass, replace
 
-from pipelines.extract import extractor, images, licenses, source
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.extract.selection import is_hidden
-from schemas.records import ImageRef
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.extract import extractor
+from corpusloom.pipelines.extract.content.selection import is_hidden
+from corpusloom.pipelines.extract.reading import image_urls, licenses, source
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
+from corpusloom.schemas.records import ImageRef
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 _DEFAULT = ExtractConfig()
 
@@ -59,7 +60,7 @@ def _page_images(html: bytes, url: str, content_type: str | None, config: Extrac
     return PageImages(
         images=found,
         title=page.title or None,
-        canonical_link=images.absolute(page.canonical, page.base) if page.canonical else None,
+        canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
         license=licenses.of_links(page.licenses),
         charset=codec,
         truncated=truncated or page.truncated,

@@ -3,10 +3,11 @@
 import traceback
 from collections.abc import Sequence
 
-from pipelines.extract import assembly, fast, images, licenses, reference, selection, source, structured, texts
-from pipelines.extract.blocks import Candidate, ExtractConfig, Extracted, RawPage
-from schemas.records import Block, ImageRef
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.extract.content import assembly, selection
+from corpusloom.pipelines.extract.reading import image_urls, licenses, source, structured, texts, walk, walk_reference
+from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, Extracted, RawPage
+from corpusloom.schemas.records import Block, ImageRef
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 __all__ = ["ExtractConfig", "Extracted", "extract"]
 
@@ -46,7 +47,7 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
         title=page.title or _text(page.metas.get("og:title")),
         blocks=blocks,
         meta_images=meta_images(page),
-        canonical_link=images.absolute(page.canonical, page.base) if page.canonical else None,
+        canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
         license=licenses.of_links(page.licenses),
         charset=codec,
         truncated=truncated or page.truncated,
@@ -59,10 +60,10 @@ def walked(prepared: bytes, url: str, config: ExtractConfig) -> tuple[RawPage, s
     """Return the page and the walk that read it: the reference walk stands in when the fast one fails."""
     if config.walk == "fast":
         try:
-            return fast.walk(prepared, url, config), "fast"
+            return walk.walk(prepared, url, config), "fast"
         except Exception:  # noqa: S110 - a fault of ours; the other walk shares none of its state
             pass
-    return reference.walk(prepared, url, config), "reference"
+    return walk_reference.walk(prepared, url, config), "reference"
 
 
 def _from_structured_data(page: RawPage, kept: Sequence[Candidate], config: ExtractConfig) -> tuple[Block, ...]:
@@ -90,7 +91,7 @@ def meta_images(page: RawPage) -> tuple[ImageRef, ...]:
     found: dict[str, ImageRef] = {}
     named = [*page.meta_images, *((value, "json_ld") for value in structured.image_urls(page.json_ld))]
     for value, name in named:
-        url = images.absolute(value, page.base)
+        url = image_urls.absolute(value, page.base)
         if url and url not in found:
             alt_text = page.metas.get("og:image:alt") if name.startswith("og:") else None
             found[url] = ImageRef(url=url, alt_text=_text(alt_text), source=name)

@@ -19,11 +19,11 @@ from typing import Protocol, TypeAlias
 
 from pebble import ProcessExpired, ProcessPool
 
-from pipelines.extract.alt_texts import PageImages
-from pipelines.extract.blocks import ExtractConfig, Extracted
-from pipelines.extract.extractor import extract
-from schemas.records import ImageFacts
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.extract.alt_texts import PageImages
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
+from corpusloom.schemas.records import ImageFacts
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 Item: TypeAlias = tuple[bytes, str, str | None]
 """(html, url, content type)"""
@@ -105,7 +105,7 @@ class ExtractPool:
     def _submit(self, chunk: list[Item]) -> Future[list[Result]]:
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["pipelines.extract.pool"])
+            context.set_forkserver_preload(["corpusloom.pipelines.extract.pool"])
             self._pool = ProcessPool(
                 max_workers=self.config.size,
                 max_tasks=0,

@@ -4,9 +4,9 @@ import html
 import json
 from collections.abc import Sequence
 
-from pipelines.extract.blocks import Extracted
-from schemas.records import Block, ImageRef
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.schemas.records import Block, ImageRef
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 Result = Extracted | Rejected | Dead
 _STYLE = (

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.records import Block
+from corpusloom.schemas.records import Block
 
 _COOKIES = re.compile(
     r"\b(?:we|our partners|(?:this|our) (?:web)?site)\b[^.]{0,60}\bcookies?\b"

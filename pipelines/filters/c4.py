@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from pipelines.filters.words import count_sentences
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.words import count_sentences
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _POLICY = re.compile(r"terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from schemas.verdicts import Rule, Scores
+from corpusloom.schemas.verdicts import Rule, Scores
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.filters.repetition import count_duplicates
-from pipelines.filters.words import split_words
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.gopher_repetition import count_duplicates
+from corpusloom.pipelines.filters.words import split_words
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 TERMINALS = (".", "!", "?", "…", "。", "！", "？", "．", "｡", "؟", "۔", "।", "॥", "‽", "⁇", "⁈", "⁉", "‼", "።", "։")
 SHORT_LINE = 30

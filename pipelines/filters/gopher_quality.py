@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.filters.words import split_words
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.words import split_words
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 

@@ -9,9 +9,9 @@ from operator import itemgetter
 
 import numpy as np
 
-from pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent
-from pipelines.filters.words import split_words
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent
+from corpusloom.pipelines.filters.words import split_words
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)

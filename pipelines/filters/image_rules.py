@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.records import ImageFacts, ImageRecord, ImageRef
-from schemas.verdicts import Rule, Scores
+from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageRef
+from corpusloom.schemas.verdicts import Rule, Scores
 
 FORMATS = ("jpg", "png", "webp", "gif", "avif", "bmp", "tiff", "ico", "svg", "heic", "other")
 URL_WORDS = ("logo", "button", "icon", "plugin", "widget")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 SAMPLE = 400
 """Characters of each of the three places that are looked at in a longer text: more adds time and no certainty."""

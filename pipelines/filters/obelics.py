@@ -10,9 +10,9 @@ from importlib import resources
 
 import numpy as np
 
-from pipelines.filters.ngrams import NgramHashes, run_lengths
-from pipelines.filters.words import split_words
-from schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.ngrams import NgramHashes, run_lengths
+from corpusloom.pipelines.filters.words import split_words
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 CHARACTER_NGRAM = 10
 WORD_NGRAM = 5
@@ -75,7 +75,7 @@ class ObelicsConfig:
 @lru_cache(maxsize=4)
 def word_list(name: str) -> frozenset[str]:
     """Return one of the word lists beside this module: `stop_words` or `spam_words`, lower case."""
-    text = resources.files("pipelines.filters").joinpath(f"{name}.txt").read_text("utf-8")
+    text = resources.files("corpusloom.pipelines.filters").joinpath(f"{name}.txt").read_text("utf-8")
     return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from schemas import storage
-from schemas.errors import LoomError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import LoomError
 
 SIDE = 160
 """Pixels of the square that the network sees; its last map is then 5 x 5. 224 costs 2.5 times as much."""

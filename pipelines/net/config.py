@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from pipelines.net.policy import AddressPolicy
-from schemas.errors import ConfigError
+from corpusloom.schemas.addresses import AddressPolicy
+from corpusloom.schemas.errors import ConfigError
 
 TOKEN = "corpusloom"  # noqa: S105 - the name under which sites address us
 SIGNALS = (

@@ -5,9 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipelines.net.fetched import Fetched
-from pipelines.net.fetcher import Fetcher
-from pipelines.net.robots import (
+from corpusloom.pipelines.net.exchange.fetcher import Fetcher
+from corpusloom.pipelines.net.exchange.response import Fetched
+from corpusloom.pipelines.net.permissions.robots import (
     ALLOW_ALL,
     AiFile,
     Robots,
@@ -17,7 +17,7 @@ from pipelines.net.robots import (
     parse_robots,
     parse_tdmrep,
 )
-from schemas.verdicts import Dead, Rejected
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 KEPT_ORIGINS = 20_000
 

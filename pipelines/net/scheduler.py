@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.net.config import FREE_SLOTS, FetchConfig
-from pipelines.net.failures import BRIEF, HOST, NETWORK
-from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import NO_HEADERS, Fetcher, Refuse, conditional, next_hop
-from pipelines.net.policy import RefusedError, clean_url, host_of_clean, port_of
-from pipelines.net.politeness import Hosts, Turns, back_off, retry_after
-from pipelines.net.robots import Wishes
-from pipelines.net.session import Resolver
-from pipelines.net.signals import opt_out
-from pipelines.net.wishes import WishList
-from schemas import identity
-from schemas.errors import InputError
-from schemas.records import Signal
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.config import FREE_SLOTS, FetchConfig
+from corpusloom.pipelines.net.exchange.errors import BRIEF, HOST, NETWORK
+from corpusloom.pipelines.net.exchange.fetcher import NO_HEADERS, Fetcher, Refuse, conditional, next_hop
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.session import Resolver
+from corpusloom.pipelines.net.host_files import WishList
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out
+from corpusloom.pipelines.net.permissions.robots import Wishes
+from corpusloom.pipelines.net.rate_limits import Hosts, Turns, back_off, retry_after
+from corpusloom.schemas import identity
+from corpusloom.schemas.addresses import RefusedError, clean_url, host_of_clean, port_of
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.records import Signal
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 MAX_WAITING = 20_000
 """URLs that are held in memory; the rest stays in the iterable."""

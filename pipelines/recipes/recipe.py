@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from pipelines.dedup.minhash import MinHashConfig
-from pipelines.filters.boilerplate import BoilerplateConfig
-from pipelines.filters.c4 import C4Config
-from pipelines.filters.captions import CaptionConfig
-from pipelines.filters.explicit import ExplicitConfig
-from pipelines.filters.fineweb import FineWebConfig
-from pipelines.filters.images import ImageConfig
-from pipelines.filters.language import LanguageConfig
-from pipelines.filters.obelics import ObelicsConfig
-from pipelines.filters.pii import PiiConfig
-from pipelines.filters.quality import QualityConfig
-from pipelines.filters.repetition import RepetitionConfig
-from pipelines.net.config import SIGNALS
-from schemas import config as configs
-from schemas.errors import ConfigError
+from corpusloom.pipelines.dedup.minhash import MinHashConfig
+from corpusloom.pipelines.filters.align_captions import CaptionConfig
+from corpusloom.pipelines.filters.boilerplate import BoilerplateConfig
+from corpusloom.pipelines.filters.c4 import C4Config
+from corpusloom.pipelines.filters.explicit import ExplicitConfig
+from corpusloom.pipelines.filters.fineweb import FineWebConfig
+from corpusloom.pipelines.filters.gopher_quality import QualityConfig
+from corpusloom.pipelines.filters.gopher_repetition import RepetitionConfig
+from corpusloom.pipelines.filters.image_rules import ImageConfig
+from corpusloom.pipelines.filters.language import LanguageConfig
+from corpusloom.pipelines.filters.obelics import ObelicsConfig
+from corpusloom.pipelines.filters.pii import PiiConfig
+from corpusloom.pipelines.net.config import SIGNALS
+from corpusloom.schemas import config as configs
+from corpusloom.schemas.errors import ConfigError
 
 KINDS = ("interleaved", "pairs", "regions", "clips")
 TEXT_FILTERS = ("language", "explicit", "repetition", "quality", "c4", "fineweb", "obelics")
@@ -181,7 +181,7 @@ class Recipe:
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes that ship, sorted."""
-    files = resources.files("pipelines.recipes").iterdir()
+    files = resources.files("corpusloom.pipelines.recipes").iterdir()
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
@@ -192,7 +192,7 @@ def recipe_text(name: str) -> str:
         near = difflib.get_close_matches(name, names, 1)
         remedy = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}, or a path that ends in .toml"
         raise ConfigError(f"unknown recipe {name!r}", remedy=remedy)
-    return resources.files("pipelines.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    return resources.files("corpusloom.pipelines.recipes").joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

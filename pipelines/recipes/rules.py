@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipelines.filters import (
+from corpusloom.pipelines.filters import (
+    align_captions,
     boilerplate,
     c4,
-    captions,
     explicit,
     fineweb,
-    images,
+    gopher_quality,
+    gopher_repetition,
     language,
     obelics,
     pii,
-    quality,
-    repetition,
 )
-from pipelines.filters.boilerplate import DroppedBlock
-from pipelines.filters.words import split_words
-from pipelines.recipes.recipe import Filters, Recipe, WordListPaths
-from schemas import storage
-from schemas.records import Block, Page, Pair
-from schemas.verdicts import Rejected, Rule, Scores, decide
+from corpusloom.pipelines.filters import image_rules as images
+from corpusloom.pipelines.filters.boilerplate import DroppedBlock
+from corpusloom.pipelines.filters.words import split_words
+from corpusloom.pipelines.recipes.recipe import Filters, Recipe, WordListPaths
+from corpusloom.schemas import storage
+from corpusloom.schemas.records import Block, Page, Pair
+from corpusloom.schemas.verdicts import Rejected, Rule, Scores, decide
 
 measure_image = images.measure_image
 
@@ -38,8 +38,8 @@ PARAGRAPH_KINDS = ("paragraph", "other")
 _TEXT_RULES: dict[str, Callable[..., tuple[Rule, ...]]] = {
     "language": language.rules,
     "explicit": explicit.rules,
-    "repetition": repetition.rules,
-    "quality": quality.rules,
+    "repetition": gopher_repetition.rules,
+    "quality": gopher_quality.rules,
     "c4": c4.rules,
     "fineweb": fineweb.rules,
     "obelics": obelics.rules,
@@ -122,8 +122,8 @@ def measure_text(text: str, filters: Filters, lists: WordLists | None = None) ->
     words = split_words(text)
     return {
         **explicit.measure_explicit(words, lists.bad_words),
-        **quality.measure_quality(text, words),
-        **repetition.measure_repetition(text, words),
+        **gopher_quality.measure_quality(text, words),
+        **gopher_repetition.measure_repetition(text, words),
         **c4.measure_c4(text, filters.c4 or c4.C4Config(), lists.bad_words),
         **fineweb.measure_fineweb(text, words),
         **obelics.measure_obelics(text, words, flagged_words=lists.flagged_words, common_words=lists.common_words),
@@ -188,7 +188,7 @@ def measure_pair(
     config = recipe.filters.language or language.LanguageConfig()
     known = {"text_images": text_images, "image_texts": image_texts}
     return {
-        **captions.measure_caption(pair.text, **known, token_counts=token_counts),
+        **align_captions.measure_caption(pair.text, **known, token_counts=token_counts),
         **language.language_scores(*language.measure_language(pair.text), config),
         **images.measure_url(pair.image_url),
     }
@@ -197,7 +197,7 @@ def measure_pair(
 def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     """Return the rules for a pair's text; its image has `image_rules`."""
     filters = recipe.filters
-    caption_rules = () if filters.captions is None else captions.rules(filters.captions)
+    caption_rules = () if filters.captions is None else align_captions.rules(filters.captions)
     return _active((*caption_rules, *(() if filters.language is None else language.rules(filters.language))))
 
 

@@ -14,20 +14,20 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipelines import metrics
-from pipelines.extract.pool import ExtractPool, PoolConfig
-from pipelines.recipes.recipe import Recipe
-from pipelines.store.arc import read_arc
-from pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
-from pipelines.store.ledger import Ledger
-from pipelines.store.revisits import Across
-from pipelines.store.stages import stem_of
-from pipelines.store.tombstones import Tombstones, empty_head, names, scrub
-from pipelines.store.warc import MAX_BODY, Skipped, WarcPage, read_warc
-from pipelines.store.warc_images import WarcImage, write_notes
-from schemas import arrow, identity, storage, tables
-from schemas.records import Candidate, ProvenanceRow, StageCounts
-from schemas.verdicts import Dead, Kept, Rejected
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
+from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.stages import stem_of
+from corpusloom.pipelines.store.tombstones import Tombstones, empty_head, names, scrub
+from corpusloom.pipelines.store.warc.arc import read_arc
+from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, read_warc
+from corpusloom.pipelines.store.warc.revisits import Across
+from corpusloom.schemas import arrow, identity, storage, tables
+from corpusloom.schemas.records import Candidate, ProvenanceRow, StageCounts
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 STAGE = "extract"
 IMAGES = "images"

@@ -12,23 +12,23 @@ from typing import Literal
 
 import apache_beam as beam
 
-from pipelines import pairs
-from pipelines.image_lanes import ImagesConfig, open_blocklist
-from pipelines.inputs import hashed
-from pipelines.recipes.recipe import Recipe
-from pipelines.store import img2dataset
-from pipelines.store.blocklists import Blocklist
-from pipelines.store.frontier import Wanted
-from pipelines.store.images import ImageIndex, ImageStore
-from pipelines.store.ledger import Ledger
-from pipelines.store.lists import BadRow, ListConfig, format_of, read_list
-from pipelines.store.packs import Answer, PackWriter
-from pipelines.store.tombstones import Tombstones, names
-from pipelines.warcs import STAGE, FragmentWriter, WarcInput, extract_once
-from schemas import identity, storage
-from schemas.errors import ConfigError
-from schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
-from schemas.verdicts import Dead, Kept, Rejected
+from corpusloom.pipelines.builds.inputs import hashed
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages import pairs
+from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, WarcInput, extract_once
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
+from corpusloom.pipelines.store import img2dataset
+from corpusloom.pipelines.store.images.blocklists import Blocklist
+from corpusloom.pipelines.store.images.frontier import Wanted
+from corpusloom.pipelines.store.images.packs import Answer, PackWriter
+from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, format_of, read_list
+from corpusloom.pipelines.store.tombstones import Tombstones, names
+from corpusloom.schemas import identity, storage
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 Kind = Literal["list", "img2dataset"]
 TEXT_SOURCE = "caption"

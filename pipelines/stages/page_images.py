@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from pipelines.extract import alt_texts
-from pipelines.extract.pool import ExtractPool, Item, PoolConfig
-from pipelines.store.warc import WarcPage, read_warc
+from corpusloom.pipelines.extract import alt_texts
+from corpusloom.pipelines.extract.pool import ExtractPool, Item, PoolConfig
+from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:

@@ -2,19 +2,19 @@
 
 from dataclasses import replace
 
-from pipelines.dedup.exact import image_set_key, text_key
-from pipelines.dedup.frequency import paragraph_keys
-from pipelines.dedup.minhash import text_band_keys
-from pipelines.extract.extractor import Extracted
-from pipelines.filters.decision import drop_blocks, load_word_lists, measure_page, page_text
-from pipelines.filters.language import measure_language
-from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
-from pipelines.recipes.recipe import Recipe
-from pipelines.store.warc import WarcPage
-from pipelines.warcs import Made, record_key
-from schemas import identity
-from schemas.records import Candidate, Page
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.dedup.exact import image_set_key, text_key
+from corpusloom.pipelines.dedup.frequency import paragraph_keys
+from corpusloom.pipelines.dedup.minhash import text_band_keys
+from corpusloom.pipelines.extract.extractor import Extracted
+from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, measure_page, page_text
+from corpusloom.pipelines.stages.extract import Made, record_key
+from corpusloom.pipelines.store.warc.records import WarcPage
+from corpusloom.schemas import identity
+from corpusloom.schemas.records import Candidate, Page
+from corpusloom.schemas.verdicts import Rejected
 
 
 def page_identity(url: str, canonical_link: str | None) -> str:

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from pipelines.extract.alt_texts import PageImages
-from pipelines.filters.decision import measure_pair
-from pipelines.filters.language import measure_language
-from pipelines.net.signals import opt_out, signals_of_headers, signals_of_html
-from pipelines.recipes.recipe import Recipe
-from pipelines.store.warc import WarcPage
-from pipelines.warcs import Made, record_key
-from schemas import identity
-from schemas.records import Candidate, ImageRef, Pair
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.extract.alt_texts import PageImages
+from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import measure_pair
+from corpusloom.pipelines.stages.extract import Made, record_key
+from corpusloom.pipelines.store.warc.records import WarcPage
+from corpusloom.schemas import identity
+from corpusloom.schemas.records import Candidate, ImageRef, Pair
+from corpusloom.schemas.verdicts import Rejected
 
 TEXT_SOURCES = ("alt_text",)
 """Where a pair's text comes from (ALIGN: alt texts alone)."""

@@ -15,23 +15,23 @@ from typing import ClassVar
 
 import apache_beam as beam
 
-from pipelines import metrics
-from pipelines.net.config import FetchConfig
-from pipelines.net.crowd import Crowd
-from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import Fetcher
-from pipelines.net.links import links_of
-from pipelines.net.wishes import WishList
-from pipelines.page_images import page_images
-from pipelines.progress import Reporter
-from pipelines.runners import Profile, run
-from pipelines.store.ledger import Ledger
-from pipelines.store.stages import add_counts, check_conservation
-from pipelines.store.warc import WarcWriter
-from schemas import arrow, identity, storage, tables
-from schemas.errors import InputError
-from schemas.records import StageCounts
-from schemas.verdicts import Dead, Kept, Rejected, Verdict
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.fetcher import Fetcher
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.host_files import WishList
+from corpusloom.pipelines.net.links import links_of
+from corpusloom.pipelines.net.scheduler import Crowd
+from corpusloom.pipelines.stages.page_images import page_images
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.stages import add_counts, check_conservation
+from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.schemas import arrow, identity, storage, tables
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.records import StageCounts
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 STAGE = "scrape"
 COMMIT = "scrape.json"

@@ -14,18 +14,16 @@ from typing import Any, TypeVar
 
 import apache_beam as beam
 
-from pipelines import metrics
-from pipelines.dedup.decontaminate import Benchmarks, Match, cut_blocks, reason_of
-from pipelines.dedup.frequency import drop_paragraphs
-from pipelines.dedup.images import ImageHashes
-from pipelines.evaluation_sets import load_benchmarks
-from pipelines.filters.decision import edit_blocks, image_count_rules, image_rules, measure_image
-from pipelines.recipes.recipe import Recipe
-from pipelines.store import tars, tombstones
-from pipelines.store.images import ImageIndex, ImageStore
-from pipelines.store.ledger import Ledger
-from pipelines.store.resize import Resize, resize
-from pipelines.store.samples import (
+from corpusloom.pipelines.dedup.decontamination import Benchmarks, Match, cut_blocks, reason_of
+from corpusloom.pipelines.dedup.evaluation_sets import load_benchmarks
+from corpusloom.pipelines.dedup.frequency import drop_paragraphs
+from corpusloom.pipelines.dedup.image_hashes import ImageHashes
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import edit_blocks, image_count_rules, image_rules, measure_image
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.dataset import tars
+from corpusloom.pipelines.store.dataset.samples import (
     Sample,
     StoredImage,
     interleaved_sample,
@@ -33,12 +31,15 @@ from pipelines.store.samples import (
     pair_sample,
     store_form,
 )
-from pipelines.store.tombstones import HIDDEN, Tombstones, names
-from schemas import arrow, identity, layout, storage, tables
-from schemas import config as configs
-from schemas.errors import DamageError
-from schemas.images import ImageError
-from schemas.records import (
+from corpusloom.pipelines.store.images.resize import Resize, resize
+from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, names
+from corpusloom.schemas import arrow, identity, layout, storage, tables
+from corpusloom.schemas import config as configs
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.images import ImageError
+from corpusloom.schemas.records import (
     Candidate,
     FileEntry,
     ImageFacts,
@@ -51,7 +52,7 @@ from schemas.records import (
     SidecarRow,
     StageCounts,
 )
-from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
 
 T = TypeVar("T")
 STAGE = "shards"

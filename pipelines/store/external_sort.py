@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.dedup.numbers import key_numbers
-from pipelines.store.spill import Spill
-from schemas import storage, tables
+from corpusloom.pipelines.dedup.key_hashes import key_numbers
+from corpusloom.pipelines.store.partitions import Spill
+from corpusloom.schemas import storage, tables
 
 PARTITION_ROWS = 10_000
 

@@ -5,7 +5,7 @@ An object store may list late what was written into it; a fragment that is named
 
 from collections.abc import Iterable
 
-from schemas.records import StageCounts
+from corpusloom.schemas.records import StageCounts
 
 FRAGMENT_ROWS = 4_096
 """Records a fragment; the last one of an input may hold fewer."""

@@ -14,10 +14,10 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from schemas import storage, tables
-from schemas.errors import InputError, LoomError
-from schemas.records import FileEntry
-from schemas.verdicts import Dead, Rejected
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.schemas.records import FileEntry
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 EXTENSIONS = ("jpg", "png", "webp")
 COLUMNS = ("key", "url", "caption", "status", "error_message")

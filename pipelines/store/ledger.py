@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pipelines.store import tombstones
-from pipelines.store.tombstones import Tombstones
-from schemas import tables
-from schemas.records import LedgerRow, ProvenanceRow, ScoreRow, StageCounts
-from schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas import tables
+from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow, StageCounts
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict
 
 LEDGER_ORDER = ("stage", "unit", "key", "parent", "url", "reason")
 SCORE_ORDER = ("stage", "unit", "key", "parent", "outcome")

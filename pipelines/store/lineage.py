@@ -6,8 +6,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from schemas import storage
-from schemas.errors import LoomError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import LoomError
 
 FILE = "derived.json"
 

@@ -13,9 +13,9 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from schemas import storage, tables
-from schemas.errors import ConfigError, InputError
-from schemas.verdicts import Rejected
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.verdicts import Rejected
 
 MAX_LINE = 1 << 20
 """Bytes of a line; a longer one is a bad row."""

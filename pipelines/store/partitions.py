@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas import storage
-from schemas.errors import InputError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
 
 SCRATCH = ".scratch-"
 BUFFER_BYTES = 16 << 20

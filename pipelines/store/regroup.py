@@ -16,7 +16,7 @@ import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from schemas import arrow, storage, tables
+from corpusloom.schemas import arrow, storage, tables
 
 KeyValue = tuple[bytes, bytes]
 SPILL_ROWS = 50_000

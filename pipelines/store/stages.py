@@ -13,9 +13,9 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from schemas import arrow, layout, storage
-from schemas.errors import LoomError
-from schemas.records import StageCounts
+from corpusloom.schemas import arrow, layout, storage
+from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.records import StageCounts
 
 T = TypeVar("T")
 COMMIT = "stage.json"

@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from schemas import identity, storage
-from schemas.errors import DamageError
-from schemas.records import Candidate, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas import identity, storage
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.records import Candidate, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
 
 FILE = "tombstones.json"
 HIDDEN = "forgotten:"

@@ -1,7 +1,7 @@
 """Funnels are printed with their commonest reasons, published ones with shares of the step before."""
 
 from benchmarks.funnel import FunnelConfig, line, main, published
-from schemas.records import StageCounts
+from corpusloom.schemas.records import StageCounts
 
 
 def test_a_line_names_the_commonest_reasons() -> None:

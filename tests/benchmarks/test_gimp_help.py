@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gimp_help import HelpConfig, english, main, near_pairs, same_bytes, same_text
-from pipelines.dedup.minhash import MinHashConfig
+from corpusloom.pipelines.dedup.minhash import MinHashConfig
 
 ENGLISH = (
     "The tool fills the chosen part of the picture with the colour that you have picked before, and with no other. "

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.nginx import free_port, serve
-from schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError
 from tests.programs import require
 
 

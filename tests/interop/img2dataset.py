@@ -51,7 +51,7 @@ def check_folders(python: str, scratch: Path) -> None:
     import pyarrow.parquet as pq
 
     from tests.pipelines.image_server import image_server
-    from tests.pipelines.test_lists import run, text_of
+    from tests.pipelines.stages.test_list_pairs import run, text_of
 
     digests = set()
     with image_server() as server:
@@ -72,10 +72,10 @@ def check_folders(python: str, scratch: Path) -> None:
 
 def check_engine(python: str, scratch: Path) -> None:
     """Let it fetch a list into our store; what our check refuses it never sees."""
-    from pipelines.image_lanes import ImagesConfig
-    from pipelines.image_lists import fetch_lists
-    from pipelines.runners import Profile
-    from pipelines.store.lists import ListConfig
+    from corpusloom.pipelines.engine.runners import Profile
+    from corpusloom.pipelines.stages.fetch.from_lists import fetch_lists
+    from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+    from corpusloom.pipelines.store.list_rows import ListConfig
     from tests.pipelines.image_server import image_server
     from tests.pipelines.small_web import QUIET
 
@@ -96,8 +96,8 @@ def check_engine(python: str, scratch: Path) -> None:
 
 def check_pixels(python: str, scratch: Path) -> None:
     """Resize as its Resizer does: the same pixels for every case, and as `make test` has them on record."""
-    from pipelines.store.resize import Resize, resize_pixels
-    from tests.pipelines.store.test_resize import CASES, PARITY, digest_of, make_image, png_of
+    from corpusloom.pipelines.store.images.resize import Resize, resize_pixels
+    from tests.pipelines.store.images.test_resize import CASES, PARITY, digest_of, make_image, png_of
 
     for shape in {case[0] for case in CASES}:
         (scratch / f"{shape[0]}x{shape[1]}.png").write_bytes(png_of(make_image(*shape)))

@@ -26,7 +26,7 @@ def paused(*arguments, **named):
     return real(*arguments, **named)
 setattr(home, name, paused)
 sys.argv = ["loom", *argv]
-from pipelines.cli import main
+from corpusloom.pipelines.cli.main import main
 main()
 """
 """Runs a command that stops for a while before a function, so that a signal arrives in the stage that is meant."""
@@ -53,7 +53,7 @@ def environment(site: str = "") -> dict[str, str]:
 
 def loom(*argv: str, **options: Any) -> Ended:
     """Run a command to its end."""
-    command = [sys.executable, "-m", "pipelines.main", *argv]
+    command = [sys.executable, "-m", "corpusloom", *argv]
     options = {"stdout": subprocess.PIPE, **options}
     done = subprocess.run(
         command, stderr=subprocess.PIPE, text=True, env=environment(), timeout=PATIENCE, check=False, **options

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.config import FetchConfig
 from tests.pipelines.store.store_maker import png
 
 SIDE = 256

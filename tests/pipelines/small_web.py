@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines import build
-from pipelines.build_config import BuildConfig, BuildReport
-from pipelines.demo.server import Canary, WebServer, serve
-from pipelines.demo.sites import build_world
-from pipelines.net.config import FetchConfig
-from pipelines.progress import Reporter
-from pipelines.recipes.recipe import Recipe, load_recipe
-from pipelines.scrape import ScrapeConfig, ScrapeReport, scrape
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.demo.server import Canary, WebServer, serve
+from corpusloom.pipelines.demo.sites import build_world
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
+from corpusloom.pipelines.stages.scrape import ScrapeConfig, ScrapeReport, scrape
 
 QUIET = Reporter(quiet=True)
 

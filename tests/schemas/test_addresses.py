@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.net import policy
-from pipelines.net.policy import SPECIAL, AddressPolicy, RefusedError, clean_url, is_public
-from schemas.errors import ConfigError
+from corpusloom.schemas import addresses
+from corpusloom.schemas.addresses import SPECIAL, AddressPolicy, RefusedError, clean_url, is_public
+from corpusloom.schemas.errors import ConfigError
 
 PUBLIC = ("93.184.215.14", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1")
 FORBIDDEN = (
@@ -118,7 +118,7 @@ class _Never:
     st.from_regex(r"https?://[a-z0-9_.-]{1,12}(:[0-9]{1,5})?/[a-zA-Z0-9.~!$&'()*+,;=:@/%?\[\]#-]{0,12}", fullmatch=True)
 )
 def test_the_short_way_for_clean_urls_changes_nothing(url: str) -> None:
-    if policy._CLEAN.fullmatch(url):
+    if addresses._CLEAN.fullmatch(url):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(policy, "_CLEAN", _Never())
+            patch.setattr(addresses, "_CLEAN", _Never())
             assert clean_url(url) == url

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import arrow, records
-from schemas.errors import InputError, VersionError
-from schemas.records import Block, Candidate, ImageRef, LedgerRow, Page, SidecarRow
+from corpusloom.schemas import arrow, records
+from corpusloom.schemas.errors import InputError, VersionError
+from corpusloom.schemas.records import Block, Candidate, ImageRef, LedgerRow, Page, SidecarRow
 
 RECORDS = [
     cls

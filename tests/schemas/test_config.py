@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas import config
-from schemas.errors import ConfigError
+from corpusloom.schemas import config
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)

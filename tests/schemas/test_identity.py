@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import identity, layout
+from corpusloom.schemas import identity, layout
 
 CASES = [
     ("HTTP://Example.COM:80/", "http://example.com/"),

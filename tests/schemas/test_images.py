@@ -12,8 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from schemas import images
-from schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header, reencode_png, strip_metadata
+from corpusloom.schemas import images
+from corpusloom.schemas.images import (
+    ImageError,
+    decode_rgb,
+    opt_out_of_metadata,
+    read_header,
+    reencode_png,
+    strip_metadata,
+)
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
 

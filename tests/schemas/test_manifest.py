@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import DamageError, InputError, VersionError
-from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import FileEntry, ShardEntry, StageCounts
+from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 
 FILE = FileEntry(name="00000.tar", sha256="a", bytes=1)
 SHARD = ShardEntry(index=0, tar=FILE, sidecar=dataclasses.replace(FILE, rows_digest="r"), stats=FILE, samples=1)

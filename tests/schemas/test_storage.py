@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas import storage
-from schemas.errors import InputError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:

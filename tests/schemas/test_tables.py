@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import arrow, storage, tables
-from schemas.errors import DamageError
-from schemas.records import ScoreRow
+from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.records import ScoreRow
 
 rows = st.lists(
     st.builds(

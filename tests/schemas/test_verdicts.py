@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.verdicts import Kept, Rejected, Rule, decide
+from corpusloom.schemas.verdicts import Kept, Rejected, Rule, decide
 
 
 @pytest.mark.parametrize(

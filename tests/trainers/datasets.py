@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from schemas import tables
-from schemas.identity import make_key
-from schemas.manifest import Manifest, make_digest, write_manifest
-from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from corpusloom.schemas import tables
+from corpusloom.schemas.identity import make_key
+from corpusloom.schemas.manifest import Manifest, make_digest, write_manifest
+from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (40, 70, 220), "yellow": (240, 220, 40)}
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.checkpoint import Checkpointer
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.loop import train
+from corpusloom.trainers.optimizer import make_optimizer
 from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
-from trainers import checkpoint
-from trainers.checkpoint import Checkpointer
-from trainers.config import RunConfig
-from trainers.loop import train
-from trainers.optimizer import make_optimizer
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,10 +128,10 @@ def test_attachments_travel_and_must_stay_equal(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from schemas import storage
+from corpusloom.schemas import storage
 from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
-from trainers.checkpoint import Checkpointer
-from trainers.loop import train
+from corpusloom.trainers.checkpoint import Checkpointer
+from corpusloom.trainers.loop import train
 import torch
 torch.set_num_threads(1)
 write, count = storage.write_bytes, 0

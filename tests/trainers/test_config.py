@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.config import RunConfig, config_names, from_plain, load_config
 from tests.trainers.toy import toy_config
-from trainers.config import RunConfig, config_names, from_plain, load_config
 
 CONFIGS = Path(__file__).parents[2] / "trainers" / "configs"
 

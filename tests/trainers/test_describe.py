@@ -5,9 +5,9 @@ import json
 import torch
 from torch import nn
 
+from corpusloom.trainers.config import load_config
+from corpusloom.trainers.describe import count_parameters, describe, describe_run
 from tests.trainers.toy import toy_config
-from trainers.config import load_config
-from trainers.describe import count_parameters, describe, describe_run
 
 
 class Parts(nn.Module):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainers import distributed
-from trainers.distributed import _buckets
+from corpusloom.trainers import distributed
+from corpusloom.trainers.distributed import _buckets
 
 
 def test_alone_there_is_one_rank_and_nothing_to_gather(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainers.interrupts import held_interrupts
+from corpusloom.trainers.interrupts import held_interrupts
 
 
 @pytest.fixture(autouse=True)

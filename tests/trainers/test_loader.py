@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import registry
+from corpusloom.trainers.config import LoaderConfig, RunConfig, load_config
+from corpusloom.trainers.run import run
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.stream.servers import faulty
 from tests.trainers.vilbert.region_pairs import write_regions
-from trainers import registry
-from trainers.config import LoaderConfig, RunConfig, load_config
-from trainers.run import run
 
 TINY_CLIP = ["train.steps=1", "train.warmup=0", "train.batch_size=4", "model.image.layers=[1, 1]"]
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from schemas.errors import InputError, LoomError
+from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.trainers import distributed
+from corpusloom.trainers.checkpoint import Checkpointer
+from corpusloom.trainers.loop import Loss, StepContext, clip_gradients, count_samples, seed_step, to_device, train
+from corpusloom.trainers.metrics import StepReport
 from tests.trainers.ranks import run_ranks
 from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
-from trainers import distributed
-from trainers.checkpoint import Checkpointer
-from trainers.loop import Loss, StepContext, clip_gradients, count_samples, seed_step, to_device, train
-from trainers.metrics import StepReport
 
 
 def states(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainers.metrics import Meter, MetricsLog, StepReport, Stopwatch
+from corpusloom.trainers.metrics import Meter, MetricsLog, StepReport, Stopwatch
 
 
 def report(step: int, loss: float = 1.0) -> StepReport:
@@ -33,7 +33,7 @@ def test_a_meter_means_over_what_was_added_and_begins_again() -> None:
 
 def test_a_stopwatch_splits_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 3.0, 4.0, 4.5, 10.0])
-    monkeypatch.setattr("trainers.metrics.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("corpusloom.trainers.metrics.time.perf_counter", lambda: next(now))
     watch = Stopwatch()
     with watch.part("data"):
         pass

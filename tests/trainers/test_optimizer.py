@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from corpusloom.trainers.config import TrainConfig
+from corpusloom.trainers.optimizer import learning_rate, make_optimizer, parameter_groups, set_learning_rate
 from tests.trainers.toy import toy_config
-from trainers.config import TrainConfig
-from trainers.optimizer import learning_rate, make_optimizer, parameter_groups, set_learning_rate
 
 
 class Model(nn.Module):

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from schemas.errors import InputError
-from trainers.config import load_config
-from trainers.registry import build_model, family, load_model
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.config import load_config
+from corpusloom.trainers.registry import build_model, family, load_model
 
 
 def test_a_family_is_its_task_module() -> None:
-    assert family("clip").__name__ == "trainers.clip.task"
+    assert family("clip").__name__ == "corpusloom.trainers.clip.task"
 
 
 def test_a_model_is_built_on_the_default_device() -> None:

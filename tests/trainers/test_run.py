@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.config import RunConfig, load_config
+from corpusloom.trainers.metrics import StepReport
+from corpusloom.trainers.registry import load_model
+from corpusloom.trainers.run import parse_datasets, run
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
-from trainers import checkpoint
-from trainers.config import RunConfig, load_config
-from trainers.metrics import StepReport
-from trainers.registry import load_model
-from trainers.run import parse_datasets, run
 
 
 @pytest.mark.parametrize(

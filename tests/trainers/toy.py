@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.config import TrainConfig
-from trainers.loop import Loss, StepContext
+from corpusloom.trainers.config import TrainConfig
+from corpusloom.trainers.loop import Loss, StepContext
 
 WIDTH = 6
 

@@ -14,11 +14,11 @@ from itertools import groupby, islice
 import torch
 from torch import Tensor
 
-from schemas import layout, storage
-from schemas.errors import DamageError, InputError
-from trainers.clip.data import evaluation_image
-from trainers.clip.evaluation import PLACEHOLDER, class_embeddings, embed_images, zero_shot
-from trainers.clip.task import load_clip
+from corpusloom.schemas import layout, storage
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.trainers.clip.data import evaluation_image
+from corpusloom.trainers.clip.evaluation import PLACEHOLDER, class_embeddings, embed_images, zero_shot
+from corpusloom.trainers.clip.task import load_clip
 
 CLASSES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"

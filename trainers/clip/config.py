@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

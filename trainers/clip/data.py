@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow.compute as pc
 from PIL import Image
 
-from schemas import storage, tables
-from schemas.errors import ConfigError
-from schemas.images import decode_rgb
-from schemas.manifest import read_manifest
-from trainers.clip.config import CLIPDataConfig
-from trainers.clip.tokenizer import ClipTokenizer
-from trainers.stream.decoding import centre_crop, random_crop
-from trainers.stream.samples import ClipSample, InterleavedSample, Sample
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images import decode_rgb
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.trainers.clip.config import CLIPDataConfig
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.stream.batches.decoding import centre_crop, random_crop
+from corpusloom.trainers.stream.batches.samples import ClipSample, InterleavedSample, Sample
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:

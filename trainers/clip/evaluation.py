@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from schemas.errors import ConfigError
-from trainers.clip.model import CLIP
-from trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 
 PLACEHOLDER = "{c}"
 """Where a template names the class, as in CLIP_benchmark; other braces are text."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.clip.config import CLIPConfig, TextTowerConfig
-from trainers.clip.towers import Block, initialise_blocks, make_image_tower, quick_gelu
+from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
+from corpusloom.trainers.clip.towers import Block, initialise_blocks, make_image_tower, quick_gelu
 
 MAX_LOG_SCALE = math.log(100)
 """The logit scale never multiplies by more than 100 (section 2.5)."""

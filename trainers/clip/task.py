@@ -6,22 +6,22 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from schemas import config as tables
-from schemas import storage
-from schemas.errors import InputError
-from trainers import checkpoint, registry
-from trainers.clip.config import CLIPConfig, CLIPDataConfig
-from trainers.clip.data import PairTransform, captions, evaluation_image
-from trainers.clip.evaluation import embed_images, embed_texts, retrieval
-from trainers.clip.model import CLIP
-from trainers.clip.objective import chunked_objective
-from trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
-from trainers.clip.weights import from_any, resize_positions
-from trainers.config import RunConfig
-from trainers.loader import make_batches, open_stream
-from trainers.loop import Evaluate
-from trainers.stream.dataset import StreamingDataset
-from trainers.stream.samples import PairSample, RegionsSample
+from corpusloom.schemas import config as tables
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers import checkpoint, registry
+from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig
+from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
+from corpusloom.trainers.clip.evaluation import embed_images, embed_texts, retrieval
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.objective import chunked_objective
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
+from corpusloom.trainers.clip.weights import from_any, resize_positions
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.loader import make_batches, open_stream
+from corpusloom.trainers.loop import Evaluate
+from corpusloom.trainers.stream.batches.samples import PairSample, RegionsSample
+from corpusloom.trainers.stream.dataset import StreamingDataset
 
 TOKENIZER = "tokenizer.txt"
 """The vocabulary's name in a checkpoint."""

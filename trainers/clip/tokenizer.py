@@ -16,8 +16,8 @@ import ftfy
 import numpy as np
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-from schemas import storage
-from schemas.errors import ConfigError, InputError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, InputError
 
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 END_OF_WORD = "</w>"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer
 
-from schemas.errors import ConfigError
-from trainers.flamingo.language_model import BOS, EOS, PAD
-from trainers.stream.decoding import decode_near, pad_to_square
-from trainers.stream.samples import InterleavedSample, PairSample, Sample
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD
+from corpusloom.trainers.stream.batches.decoding import decode_near, pad_to_square
+from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample, Sample
 
 IMAGE_TAG = "<image>"
 """Plain text, no new token (section 2.4)."""

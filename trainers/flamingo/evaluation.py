@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.clip.evaluation import wilson
-from trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
-from trainers.flamingo.language_model import BOS, PAD
-from trainers.flamingo.model import Flamingo
-from trainers.stream.samples import PairSample
+from corpusloom.trainers.clip.evaluation import wilson
+from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
+from corpusloom.trainers.flamingo.language_model import BOS, PAD
+from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.stream.batches.samples import PairSample
 
 PROMPT = "Output:"
 """Of captioning (section 4.1.3): <image>Output: {text}<EOC>."""

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schemas import config as tables
-from schemas import storage
+from corpusloom.schemas import config as tables
+from corpusloom.schemas import storage
 
 BOS, EOS, PAD = "<BOS>", "<EOS>", "<PAD>"
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.json"
@@ -125,7 +125,7 @@ def save(folder: str, model: LanguageModel, tokenizer: Tokenizer) -> None:
 
 def load(name: str = BUNDLED) -> tuple[LanguageModel, Tokenizer]:
     """Return a language model and its tokenizer: the bundled one, or those of a folder."""
-    folder = str(resources.files("trainers.flamingo") / "weights") if name == BUNDLED else name
+    folder = str(resources.files("corpusloom.trainers.flamingo") / "weights") if name == BUNDLED else name
     values = json.loads(storage.read_bytes(storage.join(folder, CONFIG)))
     model = LanguageModel(tables.build(LanguageModelConfig, values, where=folder))
     state = load_tensors(storage.read_bytes(storage.join(folder, WEIGHTS)))

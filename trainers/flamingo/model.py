@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 
 class VisionEncoder(Protocol):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.flamingo.model import Flamingo
-from trainers.loop import Loss, StepContext
+from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.loop import Loss, StepContext
 
 
 def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
-"""Pre-trains the small language model on texts: `python -m trainers.flamingo.pretrain TEXTS OUT`.
+"""Pre-trains the small language model on texts: `python -m corpusloom.trainers.flamingo.pretrain TEXTS OUT`.
 
-TEXTS is a file of one JSON string a line (`python -m pipelines.demo.texts` prints the bundled world's).
+TEXTS is a file of one JSON string a line (`python -m corpusloom.pipelines.demo.texts` prints the bundled world's).
 """
 
 import json
@@ -10,9 +10,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from schemas import storage
-from schemas.errors import ConfigError
-from trainers.flamingo.language_model import BOS, EOS, LanguageModel, LanguageModelConfig, save, train_tokenizer
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.flamingo.language_model import (
+    BOS,
+    EOS,
+    LanguageModel,
+    LanguageModelConfig,
+    save,
+    train_tokenizer,
+)
 
 STEPS, BATCH, LR, WARMUP = 450, 16, 3e-3, 50
 
@@ -52,7 +59,7 @@ def pretrain(texts: list[str], out: str, config: LanguageModelConfig, steps: int
 def main() -> None:
     """Read the command line."""
     if len(sys.argv) != 3:
-        raise ConfigError("usage: python -m trainers.flamingo.pretrain TEXTS OUT")
+        raise ConfigError("usage: python -m corpusloom.trainers.flamingo.pretrain TEXTS OUT")
     lines = storage.read_bytes(sys.argv[1]).decode().splitlines()
     print(pretrain([json.loads(line) for line in lines], sys.argv[2], LanguageModelConfig()))
 

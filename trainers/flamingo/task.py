@@ -8,18 +8,18 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from schemas import config as tables
-from schemas.errors import ConfigError
-from trainers import checkpoint, registry
-from trainers.config import RunConfig
-from trainers.flamingo import language_model
-from trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
-from trainers.flamingo.model import Flamingo, FlamingoConfig
-from trainers.flamingo.objective import make_objective
-from trainers.loader import make_batches, open_stream
-from trainers.registry import Task
-from trainers.stream.batches import Batches, Together
-from trainers.stream.dataset import StreamingDataset
+from corpusloom.schemas import config as tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import checkpoint, registry
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.flamingo import language_model
+from corpusloom.trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.model import Flamingo, FlamingoConfig
+from corpusloom.trainers.flamingo.objective import make_objective
+from corpusloom.trainers.loader import make_batches, open_stream
+from corpusloom.trainers.registry import Task
+from corpusloom.trainers.stream.batches.batches import Batches, Together
+from corpusloom.trainers.stream.dataset import StreamingDataset
 
 TOKENIZER = "tokenizer.json"
 _PARTS = ("vision", "language")
@@ -40,7 +40,7 @@ class LanguageConfig:
     """The frozen language model."""
 
     weights: str | None = language_model.BUNDLED
-    """`bundled`, or a folder that trainers.flamingo.pretrain wrote; none: fresh weights of `shape`."""
+    """`bundled`, or a folder that corpusloom.trainers.flamingo.pretrain wrote; none: fresh weights of `shape`."""
     shape: language_model.LanguageModelConfig | None = None
 
 
@@ -70,7 +70,7 @@ def build_model(config: RunConfig) -> nn.Module:
 
 def load_vision_config(vision: VisionConfig) -> RunConfig:
     """Return the CLIP configuration of the vision encoder."""
-    from trainers.config import load_config
+    from corpusloom.trainers.config import load_config
 
     return load_config(vision.config)
 

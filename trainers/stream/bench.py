@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trainers.stream.cache import CacheConfig
-from trainers.stream.dataset import StreamingDataset
-from trainers.stream.decoding import centre_square, decode_near
-from trainers.stream.samples import ClipSample, InterleavedSample, Sample
+from corpusloom.trainers.stream.batches.decoding import centre_square, decode_near
+from corpusloom.trainers.stream.batches.samples import ClipSample, InterleavedSample, Sample
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.reading.cache import CacheConfig
 
 WAITS = 0.5
 """Reading that waits for more than this share of its time is bound by storage."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 MAX_WORKERS = 1000
 _HEADER = 8

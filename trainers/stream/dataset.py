@@ -10,16 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import ConfigError, DamageError, InputError
-from trainers.stream.ahead import Ahead, NothingToFetch
-from trainers.stream.batches import Batches
-from trainers.stream.cache import BlockCache, CacheConfig
-from trainers.stream.collate import SKIPPABLE, Plan, Transform
-from trainers.stream.decoding import SampleDraws
-from trainers.stream.errors import reason_of
-from trainers.stream.files import RetryConfig
-from trainers.stream.index import open_index
-from trainers.stream.loader_workers import (
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.trainers.stream.batches.batches import Batches
+from corpusloom.trainers.stream.batches.collate import SKIPPABLE, Plan, Transform
+from corpusloom.trainers.stream.batches.decoding import SampleDraws
+from corpusloom.trainers.stream.batches.samples import Sample, make_sample
+from corpusloom.trainers.stream.dataloader_workers import (
     Origin,
     Passes,
     Worker,
@@ -31,11 +27,15 @@ from trainers.stream.loader_workers import (
     of_each,
     this_worker,
 )
-from trainers.stream.mixing import Mixing, Mixture
-from trainers.stream.reading import ShardFiles, read_members, verify_members
-from trainers.stream.remote import RemoteShard
-from trainers.stream.samples import Sample, make_sample
-from trainers.stream.sources import Place, Source
+from corpusloom.trainers.stream.errors import reason_of
+from corpusloom.trainers.stream.order.mixing import Mixing, Mixture
+from corpusloom.trainers.stream.order.sources import Place, Source
+from corpusloom.trainers.stream.reading.cache import BlockCache, CacheConfig
+from corpusloom.trainers.stream.reading.index import open_index
+from corpusloom.trainers.stream.reading.prefetch import Ahead, NothingToFetch
+from corpusloom.trainers.stream.reading.remote_files import RetryConfig
+from corpusloom.trainers.stream.reading.remote_shards import RemoteShard
+from corpusloom.trainers.stream.reading.shard_files import ShardFiles, read_members, verify_members
 
 STATE_VERSION = 1
 PLAN = 256

@@ -1,6 +1,6 @@
 """What is wrong with one sample: a reason that is counted, never an end of the stream by itself."""
 
-from schemas.errors import DamageError, LoomError
+from corpusloom.schemas.errors import DamageError, LoomError
 
 
 class StorageError(LoomError):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from schemas.errors import ConfigError
-from trainers.stream.samples import RegionsSample, Sample
-from trainers.vilbert.objective import IGNORE
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.batches.samples import RegionsSample, Sample
+from corpusloom.trainers.vilbert.objective import IGNORE
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 

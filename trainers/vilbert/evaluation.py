@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.clip.evaluation import rank_of, wilson
-from trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.clip.evaluation import rank_of, wilson
+from corpusloom.trainers.vilbert.model import ViLBERT
 
 KS = (1, 5, 10)
 

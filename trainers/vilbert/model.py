@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 LAYER_NORM_EPS = 1e-12
 MASKED = -10_000.0

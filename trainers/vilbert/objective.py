@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.loop import Loss, StepContext
-from trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.loop import Loss, StepContext
+from corpusloom.trainers.vilbert.model import ViLBERT
 
 IGNORE = -1
 

@@ -8,22 +8,22 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from schemas import config as tables
-from schemas import storage
-from schemas.errors import ConfigError
-from schemas.manifest import read_manifest
-from schemas.tables import read_table
-from trainers.checkpoint import find, read_attachment
-from trainers.config import RunConfig
-from trainers.loader import make_batches, open_stream
-from trainers.loop import Evaluate, to_device
-from trainers.registry import Task
-from trainers.stream.dataset import StreamingDataset
-from trainers.vilbert.data import DataConfig, PretrainingTransform, read_vocabulary, train_tokenizer
-from trainers.vilbert.evaluation import evaluate_batch
-from trainers.vilbert.model import ViLBERT, ViLBERTConfig
-from trainers.vilbert.objective import ObjectiveConfig, make_objective
-from trainers.vilbert.weights import load_bert
+from corpusloom.schemas import config as tables
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.tables import read_table
+from corpusloom.trainers.checkpoint import find, read_attachment
+from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.loader import make_batches, open_stream
+from corpusloom.trainers.loop import Evaluate, to_device
+from corpusloom.trainers.registry import Task
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.vilbert.data import DataConfig, PretrainingTransform, read_vocabulary, train_tokenizer
+from corpusloom.trainers.vilbert.evaluation import evaluate_batch
+from corpusloom.trainers.vilbert.model import ViLBERT, ViLBERTConfig
+from corpusloom.trainers.vilbert.objective import ObjectiveConfig, make_objective
+from corpusloom.trainers.vilbert.weights import load_bert
 
 TOKENIZER = "tokenizer.json"
 

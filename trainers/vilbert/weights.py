@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from schemas import storage
-from schemas.errors import InputError
-from trainers.vilbert.model import FROM_BERT, ViLBERT
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.vilbert.model import FROM_BERT, ViLBERT
 
 _RENAMES = (
     (r"^bert\.", ""),

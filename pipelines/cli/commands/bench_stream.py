@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from pipelines.commands.common import print_json
+from corpusloom.pipelines.cli.flags import print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class Command:
 
     def run(self) -> int:
         """Measure."""
-        from trainers.stream.bench import bench, bound_by
-        from trainers.stream.cache import CacheConfig
+        from corpusloom.trainers.stream.bench import bench, bound_by
+        from corpusloom.trainers.stream.reading.cache import CacheConfig
 
         cache = CacheConfig(folder=self.cache, max_bytes=self.cache_bytes) if self.cache else None
         stages = bench(

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
-from pipelines.logs import log
-from schemas import arrow
-from schemas.errors import ConfigError
-from schemas.layout import check_shards
+from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least, print_json
+from corpusloom.pipelines.engine.logs import log
+from corpusloom.schemas import arrow
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.layout import check_shards
 
 if TYPE_CHECKING:
-    from pipelines.build_config import BuildReport
-    from pipelines.recipes.recipe import Recipe
-    from pipelines.runners import Profile
-    from pipelines.store.lists import ListConfig
+    from corpusloom.pipelines.builds.config import BuildReport
+    from corpusloom.pipelines.engine.runners import Profile
+    from corpusloom.pipelines.recipes.recipe import Recipe
+    from corpusloom.pipelines.store.list_rows import ListConfig
 
 Until = Literal["pages", "pairs", "images", "shards"]
 
@@ -88,13 +88,13 @@ class BuildFlags:
 
     def list_config(self) -> "ListConfig":
         """Return which columns of lists are read."""
-        from pipelines.store.lists import ListConfig
+        from corpusloom.pipelines.store.list_rows import ListConfig
 
         return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
 
     def lane_count(self) -> int:
         """Return how many loops fetch images."""
-        from pipelines.apart import cores
+        from corpusloom.pipelines.engine.subprocesses import cores
 
         return self.lanes or (cores() if self.runner == "local" else max(self.workers, 1))
 
@@ -109,7 +109,7 @@ class BuildFlags:
 
     def run_until(self, until: Until, *, alone: bool = False) -> int:
         """Run the stages up to `until`; `alone`: only that one, over finished ones."""
-        from pipelines.recipes.recipe import load_recipe, to_toml
+        from corpusloom.pipelines.recipes.recipe import load_recipe, to_toml
 
         self._check()
         recipe = load_recipe(self.recipe, self.overrides)
@@ -128,7 +128,7 @@ class BuildFlags:
         return self._run_stages(recipe, until, alone)
 
     def _profile(self) -> "Profile":
-        from pipelines.runners import Profile, check_options, check_profile
+        from corpusloom.pipelines.engine.runners import Profile, check_options, check_profile
 
         if self.beam_options:
             check_options(self.beam_options)
@@ -137,7 +137,7 @@ class BuildFlags:
         return profile
 
     def _show_graphs(self, recipe: "Recipe") -> int:
-        from pipelines.graphs import dry_run, show
+        from corpusloom.pipelines.builds.dry_run import dry_run, show
 
         graphs = dry_run(recipe, self.out, self._profile())
         if self.output.json:
@@ -156,10 +156,10 @@ class BuildFlags:
             check_shards(self.shards)
 
     def _run_stages(self, recipe: "Recipe", until: Until, alone: bool) -> int:
-        from pipelines import build
-        from pipelines.build_config import BuildConfig
-        from pipelines.build_plan import plan
-        from pipelines.memory import parse_size
+        from corpusloom.pipelines.builds import build
+        from corpusloom.pipelines.builds.config import BuildConfig
+        from corpusloom.pipelines.builds.plan import plan
+        from corpusloom.pipelines.stages.select.memory_estimate import parse_size
 
         if self.from_dataset not in (None, "pages"):
             raise ConfigError(
@@ -199,8 +199,8 @@ class BuildFlags:
 
     def _show(self, report: "BuildReport") -> int:
         """Print what a build did: as a table, or the same as JSON."""
-        from pipelines.build_config import summarize
-        from pipelines.commands.tables import print_build
+        from corpusloom.pipelines.builds.config import summarize
+        from corpusloom.pipelines.cli.text_tables import print_build
 
         summary = summarize(report)
         if self.output.log_format == "json":
@@ -212,7 +212,7 @@ class BuildFlags:
         return 0
 
     def _run_regions(self) -> int:
-        from pipelines import regions
+        from corpusloom.pipelines.stages.regions import regions
 
         if self.from_dataset is None:
             raise ConfigError(

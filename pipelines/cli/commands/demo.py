@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.commands.common import OutputFlags, print_json
-from schemas.errors import ConfigError
+from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.schemas.errors import ConfigError
 
 GATE = 3
 """Exit code of a demo that ran through but whose models did not beat chance clearly."""
@@ -32,7 +32,7 @@ class Command:
         """Run all of it; the exit code is 3 when a gate was not met."""
         if not 0 < self.port < 1 << 16:
             raise ConfigError(f"--port is {self.port}", remedy="give 1 to 65535")
-        from pipelines.commands.demo_steps import Demo
+        from corpusloom.pipelines.cli.demo_steps import Demo
 
         result = Demo(self.out, self.output.reporter(), quick=self.quick, port=self.port).run()
         if self.output.json:

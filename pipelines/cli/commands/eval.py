@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, check_least, print_json
-from pipelines.commands.train import require_torch
+from corpusloom.pipelines.cli.commands.train import require_torch
+from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
 
 Kind = Literal["zero-shot", "retrieval", "few-shot"]
 
@@ -40,7 +40,7 @@ class Command:
         check_least("--limit", self.limit, 1)
         check_least("--shots", self.shots, 0)
         require_torch()
-        from trainers.evaluate import FewShot, evaluate
+        from corpusloom.trainers.evaluate import FewShot, evaluate
 
         few_shot = FewShot(shots=self.shots, prompt=self.prompt)
         with self.output.reporter().stage(self.kind):

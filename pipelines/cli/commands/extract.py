@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import check_least
-from schemas.errors import ConfigError, InputError
+from corpusloom.pipelines.cli.flags import check_least
+from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pipelines.extract.blocks import Extracted
-    from pipelines.recipes.recipe import Recipe
+    from corpusloom.pipelines.extract.reading.types import Extracted
+    from corpusloom.pipelines.recipes.recipe import Recipe
 
 Page = tuple[bytes, str, str | None]
 
@@ -46,9 +46,9 @@ class Command:
 
     def run(self) -> int:
         """Extract and print."""
-        from pipelines.extract.blocks import ExtractConfig
-        from pipelines.extract.pool import ExtractPool, PoolConfig
-        from pipelines.recipes.recipe import load_recipe
+        from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+        from corpusloom.pipelines.extract.reading.types import ExtractConfig
+        from corpusloom.pipelines.recipes.recipe import load_recipe
 
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
@@ -84,9 +84,9 @@ class Command:
 
         A WARC that is no WARC from some place on is added to `cut`.
         """
-        from pipelines.store.warc import WarcPage, read_warc
-        from schemas import storage
-        from schemas.verdicts import Dead
+        from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+        from corpusloom.schemas import storage
+        from corpusloom.schemas.verdicts import Dead
 
         for path in (found for pattern in self.inputs for found in storage.expand(pattern)):
             if ".warc" in path.rsplit("/", 1)[-1]:
@@ -101,10 +101,10 @@ class Command:
 
     def _print(self, result: "object", url: str, recipe: "Recipe | None") -> bool:
         """Print one page; False for one that is left out."""
-        from pipelines.extract.blocks import Extracted
-        from pipelines.extract.render import to_html, to_jsonl, to_markdown
-        from pipelines.filters.decision import page_text
-        from pipelines.filters.language import measure_language
+        from corpusloom.pipelines.extract.reading.types import Extracted
+        from corpusloom.pipelines.extract.render import to_html, to_jsonl, to_markdown
+        from corpusloom.pipelines.filters.language import measure_language
+        from corpusloom.pipelines.recipes.rules import page_text
 
         language = refused = None
         if isinstance(result, Extracted):
@@ -123,7 +123,7 @@ class Command:
 
 def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
     """Return a page as a build measures it: the blocks that the recipe drops stand among the dropped ones."""
-    from pipelines.filters.decision import drop_blocks, load_word_lists
+    from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists
 
     kept, gone = drop_blocks(result.blocks, recipe, load_word_lists(recipe))
     dropped = (*result.dropped, *((result.blocks[item.index], item.reason) for item in gone))
@@ -132,10 +132,10 @@ def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
 
 def judge(result: "object", url: str, recipe: "Recipe") -> str | None:
     """Return the reason for which a recipe's page rules would reject a page, or None."""
-    from pipelines.filters.decision import select_rules
-    from pipelines.pages import measure
-    from schemas.records import Page
-    from schemas.verdicts import Rejected, decide
+    from corpusloom.pipelines.recipes.rules import select_rules
+    from corpusloom.pipelines.stages.pages import measure
+    from corpusloom.schemas.records import Page
+    from corpusloom.schemas.verdicts import Rejected, decide
 
     page = measure(
         Page(key="", url=url, canonical_url=url, fetched_at="", blocks=result.blocks),  # type: ignore[attr-defined]

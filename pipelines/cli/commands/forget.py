@@ -6,9 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, print_json
-from schemas import storage
-from schemas.errors import ConfigError
+from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Command:
 
     def run(self) -> int:
         """Forget."""
-        from pipelines.forget import forget, make_tombstones
+        from corpusloom.pipelines.datasets.forget import forget, make_tombstones
 
         named = {"url": [*self.url], "domain": [*self.domain], "sha256": [*self.sha256], "key": [*self.key]}
         for line in self._lines():

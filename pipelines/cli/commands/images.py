@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.build import BuildFlags
-from pipelines.commands.common import print_json
-from schemas.errors import ConfigError
+from corpusloom.pipelines.cli.commands.build import BuildFlags
+from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,11 @@ class Command(BuildFlags):
         return self._run_on_store()
 
     def _run_on_store(self) -> int:
-        from pipelines import image_lists
-        from pipelines.image_lanes import ImagesConfig
-        from pipelines.runners import Profile
-        from pipelines.store import recovery
-        from pipelines.store.images import ImageStore
+        from corpusloom.pipelines.engine.runners import Profile
+        from corpusloom.pipelines.stages.fetch import from_lists
+        from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+        from corpusloom.pipelines.store.images import recovery
+        from corpusloom.pipelines.store.images.store import ImageStore
 
         if self.store is None:
             raise ConfigError("name a recipe or a --store", where="loom images", remedy="see loom images --help")
@@ -74,12 +74,12 @@ class Command(BuildFlags):
         )
         profile = Profile(runner=self.runner, beam_options=self.beam_options)
         if self.list:
-            done["list"] = image_lists.fetch_lists(
+            done["list"] = from_lists.fetch_lists(
                 self.list, self.list_config(), config, self.output.reporter(), profile
             )
         if self.retry:
-            done["retry"] = image_lists.retry_dead(config, self.output.reporter(), profile)
+            done["retry"] = from_lists.retry_dead(config, self.output.reporter(), profile)
         if self.refetch:
-            done["refetch"] = image_lists.refetch(config, self.output.reporter(), profile)
+            done["refetch"] = from_lists.refetch(config, self.output.reporter(), profile)
         print_json(done)
         return 0

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import print_json
+from corpusloom.pipelines.cli.flags import print_json
 
 Kind = Literal["interleaved", "pairs", "clips", "regions"]
 
@@ -38,7 +38,7 @@ class Command:
 
     def run(self) -> int:
         """Index."""
-        from trainers.stream.foreign import index_tars
+        from corpusloom.trainers.stream.foreign.index_tars import index_tars
 
         found = index_tars(self.tars, self.out, kind=self.kind, prefix_keys=self.prefix_keys, hashes=self.hashes)
         if self.json:

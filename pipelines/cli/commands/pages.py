@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.commands.build import BuildFlags
+from corpusloom.pipelines.cli.commands.build import BuildFlags
 
 
 @dataclass(frozen=True, kw_only=True)

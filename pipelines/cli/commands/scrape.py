@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.commands.common import FetchFlags, OutputFlags, check_least, print_json
+from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class Command:
         """Scrape."""
         check_least("--depth", self.depth, 0)
         check_least("--max-pages", self.max_pages, 1)
-        from pipelines.commands.tables import print_counts
-        from pipelines.scrape import ScrapeConfig, scrape
+        from corpusloom.pipelines.cli.text_tables import print_counts
+        from corpusloom.pipelines.stages.scrape import ScrapeConfig, scrape
 
         config = ScrapeConfig(
             seeds=self.seeds,

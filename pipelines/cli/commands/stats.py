@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, print_json
+from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +28,10 @@ class Command:
 
     def run(self) -> int:
         """Summarise."""
-        from pipelines.commands.tables import print_summary
-        from pipelines.derived import Derived, absolute, record
-        from pipelines.stats.report import write_report
-        from pipelines.stats.summary import StatsConfig, summarise
+        from corpusloom.pipelines.cli.text_tables import print_summary
+        from corpusloom.pipelines.datasets.stats.report import write_report
+        from corpusloom.pipelines.datasets.stats.summary import StatsConfig, summarise
+        from corpusloom.pipelines.store.lineage import Derived, absolute, record
 
         reporter = self.output.reporter()
         with reporter.stage("statistics"):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pipelines.commands.common import OutputFlags, print_json
-from schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.schemas.errors import ConfigError, LoomError
 
 if TYPE_CHECKING:
-    from trainers.metrics import StepReport
+    from corpusloom.trainers.metrics import StepReport
 
 Family = Literal["clip", "flamingo", "vilbert"]
 
@@ -45,7 +45,7 @@ class Command:
     def run(self) -> int:
         """Train, describe or print."""
         require_torch()
-        from trainers.config import load_config
+        from corpusloom.trainers.config import load_config
 
         config = load_config(self.config, self.set)
         if self.print_config:
@@ -55,7 +55,7 @@ class Command:
             return self._describe()
         if self.out is None:
             raise ConfigError("no place for checkpoints", where="loom train", remedy="name it with --out")
-        from trainers.run import run
+        from corpusloom.trainers.run import run
 
         with progress(self.output, config.name) as on_step:
             result = run(self.model, config, self.data, self.out, device=self.device, on_step=on_step)
@@ -72,8 +72,8 @@ class Command:
         return 0
 
     def _describe(self) -> int:
-        from trainers.config import load_config
-        from trainers.describe import describe_run
+        from corpusloom.trainers.config import load_config
+        from corpusloom.trainers.describe import describe_run
 
         described = describe_run(load_config(self.config, self.set))
         if self.output.json:

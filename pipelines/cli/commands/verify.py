@@ -6,9 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from pipelines.commands.common import OutputFlags
-from schemas.errors import ConfigError
-from schemas.manifest import read_manifest
+from corpusloom.pipelines.cli.flags import OutputFlags
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.manifest import read_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class Command:
 
     def run(self) -> int:
         """Verify."""
-        from pipelines.verify import Depth, to_json, unproved, verify
-        from trainers.stream.foreign import check_tar
+        from corpusloom.pipelines.datasets.verify import Depth, to_json, unproved, verify
+        from corpusloom.trainers.stream.foreign.index_tars import check_tar
 
         if self.quick and self.deep:
             raise ConfigError("--quick and --deep contradict each other", remedy="give one of them")
@@ -48,7 +48,7 @@ class Command:
         with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0]):
             damages = list(verify(self.dataset, depth, on_shard=count, check_tar=check_tar))
         if damages and self.repair:
-            from pipelines.repair import repair
+            from corpusloom.pipelines.datasets.repair import repair
 
             repair(self.dataset, damages)
             damages = list(verify(self.dataset, depth))

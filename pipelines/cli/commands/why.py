@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from pipelines.commands.common import print_json
+from corpusloom.pipelines.cli.flags import print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Command:
 
     def run(self) -> int:
         """Print the story."""
-        from pipelines.why import why
+        from corpusloom.pipelines.datasets.why import why
 
         events = why(self.dataset, self.record)
         if self.json:

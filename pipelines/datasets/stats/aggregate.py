@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import identity, tables
+from corpusloom.schemas import identity, tables
 
 COLUMNS = ("images", "text_length", "width", "height", "aspect")
 GROWTH = 1.02

@@ -3,7 +3,7 @@
 import altair as alt
 import vl_convert
 
-from schemas.records import StageCounts, StatsSummary
+from corpusloom.schemas.records import StageCounts, StatsSummary
 
 KEPT, REJECTED, DEAD = "#2f7d6d", "#d98c3f", "#b2424a"
 WIDTH = 520

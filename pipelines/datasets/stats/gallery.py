@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from schemas import layout, storage, tables
-from schemas.errors import LoomError
-from schemas.images import ImageError, decode_rgb
-from schemas.manifest import Manifest
-from schemas.records import SidecarRow
+from corpusloom.schemas import layout, storage, tables
+from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import SidecarRow
 
 THUMBNAIL = 160
 TEXT_CHARACTERS = 220

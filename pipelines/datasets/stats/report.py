@@ -3,17 +3,17 @@
 import jinja2
 from markupsafe import Markup
 
-from pipelines.stats.charts import charts_of
-from pipelines.stats.gallery import gallery
-from schemas import storage
-from schemas.manifest import read_manifest
-from schemas.records import StatsSummary
+from corpusloom.pipelines.datasets.stats.charts import charts_of
+from corpusloom.pipelines.datasets.stats.gallery import gallery
+from corpusloom.schemas import storage
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import StatsSummary
 
 
 def render(summary: StatsSummary, samples: int = 12) -> str:
     """Return the report's HTML. Texts from the web are escaped; charts are our own SVG."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines.stats", "."),
+        loader=jinja2.PackageLoader("corpusloom.pipelines.datasets.stats", "."),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import dask
 from dask.delayed import Delayed, delayed
 
-from pipelines.stats.partials import TOP_DOMAINS, Partial, of_row_group
-from schemas import storage, tables
-from schemas.errors import ConfigError
-from schemas.manifest import Manifest, read_manifest
-from schemas.records import StatsSummary
+from corpusloom.pipelines.datasets.stats.aggregate import TOP_DOMAINS, Partial, of_row_group
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.manifest import Manifest, read_manifest
+from corpusloom.schemas.records import StatsSummary
 
 FAN_IN = 16
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.extract.blocks import Candidate, RawPage, Table
-from schemas.records import Block
+from corpusloom.pipelines.extract.reading.types import Candidate, RawPage, Table
+from corpusloom.schemas.records import Block
 
 _NO_PLACE = (0, -1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.extract.features import Features
+from corpusloom.pipelines.extract.content.features import Features
 
 Floats = NDArray[np.float32]
 

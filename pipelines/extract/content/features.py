@@ -12,8 +12,8 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.extract import elements as el
-from pipelines.extract.blocks import Candidate, RawPage, Section
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading.types import Candidate, RawPage, Section
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from pipelines.extract import elements as el
-from pipelines.extract.blocks import Candidate, RawPage
-from pipelines.extract.images import picture_name
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading.image_urls import picture_name
+from corpusloom.pipelines.extract.reading.types import Candidate, RawPage
 
 _PLACES = (
     (el.HIDDEN, "hidden"),

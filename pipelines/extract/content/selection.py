@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.extract import classifier, features, image_choice
-from pipelines.extract import elements as el
-from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage
+from corpusloom.pipelines.extract.content import classifier, features, image_choice
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, RawPage
 
 Reasons = list[str | None]
 """For each candidate None to keep it, or why it is dropped."""

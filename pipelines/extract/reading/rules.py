@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from pipelines.extract import elements as el
-from pipelines.extract import images, texts
-from schemas.records import ImageRef
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading import image_urls, texts
+from corpusloom.schemas.records import ImageRef
 
 MAX_TEXT = 4000
 """Characters of an alt text, title or caption that are kept."""
@@ -90,7 +90,7 @@ def base_beside_canonical(base: str, canonical: str) -> str:
     """Return the base of a page that names its canonical link: the link itself for a page read from a file."""
     if base.startswith(("http://", "https://")):
         return base
-    return images.absolute(canonical, "") or base
+    return image_urls.absolute(canonical, "") or base
 
 
 def item_marker(tag: str, ordered: bool, count: int) -> str:
@@ -124,12 +124,12 @@ def with_caption(image: ImageRef, caption: str) -> ImageRef:
 
 def image_ref(url: str, source: str, attributes: Mapping[str, str], link: str, base: str) -> ImageRef:
     """Return the image with the facts of its tag: alt text, title, declared size, target of the link around it."""
-    width, height = images.declared_size(attributes)
+    width, height = image_urls.declared_size(attributes)
     return ImageRef(
         url=url,
         alt_text=_fact(attributes.get("alt") or attributes.get("aria-label")),
         title=_fact(attributes.get("title")),
-        link=images.absolute(link, base) if link else None,
+        link=image_urls.absolute(link, base) if link else None,
         declared_width=width,
         declared_height=height,
         source=source,

@@ -2,8 +2,8 @@
 
 import re
 
-from pipelines.extract import charset
-from pipelines.extract.blocks import ExtractConfig
+from corpusloom.pipelines.extract.reading import charset
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 _BINARY = (
     b"%PDF-",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pipelines.extract import texts
+from corpusloom.pipelines.extract.reading import texts
 
 _BODIES = ("articleBody", "text", "description")
 _MAX_NODES = 5_000

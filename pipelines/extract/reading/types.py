@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas.records import Block, ImageRef
+from corpusloom.schemas.records import Block, ImageRef
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

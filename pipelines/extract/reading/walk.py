@@ -11,10 +11,9 @@ from typing import Any
 
 from lxml import etree
 
-from pipelines.extract import elements as el
-from pipelines.extract import images, texts
-from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage, Section, Table
-from pipelines.extract.rules import (
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading import image_urls, texts
+from corpusloom.pipelines.extract.reading.rules import (
     META_IMAGES,
     base_beside_canonical,
     context_of,
@@ -26,6 +25,7 @@ from pipelines.extract.rules import (
     stands_for_text,
     with_caption,
 )
+from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, RawPage, Section, Table
 
 Attributes = Mapping[str, str]
 _MAX_JSON_LD = 20
@@ -453,8 +453,8 @@ class Walker:
         if self.image_elements > 4 * self.config.max_images:
             self.page.truncated = True
             return
-        choice = images.choose(attributes, self.picture, self.page.base)
-        if isinstance(choice, images.Choice):
+        choice = image_urls.choose(attributes, self.picture, self.page.base)
+        if isinstance(choice, image_urls.Choice):
             source = "noscript" if self.noscript else choice.source
             self._add_image(choice.url, source, attributes)
 
@@ -465,8 +465,8 @@ class Walker:
             self.run.append(f"${alt_text}$" if alt_text else "")
 
     def _background(self, attributes: Attributes) -> None:
-        url = images.background_url(attributes["style"]) if self.config.background_images else None
-        absolute = images.absolute(url, self.page.base) if url else None
+        url = image_urls.background_url(attributes["style"]) if self.config.background_images else None
+        absolute = image_urls.absolute(url, self.page.base) if url else None
         if absolute:
             self._add_image(absolute, "css", {**attributes, "alt": attributes.get("aria-label", "")})
 
@@ -532,7 +532,7 @@ class Walker:
         if self.has_base or "href" not in attributes:
             return
         self.has_base = True
-        self.page.base = images.absolute(attributes["href"], self.url) or self.url
+        self.page.base = image_urls.absolute(attributes["href"], self.url) or self.url
 
     def _meta(self, tag: str, attributes: Attributes) -> None:
         name = (attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or "").lower()

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from bs4 import BeautifulSoup, XMLParsedAsHTMLWarning
 from bs4.element import Comment, Doctype, NavigableString, PageElement, ProcessingInstruction, Tag
 
-from pipelines.extract import elements as el
-from pipelines.extract import images, rules, texts
-from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage, Section, Table
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading import image_urls, rules, texts
+from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, RawPage, Section, Table
 
 _MAX_JSON_LD = 20
 _NO_TEXT = (Comment, Doctype, ProcessingInstruction)
@@ -337,8 +337,8 @@ class _Reader:
             self.image_elements += 1
             too_many = self.image_elements > 4 * self.config.max_images
             self.page.truncated = self.page.truncated or too_many
-            choice = None if too_many else images.choose(attributes, self.sources, self.page.base)
-            if isinstance(choice, images.Choice):
+            choice = None if too_many else image_urls.choose(attributes, self.sources, self.page.base)
+            if isinstance(choice, image_urls.Choice):
                 self.add_image(choice.url, "noscript" if self.noscript else choice.source, attributes)
         self.children(tag, depth + 1)
 
@@ -352,8 +352,8 @@ class _Reader:
         attributes = _attributes(tag)
         says_image = "aria-label" in attributes or attributes.get("role") == "img"
         if self.config.background_images and says_image and "style" in attributes:
-            url = images.background_url(attributes["style"])
-            absolute = images.absolute(url, self.page.base) if url else None
+            url = image_urls.background_url(attributes["style"])
+            absolute = image_urls.absolute(url, self.page.base) if url else None
             if absolute:
                 self.add_image(absolute, "css", {**attributes, "alt": attributes.get("aria-label", "")})
 
@@ -436,7 +436,7 @@ class _Reader:
     def base(self, tag: Tag, depth: int) -> None:
         if not self.based and tag.has_attr("href"):
             self.based = True
-            self.page.base = images.absolute(_get(tag, "href"), self.url) or self.url
+            self.page.base = image_urls.absolute(_get(tag, "href"), self.url) or self.url
 
     def meta(self, tag: Tag, depth: int) -> None:
         name = (_get(tag, "property") or _get(tag, "name") or _get(tag, "itemprop")).lower()

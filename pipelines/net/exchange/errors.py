@@ -6,8 +6,8 @@ import ssl
 import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
-from pipelines.net.session import refusal_of
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.exchange.session import refusal_of
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 NETWORK = frozenset(("dns_failed", "connect_failed", "timeout_connect"))
 """Deaths before anything was said: many in a row, over many hosts, mean that our own network is down."""

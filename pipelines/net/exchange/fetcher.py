@@ -10,16 +10,16 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from pipelines.net.config import FetchConfig, Kind, ignored_proxies
-from pipelines.net.deadlines import Deadline, Deadlines
-from pipelines.net.decode import CodingError, decode, is_bomb
-from pipelines.net.failures import TRANSIENT_STATUS, outcome_of
-from pipelines.net.fetched import Fetched, Outcome, now
-from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
-from pipelines.net.session import Resolver, is_local_name, open_session
-from pipelines.net.signals import SIGNAL_HEADERS, opt_out, signals_of_headers
-from pipelines.net.sniff import ENOUGH, is_image
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.config import FetchConfig, Kind, ignored_proxies
+from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bomb
+from corpusloom.pipelines.net.exchange.errors import TRANSIENT_STATUS, outcome_of
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome, now
+from corpusloom.pipelines.net.exchange.session import Resolver, is_local_name, open_session
+from corpusloom.pipelines.net.exchange.sniff import ENOUGH, is_image
+from corpusloom.pipelines.net.exchange.timeouts import Deadline, Deadlines
+from corpusloom.pipelines.net.permissions.opt_outs import SIGNAL_HEADERS, opt_out, signals_of_headers
+from corpusloom.schemas.addresses import AddressPolicy, RefusedError, clean_url, port_of
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)
 

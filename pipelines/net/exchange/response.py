@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from schemas.records import Signal
-from schemas.verdicts import Dead, Rejected
+from corpusloom.schemas.records import Signal
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from pipelines.net.config import FetchConfig
-from pipelines.net.deadlines import Deadlines
-from pipelines.net.policy import AddressPolicy, RefusedError
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.timeouts import Deadlines
+from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 
 Resolver = Callable[[str], list[str]]
 """Names to addresses, for tests and for hosts of one's own; the policy checks what it answers."""

@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Literal
 
-from pipelines.net.config import TOKEN, Kind
-from schemas.records import Signal
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.net.config import TOKEN, Kind
+from corpusloom.schemas.records import Signal
+from corpusloom.schemas.verdicts import Rejected
 
 HTML_BYTES = 65_536
 SIGNAL_HEADERS = {

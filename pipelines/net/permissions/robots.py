@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
-from pipelines.net.config import TOKEN
-from schemas.records import Signal
+from corpusloom.pipelines.net.config import TOKEN
+from corpusloom.schemas.records import Signal
 
 MAX_BYTES = 512_000
 """RFC 9309, section 2.5: at least 500 KiB are parsed; what stands behind is not."""

@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.net.config import TOKEN, FetchConfig
-from pipelines.net.fetched import now
-from pipelines.net.fetcher import Refuse
-from pipelines.net.policy import AddressPolicy, RefusedError, clean_url, port_of
-from pipelines.store.img2dataset import list_shards, read_shard
-from pipelines.store.packs import Answer, Outcome
-from schemas import storage
-from schemas.errors import ConfigError, LoomError
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.config import TOKEN, FetchConfig
+from corpusloom.pipelines.net.exchange.fetcher import Refuse
+from corpusloom.pipelines.net.exchange.response import now
+from corpusloom.pipelines.store.images.packs import Answer, Outcome
+from corpusloom.pipelines.store.img2dataset import list_shards, read_shard
+from corpusloom.schemas import storage
+from corpusloom.schemas.addresses import AddressPolicy, RefusedError, clean_url, port_of
+from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)
 

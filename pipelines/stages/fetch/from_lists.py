@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from pipelines.image_lanes import ImagesConfig
-from pipelines.images import build_fetch
-from pipelines.progress import Reporter
-from pipelines.runners import Profile, run
-from pipelines.store import tombstones
-from pipelines.store.frontier import Lane, Wanted, read_keys, write_lanes
-from pipelines.store.images import ImageIndex, ImageStore
-from pipelines.store.lists import BadRow, ListConfig, read_list
-from pipelines.store.tombstones import Tombstones
-from schemas import identity, storage
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.stages.fetch.images import build_fetch
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.images.frontier import Lane, Wanted, read_keys, write_lanes
+from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
+from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas import identity, storage
 
 FILE_BYTES = 16_000_000
 """Of a list, for each file of a lane: what is held in memory at once."""

@@ -1,7 +1,7 @@
 """Image URLs -> image store: each URL is fetched once, inspected, and kept, rejected or dead; then its facts.
 
 The frontier (wanted URLs that the store has no outcome for) lies in lanes by registered domain, so that two workers
-never hammer one host. `pipelines.image_lanes` is what happens in one.
+never hammer one host. `corpusloom.pipelines.stages.fetch.lanes` is what happens in one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines import metrics
-from pipelines.image_lanes import ImagesConfig, fetch_lanes
-from pipelines.store.facts import facts_pool, map_facts
-from pipelines.store.frontier import Lane
-from pipelines.store.images import ImageStore
-from schemas.records import ImageRecord
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lanes
+from corpusloom.pipelines.store.images.facts import facts_pool, map_facts
+from corpusloom.pipelines.store.images.frontier import Lane
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas.records import ImageRecord
 
 STAGE = "images"
 

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipelines.apart import cores, run_apart
-from pipelines.img2dataset_engine import fetch_by_img2dataset
-from pipelines.net.config import FetchConfig
-from pipelines.net.crowd import fetch_all
-from pipelines.net.fetched import Fetched
-from pipelines.store.blocklists import Blocklist, compile_lists
-from pipelines.store.facts import facts_pool, map_facts
-from pipelines.store.frontier import Lane, Wanted, merge_lanes, read_lane
-from pipelines.store.images import ContentTable, ImageStore
-from pipelines.store.packs import Checkpoint, Ended, Outcome, PackWriter, Unchanged, answer_of
-from schemas.records import ImageRecord
-from schemas.verdicts import Dead
+from corpusloom.pipelines.engine.subprocesses import cores, run_apart
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.response import Fetched
+from corpusloom.pipelines.net.scheduler import fetch_all
+from corpusloom.pipelines.stages.fetch.by_img2dataset import fetch_by_img2dataset
+from corpusloom.pipelines.store.images.blocklists import Blocklist, compile_lists
+from corpusloom.pipelines.store.images.facts import facts_pool, map_facts
+from corpusloom.pipelines.store.images.frontier import Lane, Wanted, merge_lanes, read_lane
+from corpusloom.pipelines.store.images.packs import Checkpoint, Ended, Outcome, PackWriter, Unchanged, answer_of
+from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
+from corpusloom.schemas.records import ImageRecord
+from corpusloom.schemas.verdicts import Dead
 
 PROCESS_ROWS = 2_000
 """URLs that are worth a process's start."""

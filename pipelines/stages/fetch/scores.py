@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import metrics
-from pipelines.store.frontier import missing_images
-from pipelines.store.images import ImageStore
-from schemas.errors import ConfigError
-from schemas.images import ImageError, decode_rgb
-from schemas.records import ImageRecord, ImageScore
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.store.images.frontier import missing_images
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.records import ImageRecord, ImageScore
 
 GROUP = "corpusloom.image_scorers"
 BATCH = 16

@@ -13,27 +13,41 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from pipelines import metrics
-from pipelines.build_config import BuildReport
-from pipelines.derived import Derived, absolute, record
-from pipelines.detect.arrays import encode_regions
-from pipelines.detect.boxes import propose_boxes
-from pipelines.detect.model import BATCH, RegionModel, detector_name
-from pipelines.progress import Reporter
-from pipelines.runners import Profile, run
-from pipelines.shards import ShardReport, is_finished, read_shard_report, report_path, write_shard_files
-from pipelines.store import dataset as store_dataset
-from pipelines.store.card import document
-from pipelines.store.ledger import Ledger
-from pipelines.store.samples import Sample, to_json
-from pipelines.store.spill import scratch_folder
-from pipelines.store.stages import Stage, add_counts, carry_over, check_conservation, commit, plan_stage, read_report
-from schemas import arrow, layout, storage, tables
-from schemas.errors import ConfigError, DamageError, LoomError
-from schemas.images import ImageError, decode_rgb
-from schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from schemas.records import Regions, ShardEntry, SidecarRow
-from schemas.verdicts import Kept, Rejected, Verdict
+from corpusloom.pipelines.builds.config import BuildReport
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.models.detector import BATCH, RegionModel, detector_name
+from corpusloom.pipelines.stages.regions.arrays import encode_regions
+from corpusloom.pipelines.stages.regions.boxes import propose_boxes
+from corpusloom.pipelines.stages.shards import (
+    ShardReport,
+    is_finished,
+    read_shard_report,
+    report_path,
+    write_shard_files,
+)
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.dataset.card import document
+from corpusloom.pipelines.store.dataset.samples import Sample, to_json
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.lineage import Derived, absolute, record
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.pipelines.store.stages import (
+    Stage,
+    add_counts,
+    carry_over,
+    check_conservation,
+    commit,
+    plan_stage,
+    read_report,
+)
+from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
+from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.records import Regions, ShardEntry, SidecarRow
+from corpusloom.schemas.verdicts import Kept, Rejected, Verdict
 
 STAGE = "regions"
 REGIONS_VERSION = 1

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.dedup.numbers import Numbers
-from pipelines.store.spill import Spill
-from schemas import arrow, storage, tables
-from schemas.records import Candidate
+from corpusloom.pipelines.dedup.key_hashes import Numbers
+from corpusloom.pipelines.store.partitions import Spill
+from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.records import Candidate
 
 RANGE_ROWS = 32_768
 """Candidates that are read at once, cut at the border of a fragment."""

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.recipes.recipe import Recipe
-from pipelines.store.dataset import Rows
-from pipelines.store.images import ImageStore
-from pipelines.store.ledger import Ledger
-from pipelines.store.stages import Stage
-from pipelines.store.tombstones import HIDDEN
-from schemas import arrow, identity, storage, tables
-from schemas.records import Candidate, ImageRecord, LedgerRow, ScoreRow, StageCounts
-from schemas.verdicts import Dead, Kept, Rejected, Verdict
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.store.dataset.folder import Rows
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.stages import Stage
+from corpusloom.pipelines.store.tombstones import HIDDEN
+from corpusloom.schemas import arrow, identity, storage, tables
+from corpusloom.schemas.records import Candidate, ImageRecord, LedgerRow, ScoreRow, StageCounts
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 _TOLD = ["unit", "key", "parent", "url", "scores", "outcome", "reason", "measured", "threshold"]
 FULL = (1 << 16) - 1

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines import select_steps
-from pipelines.dedup.components import cluster, star
-from pipelines.outcomes import CountOutcomes
-from pipelines.select_steps import By, Step
-from pipelines.store.regroup import Regroup, WriteRecords
-from schemas import arrow, tables
-from schemas.records import Candidate
-from schemas.verdicts import Rejected, Rule, decide
+from corpusloom.pipelines.dedup.components import cluster, star
+from corpusloom.pipelines.stages.select import steps as select_steps
+from corpusloom.pipelines.stages.select.outcomes import CountOutcomes
+from corpusloom.pipelines.stages.select.steps import By, Step
+from corpusloom.pipelines.store.regroup import Regroup, WriteRecords
+from corpusloom.schemas import arrow, tables
+from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.verdicts import Rejected, Rule, decide
 
 _CANDIDATE, _FREQUENT = b"c", b"f"
 """First bytes that tell candidates from keys of paragraphs where both are regrouped together."""

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.dedup.forest import Forest
-from pipelines.dedup.numbers import group_starts, key_numbers
-from pipelines.select_corpus import (
+from corpusloom.pipelines.dedup.key_hashes import group_starts, key_numbers
+from corpusloom.pipelines.dedup.union_find import Forest
+from corpusloom.pipelines.stages.select.corpus import (
     HASH,
     NAME,
     PARTITION_BYTES,
@@ -30,10 +30,17 @@ from pipelines.select_corpus import (
     ranges_of,
     whole_column,
 )
-from pipelines.select_steps import CountDistinct, Judge, KeepOne, KeepOneOfNearDuplicates, MarkFrequentParagraphs, Step
-from schemas import arrow, storage, tables
-from schemas.records import Candidate
-from schemas.verdicts import Rule
+from corpusloom.pipelines.stages.select.steps import (
+    CountDistinct,
+    Judge,
+    KeepOne,
+    KeepOneOfNearDuplicates,
+    MarkFrequentParagraphs,
+    Step,
+)
+from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.verdicts import Rule
 
 
 def select(
@@ -154,7 +161,7 @@ def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> 
 
 def content(corpus: Selection, row: int) -> bytes:
     """Return a candidate as the engine compares it, when all else is equal."""
-    from pipelines.select import encode
+    from corpusloom.pipelines.stages.select.distributed import encode
 
     part = next(part for part in corpus.ranges if part.start <= row < part.start + part.rows)
     table = corpus.read(part).slice(row - part.start, 1)

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipelines.select_corpus import MAX_PARTITIONS, PARTITION_BYTES
-from schemas import tables
-from schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.stages.select.corpus import MAX_PARTITIONS, PARTITION_BYTES
+from corpusloom.schemas import tables
+from corpusloom.schemas.errors import ConfigError, LoomError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BASE_BYTES = 350 << 20

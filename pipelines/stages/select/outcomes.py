@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines import metrics
-from schemas.records import Candidate
+from corpusloom.pipelines.engine import metrics
+from corpusloom.schemas.records import Candidate
 
 
 class _CountOutcomes(beam.DoFn):

@@ -6,9 +6,9 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pipelines.filters.decision import pair_rules, select_rules
-from pipelines.recipes.recipe import Recipe
-from schemas.verdicts import Rule
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
+from corpusloom.schemas.verdicts import Rule
 
 By = Literal["key", "text_key", "image_key"]
 

@@ -7,10 +7,10 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.store.croissant import CROISSANT, description_of, to_croissant
-from schemas import storage, tables
-from schemas.manifest import Manifest
-from schemas.records import FileEntry, StageCounts
+from corpusloom.pipelines.store.dataset.croissant import CROISSANT, description_of, to_croissant
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import FileEntry, StageCounts
 
 CARD = "README.md"
 PROVENANCE = "provenance/extract.parquet"
@@ -26,7 +26,7 @@ tags: [webdataset, croissant, {kind}]
 ## Reading it
 
 ```python
-from trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.dataset import StreamingDataset
 
 for sample in StreamingDataset("."):
     sample.key

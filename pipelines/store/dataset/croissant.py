@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.layout import IMAGE_EXTENSIONS
-from schemas.manifest import Manifest
-from schemas.records import FileEntry, StageCounts
+from corpusloom.schemas.layout import IMAGE_EXTENSIONS
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import FileEntry, StageCounts
 
 CROISSANT = "croissant.json"
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")

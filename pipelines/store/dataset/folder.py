@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
-from pipelines.store.sorting import sorted_parts
-from schemas import arrow, layout, storage, tables
-from schemas.errors import LoomError
-from schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
+from corpusloom.pipelines.store.external_sort import sorted_parts
+from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
+from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
 
 CLAIM = ".building.json"
 NOBODY = 0

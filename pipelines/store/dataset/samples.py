@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.images import reencode_png, strip_metadata
-from schemas.layout import image_field, member_name
-from schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
+from corpusloom.schemas.images import reencode_png, strip_metadata
+from corpusloom.schemas.layout import image_field, member_name
+from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
 
 _EXTENSION = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 

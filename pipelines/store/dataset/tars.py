@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO
 
-from schemas import layout, storage
+from corpusloom.schemas import layout, storage
 
 BLOCK = 512
 RECORD = 20 * BLOCK

@@ -12,10 +12,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipelines.store.sorted_names import place_in
-from schemas import identity, storage
-from schemas.errors import ConfigError, InputError
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.store.images.sorted_keys import place_in
+from corpusloom.schemas import identity, storage
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.verdicts import Rejected
 
 Kind = Literal["sha256", "md5", "phash", "url", "domain"]
 HEX_DIGITS = {"sha256": 64, "md5": 32, "phash": 16}

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pipelines.dedup.images import hash_image
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.extract.pool import ExtractPool, PoolConfig
-from schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
-from schemas.records import ImageFacts
-from schemas.verdicts import Dead
+from corpusloom.pipelines.dedup.image_hashes import hash_image
+from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
+from corpusloom.schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
+from corpusloom.schemas.records import ImageFacts
+from corpusloom.schemas.verdicts import Dead
 
 EMPTY = ImageFacts(
     sha256="", width=0, height=0, format="", size=0, dhash="", phash="", grid=b"", gray_std=0.0, colour_range=0.0

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipelines.net.signals import opt_out, signals_of_headers
-from pipelines.store.frontier import Wanted
-from pipelines.store.images import ContentTable, ImageStore
-from pipelines.store.packs import Answer, Ended, Outcome, PackWriter
-from pipelines.store.warc import read_answer
-from schemas import tables
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers
+from corpusloom.pipelines.store.images.frontier import Wanted
+from corpusloom.pipelines.store.images.packs import Answer, Ended, Outcome, PackWriter
+from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
+from corpusloom.pipelines.store.warc.records import read_answer
+from corpusloom.schemas import tables
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 NOTE_ORDER = ("key", "offset")
 

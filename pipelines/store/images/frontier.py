@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.store.images import ImageIndex, ImageStore
-from pipelines.store.sorted_names import fixed_width
-from schemas import arrow, identity, storage, tables
-from schemas.records import ImageRecord
+from corpusloom.pipelines.store.images.sorted_keys import fixed_width
+from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.schemas import arrow, identity, storage, tables
+from corpusloom.schemas.records import ImageRecord
 
 FACTS_BATCH = 256
 FILE_ROWS = 100_000

@@ -11,17 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import IO, cast
 
-from pipelines.net.fetched import Fetched, now
-from pipelines.store import tombstones
-from pipelines.store.blocklists import Blocklist
-from pipelines.store.frontier import Wanted
-from pipelines.store.images import ContentTable, ImageStore, pack_name
-from pipelines.store.tombstones import Tombstones
-from pipelines.store.warc import WarcWriter, spell_digest
-from schemas import arrow, storage
-from schemas.images import ImageError, read_header
-from schemas.records import ImageRecord, Signal
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.exchange.response import Fetched, now
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.images.blocklists import Blocklist
+from corpusloom.pipelines.store.images.frontier import Wanted
+from corpusloom.pipelines.store.images.store import ContentTable, ImageStore, pack_name
+from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.images import ImageError, read_header
+from corpusloom.schemas.records import ImageRecord, Signal
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 PLACE = ("pack", "offset", "length")
 

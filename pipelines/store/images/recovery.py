@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pipelines.store.images import ImageStore
-from pipelines.store.warc import digest_of
-from schemas import arrow, storage
-from schemas.records import ImageRecord
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.warc.records import digest_of
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.records import ImageRecord
 
 _MARK = b"WARC/1.1\r\n"
 _LENGTH = re.compile(rb"(?im)^content-length:[ ]*(\d{1,18})\r?$")

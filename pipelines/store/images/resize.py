@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from schemas.errors import ConfigError
-from schemas.images import decode_rgb
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images import decode_rgb
 
 Mode = Literal["no", "keep_ratio", "keep_ratio_largest", "center_crop", "border"]
 Format = Literal["jpg", "png", "webp"]

@@ -9,7 +9,7 @@ STORE/scores/MODEL/part-NAME.parquet  what a model says of it
 
 A URL's first outcome is committed once and read by every later build: the store is an input. A pack is closed and
 renamed before the part that points into it is; so a killed run leaves at most an orphan pack. The packs say all that
-the index says (`pipelines.store.recovery` rebuilds it from them).
+the index says (`corpusloom.pipelines.store.images.recovery` rebuilds it from them).
 """
 
 import hashlib
@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.store.sorted_names import fixed_width, place_in, places_in
-from pipelines.store.warc import read_resource
-from schemas import arrow, storage, tables
-from schemas.errors import DamageError
-from schemas.records import ImageFacts, ImageRecord, ImageScore
+from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
+from corpusloom.pipelines.store.warc.records import read_resource
+from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from pipelines.store.warc import MAX_BODY, Skipped, WarcPage, judge_block
-from schemas import storage
-from schemas.verdicts import Dead
+from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, judge_block
+from corpusloom.schemas import storage
+from corpusloom.schemas.verdicts import Dead
 
 MAX_HEADER = 16_384
 STEP = 1 << 20

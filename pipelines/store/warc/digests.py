@@ -4,7 +4,7 @@ import base64
 import hashlib
 from typing import Any
 
-from schemas.verdicts import Dead
+from corpusloom.schemas.verdicts import Dead
 
 ALGORITHMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
 """Those that are checked, with the bytes of a digest; another is left alone."""

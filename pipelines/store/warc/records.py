@@ -12,13 +12,13 @@ from typing import IO, Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines.net import sniff
-from pipelines.net.decode import CodingError, decode
-from pipelines.store.digests import check_digests
-from pipelines.store.revisits import Across, Originals
-from schemas import storage
-from schemas.errors import DamageError, InputError
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.exchange import sniff
+from corpusloom.pipelines.net.exchange.decode import CodingError, decode
+from corpusloom.pipelines.store.warc.digests import check_digests
+from corpusloom.pipelines.store.warc.revisits import Across, Originals
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 MAX_BODY = 10_000_000
 """Bytes of a page that are read; HTML beyond them is cut."""

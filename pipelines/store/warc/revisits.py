@@ -10,8 +10,8 @@ from typing import Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from schemas import storage
-from schemas.errors import LoomError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import LoomError
 
 MAX_ORIGINALS = 2_000_000
 """Names of payloads that are remembered; about 150 bytes each."""

@@ -9,11 +9,11 @@ import pytest
 from benchmarks.real import checks
 from benchmarks.real.__main__ import MARK, fresh
 from benchmarks.real.sites import TRAPS
-from pipelines.extract import fast
-from pipelines.extract.blocks import ExtractConfig, RawPage
-from schemas.errors import InputError
-from schemas.manifest import Manifest
-from schemas.records import FileEntry, StageCounts
+from corpusloom.pipelines.extract.reading import walk as fast
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.records import FileEntry, StageCounts
 
 PAGES = {"http://a.localhost/": b"<html><body><h1>Title</h1><p>A text of a few words and a picture.</p><img src=i.png>"}
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.real.checks import Check
 from benchmarks.real.commands import Loom, Step
 from benchmarks.real.report import Report
-from schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError
 from tests.benchmarks.real.test_checks import COUNTS, MANIFEST
 
 

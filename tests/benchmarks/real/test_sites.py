@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.real.sites import Site, find_package, obtain, unpack
-from schemas.errors import InputError
+from corpusloom.schemas.errors import InputError
 from tests.programs import require
 
 SITE = Site("small-site-doc", "usr/share/doc/small", "small.localhost")

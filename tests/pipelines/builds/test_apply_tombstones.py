@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import purge
-from pipelines.forget import make_tombstones
-from pipelines.purge import purge_store
-from pipelines.store import tombstones
-from pipelines.store.images import ImageStore
-from pipelines.store.packs import Answer, PackWriter
-from pipelines.store.recovery import reindex, sweep
-from pipelines.store.tombstones import Tombstones
+from corpusloom.pipelines.builds import apply_tombstones
+from corpusloom.pipelines.builds.apply_tombstones import purge_store
+from corpusloom.pipelines.datasets.forget import make_tombstones
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.images.packs import Answer, PackWriter
+from corpusloom.pipelines.store.images.recovery import reindex, sweep
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.tombstones import Tombstones
 from tests.pipelines.store.store_maker import DATE, answer, fill, outcomes, png, wanted
 
 NAMES = [name for name, _ in outcomes()]
@@ -66,7 +66,7 @@ def test_an_image_named_by_its_bytes_goes_under_every_url_and_in_every_generatio
 def test_a_purge_that_was_killed_goes_on(killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = fill(tmp_path, [*outcomes(), ("b2", answer(2))], each=2)
     before, calls = content(store, "a", "gone"), 0
-    stones, rewrite = of_urls("a", "gone"), purge.rewrite
+    stones, rewrite = of_urls("a", "gone"), apply_tombstones.rewrite
 
     def dies(*args: object) -> bool:
         nonlocal calls
@@ -75,7 +75,7 @@ def test_a_purge_that_was_killed_goes_on(killed_at: int, tmp_path: Path, monkeyp
             raise KeyboardInterrupt
         return rewrite(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(purge, "rewrite", dies)
+    monkeypatch.setattr(apply_tombstones, "rewrite", dies)
     with pytest.raises(KeyboardInterrupt):
         purge_store(store.folder, stones)
     monkeypatch.undo()

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import build, cli, warcs
-from pipelines.store.dataset import BusyError
-from pipelines.verify import verify
-from pipelines.why import why
-from schemas import layout, storage, tables
-from schemas.errors import ConfigError, InputError, LoomError
-from schemas.manifest import read_manifest
-from schemas.records import LedgerRow, ProvenanceRow, SidecarRow
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.datasets.why import why
+from corpusloom.pipelines.stages import extract as warcs
+from corpusloom.pipelines.store.dataset.folder import BusyError
+from corpusloom.schemas import layout, storage, tables
+from corpusloom.schemas.errors import ConfigError, InputError, LoomError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import LedgerRow, ProvenanceRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 
@@ -131,7 +133,7 @@ def test_another_number_of_shards_holds_the_same_samples(web: SmallWeb) -> None:
 
 
 def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) -> None:
-    from pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.recipes.recipe import load_recipe
 
     recipe = load_recipe("m3w", ("filters.quality.min_words=100000",))
     report = web.build(recipe, "m3w-strict")
@@ -142,7 +144,7 @@ def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) ->
 
 
 def test_pages_are_decided_again_without_their_warcs(web: SmallWeb, tmp_path: Path) -> None:
-    from pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.recipes.recipe import load_recipe
 
     overrides = ("filters.quality.min_words=60", "split.val=0.5")
     again = web.build(load_recipe("m3w", overrides), "m3w-again", warcs=(), from_pages=True).manifest
@@ -164,16 +166,16 @@ def test_the_stages_as_commands_make_the_same_dataset(
     address = f"127.0.0.0/8:{web.server.port}"
     rest = ["--warc", str(web.folder / "crawl"), "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
     rest += ["--contact", "me@example.org", "--allow-addresses", address, "--delay", "0", "--workers", "0", "--quiet"]
-    assert cli.run(["pairs", "align", *rest, "--json"]) == 0
+    assert main.run(["pairs", "align", *rest, "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert made["manifest"] is None
     assert {(row["stage"], row["unit"]) for row in made["counts"]} >= {("extract", "record"), ("select", "pair")}
     with pytest.raises(InputError, match="stage images is not finished: fetches"):
-        cli.run(["shards", "align", *rest])
-    assert cli.run(["images", "align", *rest]) == 0
+        main.run(["shards", "align", *rest])
+    assert main.run(["images", "align", *rest]) == 0
     assert "reused: extract, select" in capsys.readouterr().out
     hits = web.server.counted().total()
-    assert cli.run(["shards", "align", *rest]) == 0
+    assert main.run(["shards", "align", *rest]) == 0
     assert web.server.counted().total() == hits
     assert read_manifest(str(tmp_path / "out")).digest == read_manifest(str(web.folder / "align")).digest
 
@@ -183,7 +185,7 @@ def test_the_stages_as_commands_make_the_same_dataset(
 )
 def test_a_stage_that_a_recipe_does_not_have_names_the_one_it_has(command: str, recipe: str, right: str) -> None:
     with pytest.raises(ConfigError, match=f"use {right}"):
-        cli.run([command, recipe, "--warc", "x", "--out", "y"])
+        main.run([command, recipe, "--warc", "x", "--out", "y"])
 
 
 def test_two_builds_into_one_folder_are_kept_apart(web: SmallWeb, tmp_path: Path) -> None:
@@ -230,7 +232,7 @@ def test_verify_finds_damage(web: SmallWeb, tmp_path: Path, damage: object, foun
 
 
 def test_a_damaged_shard_is_named_and_written_anew_alone(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
-    from pipelines import cli
+    from corpusloom.pipelines.cli import main
 
     web.build("align", "align-16", shards=16)
     folder = web.folder / "align-16"
@@ -238,10 +240,10 @@ def test_a_damaged_shard_is_named_and_written_anew_alone(web: SmallWeb, capsys: 
     shard = read_manifest(str(folder)).shards[1]
     times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
     _flip(folder / shard.tar.name, 700)
-    assert cli.run(["verify", str(folder)]) == 1
+    assert main.run(["verify", str(folder)]) == 1
     said = capsys.readouterr().err
     assert f"loom verify {folder} --repair writes shard {shard.tar.name[:5]} alone anew" in said
-    assert cli.run(["verify", str(folder), "--repair"]) == 0
+    assert main.run(["verify", str(folder), "--repair"]) == 0
     assert read_manifest(str(folder)).digest == digest
     changed = {path.name for path in folder.glob("*.tar") if path.stat().st_mtime_ns != times[path.name]}
     assert changed == {shard.tar.name}
@@ -289,7 +291,7 @@ def test_a_fetch_without_a_contact_is_refused(web: SmallWeb, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_evaluation_sets_stay_out(web: SmallWeb, tmp_path: Path, kind: str) -> None:
-    from pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.recipes.recipe import load_recipe
 
     row = min(sidecar_rows(web, "m3w"), key=lambda row: row.key)
     member = next(m for m in row.members if m.sha256 is not None)
@@ -317,8 +319,8 @@ def test_evaluation_sets_stay_out(web: SmallWeb, tmp_path: Path, kind: str) -> N
 def test_a_plugged_in_scorer_drops_images_and_their_pages(
     web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines import image_scores
-    from pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.stages.fetch import scores
 
     calls = []
 
@@ -329,7 +331,7 @@ def test_a_plugged_in_scorer_drops_images_and_their_pages(
 
         return score
 
-    monkeypatch.setitem(image_scores.SCORERS, "brightness", load)
+    monkeypatch.setitem(scores.SCORERS, "brightness", load)
     overrides = ("filters.images.nsfw_model=brightness", "filters.images.max_nsfw=0.5", "images.drop_page_on_nsfw=true")
     first = web.build(load_recipe("m3w", overrides), "bright", out=str(tmp_path / "1")).manifest
     assert first is not None

@@ -4,10 +4,10 @@ import importlib.util
 
 import pytest
 
-from pipelines.graphs import dry_run, show
-from pipelines.recipes.recipe import load_recipe, recipe_names
-from pipelines.runners import Profile
-from schemas.errors import ConfigError
+from corpusloom.pipelines.builds.dry_run import dry_run, show
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
+from corpusloom.schemas.errors import ConfigError
 
 STAGES = ["extract", "select", "images", "facts", "shards"]
 

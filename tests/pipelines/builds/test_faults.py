@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import build_plan, shards
-from pipelines.recipes.recipe import load_recipe
-from pipelines.store import dataset as store_dataset
-from pipelines.verify import verify
-from schemas import storage
-from schemas.errors import ConfigError, DamageError, InputError, LoomError
-from schemas.manifest import read_manifest
+from corpusloom.pipelines.builds import plan as build_plan
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages import shards
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError
+from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.command_line import check_refused, environment, loom
 from tests.pipelines.small_web import SmallWeb, small_web
 
@@ -87,7 +88,7 @@ def test_a_clock_that_jumps_changes_no_byte(web: SmallWeb, tmp_path: Path, monke
 
 HELD = """
 import sys, time
-from pipelines.store import dataset
+from corpusloom.pipelines.store.dataset import folder as dataset
 with dataset.building(sys.argv[1]):
     print("building", flush=True)
     time.sleep(600)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.store import dataset as store_dataset
-from pipelines.store.dataset import BusyError
-from pipelines.verify import verify
-from schemas import storage
-from schemas.manifest import read_manifest
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.dataset.folder import BusyError
+from corpusloom.schemas import storage
+from corpusloom.schemas.manifest import read_manifest
 from tests import gcs, loopback
 from tests.pipelines.small_web import small_web
 

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from fastwarc.warc import ArchiveIterator
 
-from pipelines import build, regions, runners, shards, warcs
-from pipelines.build_plan import plan
-from pipelines.runners import Profile
-from pipelines.store import regroup
-from pipelines.verify import verify
-from schemas.errors import LoomError
-from schemas.manifest import read_manifest
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.plan import plan
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.engine import runners
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.stages import extract, shards
+from corpusloom.pipelines.stages.regions import regions
+from corpusloom.pipelines.store import regroup
+from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 pytestmark = pytest.mark.timeout(900)  # each builds three datasets, on machines that may be busy
@@ -87,7 +90,7 @@ def test_bundles_that_fail_and_are_retried(
     from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
     failed: Counter[str] = Counter()
-    fns = (warcs._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._SpillRecords)
+    fns = (extract._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._SpillRecords)
     for fn in fns:
         monkeypatch.setattr(fn, "process", _fails_twice(fn.process, failed))
     monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))

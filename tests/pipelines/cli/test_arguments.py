@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from pipelines.arguments import flags_of, gist, parse
-from schemas.errors import ConfigError
+from corpusloom.pipelines.cli.arguments import flags_of, gist, parse
+from corpusloom.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipelines import cli
-from pipelines.scrape import frontier_rows
-from pipelines.store.dataset import CLAIM
-from pipelines.store.images import ImageStore
-from pipelines.verify import verify
-from schemas import identity, layout
-from schemas.manifest import read_manifest
+from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.stages.scrape import frontier_rows
+from corpusloom.pipelines.store.dataset.folder import CLAIM
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas import identity, layout
+from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.command_line import check_interrupted, check_refused, interrupt, interrupt_at, loom
 from tests.pipelines.small_web import SmallWeb, small_web
 
@@ -129,14 +129,14 @@ def test_a_dataset_of_a_newer_version_is_refused(tmp_path: Path, command: str) -
 def test_an_empty_dataset_is_whole_but_nothing_to_train_on(
     web: SmallWeb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.recipes.recipe import load_recipe
 
     web.build(load_recipe("align", ("filters.captions.min_words=99",)), "empty")
     empty = str(web.folder / "empty")
     assert read_manifest(empty).samples == 0
-    assert cli.run(["stats", empty, "--html", str(tmp_path / "r.html")]) == 0
+    assert main.run(["stats", empty, "--html", str(tmp_path / "r.html")]) == 0
     assert "0 samples" in capsys.readouterr().out
-    assert cli.run(["verify", empty]) == 0
+    assert main.run(["verify", empty]) == 0
     argv = ["train", "clip", "--config", "clip-tiny", "--data", empty, "--out", str(tmp_path / "run")]
     check_refused(loom(*argv), 1, f"{empty}: holds no sample", "loom stats")
 
@@ -174,7 +174,7 @@ def test_ctrl_c_in_a_scrape_loses_no_page(web: SmallWeb, tmp_path: Path) -> None
     out = tmp_path / "crawl"
     argv = ["scrape", "--seeds", str(web.folder / "seeds.txt"), "--out", str(out)]
     before = web.server.counted()
-    slowly = [sys.executable, "-m", "pipelines.main", *argv, *fetching(web, delay=0.1)]
+    slowly = [sys.executable, "-m", "corpusloom", *argv, *fetching(web, delay=0.1)]
     check_interrupted(interrupt(slowly, lambda: (web.server.counted() - before).total() > 25))
     assert not (out / "scrape.json").exists()
     first = web.server.counted()
@@ -188,10 +188,10 @@ def test_ctrl_c_in_a_scrape_loses_no_page(web: SmallWeb, tmp_path: Path) -> None
 
 
 STAGES = [
-    "pipelines.warcs:extract_warc",
-    "pipelines.select_local:write_decisions",
-    "pipelines.shards:write_shard",
-    "pipelines.build_commit:write_tables",
+    "corpusloom.pipelines.stages.extract:extract_warc",
+    "corpusloom.pipelines.stages.select.local:write_decisions",
+    "corpusloom.pipelines.stages.shards:write_shard",
+    "corpusloom.pipelines.builds.finish:write_tables",
 ]
 
 
@@ -221,7 +221,7 @@ def test_ctrl_c_while_images_are_fetched_loses_none(web: SmallWeb, tmp_path: Pat
         hits = web.server.counted() - before
         return Counter({name: hits[name] for name in hits if name[1].startswith(("/pictures/", "/extra/"))})
 
-    slowly = [sys.executable, "-m", "pipelines.main", *argv, *fetching(web, delay=0.1)]
+    slowly = [sys.executable, "-m", "corpusloom", *argv, *fetching(web, delay=0.1)]
     check_interrupted(interrupt(slowly, lambda: pictures().total() > 14))
     first, index = pictures(), ImageStore(str(tmp_path / "store")).index()
     assert 0 < len(index) < 40
@@ -234,11 +234,14 @@ def test_ctrl_c_while_images_are_fetched_loses_none(web: SmallWeb, tmp_path: Pat
 @pytest.mark.parametrize(
     ("place", "argv"),
     [
-        ("pipelines.regions:write_shard", ["build", "regions", "--from", "DATASET", "--out", "OUT"]),
-        ("pipelines.stats.report:render", ["stats", "DATASET", "--html", "OUT"]),
-        ("pipelines.verify:check_ledger", ["verify", "DATASET"]),
-        ("pipelines.extract.render:to_jsonl", ["extract", "CRAWL", "--no-filters"]),
-        ("pipelines.commands.demo_steps:build_world", ["demo", "--quick", "--out", "OUT"]),
+        (
+            "corpusloom.pipelines.stages.regions.regions:write_shard",
+            ["build", "regions", "--from", "DATASET", "--out", "OUT"],
+        ),
+        ("corpusloom.pipelines.datasets.stats.report:render", ["stats", "DATASET", "--html", "OUT"]),
+        ("corpusloom.pipelines.datasets.verify:check_ledger", ["verify", "DATASET"]),
+        ("corpusloom.pipelines.extract.render:to_jsonl", ["extract", "CRAWL", "--no-filters"]),
+        ("corpusloom.pipelines.cli.demo_steps:build_world", ["demo", "--quick", "--out", "OUT"]),
     ],
 )
 def test_ctrl_c_in_other_commands_leaves_nothing_that_looks_whole(
@@ -254,14 +257,14 @@ def test_ctrl_c_in_training_saves_the_step_and_resumes_there(web: SmallWeb, tmp_
     run = tmp_path / "run"
     argv = ["train", "clip", "--config", "clip-tiny", "--data", str(web.folder / "align"), "--out", str(run)]
     argv += ["--set", "train.batch_size=8", "train.warmup=0", "train.steps=3"]
-    ended = interrupt_at("trainers.loop:clip_gradients", tmp_path / "marker", *argv, seconds=1.5)
+    ended = interrupt_at("corpusloom.trainers.loop:clip_gradients", tmp_path / "marker", *argv, seconds=1.5)
     check_interrupted(ended)
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000001"]
     ended = loom(*argv)
     assert ended.code == 0, ended.err
     assert "resumed at step 1" in ended.out
     ended = interrupt_at(
-        "trainers.checkpoint:find", tmp_path / "marker", "eval", "retrieval", "--checkpoint", str(run),
+        "corpusloom.trainers.checkpoint:find", tmp_path / "marker", "eval", "retrieval", "--checkpoint", str(run),
         "--data", str(web.folder / "align"),
     )  # fmt: skip
     check_interrupted(ended)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli
-from schemas.errors import ConfigError, InputError, VersionError
+from corpusloom.pipelines.cli import main
+from corpusloom.schemas.errors import ConfigError, InputError, VersionError
 
 
 def run(*argv: str) -> int:
     """Run a command line in this process."""
-    return cli.run(argv)
+    return main.run(argv)
 
 
 def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
@@ -49,7 +49,7 @@ def test_a_new_flag_fails_until_somebody_decides(command: str, capsys: pytest.Ca
 def test_every_command_that_help_lists_exists(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for command in cli.COMMANDS:
+    for command in main.COMMANDS:
         assert command in text
         assert "Examples" in _help(command, capsys)
 
@@ -153,7 +153,7 @@ def test_errors_end_with_one_line_and_their_exit_code(
     ):
         monkeypatch.setattr("sys.argv", argv)
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         assert ended.value.code == code
         shown = capsys.readouterr().err
         assert words in shown
@@ -166,11 +166,11 @@ def test_an_interrupt_says_that_nothing_finished_is_lost(
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run", interrupted)
+    monkeypatch.setattr(main, "run", interrupted)
     before = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

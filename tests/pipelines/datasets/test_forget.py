@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli, derived, regions
-from pipelines.forget import forget, make_tombstones
-from pipelines.verify import verify
-from schemas import identity, layout, tables
-from schemas.errors import ConfigError
-from schemas.manifest import read_manifest
-from schemas.records import ImageRecord, LedgerRow, SidecarRow
+from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.datasets.forget import forget, make_tombstones
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.stages.regions import regions
+from corpusloom.pipelines.store import lineage
+from corpusloom.schemas import identity, layout, tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import ImageRecord, LedgerRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 pytestmark = pytest.mark.timeout(600)
@@ -107,7 +109,7 @@ def test_a_forgotten_image_leaves_store_packs_and_pages(web: SmallWeb) -> None:
 
 
 def _bytes_of(web: SmallWeb, image: ImageRecord) -> bytes:
-    from pipelines.store.images import ImageStore
+    from corpusloom.pipelines.store.images.store import ImageStore
 
     return ImageStore(str(web.folder / "store")).read(image)
 
@@ -136,15 +138,15 @@ def test_what_was_made_from_a_dataset_is_purged_as_well(web: SmallWeb, capsys: p
     pairs, made, work = (str(web.folder / name) for name in ("align", "regions", "regions.work"))
     regions.build_dataset(pairs, made, work, QUIET, limit=1)
     report, gone = web.folder / "elsewhere.html", web.folder / "gone"
-    assert cli.run(["stats", pairs, "--html", str(report), "--quiet"]) == 0
-    derived.record(pairs, derived.Derived(kind="regions", path=str(gone), work=str(gone)))
+    assert main.run(["stats", pairs, "--html", str(report), "--quiet"]) == 0
+    lineage.record(pairs, lineage.Derived(kind="regions", path=str(gone), work=str(gone)))
     gone.write_text("a file where a folder was")
     row, before = rows_of(web, "regions")[0], read_manifest(made)
     times = {path.name: path.stat().st_mtime_ns for path in (web.folder / "regions").glob("*.tar")}
     with pytest.raises(ConfigError, match=f"loom forget {pairs}"):
         forget(made, make_tombstones(keys=(row.key,)), QUIET)
     capsys.readouterr()
-    assert cli.run(["forget", pairs, "--key", row.key, "--quiet"]) == 0
+    assert main.run(["forget", pairs, "--key", row.key, "--quiet"]) == 0
     said = capsys.readouterr()
     assert f"purged: {made}\n" in said.out
     assert f"purged: {report}\n" in said.out
@@ -166,9 +168,9 @@ def test_the_command_reads_a_list_and_refuses_nothing(web: SmallWeb, capsys: pyt
     dataset, image = str(web.folder / "align"), an_image(web)
     listed = web.folder / "list.txt"
     listed.write_text(f"# asked for by mail\n{image.sha256}\n{rows_of(web, 'align')[0].key}\nexample.org\n")
-    assert cli.run(["forget", dataset, "--list", str(listed), "--json", "--quiet"]) == 0
+    assert main.run(["forget", dataset, "--list", str(listed), "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out)["digest"] == read_manifest(dataset).digest
     with pytest.raises(ConfigError, match="nothing to forget"):
-        cli.run(["forget", dataset])
+        main.run(["forget", dataset])
     with pytest.raises(ConfigError, match="64 hex digits"):
-        cli.run(["forget", dataset, "--sha256", "abc"])
+        main.run(["forget", dataset, "--sha256", "abc"])

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.forget import forget, make_tombstones
-from pipelines.image_lanes import ImagesConfig
-from pipelines.image_lists import fetch_lists, refetch
-from pipelines.runners import Profile
-from pipelines.store import tombstones
-from pipelines.store.images import ImageStore
-from pipelines.store.lists import ListConfig
-from pipelines.store.recovery import reindex, sweep
-from pipelines.verify import verify
-from schemas.errors import ConfigError
+from corpusloom.pipelines.datasets.forget import forget, make_tombstones
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.stages.fetch.from_lists import fetch_lists, refetch
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store.images.recovery import reindex, sweep
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.schemas.errors import ConfigError
+from tests.pipelines.datasets.test_forget import traces
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
+from tests.pipelines.stages.test_list_pairs import SIDE, run, text_of, write_folder, write_image_warc
 from tests.pipelines.store.store_maker import png
-from tests.pipelines.test_forget import traces
-from tests.pipelines.test_lists import SIDE, run, text_of, write_folder, write_image_warc
 
 COLUMNS = ListConfig(caption_column="caption")
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.dedup.clusters import band_edges, near_duplicates, verified
-from pipelines.dedup.components import Cluster
-from pipelines.dedup.minhash import MinHashConfig, jaccard, shingles
+from corpusloom.pipelines.dedup.clusters import band_edges, near_duplicates, verified
+from corpusloom.pipelines.dedup.components import Cluster
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, jaccard, shingles
 
 RNG = randoms.Random(3)
 WORDS = ["".join(RNG.choices("abcdefghij", k=4)) for _ in range(3000)]

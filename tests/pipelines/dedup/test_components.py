@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.components import (
+from corpusloom.pipelines.dedup.components import (
     Cluster,
     Components,
     cluster,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.dedup.decontaminate import (
+from corpusloom.pipelines.dedup.decontamination import (
     BenchmarkItem,
     Benchmarks,
     DecontaminationConfig,
@@ -14,9 +14,9 @@ from pipelines.dedup.decontaminate import (
     read_items,
     reason_of,
 )
-from pipelines.dedup.images import hash_image
-from schemas.errors import InputError
-from tests.pipelines.dedup.test_images import drawing, noise
+from corpusloom.pipelines.dedup.image_hashes import hash_image
+from corpusloom.schemas.errors import InputError
+from tests.pipelines.dedup.test_image_hashes import drawing, noise
 
 QUESTION = "What is the name of the river that flows through the old town and under seven stone bridges"
 SENTENCE = "The ninth bridge was built of glass"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.evaluation_sets import items_of, load_benchmarks, set_digests
-from schemas.errors import InputError
+from corpusloom.pipelines.dedup.evaluation_sets import items_of, load_benchmarks, set_digests
+from corpusloom.schemas.errors import InputError
 
 SENTENCE = "a small red kite hangs over the old harbour while two boats come in"
 

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.exact import image_set_key, loose_form, loose_words, paragraph_key, strict_form, text_key
-from schemas.errors import ConfigError
+from corpusloom.pipelines.dedup.exact import (
+    image_set_key,
+    loose_form,
+    loose_words,
+    paragraph_key,
+    strict_form,
+    text_key,
+)
+from corpusloom.schemas.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.dedup.frequency import count, drop_paragraphs, image_url_keys, paragraph_keys, too_frequent
-from schemas.records import Block, ImageRef, Page
+from corpusloom.pipelines.dedup.frequency import count, drop_paragraphs, image_url_keys, paragraph_keys, too_frequent
+from corpusloom.schemas.records import Block, ImageRef, Page
 
 
 def page(url: str, *blocks: Block) -> Page:

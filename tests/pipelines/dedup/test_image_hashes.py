@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipelines.dedup.images import (
+from corpusloom.pipelines.dedup.image_hashes import (
     ImageHashes,
     TwinConfig,
     are_twins,

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.numbers import group_starts, key_numbers
+from corpusloom.pipelines.dedup.key_hashes import group_starts, key_numbers
 
 hexes = st.text("0123456789abcdef", min_size=32, max_size=32)
 keys = st.lists(st.one_of(hexes, st.text(max_size=40), st.text("ABCDEF", min_size=32, max_size=32)), max_size=20)

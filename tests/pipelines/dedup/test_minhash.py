@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.minhash import (
+from corpusloom.pipelines.dedup.minhash import (
     MinHashConfig,
     band_keys,
     candidate_probability,
@@ -17,7 +17,7 @@ from pipelines.dedup.minhash import (
     signature,
     text_band_keys,
 )
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 CONFIG = MinHashConfig()
 FIRST_KEY = "8bcafce957083844d84d175e130d1473"

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.components import Components
-from pipelines.dedup.forest import Forest
+from corpusloom.pipelines.dedup.components import Components
+from corpusloom.pipelines.dedup.union_find import Forest
 
 edges = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40)
 

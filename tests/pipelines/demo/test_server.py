@@ -9,8 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from pipelines.demo.resources import Resource, World
-from pipelines.demo.server import Canary, serve
+from corpusloom.pipelines.demo.resources import Resource, World
+from corpusloom.pipelines.demo.server import Canary, serve
 from tests.pipelines.command_line import environment, hear_interrupts
 
 
@@ -36,7 +36,7 @@ def test_hosts_paths_and_etags() -> None:
 
 def test_it_serves_by_hand_until_ctrl_c() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.demo.server", "0"],
+        [sys.executable, "-m", "corpusloom.pipelines.demo.server", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from pipelines.dedup.images import are_twins, hash_image
-from pipelines.dedup.minhash import jaccard, shingles
-from pipelines.demo import drawing, grammar, sites
-from pipelines.demo.resources import World
-from pipelines.extract.extractor import Extracted, extract
-from pipelines.filters.decision import measure_page, page_text, select_rules
-from pipelines.recipes.recipe import load_recipe
-from schemas.records import Page
-from schemas.verdicts import Kept, decide
+from corpusloom.pipelines.dedup.image_hashes import are_twins, hash_image
+from corpusloom.pipelines.dedup.minhash import jaccard, shingles
+from corpusloom.pipelines.demo import drawing, grammar, sites
+from corpusloom.pipelines.demo.resources import World
+from corpusloom.pipelines.extract.extractor import Extracted, extract
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.recipes.rules import measure_page, page_text, select_rules
+from corpusloom.schemas.records import Page
+from corpusloom.schemas.verdicts import Kept, decide
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_exam_has_other_pictures_and_nothing_links_to_it(world: World) -> No
 
 
 def test_the_bomb_is_small_and_declares_much() -> None:
-    from schemas.images import read_header
+    from corpusloom.schemas.images import read_header
 
     data = sites.pixel_bomb()
     assert len(data) < 500_000

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import metrics, regions
-from pipelines.logs import JsonLines, redacted
-from pipelines.progress import Reporter
-from pipelines.runners import Profile
-from schemas import arrow
-from schemas.manifest import read_manifest
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.engine.logs import JsonLines, redacted
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.stages.regions import regions
+from corpusloom.schemas import arrow
+from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.command_line import loom
 from tests.pipelines.small_web import SmallWeb, small_web
 

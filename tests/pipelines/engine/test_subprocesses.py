@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.apart import run_apart
-from schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.engine.subprocesses import run_apart
+from corpusloom.schemas.errors import ConfigError, LoomError
 
 
 def square(number: int) -> tuple[int, int]:
@@ -68,8 +68,8 @@ def test_the_others_commit_when_one_fails(tmp_path: Path) -> None:
 
 PARENT = """
 import sys
-from pipelines.apart import run_apart
-from tests.pipelines.test_apart import hold
+from corpusloom.pipelines.engine.subprocesses import run_apart
+from tests.pipelines.engine.test_subprocesses import hold
 if __name__ == "__main__":
     list(run_apart(hold, [(sys.argv[1], "waits")], 1))
 """

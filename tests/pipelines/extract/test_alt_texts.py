@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.extract.alt_texts import PageImages, images_with_texts, page_images
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.extract.alt_texts import PageImages, images_with_texts, page_images
+from corpusloom.schemas.verdicts import Rejected
 
 PAGES = Path(__file__).parent / "pages"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.extractor import ExtractConfig, Extracted, extract
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.extract.extractor import ExtractConfig, Extracted, extract
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 URL = "https://site.example/folder/page.html"
 PAGE = """<!doctype html><html><head><title>A &amp; B</title><link rel=canonical href="/page">

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipelines.extract import pool as pool_module
-from pipelines.extract.alt_texts import PageImages, page_images
-from pipelines.extract.blocks import ExtractConfig, Extracted
-from pipelines.extract.pool import ExtractPool, Item, PoolConfig, Result
-from schemas.verdicts import Dead
+from corpusloom.pipelines.extract import pool as pool_module
+from corpusloom.pipelines.extract.alt_texts import PageImages, page_images
+from corpusloom.pipelines.extract.pool import ExtractPool, Item, PoolConfig, Result
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
+from corpusloom.schemas.verdicts import Dead
 
 PAGES: list[Item] = [
     (f"<html><body><p>Page number {n} has some text.</p></body></html>".encode(), f"http://a.example/{n}", None)

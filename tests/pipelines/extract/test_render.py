@@ -2,10 +2,10 @@
 
 import json
 
-from pipelines.extract.blocks import Extracted
-from pipelines.extract.render import parallel_lists, to_html, to_jsonl, to_markdown
-from schemas.records import Block, ImageRef
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.extract.render import parallel_lists, to_html, to_jsonl, to_markdown
+from corpusloom.schemas.records import Block, ImageRef
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 URL = "https://a.example/x--y"
 IMAGE = ImageRef(url="https://a.example/i.jpg", alt_text='An "alt" ]', caption="A <caption>")

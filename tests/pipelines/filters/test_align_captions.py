@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.filters.captions import (
+from corpusloom.pipelines.filters.align_captions import (
     CaptionConfig,
     caption,
     caption_tokens,
@@ -10,7 +10,7 @@ from pipelines.filters.captions import (
     rarest_token_count,
     rules,
 )
-from schemas.verdicts import Kept, Rejected, decide
+from corpusloom.schemas.verdicts import Kept, Rejected, decide
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,13 @@
 
 import pytest
 
-from pipelines.filters.boilerplate import BoilerplateConfig, boilerplate_blocks, boilerplate_reason, drop_boilerplate
-from schemas.records import Block, ImageRef
+from corpusloom.pipelines.filters.boilerplate import (
+    BoilerplateConfig,
+    boilerplate_blocks,
+    boilerplate_reason,
+    drop_boilerplate,
+)
+from corpusloom.schemas.records import Block, ImageRef
 
 CONFIG = BoilerplateConfig()
 

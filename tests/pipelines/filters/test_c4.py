@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.filters.c4 import C4Config, c4, clean_lines, judge_line, measure_c4
-from schemas.verdicts import Kept, Rejected
+from corpusloom.pipelines.filters.c4 import C4Config, c4, clean_lines, judge_line, measure_c4
+from corpusloom.schemas.verdicts import Kept, Rejected
 
 LINE = "This line has more than five words."
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.filters import explicit
-from schemas.verdicts import Kept, decide
+from corpusloom.pipelines.filters import explicit
+from corpusloom.schemas.verdicts import Kept, decide
 
 LIST = frozenset(("knave",))
 

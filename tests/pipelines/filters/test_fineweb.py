@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.filters.fineweb import FineWebConfig, fineweb, measure_fineweb
-from schemas.verdicts import Kept, Rejected
+from corpusloom.pipelines.filters.fineweb import FineWebConfig, fineweb, measure_fineweb
+from corpusloom.schemas.verdicts import Kept, Rejected
 
 LONG = "This is a line of more than thirty characters, number {}."
 CASES = [

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.filters.quality import QualityConfig, measure_quality, quality, rules
-from schemas.verdicts import Kept, Rejected, decide
+from corpusloom.pipelines.filters.gopher_quality import QualityConfig, measure_quality, quality, rules
+from corpusloom.schemas.verdicts import Kept, Rejected, decide
 
 GOOD = "The cat and the dog have to be with us, that is what we want of them today. " * 4
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipelines.filters.repetition import (
+from corpusloom.pipelines.filters.gopher_repetition import (
     DUPLICATE_SIZES,
     TOP_SIZES,
     RepetitionConfig,
@@ -14,7 +14,7 @@ from pipelines.filters.repetition import (
     repetition,
     top_ngram_characters,
 )
-from schemas.verdicts import Kept, Rejected
+from corpusloom.schemas.verdicts import Kept, Rejected
 
 WORDS = st.lists(st.sampled_from(["a", "aa", "b", "ab", "the", "é", "x,"]), max_size=60)
 

@@ -2,9 +2,16 @@
 
 import pytest
 
-from pipelines.filters.images import FORMATS, ImageConfig, duplicate_occurrences, measure_image, measure_url, rules
-from schemas.records import ImageFacts, ImageRecord, ImageRef
-from schemas.verdicts import Kept, Rejected, decide
+from corpusloom.pipelines.filters.image_rules import (
+    FORMATS,
+    ImageConfig,
+    duplicate_occurrences,
+    measure_image,
+    measure_url,
+    rules,
+)
+from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageRef
+from corpusloom.schemas.verdicts import Kept, Rejected, decide
 
 M3W = ImageConfig()
 ALIGN = ImageConfig(min_side=200, max_aspect=3.0, strict=True)

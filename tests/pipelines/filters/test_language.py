@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipelines.filters.language import LanguageConfig, language, language_scores, measure_language, rules
-from schemas.verdicts import Kept, Rejected, decide
+from corpusloom.pipelines.filters.language import LanguageConfig, language, language_scores, measure_language, rules
+from corpusloom.schemas.verdicts import Kept, Rejected, decide
 
 TEXTS = {
     "en": "The museum is open every day and shows paintings of the last century to all who want to see them.",

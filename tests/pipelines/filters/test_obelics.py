@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.filters.obelics import (
+from corpusloom.pipelines.filters.obelics import (
     ObelicsConfig,
     TextRules,
     character_repetition,
@@ -18,7 +18,7 @@ from pipelines.filters.obelics import (
     word_list,
     word_repetition,
 )
-from schemas.verdicts import Kept, Rejected
+from corpusloom.schemas.verdicts import Kept, Rejected
 
 GOOD = (
     "When the rain had stopped, we went down to the river and looked for the boat that she had seen. "

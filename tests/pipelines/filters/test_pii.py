@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipelines.filters.pii import PiiConfig, mask_pii
+from corpusloom.pipelines.filters.pii import PiiConfig, mask_pii
 
 ALL = PiiConfig(phone="PHONE", email="MAIL", ip_address="IP")
 

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from pipelines.demo import drawing
-from pipelines.detect import model as detect
-from pipelines.detect.boxes import propose_boxes
-from schemas.errors import LoomError
+from corpusloom.pipelines.demo import drawing
+from corpusloom.pipelines.models import detector as detect
+from corpusloom.pipelines.stages.regions.boxes import propose_boxes
+from corpusloom.schemas.errors import LoomError
 
 
 def test_a_cell_counts_by_the_share_that_the_box_covers() -> None:

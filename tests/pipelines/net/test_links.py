@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipelines.net.links import MAX_LINKS, images_of, links_of
+from corpusloom.pipelines.net.links import MAX_LINKS, images_of, links_of
 
 URL = "http://a.example/dir/page.html"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.net.politeness import MAX_BACK_OFF, Hosts, Turns, back_off, retry_after
+from corpusloom.pipelines.net.rate_limits import MAX_BACK_OFF, Hosts, Turns, back_off, retry_after
 
 
 @given(

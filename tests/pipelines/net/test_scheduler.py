@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.net import crowd
-from pipelines.net.config import FetchConfig
-from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import Fetcher
-from schemas.errors import InputError
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net import scheduler
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.fetcher import Fetcher
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 IMAGE = b"\xff\xd8\xff" + bytes(600)
 
@@ -104,7 +104,7 @@ def fetch(server: Server, hosts: dict[str, int], **changes: object) -> dict[str,
         for host, count in hosts.items()
         if n < count
     ]
-    crowd.fetch_all(
+    scheduler.fetch_all(
         urls,
         config_for(server, **changes),
         kind="image",
@@ -177,11 +177,11 @@ def test_a_budget_ends_a_host(server: Server) -> None:
 
 
 def test_each_url_ends_once_although_few_are_held(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "MAX_WAITING", 10)
-    monkeypatch.setattr(crowd, "REFILL", 3)
+    monkeypatch.setattr(scheduler, "MAX_WAITING", 10)
+    monkeypatch.setattr(scheduler, "REFILL", 3)
     urls = [f"http://good.example:{server.server_port}/{n}" for n in range(40)] + ["nonsense", "file:///x"] * 20
     ended: Counter[str] = Counter()
-    crowd.fetch_all(
+    scheduler.fetch_all(
         iter(urls),
         config_for(server),
         kind="image",
@@ -196,7 +196,7 @@ def test_an_error_of_the_caller_ends_the_run(server: Server) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        crowd.fetch_all(
+        scheduler.fetch_all(
             [f"http://good.example:{server.server_port}/{n}" for n in range(5)],
             config_for(server),
             kind="image",
@@ -211,7 +211,7 @@ def test_a_broken_resolver_stops_the_run_and_says_so_once(server: Server, caplog
 
     ended: list[Outcome] = []
     with pytest.raises(InputError, match="dns_failed"):
-        crowd.fetch_all(
+        scheduler.fetch_all(
             (f"http://host{n}.example/" for n in range(10_000)),
             config_for(server, stop_after=100),
             kind="page",

@@ -6,10 +6,10 @@ from collections import defaultdict
 
 import pytest
 
-from pipelines.net.config import FetchConfig
-from pipelines.net.crowd import fetch_all
-from pipelines.net.fetched import Fetched, Outcome
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.scheduler import fetch_all
+from corpusloom.schemas.verdicts import Rejected
 from tests.web.zoo import CANARY_HOST, CAP, ENDPOINTS, Zoo, open_zoo
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", CANARY_HOST])  # the test's own net must not do the guarding

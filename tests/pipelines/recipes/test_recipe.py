@@ -7,8 +7,8 @@ import tomllib
 
 import pytest
 
-from pipelines.recipes.recipe import Recipe, config_json, load_recipe, recipe_names, recipe_text, to_toml
-from schemas.errors import ConfigError, InputError
+from corpusloom.pipelines.recipes.recipe import Recipe, config_json, load_recipe, recipe_names, recipe_text, to_toml
+from corpusloom.schemas.errors import ConfigError, InputError
 
 
 def test_the_recipes_that_ship() -> None:

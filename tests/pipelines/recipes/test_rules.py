@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.filters.decision import (
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.recipes.rules import (
     WordLists,
     drop_blocks,
     edit_blocks,
@@ -24,10 +25,9 @@ from pipelines.filters.decision import (
     page_text,
     pair_rules,
 )
-from pipelines.recipes.recipe import load_recipe
-from schemas.errors import InputError
-from schemas.records import Block, ImageRef, Page, Pair
-from schemas.verdicts import Kept, Rejected, decide
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.records import Block, ImageRef, Page, Pair
+from corpusloom.schemas.verdicts import Kept, Rejected, decide
 
 M3W = load_recipe("m3w")
 OBELICS = load_recipe("obelics")

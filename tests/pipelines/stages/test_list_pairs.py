@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build
-from pipelines.build_config import BuildConfig
-from pipelines.net.config import FetchConfig
-from pipelines.recipes.recipe import load_recipe
-from pipelines.store.img2dataset import find_shards, read_shard
-from pipelines.store.lists import ListConfig
-from pipelines.store.warc import WarcWriter
-from pipelines.verify import verify
-from schemas.errors import ConfigError
-from schemas.images import read_header
-from schemas.manifest import Manifest
-from schemas.verdicts import Dead
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images import read_header
+from corpusloom.schemas.manifest import Manifest
+from corpusloom.schemas.verdicts import Dead
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
 from tests.pipelines.store.store_maker import DATE, png

@@ -18,18 +18,18 @@ from pathlib import Path
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines import scrape
-from pipelines.net.config import FetchConfig
-from pipelines.progress import Reporter
-from pipelines.store.warc import Skipped, WarcPage, read_warc
-from schemas.errors import ConfigError, InputError
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.stages import scrape
+from corpusloom.pipelines.store.warc.records import Skipped, WarcPage, read_warc
+from corpusloom.schemas.errors import ConfigError, InputError
 from tests.pipelines.small_web import small_web
 
 PAGES = 60
 KILLED = """
 import asyncio, sys
-from pipelines import scrape
-from pipelines.net.config import FetchConfig
+from corpusloom.pipelines.stages import scrape
+from corpusloom.pipelines.net.config import FetchConfig
 seeds, out, port = sys.argv[1:]
 fetch = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0, slots=1)
 config = scrape.ScrapeConfig(seeds=seeds, out=out, fetch=fetch, depth=99, checkpoint_pages=10)

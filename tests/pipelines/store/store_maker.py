@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipelines.store.frontier import Wanted
-from pipelines.store.images import ImageStore
-from pipelines.store.packs import Answer, Checkpoint, Outcome, PackWriter
-from schemas import identity
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.store.images.frontier import Wanted
+from corpusloom.pipelines.store.images.packs import Answer, Checkpoint, Outcome, PackWriter
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas import identity
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 DATE = "2026-01-02T03:04:05Z"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.store import sorting
-from pipelines.store.dataset import TABLES, Rows, write_rows
-from schemas import arrow, identity, tables
-from schemas.records import LedgerRow, ProvenanceRow, ScoreRow
+from corpusloom.pipelines.store import external_sort
+from corpusloom.pipelines.store.dataset.folder import TABLES, Rows, write_rows
+from corpusloom.schemas import arrow, identity, tables
+from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow
 
 
 def rows_of(kind: str, count: int) -> list[LedgerRow] | list[ScoreRow] | list[ProvenanceRow]:
@@ -32,7 +32,7 @@ def rows_of(kind: str, count: int) -> list[LedgerRow] | list[ScoreRow] | list[Pr
 @pytest.mark.parametrize("kind", list(TABLES))
 @pytest.mark.parametrize("count", [0, 3, 25_003])
 def test_by_parts_as_in_memory(kind: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sorting, "PARTITION_ROWS", 2_000)
+    monkeypatch.setattr(external_sort, "PARTITION_ROWS", 2_000)
     cls, order = TABLES[kind]
     whole = arrow.to_table(cls, rows_of(kind, count))
     parts = [whole.slice(start, 700) for start in range(0, count, 700)]

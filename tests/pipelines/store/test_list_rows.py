@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.store.lists import MAX_LINE, BadRow, ListConfig, ListRow, read_list
-from schemas.errors import ConfigError, InputError
+from corpusloom.pipelines.store.list_rows import MAX_LINE, BadRow, ListConfig, ListRow, read_list
+from corpusloom.schemas.errors import ConfigError, InputError
 
 ROWS = [("http://a.example/1.jpg", "a cat"), ("http://grün.example/2.jpg", 'a "dog", two\tlines')]
 CONFIG = ListConfig(url_column="URL", caption_column="TEXT")

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.store import spill
-from pipelines.store.spill import SCRATCH, Spill, scratch_folder
-from schemas.errors import InputError
+from corpusloom.pipelines.store import partitions
+from corpusloom.pipelines.store.partitions import SCRATCH, Spill, scratch_folder
+from corpusloom.schemas.errors import InputError
 
 
 def test_partitions_come_back_in_the_order_of_adding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill, "BUFFER_BYTES", 500)
+    monkeypatch.setattr(partitions, "BUFFER_BYTES", 500)
     schema = pa.schema([("number", pa.int64()), ("name", pa.string())])
     parted = Spill(str(tmp_path / "s"), schema, 5)
     rng = np.random.default_rng(0)

@@ -7,9 +7,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipelines.store.regroup import Regroup, WriteRecords, partition_of
-from schemas import tables
-from schemas.records import Candidate
+from corpusloom.pipelines.store.regroup import Regroup, WriteRecords, partition_of
+from corpusloom.schemas import tables
+from corpusloom.schemas.records import Candidate
 
 PAIRS = [(f"key {n % 37}".encode(), f"value {n % 11}".encode()) for n in range(500)]
 

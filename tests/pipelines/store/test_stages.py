@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.store import stages
-from pipelines.store.ledger import Ledger
-from schemas import tables
-from schemas.records import LedgerRow, ScoreRow, StageCounts
-from schemas.verdicts import Dead, Kept, Rejected
+from corpusloom.pipelines.store import stages
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.schemas import tables
+from corpusloom.schemas.records import LedgerRow, ScoreRow, StageCounts
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 
 def plan(work: Path, **inputs: object) -> stages.Stage:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from schemas.errors import DamageError, InputError
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.trainers.clip.benchmarks import evaluate, open_benchmark, read_shard, write_benchmark
+from corpusloom.trainers.config import load_config
+from corpusloom.trainers.run import run
 from tests.trainers.datasets import coloured_pairs, write_pairs
-from trainers.clip.benchmarks import evaluate, open_benchmark, read_shard, write_benchmark
-from trainers.config import load_config
-from trainers.run import run
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]
 

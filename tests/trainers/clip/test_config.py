@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas import config as tables
-from schemas.errors import ConfigError
-from trainers.clip.config import CLIPConfig, CLIPDataConfig, ImageTowerConfig
+from corpusloom.schemas import config as tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, ImageTowerConfig
 
 
 def test_a_list_of_layers_is_a_resnet_and_a_number_a_transformer() -> None:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import CLIPDataConfig
+from corpusloom.trainers.clip.data import PairTransform, augment, captions, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample
 from tests.trainers.datasets import Pair, coloured_pairs, encode_jpeg, write_pairs
-from trainers.clip.config import CLIPDataConfig
-from trainers.clip.data import PairTransform, augment, captions, evaluation_image, resize_bicubic
-from trainers.clip.tokenizer import ClipTokenizer
-from trainers.stream.samples import InterleavedSample, PairSample
 
 TOKENIZER = ClipTokenizer((), context=12)
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from schemas.errors import ConfigError
-from trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from trainers.clip.evaluation import class_embeddings, embed_images, rank_of, retrieval, wilson, zero_shot
-from trainers.clip.model import CLIP
-from trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.evaluation import class_embeddings, embed_images, rank_of, retrieval, wilson, zero_shot
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 
 
 def model() -> CLIP:

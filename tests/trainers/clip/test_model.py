@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from trainers.clip.model import CLIP
-from trainers.clip.weights import from_transformers, resize_positions
-from trainers.config import load_config
-from trainers.registry import build_model
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.weights import from_transformers, resize_positions
+from corpusloom.trainers.config import load_config
+from corpusloom.trainers.registry import build_model
 
 EOT = 99
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from corpusloom.trainers import distributed
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP, Embeddings
+from corpusloom.trainers.clip.objective import chunked_objective, contrastive_loss, objective, pair_loss, sigmoid_loss
+from corpusloom.trainers.loop import StepContext
 from tests.trainers.ranks import run_ranks
 from tests.trainers.toy import toy_config
-from trainers import distributed
-from trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from trainers.clip.model import CLIP, Embeddings
-from trainers.clip.objective import chunked_objective, contrastive_loss, objective, pair_loss, sigmoid_loss
-from trainers.loop import StepContext
 
 B, W = 6, 2
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigError, InputError
-from trainers.clip.tokenizer import (
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.clip.tokenizer import (
     ClipTokenizer,
     byte_alphabet,
     clean,

@@ -4,9 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from schemas.errors import ConfigError
-from trainers.clip.config import ImageTowerConfig
-from trainers.clip.towers import AttentionPool, Bottleneck, ModifiedResNet, VisionTransformer, drop_patches, quick_gelu
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import ImageTowerConfig
+from corpusloom.trainers.clip.towers import (
+    AttentionPool,
+    Bottleneck,
+    ModifiedResNet,
+    VisionTransformer,
+    drop_patches,
+    quick_gelu,
+)
 
 
 def test_attention_pooling_is_one_query_of_multi_head_attention() -> None:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from trainers.clip.model import CLIP
-from trainers.clip.weights import from_any, from_open_clip, from_transformers
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.weights import from_any, from_open_clip, from_transformers
 
 
 def test_every_name_is_known_and_the_logit_scale_gets_its_shape() -> None:

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
+from corpusloom.trainers.flamingo import evaluation
+from corpusloom.trainers.flamingo.data import pair_ids
+from corpusloom.trainers.flamingo.evaluation import Example
+from corpusloom.trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
+from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.objective import token_loss
 from tests.trainers.flamingo.test_data import VOCABULARY
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
-from trainers.flamingo import evaluation
-from trainers.flamingo.data import pair_ids
-from trainers.flamingo.evaluation import Example
-from trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
-from trainers.flamingo.model import Flamingo
-from trainers.flamingo.objective import token_loss
 
 TEXTS = ("a red star on a grey ground", "two blue rings here")
 ITEMS = [

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
-from trainers.flamingo.model import (
+from corpusloom.trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
+from corpusloom.trainers.flamingo.model import (
     Flamingo,
     FlamingoConfig,
     GatedCrossAttentionBlock,
@@ -157,8 +157,8 @@ def test_generation_stops_at_the_mark_and_sees_the_last_image(model: Flamingo) -
 def test_the_large_models_have_the_weights_of_the_formula(
     name: str, blocks: int, width: int, heads: int, every: int, billions: float
 ) -> None:
-    from trainers import registry
-    from trainers.config import load_config
+    from corpusloom.trainers import registry
+    from corpusloom.trainers.config import load_config
 
     with torch.device("meta"):
         built = registry.build_model(load_config(f"flamingo-{name}"))

@@ -5,7 +5,7 @@ from torch import nn
 from transformers import IdeficsConfig
 from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
 
-from trainers.flamingo.model import FlamingoConfig, PerceiverResampler
+from corpusloom.trainers.flamingo.model import FlamingoConfig, PerceiverResampler
 
 
 def copy_weights(own, other):

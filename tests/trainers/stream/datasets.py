@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipelines.store.tars import Place, write_shard
-from schemas import arrow, layout, tables
-from schemas.images import ImageError, read_header
-from schemas.manifest import Manifest, make_digest, write_manifest
-from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from corpusloom.pipelines.store.dataset.tars import Place, write_shard
+from corpusloom.schemas import arrow, layout, tables
+from corpusloom.schemas.images import ImageError, read_header
+from corpusloom.schemas.manifest import Manifest, make_digest, write_manifest
+from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 
 
 def make_image(number: int = 0, size: tuple[int, int] = (48, 40), format: str = "JPEG") -> bytes:

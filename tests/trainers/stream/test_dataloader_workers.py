@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.errors import ConfigError, DamageError
+from corpusloom.schemas.errors import ConfigError, DamageError
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.order.mixing import Mixture
+from corpusloom.trainers.stream.reading.cache import CacheConfig
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty
-from trainers.stream import Mixture, StreamingDataset
-from trainers.stream.cache import CacheConfig
 
 data = pytest.importorskip("torch.utils.data")
 stateful = pytest.importorskip("torchdata.stateful_dataloader")

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.order.mixing import Mixture
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from trainers.stream import Mixture, StreamingDataset
 
 SAMPLES = 61
 FAST = settings(max_examples=25, deadline=None)
@@ -167,7 +168,7 @@ def test_fewer_samples_than_ranks(others: str) -> None:
 def test_sigkill_at_a_random_moment_and_resume_is_exact(pairs: str, tmp_path: Path) -> None:
     script = (
         "import sys, json, os, numpy as np\n"
-        "from trainers.stream import StreamingDataset\n"
+        "from corpusloom.trainers.stream.dataset import StreamingDataset\n"
         "stream = StreamingDataset(sys.argv[1], 9, 0, 1)\n"
         "if os.path.exists(sys.argv[2]): stream.load_state_dict(json.load(open(sys.argv[2])))\n"
         "for batch in stream.batches(4, transform=lambda s, r: {'n': np.zeros(1)}, workers=2):\n"
@@ -247,7 +248,7 @@ def test_batches_keep_the_place_of_a_bad_sample(tmp_path: Path) -> None:
     tar.write_bytes(data.replace(b"\xff\xd8\xff\xe0", b"\xff\xd8\x00\x00", 1))
 
     def decode(sample: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        from schemas.images import decode_rgb
+        from corpusloom.schemas.images import decode_rgb
 
         return {"image": decode_rgb(sample.image)[:8, :8]}
 

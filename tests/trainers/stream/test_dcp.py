@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.order.mixing import Mixture
 from tests.trainers.ranks import run_ranks
-from trainers.stream import Mixture, StreamingDataset
 
 torch = pytest.importorskip("torch")
 checkpoint = pytest.importorskip("torch.distributed.checkpoint")

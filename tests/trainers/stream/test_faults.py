@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas import tables
-from schemas.errors import DamageError, InputError
-from schemas.manifest import read_manifest
-from schemas.records import SidecarRow
+from corpusloom.schemas import tables
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import SidecarRow
+from corpusloom.trainers.stream.batches.processes import WorkerError
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.reading import index
+from corpusloom.trainers.stream.reading.cache import CacheConfig
+from corpusloom.trainers.stream.reading.shard_files import LocalShard, read_members, verify_members
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty
-from trainers.stream import StreamingDataset, index
-from trainers.stream.cache import CacheConfig
-from trainers.stream.errors import SampleError
-from trainers.stream.processes import WorkerError
-from trainers.stream.reading import LocalShard, read_members, verify_members
 
 
 def length(sample: Any, rng: np.random.Generator) -> dict[str, Any]:
@@ -125,8 +126,8 @@ def test_members_and_json_past_their_caps_are_skipped_by_name(tmp_path: Path, mo
     made[2][1]["jpg"] += bytes(9000)
     made[4][1]["json"] = b'{"a": "' + b"x" * 2000 + b'"}'
     data = make_dataset(tmp_path, "pairs", made, shards=1)
-    monkeypatch.setattr("trainers.stream.reading.MAX_MEMBER_BYTES", 6000)
-    monkeypatch.setattr("trainers.stream.samples.MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr("corpusloom.trainers.stream.reading.shard_files.MAX_MEMBER_BYTES", 6000)
+    monkeypatch.setattr("corpusloom.trainers.stream.batches.samples.MAX_JSON_BYTES", 1000)
     stream = StreamingDataset(data, 0, 0, 1)
     assert len(list(stream)) == 4
     assert dict(stream.skipped_keys) == {made[2][0]: "member_too_large", made[4][0]: "json_too_large"}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.detect.arrays import encode_regions
-from pipelines.store.tars import write_shard
-from schemas.identity import make_key
-from schemas.records import Member, SidecarRow
+from corpusloom.pipelines.stages.regions.arrays import encode_regions
+from corpusloom.pipelines.store.dataset.tars import write_shard
+from corpusloom.schemas.identity import make_key
+from corpusloom.schemas.records import Member, SidecarRow
+from corpusloom.trainers.stream.batches.samples import RegionsSample, load_arrays
 from tests.trainers.datasets import close_shard
-from trainers.stream.samples import RegionsSample, load_arrays
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("square", "disc", "star", "ring")
 WIDTH, CLASSES = 10, 12

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.vilbert.model import ViLBERT, ViLBERTConfig
+from corpusloom.trainers.vilbert.model import ViLBERT, ViLBERTConfig
 
 TOKENS, REGIONS = 9, 7
 

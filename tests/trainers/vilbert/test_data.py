@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from schemas.errors import ConfigError
-from tests.trainers.vilbert.region_pairs import WIDTH, region_sample
-from trainers.stream.samples import PairSample
-from trainers.vilbert.data import (
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.vilbert.data import (
     DataConfig,
     PretrainingTransform,
     encode,
@@ -24,6 +23,7 @@ from trainers.vilbert.data import (
     region_arrays,
     train_tokenizer,
 )
+from tests.trainers.vilbert.region_pairs import WIDTH, region_sample
 
 CAPTIONS = ["two large red stars on a striped green ground", "a small blue ring", "picture of a cross, over yellow"]
 TOKENIZER = train_tokenizer(CAPTIONS, 100)

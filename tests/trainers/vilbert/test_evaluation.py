@@ -2,9 +2,9 @@
 
 import torch
 
+from corpusloom.trainers.vilbert.evaluation import evaluate_batch, retrieval, score_all
 from tests.trainers.vilbert.small import small_model
 from tests.trainers.vilbert.test_objective import make_batch
-from trainers.vilbert.evaluation import evaluate_batch, retrieval, score_all
 
 
 def test_scores_are_those_of_each_pair_alone() -> None:

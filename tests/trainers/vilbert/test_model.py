@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.vilbert.model import Connection, ViLBERT, ViLBERTConfig, additive, unused_query_weights
+from corpusloom.trainers.vilbert.weights import from_transformers
 from tests.trainers.vilbert.small import random_inputs, small_config, small_model
-from trainers.vilbert.model import Connection, ViLBERT, ViLBERTConfig, additive, unused_query_weights
-from trainers.vilbert.weights import from_transformers
 
 PUBLISHED = 250_044_029
 """Parameters of the public code's pre-training model with six connections."""

@@ -6,14 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from corpusloom.trainers.config import TrainConfig
+from corpusloom.trainers.loop import StepContext
+from corpusloom.trainers.vilbert.data import DataConfig, PretrainingTransform, train_tokenizer
+from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.objective import (
+    ObjectiveConfig,
+    make_objective,
+    masked_region_loss,
+    masked_word_loss,
+    mismatch,
+)
 from tests.trainers.vilbert.region_pairs import region_sample
 from tests.trainers.vilbert.small import small_config, small_model
 from tests.trainers.vilbert.test_data import CAPTIONS
-from trainers.config import TrainConfig
-from trainers.loop import StepContext
-from trainers.vilbert.data import DataConfig, PretrainingTransform, train_tokenizer
-from trainers.vilbert.model import ViLBERT
-from trainers.vilbert.objective import ObjectiveConfig, make_objective, masked_region_loss, masked_word_loss, mismatch
 
 CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=8, lr=1.0), device=torch.device("cpu"))
 

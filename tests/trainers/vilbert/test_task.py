@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import registry
+from corpusloom.trainers.config import RunConfig, config_names, load_config
+from corpusloom.trainers.describe import describe_run
+from corpusloom.trainers.run import run
+from corpusloom.trainers.vilbert.model import ViLBERT, unused_query_weights
+from corpusloom.trainers.vilbert.task import build_task, evaluation_batch, model_config
 from tests.trainers.vilbert.region_pairs import write_regions
-from trainers import registry
-from trainers.config import RunConfig, config_names, load_config
-from trainers.describe import describe_run
-from trainers.run import run
-from trainers.vilbert.model import ViLBERT, unused_query_weights
-from trainers.vilbert.task import build_task, evaluation_batch, model_config
 
 SMALL = (
     "model.hidden=16",

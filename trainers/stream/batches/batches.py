@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from schemas.errors import ConfigError
-from trainers.stream.collate import Made, Plan, Transform, allocation, make_batch, tensor
-from trainers.stream.processes import ProcessMakers
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.batches.collate import Made, Plan, Transform, allocation, make_batch, tensor
+from corpusloom.trainers.stream.batches.processes import ProcessMakers
 
 if TYPE_CHECKING:
-    from trainers.stream.dataset import Place, StreamingDataset
+    from corpusloom.trainers.stream.dataset import Place, StreamingDataset
 
 
 class Makers(Protocol):

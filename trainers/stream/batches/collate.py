@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from schemas.errors import ConfigError, DamageError, InputError
-from schemas.images import ImageError
-from trainers.stream.decoding import SampleDraws
-from trainers.stream.errors import SampleError
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas.images import ImageError
+from corpusloom.trainers.stream.batches.decoding import SampleDraws
+from corpusloom.trainers.stream.errors import SampleError
 
 if TYPE_CHECKING:
-    from trainers.stream.dataset import Place, StreamingDataset
+    from corpusloom.trainers.stream.dataset import Place, StreamingDataset
 
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Mapping[str, Any]]
 """(sample, its generator) -> arrays of fixed shapes by name; a list of arrays of one shape counts as one array."""

@@ -10,8 +10,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.layout import IMAGE_EXTENSIONS
-from trainers.stream.errors import SampleError
+from corpusloom.schemas.layout import IMAGE_EXTENSIONS
+from corpusloom.trainers.stream.errors import SampleError
 
 _SAME = {"jpeg": "jpg"}
 Lists = tuple[tuple[str | None, ...], tuple[bytes | None, ...]]

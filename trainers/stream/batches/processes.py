@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.errors import ConfigError, LoomError
-from trainers.stream.collate import Made, Plan, Shapes, Transform, make_batch
-from trainers.stream.errors import CarriedError, reason_of
-from trainers.stream.sources import Place
+from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.trainers.stream.batches.collate import Made, Plan, Shapes, Transform, make_batch
+from corpusloom.trainers.stream.errors import CarriedError, reason_of
+from corpusloom.trainers.stream.order.sources import Place
 
 _ALIGNED = 64
 
@@ -147,7 +147,7 @@ def _end_with_parent() -> None:
 @lru_cache(1)
 def _opened(parent: int, recipe: int) -> Any:
     """Return dataset, plan and transform of a recipe that lies in the parent's memory."""
-    from trainers.stream.dataset import StreamingDataset
+    from corpusloom.trainers.stream.dataset import StreamingDataset
 
     with open(f"/proc/{parent}/fd/{recipe}", "rb") as file:
         settings, plan, transform = pickle.load(file)  # noqa: S301 - our own parent's memory, never a file of others

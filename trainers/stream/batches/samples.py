@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from schemas.layout import IMAGE_EXTENSIONS
-from trainers.stream.errors import SampleError
-from trainers.stream.pages import page_lists
+from corpusloom.schemas.layout import IMAGE_EXTENSIONS
+from corpusloom.trainers.stream.batches.pages import page_lists
+from corpusloom.trainers.stream.errors import SampleError
 
 MAX_JSON_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 28
@@ -64,7 +64,7 @@ Sample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
 
 
 def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
-    """Return the typed sample of a dataset's kind (schemas.layout.KINDS); SampleError when it cannot be one."""
+    """Return the typed sample of a dataset's kind (`schemas.layout.KINDS`); SampleError when it cannot be one."""
     return _MAKERS[kind](key, members)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from braceexpand import braceexpand
 
-from schemas import storage
-from schemas.errors import InputError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
 
 ENERGON = ".nv-meta"
 MAX_TARS = 1 << 20

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from schemas import arrow, layout, storage, tables
-from schemas.errors import ConfigError, DamageError, InputError
-from schemas.manifest import Manifest, make_digest, write_manifest
-from schemas.records import FileEntry, Member, ShardEntry, SidecarRow
-from trainers.stream.key_digests import KeyDigests
-from trainers.stream.tars import ForeignTar, find_tars
+from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas.manifest import Manifest, make_digest, write_manifest
+from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
+from corpusloom.trainers.stream.foreign.find_tars import ForeignTar, find_tars
+from corpusloom.trainers.stream.foreign.key_digests import KeyDigests
 
 MARK = "index.json"
 """Written first: the tars that the folder is an index of."""

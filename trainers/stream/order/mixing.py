@@ -11,7 +11,7 @@ from math import floor
 
 import numpy as np
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 PERIOD = 10_000
 

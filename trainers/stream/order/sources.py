@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainers.stream.index import DatasetIndex, ShardIndex, read_shard
-from trainers.stream.order import EpochOrder
+from corpusloom.trainers.stream.order.epoch_order import EpochOrder
+from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, read_shard
 
 
 class Place(NamedTuple):

@@ -26,7 +26,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
 
 TRAILER = struct.Struct("<4s36sQI")
 MAGIC = b"LBK1"

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas import storage
-from schemas.errors import DamageError, InputError
-from schemas.layout import EXTENSIONS, extension_of
-from schemas.manifest import not_a_manifest, read_plain
-from schemas.records import ShardEntry
-from trainers.stream.files import RemoteFile
-from trainers.stream.shard_table import ShardTable
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.layout import EXTENSIONS, extension_of
+from corpusloom.schemas.manifest import not_a_manifest, read_plain
+from corpusloom.schemas.records import ShardEntry
+from corpusloom.trainers.stream.reading.remote_files import RemoteFile
+from corpusloom.trainers.stream.reading.shard_table import ShardTable
 
 MAX_SAMPLES = 4_000_000
 """Rows of one sidecar: more is not a shard, it is an attack on memory."""
@@ -119,7 +119,7 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
     try:
         file = pq.ParquetFile(
             io.BytesIO(data), pre_buffer=False
-        )  # no Python object in Arrow's threads (schemas.tables)
+        )  # no Python object in Arrow's threads (corpusloom.schemas.tables)
         if file.metadata.num_rows > MAX_SAMPLES:
             raise DamageError(f"{file.metadata.num_rows} rows in one sidecar", where=where)
         return file.read(columns=list(columns), use_threads=False)

@@ -8,9 +8,9 @@ from typing import Any
 
 from fsspec.asyn import AsyncFileSystem
 
-from schemas import storage
-from schemas.errors import DamageError
-from trainers.stream.errors import StorageError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import DamageError
+from corpusloom.trainers.stream.errors import StorageError
 
 _REPLACED, _MISSING = 412, (404, 410)
 _WORTH_ANOTHER_TRY = (408, 425, 429)

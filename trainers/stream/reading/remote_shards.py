@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from schemas.errors import DamageError, InputError
-from trainers.stream.cache import BlockCache
-from trainers.stream.errors import SampleError
-from trainers.stream.files import RemoteFile, RetryConfig, replaced
-from trainers.stream.index import ShardIndex
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.reading.cache import BlockCache
+from corpusloom.trainers.stream.reading.index import ShardIndex
+from corpusloom.trainers.stream.reading.remote_files import RemoteFile, RetryConfig, replaced
 
 
 class RemoteShard:

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from schemas import storage
-from schemas.errors import DamageError
-from trainers.stream.cache import BlockCache
-from trainers.stream.errors import SampleError
-from trainers.stream.files import RetryConfig
-from trainers.stream.index import MAX_MEMBER_BYTES, MEMBER, ShardIndex
-from trainers.stream.remote import RemoteShard
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import DamageError
+from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.reading.cache import BlockCache
+from corpusloom.trainers.stream.reading.index import MAX_MEMBER_BYTES, MEMBER, ShardIndex
+from corpusloom.trainers.stream.reading.remote_files import RetryConfig
+from corpusloom.trainers.stream.reading.remote_shards import RemoteShard
 
 BLOCK = 512
 OPEN_SHARDS = 128

@@ -5,7 +5,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from schemas.records import FileEntry, ShardEntry
+from corpusloom.schemas.records import FileEntry, ShardEntry
 
 _NUMBERS = np.dtype([("index", "<i8"), ("samples", "<i8"), ("tar", "<i8"), ("sidecar", "<i8")])
 _HASHES = np.dtype([("tar", "S32"), ("sidecar", "S32")])

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli
-from schemas.errors import InputError
+from corpusloom.pipelines.cli import main
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from trainers.stream import StreamingDataset
 
 
 def test_tars_of_others_become_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tars = make_dataset(tmp_path / "tars", "pairs", make_pairs(12), shards=2)
-    assert cli.run(["index", f"{tars}/{{00000..00001}}.tar", "--out", str(tmp_path / "index"), "--json"]) == 0
+    assert main.run(["index", f"{tars}/{{00000..00001}}.tar", "--out", str(tmp_path / "index"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"] == 12
     assert len(list(StreamingDataset(str(tmp_path / "index"), on_error="raise"))) == 12
 
@@ -35,35 +35,35 @@ def test_an_index_is_verified_against_its_tars(
 ) -> None:
     tars = make_dataset(tmp_path / "tars", "pairs", make_pairs(12), shards=2)
     index, tar = str(tmp_path / "index"), tmp_path / "tars" / "00001.tar"
-    assert cli.run(["index", f"{tars}/{{00000..00001}}.tar", "--out", index, *options]) == 0
+    assert main.run(["index", f"{tars}/{{00000..00001}}.tar", "--out", index, *options]) == 0
     for depth in ([], ["--quick"], ["--deep"]):
         capsys.readouterr()
-        assert cli.run(["verify", index, *depth]) == 0
+        assert main.run(["verify", index, *depth]) == 0
         out = capsys.readouterr().out
         assert "whole" in out
         assert ("index with --hashes" in out) == (not options and depth != ["--quick"])
 
     whole = tar.read_bytes()
     tar.write_bytes(whole.replace(b"picture", b"changed"))
-    assert cli.run(["verify", index]) == (1 if options else 0), "without hashes nothing tells"
-    assert cli.run(["verify", index, "--quick"]) == 0
+    assert main.run(["verify", index]) == (1 if options else 0), "without hashes nothing tells"
+    assert main.run(["verify", index, "--quick"]) == 0
     tar.write_bytes(reversed_members(whole))
     capsys.readouterr()
-    assert cli.run(["verify", index]) == 1
+    assert main.run(["verify", index]) == 1
     assert ("sha256 differs" if options else "not what the index says") in capsys.readouterr().err
     with pytest.raises(InputError, match="nothing to build it from"):
-        cli.run(["verify", index, "--repair"])
+        main.run(["verify", index, "--repair"])
     tar.write_bytes(whole[:-1024])
-    assert cli.run(["verify", index, "--quick"]) == 1
+    assert main.run(["verify", index, "--quick"]) == 1
     tar.unlink()
-    assert cli.run(["verify", index, "--quick"]) == 1
+    assert main.run(["verify", index, "--quick"]) == 1
     assert "is missing" in capsys.readouterr().err
 
 
 def test_throughput_by_stage_and_what_bounds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = make_dataset(tmp_path, "pairs", make_pairs(24), shards=2)
-    assert cli.run(["bench-stream", data, "--samples", "16", "--batch-size", "4", "--workers", "1"]) == 0
+    assert main.run(["bench-stream", data, "--samples", "16", "--batch-size", "4", "--workers", "1"]) == 0
     text = capsys.readouterr().out
     assert all(stage in text for stage in ("read", "parse", "decode", "batches", "bound by:"))
-    assert cli.run(["bench-stream", data, "--samples", "8", "--batch-size", "4", "--json"]) == 0
+    assert main.run(["bench-stream", data, "--samples", "8", "--batch-size", "4", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["stages"]) == 4

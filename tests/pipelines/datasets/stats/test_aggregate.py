@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.stats.partials import Partial, Spread, of_rows
-from schemas import arrow
-from schemas.records import Member, SidecarRow
+from corpusloom.pipelines.datasets.stats.aggregate import Partial, Spread, of_rows
+from corpusloom.schemas import arrow
+from corpusloom.schemas.records import Member, SidecarRow
 
 
 def row(number: int) -> SidecarRow:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cli
-from pipelines.stats.report import render
-from pipelines.stats.summary import StatsConfig, summarise
-from schemas.errors import ConfigError
+from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.datasets.stats.report import render
+from corpusloom.pipelines.datasets.stats.summary import StatsConfig, summarise
+from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.small_web import SmallWeb, small_web
 
 
@@ -24,7 +24,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
 
 
 def test_the_summary_agrees_with_the_manifest(web: SmallWeb) -> None:
-    from schemas.manifest import read_manifest
+    from corpusloom.schemas.manifest import read_manifest
 
     summary, manifest = summarise(str(web.folder / "m3w")), read_manifest(str(web.folder / "m3w"))
     assert summary.samples == manifest.samples
@@ -35,7 +35,7 @@ def test_the_summary_agrees_with_the_manifest(web: SmallWeb) -> None:
 
 
 def test_the_report_loads_nothing_and_runs_nothing(web: SmallWeb, tmp_path: Path) -> None:
-    assert cli.run(["stats", str(web.folder / "m3w"), "--html", str(tmp_path / "r.html")]) == 0
+    assert main.run(["stats", str(web.folder / "m3w"), "--html", str(tmp_path / "r.html")]) == 0
     page = (tmp_path / "r.html").read_text()
     assert "<script" not in page
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", page)
@@ -51,7 +51,7 @@ def test_texts_from_the_web_are_escaped(web: SmallWeb) -> None:
 
 
 def test_json_is_the_summary(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["stats", str(web.folder / "m3w"), "--json"]) == 0
+    assert main.run(["stats", str(web.folder / "m3w"), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["samples"] == summarise(str(web.folder / "m3w"), StatsConfig(scheduler="synchronous")).samples
 

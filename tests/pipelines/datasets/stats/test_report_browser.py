@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.recipes.recipe import load_recipe
-from pipelines.stats.report import write_report
-from pipelines.stats.summary import summarise
+from corpusloom.pipelines.datasets.stats.report import write_report
+from corpusloom.pipelines.datasets.stats.summary import summarise
+from corpusloom.pipelines.recipes.recipe import load_recipe
 from tests.pipelines.small_web import small_web
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.extract import classifier
-from pipelines.extract.blocks import ExtractConfig, Extracted
-from pipelines.extract.extractor import extract
-from pipelines.extract.features import Features
+from corpusloom.pipelines.extract.content import classifier
+from corpusloom.pipelines.extract.content.features import Features
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).parents[1] / "pages"
 
 
 def weights(inputs: int, width: int, rng_seed: int = 0) -> classifier.Weights:

@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.extract import assembly, fast, features, source
-from pipelines.extract.blocks import Candidate, ExtractConfig, RawPage
+from corpusloom.pipelines.extract.content import assembly, features
+from corpusloom.pipelines.extract.reading import source, walk
+from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, RawPage
 
-PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
+PAGES = sorted((Path(__file__).parents[1] / "pages").glob("*.html"))
 CONFIG = ExtractConfig()
 
 
 def read(html: bytes) -> tuple[RawPage, list[Candidate]]:
     prepared, _charset, _cut = source.prepare(html, None, CONFIG)
-    page = fast.walk(prepared, "https://site.example/", CONFIG)
+    page = walk.walk(prepared, "https://site.example/", CONFIG)
     return page, assembly.join_rows(page)
 
 
@@ -39,7 +40,7 @@ def test_the_domain_does_not_matter() -> None:
     prepared, _charset, _cut = source.prepare(html, None, CONFIG)
     found = [
         features.features_of(page, page.candidates).numbers
-        for page in (fast.walk(prepared, url, CONFIG) for url in ("https://a.example/x", "http://other.test/y?z=1"))
+        for page in (walk.walk(prepared, url, CONFIG) for url in ("https://a.example/x", "http://other.test/y?z=1"))
     ]
     assert (found[0] == found[1]).all()
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from pipelines.extract import assembly, fast, image_choice, selection
-from pipelines.extract.blocks import Candidate, ExtractConfig
-from schemas.records import ImageRef
+from corpusloom.pipelines.extract.content import assembly, image_choice, selection
+from corpusloom.pipelines.extract.reading import walk
+from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig
+from corpusloom.schemas.records import ImageRef
 
 LINKS = "".join(f"<p><a href=/{n}>One of the short links, {n}</a></p>" for n in range(8))
 RULES = ExtractConfig(method="rules")
@@ -12,7 +13,7 @@ TEXT = "A paragraph that is long enough to speak for the image beside it, and a 
 
 
 def image_reasons(html: str) -> dict[str, str | None]:
-    page = fast.walk(html.encode(), "https://a.example/page", RULES)
+    page = walk.walk(html.encode(), "https://a.example/page", RULES)
     candidates = assembly.join_rows(page)
     reasons = selection.choose(page, candidates, RULES)
     return {

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from pipelines.extract import assembly, fast, selection
-from pipelines.extract.blocks import ExtractConfig
+from corpusloom.pipelines.extract.content import assembly, selection
+from corpusloom.pipelines.extract.reading import walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 RULES = ExtractConfig(method="rules")
 
 
 def reasons(html: str, config: ExtractConfig = RULES) -> dict[str, str | None]:
-    page = fast.walk(f"<body>{html}".encode(), "https://a.example/", config)
+    page = walk.walk(f"<body>{html}".encode(), "https://a.example/", config)
     candidates = assembly.join_rows(page)
     found = selection.choose(page, candidates, config)
     return {
@@ -44,7 +45,7 @@ def test_places(html: str, reason: str | None) -> None:
 
 def test_a_long_text_is_kept_once() -> None:
     text = "This sentence stands twice in the page, once for narrow screens."
-    page = fast.walk(f"<p>{text}</p><p>{text}</p>".encode(), "https://a.example/", RULES)
+    page = walk.walk(f"<p>{text}</p><p>{text}</p>".encode(), "https://a.example/", RULES)
     assert selection.choose(page, page.candidates, RULES) == [None, "repeated"]
 
 
@@ -67,7 +68,7 @@ def test_a_mark_on_the_whole_page_says_nothing_of_its_parts(names: str) -> None:
 
 def test_texts_of_one_look_share_their_fate() -> None:
     cards = "".join(f"<div class=card><h3 class=name>Card {number}</h3></div>" for number in range(4))
-    page = fast.walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)
+    page = walk.walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)
     given = np.array([0.9, 0.0, 0.2, 0.4, 0.6, 0.1], np.float32)
     lengths = np.array([3, 2, 2, 2, 2, 1], np.float32)
     shared = selection.share_among_alike(page, page.candidates, given, lengths)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.charset import codec_of, declared, to_utf8
+from corpusloom.pipelines.extract.reading.charset import codec_of, declared, to_utf8
 
 
 def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.extract import elements as el
+from corpusloom.pipelines.extract.reading import elements as el
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.images import (
+from corpusloom.pipelines.extract.reading.image_urls import (
     Choice,
     NoImage,
     absolute,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.extract.licenses import of_links, spdx_of
+from corpusloom.pipelines.extract.reading.licenses import of_links, spdx_of
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.extract import elements as el
-from pipelines.extract import rules
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading import rules
 
 
 @pytest.mark.parametrize(

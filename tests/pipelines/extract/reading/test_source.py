@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.extract.source import looks_like_html, prepare
+from corpusloom.pipelines.extract.reading.source import looks_like_html, prepare
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 
-from pipelines.extract.structured import image_urls, main_text, nodes
+from corpusloom.pipelines.extract.reading.structured import image_urls, main_text, nodes
 
 PRODUCT = json.dumps({"@graph": [{"@type": "Product", "description": "A kite.", "image": ["a.jpg", {"url": "b.jpg"}]}]})
 ARTICLE = json.dumps(

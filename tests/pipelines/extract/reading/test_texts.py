@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.extract.texts import BREAK, inline, preformatted
+from corpusloom.pipelines.extract.reading.texts import BREAK, inline, preformatted
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 import pytest
 
-from pipelines.extract import fast
-from pipelines.extract.blocks import ExtractConfig, RawPage
+from corpusloom.pipelines.extract.reading import walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage
 
 URL = "https://a.example/d/p.html"
 
 
 def walked(html: str, **config: object) -> RawPage:
-    return fast.walk(html.encode(), URL, ExtractConfig(**config))
+    return walk.walk(html.encode(), URL, ExtractConfig(**config))
 
 
 def shown(html: str) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def test_caps_cut_and_say_so() -> None:
 
 def test_a_page_from_a_file_takes_its_canonical_link_as_base() -> None:
     html = "<link rel=canonical href='https://b.example/x/y'><img src=i.jpg>"
-    page = fast.walk(html.encode(), "file:///tmp/p.html", ExtractConfig())
+    page = walk.walk(html.encode(), "file:///tmp/p.html", ExtractConfig())
     assert [item.image.url for item in page.candidates if item.image] == ["https://b.example/x/i.jpg"]
     assert walked(html).candidates[0].image.url == "https://a.example/d/i.jpg"
 
@@ -107,7 +107,7 @@ def test_images_beside_a_page_from_a_file_are_file_uris() -> None:
     html = (
         b"<img src=i.jpg><img src='file:///etc/x.png'><img src='//b.example/j.jpg'><a href=f.html><img src=/k.jpg></a>"
     )
-    page = fast.walk(html, "file:///tmp/p.html", ExtractConfig())
+    page = walk.walk(html, "file:///tmp/p.html", ExtractConfig())
     assert [item.image.url for item in page.candidates if item.image] == ["file:///tmp/i.jpg", "file:///k.jpg"]
     assert [item.image for item in walked("<img src='file:///tmp/i.jpg'>").candidates] == []
 

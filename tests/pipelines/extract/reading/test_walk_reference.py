@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract import fast, reference, source
-from pipelines.extract.blocks import ExtractConfig
+from corpusloom.pipelines.extract.reading import source, walk, walk_reference
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
-PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
+PAGES = sorted((Path(__file__).parents[1] / "pages").glob("*.html"))
 CONFIG = ExtractConfig()
 URL = "https://site.example/folder/page.html"
 NAMES = (
@@ -49,14 +49,14 @@ markup = st.lists(
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_walks_agree_on_bundled_pages(path: Path) -> None:
     prepared, _charset, _cut = source.prepare(path.read_bytes(), None, CONFIG)
-    quick = fast.walk(prepared, URL, CONFIG)
-    assert quick == reference.walk(prepared, URL, CONFIG)
+    quick = walk.walk(prepared, URL, CONFIG)
+    assert quick == walk_reference.walk(prepared, URL, CONFIG)
     assert len(quick.candidates) > 8
 
 
 def test_xhtml_is_read_without_a_word_of_warning(recwarn: pytest.WarningsRecorder) -> None:
     xhtml = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>text</p></body></html>'
-    assert fast.walk(xhtml, URL, CONFIG) == reference.walk(xhtml, URL, CONFIG)
+    assert walk.walk(xhtml, URL, CONFIG) == walk_reference.walk(xhtml, URL, CONFIG)
     assert not recwarn.list
 
 
@@ -64,12 +64,12 @@ def test_xhtml_is_read_without_a_word_of_warning(recwarn: pytest.WarningsRecorde
 @settings(max_examples=250, deadline=None)
 def test_walks_agree_on_any_markup(html: str) -> None:
     prepared, _charset, _cut = source.prepare(f"<body>{html}".encode(), None, CONFIG)
-    assert fast.walk(prepared, URL, CONFIG) == reference.walk(prepared, URL, CONFIG)
+    assert walk.walk(prepared, URL, CONFIG) == walk_reference.walk(prepared, URL, CONFIG)
 
 
 @pytest.mark.parametrize("depth", [10, 190, 400, 3000])
 def test_walks_agree_beyond_the_depth_cap(depth: int) -> None:
     html = b"<body>" + b"<div>" * depth + b"deep <b>text</b><script>no text</script>" + b"</div>" * depth + b"<p>after"
-    quick = fast.walk(html, URL, CONFIG)
-    assert quick == reference.walk(html, URL, CONFIG)
+    quick = walk.walk(html, URL, CONFIG)
+    assert quick == walk_reference.walk(html, URL, CONFIG)
     assert [item.text for item in quick.candidates] == ["deep text", "after"]

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.net.decode import CodingError, decode, is_bomb
+from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bomb
 
 CODERS = {
     "gzip": gzip.compress,

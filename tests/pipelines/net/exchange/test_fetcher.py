@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.net.config import FetchConfig, ignored_proxies
-from pipelines.net.fetched import Fetched, Outcome
-from pipelines.net.fetcher import Fetcher
-from schemas.errors import ConfigError
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.net.config import FetchConfig, ignored_proxies
+from corpusloom.pipelines.net.exchange.fetcher import Fetcher
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.verdicts import Rejected
 
 
 @contextlib.contextmanager

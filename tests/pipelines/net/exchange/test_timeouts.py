@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipelines.net.deadlines import Deadlines, Phase
+from corpusloom.pipelines.net.exchange.timeouts import Deadlines, Phase
 
 
 async def wait(deadlines: Deadlines, phase: Phase, seconds: float, total: float = 5.0) -> str | None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.net.config import FetchConfig
-from pipelines.net.crowd import fetch_all
-from pipelines.net.fetched import Fetched, Outcome
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.scheduler import fetch_all
 from tests.web.certificates import write_certificate
 from tests.web.zoo import open_zoo
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from pipelines.net.config import SIGNALS
-from pipelines.net.signals import opt_out, robots_words, signals_of_headers, signals_of_html
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.net.config import SIGNALS
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out, robots_words, signals_of_headers, signals_of_html
+from corpusloom.schemas.verdicts import Rejected
 
 AT = "2026-01-02T03:04:05Z"
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.net.config import SIGNALS
-from pipelines.net.robots import Wishes, matches, parse_ai_txt, parse_robots, parse_tdmrep
-from pipelines.net.signals import opt_out
+from corpusloom.pipelines.net.config import SIGNALS
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out
+from corpusloom.pipelines.net.permissions.robots import Wishes, matches, parse_ai_txt, parse_robots, parse_tdmrep
 
 AT = "2026-01-02T03:04:05Z"
 

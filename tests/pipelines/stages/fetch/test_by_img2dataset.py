@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import img2dataset_engine
-from pipelines.img2dataset_engine import arguments, check_url, fetch_by_img2dataset
-from pipelines.net.config import FetchConfig
-from pipelines.net.policy import AddressPolicy
-from pipelines.store.packs import Answer, Outcome
-from schemas.errors import ConfigError, LoomError
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.stages.fetch import by_img2dataset
+from corpusloom.pipelines.stages.fetch.by_img2dataset import arguments, check_url, fetch_by_img2dataset
+from corpusloom.pipelines.store.images.packs import Answer, Outcome
+from corpusloom.schemas.addresses import AddressPolicy
+from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.store.store_maker import png
 
 STAND_IN = """#!{python}
@@ -50,7 +50,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "img2dataset"
     path.write_text(STAND_IN.format(python=sys.executable, image=tmp_path / "image"))
     path.chmod(path.stat().st_mode | stat.S_IEXEC)
-    monkeypatch.setattr(img2dataset_engine, "find_program", lambda: str(path))
+    monkeypatch.setattr(by_img2dataset, "find_program", lambda: str(path))
     monkeypatch.setenv("http_proxy", "http://proxy.example:1")
     return path
 
@@ -110,4 +110,4 @@ def test_without_the_program_there_is_a_remedy(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(ConfigError, match="pip install img2dataset"):
-        img2dataset_engine.find_program()
+        by_img2dataset.find_program()

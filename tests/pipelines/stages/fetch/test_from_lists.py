@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import run
-from pipelines.image_lanes import ImagesConfig
-from pipelines.image_lists import FetchReport, fetch_lists, refetch, retry_dead
-from pipelines.runners import Profile
-from pipelines.store.images import ImageStore
-from pipelines.store.lists import ListConfig
-from pipelines.store.packs import Checkpoint
-from schemas import identity
-from schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.cli.main import run
+from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.stages.fetch.from_lists import FetchReport, fetch_lists, refetch, retry_dead
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.store.images.packs import Checkpoint
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.schemas import identity
+from corpusloom.schemas.errors import ConfigError, LoomError
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
 from tests.pipelines.store.store_maker import png

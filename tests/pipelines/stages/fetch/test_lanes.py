@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import image_lanes
-from pipelines.apart import cores
-from pipelines.image_lanes import ImagesConfig, fetch_lane, fetch_lanes
-from pipelines.store.frontier import Lane, Wanted, merge_lanes, write_lanes
-from pipelines.store.images import ImageStore
-from pipelines.store.packs import Checkpoint
-from schemas import identity
-from schemas.errors import LoomError
+from corpusloom.pipelines.engine.subprocesses import cores
+from corpusloom.pipelines.stages.fetch import lanes as image_lanes
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lane, fetch_lanes
+from corpusloom.pipelines.store.images.frontier import Lane, Wanted, merge_lanes, write_lanes
+from corpusloom.pipelines.store.images.packs import Checkpoint
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas import identity
+from corpusloom.schemas.errors import LoomError
 from tests.pipelines.image_server import ImageServer, image_server
 
 ROWS = 36

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.image_scores import BATCH, SIDE, load_scorer, score_images
-from schemas.errors import ConfigError
+from corpusloom.pipelines.stages.fetch.scores import BATCH, SIDE, load_scorer, score_images
+from corpusloom.schemas.errors import ConfigError
 
 
 def red_share(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

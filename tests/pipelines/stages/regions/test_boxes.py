@@ -5,8 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.demo import drawing
-from pipelines.detect.boxes import MAX_BOXES, MIN_BOXES, colour_boxes, grid_boxes, overlap, propose_boxes
+from corpusloom.pipelines.demo import drawing
+from corpusloom.pipelines.stages.regions.boxes import (
+    MAX_BOXES,
+    MIN_BOXES,
+    colour_boxes,
+    grid_boxes,
+    overlap,
+    propose_boxes,
+)
 
 
 def noise(width: int, height: int, seed: int) -> np.ndarray:

@@ -4,15 +4,15 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from pipelines import decisions
-from pipelines.recipes.recipe import load_recipe
-from pipelines.store.dataset import write_rows
-from pipelines.store.ledger import LEDGER_ORDER, SCORE_ORDER, Ledger
-from pipelines.store.stages import Stage
-from pipelines.store.tombstones import HIDDEN
-from schemas import arrow, tables
-from schemas.records import Candidate, LedgerRow, ScoreRow
-from schemas.verdicts import Kept, Rejected
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.select import decisions
+from corpusloom.pipelines.store.dataset.folder import write_rows
+from corpusloom.pipelines.store.ledger import LEDGER_ORDER, SCORE_ORDER, Ledger
+from corpusloom.pipelines.store.stages import Stage
+from corpusloom.pipelines.store.tombstones import HIDDEN
+from corpusloom.schemas import arrow, tables
+from corpusloom.schemas.records import Candidate, LedgerRow, ScoreRow
+from corpusloom.schemas.verdicts import Kept, Rejected
 
 
 def decided(folder: Path) -> tuple[Stage, list[Candidate]]:

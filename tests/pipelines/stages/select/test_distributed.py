@@ -7,9 +7,9 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import select
-from schemas.records import Candidate
-from schemas.verdicts import Rejected, Rule
+from corpusloom.pipelines.stages.select import distributed
+from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.verdicts import Rejected, Rule
 
 candidates = st.lists(
     st.builds(
@@ -32,32 +32,32 @@ candidates = st.lists(
 
 @given(candidates)
 def test_encoding_comes_back(group: list[Candidate]) -> None:
-    assert [select.decode(select.encode(candidate)) for candidate in group] == group
+    assert [distributed.decode(distributed.encode(candidate)) for candidate in group] == group
 
 
 @given(candidates, st.randoms())
 def test_one_survives_whatever_the_order(group: list[Candidate], random: object) -> None:
     shuffled = list(group)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    kept = [c for c in select.keep_one(group, "duplicate") if c.outcome == "kept"]
-    assert kept == [c for c in select.keep_one(shuffled, "duplicate") if c.outcome == "kept"]
+    kept = [c for c in distributed.keep_one(group, "duplicate") if c.outcome == "kept"]
+    assert kept == [c for c in distributed.keep_one(shuffled, "duplicate") if c.outcome == "kept"]
     assert len(kept) == (1 if any(c.outcome == "kept" for c in group) else 0)
-    assert sorted(c.parent for c in select.keep_one(group, "duplicate")) == sorted(c.parent for c in group)
+    assert sorted(c.parent for c in distributed.keep_one(group, "duplicate")) == sorted(c.parent for c in group)
 
 
 @given(candidates)
 def test_distinct_values_are_counted_over_the_raw_set(group: list[Candidate]) -> None:
-    counted = list(select.count_distinct(group, "image_key", "text_images"))
+    counted = list(distributed.count_distinct(group, "image_key", "text_images"))
     assert {c.scores["text_images"] for c in counted} == {float(len({c.image_key for c in group}))}
 
 
 def test_what_was_rejected_is_not_judged_again() -> None:
     rule = Rule(reason="few", score="words", minimum=50)
     one = Candidate(unit="page", key="k", parent="p", url="u", scores={"words": 3.0})
-    assert select.judge(one, (rule,)).reason == "few"
-    before = select.reject(one, Rejected("earlier"))
-    assert select.judge(before, (rule,)) == before
-    assert select.judge(dataclasses.replace(one, scores={}), (rule,)).outcome == "kept"
+    assert distributed.judge(one, (rule,)).reason == "few"
+    before = distributed.reject(one, Rejected("earlier"))
+    assert distributed.judge(before, (rule,)) == before
+    assert distributed.judge(dataclasses.replace(one, scores={}), (rule,)).outcome == "kept"
 
 
 def test_frequent_paragraphs_are_marked_on_every_page_that_has_them() -> None:
@@ -66,7 +66,7 @@ def test_frequent_paragraphs_are_marked_on_every_page_that_has_them() -> None:
 
     pages = [one("a", "x", "y"), one("b", "x"), one("c", "x", "z", "z"), one("d", "z", outcome="rejected"), one("e")]
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        marked = pipeline | beam.Create(pages) | select.MarkFrequentParagraphs(most=2)
+        marked = pipeline | beam.Create(pages) | distributed.MarkFrequentParagraphs(most=2)
         found = marked | beam.Map(lambda c: (c.key, c.frequent_paragraphs))
         expected = [("a", ("x",)), ("b", ("x",)), ("c", ("x",)), ("d", ()), ("e", ())]
         assert_that(found, equal_to(expected))

@@ -9,12 +9,12 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipelines import select, select_local
-from pipelines.recipes.recipe import Recipe, load_recipe
-from pipelines.select_steps import Step, steps_of
-from pipelines.store.spill import scratch_folder
-from schemas import identity, tables
-from schemas.records import Candidate
+from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
+from corpusloom.pipelines.stages.select import distributed, local
+from corpusloom.pipelines.stages.select.steps import Step, steps_of
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.schemas import identity, tables
+from corpusloom.schemas.records import Candidate
 
 COUNT = 400
 
@@ -55,14 +55,14 @@ def fragments(folder: Path, unit: str) -> list[str]:
 
 def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Candidate]:
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    select.build(pipeline, steps, paths, str(folder))
+    distributed.build(pipeline, steps, paths, str(folder))
     pipeline.run().wait_until_finish()
     return sorted(read(folder), key=repr)
 
 
 def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Candidate]:
     with scratch_folder(str(folder / "scratch")) as scratch:
-        select_local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
+        local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
     assert not list((folder / "scratch").iterdir())
     rows = list(read(folder / "out"))
     assert [row.key for row in rows] == sorted(row.key for row in rows)  # parts are key ranges

@@ -5,54 +5,54 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import memory
-from schemas import tables
-from schemas.errors import ConfigError, LoomError
-from schemas.records import Candidate
+from corpusloom.pipelines.stages.select import memory_estimate
+from corpusloom.schemas import tables
+from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.records import Candidate
 
 
 @pytest.mark.parametrize(
     ("text", "size"), [("12GB", 12 * 10**9), ("800 mb", 8 * 10**8), ("1.5g", 1_500_000_000), ("4096", 4096)]
 )
 def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
-    assert memory.parse_size(text) == size
+    assert memory_estimate.parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "much", "12XB", "0GB", "-1GB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no size"):
-        memory.parse_size(text)
+        memory_estimate.parse_size(text)
 
 
 def test_what_does_not_fit_is_refused_with_the_waves_that_would() -> None:
-    rows, size, allowed = 3_000_000, 40 * 10**12, memory.Need(memory=12 * 10**9, disk=60 * 10**12)
+    rows, size, allowed = 3_000_000, 40 * 10**12, memory_estimate.Need(memory=12 * 10**9, disk=60 * 10**12)
     with pytest.raises(LoomError, match=r"3,000,000 candidates: this shuffle needs about 235 GB of memory") as caught:
-        memory.check_need(rows, size, 1, allowed)
+        memory_estimate.check_need(rows, size, 1, allowed)
     assert caught.value.exit_code == 1
     waves = int(re.fullmatch(r"use --runner dataflow, or --waves (\d+)", caught.value.remedy).group(1))  # type: ignore[union-attr]
-    memory.check_need(rows, size, waves, allowed)
+    memory_estimate.check_need(rows, size, waves, allowed)
     with pytest.raises(LoomError):
-        memory.check_need(rows, size, waves // 2, allowed)
+        memory_estimate.check_need(rows, size, waves // 2, allowed)
 
 
 def test_a_disk_that_is_too_small_is_refused_too() -> None:
-    allowed = memory.Need(memory=10**12, disk=10**9)
+    allowed = memory_estimate.Need(memory=10**12, disk=10**9)
     with pytest.raises(LoomError, match=r"about 7 GB of scratch disk, and 1 GB are free") as caught:
-        memory.check_need(1_000, 7 * 10**9, 1, allowed)
+        memory_estimate.check_need(1_000, 7 * 10**9, 1, allowed)
     assert caught.value.remedy == "use --runner dataflow, or --waves 8"
-    memory.check_need(1_000, 7 * 10**9, 8, allowed)
+    memory_estimate.check_need(1_000, 7 * 10**9, 8, allowed)
 
 
 def test_no_number_of_waves_helps_where_the_candidates_alone_are_too_many(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
     rows = [Candidate(unit="page", key=f"{n:032x}", parent="p", url=f"http://example.org/{n}") for n in range(500)]
     tables.write_records(path, Candidate, rows)
-    memory.check_select([path], str(tmp_path), memory=10**9, waves=1)
-    memory.check_select([path], str(tmp_path), memory=None, waves=1)
+    memory_estimate.check_select([path], str(tmp_path), memory=10**9, waves=1)
+    memory_estimate.check_select([path], str(tmp_path), memory=None, waves=1)
     with pytest.raises(LoomError, match=r"deciding over 500 candidates") as caught:
-        memory.check_select([path], str(tmp_path), memory=1_000, waves=1)
+        memory_estimate.check_select([path], str(tmp_path), memory=1_000, waves=1)
     assert "--waves" not in caught.value.remedy
 
 
 def test_this_machine_has_some_memory() -> None:
-    assert memory.machine_memory() > 10**8
+    assert memory_estimate.machine_memory() > 10**8

@@ -4,13 +4,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-from pipelines.store.card import document, fetch_days, to_card
-from pipelines.store.dataset import read_fragments, write_rows
-from pipelines.store.ledger import PROVENANCE_ORDER
-from pipelines.verify import verify
-from schemas import tables
-from schemas.manifest import read_manifest, write_manifest
-from schemas.records import ProvenanceRow, StageCounts
+from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.store.dataset.card import document, fetch_days, to_card
+from corpusloom.pipelines.store.dataset.folder import read_fragments, write_rows
+from corpusloom.pipelines.store.ledger import PROVENANCE_ORDER
+from corpusloom.schemas import tables
+from corpusloom.schemas.manifest import read_manifest, write_manifest
+from corpusloom.schemas.records import ProvenanceRow, StageCounts
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 CONFIG = json.dumps({"description": "Pairs of a test", "honour": {"signals": ["noai", "ai.txt"]}})

@@ -11,10 +11,10 @@ import mlcroissant
 import pytest
 from etils import epath
 
-from pipelines.store.card import document
-from pipelines.store.croissant import CROISSANT, funnel_lines, to_croissant
-from schemas.manifest import Manifest, read_manifest
-from schemas.records import StageCounts
+from corpusloom.pipelines.store.dataset.card import document
+from corpusloom.pipelines.store.dataset.croissant import CROISSANT, funnel_lines, to_croissant
+from corpusloom.schemas.manifest import Manifest, read_manifest
+from corpusloom.schemas.records import StageCounts
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 COUNTS = (

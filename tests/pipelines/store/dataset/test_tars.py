@@ -9,7 +9,7 @@ import webdataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.store import tars
+from corpusloom.pipelines.store.dataset import tars
 
 samples = st.lists(
     st.tuples(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipelines.dedup.images import hash_image
-from pipelines.store.blocklists import Blocklist, NearHashes, compile_lists, load_entries, parse_entry
-from pipelines.store.images import ImageStore
-from pipelines.store.packs import PackWriter
-from schemas.errors import ConfigError, InputError
-from schemas.images import decode_rgb
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.dedup.image_hashes import hash_image
+from corpusloom.pipelines.store.images.blocklists import Blocklist, NearHashes, compile_lists, load_entries, parse_entry
+from corpusloom.pipelines.store.images.packs import PackWriter
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.images import decode_rgb
+from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.store.store_maker import answer, png, wanted
 
 

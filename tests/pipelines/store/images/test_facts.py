@@ -5,11 +5,11 @@ import os
 import signal
 from pathlib import Path
 
-from pipelines.extract.blocks import ExtractConfig
-from pipelines.extract.pool import ExtractPool, PoolConfig
-from pipelines.store.facts import facts_pool, facts_task, make_facts, map_facts
-from pipelines.store.images import ImageStore
-from schemas.records import ImageFacts
+from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
+from corpusloom.pipelines.store.images.facts import facts_pool, facts_task, make_facts, map_facts
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas.records import ImageFacts
 from tests.pipelines.store.store_maker import png
 
 BROKEN = png(1)[:60]

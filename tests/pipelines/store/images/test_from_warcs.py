@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.store.images import ImageStore
-from pipelines.store.warc import Skipped, WarcWriter, read_warc
-from pipelines.store.warc_images import WarcImage, read_notes, take_images, write_notes
-from schemas import identity
+from corpusloom.pipelines.store.images.from_warcs import WarcImage, read_notes, take_images, write_notes
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.pipelines.store.warc.records import Skipped, WarcWriter, read_warc
+from corpusloom.schemas import identity
 from tests.pipelines.store.store_maker import DATE, fill, outcomes, png, wanted
 
 

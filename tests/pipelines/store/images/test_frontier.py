@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pipelines.store.frontier import Wanted, lane_of, read_lane, write_frontier, write_lanes
-from pipelines.store.images import ImageStore
-from schemas import identity
+from corpusloom.pipelines.store.images.frontier import Wanted, lane_of, read_lane, write_frontier, write_lanes
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas import identity
 from tests.pipelines.store.store_maker import answer, fill, wanted
 
 

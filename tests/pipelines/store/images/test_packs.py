@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines.store.images import ImageStore
-from pipelines.store.packs import Checkpoint, PackWriter, inspect
-from schemas.errors import InputError
-from schemas.verdicts import Rejected
+from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, inspect
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.store.store_maker import answer, fill, outcomes, png, wanted
 
 

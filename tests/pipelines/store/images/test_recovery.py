@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.store.images import ImageStore
-from pipelines.store.recovery import read_pack, reindex, sweep
-from schemas import storage
-from schemas.verdicts import Dead
+from corpusloom.pipelines.store.images.recovery import read_pack, reindex, sweep
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas import storage
+from corpusloom.schemas.verdicts import Dead
 from tests.pipelines.store.store_maker import answer, fill, outcomes, wanted
 
 

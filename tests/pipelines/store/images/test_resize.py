@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipelines.store.resize import Format, Mode, Resize, resize, resize_pixels
-from schemas.errors import ConfigError
-from schemas.images import decode_rgb, read_header
+from corpusloom.pipelines.store.images.resize import Format, Mode, Resize, resize, resize_pixels
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images import decode_rgb, read_header
 
 PARITY = Path(__file__).parent / "parity_img2dataset.json"
 SHAPES = ((300, 200), (199, 301), (64, 64), (37, 101), (100, 100), (511, 400))

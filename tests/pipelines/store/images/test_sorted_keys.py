@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipelines.store.sorted_names import place_in, places_in
+from corpusloom.pipelines.store.images.sorted_keys import place_in, places_in
 
 NAMES = st.binary(min_size=4, max_size=4)
 

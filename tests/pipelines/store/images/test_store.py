@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.store.images import ContentTable, ImageStore
-from schemas import arrow
-from schemas.errors import DamageError
-from schemas.records import ImageRecord
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
+from corpusloom.schemas import arrow
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.records import ImageRecord
+from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.store.store_maker import answer, fill, outcomes, png, wanted
 
 

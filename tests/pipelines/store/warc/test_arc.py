@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from pipelines.store.arc import read_arc
-from pipelines.store.warc import Skipped, WarcPage
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.store.warc.arc import read_arc
+from corpusloom.pipelines.store.warc.records import Skipped, WarcPage
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
 FILEDESC = b"1 0 InternetArchive\nURL IP-address Archive-date Content-type Archive-length\n"

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
-from pipelines.store import warc
-from pipelines.store.revisits import Across
-from schemas.errors import DamageError, InputError
-from schemas.verdicts import Dead, Rejected
+from corpusloom.pipelines.store.warc import records as warc
+from corpusloom.pipelines.store.warc.revisits import Across
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.verdicts import Dead, Rejected
 
 DATE = "2026-01-02T03:04:05Z"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"

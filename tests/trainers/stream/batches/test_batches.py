@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigError, InputError, LoomError
-from schemas.identity import make_key
+from corpusloom.schemas.errors import ConfigError, InputError, LoomError
+from corpusloom.schemas.identity import make_key
+from corpusloom.trainers.stream.batches.batches import Together
+from corpusloom.trainers.stream.batches.collate import allocation, plain
+from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.trainers.stream.datasets import make_dataset
-from trainers.stream.batches import Together
-from trainers.stream.collate import allocation, plain
-from trainers.stream.dataset import StreamingDataset
-from trainers.stream.samples import InterleavedSample, PairSample
 
 
 def pairs(count: int, name: str = "pair") -> dict[str, dict[str, bytes]]:
@@ -209,8 +209,8 @@ def test_an_empty_dataset_is_a_clear_error(tmp_path: Path) -> None:
 KILLED = """
 import json, sys, time
 import numpy as np
-from tests.trainers.stream.test_batches import number
-from trainers.stream.dataset import StreamingDataset
+from tests.trainers.stream.batches.test_batches import number
+from corpusloom.trainers.stream.dataset import StreamingDataset
 stream = StreamingDataset(sys.argv[1], rng_seed=7).batches(4, transform=number, workers=2)
 for _ in range(10_000):
     batch = next(stream)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainers.stream import decoding
+from corpusloom.trainers.stream.batches import decoding
 
 
 def detailed(width: int, height: int) -> np.ndarray:

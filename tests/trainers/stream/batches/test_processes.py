@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.batches.processes import WorkerError
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from trainers.stream import StreamingDataset
-from trainers.stream.processes import WorkerError
 
 
 def draw(sample: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -103,8 +103,8 @@ def test_pinned_memory_without_cuda_is_a_clear_error(data: str) -> None:
 
 PARENT = """
 import multiprocessing, sys, time
-from tests.trainers.stream.test_processes import draw
-from trainers.stream import StreamingDataset
+from tests.trainers.stream.batches.test_processes import draw
+from corpusloom.trainers.stream.dataset import StreamingDataset
 if __name__ == "__main__":
     batches = StreamingDataset(sys.argv[1]).batches(4, transform=draw, processes=True)
     next(batches)

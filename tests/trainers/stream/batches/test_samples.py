@@ -8,8 +8,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainers.stream.errors import SampleError
-from trainers.stream.samples import ClipSample, InterleavedSample, RegionsSample, load_arrays, make_sample
+from corpusloom.trainers.stream.batches.samples import (
+    ClipSample,
+    InterleavedSample,
+    RegionsSample,
+    load_arrays,
+    make_sample,
+)
+from corpusloom.trainers.stream.errors import SampleError
 
 
 def npz(**arrays: np.ndarray) -> bytes:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import webdataset
 
-from schemas import storage, tables
-from schemas.errors import DamageError, InputError
-from schemas.manifest import read_manifest
-from schemas.records import SidecarRow
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import SidecarRow
+from corpusloom.trainers.stream.bench import bench, bound_by
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.foreign.index_tars import check_tar, guess_kind, index_tars
 from tests.trainers.stream.datasets import make_image
-from trainers.stream import StreamingDataset
-from trainers.stream.bench import bench, bound_by
-from trainers.stream.foreign import check_tar, guess_kind, index_tars
 
 
 def foreign(folder: Path, shards: int = 3, extension: str = "jpeg") -> list[str]:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainers.stream.key_digests import KeyDigests
+from corpusloom.trainers.stream.foreign.key_digests import KeyDigests
 
 
 @settings(deadline=None, max_examples=60)

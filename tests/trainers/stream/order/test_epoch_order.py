@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainers.stream.order import EpochOrder, permutation
+from corpusloom.trainers.stream.order.epoch_order import EpochOrder, permutation
 
 COUNTS = st.lists(st.integers(0, 30), min_size=1, max_size=25).filter(any)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.order.mixing import PERIOD, Mixing, Mixture, Pattern, at_steps, shares
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from trainers.stream import Mixture, StreamingDataset
-from trainers.stream.mixing import PERIOD, Mixing, Pattern, at_steps, shares
 
 WEIGHTS = st.lists(st.floats(0.01, 10), min_size=1, max_size=6)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import ConfigError
-from trainers.stream import cache as module
-from trainers.stream.cache import TRAILER, BlockCache, CacheConfig
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.reading import cache as module
+from corpusloom.trainers.stream.reading.cache import TRAILER, BlockCache, CacheConfig
 
 SIZE = 1000
 BLOCKS = 40
@@ -74,7 +74,7 @@ def test_two_tars_of_one_name_are_told_apart_by_what_they_are(tmp_path: Path) ->
 READER = """
 import sys, time
 from pathlib import Path
-from tests.trainers.stream.test_cache import BLOCKS, SIZE, cache_of, original
+from tests.trainers.stream.reading.test_cache import BLOCKS, SIZE, cache_of, original
 cache = cache_of(Path(sys.argv[1]), blocks=int(sys.argv[2]))
 def slow(offset, size):
     time.sleep(float(sys.argv[3]))
@@ -119,7 +119,7 @@ def test_a_kill_at_any_moment_leaves_whole_blocks_and_a_true_cap(tmp_path: Path)
 FULL = """
 import resource, sys
 from pathlib import Path
-from tests.trainers.stream.test_cache import SIZE, cache_of, original, read
+from tests.trainers.stream.reading.test_cache import SIZE, cache_of, original, read
 cache = cache_of(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, SIZE // 2))
 for number in range(5):

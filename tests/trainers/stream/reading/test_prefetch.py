@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.reading.cache import CacheConfig
+from corpusloom.trainers.stream.reading.prefetch import LOOK, STEP, Ahead, Shard
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty
-from trainers.stream import StreamingDataset
-from trainers.stream.ahead import LOOK, STEP, Ahead, Shard
-from trainers.stream.cache import CacheConfig
 
 
 class Tar:

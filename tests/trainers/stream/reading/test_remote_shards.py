@@ -7,16 +7,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from schemas import storage
-from schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.errors import StorageError
+from corpusloom.trainers.stream.foreign.index_tars import index_tars
+from corpusloom.trainers.stream.reading.cache import CacheConfig
+from corpusloom.trainers.stream.reading.remote_files import RetryConfig
 from tests import gcs, loopback
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty, nginx
-from trainers.stream import StreamingDataset
-from trainers.stream.cache import CacheConfig
-from trainers.stream.errors import StorageError
-from trainers.stream.files import RetryConfig
-from trainers.stream.foreign import index_tars
 
 QUICK = RetryConfig(attempts=8, deadline_s=1.5, pause_s=0.005)
 """Stalls of the server are longer, pauses of a busy machine are not."""

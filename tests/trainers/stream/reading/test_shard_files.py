@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas import tables
-from schemas.errors import DamageError
-from schemas.manifest import read_manifest
-from schemas.records import SidecarRow
+from corpusloom.schemas import tables
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.records import SidecarRow
+from corpusloom.trainers.stream.reading.index import read_shard
+from corpusloom.trainers.stream.reading.shard_files import LocalShard, ShardFiles, check_header, read_members
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from trainers.stream.index import read_shard
-from trainers.stream.reading import LocalShard, ShardFiles, check_header, read_members
 
 
 def test_a_sidecar_that_points_at_other_samples_is_found(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_open_tars_are_bounded_and_closed(tmp_path: Path) -> None:
 def test_a_stream_starts_without_pandas(tmp_path: Path) -> None:
     path = make_dataset(tmp_path, "pairs", make_pairs(8), shards=1)
     code = (
-        "import sys; from trainers.stream import StreamingDataset as S; "
+        "import sys; from corpusloom.trainers.stream.dataset import StreamingDataset as S; "
         f"assert list(S({path!r})); assert list(S({path!r}, split='train')); assert 'pandas' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.errors import DamageError
-from schemas.manifest import read_manifest
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.manifest import read_manifest
+from corpusloom.trainers.stream.order.epoch_order import EpochOrder
+from corpusloom.trainers.stream.reading.index import open_index
+from corpusloom.trainers.stream.reading.shard_table import ShardTable
 from tests.trainers.stream.datasets import make_dataset, make_pairs
-from trainers.stream.index import open_index
-from trainers.stream.order import EpochOrder
-from trainers.stream.shard_table import ShardTable
 
 SHARDS = 100_000
 
