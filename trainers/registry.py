@@ -30,7 +30,7 @@ def family(name: str) -> ModuleType:
     It has `build_model(config: RunConfig) -> nn.Module` (no data needed, works on the meta device) and
     `build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task` (name -> path and weight).
     """
-    return importlib.import_module(f"trainers.{name}.task")
+    return importlib.import_module(f"corpusloom.trainers.{name}.task")
 
 
 def build_model(config: RunConfig) -> nn.Module:
