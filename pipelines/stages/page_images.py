@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from corpusloom.pipelines.extract import alt_texts
 from corpusloom.pipelines.extract.pool import ExtractPool, Item, PoolConfig
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
@@ -16,7 +17,7 @@ def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
     def pages() -> Iterator[Item]:
         for warc in warcs:
             for record in read_warc(warc):
-                if isinstance(record, WarcPage):
+                if isinstance(record, HtmlResponse):
                     yield record.body, record.url, record.content_type
 
     with ExtractPool(PoolConfig(size=workers), task=alt_texts.page_images) as pool:

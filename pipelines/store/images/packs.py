@@ -17,7 +17,8 @@ from corpusloom.pipelines.store.images.blocklists import Blocklist
 from corpusloom.pipelines.store.images.frontier import Wanted
 from corpusloom.pipelines.store.images.store import ContentTable, ImageStore, pack_name
 from corpusloom.pipelines.store.tombstones import Tombstones
-from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.pipelines.store.warc.digests import spell_digest
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.images import ImageError, read_header
 from corpusloom.schemas.records import ImageRecord, Signal

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
-from corpusloom.pipelines.store.warc.records import read_resource
+from corpusloom.pipelines.store.warc.reading import read_resource
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import DamageError
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
