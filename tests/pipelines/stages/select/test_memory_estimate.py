@@ -26,7 +26,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 def test_what_does_not_fit_is_refused_with_the_passes_that_would() -> None:
     rows, size, allowed = 3_000_000, 40 * 10**12, memory_estimate.Need(memory=12 * 10**9, disk=60 * 10**12)
-    with pytest.raises(LoomError, match=r"3,000,000 heads: this shuffle needs about 235 GB of memory") as caught:
+    with pytest.raises(LoomError, match=r"3,000,000 records: this shuffle needs about 235 GB of memory") as caught:
         memory_estimate.check_need(rows, size, 1, allowed)
     assert caught.value.exit_code == 1
     passes = int(re.fullmatch(r"use --runner dataflow, or --passes (\d+)", caught.value.remedy).group(1))  # type: ignore[union-attr]
