@@ -19,7 +19,7 @@ from corpusloom.pipelines.stages.select.steps import steps_of
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
+from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
 from corpusloom.schemas.images import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
@@ -141,7 +141,7 @@ class Stages:
             if fragments:
                 self.decide(fragments, stage.path("decisions"))
             taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
-            counts = settled(
+            counts = wait_until_listed(
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
             )
             if self.config.profile.local:  # an engine counts as it goes
@@ -185,7 +185,9 @@ class Stages:
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
                 self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
-            settled(lambda: store.index().rows_of(keys).num_rows, lambda found: found == len(set(keys)), store.folder)
+            wait_until_listed(
+                lambda: store.index().rows_of(keys).num_rows, lambda found: found == len(set(keys)), store.folder
+            )
             storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
@@ -195,7 +197,9 @@ class Stages:
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
-            settled(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
+            wait_until_listed(
+                lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder
+            )
         self.score_images(store, keys)
         return urls
 

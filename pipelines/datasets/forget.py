@@ -91,7 +91,7 @@ def read_config(dataset: str) -> BuildConfig:
 
 def concerned(row: Candidate, stones: Tombstones) -> bool:
     """Say whether a kept head, or an image of it, is taken down by these tombstones."""
-    if row.url and tombstones.names(row, stones):
+    if row.url and tombstones.is_taken_down(row, stones):
         return True
     return any(stones.has_image(url) for url in row.images)
 

@@ -23,7 +23,7 @@ from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import stem_of
-from corpusloom.pipelines.store.tombstones import Tombstones, empty_head, names, scrub
+from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.arc import read_arc
 from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, read_warc
 from corpusloom.pipelines.store.warc.revisits import Across
@@ -95,8 +95,8 @@ class FragmentWriter:
     def add(self, made: Made) -> None:
         """Take the records of one page; of what was taken down the head alone, emptied."""
         for row, head in made:
-            left = scrub(row, self.tombstones)
-            self._rows.append((left, empty_head(head) if left is None else scrub(head, self.tombstones)))
+            left = redact(row, self.tombstones)
+            self._rows.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
         self.rows += len(made)
         while len(self._rows) >= FRAGMENT_ROWS:
             self.flush()
@@ -171,7 +171,7 @@ def extract_warc(
     def note(image: Skipped) -> None:
         key = identity.image_key(image.url)
         found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
-        if not names(found, config.tombstones):
+        if not is_taken_down(found, config.tombstones):
             images.append(found)
 
     for page, parsed in parse_pages(open_warc(warc, config, across), pool, ledger, config.limit, note):
@@ -195,7 +195,7 @@ def extract_warc(
     writer.flush()
     if images and not warc.path.endswith(ARC):
         write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
-    ledger.scrub(config.tombstones)
+    ledger.redact(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),

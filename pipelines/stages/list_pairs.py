@@ -24,7 +24,7 @@ from corpusloom.pipelines.store.images.packs import Answer, PackWriter
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, format_of, read_list
-from corpusloom.pipelines.store.tombstones import Tombstones, names
+from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
@@ -101,13 +101,13 @@ def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | Non
             text = " ".join((row.caption or "").split())
             pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
             fragments.add([(pair, head)])
-            if row.image is not None and not names(pair, config.tombstones):
+            if row.image is not None and not is_taken_down(pair, config.tombstones):
                 packs = packs or _pack_writer(item, index, config.images, blocklist)
                 _store_image(packs, index, row, row.image)
     if packs is not None:
         packs.commit()
     fragments.flush()
-    ledger.scrub(config.tombstones)
+    ledger.redact(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), item.stem)
     pair_counts = StageCounts(stage=STAGE, unit="pair", records_in=fragments.rows, kept=fragments.rows)
     return (*ledger.counts(), pair_counts)

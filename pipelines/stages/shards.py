@@ -34,7 +34,7 @@ from corpusloom.pipelines.store.dataset.samples import (
 from corpusloom.pipelines.store.images.resize import Resize, resize
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, names
+from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_down
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.errors import DamageError
@@ -121,7 +121,7 @@ class ImageJudge:
         if not self.tombstones:
             return False
         record = self.index.find(identity.image_key(ref.url))
-        return record is not None and names(record, self.tombstones)
+        return record is not None and is_taken_down(record, self.tombstones)
 
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
         """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""

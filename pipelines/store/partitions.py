@@ -56,7 +56,7 @@ def _explained(folder: str) -> Iterator[None]:
         raise InputError(error.strerror or str(error), where=folder, remedy=remedy) from error
 
 
-class Spill:
+class PartitionedRows:
     """Tables of one schema, their rows parted over a number of partitions.
 
     Args:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpusloom.pipelines.dedup.key_hashes import Numbers
-from corpusloom.pipelines.store.partitions import Spill
+from corpusloom.pipelines.store.partitions import PartitionedRows
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.records import Candidate
 
@@ -74,7 +74,7 @@ class Selection:
     def by_range(self, name: str, kind: pa.DataType) -> "ByRange":
         """Return an empty store of one value a row."""
         schema = pa.schema([ROW, (name, kind)])
-        return ByRange(self.ranges, Spill(self._folder(), schema, max(1, len(self.ranges))))
+        return ByRange(self.ranges, PartitionedRows(self._folder(), schema, max(1, len(self.ranges))))
 
     def _folder(self) -> str:
         return storage.join(self.scratch, f"{next(self._spills):04d}")
@@ -112,7 +112,7 @@ class Selection:
         """
         number = min(MAX_PARTITIONS, 1 + size // self.waves // self.partition_bytes)
         for wave in range(self.waves):
-            spill = Spill(self._folder(), schema, number)
+            spill = PartitionedRows(self._folder(), schema, number)
             for part in self.ranges:
                 table, places = parted(part)
                 partition = (places * (number * self.waves)).astype(np.int64) - wave * number
@@ -129,7 +129,7 @@ class Selection:
 class ByRange:
     """Values of candidates that wait on disk until their range is read."""
 
-    def __init__(self, ranges: list[Range], spill: Spill) -> None:
+    def __init__(self, ranges: list[Range], spill: PartitionedRows) -> None:
         self._starts = np.array([part.start for part in ranges], dtype=np.int64)
         self._spill, self._schema = spill, spill.schema
 
