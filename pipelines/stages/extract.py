@@ -15,8 +15,10 @@ from typing import Any, TypeAlias
 import apache_beam as beam
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.engine.worker_pool import WorkerPool
+from corpusloom.pipelines.extract.page_task import HtmlPage, PageTask
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
@@ -61,9 +63,15 @@ class ExtractStageConfig:
     """Folder of the stage."""
     record: type
     """Class of the rows: Page or Pair."""
+<<<<<<< HEAD
     parse: Callable[..., Any]
     """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
     make: Callable[[HtmlResponse, Any, Recipe], "list[RecordAndHead] | Rejected"]
+=======
+    parse: PageTask[Any]
+    """Task of the worker pool: a page -> something parsed, a Rejected or a Dead."""
+    make: Callable[[HtmlResponse, Any, Recipe], "list[RecordAndHead] | Rejected"]
+>>>>>>> main
     """What was parsed -> records with their heads, or why there are none."""
     recipe: Recipe
     workers: int = 2
@@ -130,8 +138,13 @@ def record_key(page: HtmlResponse | SkippedRecord) -> str:
 
 
 def parse_pages(
+<<<<<<< HEAD
     pages: Iterator[HtmlResponse | SkippedRecord],
     pool: ExtractPool,
+=======
+    pages: Iterator[HtmlResponse | SkippedRecord],
+    pool: WorkerPool[HtmlPage, Any],
+>>>>>>> main
     ledger: Ledger,
     limit: int | None,
     on_image: Callable[[SkippedRecord], None],
@@ -139,7 +152,7 @@ def parse_pages(
     """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
     waiting: deque[HtmlResponse] = deque()
 
-    def work() -> Iterator[tuple[bytes, str, str | None]]:
+    def work() -> Iterator[HtmlPage]:
         for page in pages:
             if isinstance(page, SkippedRecord):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
@@ -147,7 +160,7 @@ def parse_pages(
                     on_image(page)
                 continue
             waiting.append(page)
-            yield page.body, page.url, page.content_type
+            yield HtmlPage(page.body, page.url, page.content_type)
 
     for parsed in pool.map(islice(work(), limit)):
         yield waiting.popleft(), parsed
@@ -163,7 +176,11 @@ def open_warc(
 
 
 def extract_warc(
+<<<<<<< HEAD
     warc: InputFile, config: ExtractStageConfig, pool: ExtractPool, across: CollectionRevisitIndex | None = None
+=======
+    warc: InputFile, config: ExtractStageConfig, pool: WorkerPool[HtmlPage, Any], across: Across | None = None
+>>>>>>> main
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
@@ -230,8 +247,13 @@ class _ExtractWarc(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
+<<<<<<< HEAD
         self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
         self._across = CollectionRevisitIndex(self._config.across, MAX_BODY) if self._config.across else None
+=======
+        self._pool = page_pool(self._config.parse, self._config.workers)
+        self._across = Across(self._config.across, MAX_BODY) if self._config.across else None
+>>>>>>> main
 
     def teardown(self) -> None:
         self._pool.close()
