@@ -63,15 +63,9 @@ class ExtractStageConfig:
     """Folder of the stage."""
     record: type
     """Class of the rows: Page or Pair."""
-<<<<<<< HEAD
-    parse: Callable[..., Any]
-    """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
-    make: Callable[[HtmlResponse, Any, Recipe], "list[RecordAndHead] | Rejected"]
-=======
     parse: PageTask[Any]
     """Task of the worker pool: a page -> something parsed, a Rejected or a Dead."""
     make: Callable[[HtmlResponse, Any, Recipe], "list[RecordAndHead] | Rejected"]
->>>>>>> main
     """What was parsed -> records with their heads, or why there are none."""
     recipe: Recipe
     workers: int = 2
@@ -138,13 +132,8 @@ def record_key(page: HtmlResponse | SkippedRecord) -> str:
 
 
 def parse_pages(
-<<<<<<< HEAD
-    pages: Iterator[HtmlResponse | SkippedRecord],
-    pool: ExtractPool,
-=======
     pages: Iterator[HtmlResponse | SkippedRecord],
     pool: WorkerPool[HtmlPage, Any],
->>>>>>> main
     ledger: Ledger,
     limit: int | None,
     on_image: Callable[[SkippedRecord], None],
@@ -176,11 +165,10 @@ def open_warc(
 
 
 def extract_warc(
-<<<<<<< HEAD
-    warc: InputFile, config: ExtractStageConfig, pool: ExtractPool, across: CollectionRevisitIndex | None = None
-=======
-    warc: InputFile, config: ExtractStageConfig, pool: WorkerPool[HtmlPage, Any], across: Across | None = None
->>>>>>> main
+    warc: InputFile,
+    config: ExtractStageConfig,
+    pool: WorkerPool[HtmlPage, Any],
+    across: CollectionRevisitIndex | None = None,
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
@@ -247,13 +235,8 @@ class _ExtractWarc(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
-<<<<<<< HEAD
-        self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
-        self._across = CollectionRevisitIndex(self._config.across, MAX_BODY) if self._config.across else None
-=======
         self._pool = page_pool(self._config.parse, self._config.workers)
-        self._across = Across(self._config.across, MAX_BODY) if self._config.across else None
->>>>>>> main
+        self._across = CollectionRevisitIndex(self._config.across, MAX_BODY) if self._config.across else None
 
     def teardown(self) -> None:
         self._pool.close()
