@@ -93,7 +93,7 @@ class Stages:
 
         hashes = self.planner.unit_hashes(inputs)
         todo = tuple(
-            warcs.WarcInput(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
+            warcs.InputFile(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
         )
 
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
@@ -120,7 +120,7 @@ class Stages:
             )
             return list_pairs.build(pipeline, rows, todo)
         kind = kind_of(self.recipe)
-        pages = warcs.ExtractConfig(
+        pages = warcs.ExtractStageConfig(
             folder=folder,
             record=kind.record,
             parse=kind.parse,
@@ -135,7 +135,7 @@ class Stages:
         return warcs.build(pipeline, pages, todo)
 
     def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
-        """Run the select stage: rules, counts and duplicates over the candidates."""
+        """Run the select stage: rules, counts and duplicates over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
         with self.reporter.stage("select"):
@@ -150,12 +150,12 @@ class Stages:
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
-        """Decide on candidates: over Arrow on this machine, or on an engine."""
+        """Decide on heads: over Arrow on this machine, or on an engine."""
         steps, config = steps_of(self.recipe), self.config
         if config.profile.local:
             with scratch_folder(config.work) as scratch:
-                check_select(fragments, scratch, memory=config.memory, waves=config.waves)
-                local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
+                check_select(fragments, scratch, memory=config.memory, passes=config.passes)
+                local.select(fragments, steps, folder, scratch=scratch, passes=config.passes)
             return
         from corpusloom.pipelines.stages.select import distributed
 
@@ -163,7 +163,7 @@ class Stages:
         storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
-        """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
+        """Take or fetch what the kept heads want and the store lacks, make missing facts; return the URLs."""
         from corpusloom.pipelines.store.images.from_warcs import take_images
         from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
 

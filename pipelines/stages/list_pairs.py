@@ -15,7 +15,7 @@ import apache_beam as beam
 from corpusloom.pipelines.builds.inputs import hashed
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages import pairs
-from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, WarcInput, extract_once
+from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, InputFile, extract_once
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
@@ -88,7 +88,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
             yield Row(str(row.number), row.url, row.caption)
 
 
-def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
+def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
     """Turn one list or shard into fragments, ledger and provenance; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
@@ -113,7 +113,7 @@ def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | Non
     return (*ledger.counts(), pair_counts)
 
 
-def _pack_writer(item: WarcInput, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
+def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
     store = ImageStore(images.store)
     return PackWriter(store, f"rows-{item.stem}", index.generation, images.max_pixels, blocklist=blocklist)
 
@@ -126,7 +126,7 @@ def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -
         packs.add(wanted, blocked or Answer(body=image, fetched_at=""))
 
 
-def _provenance(item: WarcInput, row: Row, key: str) -> ProvenanceRow:
+def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
     dead = row.verdict if isinstance(row.verdict, Dead) else None
     return ProvenanceRow(
         stage=STAGE,
@@ -160,7 +160,7 @@ class _ExtractRows(beam.DoFn):
     def teardown(self) -> None:
         self._open.close()
 
-    def process(self, item: WarcInput) -> Iterator[WarcInput]:
+    def process(self, item: InputFile) -> Iterator[InputFile]:
         extract_once(self._config.folder, item, lambda: extract_rows(item, self._config, self._blocklist))
         yield item
 
@@ -175,11 +175,11 @@ class ExtractLists(beam.PTransform):
 
     config: RowsConfig
 
-    def expand(self, items: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+    def expand(self, items: beam.PCollection[InputFile]) -> beam.PCollection[InputFile]:
         """Spread the lists over workers and extract each."""
         return items | "Spread lists" >> beam.Reshuffle() | "Extract a list" >> beam.ParDo(_ExtractRows(self.config))
 
 
-def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[InputFile, ...]) -> beam.PCollection[InputFile]:
     """Build the pipeline that extracts lists."""
     return pipeline | "Lists" >> beam.Create(items) | "ExtractLists" >> ExtractLists(config=config)
