@@ -21,7 +21,7 @@ from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.images import MAX_PIXELS
+from corpusloom.schemas.images.decoding import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, Page, Pair, StageCounts
 

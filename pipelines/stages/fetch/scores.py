@@ -19,7 +19,8 @@ from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.store.images.frontier import missing_images
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.records import ImageRecord, ImageScore
 
 GROUP = "corpusloom.image_scorers"

@@ -44,7 +44,8 @@ from corpusloom.pipelines.store.stages import (
 )
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
-from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import Regions, ShardEntry, SidecarRow
 from corpusloom.schemas.verdicts import Kept, Rejected, Verdict

@@ -19,7 +19,8 @@ from corpusloom.pipelines.store.images.store import ContentTable, ImageStore, pa
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
 from corpusloom.schemas import arrow, storage
-from corpusloom.schemas.images import ImageError, read_header
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.records import ImageRecord, Signal
 from corpusloom.schemas.verdicts import Dead, Rejected
 
