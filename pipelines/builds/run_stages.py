@@ -165,11 +165,12 @@ class Stages:
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
         from corpusloom.pipelines.store.images.from_warcs import take_images
-        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.outcomes import ImageUrl
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
-        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        wanted = [ImageUrl(identity.image_key(url), url) for url in urls]
         keys = [item.key for item in wanted]
         fetch = self.config.fetch
         taken = take_images(

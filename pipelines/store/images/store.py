@@ -197,7 +197,7 @@ class ImageStore:
     """A folder of packs, index and facts."""
 
     folder: str
-    _facts: "Known[ImageFacts] | None" = field(default=None, repr=False)
+    _facts: "RowsBySha256[ImageFacts] | None" = field(default=None, repr=False)
 
     def path(self, *parts: str) -> str:
         """Return the path of something inside the store."""
@@ -246,10 +246,10 @@ class ImageStore:
             )
         return data
 
-    def facts(self) -> "Known[ImageFacts]":
+    def facts(self) -> "RowsBySha256[ImageFacts]":
         """Return what is known of each image by sha256."""
         if self._facts is None:
-            self._facts = Known.read(self.path("facts"), ImageFacts)
+            self._facts = RowsBySha256.read(self.path("facts"), ImageFacts)
         return self._facts
 
     def commit_facts(self, rows: list[ImageFacts]) -> None:
@@ -259,7 +259,7 @@ class ImageStore:
 
     def scores(self, model: str) -> dict[str, float | None]:
         """Return a model's score of each image by sha256."""
-        return Known.read(self.path("scores", model), ImageScore).column("score")
+        return RowsBySha256.read(self.path("scores", model), ImageScore).column("score")
 
     def commit_scores(self, model: str, rows: list[ImageScore]) -> None:
         """Add a model's scores."""
@@ -274,7 +274,7 @@ def commit_rows(folder: str, cls: type, rows: Sequence[Any]) -> None:
 
 
 @dataclass
-class Known(Generic[T]):
+class RowsBySha256(Generic[T]):
     """The rows of a table by sha256: they stay in Arrow, and become an object when they are asked for."""
 
     _cls: type[T]
@@ -282,7 +282,7 @@ class Known(Generic[T]):
     _table: pa.Table
 
     @classmethod
-    def read(cls, folder: str, record: type[T]) -> "Known[T]":
+    def read(cls, folder: str, record: type[T]) -> "RowsBySha256[T]":
         """Read every part of a table; of several rows of one content the first stays."""
         paths = [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
         parts = [arrow.upgrade(record, tables.read_table(path), path) for path in paths]
