@@ -210,7 +210,7 @@ class Stages:
 
         batches = scores.missing_scores(store, keys, model)
         if batches:
-            scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            scores.check_scorer(store, model)
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: scores.build(pipeline, store.folder, model, batches))
 

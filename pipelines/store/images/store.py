@@ -12,7 +12,9 @@ renamed before the part that points into it is; so a killed run leaves at most a
 the index says (`corpusloom.pipelines.store.images.recovery` rebuilds it from them).
 """
 
+import dataclasses
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +24,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpusloom.pipelines.models.identity import ModelIdentity
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
 from corpusloom.pipelines.store.warc.records import read_resource
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.errors import ConfigError, DamageError
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
 
 T = TypeVar("T")
@@ -260,6 +263,20 @@ class ImageStore:
     def scores(self, model: str) -> dict[str, float | None]:
         """Return a model's score of each image by sha256."""
         return RowsBySha256.read(self.path("scores", model), ImageScore).column("score")
+
+    def claim_scores(self, model: str, identity: ModelIdentity) -> None:
+        """Record whose scores `model` holds; a ConfigError if they are another version's or other weights'."""
+        path, claim = self.path("scores", model, "model.json"), dataclasses.asdict(identity)
+        if not storage.exists(path):
+            storage.write_bytes(path, (json.dumps(claim, indent=1) + "\n").encode())
+            return
+        stored = json.loads(storage.read_bytes(path))
+        if stored != claim:
+            raise ConfigError(
+                f"the stored scores are those of {stored}, the installed model is {claim}",
+                where=path,
+                remedy=f"install that model, or remove {self.path('scores', model)} to score every image again",
+            )
 
     def commit_scores(self, model: str, rows: list[ImageScore]) -> None:
         """Add a model's scores."""
