@@ -64,7 +64,7 @@ def test_scores_of_another_version_or_other_weights_are_not_mixed(
     check_scorer(store, "brightness")
     check_scorer(store, "brightness")
     monkeypatch.setattr(Brightness, "identity", other)
-    with pytest.raises(ConfigError, match="remove .*brightness"):
+    with pytest.raises(ConfigError, match=r"remove .*brightness"):
         check_scorer(store, "brightness")
 
 
