@@ -11,7 +11,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from benchmarks.real.mirror import Agreement, Mirror, path_of
 from benchmarks.real.sites import TRAPS
-from corpusloom.pipelines.extract.alt_texts import PageImages, page_images
+from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
 from corpusloom.pipelines.extract.reading import source, walk, walk_reference
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.pipelines.net.config import FetchConfig
@@ -59,7 +59,7 @@ def image_urls(pages: Mapping[str, bytes]) -> set[str]:
     """Return the URLs of every image that extraction sees on pages."""
     found: set[str] = set()
     for url, body in pages.items():
-        seen = page_images(body, url)
+        seen = extract_images(body, url)
         if isinstance(seen, PageImages):
             found |= {image.url for image in seen.images}
     return found

@@ -37,13 +37,12 @@ class RecordKind:
 
 def kind_of(recipe: Recipe) -> RecordKind:
     """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
-    from corpusloom.pipelines.extract.alt_texts import page_images
-    from corpusloom.pipelines.extract.extractor import extract
+    from corpusloom.pipelines.extract.page_task import extract_page, extract_page_images
     from corpusloom.pipelines.stages import pages, pairs
 
     if recipe.kind == "interleaved":
-        return RecordKind(Page, extract, pages.make_page)
-    return RecordKind(Pair, page_images, pairs.make_pairs)
+        return RecordKind(Page, extract_page, pages.make_page)
+    return RecordKind(Pair, extract_page_images, pairs.make_pairs)
 
 
 @dataclass

@@ -15,8 +15,10 @@ from typing import Any, TypeAlias
 import apache_beam as beam
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.engine.worker_pool import WorkerPool
+from corpusloom.pipelines.extract.page_task import HtmlPage, PageTask
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
@@ -60,8 +62,8 @@ class ExtractStageConfig:
     """Folder of the stage."""
     record: type
     """Class of the rows: Page or Pair."""
-    parse: Callable[..., Any]
-    """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
+    parse: PageTask[Any]
+    """Task of the worker pool: a page -> something parsed, a Rejected or a Dead."""
     make: Callable[[WarcPage, Any, Recipe], "list[RecordAndHead] | Rejected"]
     """What was parsed -> records with their heads, or why there are none."""
     recipe: Recipe
@@ -130,7 +132,7 @@ def record_key(page: WarcPage | Skipped) -> str:
 
 def parse_pages(
     pages: Iterator[WarcPage | Skipped],
-    pool: ExtractPool,
+    pool: WorkerPool[HtmlPage, Any],
     ledger: Ledger,
     limit: int | None,
     on_image: Callable[[Skipped], None],
@@ -138,7 +140,7 @@ def parse_pages(
     """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
     waiting: deque[WarcPage] = deque()
 
-    def work() -> Iterator[tuple[bytes, str, str | None]]:
+    def work() -> Iterator[HtmlPage]:
         for page in pages:
             if isinstance(page, Skipped):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
@@ -146,7 +148,7 @@ def parse_pages(
                     on_image(page)
                 continue
             waiting.append(page)
-            yield page.body, page.url, page.content_type
+            yield HtmlPage(page.body, page.url, page.content_type)
 
     for parsed in pool.map(islice(work(), limit)):
         yield waiting.popleft(), parsed
@@ -160,7 +162,7 @@ def open_warc(warc: InputFile, config: ExtractStageConfig, across: Across | None
 
 
 def extract_warc(
-    warc: InputFile, config: ExtractStageConfig, pool: ExtractPool, across: Across | None = None
+    warc: InputFile, config: ExtractStageConfig, pool: WorkerPool[HtmlPage, Any], across: Across | None = None
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
@@ -227,7 +229,7 @@ class _ExtractWarc(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
-        self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
+        self._pool = page_pool(self._config.parse, self._config.workers)
         self._across = Across(self._config.across, MAX_BODY) if self._config.across else None
 
     def teardown(self) -> None:
