@@ -27,7 +27,7 @@ from corpusloom.pipelines.net.scheduler import FetchScheduler
 from corpusloom.pipelines.stages.page_images import page_images
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
-from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.records import StageCounts

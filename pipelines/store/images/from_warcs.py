@@ -8,7 +8,7 @@ from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_he
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.packs import Ended, PackWriter
 from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
-from corpusloom.pipelines.store.warc.records import read_answer
+from corpusloom.pipelines.store.warc.reading import read_response_at
 from corpusloom.schemas import tables
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -68,7 +68,7 @@ def take_images(
 
 def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> ImageOutcome | None:
     """Return what a WARC's answer gives: the image, its owner's refusal, or nothing."""
-    answer = read_answer(note.warc, note.offset, limit)
+    answer = read_response_at(note.warc, note.offset, limit)
     if isinstance(answer, Rejected | Dead):
         return None
     headers, body, date = answer

@@ -17,7 +17,8 @@ from corpusloom.pipelines.store.images.blocklists import Blocklist
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.store import ContentTable, ImageStore, pack_name
 from corpusloom.pipelines.store.tombstones import Tombstones
-from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.pipelines.store.warc.digests import spell_digest
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import read_header

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 
 from corpusloom.pipelines.models.identity import ModelIdentity
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
-from corpusloom.pipelines.store.warc.records import read_resource
+from corpusloom.pipelines.store.warc.reading import read_resource
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import ConfigError, DamageError
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
