@@ -14,7 +14,7 @@ from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store import tombstones
-from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry
 from tests.pipelines.builds.test_promises import config, run

@@ -17,7 +17,7 @@ from corpusloom.pipelines.stages import shards
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.stages import ConservationError
 from corpusloom.pipelines.store.tombstones import Tombstones
-from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import identity, tables
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import LedgerRow, SidecarRow

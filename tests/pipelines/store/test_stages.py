@@ -51,7 +51,7 @@ def flow(extracted: int, selected: tuple[int, int], written: int, unit: str = "p
 
 @pytest.mark.parametrize("unit", ["page", "pair"])
 @pytest.mark.parametrize(
-    ("counts", "leak"),
+    ("counts", "gap"),
     [
         ((9, (8, 5), 5), "stage extract kept 9 of unit {}, stage select took in 8"),
         ((9, (10, 5), 5), "stage extract kept 9 of unit {}, stage select took in 10"),
@@ -60,21 +60,23 @@ def flow(extracted: int, selected: tuple[int, int], written: int, unit: str = "p
         ((9, (9, 5), 0), "stage select kept 5 of unit {}, stage shards took in 0"),
     ],
 )
-def test_a_stage_that_takes_in_other_records_than_the_one_before_kept_is_a_leak(
-    counts: tuple[int, tuple[int, int], int], leak: str, unit: str
+def test_a_stage_that_takes_in_other_records_than_the_one_before_kept_is_an_error(
+    counts: tuple[int, tuple[int, int], int], gap: str, unit: str
 ) -> None:
     rows = flow(*counts, unit=unit)
-    assert list(stages.leaks(rows)) == [leak.format(unit)]
-    with pytest.raises(stages.ConservationError, match=leak.format(unit)):
+    assert [gap.describe() for gap in stages.count_gaps(rows)] == [gap.format(unit)]
+    with pytest.raises(stages.ConservationError, match=gap.format(unit)):
         stages.check_flow(rows)
 
 
 def test_a_stage_that_is_missing_took_in_nothing() -> None:
     rows = flow(9, (9, 5), 5)
-    assert list(stages.leaks(rows)) == []
-    assert list(stages.leaks(rows[:2])) == ["stage select kept 5 of unit page, stage shards took in 0"]
-    assert list(stages.leaks(flow(9, (9, 0), 0)[:2])) == []
-    assert list(stages.leaks((*rows, *flow(3, (3, 2), 1, "pair")))) == [
+    assert [gap.describe() for gap in stages.count_gaps(rows)] == []
+    assert [gap.describe() for gap in stages.count_gaps(rows[:2])] == [
+        "stage select kept 5 of unit page, stage shards took in 0"
+    ]
+    assert [gap.describe() for gap in stages.count_gaps(flow(9, (9, 0), 0)[:2])] == []
+    assert [gap.describe() for gap in stages.count_gaps((*rows, *flow(3, (3, 2), 1, "pair")))] == [
         "stage select kept 2 of unit pair, stage shards took in 1"
     ]
 

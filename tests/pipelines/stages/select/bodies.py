@@ -10,19 +10,19 @@ from corpusloom.pipelines.stages.select import distributed, local
 from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.schemas import tables
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 
 
-def write_fragments(heads: Sequence[Candidate], folder: Path, rows: int = 37) -> list[str]:
+def write_fragments(heads: Sequence[Head], folder: Path, rows: int = 37) -> list[str]:
     """Write heads as fragments of `rows` rows each; return the paths of the fragments."""
     paths = []
     for start in range(0, len(heads), rows):
         paths.append(str(folder / "candidates" / f"{start:04d}.parquet"))
-        tables.write_records(paths[-1], Candidate, heads[start : start + rows], sort_by=("key", "parent"))
+        tables.write_records(paths[-1], Head, heads[start : start + rows], sort_by=("key", "parent"))
     return paths
 
 
-def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Candidate]:
+def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Head]:
     """Decide over Beam; return the decided heads, sorted."""
     pipeline = beam.Pipeline(runner=FnApiRunner())
     distributed.build(pipeline, steps, paths, str(folder))
@@ -30,7 +30,7 @@ def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> lis
     return sorted(read_heads(folder), key=repr)
 
 
-def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Candidate]:
+def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Head]:
     """Decide over Arrow; return the decided heads, sorted. No scratch file may be left."""
     with scratch_folder(str(folder / "scratch")) as scratch:
         local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
@@ -40,7 +40,7 @@ def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **sm
     return sorted(rows, key=repr)
 
 
-def read_heads(folder: Path) -> Iterator[Candidate]:
+def read_heads(folder: Path) -> Iterator[Head]:
     """Yield the heads of the parts in a folder, in order."""
     for path in sorted(folder.glob("*.parquet")):
-        yield from tables.read_records(str(path), Candidate)
+        yield from tables.read_records(str(path), Head)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.stages.select.steps import Judge
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 from corpusloom.schemas.verdicts import Rule
 from tests.pipelines.stages.select.bodies import on_an_engine, on_one_machine, write_fragments
 
@@ -26,16 +26,16 @@ FAILS: dict[str, Callable[[float], float | None]] = {
 """Reason -> the bound that a value misses."""
 
 
-def heads() -> list[Candidate]:
+def heads() -> list[Head]:
     """Return a head for each combination of three values."""
     found = []
     for number, values in enumerate(itertools.product(VALUES, repeat=3)):
         scores = {name: value for name, value in zip("abc", values, strict=True) if value is not None}
-        found.append(Candidate(unit="page", key=f"{number:032x}", parent="p", url="u", scores=scores))
+        found.append(Head(unit="page", key=f"{number:032x}", parent="p", url="u", scores=scores))
     return found
 
 
-def expected(head: Candidate, rules: tuple[Rule, ...]) -> tuple[str | None, float | None, float | None]:
+def expected(head: Head, rules: tuple[Rule, ...]) -> tuple[str | None, float | None, float | None]:
     """Return reason, measured value and threshold that a head must be rejected with."""
     for rule in rules:
         value = head.scores.get(rule.score)
@@ -57,7 +57,7 @@ def test_an_engine_names_the_first_failing_rule(rules: tuple[Rule, ...], tmp_pat
     check(on_an_engine(write_fragments(heads(), tmp_path), (Judge("Judge", rules),), tmp_path / "out"), rules)
 
 
-def check(decided: list[Candidate], rules: tuple[Rule, ...]) -> None:
+def check(decided: list[Head], rules: tuple[Rule, ...]) -> None:
     """Compare decided heads with the expected reasons; of two rules that fail the earlier counts."""
     by_key = {head.key: head for head in decided}
     for head in heads():

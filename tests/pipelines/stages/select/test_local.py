@@ -1,4 +1,4 @@
-"""One machine and an engine decide alike, whatever the waves, the ranges and the partitions."""
+"""One machine and an engine decide alike, whatever the passes, the ranges and the partitions."""
 
 import dataclasses
 import random
@@ -10,19 +10,19 @@ import pytest
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
 from corpusloom.pipelines.stages.select.steps import steps_of
 from corpusloom.schemas import identity
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 from tests.pipelines.stages.select.bodies import on_an_engine, on_one_machine, write_fragments
 
 COUNT = 400
 
 
-def candidates(unit: str) -> list[Candidate]:
+def heads(unit: str) -> list[Head]:
     """Return heads of which many share keys, texts, images, bands and paragraphs, a few all of them."""
     rng, made = random.Random(unit), []
     for number in range(COUNT):
         key = identity.make_key("page", str(rng.randrange(COUNT * 2 // 3)))
         made.append(
-            Candidate(
+            Head(
                 unit=unit,
                 key=key,
                 parent=identity.make_key("record", str(number)),
@@ -42,13 +42,13 @@ def candidates(unit: str) -> list[Candidate]:
 
 def fragments(folder: Path, unit: str) -> list[str]:
     """Write the heads, shuffled, as fragments of odd sizes; return their paths."""
-    rows = candidates(unit)
+    rows = heads(unit)
     random.Random(1).shuffle(rows)
     return write_fragments(rows, folder)
 
 
 def recipes() -> Iterator[Recipe]:
-    """Yield recipes that between them have every step, and one where two kept candidates may be one node."""
+    """Yield recipes that between them have every step, and one where two kept heads may be one node."""
     obelics, align = load_recipe("obelics"), load_recipe("align")
     yield obelics
     yield dataclasses.replace(obelics, dedup=dataclasses.replace(obelics.dedup, exact_url=False, exact_text=None))
@@ -62,5 +62,5 @@ def test_one_machine_decides_as_an_engine_does(recipe: Recipe, tmp_path: Path) -
     expected = on_an_engine(paths, steps, tmp_path / "engine")
     assert {row.outcome for row in expected} == {"kept", "rejected"}
     assert on_one_machine(paths, steps, tmp_path / "one") == expected
-    small = {"waves": 3, "rows_at_once": 50, "partition_bytes": 4_000}
-    assert on_one_machine(paths, steps, tmp_path / "waves", **small) == expected
+    small = {"passes": 3, "rows_at_once": 50, "partition_bytes": 4_000}
+    assert on_one_machine(paths, steps, tmp_path / "passes", **small) == expected
