@@ -58,8 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{len(chosen)} of {len(mutants)} mutants of {len(paths)} files", flush=True)
     lines = measure_lines(root, folder, args.processes)
     results = Results(folder / "results.jsonl", tree_hash(root, (*ROOMS, *TESTS)))
-    tasks = [task_of(mutant, lines) for mutant in chosen if results.get(mutant) is None]
-    run_tasks(tasks, root, folder, args.processes, results)
+    run_mutants([mutant for mutant in chosen if results.get(mutant) is None], lines, folder, args.processes, results)
     pairs = [(mutant, outcome) for mutant in chosen if (outcome := results.get(mutant)) is not None]
     print(table(pairs))
     return 0 if killed_share([outcome for _, outcome in pairs]) >= args.wanted else 1
@@ -117,7 +116,7 @@ def task_of(mutant: Mutant, lines: CoveredLines) -> Task:
     tests = lines.of(mutant.path, mutant.first, mutant.last)
     tests = tests or lines.of(mutant.path, mutant.function_first, mutant.function_last)
     ordered, seconds = affordable(tests, lines.tests, own_test(mutant.path))
-    return Task(mutant.name, mutant.path, mutant.source, ordered, STARTUP + SLACK * seconds)
+    return Task(mutant.name, mutant.path, mutant.source(), ordered, STARTUP + SLACK * seconds)
 
 
 def own_test(path: str) -> str:
@@ -154,46 +153,50 @@ def affordable(tests: set[str], measured: dict[str, Measured], first: str) -> tu
     return chosen, total
 
 
-def run_tasks(tasks: list[Task], root: Path, folder: Path, processes: int, results: Results) -> None:
-    """Run tasks in several processes, each with a copy of the repository; note and print each outcome."""
-    waiting: SimpleQueue[Task] = SimpleQueue()
-    for task in sorted(tasks, key=lambda task: -task.seconds):
-        waiting.put(task)
+def run_mutants(mutants: list[Mutant], lines: CoveredLines, folder: Path, processes: int, results: Results) -> None:
+    """Test mutants in several processes, each with a copy of the repository; note and print each outcome."""
+    waiting: SimpleQueue[Mutant] = SimpleQueue()
+    for mutant in mutants:
+        waiting.put(mutant)
     lock, started, ended = threading.Lock(), time.monotonic(), 0
 
-    def note(task: Task, outcome: Outcome) -> None:
+    def note(mutant: Mutant, outcome: Outcome) -> None:
         nonlocal ended
         with lock:
-            results.add(task.source, outcome)
+            results.add(mutant, outcome)
             ended += 1
-            left = (time.monotonic() - started) / ended * (len(tasks) - ended)
+            left = (time.monotonic() - started) / ended * (len(mutants) - ended)
             print(
-                f"{ended}/{len(tasks)} {outcome.outcome} {task.path} {outcome.seconds} s ({left:.0f} s left)",
-                flush=True,
+                f"{ended}/{len(mutants)} {outcome.outcome} {mutant.path}:{mutant.first} in {outcome.seconds} s", end=""
             )
+            print(f", about {left:.0f} s left", flush=True)
 
     def serve(number: int) -> None:
-        tree = copy_tree(root, folder / f"tree-{number}")
+        tree = copy_tree(Path.cwd(), folder / f"tree-{number}")
         command = [sys.executable, "-m", "tests.mutants.forked_tests"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, cwd=tree, env=environment(tree), **pipes) as process:  # type: ignore[call-overload]
-            for task in _taken(waiting):
+        with subprocess.Popen(
+            command, cwd=tree, env=environment(tree), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for mutant in _taken(waiting):
+                task = task_of(mutant, lines)
                 if not task.tests:
-                    note(task, Outcome(task.name, "no test", "", 0.0))
+                    note(mutant, Outcome(task.name, "no test", "", 0.0))
                     continue
                 process.stdin.write(json.dumps(asdict(task)) + "\n")
                 process.stdin.flush()
-                note(task, Outcome(**json.loads(process.stdout.readline())))
+                note(mutant, Outcome(**json.loads(process.stdout.readline())))
             process.stdin.close()
 
-    threads = [threading.Thread(target=serve, args=(number,)) for number in range(processes if tasks else 0)]
+    threads = [threading.Thread(target=serve, args=(number,)) for number in range(processes if mutants else 0)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _taken(waiting: "SimpleQueue[Task]") -> Iterator[Task]:
+def _taken(waiting: "SimpleQueue[Mutant]") -> Iterator[Mutant]:
     while True:
         try:
             yield waiting.get_nowait()

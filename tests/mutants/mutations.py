@@ -6,8 +6,8 @@ and decorated functions. A mutant has a hash of what it changes, so a sample har
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import libcst as cst
@@ -41,8 +41,14 @@ class Mutant:
     """Source of what stands there instead."""
     name: str
     """Hash of path, function, change and its ordinal among equal ones."""
-    source: str
-    """The whole changed file."""
+    module: cst.Module = field(repr=False, compare=False)
+    mutation: Mutation = field(repr=False, compare=False)
+
+    def source(self) -> str:
+        """Return the whole changed file; this takes a tenth of a second, so only of mutants in the sample."""
+        changed = deep_replace(self.module, self.mutation.original_node, self.mutation.mutated_node)
+        assert isinstance(changed, cst.Module)
+        return changed.code
 
 
 def mutants_of(root: Path, path: str) -> list[Mutant]:
@@ -61,9 +67,6 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
         before, after = (_code(module, node) for node in (mutation.original_node, mutation.mutated_node))
         seen[name, before, after] += 1
         identity = "\n".join((path, name, before, after, str(seen[name, before, after])))
-        changed = _change(module, mutation)
-        if changed == code:
-            continue
         node, around = places[_placed(mutation.original_node, parents, places)], places[function]
         found.append(
             Mutant(
@@ -76,7 +79,8 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
                 before=before,
                 after=after,
                 name=hashlib.sha256(identity.encode()).hexdigest()[:16],
-                source=changed,
+                module=module,
+                mutation=mutation,
             )
         )
     return found
@@ -91,17 +95,11 @@ def sample(mutants: Iterable[Mutant], count: int, seed: int) -> list[Mutant]:
     return sorted(sorted(mutants, key=place)[:count], key=lambda mutant: (mutant.path, mutant.first, mutant.name))
 
 
-def _change(module: cst.Module, mutation: Mutation) -> str:
-    changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
-    assert isinstance(changed, cst.Module)
-    return changed.code
-
-
 def _code(module: cst.Module, node: cst.CSTNode) -> str:
     return " ".join(module.code_for_node(node).split())
 
 
-def _ancestors(node: cst.CSTNode, parents: dict[cst.CSTNode, cst.CSTNode]) -> Iterator[cst.CSTNode]:
+def _ancestors(node: cst.CSTNode, parents: Mapping[cst.CSTNode, cst.CSTNode]) -> Iterator[cst.CSTNode]:
     """Yield a node and what it stands in, from the inside out."""
     while True:
         yield node
@@ -111,18 +109,18 @@ def _ancestors(node: cst.CSTNode, parents: dict[cst.CSTNode, cst.CSTNode]) -> It
 
 
 def _placed(
-    node: cst.CSTNode, parents: dict[cst.CSTNode, cst.CSTNode], places: dict[cst.CSTNode, object]
+    node: cst.CSTNode, parents: Mapping[cst.CSTNode, cst.CSTNode], places: Mapping[cst.CSTNode, object]
 ) -> cst.CSTNode:
     """Return the innermost node around a node that has a position in the file."""
     return next(around for around in _ancestors(node, parents) if around in places)
 
 
-def _qualified(function: cst.FunctionDef, parents: dict[cst.CSTNode, cst.CSTNode]) -> str:
+def _qualified(function: cst.FunctionDef, parents: Mapping[cst.CSTNode, cst.CSTNode]) -> str:
     named = [n.name.value for n in _ancestors(function, parents) if isinstance(n, cst.FunctionDef | cst.ClassDef)]
     return ".".join(reversed(named))
 
 
-def _is_text(node: cst.CSTNode, parents: dict[cst.CSTNode, cst.CSTNode]) -> bool:
+def _is_text(node: cst.CSTNode, parents: Mapping[cst.CSTNode, cst.CSTNode]) -> bool:
     """Say whether a node is part of an error's text or arguments, or of a transform's label."""
     inner: cst.CSTNode | None = None
     for around in _ancestors(node, parents):

@@ -25,23 +25,24 @@ class Results:
         self._found: dict[tuple[str, str], tuple[Outcome, str]] = {}
         for line in path.read_text().splitlines() if path.exists() else ():
             values = json.loads(line)
-            source, tree = values.pop("source"), values.pop("tree")
-            self._found[values["name"], source] = Outcome(**values), tree
+            file, tree = values.pop("file"), values.pop("tree")
+            self._found[values["name"], file] = Outcome(**values), tree
 
     def get(self, mutant: Mutant) -> Outcome | None:
         """Return the outcome of a mutant that still holds, if there is one."""
-        outcome, tree = self._found.get((mutant.name, _hash(mutant.source)), (None, ""))
+        outcome, tree = self._found.get((mutant.name, _hash(mutant)), (None, ""))
         return outcome if outcome is not None and (outcome.outcome in KILLED or tree == self._tree) else None
 
-    def add(self, source: str, outcome: Outcome) -> None:
-        """Note the outcome of a mutant whose changed file has this source."""
-        self._found[outcome.name, _hash(source)] = outcome, self._tree
+    def add(self, mutant: Mutant, outcome: Outcome) -> None:
+        """Note the outcome of a mutant."""
+        self._found[outcome.name, _hash(mutant)] = outcome, self._tree
         with self._path.open("a") as handle:
-            handle.write(json.dumps({**asdict(outcome), "source": _hash(source), "tree": self._tree}) + "\n")
+            handle.write(json.dumps({**asdict(outcome), "file": _hash(mutant), "tree": self._tree}) + "\n")
 
 
-def _hash(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+def _hash(mutant: Mutant) -> str:
+    """Return a hash of the file that a mutant changes, as it is without the change."""
+    return hashlib.sha256(mutant.module.code.encode()).hexdigest()[:16]
 
 
 def killed_share(outcomes: Iterable[Outcome]) -> float:
