@@ -46,7 +46,7 @@ def _extract_images(html: bytes, url: str, content_type: str | None, config: Ext
         return Rejected("not_html")
     prepared, codec, truncated = source.prepare(html, content_type, config)
     page, _tier = extractor.walked(prepared, url, replace(config, main_content=False))
-    found = tuple(item.image for item in page.candidates if item.image is not None and not is_hidden(item))
+    found = tuple(item.image for item in page.runs if item.image is not None and not is_hidden(item))
     if not found:
         return Rejected("no_images")
     return PageImages(

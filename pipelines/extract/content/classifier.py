@@ -1,4 +1,4 @@
-"""Main content as learned: a small convolutional network over a page's candidates, in numpy.
+"""Main content as learned: a small convolutional network over a page's runs, in numpy.
 
 Trained by `benchmarks/train_block_classifier.py`; what it was trained on and how well it does is in
 `block_classifier.md`. A page's probabilities depend on the page alone.
@@ -39,7 +39,7 @@ def standardised(numbers: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def probabilities(features: Features, members: list[Weights]) -> Floats:
-    """Return for each candidate the probability that it is main content: the mean of the members, (n,)."""
+    """Return for each run the probability that it is main content: the mean of the members, (n,)."""
     total = np.zeros(len(features.numbers), np.float32)
     for weights in members:
         logits = forward(weights, features)
@@ -94,7 +94,7 @@ def _convolved(named: dict[str, Floats], name: str, values: Floats, dilation: in
 
 
 def kept(probability: Floats, lengths: Floats) -> NDArray[np.bool_]:
-    """Return which candidates to keep: those at and above the threshold that maximises the expected F1 of the page.
+    """Return which runs to keep: those at and above the threshold that maximises the expected F1 of the page.
 
     With p as probabilities and l as lengths, F1 of keeping a set K is expected as 2 sum_K(p l) / (sum_K(l) + sum(p l)).
     Images have no length and follow the threshold of the texts.

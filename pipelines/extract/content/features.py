@@ -1,7 +1,7 @@
-"""What the block classifier sees of a candidate: its text, its place in the page's tree, its neighbourhood.
+"""What the block classifier sees of a run: its text, its place in the page's tree, its neighbourhood.
 
 Numbers only, the same whatever the language; nothing depends on the URL or the domain. `Features.spans` tells the
-classifier which candidates share an ancestor, so that the posts of a thread, the cards of a listing are seen together.
+classifier which runs share an ancestor, so that the posts of a thread, the cards of a listing are seen together.
 """
 
 import re
@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpusloom.pipelines.extract.reading import elements as el
-from corpusloom.pipelines.extract.reading.types import Candidate, RawPage, Section
+from corpusloom.pipelines.extract.reading.types import RawPage, Section, TextRun
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 ANCESTORS = (1, 3, 5)
-"""Levels above the innermost section whose candidates are pooled (classifier.py)."""
+"""Levels above the innermost section whose runs are pooled (classifier.py)."""
 POOLED = len(ANCESTORS) + 1
-"""Spans of a candidate: those ancestors, and the whole page."""
+"""Spans of a run: those ancestors, and the whole page."""
 _KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
 _KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
 _MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")
@@ -51,37 +51,37 @@ _META_DESCRIPTIONS = ("description", "og:description", "twitter:description")
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 candidate of three ancestors and the page."""
+    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 run of three ancestors and the page."""
 
     numbers: Floats
     spans: Ints
 
 
-def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
-    """Return the features of all candidates of a page (at least one), in their order."""
-    own, chars, links = _texts(candidates)
-    tree, spans = _tree(page, candidates, own, chars, links)
+def features_of(page: RawPage, runs: list[TextRun]) -> Features:
+    """Return the features of all runs of a page (at least one), in their order."""
+    own, chars, links = _texts(runs)
+    tree, spans = _tree(page, runs, own, chars, links)
     columns = [
         own,
-        _kinds(candidates),
-        _flags(candidates),
+        _kinds(runs),
+        _flags(runs),
         tree,
-        _order(candidates, chars),
-        _agreement(page, candidates),
+        _order(runs, chars),
+        _agreement(page, runs),
     ]
     facts = _facts(page)
-    columns.append(np.broadcast_to(facts, (len(candidates), len(facts))))
+    columns.append(np.broadcast_to(facts, (len(runs), len(facts))))
     return Features(np.hstack(columns).astype(np.float32), spans)
 
 
-def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
+def _texts(runs: list[TextRun]) -> tuple[Floats, Floats, Floats]:
     """Return (n, 21) sizes, links, marks and letter classes of each text; and its characters and those in links."""
-    chars, counts = _character_counts([item.text for item in candidates])
-    links = np.minimum(np.array([item.link_chars for item in candidates], np.float32), chars)
+    chars, counts = _character_counts([item.text for item in runs])
+    links = np.minimum(np.array([item.link_chars for item in runs], np.float32), chars)
     words, marks = counts[:, 0] + 1, counts[:, 1:]
-    heads = np.array([item.text[:_HEAD] for item in candidates], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
+    heads = np.array([item.text[:_HEAD] for item in runs], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
     head = np.maximum((heads > 0).sum(1), 1)
-    ends = np.array([ord(item.text[-1]) if item.text else 0 for item in candidates])
+    ends = np.array([ord(item.text[-1]) if item.text else 0 for item in runs])
     own = [
         np.log1p(chars),
         np.log1p(words),
@@ -110,43 +110,43 @@ def _character_counts(texts: list[str]) -> tuple[Floats, Floats]:
     return lengths.astype(np.float32), table[:, 1:].astype(np.float32)
 
 
-def _kinds(candidates: list[Candidate]) -> Floats:
+def _kinds(runs: list[TextRun]) -> Floats:
     """(n, 14): kind, heading level, list marker, table cell, declared width of an image."""
-    out = np.zeros((len(candidates), len(_KINDS) + 5), np.float32)
+    out = np.zeros((len(runs), len(_KINDS) + 5), np.float32)
     at = len(_KINDS)
-    for row, candidate in enumerate(candidates):
-        out[row, _KIND_INDEX[candidate.kind]] = 1
-        if candidate.level:
-            out[row, at] = candidate.level / 3
-        if candidate.prefix:
+    for row, run in enumerate(runs):
+        out[row, _KIND_INDEX[run.kind]] = 1
+        if run.level:
+            out[row, at] = run.level / 3
+        if run.prefix:
             out[row, at + 1] = 1
-            out[row, at + 2] = len(candidate.prefix) / 4
-        if candidate.table:
+            out[row, at + 2] = len(run.prefix) / 4
+        if run.table:
             out[row, at + 3] = 1
-        if candidate.image is not None:
-            out[row, at + 4] = min(candidate.image.declared_width or 0, 1000) / 500
+        if run.image is not None:
+            out[row, at + 4] = min(run.image.declared_width or 0, 1000) / 500
     return out
 
 
-def _flags(candidates: list[Candidate]) -> Floats:
-    flags = np.array([candidate.flags for candidate in candidates], np.int64)
+def _flags(runs: list[TextRun]) -> Floats:
+    flags = np.array([run.flags for run in runs], np.int64)
     return ((flags[:, None] >> np.arange(el.FLAG_COUNT)) & 1).astype(np.float32)
 
 
-def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
+def _tree(page: RawPage, runs: list[TextRun], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
     """Return what each ancestor holds, alone and as a share of the page, and the spans of some of them."""
-    count, sections = len(candidates), page.sections
+    count, sections = len(runs), page.sections
     first, last, parents, depths = (np.fromiter(map(get, sections), np.int64, len(sections)) for get in _SECTION_FACTS)
     last = np.maximum(first, last)
     ended = own[:, 7]
     good = chars * ((ended > 0) & (own[:, 1] > 2.3) & (own[:, 3] < 0.4))
-    images = np.array([item.image is not None for item in candidates], np.float64)
+    images = np.array([item.image is not None for item in runs], np.float64)
     sums = np.zeros((count + 1, 6))
     np.cumsum(np.column_stack([chars, links, np.ones(count), ended, images, good]), axis=0, out=sums[1:])
     inside = sums[last] - sums[first]
     total = sums[-1] + 1.0
     stats = _section_stats(inside, total, sections)
-    at = np.array([item.section for item in candidates])
+    at = np.array([item.section for item in runs])
     columns: list[NDArray[np.float32]] = [(depths[at] / 10).astype(np.float32)[:, None]]
     spans = []
     for level in range(max(*_TREE_LEVELS, *ANCESTORS) + 1):
@@ -163,7 +163,7 @@ def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats
 
 
 def _section_stats(inside: NDArray[np.float64], total: NDArray[np.float64], sections: list[Section]) -> Floats:
-    """(sections, 9): text, links, candidates, ended sentences and images inside, and how many siblings look alike."""
+    """(sections, 9): text, links, runs, ended sentences and images inside, and how many siblings look alike."""
     chars, count = inside[:, 0], inside[:, 2]
     columns = [
         np.log1p(chars),
@@ -203,11 +203,11 @@ def _main_sections(
     return np.column_stack(columns).astype(np.float32)
 
 
-def _order(candidates: list[Candidate], chars: Floats) -> Floats:
-    """(n, 7): place in the page by candidates and characters, and relative to the first h1."""
-    count = len(candidates)
+def _order(runs: list[TextRun], chars: Floats) -> Floats:
+    """(n, 7): place in the page by runs and characters, and relative to the first h1."""
+    count = len(runs)
     before = np.cumsum(chars) - chars
-    top = next((row for row, item in enumerate(candidates) if item.level == 1), -1)
+    top = next((row for row, item in enumerate(runs) if item.level == 1), -1)
     places = np.arange(count)
     columns = [
         places / count,
@@ -221,22 +221,22 @@ def _order(candidates: list[Candidate], chars: Floats) -> Floats:
     return np.column_stack(columns).astype(np.float32)
 
 
-def _agreement(page: RawPage, candidates: list[Candidate]) -> Floats:
+def _agreement(page: RawPage, runs: list[TextRun]) -> Floats:
     """(n, 5): repeated texts, headings that agree with the title, texts that agree with the page's description."""
-    seen = Counter(item.text for item in candidates)
+    seen = Counter(item.text for item in runs)
     again: set[str] = set()
     title = set(page.title.lower().split())
     described = set(description(page).lower().split())
-    out = np.zeros((len(candidates), 5), np.float32)
-    for row, candidate in enumerate(candidates):
-        text = candidate.text
+    out = np.zeros((len(runs), 5), np.float32)
+    for row, run in enumerate(runs):
+        text = run.text
         if not text:
             continue
         if seen[text] > 1:
             out[row, 0] = 1
             out[row, 1] = text in again
             again.add(text)
-        if candidate.level and title:
+        if run.level and title:
             out[row, 2] = _share(text, title)
         if described and len(text) > 30:
             out[row, 3] = _share(text[:600], described)

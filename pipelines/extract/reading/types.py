@@ -1,4 +1,4 @@
-"""What extraction hands over: its configuration, candidates for blocks, and the finished page."""
+"""What extraction hands over: its configuration, runs for blocks, and the finished page."""
 
 from dataclasses import dataclass, field
 
@@ -71,7 +71,7 @@ class Extracted:
 
 @dataclass(slots=True)
 class Section:
-    """A block-level element: what a candidate's ancestors look like, summed up when the page has been read."""
+    """A block-level element: what a run's ancestors look like, summed up when the page has been read."""
 
     index: int
     parent: int
@@ -80,12 +80,12 @@ class Section:
     flags: int
     depth: int
     first: int = 0
-    """Its first candidate, and the one after its last, in document order."""
+    """Its first run, and the one after its last, in document order."""
     last: int = -1
 
 
 @dataclass(slots=True)
-class Candidate:
+class TextRun:
     """One run of text or one image before the choice of main content."""
 
     kind: str
@@ -129,7 +129,7 @@ class Table:
 class RawPage:
     """Everything one walk over a page found, before any choice."""
 
-    candidates: list[Candidate] = field(default_factory=list)
+    runs: list[TextRun] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     tables: dict[int, Table] = field(default_factory=dict)
     title: str = ""

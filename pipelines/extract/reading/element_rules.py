@@ -12,6 +12,12 @@ from corpusloom.schemas.records import ImageRef
 MAX_TEXT = 4000
 """Characters of an alt text, title or caption that are kept."""
 
+MAX_JSON_LD = 20
+"""JSON-LD scripts per page that are read."""
+
+MAX_METAS = 200
+"""Facts of `meta` elements per page that are read."""
+
 META_IMAGES = frozenset(("og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"))
 _CONTEXTS = {
     **{tag: tag for tag in el.HEADINGS},
@@ -100,6 +106,11 @@ def item_marker(tag: str, ordered: bool, count: int) -> str:
     if tag == "dd":
         return "  "
     return f"{count}. " if ordered else "- "
+
+
+def first_count(start: str) -> int:
+    """Return the number before the first item's, given the `start` attribute of an ordered list."""
+    return int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 9 else 0
 
 
 def stands_for_text(classes: str) -> bool:
