@@ -85,7 +85,7 @@ def measure(page: ReferencePage, seconds: Counter[str]) -> None:
     raw = timed("walk", lambda: fast_walk(prepared, page.url, config))
     runs = assembly.join_rows(raw)
     if runs:
-        selection.clear_marks(runs)
+        selection.clear_layout_flags(runs)
         seen = timed("features", lambda: features.features_of(raw, runs))
         found = timed("network", lambda: classifier.probabilities(seen, classifier.networks("")))
         lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in runs], np.float32)

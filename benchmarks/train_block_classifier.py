@@ -104,7 +104,7 @@ def example(page: ReferencePage) -> Example | None:
     runs = assembly.join_rows(raw)
     if not runs:
         return None
-    selection.clear_marks(runs)
+    selection.clear_layout_flags(runs)
     seen = features.features_of(raw, runs)
     texts = [run.text for run in runs]
     words = [tokens(text) for text in texts]

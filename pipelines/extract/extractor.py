@@ -11,24 +11,22 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted,
 from corpusloom.schemas.records import Block, ImageRef
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-__all__ = ["ExtractConfig", "Extracted", "extract"]
-
 _DEFAULT = ExtractConfig()
 _FEW_CHARS = 200
-"""Below so many characters of main content the page's structured data is asked for more."""
+"""Characters of main content below which the page's structured data is read as well."""
 
 
 def extract(
     html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
 ) -> Extracted | Rejected | Dead:
-    """Extract one page. Returns Extracted, Rejected(reason) for bytes that hold no page, or Dead for an error of ours.
+    """Extract one page. Returns Extracted, Rejected(reason) for bytes that hold no page, or Dead for a bug.
 
     Reasons: empty_page (no bytes), not_html (another format), frameset, no_content (no text and no image is left).
     `url` is the page's final URL, against which image URLs are resolved unless the page has a `base`.
     """
     try:
         return _extract(html, url, content_type, config)
-    except Exception as error:  # the promise of this function: hostile bytes end as a verdict, whatever happens
+    except Exception as error:  # hostile bytes end as a verdict, whatever happens
         return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
 
 
@@ -38,7 +36,7 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
     if not source.looks_like_html(html):
         return Rejected("not_html")
     prepared, codec, truncated = source.prepare(html, content_type, config)
-    page, tier = walked(prepared, url, config)
+    page = walk_page(prepared, url, config)
     runs = assembly.join_rows(page)
     reasons = selection.choose(page, runs, config) if runs else []
     kept = [run for run, reason in zip(runs, reasons, strict=True) if reason is None]
@@ -53,23 +51,22 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
         license=licenses.of_links(page.licenses),
         charset=codec,
         truncated=truncated or page.truncated,
-        tier=tier,
         dropped=_dropped(runs, reasons) if config.keep_dropped else (),
     )
 
 
-def walked(prepared: bytes, url: str, config: ExtractConfig) -> tuple[RawPage, str]:
-    """Return the page and the walk that read it: the reference walk stands in when the fast one fails."""
+def walk_page(prepared: bytes, url: str, config: ExtractConfig) -> RawPage:
+    """Walk a page; the reference walk is the fallback when the fast walk fails."""
     if config.walk == "fast":
         try:
-            return fast_walk(prepared, url, config), "fast"
-        except Exception:  # noqa: S110 - a fault of ours; the other walk shares none of its state
+            return fast_walk(prepared, url, config)
+        except Exception:  # noqa: S110 - a bug in the fast walk; the other walk shares none of its state
             pass
-    return reference_walk(prepared, url, config), "reference"
+    return reference_walk(prepared, url, config)
 
 
 def _from_structured_data(page: RawPage, kept: Sequence[TextRun], config: ExtractConfig) -> tuple[Block, ...]:
-    """Return the main text of the JSON-LD when the page itself shows next to none."""
+    """Return the main text of the JSON-LD if the page itself shows fewer than `_FEW_CHARS` characters."""
     shown = sum(len(run.text) for run in kept)
     if not (config.structured_data and page.json_ld) or shown >= _FEW_CHARS:
         return ()

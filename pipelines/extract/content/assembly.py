@@ -1,4 +1,4 @@
-"""Candidates that were kept -> blocks: lines become lists, cells become tables, pages get their facts."""
+"""Kept runs -> blocks: lines become lists, cells become tables."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ _NO_PLACE = (0, -1)
 def join_rows(page: RawPage) -> list[TextRun]:
     """Return the runs with the cells of each row of a data table joined by tabs into one run.
 
-    The sections' ranges of runs follow: `first` and `last` count what is returned.
+    `first` and `last` of the sections are adapted to the runs that are returned.
     """
     if not any(table.is_data for table in page.tables.values()):
         return page.runs
@@ -47,7 +47,7 @@ def _add_cell(row: TextRun, cell: TextRun, columns: int) -> None:
 
 
 def blocks_of(runs: Iterable[TextRun], tables: dict[int, Table]) -> tuple[Block, ...]:
-    """Return blocks in order: neighbouring lines of one list, and rows of one table, become one block."""
+    """Return blocks in order; neighbouring lines of one list, or rows of one table, become one block."""
     blocks: list[Block] = []
     lines: list[TextRun] = []
     for run in runs:
@@ -90,6 +90,6 @@ def _joined(lines: Sequence[TextRun]) -> Block:
 
 
 def _line(run: TextRun, indent: int) -> str:
-    """Return a list line; further lines of its text stand under the text, not under the marker."""
+    """Return a line of a list; further lines of its text are aligned with the text, not with the marker."""
     prefix = run.prefix[indent:]
     return prefix + run.text.replace("\n", "\n" + " " * len(prefix))

@@ -1,7 +1,7 @@
-"""What the block classifier sees of a run: its text, its place in the page's tree, its neighbourhood.
+"""Features of a run for the block classifier: its text, its place in the page's tree, its neighbourhood.
 
-Numbers only, the same whatever the language; nothing depends on the URL or the domain. `Features.spans` tells the
-classifier which runs share an ancestor, so that the posts of a thread, the cards of a listing are seen together.
+They are numbers that depend neither on the language nor on the URL. `Features.spans` gives the classifier the runs that
+share an ancestor, so that it pools the posts of a thread or the cards of a listing.
 """
 
 import re
@@ -19,14 +19,14 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 ANCESTORS = (1, 3, 5)
-"""Levels above the innermost section whose runs are pooled (classifier.py)."""
+"""Levels above the innermost section whose runs the classifier pools."""
 POOLED = len(ANCESTORS) + 1
-"""Spans of a run: those ancestors, and the whole page."""
+"""Number of spans per run: those ancestors, and the whole page."""
 _KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
 _KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
 _MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")
 _COUNTED = np.zeros(257, np.int64)
-"""For each character code which of blank and `_MARKS` it is, counted from 1; 0 for all others."""
+"""Character code -> 1 for a blank, 2 and up for `_MARKS`, 0 for all others."""
 for _number, _mark in enumerate((" ", *_MARKS), 1):
     _COUNTED[ord(_mark)] = _number
 _HEAD = 60
@@ -51,7 +51,7 @@ _META_DESCRIPTIONS = ("description", "og:description", "twitter:description")
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 run of three ancestors and the page."""
+    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 run of three ancestors and of the page."""
 
     numbers: Floats
     spans: Ints
@@ -75,7 +75,7 @@ def features_of(page: RawPage, runs: list[TextRun]) -> Features:
 
 
 def _texts(runs: list[TextRun]) -> tuple[Floats, Floats, Floats]:
-    """Return (n, 21) sizes, links, marks and letter classes of each text; and its characters and those in links."""
+    """Return (n, 21) sizes, links, marks and letter classes of each text; its characters; its characters in links."""
     chars, counts = _character_counts([item.text for item in runs])
     links = np.minimum(np.array([item.link_chars for item in runs], np.float32), chars)
     words, marks = counts[:, 0] + 1, counts[:, 1:]
@@ -99,7 +99,7 @@ def _texts(runs: list[TextRun]) -> tuple[Floats, Floats, Floats]:
 
 
 def _character_counts(texts: list[str]) -> tuple[Floats, Floats]:
-    """Return the length of each text (n,), and how often each of blank and `_MARKS` stands in it (n, 11)."""
+    """Return the length of each text (n,), and the counts of blanks and of each of `_MARKS` in it (n, 11)."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     counted = _COUNTED[np.minimum(codes, len(_COUNTED) - 1)]
@@ -134,7 +134,7 @@ def _flags(runs: list[TextRun]) -> Floats:
 
 
 def _tree(page: RawPage, runs: list[TextRun], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
-    """Return what each ancestor holds, alone and as a share of the page, and the spans of some of them."""
+    """Return counts per ancestor, absolute and as a share of the page, and the spans of some ancestors."""
     count, sections = len(runs), page.sections
     first, last, parents, depths = (np.fromiter(map(get, sections), np.int64, len(sections)) for get in _SECTION_FACTS)
     last = np.maximum(first, last)
@@ -163,7 +163,7 @@ def _tree(page: RawPage, runs: list[TextRun], own: Floats, chars: Floats, links:
 
 
 def _section_stats(inside: NDArray[np.float64], total: NDArray[np.float64], sections: list[Section]) -> Floats:
-    """(sections, 9): text, links, runs, ended sentences and images inside, and how many siblings look alike."""
+    """(sections, 9): text, links, runs, ended sentences and images inside, and the number of similar siblings."""
     chars, count = inside[:, 0], inside[:, 2]
     columns = [
         np.log1p(chars),
@@ -180,7 +180,7 @@ def _section_stats(inside: NDArray[np.float64], total: NDArray[np.float64], sect
 
 
 def _repeated(sections: list[Section]) -> NDArray[np.float64]:
-    """Return for each section how many siblings look like it: the cards of a listing, the posts of a thread."""
+    """Return for each section the number of siblings of its tag and class: cards of a listing, posts of a thread."""
     keys = [(section.parent, section.tag, section.classes.partition(" ")[0]) for section in sections]
     counts = Counter(keys)
     return np.fromiter(map(counts.__getitem__, keys), np.float64, len(keys))
@@ -189,7 +189,7 @@ def _repeated(sections: list[Section]) -> NDArray[np.float64]:
 def _main_sections(
     first: Ints, last: Ints, good: NDArray[np.float64], chars: NDArray[np.float64], count: int
 ) -> Floats:
-    """(n, 18): for the deepest sections holding a share of the page's text: inside, and how far before or after."""
+    """(n, 18): inside the deepest section with a share of the page's text, and the distance before and after."""
     places = np.arange(count)
     columns = []
     for shares in (good, chars):
@@ -204,7 +204,7 @@ def _main_sections(
 
 
 def _order(runs: list[TextRun], chars: Floats) -> Floats:
-    """(n, 7): place in the page by runs and characters, and relative to the first h1."""
+    """(n, 7): position in the page by runs and characters, and relative to the first h1."""
     count = len(runs)
     before = np.cumsum(chars) - chars
     top = next((row for row, item in enumerate(runs) if item.level == 1), -1)
@@ -250,7 +250,7 @@ def _share(text: str, words: set[str]) -> float:
 
 
 def description(page: RawPage) -> str:
-    """Return what the page's metadata and structured data say it holds; empty when they say nothing."""
+    """Return the description in the page's metadata and structured data, or an empty text."""
     parts = [page.metas.get(name, "") for name in _META_DESCRIPTIONS]
     for block in page.json_ld:
         parts.extend(_DESCRIPTION.findall(block[:200_000])[:5])
@@ -258,7 +258,7 @@ def description(page: RawPage) -> str:
 
 
 def _facts(page: RawPage) -> Floats:
-    """(13,): types that the structured data names, og:type article or product, whether there is a description."""
+    """(13,): types in the structured data, og:type article or product, whether the page has a description."""
     kinds = " ".join(page.json_ld)[:200_000]
     found = [float(name in kinds) for name in _JSON_LD]
     found += [float(kind in page.metas.get("og:type", "")) for kind in ("article", "product")]

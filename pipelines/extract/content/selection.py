@@ -1,6 +1,6 @@
-"""Which runs are the page's main content, with a reason for each that is not.
+"""Which runs are main content, with a reason for each that is not.
 
-Texts are chosen by the block classifier or by rules (tags, class words, links); images follow the texts around them
+The block classifier or rules (tags, class words, links) choose texts; images follow the texts around them
 (`image_choice.py`).
 """
 
@@ -13,28 +13,28 @@ from corpusloom.pipelines.extract.reading import elements as el
 from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage, TextRun
 
 Reasons = list[str | None]
-"""For each run None to keep it, or why it is dropped."""
+"""For each run None if it is kept, or the reason for which it is dropped."""
 
 _LINK_SHARE = 0.5
 _SHORT = 80
 _ALIKE = 4
-"""Texts of one look from which they share their fate."""
+"""Number of texts of one look from which they are kept or dropped together."""
 _SOME_TEXT = 500
-"""Characters from which a page's marks are weighed; below, it is a shell that a script has yet to fill."""
+"""Characters of a page with a flag from which the flag may be ignored; pages with less are filled by scripts."""
 _MARK_SHARES = {
     el.HIDDEN: 0.9,  # a script shows the page once it has loaded
     **dict.fromkeys((el.NAV, el.HEADER, el.FOOTER, el.ASIDE, el.FORM, el.DIALOG, el.COMMENTS), 0.8),
     **dict.fromkeys((el.RELATED, el.SOCIAL, el.COOKIE, el.ADVERT, el.META_LINE), 0.8),
 }
-"""Share of a page's text from which a mark says nothing of its parts: it is of the layout ("has-sidebar")."""
+"""If at least this share of the text carries a flag, the flag describes the layout ("has-sidebar") and is ignored."""
 _MARKS, _SHARES = np.array(list(_MARK_SHARES)), np.array(list(_MARK_SHARES.values()))
 _REPEATED = 40
-"""Characters from which a text that stands twice in a page is kept once."""
+"""Characters from which a repeated text is kept once."""
 
 
 def choose(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reasons:
     """Return for each run None to keep it, or the reason to drop it."""
-    clear_marks(runs)
+    clear_layout_flags(runs)
     if not config.main_content:
         return ["hidden" if is_hidden(run) else None for run in runs]
     reasons = _learned(page, runs, config) if config.method == "learned" else [rule_reason(item) for item in runs]
@@ -43,8 +43,8 @@ def choose(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reasons
     return reasons
 
 
-def clear_marks(runs: Sequence[TextRun]) -> None:
-    """Take off the runs, in place, each mark that nearly all text of the page has."""
+def clear_layout_flags(runs: Sequence[TextRun]) -> None:
+    """Remove from the runs, in place, each flag that nearly all text of the page carries."""
     chars = np.array([len(item.text) for item in runs])
     flags = np.array([item.flags for item in runs])
     marked = chars @ ((flags[:, None] & _MARKS) > 0)
@@ -55,12 +55,12 @@ def clear_marks(runs: Sequence[TextRun]) -> None:
 
 
 def is_hidden(run: TextRun) -> bool:
-    """True for what a reader with scripts on does not see."""
+    """True for a text that is not shown to readers with scripts enabled."""
     return bool(run.flags & (el.HIDDEN | el.NOSCRIPT)) and run.image is None
 
 
 def rule_reason(run: TextRun) -> str | None:
-    """Return why a text is not main content by its place, class words or links, or None."""
+    """Return why a text is not main content by its elements, class words or links, or None."""
     reason = image_choice.place_reason(run)
     if reason is None and run.kind != "heading":
         length = len(run.text)
@@ -76,7 +76,7 @@ def _learned(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reaso
     probabilities = share_among_alike(page, runs, probabilities, lengths)
     _share_in_tables(page, runs, probabilities, lengths)
     kept = classifier.kept(probabilities, lengths) & (lengths > 0)
-    if not kept.any():  # nothing looks like main content: a page of an unknown kind
+    if not kept.any():  # nothing looks like main content: an unusual page
         return [rule_reason(run) for run in runs]
     return [None if keep else rule_reason(run) or "boilerplate" for keep, run in zip(kept.tolist(), runs, strict=True)]
 
@@ -84,9 +84,9 @@ def _learned(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reaso
 def share_among_alike(
     page: RawPage, runs: Sequence[TextRun], probabilities: classifier.Floats, lengths: classifier.Floats
 ) -> classifier.Floats:
-    """Return probabilities in which texts of one look have their mean, by words: cards of a listing stay or go as one.
+    """Return probabilities averaged by words over texts of one look: all cards of a listing are kept, or none.
 
-    Two texts look alike when they are of one kind and three elements around them have the same tags and class words.
+    Two texts have one look if their kinds are equal, and the tags and classes of the three elements around them.
     """
     sections = page.sections
     looks: dict[tuple[str, ...], int] = {}
@@ -106,9 +106,9 @@ def share_among_alike(
 def _share_in_tables(
     page: RawPage, runs: Sequence[TextRun], probabilities: classifier.Floats, lengths: classifier.Floats
 ) -> None:
-    """Give all rows of a data table and its caption one probability: a table stays or goes as a whole.
+    """Give all rows of a data table and its caption one probability, in place: all are kept, or none.
 
-    It is their mean, or that of the texts right before and after the table where it is higher.
+    It is their mean, or the mean of the texts right before and after the table if that is higher.
     """
     rows: dict[int, list[int]] = {}
     for row, run in enumerate(runs):
@@ -123,9 +123,9 @@ def _share_in_tables(
 
 
 def _drop_repeated(runs: Sequence[TextRun], reasons: Reasons) -> None:
-    """Keep a text once: pages repeat theirs for narrow screens, print and sharing.
+    """Keep a text once: pages repeat texts for narrow screens, print and sharing.
 
-    A heading counts apart from other texts: a table of contents names it, and it is still the heading.
+    A heading is compared with headings only, since a table of contents repeats its text.
     """
     seen: set[tuple[bool, str]] = set()
     for row, run in enumerate(runs):
