@@ -11,8 +11,8 @@ from corpusloom.schemas.errors import ConfigError, LoomError
 
 
 def test_print_config_shows_changed_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["train", "clip", "--config", "clip-tiny", "--set", "train.steps=7", "--print-config"]) == 0
-    assert json.loads(capsys.readouterr().out)["train"]["steps"] == 7
+    assert main.run(["train", "clip", "--config", "clip-tiny", "--set", "train.steps=70", "--print-config"]) == 0
+    assert json.loads(capsys.readouterr().out)["train"]["steps"] == 70
 
 
 def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
