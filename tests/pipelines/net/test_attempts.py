@@ -21,17 +21,17 @@ URL = "http://a.example/x"
 ROBOTS = b"User-agent: *\nDisallow: /closed\nCrawl-delay: 2"
 
 
-def inside_loop(
-    use: Callable[[Attempts, PendingFetch], Any],
-    follow: bool = True,
-    config: FetchConfig | None = None,
-    **changes: object,
-) -> Any:
-    """Call `use` inside a loop with attempts and one pending fetch of URL."""
+Queue = DomainQueue[PendingFetch]
 
-    async def run() -> Any:
-        fetcher = Fetcher(config or FetchConfig(contact="t@example.org", **changes))  # type: ignore[arg-type]
-        queue: DomainQueue[PendingFetch] = DomainQueue(0.0, 1)
+
+def inside_loop(
+    use: Callable[[Attempts, PendingFetch], T], follow: bool = True, **changes: object
+) -> tuple[T, Queue, PendingFetch, float]:
+    """Call `use` inside a loop with one pending fetch of URL; return its result, the queue, the fetch, and the time."""
+
+    async def run() -> tuple[T, Queue, PendingFetch, float]:
+        fetcher = Fetcher(FetchConfig(contact="t@example.org", **changes))  # type: ignore[arg-type]
+        queue: Queue = DomainQueue(0.0, 1)
         attempts = Attempts(fetcher, "page", queue, HostFilesCache(fetcher), follow)
         pending = PendingFetch(URL, URL, "a.example", "a.example")
         return use(attempts, pending), queue, pending, asyncio.get_running_loop().time()
@@ -104,9 +104,7 @@ def test_too_long_a_retry_after_opens_the_breaker(seconds: str, retried: bool) -
     )
 
 
-def make(
-    pieces: bytes, path: str, **changes: object
-) -> tuple[list[FetchOutcome], DomainQueue[PendingFetch], PendingFetch]:
+def make(pieces: bytes, path: str, **changes: object) -> tuple[list[FetchOutcome], Queue, PendingFetch]:
     """Make two attempts at a URL of a server that sends `pieces` to every request."""
     size = f"HTTP/1.1 200 OK\r\nContent-Length: {len(pieces)}\r\nConnection: close\r\n\r\n".encode()
     with serve(size + pieces) as (url, config):
