@@ -21,7 +21,7 @@ from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.images import MAX_PIXELS
+from corpusloom.schemas.images.decoding import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, Page, Pair, StageCounts
 
@@ -164,11 +164,12 @@ class Stages:
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Take or fetch what the kept heads want and the store lacks, make missing facts; return the URLs."""
         from corpusloom.pipelines.store.images.from_warcs import take_images
-        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.outcomes import ImageUrl
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
-        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        wanted = [ImageUrl(identity.image_key(url), url) for url in urls]
         keys = [item.key for item in wanted]
         fetch = self.config.fetch
         taken = take_images(
@@ -212,7 +213,7 @@ class Stages:
 
         batches = scores.missing_scores(store, keys, model)
         if batches:
-            scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            scores.check_scorer(store, model)
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: scores.build(pipeline, store.folder, model, batches))
 

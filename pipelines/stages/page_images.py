@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page_images
 from corpusloom.pipelines.stages.page_pool import page_pool
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
@@ -17,7 +18,7 @@ def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
     def pages() -> Iterator[HtmlPage]:
         for warc in warcs:
             for record in read_warc(warc):
-                if isinstance(record, WarcPage):
+                if isinstance(record, HtmlResponse):
                     yield HtmlPage(record.body, record.url, record.content_type)
 
     with page_pool(extract_page_images, workers) as pool:
