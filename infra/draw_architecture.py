@@ -39,7 +39,10 @@ def floors() -> list[list[str]]:
 def sentences() -> dict[str, str]:
     """Return the sentence on each room from the table in docs/architecture.md."""
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    return {name.replace("/", "."): line.replace("`", "") for name, line in re.findall(r"^\| `([\w/]+)/` \| ([^|]+?) \|", text, re.M)}
+    return {
+        name.replace("/", "."): line.replace("`", "")
+        for name, line in re.findall(r"^\| `([\w/]+)/` \| ([^|]+?) \|", text, re.M)
+    }
 
 
 def imports(rooms: list[str]) -> Counter[tuple[str, str]]:
