@@ -361,7 +361,7 @@ def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
         ledger.record(verdict, unit=row.unit, key=row.key, url=row.url)
     counts = add_counts(ledger.counts())
     check_conservation(counts)
-    ledger.write(lambda *parts: storage.join(config.out, "tables", *parts), "scrape")
+    ledger.write(storage.join(config.out, "tables"), "scrape")
     values = {"identity": identity_now, "counts": arrow.to_plain(counts)}
     storage.write_bytes(storage.join(config.out, COMMIT), (json.dumps(values, indent=1) + "\n").encode())
     return ScrapeReport(counts=counts, warcs=tuple(storage.listing(config.out, ".warc.gz")))
