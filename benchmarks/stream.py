@@ -334,8 +334,8 @@ def resize_quality() -> None:
     """Print PSNR against Pillow's BILINEAR, and milliseconds, of three ways to shrink to 224 x 224."""
     import cv2
 
-    from corpusloom.trainers.stream.batches.decoding import resize
-    from tests.trainers.stream.batches.test_decoding import detailed, psnr
+    from corpusloom.trainers.stream.samples.image_ops import resize
+    from tests.trainers.stream.samples.test_image_ops import detailed, psnr
 
     ways: dict[str, Callable[[Any], Any]] = {
         "ours": lambda image: resize(image, SIDE, SIDE),

@@ -11,7 +11,7 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample
 from corpusloom.trainers.stream.dataset import StreamingDataset
 
 RETRIEVAL_LIMIT = 100

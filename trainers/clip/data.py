@@ -17,8 +17,8 @@ from corpusloom.schemas.images import decode_rgb
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.stream.batches.decoding import centre_crop, random_crop
-from corpusloom.trainers.stream.batches.samples import ClipSample, InterleavedSample, Sample
+from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, Sample
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:

@@ -8,8 +8,8 @@ from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD
-from corpusloom.trainers.stream.batches.decoding import decode_near, pad_to_square
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample, Sample
+from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, Sample
 
 IMAGE_TAG = "<image>"
 """Plain text, no new token (section 2.4)."""

@@ -13,7 +13,7 @@ from corpusloom.trainers.clip.evaluation import wilson
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample
 
 PROMPT = "Output:"
 """Of captioning (section 4.1.3): <image>Output: {text}<EOC>."""

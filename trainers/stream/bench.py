@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from corpusloom.trainers.stream.batches.decoding import centre_square, decode_near
-from corpusloom.trainers.stream.batches.samples import ClipSample, InterleavedSample, Sample
+from corpusloom.trainers.stream.samples.image_ops import centre_square, decode_near
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, Sample
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.reading.cache import CacheConfig
 

@@ -13,8 +13,8 @@ import numpy as np
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.collate import SKIPPABLE, Plan, Transform
-from corpusloom.trainers.stream.batches.decoding import SampleDraws
-from corpusloom.trainers.stream.batches.samples import Sample, make_sample
+from corpusloom.trainers.stream.samples.image_ops import SampleDraws
+from corpusloom.trainers.stream.samples.typed import Sample, make_sample
 from corpusloom.trainers.stream.dataloader_workers import (
     Origin,
     Passes,

@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.samples import RegionsSample, Sample
+from corpusloom.trainers.stream.samples.typed import RegionsSample, Sample
 from corpusloom.trainers.vilbert.objective import IGNORE
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

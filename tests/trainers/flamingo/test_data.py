@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo import data
 from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD, train_tokenizer
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample, RegionsSample
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, RegionsSample
 
 TOKENIZER = train_tokenizer(["a red star on a grey ground", "two blue rings <image> here"] * 4, 300)
 VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.get_vocab_size())

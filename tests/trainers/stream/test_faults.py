@@ -127,7 +127,7 @@ def test_members_and_json_past_their_caps_are_skipped_by_name(tmp_path: Path, mo
     made[4][1]["json"] = b'{"a": "' + b"x" * 2000 + b'"}'
     data = make_dataset(tmp_path, "pairs", made, shards=1)
     monkeypatch.setattr("corpusloom.trainers.stream.reading.shard_files.MAX_MEMBER_BYTES", 6000)
-    monkeypatch.setattr("corpusloom.trainers.stream.batches.samples.MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr("corpusloom.trainers.stream.samples.typed.MAX_JSON_BYTES", 1000)
     stream = StreamingDataset(data, 0, 0, 1)
     assert len(list(stream)) == 4
     assert dict(stream.skipped_keys) == {made[2][0]: "member_too_large", made[4][0]: "json_too_large"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import BertTokenizer
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample
 from corpusloom.trainers.vilbert.data import (
     DataConfig,
     PretrainingTransform,

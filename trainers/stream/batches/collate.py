@@ -10,7 +10,7 @@ import numpy as np
 
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.schemas.images import ImageError
-from corpusloom.trainers.stream.batches.decoding import SampleDraws
+from corpusloom.trainers.stream.samples.image_ops import SampleDraws
 from corpusloom.trainers.stream.errors import SampleError
 
 if TYPE_CHECKING:

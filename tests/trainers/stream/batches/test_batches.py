@@ -19,7 +19,7 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.identity import make_key
 from corpusloom.trainers.stream.batches.batches import Together
 from corpusloom.trainers.stream.batches.collate import allocation, plain
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.trainers.stream.datasets import make_dataset
 

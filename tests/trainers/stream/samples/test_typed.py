@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from corpusloom.trainers.stream.batches.samples import (
+from corpusloom.trainers.stream.samples.typed import (
     ClipSample,
     InterleavedSample,
     RegionsSample,

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS
-from corpusloom.trainers.stream.batches.pages import page_lists
+from corpusloom.trainers.stream.samples.page_json import page_lists
 from corpusloom.trainers.stream.errors import SampleError
 
 MAX_JSON_BYTES = 1 << 24
