@@ -11,8 +11,8 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.stream.samples.typed import PairSample
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.samples.typed import PairSample
 
 RETRIEVAL_LIMIT = 100
 CAPTIONED = 32

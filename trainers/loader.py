@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.stream.batches.batches import Batches
-from corpusloom.trainers.stream.batches.collate import Transform
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.plan import Transform
 from corpusloom.trainers.stream.reading.cache import CacheConfig
 
 

@@ -18,7 +18,7 @@ from corpusloom.schemas.manifest import read_manifest
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
-from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, Sample
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
@@ -60,7 +60,7 @@ class PairTransform:
         """Travel to a loader process without the pictures: each process keeps its own."""
         return type(self), (self._tokenizer, self._size, self._config)
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def __call__(self, sample: TypedSample, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Decode, crop and tokenise one sample."""
         if isinstance(sample, InterleavedSample | ClipSample):
             raise ConfigError("CLIP trains on pairs", where="--data", remedy="give a dataset of pairs or of regions")

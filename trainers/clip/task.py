@@ -20,8 +20,8 @@ from corpusloom.trainers.clip.weights import from_any, resize_positions
 from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.loop import Evaluate
-from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample
 
 TOKENIZER = "tokenizer.txt"
 """The vocabulary's name in a checkpoint."""

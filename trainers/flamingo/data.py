@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
-from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, Sample
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, TypedSample
 
 IMAGE_TAG = "<image>"
 """Plain text, no new token (section 2.4)."""
@@ -102,7 +102,7 @@ class FlamingoTransform:
     config: DataConfig
     augment: bool = True
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+    def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return one sequence's arrays."""
         if isinstance(sample, InterleavedSample):
             return self._page(sample, rng)

@@ -18,7 +18,8 @@ from corpusloom.trainers.flamingo.model import Flamingo, FlamingoConfig
 from corpusloom.trainers.flamingo.objective import make_objective
 from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.registry import Task
-from corpusloom.trainers.stream.batches.batches import Batches, Together
+from corpusloom.trainers.stream.batches.batches import Batches
+from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.stream.dataset import StreamingDataset
 
 TOKENIZER = "tokenizer.json"
@@ -98,7 +99,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     return Task(
         model=build_model(config),
         objective=make_objective({name: weight for name, (_, weight) in datasets.items()}),
-        stream=Together(streams),
+        stream=JointBatches(streams),
         attachments={TOKENIZER: vocabulary.tokenizer.to_str().encode()},
     )
 

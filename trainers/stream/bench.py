@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from corpusloom.trainers.stream.samples.image_ops import centre_square, decode_near
-from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, Sample
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.reading.cache import CacheConfig
+from corpusloom.trainers.stream.samples.image_ops import centre_square, decode_near
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 WAITS = 0.5
 """Reading that waits for more than this share of its time is bound by storage."""
@@ -45,14 +45,14 @@ class StageSpeed:
         return max(0.0, 1 - self.cpu_s / wall)
 
 
-def first_image(sample: Sample) -> bytes | None:
+def first_image(sample: TypedSample) -> bytes | None:
     """Return the first encoded image of a sample, if it has one."""
     if isinstance(sample, InterleavedSample):
         return next((image for image in sample.images if image is not None), None)
     return sample.frames[0] if isinstance(sample, ClipSample) else sample.image
 
 
-def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> dict[str, Any]:
+def decode_square(sample: TypedSample, rng: np.random.Generator, side: int = 224) -> dict[str, Any]:
     """Decode a sample's first image to a square of `side` pixels: what most transforms begin with."""
     data = first_image(sample)
     if data is None:

@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.samples.typed import RegionsSample, Sample
+from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
 from corpusloom.trainers.vilbert.objective import IGNORE
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -163,7 +163,7 @@ class PretrainingTransform:
     tokenizer: Tokenizer
     config: DataConfig
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+    def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return tokens, labels, masks and region arrays."""
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")

@@ -47,8 +47,8 @@ def test_a_stream_goes_on_when_the_disk_of_its_cache_is_full(tmp_path: Path) -> 
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             stream.close()
     assert found == expected
-    assert stream._files._cache is not None
-    assert stream._files._cache.counts["refusals"] > 0
+    assert stream.reader.cache is not None
+    assert stream.reader.cache.counts["refusals"] > 0
 
 
 def test_workers_killed_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None:

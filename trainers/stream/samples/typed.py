@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS
-from corpusloom.trainers.stream.samples.page_json import page_lists
 from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.samples.page_json import page_lists
 
 MAX_JSON_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 28
@@ -60,10 +60,10 @@ class RegionsSample:
     class_probs: np.ndarray
 
 
-Sample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
+TypedSample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
 
 
-def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
+def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> TypedSample:
     """Return the typed sample of a dataset's kind (`schemas.layout.KINDS`); SampleError when it cannot be one."""
     return _MAKERS[kind](key, members)
 
@@ -159,7 +159,7 @@ def load_arrays(data: bytes) -> dict[str, np.ndarray]:
     return loaded
 
 
-_MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], Sample]] = {
+_MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], TypedSample]] = {
     "pairs": _pair,
     "interleaved": _interleaved,
     "clips": _clip,

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.identity import make_key
-from corpusloom.trainers.stream.batches.batches import Together
-from corpusloom.trainers.stream.batches.collate import allocation, plain
-from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
+from corpusloom.trainers.stream.batches.assemble import allocation, plain
+from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.stream.datasets import make_dataset
 
 
@@ -132,15 +132,15 @@ def test_a_mixture_resumes_exactly_and_counts_each_dataset_by_its_weight(data: s
     assert first + rest == run(mixture, 1, 1, 200)[0]
     keys = set(pairs(101))
     stream = StreamingDataset(mixture)
-    drawn = Counter(stream.read(place)[0] in keys for place in stream.places(np.arange(400)))
+    drawn = Counter(stream.reader.read(place)[0] in keys for place in stream.order.places(np.arange(400)))
     assert drawn[True] == 300
 
 
 def test_streams_together_keep_their_own_places(data: str, tmp_path: Path) -> None:
     other = write_dataset(tmp_path, pairs(23, "other"))
 
-    def make() -> Together:
-        return Together(
+    def make() -> JointBatches:
+        return JointBatches(
             {name: StreamingDataset(path).batches(3, transform=number) for name, path in (("a", data), ("b", other))}
         )
 

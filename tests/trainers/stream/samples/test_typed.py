@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import (
     ClipSample,
     InterleavedSample,
@@ -15,7 +16,6 @@ from corpusloom.trainers.stream.samples.typed import (
     load_arrays,
     make_sample,
 )
-from corpusloom.trainers.stream.errors import SampleError
 
 
 def npz(**arrays: np.ndarray) -> bytes:
