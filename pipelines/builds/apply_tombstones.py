@@ -13,11 +13,11 @@ from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, 
 from corpusloom.pipelines.store.images.store import ImageStore, pack_name
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from corpusloom.pipelines.store.stages import stem_of
-from corpusloom.pipelines.store.tombstones import Tombstones, empty_head, names, scrub
+from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.records import Candidate, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
 
 APPLIED = "tombstones.applied"
 """In a work folder: the digest of the tombstones that its files were purged of."""
@@ -57,27 +57,32 @@ def purge_work(work: str, stones: Tombstones) -> None:
         [path for stage in stages if "/warcs-" in stage for path in _files(storage.join(stage, "records"))], stones
     )
 
-    def head(row: Candidate) -> Candidate:
-        return empty_head(row) if row.url and (row.key, row.parent) in gone else scrub(row, stones)
+    def head(row: Head) -> Head:
+        return redact_head(row) if row.url and (row.key, row.parent) in gone else redact(row, stones)
 
     for stage in stages:
         storage.remove(storage.join(stage, "frontier"), recursive=True)  # of a fetch that was killed
         for kind in ("decisions", "candidates"):
-            _each(storage.join(stage, kind), Candidate, head, HEAD_ORDER)
+            _each(storage.join(stage, kind), Head, head, HEAD_ORDER)
     for stage in stages:
         for kind, cls, order in (("ledger", LedgerRow, LEDGER_ORDER), ("provenance", ProvenanceRow, PROVENANCE_ORDER)):
-            _each(storage.join(stage, kind), cls, lambda row: scrub(row, stones), order)
+            _each(storage.join(stage, kind), cls, lambda row: redact(row, stones), order)
         if "/warcs-" in stage:
             for path in _files(storage.join(stage, "records")):
-                rewrite(path, _record_class(path), lambda row: scrub(row, stones), HEAD_ORDER, RECORD_ROWS)
-            _each(storage.join(stage, NOTES), WarcImage, lambda row: None if names(row, stones) else row, NOTE_ORDER)
+                rewrite(path, _record_class(path), lambda row: redact(row, stones), HEAD_ORDER, RECORD_ROWS)
+            _each(
+                storage.join(stage, NOTES),
+                WarcImage,
+                lambda row: None if is_taken_down(row, stones) else row,
+                NOTE_ORDER,
+            )
     storage.write_bytes(marker, digest)
 
 
 def named_records(fragments: list[str], stones: Tombstones) -> set[tuple[str, str]]:
     """Return key and parent of every record of these fragments that is taken down as a whole."""
     rows = (row for path in fragments for row in tables.read_records(path, _record_class(path)))
-    return {(row.key, row.parent) for row in rows if names(row, stones)}
+    return {(row.key, row.parent) for row in rows if is_taken_down(row, stones)}
 
 
 def _record_class(path: str) -> type[Any]:
@@ -108,10 +113,12 @@ def purge_store(folder: str, stones: Tombstones) -> None:
     storage.remove(store.path("frontier"), recursive=True)
     rows = _rows(store)
     for name in storage.listing(store.path("packs"), ".warc"):
-        if _purge_pack(store, name, [row for row in rows if row.pack == name and not names(row, stones)], stones):
+        if _purge_pack(
+            store, name, [row for row in rows if row.pack == name and not is_taken_down(row, stones)], stones
+        ):
             rows = _rows(store)
     for path in _parts(store):
-        rewrite(path, ImageRecord, lambda row: scrub(row, stones), ("key",))
+        rewrite(path, ImageRecord, lambda row: redact(row, stones), ("key",))
 
 
 def _parts(store: ImageStore) -> list[str]:
@@ -166,7 +173,7 @@ def _point(
 
     own = f"part-{name.removesuffix('.warc')}.parquet"
     for part in _parts(store):
-        rewrite(part, ImageRecord, lambda row: point(scrub(row, stones)), ("key",))
+        rewrite(part, ImageRecord, lambda row: point(redact(row, stones)), ("key",))
         folder, _, file = part.rpartition("/")
         if file == own:
             storage.write_bytes(storage.join(folder, f"part-{stem}.parquet"), storage.read_bytes(part))

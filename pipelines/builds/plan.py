@@ -127,9 +127,9 @@ class Planner:
         )
 
     def shard_count(self, selected: StageReport) -> int:
-        """Return the number of shards: the one asked for, else by the number of candidates."""
-        candidates = sum(row.kept for row in selected.counts)
-        return layout.check_shards(self.config.shards or layout.default_shards(candidates))
+        """Return the number of shards: the one asked for, else by the number of selected records."""
+        selected_records = sum(row.kept for row in selected.counts)
+        return layout.check_shards(self.config.shards or layout.default_shards(selected_records))
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
         """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""

@@ -19,7 +19,7 @@ from corpusloom.pipelines.stages.select.steps import steps_of
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, settled
+from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
 from corpusloom.schemas.images import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
@@ -93,7 +93,7 @@ class Stages:
 
         hashes = self.planner.unit_hashes(inputs)
         todo = tuple(
-            warcs.WarcInput(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
+            warcs.InputFile(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
         )
 
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
@@ -120,7 +120,7 @@ class Stages:
             )
             return list_pairs.build(pipeline, rows, todo)
         kind = kind_of(self.recipe)
-        pages = warcs.ExtractConfig(
+        pages = warcs.ExtractStageConfig(
             folder=folder,
             record=kind.record,
             parse=kind.parse,
@@ -135,14 +135,14 @@ class Stages:
         return warcs.build(pipeline, pages, todo)
 
     def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
-        """Run the select stage: rules, counts and duplicates over the candidates."""
+        """Run the select stage: rules, counts and duplicates over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
         with self.reporter.stage("select"):
             if fragments:
                 self.decide(fragments, stage.path("decisions"))
             taken = sum(row.kept for row in extracted.counts if row.unit in ("page", "pair"))
-            counts = settled(
+            counts = wait_until_listed(
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
             )
             if self.config.profile.local:  # an engine counts as it goes
@@ -150,12 +150,12 @@ class Stages:
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
-        """Decide on candidates: over Arrow on this machine, or on an engine."""
+        """Decide on heads: over Arrow on this machine, or on an engine."""
         steps, config = steps_of(self.recipe), self.config
         if config.profile.local:
             with scratch_folder(config.work) as scratch:
-                check_select(fragments, scratch, memory=config.memory, waves=config.waves)
-                local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
+                check_select(fragments, scratch, memory=config.memory, passes=config.passes)
+                local.select(fragments, steps, folder, scratch=scratch, passes=config.passes)
             return
         from corpusloom.pipelines.stages.select import distributed
 
@@ -163,7 +163,7 @@ class Stages:
         storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
-        """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
+        """Take or fetch what the kept heads want and the store lacks, make missing facts; return the URLs."""
         from corpusloom.pipelines.store.images.from_warcs import take_images
         from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
 
@@ -186,7 +186,9 @@ class Stages:
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
                 self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
-            settled(lambda: store.index().rows_of(keys).num_rows, lambda found: found == len(set(keys)), store.folder)
+            wait_until_listed(
+                lambda: store.index().rows_of(keys).num_rows, lambda found: found == len(set(keys)), store.folder
+            )
             storage.remove(folder, recursive=True)
         else:
             self.reused.append("images")
@@ -196,7 +198,9 @@ class Stages:
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
-            settled(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
+            wait_until_listed(
+                lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder
+            )
         self.score_images(store, keys)
         return urls
 

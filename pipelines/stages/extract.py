@@ -1,7 +1,7 @@
 """WARC -> fragments of pages or pairs: one WARC is one unit of work, finished when its report is written.
 
 Each record of a WARC gets one verdict. Parsing happens in the killable worker pool. Fragments are sorted by key and
-cut at a fixed number of rows, so memory does not grow with the WARC; beside each lies a fragment of candidates,
+cut at a fixed number of rows, so memory does not grow with the WARC; beside each lies a fragment of heads,
 the small heads that corpus-wide rules are decided on.
 """
 
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import apache_beam as beam
 
@@ -21,12 +21,12 @@ from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import stem_of
-from corpusloom.pipelines.store.tombstones import Tombstones, empty_head, names, scrub
+from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.arc import read_arc
 from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, read_warc
 from corpusloom.pipelines.store.warc.revisits import Across
 from corpusloom.schemas import arrow, identity, storage, tables
-from corpusloom.schemas.records import Candidate, ProvenanceRow, StageCounts
+from corpusloom.schemas.records import Head, Page, Pair, ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 STAGE = "extract"
@@ -35,12 +35,12 @@ IMAGES = "images"
 ARC = (".arc", ".arc.gz")
 ROW_GROUP_ROWS = 512
 
-Made = list[tuple[Any, Candidate]]
-"""The records that one web page became, each with its head."""
+RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
+"""A record that a web page became, and the head that it is decided on by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WarcInput:
+class InputFile:
     """One WARC: where it is, and the hash of its bytes, which names its fragments."""
 
     path: str
@@ -53,7 +53,7 @@ class WarcInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractConfig:
+class ExtractStageConfig:
     """How WARCs become fragments of one kind of record."""
 
     folder: str
@@ -62,7 +62,7 @@ class ExtractConfig:
     """Class of the rows: Page or Pair."""
     parse: Callable[..., Any]
     """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
-    make: Callable[[WarcPage, Any, Recipe], "Made | Rejected"]
+    make: Callable[[WarcPage, Any, Recipe], "list[RecordAndHead] | Rejected"]
     """What was parsed -> records with their heads, or why there are none."""
     recipe: Recipe
     workers: int = 2
@@ -86,15 +86,15 @@ class FragmentWriter:
     stem: str
     tombstones: Tombstones = field(default_factory=Tombstones)
     """What was taken down: it is not written."""
-    _rows: Made = field(default_factory=list)
+    _rows: list[RecordAndHead] = field(default_factory=list)
     _part: int = 0
     rows: int = 0
 
-    def add(self, made: Made) -> None:
+    def add(self, made: list[RecordAndHead]) -> None:
         """Take the records of one page; of what was taken down the head alone, emptied."""
         for row, head in made:
-            left = scrub(row, self.tombstones)
-            self._rows.append((left, empty_head(head) if left is None else scrub(head, self.tombstones)))
+            left = redact(row, self.tombstones)
+            self._rows.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
         self.rows += len(made)
         while len(self._rows) >= FRAGMENT_ROWS:
             self.flush()
@@ -107,7 +107,7 @@ class FragmentWriter:
         name = fragment_name(self.stem, self._part)
         for folder, cls, rows in (
             ("records", self.record, [row for row, _ in held if row is not None]),
-            ("candidates", Candidate, [head for _, head in held]),
+            ("candidates", Head, [head for _, head in held]),
         ):
             tables.write_table(
                 storage.join(self.folder, folder, name),
@@ -152,7 +152,7 @@ def parse_pages(
         yield waiting.popleft(), parsed
 
 
-def open_warc(warc: WarcInput, config: ExtractConfig, across: Across | None) -> Iterator[WarcPage | Skipped]:
+def open_warc(warc: InputFile, config: ExtractStageConfig, across: Across | None) -> Iterator[WarcPage | Skipped]:
     """Yield the records of a WARC or an ARC."""
     if warc.path.endswith(ARC):
         return read_arc(warc.path)
@@ -160,7 +160,7 @@ def open_warc(warc: WarcInput, config: ExtractConfig, across: Across | None) -> 
 
 
 def extract_warc(
-    warc: WarcInput, config: ExtractConfig, pool: ExtractPool, across: Across | None = None
+    warc: InputFile, config: ExtractStageConfig, pool: ExtractPool, across: Across | None = None
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
@@ -169,7 +169,7 @@ def extract_warc(
     def note(image: Skipped) -> None:
         key = identity.image_key(image.url)
         found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
-        if not names(found, config.tombstones):
+        if not is_taken_down(found, config.tombstones):
             images.append(found)
 
     for page, parsed in parse_pages(open_warc(warc, config, across), pool, ledger, config.limit, note):
@@ -193,7 +193,7 @@ def extract_warc(
     writer.flush()
     if images and not warc.path.endswith(ARC):
         write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
-    ledger.scrub(config.tombstones)
+    ledger.redact(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
     return (
         *ledger.counts(),
@@ -201,12 +201,12 @@ def extract_warc(
     )
 
 
-def report_path(folder: str, warc: WarcInput) -> str:
+def report_path(folder: str, warc: InputFile) -> str:
     """Return where a finished WARC's report lies: what makes it finished."""
     return storage.join(folder, "done", f"{warc.stem}.json")
 
 
-def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[StageCounts, ...]]) -> None:
+def extract_once(folder: str, item: InputFile, extract: Callable[[], tuple[StageCounts, ...]]) -> None:
     """Extract a WARC or list and write its report, unless that was done before."""
     path = report_path(folder, item)
     if storage.exists(path):
@@ -217,13 +217,13 @@ def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[Stage
     metrics.count(counts)
 
 
-def read_counts(folder: str, warc: WarcInput) -> list[StageCounts]:
+def read_counts(folder: str, warc: InputFile) -> list[StageCounts]:
     """Read a finished WARC's counts."""
     return [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report_path(folder, warc)))]
 
 
 class _ExtractWarc(beam.DoFn):
-    def __init__(self, config: ExtractConfig) -> None:
+    def __init__(self, config: ExtractStageConfig) -> None:
         self._config = config
 
     def setup(self) -> None:
@@ -233,7 +233,7 @@ class _ExtractWarc(beam.DoFn):
     def teardown(self) -> None:
         self._pool.close()
 
-    def process(self, warc: WarcInput) -> Iterator[WarcInput]:
+    def process(self, warc: InputFile) -> Iterator[InputFile]:
         extract_once(self._config.folder, warc, lambda: extract_warc(warc, self._config, self._pool, self._across))
         yield warc
 
@@ -246,13 +246,15 @@ class ExtractWarcs(beam.PTransform):
       config: What to make of a page, and where.
     """
 
-    config: ExtractConfig
+    config: ExtractStageConfig
 
-    def expand(self, warcs: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+    def expand(self, warcs: beam.PCollection[InputFile]) -> beam.PCollection[InputFile]:
         """Spread the WARCs over workers and extract each."""
         return warcs | "Spread WARCs" >> beam.Reshuffle() | "Extract a WARC" >> beam.ParDo(_ExtractWarc(self.config))
 
 
-def build(pipeline: beam.Pipeline, config: ExtractConfig, warcs: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+def build(
+    pipeline: beam.Pipeline, config: ExtractStageConfig, warcs: tuple[InputFile, ...]
+) -> beam.PCollection[InputFile]:
     """Build the pipeline that extracts WARCs."""
     return pipeline | "WARCs" >> beam.Create(warcs) | "ExtractWarcs" >> ExtractWarcs(config=config)

@@ -15,7 +15,7 @@ import apache_beam as beam
 from corpusloom.pipelines.builds.inputs import hashed
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages import pairs
-from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, WarcInput, extract_once
+from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, InputFile, extract_once
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
@@ -24,7 +24,7 @@ from corpusloom.pipelines.store.images.packs import Answer, PackWriter
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, format_of, read_list
-from corpusloom.pipelines.store.tombstones import Tombstones, names
+from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
@@ -88,7 +88,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
             yield Row(str(row.number), row.url, row.caption)
 
 
-def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
+def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
     """Turn one list or shard into fragments, ledger and provenance; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
@@ -101,19 +101,19 @@ def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | Non
             text = " ".join((row.caption or "").split())
             pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
             fragments.add([(pair, head)])
-            if row.image is not None and not names(pair, config.tombstones):
+            if row.image is not None and not is_taken_down(pair, config.tombstones):
                 packs = packs or _pack_writer(item, index, config.images, blocklist)
                 _store_image(packs, index, row, row.image)
     if packs is not None:
         packs.commit()
     fragments.flush()
-    ledger.scrub(config.tombstones)
+    ledger.redact(config.tombstones)
     ledger.write(lambda *parts: storage.join(config.folder, *parts), item.stem)
     pair_counts = StageCounts(stage=STAGE, unit="pair", records_in=fragments.rows, kept=fragments.rows)
     return (*ledger.counts(), pair_counts)
 
 
-def _pack_writer(item: WarcInput, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
+def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
     store = ImageStore(images.store)
     return PackWriter(store, f"rows-{item.stem}", index.generation, images.max_pixels, blocklist=blocklist)
 
@@ -126,7 +126,7 @@ def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -
         packs.add(wanted, blocked or Answer(body=image, fetched_at=""))
 
 
-def _provenance(item: WarcInput, row: Row, key: str) -> ProvenanceRow:
+def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
     dead = row.verdict if isinstance(row.verdict, Dead) else None
     return ProvenanceRow(
         stage=STAGE,
@@ -160,7 +160,7 @@ class _ExtractRows(beam.DoFn):
     def teardown(self) -> None:
         self._open.close()
 
-    def process(self, item: WarcInput) -> Iterator[WarcInput]:
+    def process(self, item: InputFile) -> Iterator[InputFile]:
         extract_once(self._config.folder, item, lambda: extract_rows(item, self._config, self._blocklist))
         yield item
 
@@ -175,11 +175,11 @@ class ExtractLists(beam.PTransform):
 
     config: RowsConfig
 
-    def expand(self, items: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+    def expand(self, items: beam.PCollection[InputFile]) -> beam.PCollection[InputFile]:
         """Spread the lists over workers and extract each."""
         return items | "Spread lists" >> beam.Reshuffle() | "Extract a list" >> beam.ParDo(_ExtractRows(self.config))
 
 
-def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[InputFile, ...]) -> beam.PCollection[InputFile]:
     """Build the pipeline that extracts lists."""
     return pipeline | "Lists" >> beam.Create(items) | "ExtractLists" >> ExtractLists(config=config)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpusloom.pipelines.dedup.key_hashes import key_numbers
-from corpusloom.pipelines.store.partitions import Spill
+from corpusloom.pipelines.store.partitions import PartitionedRows
 from corpusloom.schemas import storage, tables
 
 PARTITION_ROWS = 10_000
@@ -29,11 +29,11 @@ def sorted_parts(
         yield tables.sort_rows(pa.concat_tables([schema.empty_table(), *parts]), order)
         return
     number = 1 + rows // PARTITION_ROWS
-    spills: dict[str, Spill] = {}
+    spills: dict[str, PartitionedRows] = {}
     for part in parts:
         for unit, table in _by_unit(part):
             if unit not in spills:
-                spills[unit] = Spill(storage.join(scratch, f"sorting-{len(spills)}"), schema, number)
+                spills[unit] = PartitionedRows(storage.join(scratch, f"sorting-{len(spills)}"), schema, number)
             high = key_numbers(table["key"].combine_chunks())[:, 0] >> np.uint64(32)
             spills[unit].add(table, (high * np.uint64(number) >> np.uint64(32)).astype(np.int64))
     for unit in sorted(spills):

@@ -86,10 +86,10 @@ class Ledger:
             stage=self.stage, unit=unit, records_in=total, kept=self._kept[unit], rejected=rejected, dead=dead
         )
 
-    def scrub(self, stones: Tombstones) -> None:
+    def redact(self, stones: Tombstones) -> None:
         """Empty the rows of what was taken down; they still count."""
-        self.rows = [tombstones.scrub(row, stones) for row in self.rows]
-        self.provenance = [tombstones.scrub(row, stones) for row in self.provenance]
+        self.rows = [tombstones.redact(row, stones) for row in self.rows]
+        self.provenance = [tombstones.redact(row, stones) for row in self.provenance]
 
     def write(self, path_of: PathOf, name: str) -> None:
         """Write ledger/, scores/ and provenance/NAME.parquet below a stage's folder."""

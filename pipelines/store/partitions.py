@@ -52,11 +52,11 @@ def _explained(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "check free space and permissions; --waves needs less at once"
+        remedy = "check free space and permissions; --passes needs less at once"
         raise InputError(error.strerror or str(error), where=folder, remedy=remedy) from error
 
 
-class Spill:
+class PartitionedRows:
     """Tables of one schema, their rows parted over a number of partitions.
 
     Args:

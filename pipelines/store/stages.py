@@ -38,7 +38,7 @@ class ConservationError(LoomError):
     """Records went in and came out nowhere: a bug, never a matter of the input."""
 
 
-class LateError(LoomError):
+class StoreLagError(LoomError):
     """An object store does not list, or not yet, what was written into it."""
 
 
@@ -46,8 +46,8 @@ PAUSES = (0.1, 0.2, 0.5, 1, 2, 4, 8, 16, 30)
 """Seconds between two looks at a store that lists late."""
 
 
-def settled(read: Callable[[], T], whole: Callable[[T], bool], where: str) -> T:
-    """Return what `read` gives once it is whole; LateError when it does not become so within a minute.
+def wait_until_listed(read: Callable[[], T], whole: Callable[[T], bool], where: str) -> T:
+    """Return what `read` gives once it is whole; StoreLagError when it does not become so within a minute.
 
     Local folders, S3 and Google Cloud Storage list what they hold at once; others, and caches before them, may not.
     """
@@ -59,7 +59,7 @@ def settled(read: Callable[[], T], whole: Callable[[T], bool], where: str) -> T:
             break
         time.sleep(pause)
     remedy = "run the same command again: what is finished is reused"
-    raise LateError("not all that was written is listed", where=where, remedy=remedy)
+    raise StoreLagError("not all that was written is listed", where=where, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

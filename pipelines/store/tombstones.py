@@ -13,7 +13,7 @@ from typing import Any
 
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.errors import DamageError
-from corpusloom.schemas.records import Candidate, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas.records import Head, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
 
 FILE = "tombstones.json"
 HIDDEN = "forgotten:"
@@ -90,39 +90,39 @@ def write(store: str, tombstones: Tombstones) -> None:
     storage.write_bytes(storage.join(store, FILE), tombstones.to_json().encode())
 
 
-def names(row: Any, stones: Tombstones) -> bool:
+def is_taken_down(row: Any, stones: Tombstones) -> bool:
     """Say whether a row as a whole was taken down (a page's single images apart)."""
     match row:
         case Page():
             return row.key in stones.keys or stones.has_url(row.url) or stones.has_url(row.canonical_url)
         case Pair():
             return row.key in stones.keys or stones.has_url(row.page_url) or stones.has_image(row.image_url)
-        case Candidate():
+        case Head():
             return row.key in stones.keys or stones.has_url(row.url)
         case ImageRecord():
             return row.key in stones.keys or (row.sha256 or "") in stones.sha256 or stones.has_image(row.url)
     return row.key in stones.keys or stones.has_url(row.url or "")
 
 
-def scrub(row: Any, stones: Tombstones) -> Any:
+def redact(row: Any, stones: Tombstones) -> Any:
     """Return a row without what was taken down, the same row when it names none of it, None when nothing stays."""
     match row:
         case Page():
-            return None if names(row, stones) else _scrub_images(row, stones)
+            return None if is_taken_down(row, stones) else _redact_images(row, stones)
         case Pair():
-            return None if names(row, stones) else row
-        case Candidate():
-            return _scrub_candidate(row, stones)
+            return None if is_taken_down(row, stones) else row
+        case Head():
+            return _redact_head(row, stones)
         case LedgerRow():
-            return dataclasses.replace(row, url=None) if names(row, stones) else row
+            return dataclasses.replace(row, url=None) if is_taken_down(row, stones) else row
         case ProvenanceRow():
-            return _scrub_provenance(row) if names(row, stones) else row
+            return _redact_provenance(row) if is_taken_down(row, stones) else row
         case ImageRecord():
-            return _scrub_record(row) if names(row, stones) else row
+            return _redact_record(row) if is_taken_down(row, stones) else row
     return row
 
 
-def _scrub_images(page: Page, stones: Tombstones) -> Page:
+def _redact_images(page: Page, stones: Tombstones) -> Page:
     hidden = [block.image is not None and stones.has_image(block.image.url) for block in page.blocks]
     meta = tuple(image for image in page.meta_images if not stones.has_image(image.url))
     if not any(hidden) and meta == page.meta_images:
@@ -134,23 +134,23 @@ def _scrub_images(page: Page, stones: Tombstones) -> Page:
     return dataclasses.replace(page, blocks=blocks, meta_images=meta)
 
 
-def _scrub_candidate(row: Candidate, stones: Tombstones) -> Candidate:
-    if names(row, stones):
-        return empty_head(row)
+def _redact_head(row: Head, stones: Tombstones) -> Head:
+    if is_taken_down(row, stones):
+        return redact_head(row)
     images = tuple(hide(url) if stones.has_image(url) else url for url in row.images)
     return row if images == row.images else dataclasses.replace(row, images=images)
 
 
-def empty_head(row: Candidate) -> Candidate:
+def redact_head(row: Head) -> Head:
     """Return a head of which only hashes stay: it takes part in every decision as before."""
     return dataclasses.replace(row, url="", images=tuple(map(hide, row.images)))
 
 
-def _scrub_provenance(row: ProvenanceRow) -> ProvenanceRow:
+def _redact_provenance(row: ProvenanceRow) -> ProvenanceRow:
     return dataclasses.replace(row, url=None, record_id=None, signals=(), message=None, traceback=None)
 
 
-def _scrub_record(row: ImageRecord) -> ImageRecord:
+def _redact_record(row: ImageRecord) -> ImageRecord:
     return dataclasses.replace(
         row,
         url="",

@@ -1,4 +1,4 @@
-"""Partial statistics of one row group of sidecars, and how two are added: what Dask spreads over workers."""
+"""Aggregate statistics of one row group of sidecars, and how two are added: what Dask spreads over workers."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ TOP_DOMAINS = 200
 
 
 @dataclass
-class Spread:
+class LogHistogram:
     """A distribution in geometric bins: its sum, extremes and counts; zero and below have a bin of their own."""
 
     count: int = 0
@@ -28,7 +28,7 @@ class Spread:
     bins: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "Spread":
+    def of(cls, values: np.ndarray) -> "LogHistogram":
         """Return the distribution of some values; those that are not finite are left out."""
         values = values[np.isfinite(values)]
         if not len(values):
@@ -36,8 +36,8 @@ class Spread:
         bins = np.bincount(_bin_of(values), minlength=_BINS).astype(np.int64)
         return cls(len(values), float(values.sum()), float(values.min()), float(values.max()), bins)
 
-    def __add__(self, other: "Spread") -> "Spread":
-        return Spread(
+    def __add__(self, other: "LogHistogram") -> "LogHistogram":
+        return LogHistogram(
             self.count + other.count,
             self.total + other.total,
             min(self.low, other.low),
@@ -85,11 +85,11 @@ def _value_of(place: int) -> float:
 
 
 @dataclass
-class Partial:
+class Aggregate:
     """Sums over some rows of sidecars."""
 
     samples: int = 0
-    spreads: dict[str, Spread] = field(default_factory=dict)
+    spreads: dict[str, LogHistogram] = field(default_factory=dict)
     languages: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     domains: Counter[str] = field(default_factory=Counter)
@@ -97,11 +97,11 @@ class Partial:
     images: int = 0
     characters: int = 0
 
-    def __add__(self, other: "Partial") -> "Partial":
+    def __add__(self, other: "Aggregate") -> "Aggregate":
         names = {**self.spreads, **other.spreads}
-        return Partial(
+        return Aggregate(
             self.samples + other.samples,
-            {name: self.spreads.get(name, Spread()) + other.spreads.get(name, Spread()) for name in names},
+            {name: self.spreads.get(name, LogHistogram()) + other.spreads.get(name, LogHistogram()) for name in names},
             self.languages + other.languages,
             self.formats + other.formats,
             self.domains + other.domains,
@@ -111,7 +111,7 @@ class Partial:
         )
 
 
-def of_row_group(path: str, group: int) -> Partial:
+def of_row_group(path: str, group: int) -> Aggregate:
     """Return the statistics of one row group of a sidecar."""
     columns = [
         "page_url",
@@ -128,7 +128,7 @@ def of_row_group(path: str, group: int) -> Partial:
         return of_rows(file.read_row_group(group, columns=columns))
 
 
-def of_rows(table: pa.Table) -> Partial:
+def of_rows(table: pa.Table) -> Aggregate:
     """Return the statistics of some rows."""
     members = pc.list_flatten(table["members"].combine_chunks())
     widths, heights = _floats(members.field("width")), _floats(members.field("height"))
@@ -147,9 +147,9 @@ def of_rows(table: pa.Table) -> Partial:
         domains[identity.registered_domain(host)] += count
     extensions = (field.rsplit(".", 1)[-1] for field in members.field("field").to_pylist())
     signals = pc.list_flatten(table["opt_out_signals"].combine_chunks()).to_pylist()
-    return Partial(
+    return Aggregate(
         samples=table.num_rows,
-        spreads={name: Spread.of(array) for name, array in values.items()} | _score_spreads(table),
+        spreads={name: LogHistogram.of(array) for name, array in values.items()} | _score_spreads(table),
         languages=Counter(language or "unknown" for language in table["language"].to_pylist()),
         formats=Counter(name for name in extensions if name in ("jpg", "png", "webp")),
         domains=domains,
@@ -164,7 +164,7 @@ def _floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.cast(array, pa.float64()).fill_null(np.nan))
 
 
-def _score_spreads(table: pa.Table) -> dict[str, Spread]:
+def _score_spreads(table: pa.Table) -> dict[str, LogHistogram]:
     scores = table["scores"].combine_chunks()
     keys, items = np.asarray(scores.keys.to_pylist(), dtype=object), _floats(scores.items)
-    return {f"score {name}": Spread.of(items[keys == name]) for name in sorted(set(keys))}
+    return {f"score {name}": LogHistogram.of(items[keys == name]) for name in sorted(set(keys))}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import dask
 from dask.delayed import Delayed, delayed
 
-from corpusloom.pipelines.datasets.stats.aggregate import TOP_DOMAINS, Partial, of_row_group
+from corpusloom.pipelines.datasets.stats.aggregate import TOP_DOMAINS, Aggregate, of_row_group
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import Manifest, read_manifest
@@ -33,20 +33,20 @@ def partials(dataset: str, manifest: Manifest) -> list[Delayed]:
     return tasks
 
 
-def _add(parts: list[Partial]) -> Partial:
-    return sum(parts, Partial())
+def _add(parts: list[Aggregate]) -> Aggregate:
+    return sum(parts, Aggregate())
 
 
 def reduce_partials(tasks: list[Delayed]) -> Delayed:
     """Return the task that sums all partials, as a tree: no task holds more than a few."""
     if not tasks:
-        return delayed(Partial)()
+        return delayed(Aggregate)()
     while len(tasks) > 1:
         tasks = [delayed(_add)(tasks[start : start + FAN_IN]) for start in range(0, len(tasks), FAN_IN)]
     return tasks[0]
 
 
-def compute(task: Delayed, config: StatsConfig) -> Partial:
+def compute(task: Delayed, config: StatsConfig) -> Aggregate:
     """Run a task with the scheduler asked for; a cluster that does not answer is an error."""
     if "://" not in config.scheduler:
         if config.scheduler not in ("threads", "synchronous"):

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 
 from corpusloom.pipelines.store import partitions
-from corpusloom.pipelines.store.partitions import SCRATCH, Spill, scratch_folder
+from corpusloom.pipelines.store.partitions import SCRATCH, PartitionedRows, scratch_folder
 from corpusloom.schemas.errors import InputError
 
 
 def test_partitions_come_back_in_the_order_of_adding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitions, "BUFFER_BYTES", 500)
     schema = pa.schema([("number", pa.int64()), ("name", pa.string())])
-    parted = Spill(str(tmp_path / "s"), schema, 5)
+    parted = PartitionedRows(str(tmp_path / "s"), schema, 5)
     rng = np.random.default_rng(0)
     expected: dict[int, list[int]] = {index: [] for index in range(5)}
     for start in range(0, 300, 30):
@@ -54,7 +54,7 @@ def test_scratch_of_a_dead_run_is_removed(tmp_path: Path) -> None:
 
 def test_a_disk_that_takes_no_more_is_an_error_that_says_so(tmp_path: Path) -> None:
     schema = pa.schema([("number", pa.int64())])
-    parted = Spill(str(tmp_path / "s"), schema, 1)
+    parted = PartitionedRows(str(tmp_path / "s"), schema, 1)
     parted.add(pa.table([pa.array(range(10_000))], schema=schema), np.zeros(10_000, dtype=np.int64))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))  # CPython ignores SIGXFSZ: writing fails instead
@@ -63,7 +63,7 @@ def test_a_disk_that_takes_no_more_is_an_error_that_says_so(tmp_path: Path) -> N
             parted.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "--waves" in caught.value.remedy
+    assert "--passes" in caught.value.remedy
 
 
 def test_scratch_for_an_object_store_is_local() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.datasets.stats.aggregate import Partial, Spread, of_rows
+from corpusloom.pipelines.datasets.stats.aggregate import Aggregate, LogHistogram, of_rows
 from corpusloom.schemas import arrow
 from corpusloom.schemas.records import Member, SidecarRow
 
@@ -25,7 +25,7 @@ def test_two_parts_add_up_to_the_whole(count: int, cut: int) -> None:
     rows = [row(number) for number in range(count)]
     whole = of_rows(arrow.to_table(SidecarRow, rows))
     parts = [rows[:cut], rows[cut:]]
-    summed = sum((of_rows(arrow.to_table(SidecarRow, part)) for part in parts if part), Partial())
+    summed = sum((of_rows(arrow.to_table(SidecarRow, part)) for part in parts if part), Aggregate())
     assert summed.samples == whole.samples == count
     assert summed.domains == whole.domains
     assert summed.languages == whole.languages
@@ -38,7 +38,7 @@ def test_two_parts_add_up_to_the_whole(count: int, cut: int) -> None:
 @settings(deadline=None)
 @given(st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=300))
 def test_quantiles_are_within_one_percent(values: list[float]) -> None:
-    spread = Spread.of(np.array(values))
+    spread = LogHistogram.of(np.array(values))
     for share in (0.05, 0.5, 0.95):
         exact = float(np.quantile(values, share, method="inverted_cdf"))
         assert abs(spread.quantile(share) - exact) <= 0.0102 * exact
@@ -47,5 +47,5 @@ def test_quantiles_are_within_one_percent(values: list[float]) -> None:
 
 
 def test_nothing_is_nothing() -> None:
-    assert Spread.of(np.array([])).summary() == {}
-    assert Spread.of(np.array([np.nan])).histogram() == ()
+    assert LogHistogram.of(np.array([])).summary() == {}
+    assert LogHistogram.of(np.array([np.nan])).histogram() == ()
