@@ -8,9 +8,9 @@ Nothing of it is a pickle, so a checkpoint from a stranger cannot execute code.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
 from corpusloom.trainers import distributed
-from corpusloom.trainers.config import RunConfig, from_plain
+from corpusloom.trainers.run_config import RunConfig, from_plain
 
 FORMAT_VERSION = 1
 MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
@@ -31,6 +31,7 @@ MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
     "stream.json",
     "checkpoint.json",
 )
+Model = TypeVar("Model", bound=nn.Module)
 _STEP = re.compile(r"^step-(\d{8})$")
 
 
@@ -161,6 +162,15 @@ def read_config(path: str) -> RunConfig:
     if values is None:
         raise InputError("the checkpoint was saved without a configuration", where=path)
     return from_plain(values, where=storage.join(path, CONFIG))
+
+
+def load_model(path: str, build_model: Callable[[RunConfig], Model]) -> tuple[Model, RunConfig]:
+    """Return a checkpoint's model, in evaluation mode, and its configuration; a run's folder means its newest one."""
+    folder = find(path)
+    config = read_config(folder)
+    model = build_model(config)
+    load_weights(model, folder)
+    return model.eval(), config
 
 
 def load_weights(model: nn.Module, path: str) -> None:

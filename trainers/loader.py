@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.plan import Transform

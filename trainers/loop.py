@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from corpusloom.schemas.errors import InputError, LoomError
 from corpusloom.trainers import distributed
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.interrupts import held_interrupts
 from corpusloom.trainers.metrics import Meter, StepReport, Stopwatch
 from corpusloom.trainers.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
+from corpusloom.trainers.run_config import TrainConfig
 
 
 class Stream(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from corpusloom.trainers.config import TrainConfig
+from corpusloom.trainers.run_config import TrainConfig
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import distributed, registry
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loop import Stream, TrainResult, train
 from corpusloom.trainers.metrics import MetricsLog, StepReport
+from corpusloom.trainers.run_config import RunConfig
 
 
 def run(

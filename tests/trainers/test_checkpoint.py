@@ -14,9 +14,9 @@ from torch import nn
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
 from corpusloom.trainers import checkpoint
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loop import train
 from corpusloom.trainers.optimizer import make_optimizer
+from corpusloom.trainers.run_config import RunConfig
 from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
 
 ROOT = Path(__file__).parents[2]

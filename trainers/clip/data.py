@@ -5,6 +5,7 @@ Shapes: H = W the tower's input size, S the text's context.
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,37 @@ from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images import decode_rgb
 from corpusloom.schemas.manifest import read_manifest
-from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CLIPDataConfig:
+    """From pairs to batches, and the objective's share of memory."""
+
+    tokenizer: str | None = None
+    """A vocabulary of merges as CLIP's own file, or one that `train_merges` wrote; none: learnt from the captions."""
+    split: str | None = None
+    """Train on the samples of one split only; none: on all."""
+    evaluate: str | None = None
+    """Measure retrieval among the samples of this split after training; none: do not."""
+    flip: bool = False
+    """Mirror half of the images while training (the paper does not)."""
+    brightness: float = 0.0
+    """Largest change of brightness while training, as a share."""
+    margin: float = 0.0
+    """The random square crop comes from an image resized to (1 + margin) times the size; 0 as in the paper."""
+    cache_bytes: int = 0
+    """Resized images that each loader process keeps in memory, in bytes: for data sets of few images."""
+    chunks: int = 1
+    """Forward and backward in this many pieces of the batch with the exact gradient (GradCache, arXiv 2101.06983)."""
+
+    def __post_init__(self) -> None:
+        if self.chunks < 1:
+            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="1 or more")
+        if self.margin < 0 or self.brightness < 0:
+            raise ConfigError("margin and brightness are shares", where="data", remedy="0 or more")
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:

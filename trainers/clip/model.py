@@ -5,17 +5,61 @@ Shapes: B pairs, S tokens, D width of the text, E embedding.
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
-from corpusloom.trainers.clip.towers import Block, initialise_blocks, make_image_tower, quick_gelu
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.towers import (
+    ImageTowerConfig,
+    TransformerBlock,
+    initialise_blocks,
+    make_image_tower,
+    quick_gelu,
+)
 
 MAX_LOG_SCALE = math.log(100)
 """The logit scale never multiplies by more than 100 (section 2.5)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextTowerConfig:
+    """A causal transformer whose state at the end of the text is the text's feature (section 2.4)."""
+
+    vocab_size: int = 49_408
+    """Ids of the tokenizer, the two special ones included."""
+    context: int = 77
+    """Tokens a text, the two special ones included; longer texts are cut."""
+    layers: int = 12
+    """Transformer blocks."""
+    width: int = 512
+    """Of the tokens."""
+    heads: int = 8
+    """Of the attention."""
+    trim: bool = False
+    """Cut each batch behind its longest text: exact under a causal mask, faster on CPUs, shapes vary."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CLIPConfig:
+    """Both towers and the loss."""
+
+    embed_dim: int = 512
+    """Width of the space that both towers project to."""
+    quick_gelu: bool = True
+    """x * sigmoid(1.702 x), as in OpenAI's weights; false: GELU, as in most of open_clip's."""
+    loss: str = "softmax"
+    """softmax (CLIP) or sigmoid (SigLIP, arXiv 2303.15343)."""
+    image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
+    text: TextTowerConfig = field(default_factory=TextTowerConfig)
+    init: str | None = None
+    """Weights to begin from: safetensors of transformers' CLIPModel, or of open_clip."""
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("softmax", "sigmoid"):
+            raise ConfigError(f"loss {self.loss!r}", where="model.loss", remedy="softmax or sigmoid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +78,9 @@ class TextTower(nn.Module):
         width, self.trim = config.width, config.trim
         self.token_embedding = nn.Embedding(config.vocab_size, width)
         self.positions = nn.Parameter(0.01 * torch.randn(config.context, width))
-        blocks = [Block(width, config.heads, causal=True, activation=activation) for _ in range(config.layers)]
+        blocks = [
+            TransformerBlock(width, config.heads, causal=True, activation=activation) for _ in range(config.layers)
+        ]
         self.blocks = nn.Sequential(*blocks)
         self.ln_final = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed_dim, bias=False)

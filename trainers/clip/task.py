@@ -9,19 +9,19 @@ from torch import Tensor, nn
 from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.clip.data import CLIPDataConfig, PairTransform, captions, evaluation_image
 from corpusloom.trainers.clip.evaluation import embed_images, embed_texts, retrieval
-from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.model import CLIP, CLIPConfig
 from corpusloom.trainers.clip.objective import chunked_objective
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
 from corpusloom.trainers.clip.weights import from_any, resize_positions
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.loop import Evaluate
+from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample
+from corpusloom.trainers.task import TrainingTask
 
 TOKENIZER = "tokenizer.txt"
 """The vocabulary's name in a checkpoint."""
@@ -52,7 +52,7 @@ def example_forward(model: nn.Module, batch_size: int) -> None:
         model.text.states(tokens)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> registry.Task:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task of training a CLIP on datasets of pairs: name -> (path, weight)."""
     shape, data = model_config(config), data_config(config)
     paths = [path for path, _ in datasets.values()]
@@ -62,7 +62,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         load_initial(model, shape.init)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PairTransform(tokenizer, shape.image.size, data)
-    return registry.Task(
+    return TrainingTask(
         model=model,
         objective=chunked_objective(data.chunks),
         stream=make_batches(config, stream, transform),
@@ -100,8 +100,7 @@ def load_initial(model: CLIP, path: str) -> None:
 def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
     """Return a checkpoint's CLIP, in evaluation mode, and its tokenizer; a run's folder means its newest one."""
     folder = checkpoint.find(path)
-    model, config = registry.load_model(folder)
-    assert isinstance(model, CLIP)
+    model, config = checkpoint.load_model(folder, build_model)
     data = checkpoint.read_attachment(folder, TOKENIZER)
     return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
 

@@ -4,16 +4,46 @@ Shapes: B images, S tokens, D width, E embedding, H x W pixels or grid.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.config import ImageTowerConfig
+from corpusloom.schemas.errors import ConfigError
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 """Of RGB in 0..1, over CLIP's own training images."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageTowerConfig:
+    """A vision transformer (one number of layers) or a ModifiedResNet (blocks a stage)."""
+
+    size: int = 224
+    """Side of the square input, in pixels."""
+    layers: int | tuple[int, ...] = 12
+    """An int: blocks of a vision transformer. Several: bottleneck blocks of each stage of a ResNet."""
+    width: int = 768
+    """Of the transformer's tokens, or of the ResNet's stem."""
+    heads: int = 12
+    """Of the transformer's attention, or of the ResNet's attention pooling."""
+    patch: int = 32
+    """Side of a transformer's patch, in pixels; a ResNet has none."""
+    patch_dropout: float = 0.0
+    """Share of patches left out while training (FLIP, arXiv 2212.00794)."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layers, int) and self.size % self.patch:
+            raise ConfigError(f"image size {self.size} is no multiple of the patch {self.patch}", where="model.image")
+        if not 0 <= self.patch_dropout < 1:
+            raise ConfigError(f"patch_dropout is {self.patch_dropout}", where="model.image", remedy="0 up to below 1")
+
+    @property
+    def is_resnet(self) -> bool:
+        """Whether the tower is a ModifiedResNet."""
+        return not isinstance(self.layers, int)
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -37,7 +67,7 @@ class Attention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A pre-norm transformer block."""
 
     def __init__(self, width: int, heads: int, *, causal: bool, activation: Callable[[Tensor], Tensor]) -> None:
@@ -84,7 +114,7 @@ class VisionTransformer(nn.Module):
         tokens = (config.size // config.patch) ** 2 + 1
         self.positions = nn.Parameter(width**-0.5 * torch.randn(tokens, width))
         self.ln_pre = nn.LayerNorm(width)
-        blocks = [Block(width, config.heads, causal=False, activation=activation) for _ in range(layers)]
+        blocks = [TransformerBlock(width, config.heads, causal=False, activation=activation) for _ in range(layers)]
         self.blocks = nn.Sequential(*blocks)
         self.ln_post = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed_dim, bias=False)
@@ -219,7 +249,7 @@ def initialise_blocks(blocks: nn.Sequential, width: int) -> None:
     """Give a text transformer's blocks CLIP's initial weights: scaled by width and, on the residual path, by depth."""
     residual = width**-0.5 * (2 * max(1, len(blocks))) ** -0.5
     for block in blocks:
-        assert isinstance(block, Block)
+        assert isinstance(block, TransformerBlock)
         nn.init.normal_(block.attn.in_proj.weight, std=width**-0.5)
         nn.init.normal_(block.attn.out_proj.weight, std=residual)
         nn.init.normal_(block.fc.weight, std=(2 * width) ** -0.5)

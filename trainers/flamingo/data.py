@@ -16,7 +16,7 @@ IMAGE_TAG = "<image>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DataConfig:
+class FlamingoDataConfig:
     """What training asks of the data."""
 
     tokens: int = 256
@@ -99,7 +99,7 @@ class FlamingoTransform:
     """A page or a pair -> images (N, 1, 3, S, S) uint8, tokens, phi and what counts (L,)."""
 
     vocabulary: Vocabulary
-    config: DataConfig
+    config: FlamingoDataConfig
     augment: bool = True
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:

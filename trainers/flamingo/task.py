@@ -10,24 +10,25 @@ from torch import nn
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.clip import task as clip_task
 from corpusloom.trainers.flamingo import language_model
-from corpusloom.trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.data import FlamingoDataConfig, FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo, FlamingoConfig
 from corpusloom.trainers.flamingo.objective import make_objective
 from corpusloom.trainers.loader import make_batches, open_stream
-from corpusloom.trainers.registry import Task
+from corpusloom.trainers.run_config import RunConfig, load_config
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.task import TrainingTask
 
 TOKENIZER = "tokenizer.json"
 _PARTS = ("vision", "language")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VisionConfig:
+class FrozenVisionConfig:
     """The frozen vision encoder: the image tower of a CLIP."""
 
     config: str
@@ -37,7 +38,7 @@ class VisionConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LanguageConfig:
+class FrozenLanguageConfig:
     """The frozen language model."""
 
     weights: str | None = language_model.BUNDLED
@@ -45,35 +46,28 @@ class LanguageConfig:
     shape: language_model.LanguageModelConfig | None = None
 
 
-def parts(config: RunConfig) -> tuple[FlamingoConfig, VisionConfig, LanguageConfig]:
+def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
     """Return the three configurations of a run's model table."""
     shape = {name: value for name, value in config.model.items() if name not in _PARTS}
     return (
         tables.build(FlamingoConfig, shape, where=config.name),
-        tables.build(VisionConfig, config.model.get("vision", {}), where=config.name),
-        tables.build(LanguageConfig, config.model.get("language", {}), where=config.name),
+        tables.build(FrozenVisionConfig, config.model.get("vision", {}), where=config.name),
+        tables.build(FrozenLanguageConfig, config.model.get("language", {}), where=config.name),
     )
 
 
-def build_model(config: RunConfig) -> nn.Module:
+def build_model(config: RunConfig) -> Flamingo:
     """Return the model; the frozen parts have their shapes, and their weights where the configuration names some."""
     shape, vision, language = parts(config)
     if vision.checkpoint is not None and torch.empty(0).device.type != "meta":
-        clip, _ = registry.load_model(vision.checkpoint)
+        clip, _ = checkpoint.load_model(vision.checkpoint, clip_task.build_model)
     else:
-        clip = registry.build_model(load_vision_config(vision))
+        clip = clip_task.build_model(load_config(vision.config))
     if language.shape is not None:
         text: nn.Module = language_model.LanguageModel(language.shape)
     else:
         text = language_model.load(language.weights or language_model.BUNDLED)[0]
-    return Flamingo(shape, clip.image, text)  # type: ignore[arg-type]
-
-
-def load_vision_config(vision: VisionConfig) -> RunConfig:
-    """Return the CLIP configuration of the vision encoder."""
-    from corpusloom.trainers.config import load_config
-
-    return load_config(vision.config)
+    return Flamingo(shape, clip.image, text)
 
 
 def vocabulary_of(config: RunConfig) -> Vocabulary:
@@ -83,7 +77,7 @@ def vocabulary_of(config: RunConfig) -> Vocabulary:
     return Vocabulary(tokenizer, model.vocab_size)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return model, objective and one stream a dataset; a dataset's weight is its lambda (equation 2)."""
     _, vision, _ = parts(config)
     if vision.checkpoint is None:
@@ -96,7 +90,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         name: _batches(open_stream(config, path, seed_offset=number), transform, config)
         for number, (name, (path, _)) in enumerate(datasets.items())
     }
-    return Task(
+    return TrainingTask(
         model=build_model(config),
         objective=make_objective({name: weight for name, (_, weight) in datasets.items()}),
         stream=JointBatches(streams),
@@ -110,9 +104,9 @@ def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: Run
     return make_batches(config, stream, transform, batch_size=size)
 
 
-def data_config(config: RunConfig) -> DataConfig:
+def data_config(config: RunConfig) -> FlamingoDataConfig:
     """Return what the run asks of the data."""
-    return tables.build(DataConfig, config.data, where=config.name)
+    return tables.build(FlamingoDataConfig, config.data, where=config.name)
 
 
 def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:

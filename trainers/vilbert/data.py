@@ -15,7 +15,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DataConfig:
+class ViLBERTDataConfig:
     """What training asks of the data."""
 
     tokens: int = 36
@@ -128,7 +128,7 @@ def mask_regions(
     return chosen, zeroed
 
 
-def region_arrays(sample: RegionsSample, config: DataConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def region_arrays(sample: RegionsSample, config: ViLBERTDataConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return an image's arrays, IMG first, padded: features, locations, region_mask, masked_regions, class_probs.
 
     IMG is the mean of the masked features over the number of boxes: zeros count, padding does not.
@@ -161,7 +161,7 @@ class PretrainingTransform:
     """A regions sample -> one row of each tensor of a batch."""
 
     tokenizer: Tokenizer
-    config: DataConfig
+    config: ViLBERTDataConfig
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return tokens, labels, masks and region arrays."""

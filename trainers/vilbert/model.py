@@ -177,7 +177,7 @@ class RegionEmbeddings(nn.Module):
         return self.dropout(self.norm(self.feature(features) + self.location(locations)))
 
 
-class Transform(nn.Module):
+class HeadTransform(nn.Module):
     """A head's hidden layer: linear, GELU, layer norm."""
 
     def __init__(self, width: int) -> None:
@@ -224,9 +224,9 @@ class ViLBERT(nn.Module):
         self.text_pooler = nn.Linear(config.hidden, config.co_hidden)
         self.image_pooler = nn.Linear(config.v_hidden, config.co_hidden)
         self.pooled_dropout = nn.Dropout(config.dropout)
-        self.word_transform = Transform(config.hidden)
+        self.word_transform = HeadTransform(config.hidden)
         self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.region_transform = Transform(config.v_hidden)
+        self.region_transform = HeadTransform(config.v_hidden)
         self.region_decoder = nn.Linear(config.v_hidden, config.class_count)
         self.alignment = nn.Linear(config.co_hidden, 2)
         self.apply(partial(_initialise, std=config.init_std))

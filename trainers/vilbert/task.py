@@ -14,12 +14,12 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
 from corpusloom.trainers.checkpoint import find, read_attachment
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.loop import Evaluate, to_device
-from corpusloom.trainers.registry import Task
+from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.vilbert.data import DataConfig, PretrainingTransform, read_vocabulary, train_tokenizer
+from corpusloom.trainers.task import TrainingTask
+from corpusloom.trainers.vilbert.data import PretrainingTransform, ViLBERTDataConfig, read_vocabulary, train_tokenizer
 from corpusloom.trainers.vilbert.evaluation import evaluate_batch
 from corpusloom.trainers.vilbert.model import ViLBERT, ViLBERTConfig
 from corpusloom.trainers.vilbert.objective import ObjectiveConfig, make_objective
@@ -33,10 +33,10 @@ def model_config(config: RunConfig) -> ViLBERTConfig:
     return tables.build(ViLBERTConfig, config.model, where=f"{config.name}: model")
 
 
-def data_config(config: RunConfig) -> DataConfig:
+def data_config(config: RunConfig) -> ViLBERTDataConfig:
     """Return what the run asks of the data."""
     values = {name: value for name, value in config.data.items() if name != "objective"}
-    return tables.build(DataConfig, values, where=f"{config.name}: data")
+    return tables.build(ViLBERTDataConfig, values, where=f"{config.name}: data")
 
 
 def build_model(config: RunConfig) -> ViLBERT:
@@ -66,14 +66,14 @@ def captions(path: str) -> list[str]:
     return sorted(found)
 
 
-def make_tokenizer(config: DataConfig, datasets: Mapping[str, tuple[str, float]]) -> Tokenizer:
+def make_tokenizer(config: ViLBERTDataConfig, datasets: Mapping[str, tuple[str, float]]) -> Tokenizer:
     """Return the vocabulary given by path, else one trained on the datasets' captions."""
     if config.vocabulary is not None:
         return read_vocabulary(config.vocabulary)
     return train_tokenizer((text for path, _ in datasets.values() for text in captions(path)), config.vocab_size)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return model, objective, stream and evaluation of one run over datasets of regions: name -> (path, weight)."""
     data, shape = data_config(config), model_config(config)
     tokenizer = make_tokenizer(data, datasets)
@@ -85,7 +85,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data)
     objective = tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
-    return Task(
+    return TrainingTask(
         model=model,
         objective=make_objective(objective),
         stream=make_batches(config, stream, transform),
@@ -94,7 +94,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     )
 
 
-def check_fits(tokenizer: Tokenizer, data: DataConfig, shape: ViLBERTConfig, where: str) -> None:
+def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConfig, where: str) -> None:
     """Raise ConfigError where captions would have ids or positions that the model has no embedding for."""
     if tokenizer.get_vocab_size() > shape.vocab_size:
         raise ConfigError(
@@ -110,7 +110,7 @@ def check_fits(tokenizer: Tokenizer, data: DataConfig, shape: ViLBERTConfig, whe
         )
 
 
-def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: DataConfig) -> Evaluate:
+def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: ViLBERTDataConfig) -> Evaluate:
     """Return an evaluation: each caption of one split ranks that split's images."""
 
     def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
@@ -123,7 +123,11 @@ def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data:
 
 
 def unmasked_batch(
-    source: str | Mapping[str, float], tokenizer: Tokenizer, data: DataConfig, limit: int, split: str | None = None
+    source: str | Mapping[str, float],
+    tokenizer: Tokenizer,
+    data: ViLBERTDataConfig,
+    limit: int,
+    split: str | None = None,
 ) -> dict[str, Any]:
     """Return the first `limit` pairs, or one split's, as one batch without masking."""
     stream = StreamingDataset(source, shuffle=False, rank=0, world_size=1, split=split)

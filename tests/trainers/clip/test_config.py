@@ -4,7 +4,9 @@ import pytest
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, ImageTowerConfig
+from corpusloom.trainers.clip.data import CLIPDataConfig
+from corpusloom.trainers.clip.model import CLIPConfig
+from corpusloom.trainers.clip.towers import ImageTowerConfig
 
 
 def test_a_list_of_layers_is_a_resnet_and_a_number_a_transformer() -> None:

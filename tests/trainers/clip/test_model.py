@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.model import CLIP, CLIPConfig, TextTowerConfig
+from corpusloom.trainers.clip.towers import ImageTowerConfig
 from corpusloom.trainers.clip.weights import from_transformers, resize_positions
-from corpusloom.trainers.config import load_config
 from corpusloom.trainers.registry import build_model
+from corpusloom.trainers.run_config import load_config
 
 EOT = 99
 

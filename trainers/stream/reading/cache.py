@@ -67,7 +67,7 @@ class CacheConfig:
             )
 
 
-class Block:
+class CachedBlock:
     """An open block; what was evicted meanwhile can still be read."""
 
     def __init__(self, descriptor: int) -> None:
@@ -94,7 +94,7 @@ class BlockCache:
             self._locks.mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigError(f"cannot be made: {error.strerror}", where=config.folder) from error
-        self._open: OrderedDict[Path, Block] = OrderedDict()
+        self._open: OrderedDict[Path, CachedBlock] = OrderedDict()
         self._mutex = threading.Lock()
         self._resting_until = 0.0
         self._boot = _boot()
@@ -154,20 +154,20 @@ class BlockCache:
     def _path(self, tar: str, number: int) -> Path:
         return self._blocks / f"{_digest_of(tar)}.{number}"
 
-    def _held(self, path: Path) -> Block | None:
+    def _held(self, path: Path) -> CachedBlock | None:
         with self._mutex:
             block = self._open.get(path)
             if block is not None:
                 self._open.move_to_end(path)
             return block
 
-    def _stored(self, path: Path) -> Block | None:
+    def _stored(self, path: Path) -> CachedBlock | None:
         """Open a block that is there, and mark it as used; one that a crash damaged is removed."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
-        block = Block(descriptor)
+        block = CachedBlock(descriptor)
         if not _is_whole(descriptor, self._boot):
             path.unlink(missing_ok=True)
             return None
