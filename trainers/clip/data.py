@@ -1,4 +1,4 @@
-"""From a pair to what CLIP trains on: a square of pixels and a row of token ids.
+"""From a pair to CLIP's input: a square of pixels and a row of token ids.
 
 Shapes: H = W the tower's input size, S the text's context.
 """
@@ -23,34 +23,34 @@ from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSamp
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CLIPDataConfig:
-    """From pairs to batches, and the objective's share of memory."""
+    """How pairs become batches, and in how many chunks the objective computes."""
 
     tokenizer: str | None = None
-    """A vocabulary of merges as CLIP's own file, or one that `train_merges` wrote; none: learnt from the captions."""
+    """Path of a vocabulary of merges in the format of CLIP's own file; None: learnt from the captions."""
     split: str | None = None
-    """Train on the samples of one split only; none: on all."""
+    """Split to train on; None: all samples."""
     evaluate: str | None = None
-    """Measure retrieval among the samples of this split after training; none: do not."""
+    """Split on which retrieval is measured after training; None: not measured."""
     flip: bool = False
-    """Mirror half of the images while training (the paper does not)."""
+    """Whether half of the images are mirrored in training (not so in the paper)."""
     brightness: float = 0.0
-    """Largest change of brightness while training, as a share."""
+    """Largest change of brightness in training, as a share."""
     margin: float = 0.0
-    """The random square crop comes from an image resized to (1 + margin) times the size; 0 as in the paper."""
+    """Images are resized to (1 + margin) times the size before the random crop; 0 as in the paper."""
     cache_bytes: int = 0
-    """Resized images that each loader process keeps in memory, in bytes: for data sets of few images."""
+    """Bytes of resized images that each loader process keeps in memory, for small data sets."""
     chunks: int = 1
-    """Forward and backward in this many pieces of the batch with the exact gradient (GradCache, arXiv 2101.06983)."""
+    """Chunks per batch in which the exact gradient is computed, to save memory (GradCache, arXiv 2101.06983)."""
 
     def __post_init__(self) -> None:
         if self.chunks < 1:
-            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="1 or more")
+            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
         if self.margin < 0 or self.brightness < 0:
-            raise ConfigError("margin and brightness are shares", where="data", remedy="0 or more")
+            raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Resize (H, W, 3) uint8 so that the shorter side is `size`: bicubic with antialiasing, as CLIP does."""
+    """Resize the shorter side of (H, W, 3) uint8 to `size`, bicubic with antialiasing as in CLIP."""
     height, width = rgb.shape[:2]
     if min(height, width) == size:
         return rgb
@@ -60,7 +60,7 @@ def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
 
 
 def evaluation_image(data: bytes, size: int) -> np.ndarray:
-    """Return an image's centre as (3, H, W) uint8, decoded whole and resized as CLIP does."""
+    """Return the central square of an image as (3, H, W) uint8, decoded and resized as in CLIP."""
     return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
 
 
@@ -85,7 +85,7 @@ class PairTransform:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to a loader process without the pictures: each process keeps its own."""
+        """Pickle without the cached images: each loader process has its own cache."""
         return type(self), (self._tokenizer, self._size, self._config)
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> dict[str, np.ndarray]:

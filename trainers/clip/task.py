@@ -1,4 +1,4 @@
-"""CLIP as the loop needs it: model, objective, stream and evaluation from one configuration."""
+"""CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
 from collections.abc import Iterator, Mapping
 
@@ -24,16 +24,16 @@ from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample
 from corpusloom.trainers.task import TrainingTask
 
 TOKENIZER = "tokenizer.txt"
-"""The vocabulary's name in a checkpoint."""
+"""Name of the vocabulary in a checkpoint."""
 
 
 def model_config(config: RunConfig) -> CLIPConfig:
-    """Return the typed model table of a run."""
+    """Return the model configuration of a run."""
     return tables.build(CLIPConfig, config.model, where=f"{config.name}: model")
 
 
 def data_config(config: RunConfig) -> CLIPDataConfig:
-    """Return the typed data table of a run."""
+    """Return the data configuration of a run."""
     return tables.build(CLIPDataConfig, config.data, where=f"{config.name}: data")
 
 
@@ -43,7 +43,7 @@ def build_model(config: RunConfig) -> CLIP:
 
 
 def example_forward(model: nn.Module, batch_size: int) -> None:
-    """Run one forward pass over tensors on the meta device, for counting FLOPs."""
+    """Run one forward pass over meta tensors, whose FLOPs are counted."""
     assert isinstance(model, CLIP)
     size, context = model.config.image.size, model.config.text.context
     with torch.device("meta"):
@@ -72,7 +72,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
 
 
 def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:
-    """Return the configured vocabulary, or one learnt from the datasets' captions."""
+    """Return the tokenizer of the configured vocabulary, or of one learnt from the datasets' captions."""
     if data.tokenizer is not None:
         tokenizer = load_tokenizer(data.tokenizer, shape.text.context)
     else:
@@ -82,7 +82,7 @@ def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) ->
 
 
 def load_initial(model: CLIP, path: str) -> None:
-    """Load others' weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
+    """Load initial weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
     state = from_any(load_tensors(storage.read_bytes(path)))
     if not model.config.image.is_resnet:
         state = resize_positions(state, model.state_dict()["image.positions"].shape[0])
@@ -91,9 +91,9 @@ def load_initial(model: CLIP, path: str) -> None:
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise InputError(
-            f"weights of another model: {lines[min(1, len(lines) - 1)].strip()}",
+            f"the weights are of another model: {lines[min(1, len(lines) - 1)].strip()}",
             where=path,
-            remedy="model.init must have the shape that the model table describes",
+            remedy="set the model table to the shape of the weights",
         ) from error
 
 
@@ -106,7 +106,7 @@ def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
 
 
 def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch_size: int = 256) -> Evaluate:
-    """Return an evaluation: retrieval among the samples of one split, each with its own text."""
+    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
 
     def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
         assert isinstance(model, CLIP)

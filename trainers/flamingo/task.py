@@ -1,4 +1,4 @@
-"""Flamingo as a task of the loop: CLIP's image tower and a language model, frozen, over pages and pairs."""
+"""Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class FrozenVisionConfig:
     """The frozen vision encoder: the image tower of a CLIP."""
 
     config: str
-    """A configuration of trainers/configs: the tower's shape."""
+    """Name of a CLIP configuration, which gives the tower's shape."""
     checkpoint: str | None = None
-    """A run or checkpoint of that configuration; none: fresh weights (for counting)."""
+    """Run or checkpoint of that configuration; None: fresh weights, for counting parameters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,12 +42,13 @@ class FrozenLanguageConfig:
     """The frozen language model."""
 
     weights: str | None = language_model.BUNDLED
-    """`bundled`, or a folder that corpusloom.trainers.flamingo.pretrain wrote; none: fresh weights of `shape`."""
+    """`bundled`, or a folder written by corpusloom.trainers.flamingo.pretrain; None: fresh weights of `shape`."""
     shape: language_model.LanguageModelConfig | None = None
+    """Shape of a language model with fresh weights; None: that of `weights`."""
 
 
 def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
-    """Return the three configurations of a run's model table."""
+    """Return the three configurations in a run's model table."""
     shape = {name: value for name, value in config.model.items() if name not in _PARTS}
     return (
         tables.build(FlamingoConfig, shape, where=config.name),
@@ -57,7 +58,7 @@ def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, Frozen
 
 
 def build_model(config: RunConfig) -> Flamingo:
-    """Return the model; the frozen parts have their shapes, and their weights where the configuration names some."""
+    """Return the model; frozen parts have the weights that the configuration names, if any."""
     shape, vision, language = parts(config)
     if vision.checkpoint is not None and torch.empty(0).device.type != "meta":
         clip, _ = checkpoint.load_model(vision.checkpoint, clip_task.build_model)
@@ -71,14 +72,14 @@ def build_model(config: RunConfig) -> Flamingo:
 
 
 def vocabulary_of(config: RunConfig) -> Vocabulary:
-    """Return the language model's tokenizer with <EOC> behind it."""
+    """Return the language model's tokenizer, and <EOC> as the id after its ids."""
     _, _, language = parts(config)
     model, tokenizer = language_model.load(language.weights or language_model.BUNDLED)
     return Vocabulary(tokenizer, model.vocab_size)
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return model, objective and one stream a dataset; a dataset's weight is its lambda (equation 2)."""
+    """Return the task with one stream per dataset; a dataset's weight is its lambda in equation 2."""
     _, vision, _ = parts(config)
     if vision.checkpoint is None:
         raise ConfigError(
@@ -99,18 +100,18 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
 
 
 def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: RunConfig) -> Batches:
-    """Return a dataset's batches: pairs are shorter than pages, so that a step may take more of them."""
+    """Return a dataset's batches; those of pairs may be larger, because pairs are shorter than pages."""
     size = transform.config.pair_batch if stream.kinds == ("pairs",) else None
     return make_batches(config, stream, transform, batch_size=size)
 
 
 def data_config(config: RunConfig) -> FlamingoDataConfig:
-    """Return what the run asks of the data."""
+    """Return the data configuration of a run."""
     return tables.build(FlamingoDataConfig, config.data, where=config.name)
 
 
 def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:
-    """Return the transform of a checkpoint, without augmentation."""
+    """Return the transform of a checkpoint, with its own tokenizer and without augmentation."""
     tokenizer = Tokenizer.from_str(checkpoint.read_attachment(checkpoint.find(path), TOKENIZER).decode())
     _, _, language = parts(config)
     size: Any = language.shape.vocab_size if language.shape else tokenizer.get_vocab_size()

@@ -88,7 +88,7 @@ def test_patch_dropout_keeps_different_patches_and_only_while_training() -> None
 
 
 def test_impossible_shapes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no multiple of the patch"):
+    with pytest.raises(ConfigError, match="not a multiple of the patch"):
         ImageTowerConfig(size=33, patch=8)
     with pytest.raises(ConfigError, match="patch_dropout"):
         ImageTowerConfig(patch_dropout=1.0)

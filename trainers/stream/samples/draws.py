@@ -7,7 +7,7 @@ import numpy as np
 
 
 class SampleDraws:
-    """One generator, set anew for each sample: making one costs as much as reading the sample. For one thread."""
+    """One generator, reset for each sample, because making one takes as long as reading the sample; for one thread."""
 
     def __init__(self, rng_seed: int) -> None:
         self._seed = rng_seed & 0xFFFFFFFFFFFFFFFF
@@ -16,7 +16,7 @@ class SampleDraws:
         self._fresh: Any = self._bits.state
 
     def of(self, epoch: int, key: str) -> np.random.Generator:
-        """Return the generator of one sample in one epoch, the same on any rank, worker or resume; until the next."""
+        """Return the generator of a sample in an epoch, the same on any rank and worker; valid until the next call."""
         salt = self._seed.to_bytes(8, "little") + epoch.to_bytes(8, "little")
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16, salt=salt).digest()
         self._fresh["state"]["key"] = np.frombuffer(digest, dtype="<u8")
