@@ -44,7 +44,8 @@ from corpusloom.pipelines.store.dataset.folder import TABLES, write_rows
 from corpusloom.pipelines.store.dataset.samples import Sample
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import Head, Page, SidecarRow
@@ -115,7 +116,7 @@ def bare(web: SmallWeb, copies: int) -> None:
     recipe, config = load_recipe("m3w"), ExtractConfig()
     for warc in crawl(web, copies):
         for page in read_warc(warc.path):
-            if isinstance(page, WarcPage):
+            if isinstance(page, HtmlResponse):
                 parsed = extract(page.body, page.url, content_type=page.content_type, config=config)
                 if not isinstance(parsed, Rejected | Dead):
                     pages.make_page(page, parsed, recipe)

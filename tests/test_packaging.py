@@ -124,7 +124,7 @@ def test_modules_of_a_users_own_names_are_left_alone(shipped: Shipped, tmp_path:
     script = tmp_path / "script.py"
     script.write_text(
         "from corpusloom import StreamingDataset, extract, load_recipe, read_manifest\n"
-        "import pipelines, schemas, trainers\n"
+        "pipelines, schemas, trainers = map(__import__, ('pipelines', 'schemas', 'trainers'))\n"
         "assert pipelines.OWN and schemas.OWN and trainers.OWN\n"
         "assert load_recipe('m3w').kind == 'interleaved'\n"
         "assert extract(b'<p>A page of some words.</p>', 'http://a.example/').blocks\n"

@@ -21,7 +21,7 @@ from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.images import MAX_PIXELS
+from corpusloom.schemas.images.decoding import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, Page, Pair, StageCounts
 
@@ -37,13 +37,12 @@ class RecordKind:
 
 def kind_of(recipe: Recipe) -> RecordKind:
     """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
-    from corpusloom.pipelines.extract.alt_texts import page_images
-    from corpusloom.pipelines.extract.extractor import extract
+    from corpusloom.pipelines.extract.page_task import extract_page, extract_page_images
     from corpusloom.pipelines.stages import pages, pairs
 
     if recipe.kind == "interleaved":
-        return RecordKind(Page, extract, pages.make_page)
-    return RecordKind(Pair, page_images, pairs.make_pairs)
+        return RecordKind(Page, extract_page, pages.make_page)
+    return RecordKind(Pair, extract_page_images, pairs.make_pairs)
 
 
 @dataclass
@@ -165,11 +164,12 @@ class Stages:
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Take or fetch what the kept heads want and the store lacks, make missing facts; return the URLs."""
         from corpusloom.pipelines.store.images.from_warcs import take_images
-        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.outcomes import ImageUrl
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
-        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        wanted = [ImageUrl(identity.image_key(url), url) for url in urls]
         keys = [item.key for item in wanted]
         fetch = self.config.fetch
         taken = take_images(
@@ -213,7 +213,7 @@ class Stages:
 
         batches = scores.missing_scores(store, keys, model)
         if batches:
-            scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            scores.check_scorer(store, model)
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: scores.build(pipeline, store.folder, model, batches))
 

@@ -15,16 +15,19 @@ from typing import Any, TypeAlias
 import apache_beam as beam
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.engine.worker_pool import WorkerPool
+from corpusloom.pipelines.extract.page_task import HtmlPage, PageTask
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.arc import read_arc
-from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, read_warc
-from corpusloom.pipelines.store.warc.revisits import Across
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
+from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.records import Head, Page, Pair, ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
@@ -60,9 +63,9 @@ class ExtractStageConfig:
     """Folder of the stage."""
     record: type
     """Class of the rows: Page or Pair."""
-    parse: Callable[..., Any]
-    """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
-    make: Callable[[WarcPage, Any, Recipe], "list[RecordAndHead] | Rejected"]
+    parse: PageTask[Any]
+    """Task of the worker pool: a page -> something parsed, a Rejected or a Dead."""
+    make: Callable[[HtmlResponse, Any, Recipe], "list[RecordAndHead] | Rejected"]
     """What was parsed -> records with their heads, or why there are none."""
     recipe: Recipe
     workers: int = 2
@@ -123,50 +126,55 @@ def unit_of(recipe: Recipe) -> str:
     return "page" if recipe.kind == "interleaved" else "pair"
 
 
-def record_key(page: WarcPage | Skipped) -> str:
+def record_key(page: HtmlResponse | SkippedRecord) -> str:
     """Return the key of a WARC record: over its record id, else over URL and date."""
     return identity.make_key("record", page.record_id or f"{page.url} {page.fetched_at}")
 
 
 def parse_pages(
-    pages: Iterator[WarcPage | Skipped],
-    pool: ExtractPool,
+    pages: Iterator[HtmlResponse | SkippedRecord],
+    pool: WorkerPool[HtmlPage, Any],
     ledger: Ledger,
     limit: int | None,
-    on_image: Callable[[Skipped], None],
-) -> Iterator[tuple[WarcPage, Any]]:
+    on_image: Callable[[SkippedRecord], None],
+) -> Iterator[tuple[HtmlResponse, Any]]:
     """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
-    waiting: deque[WarcPage] = deque()
+    waiting: deque[HtmlResponse] = deque()
 
-    def work() -> Iterator[tuple[bytes, str, str | None]]:
+    def work() -> Iterator[HtmlPage]:
         for page in pages:
-            if isinstance(page, Skipped):
+            if isinstance(page, SkippedRecord):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
                 if page.image:
                     on_image(page)
                 continue
             waiting.append(page)
-            yield page.body, page.url, page.content_type
+            yield HtmlPage(page.body, page.url, page.content_type)
 
     for parsed in pool.map(islice(work(), limit)):
         yield waiting.popleft(), parsed
 
 
-def open_warc(warc: InputFile, config: ExtractStageConfig, across: Across | None) -> Iterator[WarcPage | Skipped]:
+def open_warc(
+    warc: InputFile, config: ExtractStageConfig, across: CollectionRevisitIndex | None
+) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield the records of a WARC or an ARC."""
     if warc.path.endswith(ARC):
         return read_arc(warc.path)
-    return read_warc(warc.path, across=across, verify=config.verify_digests)
+    return read_warc(warc.path, revisits=across, verify=config.verify_digests)
 
 
 def extract_warc(
-    warc: InputFile, config: ExtractStageConfig, pool: ExtractPool, across: Across | None = None
+    warc: InputFile,
+    config: ExtractStageConfig,
+    pool: WorkerPool[HtmlPage, Any],
+    across: CollectionRevisitIndex | None = None,
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
 
-    def note(image: Skipped) -> None:
+    def note(image: SkippedRecord) -> None:
         key = identity.image_key(image.url)
         found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
         if not is_taken_down(found, config.tombstones):
@@ -227,8 +235,8 @@ class _ExtractWarc(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
-        self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
-        self._across = Across(self._config.across, MAX_BODY) if self._config.across else None
+        self._pool = page_pool(self._config.parse, self._config.workers)
+        self._across = CollectionRevisitIndex(self._config.across, MAX_BODY) if self._config.across else None
 
     def teardown(self) -> None:
         self._pool.close()

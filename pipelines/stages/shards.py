@@ -38,7 +38,7 @@ from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_d
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.errors import DamageError
-from corpusloom.schemas.images import ImageError
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.records import (
     FileEntry,
     Head,

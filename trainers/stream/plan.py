@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
-from corpusloom.schemas.images import ImageError
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.trainers.stream.errors import SampleError
 
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Mapping[str, Any]]

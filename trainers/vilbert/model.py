@@ -256,14 +256,14 @@ class ViLBERT(nn.Module):
         return "heads" if name.startswith(("word_", "region_transform", "region_decoder", "alignment")) else "streams"
 
     def encode_text(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return the text stream up to the first connection, (B, T) -> (B, T, H); it is independent of the image."""
+        """Return the text stream up to the first connection, (B, T) -> (B, T, H); no image enters it."""
         stream = self.text_embeddings(tokens)
         for layer in self.text_layers[: self._first_connection()]:
             stream = layer(stream, additive(mask))
         return stream
 
     def encode_image(self, features: Tensor, locations: Tensor, mask: Tensor) -> Tensor:
-        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V); it is independent of the text."""
+        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V); no text enters it."""
         stream = self.region_embeddings(features, locations)
         for layer in self.image_layers[: self._first_image_layers()]:
             stream = layer(stream, additive(mask))
