@@ -133,7 +133,8 @@ def load(name: str = BUNDLED) -> tuple[LanguageModel, Tokenizer]:
     folder = str(resources.files("corpusloom.trainers.flamingo") / "weights") if name == BUNDLED else name
     values = json.loads(storage.read_bytes(storage.join(folder, CONFIG)))
     model = LanguageModel(tables.build(LanguageModelConfig, values, where=folder))
-    state = load_tensors(storage.read_bytes(storage.join(folder, WEIGHTS)))
-    model.load_state_dict({key: value.float() for key, value in state.items()})
+    if model.positions.device.type != "meta":  # on the meta device a model is only counted
+        state = load_tensors(storage.read_bytes(storage.join(folder, WEIGHTS)))
+        model.load_state_dict({key: value.float() for key, value in state.items()})
     tokenizer = Tokenizer.from_str(storage.read_bytes(storage.join(folder, TOKENIZER)).decode())
     return model.eval(), tokenizer

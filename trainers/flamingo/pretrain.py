@@ -54,7 +54,7 @@ def pretrain(texts: list[str], out: str, config: LanguageModelConfig, steps: int
         if step % 100 == 0:
             print(f"step {step} of {steps}: {loss.item():.3f} nats per token", file=sys.stderr)
     save(out, model, tokenizer)
-    return float(loss)
+    return loss.item()
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def test_a_flamingo_learns_what_the_image_says() -> None:
         optimizer.zero_grad()
         loss.value.backward()
         optimizer.step()
-    assert float(loss.value) < 1.0
+    assert loss.value.item() < 1.0
     assert gates(model).abs().max() > 0
 
 
