@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what type checkers and editors see: the same names as MODULES below
     from corpusloom.pipelines.builds.build import build
     from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+    from corpusloom.pipelines.datasets.damage import Damage
     from corpusloom.pipelines.datasets.stats.summary import summarise
-    from corpusloom.pipelines.datasets.verify import Damage, verify
+    from corpusloom.pipelines.datasets.verify import verify
     from corpusloom.pipelines.datasets.why import Event, why
     from corpusloom.pipelines.engine.progress import Reporter
     from corpusloom.pipelines.extract.extractor import extract
@@ -58,7 +59,7 @@ MODULES = {
     "summarise": "corpusloom.pipelines.datasets.stats.summary",
     "StatsSummary": "corpusloom.schemas.records",
     "verify": "corpusloom.pipelines.datasets.verify",
-    "Damage": "corpusloom.pipelines.datasets.verify",
+    "Damage": "corpusloom.pipelines.datasets.damage",
     "why": "corpusloom.pipelines.datasets.why",
     "Event": "corpusloom.pipelines.datasets.why",
     "StreamingDataset": "corpusloom.trainers.stream.dataset",

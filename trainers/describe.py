@@ -63,5 +63,5 @@ def memory(model: nn.Module, config: TrainConfig) -> dict[str, int]:
 def flops_per_step(model: nn.Module, batch_size: int, example_forward: Callable[[nn.Module, int], object]) -> int:
     """Return FLOPs per rank and step: those of a forward pass of one sample, times 3 with the backward pass."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        example_forward(model, 1)
+        example_forward(model.eval(), 1)  # in training mode batch normalisation refuses a batch of one
     return 3 * counter.get_total_flops() * batch_size

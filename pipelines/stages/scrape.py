@@ -268,15 +268,15 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
 
         def take(url: str, outcome: FetchOutcome) -> None:
             for link in lane.take(url, outcome):
-                crowd.add(link)
+                scheduler.add(link)
 
-        wishes = HostFilesCache(fetcher, on_file=lane.keep)
-        crowd = FetchScheduler(fetcher, "page", take, accept_errors=True, wishes=wishes)
+        host_files = HostFilesCache(fetcher, on_file=lane.keep)
+        scheduler = FetchScheduler(fetcher, "page", take, accept_errors=True, host_files=host_files)
         try:
-            await crowd.run(lane.resume(seeds))
+            await scheduler.run(lane.resume(seeds))
             if config.images:
                 lane.checkpoint()
-                await FetchScheduler(fetcher, "image", lane.take_image, wishes=wishes).run(list(lane.images()))
+                await FetchScheduler(fetcher, "image", lane.take_image, host_files=host_files).run(list(lane.images()))
         except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
             lane.checkpoint()
             raise

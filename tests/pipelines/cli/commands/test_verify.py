@@ -1,4 +1,4 @@
-"""`loom index` and `loom bench-stream`: from tars of others to a stream and its figures."""
+"""`loom verify` proves a dataset or an index, and its exit code says whether it is whole."""
 
 import io
 import json
@@ -8,16 +8,40 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.cli import main
-from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.schemas.errors import ConfigError, InputError
+from tests.pipelines.small_web import SmallWeb
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 
-def test_tars_of_others_become_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tars = make_dataset(tmp_path / "tars", "pairs", make_pairs(12), shards=2)
-    assert main.run(["index", f"{tars}/{{00000..00001}}.tar", "--out", str(tmp_path / "index"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["samples"] == 12
-    assert len(list(StreamingDataset(str(tmp_path / "index"), on_error="raise"))) == 12
+def test_a_whole_dataset_is_named_whole_at_each_depth(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
+    align = str(web.folder / "align")
+    for flags, depth in (([], "full"), (["--quick"], "quick"), (["--deep"], "deep")):
+        assert main.run(["verify", align, *flags]) == 0
+        assert capsys.readouterr().out == f"{align}: whole ({depth})\n"
+    assert main.run(["verify", align, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"whole": True, "damage": []}
+
+
+def test_quick_and_deep_contradict_each_other(web: SmallWeb) -> None:
+    with pytest.raises(ConfigError, match="contradict"):
+        main.run(["verify", str(web.folder / "align"), "--quick", "--deep"])
+
+
+def test_damage_is_one_line_with_a_remedy_and_repair_removes_it(
+    web: SmallWeb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tar = next((web.folder / "align").glob("*.tar"))
+    whole = tar.read_bytes()
+    tar.write_bytes(whole[:-1] + b"x")
+    assert main.run(["verify", str(web.folder / "align")]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("damaged")]
+    assert line.startswith(f"damaged: {tar.name}: ")
+    assert "--repair" in line
+    assert main.run(["verify", str(web.folder / "align"), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert ([damage["where"] for damage in found["damage"]], found["whole"]) == ([tar.name], False)
+    assert main.run(["verify", str(web.folder / "align"), "--repair"]) == 0
+    assert tar.read_bytes() == whole
 
 
 def reversed_members(data: bytes) -> bytes:
@@ -58,12 +82,3 @@ def test_an_index_is_verified_against_its_tars(
     tar.unlink()
     assert main.run(["verify", index, "--quick"]) == 1
     assert "is missing" in capsys.readouterr().err
-
-
-def test_throughput_by_stage_and_what_bounds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = make_dataset(tmp_path, "pairs", make_pairs(24), shards=2)
-    assert main.run(["bench-stream", data, "--samples", "16", "--batch-size", "4", "--workers", "1"]) == 0
-    text = capsys.readouterr().out
-    assert all(stage in text for stage in ("read", "parse", "decode", "batches", "bound by:"))
-    assert main.run(["bench-stream", data, "--samples", "8", "--batch-size", "4", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["stages"]) == 4
