@@ -72,8 +72,8 @@ class Command:
         return 0
 
     def _describe(self) -> int:
-        from corpusloom.trainers.run_config import load_config
         from corpusloom.trainers.describe import describe_run
+        from corpusloom.trainers.run_config import load_config
 
         described = describe_run(load_config(self.config, self.set))
         if self.output.json:
