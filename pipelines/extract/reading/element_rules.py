@@ -1,4 +1,4 @@
-"""The rules that both walks apply to one element: its context, flags, list marker, formula, image facts."""
+"""Rules that both walks apply to one element: its context, flags, list marker, formula and image facts."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,12 @@ from corpusloom.schemas.records import ImageRef
 
 MAX_TEXT = 4000
 """Characters of an alt text, title or caption that are kept."""
+
+MAX_JSON_LD = 20
+"""JSON-LD scripts per page that are read."""
+
+MAX_METAS = 200
+"""Facts of `meta` elements per page that are read."""
 
 META_IMAGES = frozenset(("og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"))
 _CONTEXTS = {
@@ -31,12 +37,12 @@ _WIKI_TEX = re.compile(r"^\{\\(?:display|text|script)style (.*)\}$", re.DOTALL)
 
 
 def is_figure(tag: str, classes: str) -> bool:
-    """True for a `div` of class figure: DocBook's and older Sphinx' figures, from before HTML had an element for it."""
+    """True for a `div` of class figure: figures of DocBook and older Sphinx, from before HTML had `figure`."""
     return tag == "div" and "figure" in classes and "figure" in classes.split()
 
 
 def context_of(tag: str, classes: str, around: str, follows_image: bool, in_figure: bool = False) -> str:
-    """Return what text directly in this element is: other, paragraph, list, table, quote, code, caption or h1..h6."""
+    """Return the kind of text in this element: other, paragraph, list, table, quote, code, caption or h1..h6."""
     if in_figure and tag == "p" and classes and _FIGURE_TITLE.search(classes):
         return "caption"
     if follows_image and classes and around not in _CLOSED and el.CAPTION_CLASS.search(classes):
@@ -59,7 +65,7 @@ def _context(tag: str, around: str) -> str:
 
 
 def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[str, int]:
-    """Return (class and id, flags) of a block-level element: its parent's flags and what it adds to them."""
+    """Return (class and id, flags) of a block-level element: its parent's flags and its own."""
     get = attributes.get
     classes = get("class", "")
     if classes and len(attributes) == 1 and tag != "dialog":
@@ -87,19 +93,24 @@ def _own_flags(tag: str, classes: str) -> int:
 
 
 def base_beside_canonical(base: str, canonical: str) -> str:
-    """Return the base of a page that names its canonical link: the link itself for a page read from a file."""
+    """Return the base URL of a page with a canonical link: that link for a page read from a file, else `base`."""
     if base.startswith(("http://", "https://")):
         return base
     return image_urls.absolute(canonical, "") or base
 
 
 def item_marker(tag: str, ordered: bool, count: int) -> str:
-    """Return what the first run of a list item starts with; terms have no mark, their definitions are indented."""
+    """Return what the first run of a list item starts with; terms have no marker, definitions are indented."""
     if tag == "dt":
         return ""
     if tag == "dd":
         return "  "
     return f"{count}. " if ordered else "- "
+
+
+def first_count(start: str) -> int:
+    """Return the number before the first item's, given the `start` attribute of an ordered list."""
+    return int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 9 else 0
 
 
 def stands_for_text(classes: str) -> bool:

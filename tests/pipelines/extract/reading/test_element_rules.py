@@ -2,8 +2,8 @@
 
 import pytest
 
+from corpusloom.pipelines.extract.reading import element_rules
 from corpusloom.pipelines.extract.reading import elements as el
-from corpusloom.pipelines.extract.reading import rules
 
 
 @pytest.mark.parametrize(
@@ -26,21 +26,21 @@ from corpusloom.pipelines.extract.reading import rules
     ],
 )
 def test_context_of(tag: str, around: str, context: str) -> None:
-    assert rules.context_of(tag, "", around, False) == context
+    assert element_rules.context_of(tag, "", around, False) == context
 
 
 def test_a_caption_class_counts_after_an_image_only() -> None:
-    assert rules.context_of("p", "wp-caption-text", "other", True) == "caption"
-    assert rules.context_of("p", "wp-caption-text", "other", False) == "paragraph"
-    assert rules.context_of("p", "captions", "other", True) == "paragraph"
+    assert element_rules.context_of("p", "wp-caption-text", "other", True) == "caption"
+    assert element_rules.context_of("p", "wp-caption-text", "other", False) == "paragraph"
+    assert element_rules.context_of("p", "captions", "other", True) == "paragraph"
 
 
 def test_section_words_inherit_and_add() -> None:
-    classes, flags = rules.section_words("nav", {"class": "x", "id": "menu", "role": "search"}, el.ARTICLE)
+    classes, flags = element_rules.section_words("nav", {"class": "x", "id": "menu", "role": "search"}, el.ARTICLE)
     assert classes == "x menu"
     assert flags == el.ARTICLE | el.NAV | el.FORM
-    assert rules.section_words("dialog", {"open": ""}, 0)[1] & el.HIDDEN == 0
-    assert rules.section_words("div", {"aria-hidden": "true"}, 0)[1] == el.HIDDEN
+    assert element_rules.section_words("dialog", {"open": ""}, 0)[1] & el.HIDDEN == 0
+    assert element_rules.section_words("div", {"aria-hidden": "true"}, 0)[1] == el.HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_section_words_inherit_and_add() -> None:
     ],
 )
 def test_math_text(tex: str, text: str, display: bool, shown: str) -> None:
-    assert rules.math_text(tex, text, display) == shown
+    assert element_rules.math_text(tex, text, display) == shown
 
 
 @pytest.mark.parametrize(
     ("classes", "letters"), [("emoji", True), ("x wp-smiley", True), ("latex", True), ("kite", False)]
 )
 def test_stands_for_text(classes: str, letters: bool) -> None:
-    assert rules.stands_for_text(classes) is letters
+    assert element_rules.stands_for_text(classes) is letters
 
 
 def test_item_marker() -> None:
     assert [
-        rules.item_marker(tag, ordered, 3)
+        element_rules.item_marker(tag, ordered, 3)
         for tag, ordered in (("li", False), ("li", True), ("dt", False), ("dd", False))
     ] == [
         "- ",

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.extract.reading import source, walk, walk_reference
+from corpusloom.pipelines.extract.reading import elements as el
+from corpusloom.pipelines.extract.reading import source
+from corpusloom.pipelines.extract.reading.fast_walk.walk import HANDLERS, fast_walk
+from corpusloom.pipelines.extract.reading.reference_walk.walk import RULES, reference_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
-PAGES = sorted((Path(__file__).parents[1] / "pages").glob("*.html"))
+PAGES = sorted((Path(__file__).parents[2] / "pages").glob("*.html"))
 CONFIG = ExtractConfig()
 URL = "https://site.example/folder/page.html"
 NAMES = (
@@ -49,14 +52,14 @@ markup = st.lists(
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_walks_agree_on_bundled_pages(path: Path) -> None:
     prepared, _charset, _cut = source.prepare(path.read_bytes(), None, CONFIG)
-    quick = walk.walk(prepared, URL, CONFIG)
-    assert quick == walk_reference.walk(prepared, URL, CONFIG)
-    assert len(quick.candidates) > 8
+    fast = fast_walk(prepared, URL, CONFIG)
+    assert fast == reference_walk(prepared, URL, CONFIG)
+    assert len(fast.runs) > 8
 
 
 def test_xhtml_is_read_without_a_word_of_warning(recwarn: pytest.WarningsRecorder) -> None:
     xhtml = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>text</p></body></html>'
-    assert walk.walk(xhtml, URL, CONFIG) == walk_reference.walk(xhtml, URL, CONFIG)
+    assert fast_walk(xhtml, URL, CONFIG) == reference_walk(xhtml, URL, CONFIG)
     assert not recwarn.list
 
 
@@ -64,12 +67,17 @@ def test_xhtml_is_read_without_a_word_of_warning(recwarn: pytest.WarningsRecorde
 @settings(max_examples=250, deadline=None)
 def test_walks_agree_on_any_markup(html: str) -> None:
     prepared, _charset, _cut = source.prepare(f"<body>{html}".encode(), None, CONFIG)
-    assert walk.walk(prepared, URL, CONFIG) == walk_reference.walk(prepared, URL, CONFIG)
+    assert fast_walk(prepared, URL, CONFIG) == reference_walk(prepared, URL, CONFIG)
 
 
 @pytest.mark.parametrize("depth", [10, 190, 400, 3000])
 def test_walks_agree_beyond_the_depth_cap(depth: int) -> None:
     html = b"<body>" + b"<div>" * depth + b"deep <b>text</b><script>no text</script>" + b"</div>" * depth + b"<p>after"
-    quick = walk.walk(html, URL, CONFIG)
-    assert quick == walk_reference.walk(html, URL, CONFIG)
-    assert [item.text for item in quick.candidates] == ["deep text", "after"]
+    fast = fast_walk(html, URL, CONFIG)
+    assert fast == reference_walk(html, URL, CONFIG)
+    assert [item.text for item in fast.runs] == ["deep text", "after"]
+
+
+def test_each_element_with_a_handler_has_a_rule() -> None:
+    left_out_or_inline = el.INLINE | el.SKIPPED
+    assert set(HANDLERS) - left_out_or_inline == set(RULES) - left_out_or_inline
