@@ -222,7 +222,7 @@ def extract_once(folder: str, item: InputFile, extract: Callable[[], tuple[Stage
     with metrics.timed(STAGE, "input"):
         counts = extract()
     storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
-    metrics.count(counts)
+    metrics.add_counts(counts)
 
 
 def read_counts(folder: str, warc: InputFile) -> list[StageCounts]:

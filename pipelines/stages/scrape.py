@@ -150,7 +150,7 @@ class Lane:
         self.rows.append(row)
         if isinstance(outcome, Response):
             self.keep(outcome)
-        metrics.ended(STAGE, row.unit, row.outcome, row.reason)
+        metrics.count_outcome(STAGE, row.unit, row.outcome, row.reason)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
 
@@ -345,7 +345,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
         )
     storage.check_writable(config.out)
     with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
-        reporter.measured(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
+        reporter.add_measures(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 
 

@@ -427,7 +427,7 @@ class _WriteShard(beam.DoFn):
         if not is_finished(self._config.dataset, self._config.folder, index):
             with metrics.timed(STAGE, "shard"):
                 report = write_shard(index, self._config, self._judge)
-            metrics.count(report.counts)
+            metrics.add_counts(report.counts)
         yield index
 
 
