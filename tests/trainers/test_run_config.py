@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.config import RunConfig, config_names, from_plain, load_config
+from corpusloom.trainers.run_config import RunConfig, config_names, from_plain, load_config
 from tests.trainers.toy import toy_config
 
 CONFIGS = Path(__file__).parents[2] / "trainers" / "configs"

@@ -1,11 +1,11 @@
-"""Resizing without aliasing, crops inside the picture, draws that repeat."""
+"""Resizing without aliasing, crops inside the image."""
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from corpusloom.trainers.stream.batches import decoding
+from corpusloom.trainers.stream.samples import image_ops
 
 
 def detailed(width: int, height: int) -> np.ndarray:
@@ -27,7 +27,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 def test_resize_is_near_pillows_and_better_than_bilinear(size: tuple[int, int]) -> None:
     image = detailed(*size)
     expected = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR))
-    ours = decoding.resize(image, 224, 224)
+    ours = image_ops.resize(image, 224, 224)
     aliased = cv2.resize(image, (224, 224), interpolation=cv2.INTER_LINEAR)
     assert ours.shape == (224, 224, 3)
     assert psnr(ours, expected) > max(28, psnr(aliased, expected) + 3)
@@ -36,39 +36,26 @@ def test_resize_is_near_pillows_and_better_than_bilinear(size: tuple[int, int]) 
 def test_a_centre_square_is_the_middle_of_the_whole_picture_resized() -> None:
     image = detailed(400, 300)
     whole = np.asarray(Image.fromarray(image).resize((299, 224), Image.Resampling.BILINEAR))
-    assert psnr(decoding.centre_square(image, 224), whole[:, 37:261]) > 28
+    assert psnr(image_ops.centre_square(image, 224), whole[:, 37:261]) > 28
 
 
 @pytest.mark.parametrize("size", [(448, 100), (100, 448), (230, 230), (900, 230), (223, 225)])
 def test_resize_when_the_axes_differ(size: tuple[int, int]) -> None:
     image = detailed(*size)
     expected = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR))
-    assert psnr(decoding.resize(image, 224, 224), expected) > 24
+    assert psnr(image_ops.resize(image, 224, 224), expected) > 24
 
 
 def test_shapes_of_crops_and_padding() -> None:
     rng = np.random.default_rng(0)
     image = detailed(90, 40)
-    assert decoding.centre_square(image, 20).shape == (20, 20, 3)
-    assert decoding.centre_square(image, 60).shape == (60, 60, 3)
-    assert decoding.centre_crop(image, 32).shape == (32, 32, 3)
-    assert decoding.random_crop(image, 40, rng).shape == (40, 40, 3)
-    assert decoding.random_resized_crop(image, 24, rng).shape == (24, 24, 3)
-    assert decoding.colour_jitter(image, rng).dtype == np.uint8
-    assert np.array_equal(decoding.random_flip(image, rng, 1.0), image[:, ::-1])
-    padded = decoding.pad_to_square(image, 32, (1, 2, 3))
+    assert image_ops.centre_square(image, 20).shape == (20, 20, 3)
+    assert image_ops.centre_square(image, 60).shape == (60, 60, 3)
+    assert image_ops.centre_crop(image, 32).shape == (32, 32, 3)
+    assert image_ops.random_crop(image, 40, rng).shape == (40, 40, 3)
+    assert image_ops.random_resized_crop(image, 24, rng).shape == (24, 24, 3)
+    assert image_ops.colour_jitter(image, rng).dtype == np.uint8
+    assert np.array_equal(image_ops.random_flip(image, rng, 1.0), image[:, ::-1])
+    padded = image_ops.pad_to_square(image, 32, (1, 2, 3))
     assert padded.shape == (32, 32, 3)
     assert padded[0, 0].tolist() == [1, 2, 3]
-
-
-def test_draws_depend_on_seed_epoch_and_key_alone() -> None:
-    draws = {
-        (seed, epoch, key): decoding.SampleDraws(seed).of(epoch, key).random()
-        for seed in (0, 1)
-        for epoch in (0, 1)
-        for key in ("ab", "ba", "a" * 32, "")
-    }
-    assert len(set(draws.values())) == len(draws)
-    reused = decoding.SampleDraws(0)
-    reused.of(5, "others").integers(0, 9, 7)
-    assert draws[0, 0, "ab"] == reused.of(0, "ab").random()

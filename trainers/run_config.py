@@ -1,4 +1,4 @@
-"""What a training run is: frozen configurations, and the TOML files under trainers/configs that fill them."""
+"""Configuration of a training run: frozen dataclasses, and the TOML files of trainers/configs that fill them."""
 
 import dataclasses
 import difflib
@@ -20,50 +20,51 @@ class TrainConfig:
     """How a model is trained, whatever the model: steps, optimiser, schedule, precision, checkpoints."""
 
     steps: int
-    """Optimiser updates in all; training ends by steps, never by time."""
+    """Optimiser updates of the whole run."""
     batch_size: int
-    """Samples a rank a step."""
+    """Samples per rank and step."""
     lr: float
     """Peak learning rate, after the warmup."""
     warmup: int = 0
-    """Steps of linear rise: step i of them has lr * (i + 1) / warmup."""
+    """Steps of linear warmup: step i of them has the learning rate lr * (i + 1) / warmup."""
     schedule: str = "cosine"
-    """After the warmup: cosine or linear to 0, or constant."""
+    """Learning rate after the warmup: cosine or linear decay to 0, or constant."""
     weight_decay: float = 0.0
-    """Decoupled (AdamW); never on parameters of one dimension or that the model exempts."""
+    """Decoupled weight decay (AdamW), except on parameters of one dimension and those that the model exempts."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Adam's two decay rates."""
+    """Decay rates of Adam's two moments."""
     eps: float = 1e-8
     """Adam's epsilon."""
     grad_clip: float | None = None
-    """Largest norm of the gradient over all parameters; none: not clipped."""
+    """Largest norm of the gradient over all parameters; None: no clipping."""
     rng_seed: int = 0
-    """Of initial weights, augmentation, dropout and the order of samples."""
+    """Seed of initial weights, augmentation, dropout and the order of samples."""
     precision: str = "fp32"
     """fp32, or bf16 autocast with fp32 weights."""
     threads: int | None = None
-    """Torch threads a process; none: torch's own choice. The last bits of the weights depend on it."""
+    """Torch threads per process; None: torch's own choice. The last bits of the weights depend on it."""
     workers: int = 0
-    """Loader threads a rank and stream (processes where `loader` says so); 0 decodes in the training loop's thread."""
+    """Loader threads (or processes, see `loader`) per rank and stream; with 0 the loop's own thread decodes."""
     checkpoint_every: int = 1000
-    """Steps between checkpoints; the last step always writes one."""
+    """Steps between checkpoints; there is always one after the last step."""
     keep: int = 3
-    """Checkpoints that stay; older ones are deleted."""
+    """Number of checkpoints that are kept; older ones are deleted."""
     log_every: int = 10
-    """Steps between reports; each is the mean over them."""
+    """Steps between reports, each of which is a mean over these steps."""
     evaluate_every: int | None = None
-    """Steps between evaluations; none: only after the last step."""
+    """Steps between evaluations; None: only after the last step."""
     compile: bool = False
-    """Compile the model's forward pass with torch.compile."""
+    """Whether the model's forward pass is compiled with torch.compile."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "checkpoint_every", "keep", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}", where="train", remedy="set it to 1 or more")
         if self.schedule not in SCHEDULES:
-            raise ConfigError(f"schedule {self.schedule!r}", where="train", remedy=f"one of {', '.join(SCHEDULES)}")
+            raise ConfigError(f"schedule is {self.schedule!r}", where="train", remedy=f"one of {', '.join(SCHEDULES)}")
         if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision {self.precision!r}", where="train", remedy=f"one of {', '.join(PRECISIONS)}")
+            known = ", ".join(PRECISIONS)
+            raise ConfigError(f"precision is {self.precision!r}", where="train", remedy=f"one of {known}")
         if not self.lr > 0:
             raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
         if not 0 <= self.warmup <= self.steps:
@@ -72,16 +73,16 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoaderConfig:
-    """How data sets are read, whatever the model. Samples and their order do not depend on it."""
+    """How data sets are read, for every family. Samples and their order do not depend on it."""
 
     cache: str | None = None
-    """Folder on a local disk for blocks of remote data sets, shared by ranks and runs; none: each is read anew."""
+    """Folder on a local disk for blocks of remote data sets, shared by ranks and runs; None: no cache."""
     cache_bytes: int = 100 << 30
-    """Never more than this lies in the cache."""
+    """Largest number of bytes in the cache."""
     processes: bool = False
-    """`train.workers` are processes: for transforms that hold the interpreter lock."""
+    """Whether `train.workers` are processes: for transforms that hold the interpreter lock."""
     prefetch: int = 2
-    """Batches ahead of the model, beyond one a worker."""
+    """Batches made ahead of the model, in addition to one per worker."""
 
     def __post_init__(self) -> None:
         if self.prefetch < 0:
@@ -90,27 +91,27 @@ class LoaderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """One training run: which family of models, its shape, its data and how it is trained."""
+    """One training run: the family of models, the model's shape, its data, and how it is trained."""
 
     family: str
-    """clip, flamingo or vilbert: the folder under trainers that understands `model` and `data`."""
+    """clip, flamingo or vilbert: the folder of trainers whose code reads `model` and `data`."""
     name: str = ""
-    """The configuration's name, for logs and checkpoints."""
+    """Name of the configuration, for logs and checkpoints."""
     model: dict[str, Any] = field(default_factory=dict)
-    """The family's model configuration, as a table."""
+    """Model configuration of the family, as a table."""
     data: dict[str, Any] = field(default_factory=dict)
-    """The family's data configuration, as a table."""
+    """Data configuration of the family, as a table."""
     train: TrainConfig
     loader: LoaderConfig = field(default_factory=LoaderConfig)
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
-            raise ConfigError(f"family {self.family!r}", where=self.name, remedy=f"one of {', '.join(FAMILIES)}")
+            raise ConfigError(f"family is {self.family!r}", where=self.name, remedy=f"one of {', '.join(FAMILIES)}")
         if self.loader.processes and self.train.workers < 1:
             raise ConfigError("processes without workers", where="loader", remedy="set train.workers to 1 or more")
 
     def to_plain(self) -> dict[str, Any]:
-        """Return nested tables of plain values, as written into a checkpoint's config.json."""
+        """Return nested tables of plain values, as in a checkpoint's config.json."""
         return dataclasses.asdict(self)
 
 
@@ -121,7 +122,7 @@ def config_names() -> list[str]:
 
 
 def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
-    """Return the configuration of a shipped name or of a TOML path, with `train.lr=1e-4`-like assignments applied."""
+    """Return a configuration by name or from a TOML file, with assignments such as `train.lr=1e-4` applied."""
     if name.endswith(".toml"):
         values = tables.load_toml(name)
     elif name in config_names():
@@ -134,5 +135,5 @@ def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
 
 
 def from_plain(values: Mapping[str, Any], where: str = "") -> RunConfig:
-    """Build a RunConfig from nested tables; unknown keys of `train` are errors, `model` and `data` are the family's."""
+    """Build a RunConfig from nested tables; unknown keys are errors, except in the family's `model` and `data`."""
     return tables.build(RunConfig, values, where)

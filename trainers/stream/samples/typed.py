@@ -1,4 +1,4 @@
-"""Typed samples, made of a sample's members. No pickle, no path out of a tar, caps on everything."""
+"""Typed samples from a sample's members: no pickle is read, no name in a tar becomes a path, all sizes are limited."""
 
 import io
 import json
@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS
-from corpusloom.trainers.stream.batches.pages import page_lists
 from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.samples.page_json import page_lists
 
 MAX_JSON_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 28
@@ -29,7 +29,7 @@ class PairSample:
 
 @dataclass(slots=True)
 class InterleavedSample:
-    """A page: two parallel lists, at each place a text or an encoded image."""
+    """A page: two parallel lists; at each index one has a text or the other an encoded image."""
 
     key: str
     texts: tuple[str | None, ...]
@@ -39,7 +39,7 @@ class InterleavedSample:
 
 @dataclass(slots=True)
 class ClipSample:
-    """A video clip: encoded frames in order, and its text."""
+    """A video clip: its encoded frames in order, and its text."""
 
     key: str
     frames: tuple[bytes, ...]
@@ -60,11 +60,11 @@ class RegionsSample:
     class_probs: np.ndarray
 
 
-Sample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
+TypedSample: TypeAlias = PairSample | InterleavedSample | ClipSample | RegionsSample
 
 
-def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> Sample:
-    """Return the typed sample of a dataset's kind (`schemas.layout.KINDS`); SampleError when it cannot be one."""
+def make_sample(kind: str, key: str, members: Mapping[str, bytes]) -> TypedSample:
+    """Return the typed sample of a dataset's kind (`schemas.layout.KINDS`); SampleError if there is none."""
     return _MAKERS[kind](key, members)
 
 
@@ -90,7 +90,7 @@ def _text(members: Mapping[str, bytes]) -> str:
 
 
 def _caption(members: Mapping[str, bytes], info: Mapping[str, Any]) -> str:
-    """Return a pair's text; tars without .txt members carry it as `caption` or `text` of the JSON."""
+    """Return a pair's text; without a .txt member it is `caption` or `text` of the JSON."""
     if "txt" not in members:
         for name in ("caption", "text"):
             if isinstance(info.get(name), str):
@@ -138,12 +138,12 @@ def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
         raise SampleError("bad_regions", f"no array {sorted(absent)[0]}")
     boxes, features, probs = arrays["boxes"], arrays["features"], arrays["class_probs"]
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) == len(features) == len(probs):
-        raise SampleError("bad_regions", "shapes do not agree")
+        raise SampleError("bad_regions", "the arrays' shapes differ")
     return RegionsSample(key, _image(members), _text(members), _info(members), boxes, features, probs)
 
 
 def load_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz, its inflated size capped; objects are refused, for they would be pickles."""
+    """Return the arrays of an npz of limited inflated size; arrays of objects are refused, because they are pickles."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
@@ -152,14 +152,14 @@ def load_arrays(data: bytes) -> dict[str, np.ndarray]:
             loaded = {name: arrays[name] for name in arrays.files}
     except SampleError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy each have their own for damaged bytes
+    except Exception as error:  # zipfile, zlib and numpy each raise errors of their own for damaged bytes
         raise SampleError("bad_regions", str(error)) from error
     if not all(isinstance(array, np.ndarray) for array in loaded.values()):
-        raise SampleError("bad_regions", "a member that is no array")
+        raise SampleError("bad_regions", "a member is not an array")
     return loaded
 
 
-_MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], Sample]] = {
+_MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], TypedSample]] = {
     "pairs": _pair,
     "interleaved": _interleaved,
     "clips": _clip,

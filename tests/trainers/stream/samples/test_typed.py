@@ -8,14 +8,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from corpusloom.trainers.stream.batches.samples import (
+from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.samples.typed import (
     ClipSample,
     InterleavedSample,
     RegionsSample,
     load_arrays,
     make_sample,
 )
-from corpusloom.trainers.stream.errors import SampleError
 
 
 def npz(**arrays: np.ndarray) -> bytes:

@@ -1,8 +1,8 @@
-"""Texts and images of a page, from the JSON that we, energon, NeMo Curator, OBELICS' exports or MMC4 write.
+"""Texts and images of a page, from its JSON: ours, energon's, NeMo Curator's, that of OBELICS' exports, or MMC4's.
 
-All but MMC4 are two parallel lists. A token of the images is a member's whole name (KEY.000.jpg), its field (000.jpg),
-or the URL that the image came from: then the images follow the tokens in order. MMC4 (arXiv 2304.06939, as
-open_flamingo's tars carry it) has sentences, and each image in base64 beside the number of its sentence.
+All but MMC4 have two parallel lists. An entry of the list of images is a member's whole name (KEY.000.jpg), its field
+(000.jpg), or the image's URL; with URLs the k-th image member belongs to the k-th entry. MMC4 (arXiv 2304.06939, in
+open_flamingo's tars) has a list of sentences, and each image in base64 with the number of its sentence.
 """
 
 import base64
@@ -25,14 +25,14 @@ def page_lists(key: str, info: Mapping[str, Any], members: Mapping[str, bytes]) 
     if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
         raise SampleError("bad_lists", "texts and images are not two lists of one length")
     if not all(item is None or isinstance(item, str) for item in (*texts, *names)):
-        raise SampleError("bad_lists", "a place holds neither a string nor null")
+        raise SampleError("bad_lists", "an entry is neither a string nor null")
     if any(name and "://" in name for name in names):
         return tuple(texts), _in_order(names, members)
     return tuple(texts), tuple(_member(name, key, members) if name else None for name in names)
 
 
 def _member(name: str, key: str, members: Mapping[str, bytes]) -> bytes:
-    """Return the image that a token names."""
+    """Return the image that an entry of the list names."""
     field = name.removeprefix(f"{key}.")
     if field not in members:
         field = name.rpartition("/")[2].removeprefix(f"{key.rpartition('/')[2]}.").lower()
@@ -44,35 +44,35 @@ def _member(name: str, key: str, members: Mapping[str, bytes]) -> bytes:
 
 
 def _in_order(names: list[str | None], members: Mapping[str, bytes]) -> tuple[bytes | None, ...]:
-    """Return the k-th image for the k-th token that is not null."""
+    """Return the k-th image for the k-th entry that is not null."""
     fields = sorted(field for field in members if field.rsplit(".", 1)[-1] in IMAGE_EXTENSIONS)
     if len(fields) != sum(1 for name in names if name):
-        raise SampleError("missing_image", f"{len(fields)} images for the URLs of {len(names)} places")
+        raise SampleError("missing_image", f"{len(fields)} images for the URLs of {len(names)} entries")
     following = iter(fields)
     return tuple(members[next(following)] if name else None for name in names)
 
 
 def _mmc4(info: Mapping[str, Any]) -> Lists:
-    """Return MMC4's sentences, each after its images; an entry that carries no image is none, as in its readers."""
+    """Return MMC4's sentences, each after its images; an entry without image_base64 is skipped, as in its readers."""
     sentences, entries = info["text_list"], info.get("image_info")
     if not isinstance(sentences, list) or not isinstance(entries, list):
         raise SampleError("bad_lists", "text_list or image_info is not a list")
     before: dict[int, list[bytes]] = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("matched_text_index"), int):
-            raise SampleError("bad_lists", "an image without its sentence")
+            raise SampleError("bad_lists", "an image has no sentence")
         if entry.get("image_base64"):
             before.setdefault(entry["matched_text_index"], []).append(_decode(entry["image_base64"]))
     texts: list[str | None] = []
     images: list[bytes | None] = []
     for number, sentence in enumerate(sentences):
         if not isinstance(sentence, str):
-            raise SampleError("bad_lists", "a sentence that is no string")
+            raise SampleError("bad_lists", "a sentence is not a string")
         found = before.pop(number, [])
         texts += [None] * len(found) + [sentence]
         images += [*found, None]
     if before:
-        raise SampleError("bad_lists", f"an image of sentence {min(before)} of {len(sentences)}")
+        raise SampleError("bad_lists", f"an image belongs to sentence {min(before)} of {len(sentences)}")
     return tuple(texts), tuple(images)
 
 
