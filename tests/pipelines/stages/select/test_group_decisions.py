@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from corpusloom.pipelines.dedup.components import Cluster
 from corpusloom.pipelines.stages.select import group_decisions as meaning
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
@@ -92,7 +93,7 @@ def grouped(heads: Sequence[Head], by: meaning.By) -> list[list[Head]]:
     return list(groups.values())
 
 
-def clusters(heads: Sequence[Head]) -> dict[str, meaning.Cluster]:
+def clusters(heads: Sequence[Head]) -> dict[str, Cluster[str]]:
     """Return the clusters of the kept heads by what their bands connect."""
     buckets: dict[str, set[str]] = defaultdict(set)
     for head in filter(meaning.is_kept, heads):
