@@ -45,7 +45,8 @@ from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import Head, SidecarRow
@@ -112,7 +113,7 @@ def bare(web: SmallWeb, copies: int) -> None:
     recipe, config = load_recipe("m3w"), ExtractConfig()
     for warc in crawl(web, copies):
         for page in read_warc(warc.path):
-            if isinstance(page, WarcPage):
+            if isinstance(page, HtmlResponse):
                 parsed = extract(page.body, page.url, content_type=page.content_type, config=config)
                 if not isinstance(parsed, Rejected | Dead):
                     pages.make_page(page, parsed, recipe)

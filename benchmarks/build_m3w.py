@@ -30,7 +30,8 @@ from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.kinds.pages import make_page
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,7 @@ def parts(path: Path) -> float:
     relax_gc()
     start = time.process_time()
     for record in read_warc(str(path)):
-        if isinstance(record, WarcPage):
+        if isinstance(record, HtmlResponse):
             found = extract(record.body, record.url, content_type=record.content_type)
             if isinstance(found, Extracted):
                 make_page(record, found, recipe)

@@ -17,7 +17,8 @@ from corpusloom.pipelines.store.images.store import ImageStore, pack_name
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from corpusloom.pipelines.store.stages import stage_folders, stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
-from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.pipelines.store.warc.digests import spell_digest
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, ProvenanceRow

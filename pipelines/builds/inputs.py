@@ -7,7 +7,7 @@ from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.list_rows import ListConfig, format_of
 from corpusloom.pipelines.store.stages import StageReport
-from corpusloom.pipelines.store.warc.records import read_paths
+from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry

@@ -7,7 +7,7 @@ from typing import Any
 from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
-from corpusloom.pipelines.models.detector import detector_name
+from corpusloom.pipelines.models.detector import EfficientNetDetector
 from corpusloom.pipelines.stages.regions.make_regions import STAGE, RegionsConfig, build
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.dataset.card import document
@@ -67,7 +67,7 @@ def build_dataset(
 
 def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
     """Return what shapes a dataset of regions."""
-    return {"source": pairs.digest, "detector": detector_name(), "limit": limit}
+    return {"source": pairs.digest, "detector": EfficientNetDetector().identity.label, "limit": limit}
 
 
 def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:

@@ -21,12 +21,13 @@ from corpusloom.pipelines.stages.select.memory_estimate import check_select
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, read_shard_report
 from corpusloom.pipelines.store.images.from_warcs import take_images
-from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts, write_frontier
+from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.images import MAX_PIXELS
+from corpusloom.schemas.images.decoding import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
@@ -126,7 +127,7 @@ class Stages:
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Bring every image that the kept records show into the store, with its facts and scores; return the URLs."""
         urls = wanted_urls(select, self.recipe)
-        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        wanted = [ImageUrl(identity.image_key(url), url) for url in urls]
         keys, store = [item.key for item in wanted], ImageStore(self.config.store)
         self.take_images(inputs, wanted, store)
         self.fetch_images(wanted, store, select.path("frontier"))
@@ -134,14 +135,14 @@ class Stages:
         self.score_images(store, keys)
         return urls
 
-    def take_images(self, inputs: list[FileEntry], wanted: list[Wanted], store: ImageStore) -> None:
+    def take_images(self, inputs: list[FileEntry], wanted: list[ImageUrl], store: ImageStore) -> None:
         """Take the wanted images that the WARCs themselves hold."""
         fetch, notes = self.config.fetch, self.planner.fragments(inputs, "images")
         taken = take_images(notes, wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
         counters = {f"images/{name_of('image', *ended)}": number for ended, number in taken.items()}
         self.reporter.measured(Measures(counters=counters))
 
-    def fetch_images(self, wanted: list[Wanted], store: ImageStore, folder: str) -> None:
+    def fetch_images(self, wanted: list[ImageUrl], store: ImageStore, folder: str) -> None:
         """Fetch the wanted images that the store has no outcome for; their frontier lies in `folder` meanwhile."""
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=1 + len(wanted) // FILE_ROWS)
         missing = sum(lane.rows for lane in lanes)
@@ -175,7 +176,7 @@ class Stages:
 
         batches = scores.missing_scores(store, keys, model)
         if batches:
-            scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            scores.check_scorer(store, model)
             with self.reporter.stage("images", detail=f"{model} scores of {sum(map(len, batches))} images"):
                 self._run(self.pipelines.scores(model, batches))
 

@@ -30,8 +30,9 @@ from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
 from corpusloom.pipelines.store.warc.arc import read_arc
-from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, read_warc
-from corpusloom.pipelines.store.warc.revisits import Across
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
+from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.records import ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
@@ -60,18 +61,18 @@ class ExtractStageConfig:
 
 
 def parse_pages(
-    pages: Iterator[WarcPage | Skipped],
+    pages: Iterator[HtmlResponse | SkippedRecord],
     pool: WorkerPool[HtmlPage, Any],
     ledger: Ledger,
     limit: int | None,
-    on_image: Callable[[Skipped], None],
-) -> Iterator[tuple[WarcPage, Any]]:
+    on_image: Callable[[SkippedRecord], None],
+) -> Iterator[tuple[HtmlResponse, Any]]:
     """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
-    waiting: deque[WarcPage] = deque()
+    waiting: deque[HtmlResponse] = deque()
 
     def work() -> Iterator[HtmlPage]:
         for page in pages:
-            if isinstance(page, Skipped):
+            if isinstance(page, SkippedRecord):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
                 if page.image:
                     on_image(page)
@@ -83,22 +84,27 @@ def parse_pages(
         yield waiting.popleft(), parsed
 
 
-def open_warc(warc: InputFile, config: ExtractStageConfig, across: Across | None) -> Iterator[WarcPage | Skipped]:
+def open_warc(
+    warc: InputFile, config: ExtractStageConfig, across: CollectionRevisitIndex | None
+) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield the records of a WARC or an ARC."""
     if warc.path.endswith(ARC):
         return read_arc(warc.path)
-    return read_warc(warc.path, across=across, verify=config.verify_digests)
+    return read_warc(warc.path, revisits=across, verify=config.verify_digests)
 
 
 def extract_warc(
-    warc: InputFile, config: ExtractStageConfig, pool: WorkerPool[HtmlPage, Any], across: Across | None = None
+    warc: InputFile,
+    config: ExtractStageConfig,
+    pool: WorkerPool[HtmlPage, Any],
+    across: CollectionRevisitIndex | None = None,
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     kind, ledger = config.kind, Ledger(STAGE)
     writer = FragmentWriter(config.folder, kind.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
 
-    def note(image: Skipped) -> None:
+    def note(image: SkippedRecord) -> None:
         key = identity.image_key(image.url)
         found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
         if not is_taken_down(found, config.tombstones):
@@ -120,7 +126,7 @@ def extract_warc(
     return (*ledger.counts(), made_counts)
 
 
-def _provenance(warc: InputFile, page: WarcPage) -> ProvenanceRow:
+def _provenance(warc: InputFile, page: HtmlResponse) -> ProvenanceRow:
     return ProvenanceRow(
         stage=STAGE,
         key=record_key(page),
@@ -148,7 +154,7 @@ class ExtractWarcs:
     def open(self) -> Iterator[FinishUnit[InputFile]]:
         """Start the parsing pool, once for all WARCs of a Beam worker."""
         config = self.config
-        across = Across(config.across, MAX_BODY) if config.across else None
+        across = CollectionRevisitIndex(config.across, MAX_BODY) if config.across else None
         with page_pool(config.kind.parser(), config.workers) as pool:
             yield lambda warc: write_counts(config.folder, warc, extract_warc(warc, config, pool, across))
 

@@ -19,8 +19,8 @@ from corpusloom.pipelines.stages.kinds import pairs
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
-from corpusloom.pipelines.store.images.frontier import Wanted
-from corpusloom.pipelines.store.images.packs import Answer, PackWriter
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
+from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
@@ -109,10 +109,10 @@ def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, block
 
 def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -> None:
     """Put an image into the store unless its URL has an outcome there: the first one stays."""
-    wanted = Wanted(identity.image_key(row.url), row.url)
+    wanted = ImageUrl(identity.image_key(row.url), row.url)
     if wanted.key not in index:
         blocked = packs.blocklist.of_url(row.url) if packs.blocklist else None
-        packs.add(wanted, blocked or Answer(body=image, fetched_at=""))
+        packs.add(wanted, blocked or FetchedImage(body=image, fetched_at=""))
 
 
 def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:

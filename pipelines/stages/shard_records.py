@@ -23,7 +23,7 @@ from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_down
 from corpusloom.schemas import config as configs
 from corpusloom.schemas import identity
-from corpusloom.schemas.images import ImageError
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.records import (
     ImageFacts,
     ImageRef,

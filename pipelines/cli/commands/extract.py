@@ -86,14 +86,15 @@ class Command:
         A WARC that is no WARC from some place on is added to `cut`.
         """
         from corpusloom.pipelines.extract.page_task import HtmlPage
-        from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+        from corpusloom.pipelines.store.warc.reading import read_warc
+        from corpusloom.pipelines.store.warc.responses import HtmlResponse
         from corpusloom.schemas import storage
         from corpusloom.schemas.verdicts import Dead
 
         for path in (found for pattern in self.inputs for found in storage.expand(pattern)):
             if ".warc" in path.rsplit("/", 1)[-1]:
                 for record in read_warc(path):
-                    if isinstance(record, WarcPage):
+                    if isinstance(record, HtmlResponse):
                         yield HtmlPage(record.body, record.url, record.content_type)
                     elif isinstance(record.verdict, Dead) and record.verdict.error == "truncated_warc":
                         cut.append(path)

@@ -206,7 +206,7 @@ def parse_ai_txt(body: bytes, *, seen_at: str) -> AiFile:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class HostFiles:
     """All that one origin asks for in files."""
 
     robots: Robots = field(default_factory=lambda: Robots(ALLOW_ALL))

@@ -13,7 +13,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, measure_page, page_text, select_rules
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import page_steps
-from corpusloom.pipelines.store.warc.records import WarcPage
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page
 from corpusloom.schemas.verdicts import Rejected
@@ -33,7 +33,7 @@ def page_identity(url: str, canonical_link: str | None) -> str:
     return link if same and not is_root else own
 
 
-def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
+def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
     """Return the page that was extracted with its head, or the opt-out that reserves it."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),

@@ -9,7 +9,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import measure_pair, pair_rules
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
-from corpusloom.pipelines.store.warc.records import WarcPage
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, ImageRef, Pair
 from corpusloom.schemas.verdicts import Rejected
@@ -22,7 +22,7 @@ TEXT_SOURCES = ("alt_text",)
 """Where a pair's text comes from (ALIGN: alt texts alone)."""
 
 
-def make_pairs(warc_page: WarcPage, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
+def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
     """Return a pair for each image and text of a page, or the opt-out that reserves the page or its images."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.warc.records import Skipped, WarcPage
+from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Rule
@@ -31,7 +31,7 @@ RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
 class MakeRecords(Protocol[_Parsed_contra]):
     """What was parsed from a web page -> its records with their heads."""
 
-    def __call__(self, page: WarcPage, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
+    def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
         """Return the records, or why the page has none."""
 
 
@@ -73,6 +73,6 @@ class RecordKind(Generic[Record, Parsed]):
     """Whether lists of image URLs with texts, and folders of img2dataset, can stand in for WARCs."""
 
 
-def record_key(page: WarcPage | Skipped) -> str:
+def record_key(page: HtmlResponse | SkippedRecord) -> str:
     """Return the key of a WARC record: a hash of its record id, else of its URL and date."""
     return identity.make_key("record", page.record_id or f"{page.url} {page.fetched_at}")

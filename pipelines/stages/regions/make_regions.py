@@ -13,7 +13,7 @@ from typing import ClassVar
 import apache_beam as beam
 import numpy as np
 
-from corpusloom.pipelines.models.detector import BATCH, RegionModel
+from corpusloom.pipelines.models.detector import BATCH, Detector, EfficientNetDetector
 from corpusloom.pipelines.stages.regions.arrays import encode_regions
 from corpusloom.pipelines.stages.regions.boxes import propose_boxes
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
@@ -21,7 +21,8 @@ from corpusloom.pipelines.store.dataset.samples import Sample, to_json
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, commit_shard, is_finished, write_shard_files
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas import arrow, layout, storage, tables
-from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.records import Regions, ShardEntry, SidecarRow
 from corpusloom.schemas.verdicts import Kept, Rejected, Verdict
 
@@ -64,7 +65,7 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
         yield Read(row, parts)
 
 
-def detect_batch(batch: list[Read], model: RegionModel, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
+def detect_batch(batch: list[Read], model: Detector, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
     """Yield each pair of a batch with its sample, or why its image has no regions."""
     decoded = []
     for item in batch:
@@ -102,7 +103,7 @@ def make_sample(
     return Sample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
 
 
-def write_shard(shard: ShardEntry, config: RegionsConfig, model: RegionModel) -> ShardReport:
+def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> ShardReport:
     """Write one shard with its part of the ledger; return its report."""
     ledger = Ledger(STAGE)
 
@@ -139,7 +140,7 @@ class DetectRegions:
     @contextmanager
     def open(self) -> Iterator[FinishUnit[ShardEntry]]:
         """Load the detector, once for all shards of a Beam worker."""
-        model = RegionModel()
+        model = EfficientNetDetector()
         yield lambda shard: write_shard(shard, self.config, model).counts
 
 

@@ -7,7 +7,10 @@ from typing import TypeAlias
 
 from corpusloom.pipelines.dedup.image_hashes import hash_image
 from corpusloom.pipelines.engine.worker_pool import PoolConfig, WorkerPool
-from corpusloom.schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import read_header
+from corpusloom.schemas.images.metadata import opt_out_of_metadata
 from corpusloom.schemas.records import ImageFacts
 from corpusloom.schemas.verdicts import Dead
 
