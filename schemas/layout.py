@@ -56,3 +56,8 @@ def image_field(index: int, extension: str) -> str:
 def extension_of(field: str) -> str:
     """Return what follows the last dot of a field: jpg for 000.jpg, json for json."""
     return field.rsplit(".", 1)[-1].lower()
+
+
+def table_kind(name: str) -> str:
+    """Return the kind of a table from its name in the manifest: ledger for ledger/select.parquet."""
+    return name.partition("/")[0]
