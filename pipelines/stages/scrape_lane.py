@@ -120,7 +120,7 @@ class Lane:
         self.rows.append(row)
         if isinstance(outcome, Response):
             self.keep(outcome)
-        metrics.ended(STAGE, row.unit, row.outcome, row.reason)
+        metrics.count_outcome(STAGE, row.unit, row.outcome, row.reason)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
 
