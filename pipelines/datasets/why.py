@@ -33,7 +33,7 @@ class Event:
 
 
 def keys_of(name: str) -> set[str]:
-    """Return the keys that a name may stand for: itself if it is a key, else those of a URL as a page and as an image."""
+    """Return the keys that a name may stand for: itself if it is a key, else its keys as a page and as an image."""
     if len(name) == layout.KEY_DIGITS and all(digit in "0123456789abcdef" for digit in name):
         return {name}
     return {identity.page_key(name), identity.image_key(name)}
