@@ -5,7 +5,7 @@ from dataclasses import replace
 from corpusloom.pipelines.dedup.exact import image_set_key, text_key
 from corpusloom.pipelines.dedup.frequency import paragraph_keys
 from corpusloom.pipelines.dedup.minhash import text_band_keys
-from corpusloom.pipelines.extract.extractor import Extracted
+from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.recipe import Recipe

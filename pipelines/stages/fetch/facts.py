@@ -28,7 +28,7 @@ class _MakeFacts(beam.DoFn):
         images = ((self._store.read(record), record.sha256 or "", record.format or "") for record in batch)
         with metrics.timed(STAGE, "facts"):
             self._store.commit_facts(list(map_facts(self._pool, images)))
-        metrics.ended(STAGE, "facts", metrics.KEPT, None, len(batch))
+        metrics.count_outcome(STAGE, "facts", metrics.KEPT, None, len(batch))
         yield len(batch)
 
 

@@ -23,9 +23,9 @@ class _FetchLanes(beam.DoFn):
     def process(self, lanes: Sequence[Lane]) -> Iterator[int]:
         report = fetch_lanes(lanes, self._config)
         for (outcome, reason), number in report.outcomes.items():
-            metrics.ended(STAGE, "image", outcome, reason, number)
+            metrics.count_outcome(STAGE, "image", outcome, reason, number)
         for milliseconds in report.latencies.elements():
-            metrics.took(STAGE, "image", milliseconds / 1000)
+            metrics.record_latency(STAGE, "image", milliseconds / 1000)
         yield report.outcomes.total()
 
 
