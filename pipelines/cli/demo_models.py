@@ -30,7 +30,7 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
 
 def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
     """Train one model, unless it was trained before."""
-    from corpusloom.trainers.config import load_config
+    from corpusloom.trainers.run_config import load_config
     from corpusloom.trainers.run import run
 
     if demo.quick:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.cli.text_tables import PLAIN_WIDTH, print_build, print_counts, print_summary, table_console
-from corpusloom.schemas.records import StageCounts, StatsSummary
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.schemas.records import StageCounts
 
 MANY = {f"reason_{number}": 100 - number for number in range(8)}
 ROW = StageCounts(stage="pages", unit="page", records_in=1_234, kept=500, rejected={"too_short": 730}, dead={"Oops": 4})
