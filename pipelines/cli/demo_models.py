@@ -30,8 +30,8 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
 
 def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
     """Train one model, unless it was trained before."""
-    from corpusloom.trainers.run_config import load_config
     from corpusloom.trainers.run import run
+    from corpusloom.trainers.run_config import load_config
 
     if demo.quick:
         changes = (*changes, f"train.steps={QUICK_STEPS}", "train.warmup=2")
