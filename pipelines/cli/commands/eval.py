@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from corpusloom.pipelines.cli.commands.train import require_torch
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
+from corpusloom.pipelines.engine import extras
 
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
@@ -39,7 +39,7 @@ class Command:
         """Evaluate."""
         check_least("--limit", self.limit, 1)
         check_least("--shots", self.shots, 0)
-        require_torch()
+        extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluate import FewShot, evaluate
 
         few_shot = FewShot(shots=self.shots, prompt=self.prompt)
