@@ -4,11 +4,13 @@ Only heads are shuffled, never texts or images. Each step is a transform over `H
 it decides. A head that an earlier step rejected passes through unchanged, so each head ends with one verdict.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
 from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, node_of, value_of
@@ -170,6 +172,30 @@ class CountDistinct(beam.PTransform):
             | f"Group by {self.by}" >> RegroupHeads(by=self.by, everything=True)
             | f"Count distinct {self.of}" >> beam.FlatMap(group_decisions.count_distinct, of=self.of, score=self.score)
         )
+
+
+class _CountOutcomes(beam.DoFn):
+    """Adds up a bundle before it touches Beam's counters, whose bookkeeping costs more than an addition."""
+
+    def start_bundle(self) -> None:
+        self._passed: Counter[tuple[str, str, str | None]] = Counter()
+
+    def process(self, head: Head) -> Iterator[Head]:
+        self._passed[head.unit, head.outcome, head.reason] += 1
+        yield head
+
+    def finish_bundle(self) -> None:
+        for (unit, outcome, reason), number in self._passed.items():
+            metrics.count_outcome(STAGE, unit, outcome, reason, number)
+
+
+@dataclass(kw_only=True, eq=False)
+class CountOutcomes(beam.PTransform):
+    """Heads -> the same, counted by outcome and reason in the counters of the select stage."""
+
+    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
+        """Count and pass on."""
+        return heads | "Count" >> beam.ParDo(_CountOutcomes()).with_output_types(Head)
 
 
 def transform(step: Step) -> beam.PTransform:
