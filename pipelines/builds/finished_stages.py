@@ -5,8 +5,8 @@ import hashlib
 import json
 from typing import Any
 
+from corpusloom.pipelines.recipes.measuring import load_word_lists
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import load_word_lists
 from corpusloom.pipelines.store.stages import COMMIT, Stage
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import ConfigError, InputError

@@ -11,8 +11,8 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.finished_stages import extracted_pages, measured_by
 from corpusloom.pipelines.builds.inputs import inputs_of
 from corpusloom.pipelines.dedup.evaluation_sets import set_digests
+from corpusloom.pipelines.recipes.deciding import pair_rules, select_rules
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
-from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.fragments import fragment_names

@@ -30,8 +30,6 @@ class MinHashConfig:
     """32-bit hashes a band."""
     rng_seed: int = 1
     """Seed of the hash functions: the same on every worker."""
-    min_jaccard: float | None = None
-    """Exact Jaccard of the shingles that a candidate needs to the bucket's first; None takes all candidates."""
 
     def __post_init__(self) -> None:
         for name in ("shingle_words", "bands", "rows"):

@@ -8,8 +8,8 @@ from corpusloom.pipelines.dedup.minhash import text_band_keys
 from corpusloom.pipelines.extract.extractor import Extracted
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, measure_page, page_text
 from corpusloom.pipelines.stages.extract import Made, record_key
 from corpusloom.pipelines.store.warc.records import WarcPage
 from corpusloom.schemas import identity

@@ -5,8 +5,8 @@ from dataclasses import replace
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.measuring import measure_pair
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import measure_pair
 from corpusloom.pipelines.stages.extract import Made, record_key
 from corpusloom.pipelines.store.warc.records import WarcPage
 from corpusloom.schemas import identity

@@ -19,8 +19,9 @@ from corpusloom.pipelines.dedup.evaluation_sets import load_benchmarks
 from corpusloom.pipelines.dedup.frequency import drop_paragraphs
 from corpusloom.pipelines.dedup.image_hashes import ImageHashes
 from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules
+from corpusloom.pipelines.recipes.measuring import edit_blocks, measure_image
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import edit_blocks, image_count_rules, image_rules, measure_image
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset import tars
 from corpusloom.pipelines.store.dataset.samples import (

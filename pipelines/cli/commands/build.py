@@ -109,7 +109,8 @@ class BuildFlags:
 
     def run_until(self, until: Until, *, alone: bool = False) -> int:
         """Run the stages up to `until`; `alone`: only that one, over finished ones."""
-        from corpusloom.pipelines.recipes.recipe import load_recipe, to_toml
+        from corpusloom.pipelines.recipes.keys import to_toml
+        from corpusloom.pipelines.recipes.recipe import load_recipe
 
         self._check()
         recipe = load_recipe(self.recipe, self.overrides)

@@ -104,7 +104,7 @@ class Command:
         from corpusloom.pipelines.extract.reading.types import Extracted
         from corpusloom.pipelines.extract.render import to_html, to_jsonl, to_markdown
         from corpusloom.pipelines.filters.language import measure_language
-        from corpusloom.pipelines.recipes.rules import page_text
+        from corpusloom.pipelines.recipes.measuring import page_text
 
         language = refused = None
         if isinstance(result, Extracted):
@@ -123,7 +123,7 @@ class Command:
 
 def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
     """Return a page as a build measures it: the blocks that the recipe drops stand among the dropped ones."""
-    from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists
+    from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists
 
     kept, gone = drop_blocks(result.blocks, recipe, load_word_lists(recipe))
     dropped = (*result.dropped, *((result.blocks[item.index], item.reason) for item in gone))
@@ -132,7 +132,7 @@ def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
 
 def judge(result: "object", url: str, recipe: "Recipe") -> str | None:
     """Return the reason for which a recipe's page rules would reject a page, or None."""
-    from corpusloom.pipelines.recipes.rules import select_rules
+    from corpusloom.pipelines.recipes.deciding import select_rules
     from corpusloom.pipelines.stages.pages import measure
     from corpusloom.schemas.records import Page
     from corpusloom.schemas.verdicts import Rejected, decide

@@ -6,8 +6,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from corpusloom.pipelines.recipes.deciding import pair_rules, select_rules
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
 from corpusloom.schemas.verdicts import Rule
 
 By = Literal["key", "text_key", "image_key"]
