@@ -116,9 +116,8 @@ def _is_share_bar(words: Sequence[str], config: BoilerplateConfig) -> bool:
     return sum(word in _SHARE_WORDS for word in words) >= config.min_share_words * len(words)
 
 
-def boilerplate_blocks(blocks: Sequence[Block], config: BoilerplateConfig | None = None) -> tuple[DroppedBlock, ...]:
+def boilerplate_blocks(blocks: Sequence[Block], config: BoilerplateConfig) -> tuple[DroppedBlock, ...]:
     """Return the blocks of a page that are boilerplate, in order, each with its reason."""
-    config = config or BoilerplateConfig()
     dropped = []
     for index, block in enumerate(blocks):
         if (reason := judge_block(block, config)) is not None:

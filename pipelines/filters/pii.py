@@ -63,9 +63,8 @@ def _mask(text: str, pattern: re.Pattern[str], mask: str, accept: Callable[[str]
     return pattern.sub(replace, text), count
 
 
-def mask_pii(text: str, config: PiiConfig | None = None) -> MaskedText:
+def mask_pii(text: str, config: PiiConfig) -> MaskedText:
     """Return a text with personal data masked, and counts by kind (email, ip_address, phone)."""
-    config = config or PiiConfig()
     counts = {"email": 0, "ip_address": 0, "phone": 0}
     if config.email is not None and "@" in text:
         text, counts["email"] = _mask(text, _EMAIL, config.email, lambda _: True)

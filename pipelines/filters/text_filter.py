@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from corpusloom.pipelines.filters.words import split_words
-from corpusloom.schemas.verdicts import Rule, Scores
+from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 VERSION = 1
 
@@ -59,6 +59,11 @@ class TextFilter(Protocol[Judged]):
 
     def rules(self, config: Judged) -> tuple[Rule, ...]:
         """Return the rules in the order in which the first failing one names the reason."""
+
+
+def judge(module: TextFilter[Config], text: str, config: Config, lists: WordLists | None = None) -> Verdict:
+    """Judge one text by one filter, e.g. in a notebook: `judge(gopher_quality, text, recipe.filters.quality)`."""
+    return decide(module.measure(Text(text, lists or WordLists()), config), module.rules(config))
 
 
 def text_filter(module: TextFilter[Config], kinds: tuple[str, ...] = INTERLEAVED) -> Config | None:
