@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine: `make demo` and `make test`. The rest is for developers.
+# `make demo` and `make test` do everything on a fresh machine. The other targets are for developers.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
@@ -7,54 +7,54 @@ KILLS  ?= 200
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-extract bench-fetch bench-build demo test lint types interop chaos two-hosts constraints clean help real
+.PHONY: bench-build bench-extract bench-fetch chaos clean constraints demo help interop lint real test two-hosts types
 
 help:
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,report,dev]'
 	touch $(STAMP)
 
-demo: $(STAMP) ## the bundled web, end to end: scrape, build, stats, three trained models
+demo: $(STAMP) ## Scrape a bundled website, build three datasets, train and evaluate three models
 	$(BIN)/loom demo --out demo $(DEMO_FLAGS)
 
-test: $(STAMP) ## every test, on two processes
+test: $(STAMP) ## Run all tests in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(STAMP) ## ruff: format and rules; the floors between packages
+lint: $(STAMP) ## Check formatting and rules with ruff, and the imports between packages with import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
-types: $(STAMP) ## mypy
+types: $(STAMP) ## Check types with mypy
 	$(BIN)/mypy
 
-interop: $(STAMP) ## others read our folders, we read img2dataset's, each in its own environment; READERS=--all adds open_clip, energon
+interop: $(STAMP) ## Test that other programs read our datasets and we read img2dataset's (READERS=--all adds open_clip and energon)
 	$(BIN)/python tests/interop/run.py $(READERS)
 
-bench-extract: $(STAMP) ## extraction beside peers: WCXB=FOLDER [PEERS=PYTHON OBELICS=CHECKOUT FOLDS=FOLDER]
+chaos: $(STAMP) ## Kill builds at random moments, resume them and compare digests (KILLS=200 SEED=0)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
+
+two-hosts: $(STAMP) ## Run a build over two network namespaces with a Beam worker pool in each (needs root)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.two_hosts
+
+real: $(STAMP) ## Scrape and build from two real websites, served on loopback from Debian packages, and compare with wget
+	$(BIN)/python -m benchmarks.real --out .real $(REAL_FLAGS)
+
+bench-extract: $(STAMP) ## Compare extraction with other extractors (WCXB=FOLDER PEERS=PYTHON OBELICS=CHECKOUT FOLDS=FOLDER)
 	$(BIN)/python -m benchmarks.extract $(if $(WCXB),--wcxb $(WCXB)) $(if $(FOLDS),--folds $(FOLDS)) \
 		$(if $(PEERS),--peer-python $(PEERS)) $(if $(OBELICS),--obelics $(OBELICS))
 
-bench-build: $(STAMP) ## what a durable build costs: BENCH_FLAGS=--large on a quiet machine takes a quarter of an hour
+bench-build: $(STAMP) ## Measure the time and memory of a build (BENCH_FLAGS=--large takes a quarter of an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.build $(BENCH_FLAGS)
 
-bench-fetch: $(STAMP) ## images a second beside img2dataset and bare aiohttp (nginx, loopback)
+bench-fetch: $(STAMP) ## Compare images fetched per second with img2dataset and plain aiohttp (nginx on loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
 
-chaos: $(STAMP) ## builds of every kind and take-downs, killed 200 times at random moments and resumed: one digest a kind (KILLS=, SEED=)
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
-
-two-hosts: $(STAMP) ## a build over two network namespaces, a Beam worker pool in each (needs root)
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.two_hosts
-
-real: $(STAMP) ## two real sites (Debian packages, served by nginx on loopback) end to end, beside wget
-	$(BIN)/python -m benchmarks.real --out .real $(REAL_FLAGS)
-
-constraints: ## pin every version, in a fresh environment
+constraints: ## Pin the version of every dependency in constraints.txt, from a fresh environment
 	sh infra/constraints.sh
 
-clean:
+clean: ## Remove the environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

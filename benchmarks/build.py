@@ -44,10 +44,11 @@ from corpusloom.pipelines.store.dataset.folder import TABLES, write_rows
 from corpusloom.pipelines.store.dataset.samples import Sample
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from corpusloom.schemas.records import Candidate, Page, SidecarRow
+from corpusloom.schemas.records import Head, Page, SidecarRow
 from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.small_web import SmallWeb, small_web
 
@@ -82,9 +83,9 @@ def wall(run: Callable[[], object]) -> float:
 # --- extraction ---
 
 
-def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractConfig:
+def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractStageConfig:
     """Return an extract stage into an empty folder."""
-    return warcs.ExtractConfig(
+    return warcs.ExtractStageConfig(
         folder=tempfile.mkdtemp(dir=web.folder),
         record=Page,
         parse=extract,
@@ -94,11 +95,11 @@ def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractConfig:
     )
 
 
-def crawl(web: SmallWeb, copies: int) -> list[warcs.WarcInput]:
+def crawl(web: SmallWeb, copies: int) -> list[warcs.InputFile]:
     """Return the WARCs of the web so many times, each under a name of its own."""
     found = inputs.warc_inputs((str(web.folder / "crawl"),))
     return [
-        warcs.WarcInput(path=entry.name, sha256=f"{copy:08x}{entry.sha256[8:]}")
+        warcs.InputFile(path=entry.name, sha256=f"{copy:08x}{entry.sha256[8:]}")
         for copy in range(copies)
         for entry in found
     ]
@@ -115,7 +116,7 @@ def bare(web: SmallWeb, copies: int) -> None:
     recipe, config = load_recipe("m3w"), ExtractConfig()
     for warc in crawl(web, copies):
         for page in read_warc(warc.path):
-            if isinstance(page, WarcPage):
+            if isinstance(page, HtmlResponse):
                 parsed = extract(page.body, page.url, content_type=page.content_type, config=config)
                 if not isinstance(parsed, Rejected | Dead):
                     pages.make_page(page, parsed, recipe)
@@ -283,7 +284,7 @@ def lists_of(values: pa.Array, each: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), values, type=pa.list_(item))
 
 
-def candidates(first: int, count: int) -> pa.Table:
+def heads(first: int, count: int) -> pa.Table:
     """Return heads of pages as the recipes make them: 14 bands, 5 paragraphs, 3 images, 8 scores.
 
     Of ten pages one shares its URL with another, one its text, one a band; every tenth paragraph is boilerplate.
@@ -304,7 +305,7 @@ def candidates(first: int, count: int) -> pa.Table:
         pa.array(np.arange(count + 1, dtype=np.int32) * len(names)),
         pa.array(names * count),
         pa.array(np.tile(np.arange(len(names), dtype=float) + 1, count)),
-        type=arrow.schema(Candidate).field("scores").type,
+        type=arrow.schema(Head).field("scores").type,
     )
     text = number.astype(str)
     urls = pa.array(np.char.add("http://www.example.org/a/page/of/some/length/", text))
@@ -329,13 +330,13 @@ def candidates(first: int, count: int) -> pa.Table:
         "measured": pa.nulls(count, pa.float64()),
         "threshold": pa.nulls(count, pa.float64()),
     }
-    schema = arrow.schema(Candidate)
+    schema = arrow.schema(Head)
     return pa.table([values[name] for name in schema.names], schema=schema)
 
 
 def paragraph_type() -> pa.DataType:
     """Return the type of a list of keys."""
-    return arrow.schema(Candidate).field("frequent_paragraphs").type
+    return arrow.schema(Head).field("frequent_paragraphs").type
 
 
 def hashed(numbers: np.ndarray, salt: int) -> np.ndarray:
@@ -349,19 +350,19 @@ def hashed(numbers: np.ndarray, salt: int) -> np.ndarray:
     return np.stack(halves, axis=1).astype("<u8").view(np.uint8).reshape(-1, 16)
 
 
-def write_candidates(folder: str, count: int) -> list[str]:
+def write_heads(folder: str, count: int) -> list[str]:
     """Write heads as the extract stage does, a fragment sorted by key; return the paths."""
     paths = []
     for first in range(0, count, warcs.FRAGMENT_ROWS):
         path = f"{folder}/candidates/{first:010d}.parquet"
-        table = candidates(first, min(warcs.FRAGMENT_ROWS, count - first))
+        table = heads(first, min(warcs.FRAGMENT_ROWS, count - first))
         tables.write_table(path, table, sort_by=("key", "parent"), row_group_rows=warcs.ROW_GROUP_ROWS)
         paths.append(path)
     return paths
 
 
-def select_memory(paths: list[str], folder: str, waves: int) -> dict[str, float]:
-    """Decide over candidates with every step of OBELICS, find frequent URLs, write ledger and scores.
+def select_memory(paths: list[str], folder: str, passes: int) -> dict[str, float]:
+    """Decide over heads with every step of OBELICS, find frequent URLs, write ledger and scores.
 
     Returns the peak of memory above the imports, and the estimate that `loom build` refuses by.
     """
@@ -372,41 +373,41 @@ def select_memory(paths: list[str], folder: str, waves: int) -> dict[str, float]
     before = peak_megabytes()
     start, used = time.perf_counter(), time.process_time()
     with scratch_folder(folder) as scratch:
-        select(paths, steps_of(recipe), f"{folder}/decisions", scratch=scratch, waves=waves)
+        select(paths, steps_of(recipe), f"{folder}/decisions", scratch=scratch, passes=passes)
         count_decisions(stage)
         frequent_urls(stage, recipe)
         for kind in TABLES:
             write_rows(f"{folder}/out", kind, "select", decision_rows(stage, kind), scratch)
-    need = estimates.select_need(rows, size, waves).memory / 2**20
+    need = estimates.select_need(rows, size, passes).memory / 2**20
     return {
         "peak_MB": round(peak_megabytes() - before),
         "estimate_MB": round(need),
         "wall_s": round(time.perf_counter() - start),
         "cpu_s": round(time.process_time() - used),
-        "candidates_GB": round(size / 1e9, 2),
+        "heads_GB": round(size / 1e9, 2),
     }
 
 
-def memory(counts: Sequence[int], waves: int) -> dict[str, Any]:
-    """Peak memory of deciding over a growing number of candidates, a process each."""
+def memory(counts: Sequence[int], passes: int) -> dict[str, Any]:
+    """Peak memory of deciding over a growing number of heads, a process each."""
     found: dict[int, dict[str, float]] = {}
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             code = (
                 "import json; from benchmarks import build; "
-                f"paths = build.write_candidates({folder!r}, {count}); print(json.dumps(paths))"
+                f"paths = build.write_heads({folder!r}, {count}); print(json.dumps(paths))"
             )
             made = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
             code = (
                 "import json, sys; from benchmarks import build; "
-                f"print(json.dumps(build.select_memory(json.load(sys.stdin), {folder!r}, {waves})))"
+                f"print(json.dumps(build.select_memory(json.load(sys.stdin), {folder!r}, {passes})))"
             )
             ran = subprocess.run(
                 [sys.executable, "-c", code], check=True, capture_output=True, text=True, input=made.stdout
             )
             found[count] = json.loads(ran.stdout.splitlines()[-1])
     peaks = [row["peak_MB"] for row in found.values()]
-    return {"by_candidates": found, "growth": round(peaks[-1] / peaks[0], 2), "waves": waves}
+    return {"by_heads": found, "growth": round(peaks[-1] / peaks[0], 2), "passes": passes}
 
 
 def main() -> None:
@@ -417,9 +418,9 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--copies", type=int, default=8, help="how often the crawl is extracted")
-    parser.add_argument("--rows", type=int, nargs="*", default=list(MEMORY_ROWS), help="candidates of the memory runs")
-    parser.add_argument("--waves", type=int, default=1)
-    parser.add_argument("--large", action="store_true", help="a minute of extraction, 1 M and 10 M candidates")
+    parser.add_argument("--rows", type=int, nargs="*", default=list(MEMORY_ROWS), help="heads of the memory runs")
+    parser.add_argument("--passes", type=int, default=1)
+    parser.add_argument("--large", action="store_true", help="a minute of extraction, 1 M and 10 M heads")
     options = parser.parse_args()
     if options.large:
         options.copies, options.rows = LARGE_COPIES, list(LARGE_ROWS)
@@ -434,7 +435,7 @@ def main() -> None:
             "workers": lambda: workers(
                 web, min(options.rounds, 2) if options.large else options.rounds, options.copies
             ),
-            "memory": lambda: memory(options.rows, options.waves),
+            "memory": lambda: memory(options.rows, options.passes),
         }
         for measure in options.only:
             load = os.getloadavg()[0]

@@ -24,13 +24,14 @@ from benchmarks.wcxb import pages
 from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.worker_pool import relax_gc
 from corpusloom.pipelines.extract.extractor import extract
-from corpusloom.pipelines.extract.pool import calm_collector
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.pages import make_page
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,10 +66,10 @@ def write_warc(path: Path, wcxb: Path, every: int, mark: str = "") -> int:
 def parts(path: Path) -> float:
     """Return the CPU seconds of a page's way through the parts, one page after the other."""
     recipe = load_recipe("m3w")
-    calm_collector()
+    relax_gc()
     start = time.process_time()
     for record in read_warc(str(path)):
-        if isinstance(record, WarcPage):
+        if isinstance(record, HtmlResponse):
             found = extract(record.body, record.url, content_type=record.content_type)
             if isinstance(found, Extracted):
                 make_page(record, found, recipe)

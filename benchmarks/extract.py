@@ -21,8 +21,8 @@ import tyro
 
 from benchmarks.image_labels import ImageScores, Item, LabelledPage, read_labels, score
 from benchmarks.wcxb import TYPES, ReferencePage, by_type, fold_of, pages, tokens, word_f1
+from corpusloom.pipelines.engine.worker_pool import relax_gc
 from corpusloom.pipelines.extract.extractor import extract
-from corpusloom.pipelines.extract.pool import calm_collector
 from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
 
 _PEER = Path(__file__).with_name("extract_peer.py")
@@ -123,7 +123,7 @@ def main(config: BenchmarkConfig) -> int:
     labels = read_labels()
     chosen = [page for at, page in enumerate(pages(config.wcxb)) if at % config.every == 0 or page.name in labels]
     print(f"{'word F1':<24}{'pages':>6}  " + "  ".join(f"{kind[:5]:>5}" for kind in (*TYPES, "all")) + "   pages/s CPU")
-    calm_collector()
+    relax_gc()
     count = len(list(config.folds.glob("*.npz"))) if config.folds else 0
     names = ["resiliparse", "trafilatura", *(["obelics"] if config.obelics else [])] if config.peer_python else []
     peers = {name: Peer(name, config) for name in names}

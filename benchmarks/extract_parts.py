@@ -37,9 +37,9 @@ import tyro
 from lxml import etree
 
 from benchmarks.wcxb import ReferencePage, pages
+from corpusloom.pipelines.engine.worker_pool import relax_gc
 from corpusloom.pipelines.extract import extractor
 from corpusloom.pipelines.extract.content import assembly, classifier, features, image_choice, selection
-from corpusloom.pipelines.extract.pool import calm_collector
 from corpusloom.pipelines.extract.reading import source, walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
@@ -95,7 +95,7 @@ def measure(page: ReferencePage, seconds: Counter[str]) -> None:
 
 def main(config: PartsConfig) -> int:
     """Print the table."""
-    calm_collector()
+    relax_gc()
     chosen = list(pages(config.wcxb))[:: config.every]
     measure(chosen[0], Counter())  # reads the weights
     seconds: Counter[str] = Counter()

@@ -38,10 +38,11 @@ from benchmarks.nginx import free_port, running
 from benchmarks.peak import peak_megabytes
 from corpusloom.pipelines.engine.subprocesses import cores
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lanes
-from corpusloom.pipelines.store.images.frontier import Wanted, write_lanes
+from corpusloom.pipelines.store.images.frontier import write_lanes
+from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.resize import Resize, resize
 from corpusloom.schemas import identity
 from tests.interop.environments import environment, python_of
@@ -126,8 +127,8 @@ def ours(urls: list[str], config: FetchConfig) -> float:
     """Fetch with policy, turns, wishes, caps and deadlines; return good images a second."""
     counts: Counter[str] = Counter()
 
-    def count(url: str, outcome: Outcome) -> None:
-        counts["kept" if isinstance(outcome, Fetched) else "other"] += 1
+    def count(url: str, outcome: FetchOutcome) -> None:
+        counts["kept" if isinstance(outcome, Response) else "other"] += 1
 
     start = time.perf_counter()
     fetch_all(urls, config, kind="image", on_outcome=count, resolver=lambda host: ["127.0.0.1"])
@@ -140,7 +141,7 @@ def ours(urls: list[str], config: FetchConfig) -> float:
 def stored(urls: list[str], config: FetchConfig, *, lanes: int) -> float:
     """Fetch into a store: policy, turns, caps, header inspected, hashes, packs, index; return images a second."""
     with tempfile.TemporaryDirectory() as folder:
-        wanted = (Wanted(identity.image_key(url), url) for url in urls)
+        wanted = (ImageUrl(identity.image_key(url), url) for url in urls)
         frontier = write_lanes(wanted, f"{folder}/frontier", lanes)
         start = time.perf_counter()
         ended = fetch_lanes(frontier, ImagesConfig(store=f"{folder}/store", fetch=config, local=True)).ended

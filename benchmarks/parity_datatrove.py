@@ -121,7 +121,7 @@ def datatrove_verdicts(text: str) -> dict[str, str | None]:
 def our_verdicts(text: str) -> dict[str, str | None]:
     """Return our reason for each filter, or None where it keeps the text."""
     from corpusloom.pipelines.filters.fineweb import FineWebConfig
-    from corpusloom.pipelines.filters.text_filter import Text
+    from corpusloom.pipelines.filters.text.text_filter import Text
     from corpusloom.pipelines.recipes.recipe import load_recipe
     from corpusloom.pipelines.recipes.rules import FilterSet, registered
     from corpusloom.schemas.verdicts import Rejected, decide
@@ -204,7 +204,7 @@ def compare(folder: Path, limit: int) -> None:
     """Print for each filter on how many texts of a folder both say the same, and where they differ."""
     from datatrove.utils.text import split_into_words
 
-    from corpusloom.pipelines.filters.words import split_words
+    from corpusloom.pipelines.filters.text.words import split_words
 
     same: Counter[str] = Counter()
     total, drift = 0, 0.0

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Pins every version that `pip install .[train,dataflow,dev]` takes in a fresh environment. Local versions such as
-# +cpu are cut off: no index carries them.
+# Write constraints.txt: the versions that `pip install .[train,report,dataflow,dev]` chooses in a fresh environment of
+# Python 3.11. The same pins install on 3.12 and 3.13. Local versions such as +cpu are cut off, since no index has them.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python3 -m venv "$folder"
-"$folder/bin/pip" install --quiet --disable-pip-version-check '.[train,dataflow,dev]'
+"${PYTHON:-python3.11}" -m venv "$folder"
+"$folder/bin/pip" install --quiet --disable-pip-version-check '.[train,report,dataflow,dev]'
 {
-    echo "# Made by infra/constraints.sh; do not edit."
+    echo "# Made by infra/constraints.sh on Python 3.11; do not edit."
     "$folder/bin/pip" freeze --exclude corpusloom | grep -v '^-e' | grep -v ' @ ' | sed 's/+[a-z0-9.]*$//'
 } > constraints.txt
 echo "constraints.txt: $(wc -l < constraints.txt) lines"

@@ -65,7 +65,12 @@ def schema(cls: type) -> pa.Schema:
     """Return the Arrow schema of a record class; its metadata name the record and its version."""
     fields = [_field(name, hint) for name, hint in _hints(cls).items()]
     version: int = getattr(cls, "VERSION", 1)
-    return pa.schema(fields, metadata={"corpusloom.record": cls.__name__, "corpusloom.version": str(version)})
+    return pa.schema(fields, metadata={"corpusloom.record": record_name(cls), "corpusloom.version": str(version)})
+
+
+def record_name(cls: type) -> str:
+    """Return the name of a record class in Parquet metadata: its own, unless `RECORD` keeps an older one."""
+    return getattr(cls, "RECORD", cls.__name__)
 
 
 def to_plain(value: Any) -> Any:
@@ -172,9 +177,9 @@ def upgrade(cls: type, table: pa.Table, where: str = "") -> pa.Table:
     """Bring a table of an older version of `cls` to the current one; refuse a newer one, and another record."""
     metadata = table.schema.metadata or {}
     name = metadata.get(b"corpusloom.record", b"").decode()
-    if name != cls.__name__:
+    if name != record_name(cls):
         raise InputError(
-            f"holds {name or 'no corpusloom'} rows, not {cls.__name__}",
+            f"holds {name or 'no corpusloom'} rows, not {record_name(cls)}",
             where=where,
             remedy="name another file",
         )

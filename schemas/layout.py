@@ -18,10 +18,10 @@ FOREIGN = "foreign"
 KINDS = ("interleaved", "pairs", "clips", "regions")
 
 
-def default_shards(candidates: int, per_shard: int = 10_000) -> int:
-    """Return the smallest power of two of shards with at most `per_shard` candidates each, on average."""
+def default_shards(records: int, per_shard: int = 10_000) -> int:
+    """Return the smallest power of two of shards with at most `per_shard` records each, on average."""
     shards = 1
-    while candidates > shards * per_shard:
+    while records > shards * per_shard:
         shards *= 2
     return shards
 

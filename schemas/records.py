@@ -193,16 +193,18 @@ class ImageScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Head:
     """The small head of a page or pair that corpus-wide rules are decided on, with its verdict so far."""
 
     VERSION: ClassVar[int] = 1
+    RECORD: ClassVar[str] = "Candidate"
+    """Name in Parquet metadata, older than the class's, so that work folders of earlier versions stay readable."""
     unit: str
     key: str
     parent: str
     url: str
     rank: str = ""
-    """Of candidates that are the same the smallest survives: a property of the record, never of the run."""
+    """Of heads that are the same the smallest survives: a property of the record, never of the run."""
     text_key: str = ""
     image_key: str = ""
     images: tuple[str, ...] = ()

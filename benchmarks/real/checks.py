@@ -11,11 +11,11 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from benchmarks.real.mirror import Agreement, Mirror, path_of
 from benchmarks.real.sites import TRAPS
-from corpusloom.pipelines.extract.alt_texts import PageImages, page_images
+from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
 from corpusloom.pipelines.extract.reading import source, walk, walk_reference
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import StageCounts
@@ -59,7 +59,7 @@ def image_urls(pages: Mapping[str, bytes]) -> set[str]:
     """Return the URLs of every image that extraction sees on pages."""
     found: set[str] = set()
     for url, body in pages.items():
-        seen = page_images(body, url)
+        seen = extract_images(body, url)
         if isinstance(seen, PageImages):
             found |= {image.url for image in seen.images}
     return found
@@ -92,16 +92,16 @@ def check_image_bytes(urls: set[str], mirrors: Mapping[str, Mirror], config: Fet
     wrong: list[str] = []
     good = 0
 
-    def take(url: str, outcome: Outcome) -> None:
+    def take(url: str, outcome: FetchOutcome) -> None:
         nonlocal good
         found, path = mirrors[urlsplit(url).hostname or ""], path_of(url)
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, Response):
             same = path in found.files and found.files[path].read_bytes() == outcome.body
         else:
             same = path in found.missing
-        good += isinstance(outcome, Fetched) and same
+        good += isinstance(outcome, Response) and same
         if not same:
-            wrong.append(f"{path}: {'other bytes' if isinstance(outcome, Fetched) else outcome}")
+            wrong.append(f"{path}: {'other bytes' if isinstance(outcome, Response) else outcome}")
 
     fetch_all(sorted(urls), config, kind="image", on_outcome=take)
     detail = f"{good} of {len(urls)} with wget's bytes" + (f"; wrong: {'; '.join(wrong[:3])}" if wrong else "")

@@ -14,10 +14,11 @@ from corpusloom.pipelines.store.images.store import ImageStore, pack_name
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from corpusloom.pipelines.store.stages import stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
-from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.pipelines.store.warc.digests import spell_digest
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.records import Candidate, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
 
 APPLIED = "tombstones.applied"
 """In a work folder: the digest of the tombstones that its files were purged of."""
@@ -57,13 +58,13 @@ def purge_work(work: str, stones: Tombstones) -> None:
         [path for stage in stages if "/warcs-" in stage for path in _files(storage.join(stage, "records"))], stones
     )
 
-    def head(row: Candidate) -> Candidate:
+    def head(row: Head) -> Head:
         return redact_head(row) if row.url and (row.key, row.parent) in gone else redact(row, stones)
 
     for stage in stages:
         storage.remove(storage.join(stage, "frontier"), recursive=True)  # of a fetch that was killed
         for kind in ("decisions", "candidates"):
-            _each(storage.join(stage, kind), Candidate, head, HEAD_ORDER)
+            _each(storage.join(stage, kind), Head, head, HEAD_ORDER)
     for stage in stages:
         for kind, cls, order in (("ledger", LedgerRow, LEDGER_ORDER), ("provenance", ProvenanceRow, PROVENANCE_ORDER)):
             _each(storage.join(stage, kind), cls, lambda row: redact(row, stones), order)

@@ -47,7 +47,7 @@ class BuildConfig:
     fetcher: Literal["own", "img2dataset"] = "own"
     memory: int | None = None
     """Bytes that deciding over the corpus may take on this machine; what it has when None."""
-    waves: int = 1
+    passes: int = 1
     """Passes over the keys in which it is decided on this machine: each takes its share of disk and memory."""
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)

@@ -44,8 +44,10 @@ def _extract(recipe: Recipe, folder: str) -> Build:
     from corpusloom.pipelines.stages import extract
 
     kind = kind_of(recipe)
-    config = extract.ExtractConfig(folder=folder, record=kind.record, parse=kind.parse, make=kind.make, recipe=recipe)
-    todo = (extract.WarcInput(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64),)
+    config = extract.ExtractStageConfig(
+        folder=folder, record=kind.record, parse=kind.parse, make=kind.make, recipe=recipe
+    )
+    todo = (extract.InputFile(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64),)
     return lambda pipeline: extract.build(pipeline, config, todo)
 
 

@@ -1,37 +1,12 @@
 """Finished stages of a work folder, found again without their inputs: `--from pages` decides once more from scores."""
 
-import dataclasses
-import hashlib
 import json
 from typing import Any
 
-from corpusloom.pipelines.recipes.measuring import load_word_lists
-from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.store.stages import COMMIT, Stage
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry
-
-
-def measured_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what shapes extraction and measuring, as opposed to deciding."""
-    lists, dedup = load_word_lists(recipe), recipe.dedup
-    return {
-        "kind": recipe.kind,
-        "honour": dataclasses.asdict(recipe.honour),
-        "filters": {
-            name: dataclasses.asdict(value)
-            for name in ("boilerplate", "c4", "obelics")
-            if (value := getattr(recipe.filters, name)) is not None
-        },
-        "lists": {
-            name: words and hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
-            for name, words in dataclasses.asdict(lists).items()
-        },
-        "minhash": dedup.minhash and dataclasses.asdict(dedup.minhash),
-        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
-        "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
-    }
 
 
 def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:

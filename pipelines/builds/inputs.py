@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.store.list_rows import ListConfig
 from corpusloom.pipelines.store.stages import StageReport
-from corpusloom.pipelines.store.warc.records import read_paths
+from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry

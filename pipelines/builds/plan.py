@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig
-from corpusloom.pipelines.builds.finished_stages import extracted_pages, measured_by
+from corpusloom.pipelines.builds.finished_stages import extracted_pages
 from corpusloom.pipelines.builds.inputs import inputs_of
 from corpusloom.pipelines.dedup.evaluation_sets import set_digests
 from corpusloom.pipelines.recipes.deciding import pair_rules, select_rules
+from corpusloom.pipelines.recipes.measuring import measured_by, read_by
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones
@@ -41,7 +42,8 @@ class Planner:
 
     def measured(self) -> dict[str, Any]:
         """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
-        config, measured = self.config, measured_by(self.recipe)
+        config = self.config
+        measured: dict[str, Any] = {"read": read_by(self.recipe), "measured": measured_by(self.recipe)}
         measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
         measured |= {"digests": "checked"} if config.verify_digests else {}
         measured |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
@@ -127,9 +129,9 @@ class Planner:
         )
 
     def shard_count(self, selected: StageReport) -> int:
-        """Return the number of shards: the one asked for, else by the number of candidates."""
-        candidates = sum(row.kept for row in selected.counts)
-        return layout.check_shards(self.config.shards or layout.default_shards(candidates))
+        """Return the number of shards: the one asked for, else by the number of selected records."""
+        selected_records = sum(row.kept for row in selected.counts)
+        return layout.check_shards(self.config.shards or layout.default_shards(selected_records))
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
         """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""

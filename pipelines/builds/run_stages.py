@@ -21,7 +21,7 @@ from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.images import MAX_PIXELS
+from corpusloom.schemas.images.decoding import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, Page, Pair, StageCounts
 
@@ -37,13 +37,12 @@ class RecordKind:
 
 def kind_of(recipe: Recipe) -> RecordKind:
     """Return how a recipe's records are made. Imports Beam, which a build that reuses everything does without."""
-    from corpusloom.pipelines.extract.alt_texts import page_images
-    from corpusloom.pipelines.extract.extractor import extract
+    from corpusloom.pipelines.extract.page_task import extract_page, extract_page_images
     from corpusloom.pipelines.stages import pages, pairs
 
     if recipe.kind == "interleaved":
-        return RecordKind(Page, extract, pages.make_page)
-    return RecordKind(Pair, page_images, pairs.make_pairs)
+        return RecordKind(Page, extract_page, pages.make_page)
+    return RecordKind(Pair, extract_page_images, pairs.make_pairs)
 
 
 @dataclass
@@ -93,7 +92,7 @@ class Stages:
 
         hashes = self.planner.unit_hashes(inputs)
         todo = tuple(
-            warcs.WarcInput(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
+            warcs.InputFile(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True)
         )
 
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
@@ -120,7 +119,7 @@ class Stages:
             )
             return list_pairs.build(pipeline, rows, todo)
         kind = kind_of(self.recipe)
-        pages = warcs.ExtractConfig(
+        pages = warcs.ExtractStageConfig(
             folder=folder,
             record=kind.record,
             parse=kind.parse,
@@ -135,7 +134,7 @@ class Stages:
         return warcs.build(pipeline, pages, todo)
 
     def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
-        """Run the select stage: rules, counts and duplicates over the candidates."""
+        """Run the select stage: rules, counts and duplicates over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
         with self.reporter.stage("select"):
@@ -150,12 +149,12 @@ class Stages:
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
-        """Decide on candidates: over Arrow on this machine, or on an engine."""
+        """Decide on heads: over Arrow on this machine, or on an engine."""
         steps, config = steps_of(self.recipe), self.config
         if config.profile.local:
             with scratch_folder(config.work) as scratch:
-                check_select(fragments, scratch, memory=config.memory, waves=config.waves)
-                local.select(fragments, steps, folder, scratch=scratch, waves=config.waves)
+                check_select(fragments, scratch, memory=config.memory, passes=config.passes)
+                local.select(fragments, steps, folder, scratch=scratch, passes=config.passes)
             return
         from corpusloom.pipelines.stages.select import distributed
 
@@ -163,13 +162,14 @@ class Stages:
         storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
-        """Take or fetch what the kept candidates want and the store lacks, make missing facts; return the URLs."""
+        """Take or fetch what the kept heads want and the store lacks, make missing facts; return the URLs."""
         from corpusloom.pipelines.store.images.from_warcs import take_images
-        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, Wanted, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts, write_frontier
+        from corpusloom.pipelines.store.images.outcomes import ImageUrl
 
         urls = wanted_urls(select, self.recipe)
         store = ImageStore(self.config.store)
-        wanted = [Wanted(identity.image_key(url), url) for url in urls]
+        wanted = [ImageUrl(identity.image_key(url), url) for url in urls]
         keys = [item.key for item in wanted]
         fetch = self.config.fetch
         taken = take_images(
@@ -213,7 +213,7 @@ class Stages:
 
         batches = scores.missing_scores(store, keys, model)
         if batches:
-            scores.load_scorer(model)  # a scorer that is not installed is found before anything runs
+            scores.check_scorer(store, model)
             with self.reporter.stage(f"{model} scores of {sum(map(len, batches))} images"):
                 self._run(lambda pipeline: scores.build(pipeline, store.folder, model, batches))
 

@@ -19,6 +19,9 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from corpusloom.schemas.errors import ConfigError
 
+RENAMED = {"--waves": "--passes"}
+"""Options of earlier versions, with their names in this one."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Flag:
@@ -72,7 +75,7 @@ def check_names(command: type, argv: Sequence[str], where: str) -> None:
     known = ["--help", *(flag.name for flag in flags if not flag.positional)]
     for name in given(argv):
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+            near = [RENAMED[name]] if RENAMED.get(name) in known else difflib.get_close_matches(name, known, 1)
             remedy = f"did you mean {near[0]}?" if near else f"{where} --help lists them"
             raise ConfigError(f"no option {name}", where=where, remedy=remedy)
     for flag in flags:

@@ -24,7 +24,7 @@ from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import arrow, identity, layout, storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import Manifest, read_manifest
-from corpusloom.schemas.records import Candidate, FileEntry
+from corpusloom.schemas.records import FileEntry, Head
 
 RUN = "run.json"
 DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
@@ -87,7 +87,7 @@ def read_config(dataset: str) -> BuildConfig:
     return BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
 
 
-def concerned(row: Candidate, stones: Tombstones) -> bool:
+def concerned(row: Head, stones: Tombstones) -> bool:
     """Say whether a kept head, or an image of it, is taken down by these tombstones."""
     if row.url and tombstones.is_taken_down(row, stones):
         return True

@@ -14,7 +14,8 @@ from corpusloom.pipelines.dedup.decontamination import BenchmarkItem, Benchmarks
 from corpusloom.pipelines.dedup.image_hashes import hash_image
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
 
 MAX_MEMBER = 64_000_000
 """Bytes of a member that are read; a larger one is no image of an evaluation set."""

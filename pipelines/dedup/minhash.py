@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from corpusloom.pipelines.dedup.exact import loose_words
 from corpusloom.schemas.errors import ConfigError
 
+VERSION = 1
 _CHUNK = 512
 """Shingles hashed at once: 512 x 112 x 8 bytes stay in a core's cache."""
 

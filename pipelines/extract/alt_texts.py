@@ -29,25 +29,17 @@ class PageImages:
     truncated: bool = False
 
 
-def page_images(
+def extract_images(
     html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
 ) -> PageImages | Rejected | Dead:
     """Return the images of a page, or Rejected (empty_page, not_html, no_images), or Dead. Never raises."""
     try:
-        return _page_images(html, url, content_type, config)
+        return _extract_images(html, url, content_type, config)
     except Exception as error:  # hostile bytes end as a verdict, whatever happens
         return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
 
 
-def images_with_texts(
-    html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
-) -> list[ImageRef]:
-    """Return the images of a page in document order, each URL once; empty for bytes that hold no page."""
-    found = page_images(html, url, content_type=content_type, config=config)
-    return list(found.images) if isinstance(found, PageImages) else []
-
-
-def _page_images(html: bytes, url: str, content_type: str | None, config: ExtractConfig) -> PageImages | Rejected:
+def _extract_images(html: bytes, url: str, content_type: str | None, config: ExtractConfig) -> PageImages | Rejected:
     if not html.strip(b" \t\r\n\x00"):
         return Rejected("empty_page")
     if not source.looks_like_html(html):
@@ -61,7 +53,7 @@ def _page_images(html: bytes, url: str, content_type: str | None, config: Extrac
         images=found,
         title=page.title or None,
         canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
-        license=licenses.of_links(page.licenses),
+        license=licenses.of_page(page.licenses, page.metas, page.json_ld),
         charset=codec,
         truncated=truncated or page.truncated,
     )

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-from corpusloom.pipelines.filters.text_filter import Text
-from corpusloom.pipelines.filters.words import count_sentences
+from corpusloom.pipelines.filters.text.text_filter import Text
+from corpusloom.pipelines.filters.text.words import count_sentences
 from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 

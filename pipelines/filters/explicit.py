@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from corpusloom.pipelines.filters.text_filter import Text
+from corpusloom.pipelines.filters.text.text_filter import Text
 from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Below, Rule, Scores, at_most
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from corpusloom.pipelines.filters.gopher_repetition import count_duplicates
-from corpusloom.pipelines.filters.text_filter import Text
+from corpusloom.pipelines.filters.text.text_filter import Text
 from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 

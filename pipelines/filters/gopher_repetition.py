@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpusloom.pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent
-from corpusloom.pipelines.filters.text_filter import Text
+from corpusloom.pipelines.filters.text.ngrams import NgramHashes, has_repeats, most_frequent
+from corpusloom.pipelines.filters.text.text_filter import Text
 from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Below, Rule, Scores, at_most
 

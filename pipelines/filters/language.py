@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from corpusloom.pipelines.filters.text_filter import Text
+from corpusloom.pipelines.filters.text.text_filter import Text
 from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Rule, Scores, at_least
 

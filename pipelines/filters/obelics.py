@@ -10,8 +10,8 @@ from importlib import resources
 
 import numpy as np
 
-from corpusloom.pipelines.filters.ngrams import NgramHashes, run_lengths
-from corpusloom.pipelines.filters.text_filter import Text, WordLists
+from corpusloom.pipelines.filters.text.ngrams import NgramHashes, run_lengths
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, Verdict, at_least, at_most, decide
 

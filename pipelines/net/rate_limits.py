@@ -1,6 +1,6 @@
 """Whose turn it is: a few slots and a delay a registered domain, back-off, a circuit breaker and a budget a host.
 
-Nothing here waits or fetches: `Turns` is a plain data structure under a clock that its caller reads.
+Nothing here waits or fetches: `DomainQueue` is a plain data structure under a clock that its caller reads.
 """
 
 import email.utils
@@ -20,7 +20,7 @@ KEPT_DOMAINS = 50_000
 
 
 @dataclass(slots=True)
-class _Domain(Generic[T]):
+class _DomainState(Generic[T]):
     """One registered domain: what waits, what runs, when the next may start."""
 
     delay: float
@@ -32,7 +32,7 @@ class _Domain(Generic[T]):
 
 
 @dataclass
-class Turns(Generic[T]):
+class DomainQueue(Generic[T]):
     """Waiting items by registered domain; `take` gives those whose turn has come, the longest-ready domain first.
 
     Args:
@@ -44,7 +44,7 @@ class Turns(Generic[T]):
     slots: int
     waiting: int = 0
     running: int = 0
-    _domains: dict[str, _Domain[T]] = field(default_factory=dict)
+    _domains: dict[str, _DomainState[T]] = field(default_factory=dict)
     _heap: list[tuple[float, int, str]] = field(default_factory=list)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -105,27 +105,27 @@ class Turns(Generic[T]):
         state = self._state(domain)
         state.ready_at = max(state.ready_at, until)
 
-    def _state(self, domain: str) -> _Domain[T]:
+    def _state(self, domain: str) -> _DomainState[T]:
         state = self._domains.get(domain)
         if state is None:
-            state = self._domains[domain] = _Domain(self.delay, self.slots)
+            state = self._domains[domain] = _DomainState(self.delay, self.slots)
         return state
 
-    def _queue(self, domain: str, state: _Domain[T]) -> None:
+    def _queue(self, domain: str, state: _DomainState[T]) -> None:
         if state.waiting and not state.queued and state.running < state.slots:
             state.queued = True
             heapq.heappush(self._heap, (state.ready_at, next(self._order), domain))
 
 
 @dataclass(slots=True)
-class _Host:
+class _HostState:
     failures: int = 0
     open_until: float = 0.0
     fetches: int = 0
 
 
 @dataclass
-class Hosts:
+class CircuitBreaker:
     """The circuit breaker and the budget of each host.
 
     Args:
@@ -137,7 +137,7 @@ class Hosts:
     breaker_failures: int
     breaker_seconds: float
     max_fetches: int | None = None
-    _hosts: dict[str, _Host] = field(default_factory=dict)
+    _hosts: dict[str, _HostState] = field(default_factory=dict)
 
     def refuses(self, host: str, now: float) -> bool:
         """Say whether a host's breaker is open; one that was open for long enough lets one fetch through."""
@@ -151,14 +151,14 @@ class Hosts:
 
     def shut(self, host: str, until: float) -> None:
         """Open a host's breaker until a time: it asked to be left alone."""
-        state = self._hosts.setdefault(host, _Host())
+        state = self._hosts.setdefault(host, _HostState())
         state.failures, state.open_until = max(state.failures, self.breaker_failures), until
 
     def spend(self, host: str) -> bool:
         """Take one fetch from a host's budget; False when it is spent."""
         if self.max_fetches is None:
             return True
-        state = self._hosts.setdefault(host, _Host())
+        state = self._hosts.setdefault(host, _HostState())
         state.fetches += 1
         return state.fetches <= self.max_fetches
 
@@ -168,7 +168,7 @@ class Hosts:
         if state is None:
             if not failed:
                 return
-            state = self._hosts[host] = _Host()
+            state = self._hosts[host] = _HostState()
         state.failures = state.failures + 1 if failed else 0
         if state.failures == self.breaker_failures:
             state.open_until = now + self.breaker_seconds

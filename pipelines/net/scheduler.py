@@ -12,12 +12,12 @@ from typing import Literal
 from corpusloom.pipelines.net.config import FREE_SLOTS, FetchConfig
 from corpusloom.pipelines.net.exchange.errors import BRIEF, HOST, NETWORK
 from corpusloom.pipelines.net.exchange.fetcher import NO_HEADERS, Fetcher, Refuse, conditional, next_hop
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.exchange.session import Resolver
-from corpusloom.pipelines.net.host_files import WishList
+from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out
-from corpusloom.pipelines.net.permissions.robots import Wishes
-from corpusloom.pipelines.net.rate_limits import Hosts, Turns, back_off, retry_after
+from corpusloom.pipelines.net.permissions.robots import HostFiles
+from corpusloom.pipelines.net.rate_limits import CircuitBreaker, DomainQueue, back_off, retry_after
 from corpusloom.schemas import identity
 from corpusloom.schemas.addresses import RefusedError, clean_url, host_of_clean, port_of
 from corpusloom.schemas.errors import InputError
@@ -38,7 +38,7 @@ SERVER_FAILURES = frozenset((500, 502, 503, 504))
 
 
 @dataclass(slots=True)
-class _Item:
+class PendingFetch:
     """A URL under way: the one that was asked for, the one that redirects led to, what it cost so far."""
 
     url: str
@@ -47,20 +47,20 @@ class _Item:
     host: str
     signals: tuple[Signal, ...] = ()
     """Of the files of its host."""
-    hops: tuple[Fetched, ...] = ()
+    hops: tuple[Response, ...] = ()
     attempt: int = 0
     seconds: float = 0.0
 
 
 @dataclass
-class Crowd:
+class FetchScheduler:
     """Fetches of one kind over many hosts, each host asked as politely as it wishes.
 
     Args:
       fetcher: The guarded fetcher.
       kind: page or image; decides delays, slots and caps.
       on_outcome: Called once a URL, in the order in which they end; may add further URLs.
-      accept_errors: Hand over answers of any status as Fetched: a WARC keeps them.
+      accept_errors: Hand over answers of any status as Response: a WARC keeps them.
       follow: Follow redirects, each hop as a fetch in its own domain's turn.
       wishes: The hosts' files, when two crowds are to share them.
       validators: Gives ETag and Last-Modified of what is known of a URL: its answer may be 304.
@@ -68,10 +68,10 @@ class Crowd:
 
     fetcher: Fetcher
     kind: Literal["page", "image"]
-    on_outcome: Callable[[str, Outcome], None]
+    on_outcome: Callable[[str, FetchOutcome], None]
     accept_errors: bool = False
     follow: bool = True
-    wishes: WishList | None = None
+    wishes: HostFilesCache | None = None
     validators: Validators | None = None
     _free: set[str] = field(default_factory=set)
     _exhausted: bool = False
@@ -85,9 +85,9 @@ class Crowd:
         config = self.fetcher.config
         # Without a delay only what was allowed is fetched: the domains that are turn out one by one (`_set_free`).
         polite = dataclasses.replace(config, delay=None) if config.free and not config.i_own_these_hosts else config
-        self._turns: Turns[_Item] = Turns(polite.delay_of(self.kind), polite.slots_of(self.kind))
-        self._hosts = Hosts(config.breaker_failures, config.breaker_seconds, config.max_fetches)
-        self.wishes = self.wishes or WishList(self.fetcher)
+        self._turns: DomainQueue[PendingFetch] = DomainQueue(polite.delay_of(self.kind), polite.slots_of(self.kind))
+        self._hosts = CircuitBreaker(config.breaker_failures, config.breaker_seconds, config.max_fetches)
+        self.wishes = self.wishes or HostFilesCache(self.fetcher)
         self._jitter = random.Random(0)  # noqa: S311 - spreads load, guards nothing
 
     def add(self, url: str) -> None:
@@ -97,9 +97,9 @@ class Crowd:
         except RefusedError as error:
             self.on_outcome(url, Rejected(error.reason))
             return
-        self._wait(_Item(url, target, "", ""), target)
+        self._wait(PendingFetch(url, target, "", ""), target)
 
-    def _wait(self, item: _Item, target: str) -> None:
+    def _wait(self, item: PendingFetch, target: str) -> None:
         item.target, item.host = target, host_of_clean(target)
         item.domain = identity.registered_domain(item.host)
         if self.fetcher.config.free and item.domain not in self._free and self.fetcher.is_allowed_host(target):
@@ -157,7 +157,7 @@ class Crowd:
                 self.add(url)
         self._loop.call_soon(self._pump)  # between two helpings the loop serves what is in flight
 
-    def _start(self, item: _Item) -> None:
+    def _start(self, item: PendingFetch) -> None:
         task = self._loop.create_task(self._fetch(item))
         self._tasks.add(task)
         task.add_done_callback(self._finish)
@@ -190,7 +190,7 @@ class Crowd:
         if not self._ended.done():
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
 
-    async def _fetch(self, item: _Item) -> None:
+    async def _fetch(self, item: PendingFetch) -> None:
         """Fetch one URL, or one hop or attempt of it; hand its outcome over, or let it wait again."""
         domain = item.domain
         try:
@@ -201,13 +201,13 @@ class Crowd:
         if isinstance(following, str):
             self._wait(item, following)
             return
-        if isinstance(following, Fetched):
+        if isinstance(following, Response):
             following = self.fetcher.judge(following, self.kind, accept_errors=self.accept_errors)
-        if isinstance(following, Fetched) and following.url != item.url:
+        if isinstance(following, Response) and following.url != item.url:
             following = dataclasses.replace(following, url=item.url, hops=item.hops)
         self.on_outcome(item.url, following)
 
-    async def _ask(self, item: _Item) -> Outcome:
+    async def _ask(self, item: PendingFetch) -> FetchOutcome:
         refused = await self._refusal(item, self._loop.time())
         if refused is not None:
             return refused
@@ -218,11 +218,11 @@ class Crowd:
         now = self._loop.time()
         item.seconds += now - began
         self._note(item, outcome, now)
-        if item.signals and isinstance(outcome, Fetched):
+        if item.signals and isinstance(outcome, Response):
             return dataclasses.replace(outcome, signals=(*item.signals, *outcome.signals))
         return outcome
 
-    async def _refusal(self, item: _Item, now: float) -> Rejected | Dead | None:
+    async def _refusal(self, item: PendingFetch, now: float) -> Rejected | Dead | None:
         """Return why a URL is not asked for: breaker, budget, robots.txt, a signal, a delay beyond reason."""
         if self._hosts.refuses(item.host, now):
             return Dead("host_unresponsive")
@@ -234,11 +234,11 @@ class Crowd:
             return wishes
         return wishes if isinstance(wishes, Rejected) else self._refused_by(wishes, item)
 
-    async def _wishes_of(self, url: str) -> Wishes | Rejected | Dead:
+    async def _wishes_of(self, url: str) -> HostFiles | Rejected | Dead:
         assert self.wishes is not None
         return self.wishes.known(url) or await self.wishes.of(url)
 
-    def _refused_by(self, wishes: Wishes, item: _Item) -> Rejected | None:
+    def _refused_by(self, wishes: HostFiles, item: PendingFetch) -> Rejected | None:
         config = self.fetcher.config
         if not wishes.robots.allows(item.target):
             return Rejected("robots_disallowed")
@@ -250,18 +250,18 @@ class Crowd:
         item.signals = wishes.signals(item.target)
         return opt_out(item.signals, config.honour, self.kind) if item.signals else None
 
-    def _note(self, item: _Item, outcome: Outcome, now: float) -> None:
+    def _note(self, item: PendingFetch, outcome: FetchOutcome, now: float) -> None:
         """Tell the breaker how a fetch went, and stop the run when it is our own network that is down."""
         error = outcome.error if isinstance(outcome, Dead) else ""
         self._hosts.report(item.host, failed=error in HOST or _server_failed(outcome), now=now)
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, Response):
             self._down_count = 0
             self._down.clear()
             self._free_if_allowed(item, outcome.address)
         elif error in NETWORK:
             self._count_down(item.host, error)
 
-    def _free_if_allowed(self, item: _Item, address: str | None) -> None:
+    def _free_if_allowed(self, item: PendingFetch, address: str | None) -> None:
         if not self.fetcher.config.free or item.domain in self._free or address is None:
             return
         if self.fetcher.policy.allows(address, port_of(item.target)):
@@ -278,22 +278,22 @@ class Crowd:
                 remedy="check the connection and the resolver, run again for the rest and with --retry dead for these",
             )
 
-    def _following(self, item: _Item, outcome: Outcome) -> str | Outcome:
+    def _following(self, item: PendingFetch, outcome: FetchOutcome) -> str | FetchOutcome:
         """Return the URL to ask next (a redirect's target, or the same after a brief failure), else the outcome."""
-        if self.follow and isinstance(outcome, Fetched) and outcome.location is not None:
+        if self.follow and isinstance(outcome, Response) and outcome.location is not None:
             item.hops = (*item.hops, outcome)
             return next_hop(item.hops, self.fetcher.config.max_redirects)
         brief = outcome.error if isinstance(outcome, Dead) else ""
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, Response):
             brief = f"http_{outcome.status}"
         if brief not in BRIEF or not self._may_try_again(item, outcome):
             return outcome
         item.attempt += 1
         return item.target
 
-    def _may_try_again(self, item: _Item, outcome: Outcome) -> bool:
+    def _may_try_again(self, item: PendingFetch, outcome: FetchOutcome) -> bool:
         """Let a domain rest before another attempt; False when there is to be none."""
-        wait = retry_after(outcome.header("retry-after")) if isinstance(outcome, Fetched) else None
+        wait = retry_after(outcome.header("retry-after")) if isinstance(outcome, Response) else None
         now, config = self._loop.time(), self.fetcher.config
         if wait is not None and wait > config.max_retry_after:
             self._hosts.shut(item.host, now + wait)
@@ -304,9 +304,9 @@ class Crowd:
         return True
 
 
-def _server_failed(outcome: Outcome) -> bool:
+def _server_failed(outcome: FetchOutcome) -> bool:
     """Say whether an answer is a failure of its host; one that says when to come back is none."""
-    if not isinstance(outcome, Fetched) or outcome.status not in SERVER_FAILURES:
+    if not isinstance(outcome, Response) or outcome.status not in SERVER_FAILURES:
         return False
     return outcome.header("retry-after") is None
 
@@ -316,7 +316,7 @@ def fetch_all(
     config: FetchConfig,
     *,
     kind: Literal["page", "image"],
-    on_outcome: Callable[[str, Outcome], None],
+    on_outcome: Callable[[str, FetchOutcome], None],
     resolver: Resolver | None = None,
     validators: Validators | None = None,
     refuse: Refuse | None = None,
@@ -331,7 +331,7 @@ def fetch_all(
 
     async def fetch_them() -> None:
         async with Fetcher(config, resolver, refuse=refuse, evidence=False) as fetcher:
-            await Crowd(fetcher, kind, on_outcome, validators=validators).run(urls)
+            await FetchScheduler(fetcher, kind, on_outcome, validators=validators).run(urls)
 
     with _calm_collector():
         asyncio.run(fetch_them())

@@ -10,20 +10,19 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from corpusloom.pipelines.dedup import exact, frequency, minhash
 from corpusloom.pipelines.filters import (
     align_captions,
     boilerplate,
     c4,
     image_rules,
     language,
-    ngrams,
     obelics,
     pii,
-    text_filter,
-    words,
 )
 from corpusloom.pipelines.filters.boilerplate import DroppedBlock
-from corpusloom.pipelines.filters.text_filter import Text, WordLists
+from corpusloom.pipelines.filters.text import ngrams, text_filter, words
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import FilterSet, WordListPaths, registered
 from corpusloom.schemas import storage
@@ -31,6 +30,7 @@ from corpusloom.schemas.config import is_threshold
 from corpusloom.schemas.records import Block, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Scores
 
+VERSION = 1
 PARAGRAPH_KINDS = ("paragraph", "other")
 """Kinds of block that rules for paragraphs and lines judge: a heading or a list is no sentence."""
 
@@ -146,6 +146,7 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
     """Return what of a recipe shapes the blocks of stored records: other values need the WARCs again."""
     filters, lists = recipe.filters, _list_hashes(load_word_lists(recipe))
     shaped: dict[str, Any] = {
+        "version": VERSION,
         "kind": recipe.kind,
         "signals": sorted(recipe.honour.signals),
         "licenses": sorted(recipe.honour.licenses),
@@ -154,19 +155,27 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
         shaped["boilerplate"] = [boilerplate.VERSION, dataclasses.asdict(filters.boilerplate)]
     if filters.obelics is not None:
         rules = {**dataclasses.asdict(filters.obelics), "page": None}
-        shaped["paragraphs"] = [obelics.VERSION, rules, lists["flagged_words"], lists["common_words"]]
+        shaped["paragraphs"] = [
+            obelics.VERSION,
+            words.VERSION,
+            ngrams.VERSION,
+            rules,
+            lists["flagged_words"],
+            lists["common_words"],
+        ]
     return shaped
 
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
     """Return what of a recipe shapes scores and heads: other values measure stored records again."""
-    shared = {"words": words.VERSION, "ngrams": ngrams.VERSION, "text": text_filter.VERSION}
+    modules = {"words": words, "ngrams": ngrams, "text": text_filter, "exact": exact}
+    shared = {"measuring": VERSION, **{name: module.VERSION for name, module in modules.items()}}
     if recipe.kind != "interleaved":
-        modules = {"captions": align_captions, "language": language, "images": image_rules}
+        filters = {"captions": align_captions, "language": language, "images": image_rules}
         wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
         return {
             "shared": shared,
-            "filters": {name: [module.VERSION, sorted(module.SCORES)] for name, module in modules.items()},
+            "filters": {name: [module.VERSION, sorted(module.SCORES)] for name, module in filters.items()},
             "languages": list(wanted),
         }
     dedup = recipe.dedup
@@ -177,6 +186,7 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             for item in registered(recipe.filters)
         },
         "lists": _list_hashes(load_word_lists(recipe)),
-        "minhash": None if dedup.minhash is None else dataclasses.asdict(dedup.minhash),
-        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
+        "minhash": None if dedup.minhash is None else [minhash.VERSION, dataclasses.asdict(dedup.minhash)],
+        "text": [dedup.exact_text or "strict", dedup.scope],
+        "paragraphs": None if dedup.max_domain_paragraph is None else frequency.VERSION,
     }

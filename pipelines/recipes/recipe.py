@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from corpusloom.pipelines.dedup.minhash import MinHashConfig
-from corpusloom.pipelines.filters.text_filter import INTERLEAVED
+from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED
 from corpusloom.pipelines.net.config import SIGNALS
 from corpusloom.pipelines.recipes import keys, versions
 from corpusloom.pipelines.recipes.rules import TEXT_FILTERS, WEB, FilterSet

@@ -32,7 +32,7 @@ from corpusloom.pipelines.filters.image_rules import ImageConfig
 from corpusloom.pipelines.filters.language import LanguageConfig
 from corpusloom.pipelines.filters.obelics import ObelicsConfig
 from corpusloom.pipelines.filters.pii import PiiConfig
-from corpusloom.pipelines.filters.text_filter import INTERLEAVED, TextFilter, block_filter, text_filter
+from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, TextFilter, block_filter, text_filter
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.config import setting
 from corpusloom.schemas.verdicts import Rule

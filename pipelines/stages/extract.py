@@ -1,7 +1,7 @@
 """WARC -> fragments of pages or pairs: one WARC is one unit of work, finished when its report is written.
 
 Each record of a WARC gets one verdict. Parsing happens in the killable worker pool. Fragments are sorted by key and
-cut at a fixed number of rows, so memory does not grow with the WARC; beside each lies a fragment of candidates,
+cut at a fixed number of rows, so memory does not grow with the WARC; beside each lies a fragment of heads,
 the small heads that corpus-wide rules are decided on.
 """
 
@@ -10,23 +10,26 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import apache_beam as beam
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+from corpusloom.pipelines.engine.worker_pool import WorkerPool
+from corpusloom.pipelines.extract.page_task import HtmlPage, PageTask
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.arc import read_arc
-from corpusloom.pipelines.store.warc.records import MAX_BODY, Skipped, WarcPage, read_warc
-from corpusloom.pipelines.store.warc.revisits import Across
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
+from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas import arrow, identity, storage, tables
-from corpusloom.schemas.records import Candidate, ProvenanceRow, StageCounts
+from corpusloom.schemas.records import Head, Page, Pair, ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 STAGE = "extract"
@@ -35,12 +38,12 @@ IMAGES = "images"
 ARC = (".arc", ".arc.gz")
 ROW_GROUP_ROWS = 512
 
-Made = list[tuple[Any, Candidate]]
-"""The records that one web page became, each with its head."""
+RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
+"""A record that a web page became, and the head that it is decided on by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WarcInput:
+class InputFile:
     """One WARC: where it is, and the hash of its bytes, which names its fragments."""
 
     path: str
@@ -53,16 +56,16 @@ class WarcInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractConfig:
+class ExtractStageConfig:
     """How WARCs become fragments of one kind of record."""
 
     folder: str
     """Folder of the stage."""
     record: type
     """Class of the rows: Page or Pair."""
-    parse: Callable[..., Any]
-    """HTML bytes, URL and content type -> something parsed, a Rejected or a Dead; runs in the pool's processes."""
-    make: Callable[[WarcPage, Any, Recipe], "Made | Rejected"]
+    parse: PageTask[Any]
+    """Task of the worker pool: a page -> something parsed, a Rejected or a Dead."""
+    make: Callable[[HtmlResponse, Any, Recipe], "list[RecordAndHead] | Rejected"]
     """What was parsed -> records with their heads, or why there are none."""
     recipe: Recipe
     workers: int = 2
@@ -86,11 +89,11 @@ class FragmentWriter:
     stem: str
     tombstones: Tombstones = field(default_factory=Tombstones)
     """What was taken down: it is not written."""
-    _rows: Made = field(default_factory=list)
+    _rows: list[RecordAndHead] = field(default_factory=list)
     _part: int = 0
     rows: int = 0
 
-    def add(self, made: Made) -> None:
+    def add(self, made: list[RecordAndHead]) -> None:
         """Take the records of one page; of what was taken down the head alone, emptied."""
         for row, head in made:
             left = redact(row, self.tombstones)
@@ -107,7 +110,7 @@ class FragmentWriter:
         name = fragment_name(self.stem, self._part)
         for folder, cls, rows in (
             ("records", self.record, [row for row, _ in held if row is not None]),
-            ("candidates", Candidate, [head for _, head in held]),
+            ("candidates", Head, [head for _, head in held]),
         ):
             tables.write_table(
                 storage.join(self.folder, folder, name),
@@ -123,50 +126,55 @@ def unit_of(recipe: Recipe) -> str:
     return "page" if recipe.kind == "interleaved" else "pair"
 
 
-def record_key(page: WarcPage | Skipped) -> str:
+def record_key(page: HtmlResponse | SkippedRecord) -> str:
     """Return the key of a WARC record: over its record id, else over URL and date."""
     return identity.make_key("record", page.record_id or f"{page.url} {page.fetched_at}")
 
 
 def parse_pages(
-    pages: Iterator[WarcPage | Skipped],
-    pool: ExtractPool,
+    pages: Iterator[HtmlResponse | SkippedRecord],
+    pool: WorkerPool[HtmlPage, Any],
     ledger: Ledger,
     limit: int | None,
-    on_image: Callable[[Skipped], None],
-) -> Iterator[tuple[WarcPage, Any]]:
+    on_image: Callable[[SkippedRecord], None],
+) -> Iterator[tuple[HtmlResponse, Any]]:
     """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
-    waiting: deque[WarcPage] = deque()
+    waiting: deque[HtmlResponse] = deque()
 
-    def work() -> Iterator[tuple[bytes, str, str | None]]:
+    def work() -> Iterator[HtmlPage]:
         for page in pages:
-            if isinstance(page, Skipped):
+            if isinstance(page, SkippedRecord):
                 ledger.record(page.verdict, unit="record", key=record_key(page), url=page.url)
                 if page.image:
                     on_image(page)
                 continue
             waiting.append(page)
-            yield page.body, page.url, page.content_type
+            yield HtmlPage(page.body, page.url, page.content_type)
 
     for parsed in pool.map(islice(work(), limit)):
         yield waiting.popleft(), parsed
 
 
-def open_warc(warc: WarcInput, config: ExtractConfig, across: Across | None) -> Iterator[WarcPage | Skipped]:
+def open_warc(
+    warc: InputFile, config: ExtractStageConfig, across: CollectionRevisitIndex | None
+) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield the records of a WARC or an ARC."""
     if warc.path.endswith(ARC):
         return read_arc(warc.path)
-    return read_warc(warc.path, across=across, verify=config.verify_digests)
+    return read_warc(warc.path, revisits=across, verify=config.verify_digests)
 
 
 def extract_warc(
-    warc: WarcInput, config: ExtractConfig, pool: ExtractPool, across: Across | None = None
+    warc: InputFile,
+    config: ExtractStageConfig,
+    pool: WorkerPool[HtmlPage, Any],
+    across: CollectionRevisitIndex | None = None,
 ) -> tuple[StageCounts, ...]:
     """Turn one WARC into fragments, ledger and provenance; return its counts."""
     ledger, writer = Ledger(STAGE), FragmentWriter(config.folder, config.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
 
-    def note(image: Skipped) -> None:
+    def note(image: SkippedRecord) -> None:
         key = identity.image_key(image.url)
         found = WarcImage(key=key, url=image.url, warc=warc.path, offset=image.offset)
         if not is_taken_down(found, config.tombstones):
@@ -201,12 +209,12 @@ def extract_warc(
     )
 
 
-def report_path(folder: str, warc: WarcInput) -> str:
+def report_path(folder: str, warc: InputFile) -> str:
     """Return where a finished WARC's report lies: what makes it finished."""
     return storage.join(folder, "done", f"{warc.stem}.json")
 
 
-def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[StageCounts, ...]]) -> None:
+def extract_once(folder: str, item: InputFile, extract: Callable[[], tuple[StageCounts, ...]]) -> None:
     """Extract a WARC or list and write its report, unless that was done before."""
     path = report_path(folder, item)
     if storage.exists(path):
@@ -217,23 +225,23 @@ def extract_once(folder: str, item: WarcInput, extract: Callable[[], tuple[Stage
     metrics.count(counts)
 
 
-def read_counts(folder: str, warc: WarcInput) -> list[StageCounts]:
+def read_counts(folder: str, warc: InputFile) -> list[StageCounts]:
     """Read a finished WARC's counts."""
     return [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report_path(folder, warc)))]
 
 
 class _ExtractWarc(beam.DoFn):
-    def __init__(self, config: ExtractConfig) -> None:
+    def __init__(self, config: ExtractStageConfig) -> None:
         self._config = config
 
     def setup(self) -> None:
-        self._pool = ExtractPool(PoolConfig(size=self._config.workers), task=self._config.parse)
-        self._across = Across(self._config.across, MAX_BODY) if self._config.across else None
+        self._pool = page_pool(self._config.parse, self._config.workers)
+        self._across = CollectionRevisitIndex(self._config.across, MAX_BODY) if self._config.across else None
 
     def teardown(self) -> None:
         self._pool.close()
 
-    def process(self, warc: WarcInput) -> Iterator[WarcInput]:
+    def process(self, warc: InputFile) -> Iterator[InputFile]:
         extract_once(self._config.folder, warc, lambda: extract_warc(warc, self._config, self._pool, self._across))
         yield warc
 
@@ -246,13 +254,15 @@ class ExtractWarcs(beam.PTransform):
       config: What to make of a page, and where.
     """
 
-    config: ExtractConfig
+    config: ExtractStageConfig
 
-    def expand(self, warcs: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+    def expand(self, warcs: beam.PCollection[InputFile]) -> beam.PCollection[InputFile]:
         """Spread the WARCs over workers and extract each."""
         return warcs | "Spread WARCs" >> beam.Reshuffle() | "Extract a WARC" >> beam.ParDo(_ExtractWarc(self.config))
 
 
-def build(pipeline: beam.Pipeline, config: ExtractConfig, warcs: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+def build(
+    pipeline: beam.Pipeline, config: ExtractStageConfig, warcs: tuple[InputFile, ...]
+) -> beam.PCollection[InputFile]:
     """Build the pipeline that extracts WARCs."""
     return pipeline | "WARCs" >> beam.Create(warcs) | "ExtractWarcs" >> ExtractWarcs(config=config)

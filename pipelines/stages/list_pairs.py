@@ -15,12 +15,12 @@ import apache_beam as beam
 from corpusloom.pipelines.builds.inputs import hashed
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages import pairs
-from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, WarcInput, extract_once
+from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, InputFile, extract_once
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
-from corpusloom.pipelines.store.images.frontier import Wanted
-from corpusloom.pipelines.store.images.packs import Answer, PackWriter
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
+from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, format_of, read_list
@@ -88,7 +88,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
             yield Row(str(row.number), row.url, row.caption)
 
 
-def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
+def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
     """Turn one list or shard into fragments, ledger and provenance; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
@@ -113,20 +113,20 @@ def extract_rows(item: WarcInput, config: RowsConfig, blocklist: Blocklist | Non
     return (*ledger.counts(), pair_counts)
 
 
-def _pack_writer(item: WarcInput, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
+def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
     store = ImageStore(images.store)
     return PackWriter(store, f"rows-{item.stem}", index.generation, images.max_pixels, blocklist=blocklist)
 
 
 def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -> None:
     """Put an image into the store unless its URL has an outcome there: the first one stays."""
-    wanted = Wanted(identity.image_key(row.url), row.url)
+    wanted = ImageUrl(identity.image_key(row.url), row.url)
     if wanted.key not in index:
         blocked = packs.blocklist.of_url(row.url) if packs.blocklist else None
-        packs.add(wanted, blocked or Answer(body=image, fetched_at=""))
+        packs.add(wanted, blocked or FetchedImage(body=image, fetched_at=""))
 
 
-def _provenance(item: WarcInput, row: Row, key: str) -> ProvenanceRow:
+def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
     dead = row.verdict if isinstance(row.verdict, Dead) else None
     return ProvenanceRow(
         stage=STAGE,
@@ -160,7 +160,7 @@ class _ExtractRows(beam.DoFn):
     def teardown(self) -> None:
         self._open.close()
 
-    def process(self, item: WarcInput) -> Iterator[WarcInput]:
+    def process(self, item: InputFile) -> Iterator[InputFile]:
         extract_once(self._config.folder, item, lambda: extract_rows(item, self._config, self._blocklist))
         yield item
 
@@ -175,11 +175,11 @@ class ExtractLists(beam.PTransform):
 
     config: RowsConfig
 
-    def expand(self, items: beam.PCollection[WarcInput]) -> beam.PCollection[WarcInput]:
+    def expand(self, items: beam.PCollection[InputFile]) -> beam.PCollection[InputFile]:
         """Spread the lists over workers and extract each."""
         return items | "Spread lists" >> beam.Reshuffle() | "Extract a list" >> beam.ParDo(_ExtractRows(self.config))
 
 
-def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[WarcInput, ...]) -> beam.PCollection[WarcInput]:
+def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[InputFile, ...]) -> beam.PCollection[InputFile]:
     """Build the pipeline that extracts lists."""
     return pipeline | "Lists" >> beam.Create(items) | "ExtractLists" >> ExtractLists(config=config)

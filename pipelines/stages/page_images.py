@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from corpusloom.pipelines.extract import alt_texts
-from corpusloom.pipelines.extract.pool import ExtractPool, Item, PoolConfig
-from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+from corpusloom.pipelines.extract.alt_texts import PageImages
+from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page_images
+from corpusloom.pipelines.stages.page_pool import page_pool
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
@@ -13,13 +15,13 @@ def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
     `workers` processes read the pages, so that a hostile one costs no more than itself; 0 reads them in this one.
     """
 
-    def pages() -> Iterator[Item]:
+    def pages() -> Iterator[HtmlPage]:
         for warc in warcs:
             for record in read_warc(warc):
-                if isinstance(record, WarcPage):
-                    yield record.body, record.url, record.content_type
+                if isinstance(record, HtmlResponse):
+                    yield HtmlPage(record.body, record.url, record.content_type)
 
-    with ExtractPool(PoolConfig(size=workers), task=alt_texts.page_images) as pool:
+    with page_pool(extract_page_images, workers) as pool:
         for found in pool.map(pages()):
-            if isinstance(found, alt_texts.PageImages):
+            if isinstance(found, PageImages):
                 yield from (image.url for image in found.images)

@@ -10,10 +10,10 @@ from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.extract import Made, record_key
-from corpusloom.pipelines.store.warc.records import WarcPage
+from corpusloom.pipelines.stages.extract import RecordAndHead, record_key
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
-from corpusloom.schemas.records import Candidate, Page
+from corpusloom.schemas.records import Head, Page
 from corpusloom.schemas.verdicts import Rejected
 
 
@@ -28,8 +28,8 @@ def page_identity(url: str, canonical_link: str | None) -> str:
     return link if same and not is_root else own
 
 
-def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made | Rejected:
-    """Return the page that was extracted with its candidate, or the opt-out that reserves it."""
+def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
+    """Return the page that was extracted with its head, or the opt-out that reserves it."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -55,7 +55,7 @@ def make_page(warc_page: WarcPage, extracted: Extracted, recipe: Recipe) -> Made
         license=extracted.license,
     )
     page = measure(page, recipe)
-    return [(page, head(page, recipe))]
+    return [(page, page_head(page, recipe))]
 
 
 def measure(page: Page, recipe: Recipe) -> Page:
@@ -65,14 +65,14 @@ def measure(page: Page, recipe: Recipe) -> Page:
     return replace(page, scores=measure_page(page, recipe, load_word_lists(recipe)))
 
 
-def head(page: Page, recipe: Recipe) -> Candidate:
-    """Return a page's candidate: of equal pages the latest, then the one with most images and text, survives."""
+def page_head(page: Page, recipe: Recipe) -> Head:
+    """Return a page's head: of equal pages the latest, then the one with most images and text, survives."""
     images = tuple(block.image.url for block in page.blocks if block.image is not None)
     text, dedup = page_text(page.blocks), recipe.dedup
     scope = f"{page.fetched_at[:7]} " if dedup.scope == "crawl" else ""
     latest = "".join(f"{9 - int(digit)}" for digit in page.fetched_at if digit.isdigit()).ljust(20, "9")
     rank = f"{latest}|{99_999 - len(images):05d}|{99_999_999 - len(text):08d}|{len(page.canonical_url):06d}"
-    return Candidate(
+    return Head(
         unit="page",
         key=page.key,
         parent=page.parent,

@@ -7,17 +7,17 @@ from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.measuring import measure_pair
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.extract import Made, record_key
-from corpusloom.pipelines.store.warc.records import WarcPage
+from corpusloom.pipelines.stages.extract import RecordAndHead, record_key
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
-from corpusloom.schemas.records import Candidate, ImageRef, Pair
+from corpusloom.schemas.records import Head, ImageRef, Pair
 from corpusloom.schemas.verdicts import Rejected
 
 TEXT_SOURCES = ("alt_text",)
 """Where a pair's text comes from (ALIGN: alt texts alone)."""
 
 
-def make_pairs(warc_page: WarcPage, found: PageImages, recipe: Recipe) -> Made | Rejected:
+def make_pairs(warc_page: HtmlResponse, found: PageImages, recipe: Recipe) -> list[RecordAndHead] | Rejected:
     """Return a pair for each image and text of a page, or the opt-out that reserves the page or its images."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
@@ -33,7 +33,7 @@ def make_pairs(warc_page: WarcPage, found: PageImages, recipe: Recipe) -> Made |
         for image in found.images
         for source, text in texts_of(image, TEXT_SOURCES)
     ]
-    return list({(pair.key, pair.parent): (pair, candidate) for pair, candidate in made}.values())
+    return list({(pair.key, pair.parent): (pair, head) for pair, head in made}.values())
 
 
 def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -42,9 +42,7 @@ def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]
     return [(source, text) for source, text in found if text]
 
 
-def make_pair(
-    image_url: str, text: str, source: str, parent: str, page_url: str, recipe: Recipe
-) -> tuple[Pair, Candidate]:
+def make_pair(image_url: str, text: str, source: str, parent: str, page_url: str, recipe: Recipe) -> tuple[Pair, Head]:
     """Return an image URL and a text as a pair, measured, with its head."""
     pair = Pair(
         key=identity.pair_key(image_url, text),
@@ -56,7 +54,7 @@ def make_pair(
     )
     language, _ = measure_language(text)
     pair = replace(pair, language=language, scores=measure_pair(pair, recipe))
-    candidate = Candidate(
+    head = Head(
         unit="pair",
         key=pair.key,
         parent=pair.parent,
@@ -67,4 +65,4 @@ def make_pair(
         images=(image_url,),
         scores=pair.scores,
     )
-    return pair, candidate
+    return pair, head

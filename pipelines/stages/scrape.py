@@ -20,14 +20,14 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
-from corpusloom.pipelines.net.host_files import WishList
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
+from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.pipelines.net.links import links_of
-from corpusloom.pipelines.net.scheduler import Crowd
+from corpusloom.pipelines.net.scheduler import FetchScheduler
 from corpusloom.pipelines.stages.page_images import page_images
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
-from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.records import StageCounts
@@ -111,7 +111,7 @@ class Lane:
     known: set[str] = field(default_factory=set)
     pages_a_host: dict[str, int] = field(default_factory=dict)
     rows: list[FrontierRow] = field(default_factory=list)
-    answers: list[Fetched] = field(default_factory=list)
+    answers: list[Response] = field(default_factory=list)
     """Pages, and the files in which hosts state their wishes: evidence."""
     part: int = 0
     held: int = 0
@@ -129,26 +129,26 @@ class Lane:
         self.depths[url] = depth
         return True
 
-    def take(self, url: str, outcome: Outcome) -> list[str]:
+    def take(self, url: str, outcome: FetchOutcome) -> list[str]:
         """Enter a page's outcome; return the links to ask next."""
         row = make_row(url, self.depths.pop(url), outcome)
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, Response):
             self.known.add(identity.page_key(outcome.final_url))
         following = [link for link in row.links if self.offer(link, row.depth + 1)]
         self._enter(row, outcome)
         return following
 
-    def take_image(self, url: str, outcome: Outcome) -> None:
+    def take_image(self, url: str, outcome: FetchOutcome) -> None:
         """Enter an image's outcome."""
         row = with_verdict(
             FrontierRow(key=identity.image_key(url), url=url, depth=0, outcome="kept", unit="image"), outcome
         )
         self._enter(row, outcome)
 
-    def _enter(self, row: FrontierRow, outcome: Outcome) -> None:
+    def _enter(self, row: FrontierRow, outcome: FetchOutcome) -> None:
         """Hold an outcome, closing a checkpoint when it is full."""
         self.rows.append(row)
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, Response):
             self.keep(outcome)
         metrics.ended(STAGE, row.unit, row.outcome, row.reason)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
@@ -164,7 +164,7 @@ class Lane:
                 self.known.add(key)
                 yield url
 
-    def keep(self, answer: Fetched) -> None:
+    def keep(self, answer: Response) -> None:
         """Hold an answer for the next WARC."""
         self.answers.append(answer)
         self.held += len(answer.wire_body)
@@ -203,7 +203,7 @@ def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
             yield from tables.read_records(storage.join(folder, name), FrontierRow)
 
 
-def write_warc(path: str, answers: list[Fetched], config: FetchConfig) -> None:
+def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
     """Write exchanges as one WARC: request, response, and metadata with the hops and signals as evidence."""
     with storage.writing(path) as handle:
         writer = WarcWriter(handle, compress=True)
@@ -225,16 +225,16 @@ def write_warc(path: str, answers: list[Fetched], config: FetchConfig) -> None:
             writer.metadata(answer.final_url, facts, date=answer.fetched_at)
 
 
-def verdict_of(outcome: Outcome) -> Verdict:
+def verdict_of(outcome: FetchOutcome) -> Verdict:
     """Return a scrape's verdict on an outcome: an answer with an error status is on record and rejected."""
-    if not isinstance(outcome, Fetched):
+    if not isinstance(outcome, Response):
         return outcome
     return Kept() if 200 <= outcome.status < 300 else Rejected(f"http_{outcome.status}")
 
 
-def follow(outcome: Outcome, url: str) -> tuple[str, ...]:
+def follow(outcome: FetchOutcome, url: str) -> tuple[str, ...]:
     """Return the links of an HTML answer that stay on the host that was asked, and on the one that answered."""
-    if not isinstance(outcome, Fetched) or not 200 <= outcome.status < 300:
+    if not isinstance(outcome, Response) or not 200 <= outcome.status < 300:
         return ()
     kind = next((v for n, v in outcome.headers if n.lower() == "content-type"), "text/html")
     if "html" not in kind.lower():
@@ -245,13 +245,13 @@ def follow(outcome: Outcome, url: str) -> tuple[str, ...]:
     return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts)
 
 
-def make_row(url: str, depth: int, outcome: Outcome) -> FrontierRow:
+def make_row(url: str, depth: int, outcome: FetchOutcome) -> FrontierRow:
     """Return the frontier row of one outcome."""
     row = FrontierRow(key=identity.page_key(url), url=url, depth=depth, outcome="kept", links=follow(outcome, url))
     return with_verdict(row, outcome)
 
 
-def with_verdict(row: FrontierRow, outcome: Outcome) -> FrontierRow:
+def with_verdict(row: FrontierRow, outcome: FetchOutcome) -> FrontierRow:
     """Return a row with the verdict on its outcome."""
     match verdict_of(outcome):
         case Rejected(reason, measured, threshold):
@@ -266,17 +266,17 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
     lane = Lane(number, config)
     async with Fetcher(config.fetch) as fetcher:
 
-        def take(url: str, outcome: Outcome) -> None:
+        def take(url: str, outcome: FetchOutcome) -> None:
             for link in lane.take(url, outcome):
                 crowd.add(link)
 
-        wishes = WishList(fetcher, on_file=lane.keep)
-        crowd = Crowd(fetcher, "page", take, accept_errors=True, wishes=wishes)
+        wishes = HostFilesCache(fetcher, on_file=lane.keep)
+        crowd = FetchScheduler(fetcher, "page", take, accept_errors=True, wishes=wishes)
         try:
             await crowd.run(lane.resume(seeds))
             if config.images:
                 lane.checkpoint()
-                await Crowd(fetcher, "image", lane.take_image, wishes=wishes).run(list(lane.images()))
+                await FetchScheduler(fetcher, "image", lane.take_image, wishes=wishes).run(list(lane.images()))
         except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
             lane.checkpoint()
             raise

@@ -39,10 +39,10 @@ from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_d
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.errors import DamageError
-from corpusloom.schemas.images import ImageError
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.records import (
-    Candidate,
     FileEntry,
+    Head,
     ImageFacts,
     ImageRef,
     Member,
@@ -71,7 +71,7 @@ class ShardsConfig:
     records: tuple[str, ...]
     """Fragments of Page or Pair rows, each sorted by key."""
     decisions: tuple[str, ...]
-    """Parts of Candidate rows, each sorted by key."""
+    """Parts of Head rows, each sorted by key."""
     store: str
     shards: int
     frequent: tuple[str, ...] = ()
@@ -335,7 +335,7 @@ def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
     return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
 
 
-def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page | Pair | Candidate, frozenset[str]]]:
+def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page | Pair | Head, frozenset[str]]]:
     """Yield the kept records of a key range with the keys of their frequent paragraphs, in order of their keys.
 
     Of a record that was taken down its head alone.
@@ -343,11 +343,11 @@ def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page |
     kept = {
         (row.key, row.parent): row
         for path in config.decisions
-        for row in read_range(path, Candidate, low, high)
+        for row in read_range(path, Head, low, high)
         if row.outcome == "kept"
     }
     cls: type[Page] | type[Pair] = Page if config.recipe.kind == "interleaved" else Pair
-    found: dict[str, Page | Pair | Candidate] = {row.key: row for row in kept.values() if not row.url}
+    found: dict[str, Page | Pair | Head] = {row.key: row for row in kept.values() if not row.url}
     for path in config.records:
         for record in read_range(path, cls, low, high):
             if (record.key, record.parent) in kept:
@@ -369,7 +369,7 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
 
     def samples() -> Iterator[Sample]:
         for record, frequent in selected(config, *key_range(index, config.shards)):
-            if isinstance(record, Candidate):
+            if isinstance(record, Head):
                 ledger.record(Rejected("forgotten"), unit=record.unit, key=record.key, parent=record.parent)
                 continue
             if isinstance(record, Page):

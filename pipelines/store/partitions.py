@@ -52,7 +52,7 @@ def _explained(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "check free space and permissions; --waves needs less at once"
+        remedy = "check free space and permissions; --passes needs less at once"
         raise InputError(error.strerror or str(error), where=folder, remedy=remedy) from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.errors import DamageError
-from corpusloom.schemas.records import Candidate, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas.records import Head, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
 
 FILE = "tombstones.json"
 HIDDEN = "forgotten:"
@@ -97,7 +97,7 @@ def is_taken_down(row: Any, stones: Tombstones) -> bool:
             return row.key in stones.keys or stones.has_url(row.url) or stones.has_url(row.canonical_url)
         case Pair():
             return row.key in stones.keys or stones.has_url(row.page_url) or stones.has_image(row.image_url)
-        case Candidate():
+        case Head():
             return row.key in stones.keys or stones.has_url(row.url)
         case ImageRecord():
             return row.key in stones.keys or (row.sha256 or "") in stones.sha256 or stones.has_image(row.url)
@@ -111,8 +111,8 @@ def redact(row: Any, stones: Tombstones) -> Any:
             return None if is_taken_down(row, stones) else _redact_images(row, stones)
         case Pair():
             return None if is_taken_down(row, stones) else row
-        case Candidate():
-            return _redact_candidate(row, stones)
+        case Head():
+            return _redact_head(row, stones)
         case LedgerRow():
             return dataclasses.replace(row, url=None) if is_taken_down(row, stones) else row
         case ProvenanceRow():
@@ -134,14 +134,14 @@ def _redact_images(page: Page, stones: Tombstones) -> Page:
     return dataclasses.replace(page, blocks=blocks, meta_images=meta)
 
 
-def _redact_candidate(row: Candidate, stones: Tombstones) -> Candidate:
+def _redact_head(row: Head, stones: Tombstones) -> Head:
     if is_taken_down(row, stones):
         return redact_head(row)
     images = tuple(hide(url) if stones.has_image(url) else url for url in row.images)
     return row if images == row.images else dataclasses.replace(row, images=images)
 
 
-def redact_head(row: Candidate) -> Candidate:
+def redact_head(row: Head) -> Head:
     """Return a head of which only hashes stay: it takes part in every decision as before."""
     return dataclasses.replace(row, url="", images=tuple(map(hide, row.images)))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpusloom.schemas import arrow, records
 from corpusloom.schemas.errors import InputError, VersionError
-from corpusloom.schemas.records import Block, Candidate, ImageRef, LedgerRow, Page, SidecarRow
+from corpusloom.schemas.records import Block, Head, ImageRef, LedgerRow, Page, SidecarRow
 
 RECORDS = [
     cls
@@ -68,14 +68,14 @@ def test_a_newer_version_is_refused_with_the_remedy() -> None:
 
 
 def test_an_older_version_is_upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
-    old = arrow.to_table(Candidate, [Candidate(unit="page", key="k", parent="p", url="u")]).drop_columns(["url"])
+    old = arrow.to_table(Head, [Head(unit="page", key="k", parent="p", url="u")]).drop_columns(["url"])
     old = old.replace_schema_metadata({"corpusloom.record": "Candidate", "corpusloom.version": "0"})
     monkeypatch.setitem(
         arrow.UPGRADES,
         ("Candidate", 0),
-        lambda table: table.append_column("url", pa.array(["was missing"])).select(arrow.schema(Candidate).names),
+        lambda table: table.append_column("url", pa.array(["was missing"])).select(arrow.schema(Head).names),
     )
-    assert [row.url for row in arrow.from_table(Candidate, old)] == ["was missing"]
+    assert [row.url for row in arrow.from_table(Head, old)] == ["was missing"]
 
 
 def test_another_record_is_refused() -> None:
@@ -92,3 +92,7 @@ def test_nested_blocks_come_back_as_tuples() -> None:
     blocks = (Block(kind="paragraph", text="a"), Block(kind="image", image=ImageRef(url="http://a/b.png")))
     page = Page(key="k", url="u", canonical_url="c", fetched_at="t", blocks=blocks)
     assert next(arrow.from_table(Page, arrow.to_table(Page, [page]))).blocks == blocks
+
+
+def test_heads_keep_their_older_name_in_parquet() -> None:
+    assert arrow.schema(Head).metadata[b"corpusloom.record"] == b"Candidate"

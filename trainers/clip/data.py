@@ -13,7 +13,7 @@ from PIL import Image
 
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.images import decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer

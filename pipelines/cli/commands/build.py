@@ -59,7 +59,7 @@ class BuildFlags:
     split: str | None = None
     """val=SHARE: mark this share of samples as held out, by the hash of their near-duplicate root."""
     shards: int | None = None
-    """Shards of the dataset, a power of two; the smallest with at most 10,000 candidates a shard when not given."""
+    """Shards of the dataset, a power of two; the smallest with at most 10,000 records per shard when not given."""
     workers: int = 2
     """Processes that parse pages."""
     lanes: int | None = None
@@ -68,7 +68,7 @@ class BuildFlags:
     """At most so many pages a WARC."""
     memory: str | None = None
     """What deciding over the corpus may take on this machine (12GB); what it has when not given. More is refused."""
-    waves: int = 1
+    passes: int = 1
     """Passes over the keys in which a corpus is decided on: each takes its share of scratch disk and memory."""
     runner: Literal["local", "dataflow", "portable"] = "local"
     """Where the pipelines run. Not on Dask: Beam's DaskRunner silently loses branches and tagged outputs."""
@@ -152,7 +152,7 @@ class BuildFlags:
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
         check_least("--lanes", self.lanes, 1)
-        check_least("--waves", self.waves, 1)
+        check_least("--passes", self.passes, 1)
         if self.shards is not None:
             check_shards(self.shards)
 
@@ -187,7 +187,7 @@ class BuildFlags:
             workers=self.workers,
             lanes=self.lane_count(),
             limit=self.limit,
-            waves=self.waves,
+            passes=self.passes,
             memory=parse_size(self.memory) if self.memory else None,
             profile=self._profile(),
         )

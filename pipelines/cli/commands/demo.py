@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.engine import extras
 from corpusloom.schemas.errors import ConfigError
 
 GATE = 3
@@ -32,6 +33,7 @@ class Command:
         """Run all of it; the exit code is 3 when a gate was not met."""
         if not 0 < self.port < 1 << 16:
             raise ConfigError(f"--port is {self.port}", remedy="give 1 to 65535")
+        extras.require("report", extras.REPORT, "loom demo")
         from corpusloom.pipelines.cli.demo_steps import Demo
 
         result = Demo(self.out, self.output.reporter(), quick=self.quick, port=self.port).run()

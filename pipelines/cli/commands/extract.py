@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,10 +14,9 @@ from corpusloom.pipelines.cli.flags import check_least
 from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from corpusloom.pipelines.extract.page_task import HtmlPage
     from corpusloom.pipelines.extract.reading.types import Extracted
     from corpusloom.pipelines.recipes.recipe import Recipe
-
-Page = tuple[bytes, str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,10 @@ class Command:
 
     def run(self) -> int:
         """Extract and print."""
-        from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
+        from corpusloom.pipelines.extract.page_task import extract_page
         from corpusloom.pipelines.extract.reading.types import ExtractConfig
         from corpusloom.pipelines.recipes.recipe import load_recipe
+        from corpusloom.pipelines.stages.page_pool import page_pool
 
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
@@ -56,17 +57,17 @@ class Command:
             raise ConfigError("needs FILE ...", where="loom extract", remedy="see loom extract --help")
         recipe = None if self.no_filters else load_recipe(self.recipe)
         cut: list[str] = []
-        chosen = (page for page in self._pages(cut) if self.url in (None, page[1]))
+        chosen = (page for page in self._pages(cut) if self.url in (None, page.url))
         waiting: list[str] = []
         read = printed = 0
 
-        def work() -> Iterator[Page]:
+        def work() -> Iterator["HtmlPage"]:
             for page in islice(chosen, self.limit):
-                waiting.append(page[1])
+                waiting.append(page.url)
                 yield page
 
         config = ExtractConfig(keep_dropped=self.format != "jsonl")
-        with ExtractPool(PoolConfig(size=self.workers), config) as pool:
+        with page_pool(partial(extract_page, config=config), self.workers) as pool:
             for result in pool.map(work()):
                 read += 1
                 printed += self._print(result, waiting.pop(0), recipe)
@@ -79,25 +80,27 @@ class Command:
             print(f"no page to show, {read} read ({advice})", file=sys.stderr)
         return 0
 
-    def _pages(self, cut: list[str]) -> Iterator[Page]:
+    def _pages(self, cut: list[str]) -> Iterator["HtmlPage"]:
         """Yield the pages of every input: a WARC's responses, or an HTML file under its own URI.
 
         A WARC that is no WARC from some place on is added to `cut`.
         """
-        from corpusloom.pipelines.store.warc.records import WarcPage, read_warc
+        from corpusloom.pipelines.extract.page_task import HtmlPage
+        from corpusloom.pipelines.store.warc.reading import read_warc
+        from corpusloom.pipelines.store.warc.responses import HtmlResponse
         from corpusloom.schemas import storage
         from corpusloom.schemas.verdicts import Dead
 
         for path in (found for pattern in self.inputs for found in storage.expand(pattern)):
             if ".warc" in path.rsplit("/", 1)[-1]:
                 for record in read_warc(path):
-                    if isinstance(record, WarcPage):
-                        yield record.body, record.url, record.content_type
+                    if isinstance(record, HtmlResponse):
+                        yield HtmlPage(record.body, record.url, record.content_type)
                     elif isinstance(record.verdict, Dead) and record.verdict.error == "truncated_warc":
                         cut.append(path)
             else:
                 address = Path(path).resolve().as_uri() if storage.is_local(path) else path
-                yield storage.read_bytes(path), address, None
+                yield HtmlPage(storage.read_bytes(path), address)
 
     def _print(self, result: "object", url: str, recipe: "Recipe | None") -> bool:
         """Print one page; False for one that is left out."""

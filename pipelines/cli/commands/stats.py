@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.engine import extras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,9 @@ class Command:
 
     def run(self) -> int:
         """Summarise."""
+        if self.html:
+            extras.require("report", extras.REPORT, "loom stats --html")
         from corpusloom.pipelines.cli.text_tables import print_summary
-        from corpusloom.pipelines.datasets.stats.report import write_report
         from corpusloom.pipelines.datasets.stats.summary import StatsConfig, summarise
         from corpusloom.pipelines.store.lineage import Derived, absolute, record
 
@@ -37,6 +39,8 @@ class Command:
         with reporter.stage("statistics"):
             summary = summarise(self.dataset, StatsConfig(scheduler=self.scheduler))
         if self.html:
+            from corpusloom.pipelines.datasets.stats.report import write_report
+
             with reporter.stage("report"):
                 write_report(summary, self.html)
             record(self.dataset, Derived(kind="report", path=absolute(self.html)))

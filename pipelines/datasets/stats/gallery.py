@@ -10,7 +10,8 @@ from PIL import Image
 
 from corpusloom.schemas import layout, storage, tables
 from corpusloom.schemas.errors import LoomError
-from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import SidecarRow
 

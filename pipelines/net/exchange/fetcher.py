@@ -10,10 +10,10 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from corpusloom.pipelines.net.config import FetchConfig, Kind, ignored_proxies
+from corpusloom.pipelines.net.config import FetchConfig, FetchKind, ignored_proxies
 from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bomb
 from corpusloom.pipelines.net.exchange.errors import TRANSIENT_STATUS, outcome_of
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome, now
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response, now
 from corpusloom.pipelines.net.exchange.session import Resolver, is_local_name, open_session
 from corpusloom.pipelines.net.exchange.sniff import ENOUGH, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline, Deadlines
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Refuse = Callable[[str], Rejected | None]
 """Says why a URL must not be asked for, whoever redirects to it: a blocklist."""
-_ACCEPT: dict[Kind, str] = {
+_ACCEPT: dict[FetchKind, str] = {
     "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "image": "image/*,*/*;q=0.5",
     "robots": "text/plain,*/*;q=0.5",
@@ -94,34 +94,34 @@ class Fetcher:
     async def fetch(
         self,
         url: str,
-        kind: Kind = "page",
+        kind: FetchKind = "page",
         *,
         etag: str | None = None,
         last_modified: str | None = None,
         accept_errors: bool = False,
-    ) -> Outcome:
+    ) -> FetchOutcome:
         """Fetch one URL. A refusal is Rejected, a failure of the network Dead; nothing is raised.
 
-        With `accept_errors` any answer comes back as Fetched, whatever its status (a WARC keeps it).
+        With `accept_errors` any answer comes back as Response, whatever its status (a WARC keeps it).
         """
         try:
             target = clean_url(url)
         except RefusedError as error:
             return Rejected(error.reason)
         answer = await self.ask(target, kind, conditional(etag, last_modified), follow=True)
-        if isinstance(answer, Fetched) and answer.url != url:
+        if isinstance(answer, Response) and answer.url != url:
             answer = dataclasses.replace(answer, url=url)
-        return self.judge(answer, kind, accept_errors=accept_errors) if isinstance(answer, Fetched) else answer
+        return self.judge(answer, kind, accept_errors=accept_errors) if isinstance(answer, Response) else answer
 
     async def ask(
         self,
         target: str,
-        kind: Kind,
+        kind: FetchKind,
         validators: dict[str, str] = NO_HEADERS,
         *,
         follow: bool = False,
         seconds: float | None = None,
-    ) -> Outcome:
+    ) -> FetchOutcome:
         """Ask one cleaned URL and return its answer, whatever its status; with `follow` that of its redirects' end.
 
         `validators` are the headers of a conditional fetch, `seconds` replaces the configured total.
@@ -142,23 +142,23 @@ class Fetcher:
             self._deadlines.close(deadline)
 
     async def _follow(
-        self, target: str, kind: Kind, validators: dict[str, str], follow: bool, deadline: Deadline
-    ) -> Fetched | Rejected:
-        hops: tuple[Fetched, ...] = ()
+        self, target: str, kind: FetchKind, validators: dict[str, str], follow: bool, deadline: Deadline
+    ) -> Response | Rejected:
+        hops: tuple[Response, ...] = ()
         while True:
             answer = await self._once(target, kind, validators, deadline)
-            if not isinstance(answer, Fetched) or not follow or answer.location is None:
+            if not isinstance(answer, Response) or not follow or answer.location is None:
                 break
             hops = (*hops, answer)
             following = next_hop(hops, self.config.max_redirects)
             if isinstance(following, Rejected):
                 return following
             target = following
-        if hops and isinstance(answer, Fetched):
+        if hops and isinstance(answer, Response):
             return dataclasses.replace(answer, url=hops[0].url, hops=hops)
         return answer
 
-    def judge(self, answer: Fetched, kind: Kind, *, accept_errors: bool = False) -> Outcome:
+    def judge(self, answer: Response, kind: FetchKind, *, accept_errors: bool = False) -> FetchOutcome:
         """Return an answer, or the verdict that its status and its opt-out signals ask for."""
         if accept_errors:
             return answer
@@ -172,7 +172,9 @@ class Fetcher:
             return answer
         return opt_out(answer.signals, self.config.honour, unit=kind) or answer
 
-    async def _once(self, url: str, kind: Kind, validators: dict[str, str], deadline: Deadline) -> Fetched | Rejected:
+    async def _once(
+        self, url: str, kind: FetchKind, validators: dict[str, str], deadline: Deadline
+    ) -> Response | Rejected:
         """Ask one URL and read its answer."""
         if self._session is None:
             raise RuntimeError("a Fetcher is used inside `async with`")
@@ -196,12 +198,12 @@ class Fetcher:
     def _answer(
         self,
         url: str,
-        kind: Kind,
+        kind: FetchKind,
         response: aiohttp.ClientResponse,
         read: "_Body",
         fetched_at: str,
         address: str | None,
-    ) -> Fetched | Rejected:
+    ) -> Response | Rejected:
         """Decode what was read, and put the answer together."""
         cap = self._caps[kind]
         encoding = response.headers.get("Content-Encoding", "")
@@ -216,7 +218,7 @@ class Fetcher:
         if kind == "image" and 200 <= response.status < 300 and not is_image(body[:ENOUGH]):
             return Rejected("not_an_image" if body else "empty_body")
         headers = _all_headers(response) if self._evidence else _some_headers(response)
-        return Fetched(
+        return Response(
             url=url,
             final_url=url,
             status=response.status,
@@ -241,7 +243,7 @@ class _Body:
 
 
 async def _read(
-    response: aiohttp.ClientResponse, kind: Kind, cap: int, idle: float, deadline: Deadline
+    response: aiohttp.ClientResponse, kind: FetchKind, cap: int, idle: float, deadline: Deadline
 ) -> _Body | Rejected:
     """Read a body up to `cap` bytes. A page is cut there, and where time or connection end; an image is rejected."""
     image = kind == "image"
@@ -280,7 +282,7 @@ def _is_no_image(response: aiohttp.ClientResponse, chunk: bytes) -> bool:
     return len(chunk) >= ENOUGH and not is_image(chunk[:ENOUGH])
 
 
-def next_hop(hops: tuple[Fetched, ...], limit: int) -> str | Rejected:
+def next_hop(hops: tuple[Response, ...], limit: int) -> str | Rejected:
     """Return the URL that the last of several answers redirects to, or why it is not followed."""
     last = hops[-1]
     if len(hops) > limit:

@@ -1,4 +1,4 @@
-"""What a fetch ends in: Fetched with all that a WARC needs, or a verdict on why there is nothing."""
+"""What a fetch ends in: Response with all that a WARC needs, or a verdict on why there is nothing."""
 
 import time
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Response:
     """An answer: what was asked, what came over the wire, and what it says."""
 
     url: str
@@ -29,7 +29,7 @@ class Fetched:
     body: bytes
     """Decoded."""
     headers: tuple[tuple[str, str], ...]
-    hops: tuple["Fetched", ...] = ()
+    hops: tuple["Response", ...] = ()
     """The answers that redirected to this one, first to last."""
     address: str | None = None
     """The address that was connected to."""
@@ -49,7 +49,7 @@ class Fetched:
         return self.header("location") if self.status in REDIRECTS else None
 
 
-Outcome = Fetched | Rejected | Dead
+FetchOutcome = Response | Rejected | Dead
 
 
 def now() -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Literal
 
-from corpusloom.pipelines.net.config import TOKEN, Kind
+from corpusloom.pipelines.net.config import TOKEN, FetchKind
 from corpusloom.schemas.records import Signal
 from corpusloom.schemas.verdicts import Rejected
 
@@ -89,7 +89,7 @@ def tdm_reservation(signals: Iterable[Signal]) -> str | None:
 
 
 def opt_out(
-    signals: Iterable[Signal], honour: Collection[str], unit: Literal["page", "image"] | Kind = "page"
+    signals: Iterable[Signal], honour: Collection[str], unit: Literal["page", "image"] | FetchKind = "page"
 ) -> Rejected | None:
     """Return the rejection that the signals ask for, for a page or for images; the most restrictive wins.
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from corpusloom.pipelines.net.config import TOKEN, FetchConfig
 from corpusloom.pipelines.net.exchange.fetcher import Refuse
 from corpusloom.pipelines.net.exchange.response import now
-from corpusloom.pipelines.store.images.packs import Answer, Outcome
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome
 from corpusloom.pipelines.store.img2dataset import list_shards, read_shard
 from corpusloom.schemas import storage
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError, clean_url, port_of
@@ -88,7 +88,7 @@ def fetch_by_img2dataset(
     urls: Iterable[str],
     config: FetchConfig,
     folder: str,
-    on_outcome: Callable[[str, Outcome], None],
+    on_outcome: Callable[[str, ImageOutcome], None],
     refuse: Refuse | None = None,
 ) -> None:
     """Fetch URLs with img2dataset and hand each outcome over; each URL ends exactly once.
@@ -119,7 +119,7 @@ def fetch_by_img2dataset(
     _read_back(listed, output, on_outcome)
 
 
-def _write_list(urls: Iterable[str], check: Refuse, path: str, on_outcome: Callable[[str, Outcome], None]) -> int:
+def _write_list(urls: Iterable[str], check: Refuse, path: str, on_outcome: Callable[[str, ImageOutcome], None]) -> int:
     """Write what may be handed over as Parquet; return how many."""
     schema, count, batch = pa.schema([pa.field("url", pa.string())]), 0, list[str]()
     with storage.open_output(path) as handle, pq.ParquetWriter(handle, schema) as writer:
@@ -143,7 +143,7 @@ def _listed(path: str) -> Iterator[str]:
             yield from batch.column(0).to_pylist()
 
 
-def _read_back(listed: str, output: str, on_outcome: Callable[[str, Outcome], None]) -> None:
+def _read_back(listed: str, output: str, on_outcome: Callable[[str, ImageOutcome], None]) -> None:
     """Hand over what the tars hold, then what they say nothing of."""
     open_urls = set(_listed(listed))
     for shard in list_shards(output):
@@ -152,7 +152,7 @@ def _read_back(listed: str, output: str, on_outcome: Callable[[str, Outcome], No
                 continue
             open_urls.discard(sample.url)
             if sample.image is not None and sample.verdict is None:
-                on_outcome(sample.url, Answer(body=sample.image, fetched_at=now()))
+                on_outcome(sample.url, FetchedImage(body=sample.image, fetched_at=now()))
             else:
                 on_outcome(sample.url, _verdict(sample.verdict))
     for url in sorted(open_urls):

@@ -9,7 +9,8 @@ from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.fetch.images import build_fetch
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store import tombstones
-from corpusloom.pipelines.store.images.frontier import Lane, Wanted, read_keys, write_lanes
+from corpusloom.pipelines.store.images.frontier import Lane, read_keys, write_lanes
+from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones
@@ -47,7 +48,7 @@ class _Rows:
     known: int = 0
     bad: Counter[str] = field(default_factory=Counter)
 
-    def wanted(self, paths: tuple[str, ...]) -> Iterator[Wanted]:
+    def wanted(self, paths: tuple[str, ...]) -> Iterator[ImageUrl]:
         for path in paths:
             for row in read_list(path, self.config):
                 self.rows += 1
@@ -58,7 +59,7 @@ class _Rows:
                 elif (key := identity.image_key(row.url)) in self.index:
                     self.known += 1
                 else:
-                    yield Wanted(key, row.url)
+                    yield ImageUrl(key, row.url)
 
 
 def fetch_lists(
@@ -94,7 +95,7 @@ def _fetch_again(
     config.fetch.require_contact()
     store = ImageStore(config.store)
     config = replace(config, generation=store.generations()[-1] + 1)
-    lanes = write_lanes((Wanted(key, url) for key, url in urls), store.path("frontier"), config.lanes)
+    lanes = write_lanes((ImageUrl(key, url) for key, url in urls), store.path("frontier"), config.lanes)
     return _fetch(lanes, config, FetchReport(rows=sum(lane.rows for lane in lanes)), reporter, profile)
 
 

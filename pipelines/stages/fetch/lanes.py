@@ -15,16 +15,15 @@ from typing import Literal
 
 from corpusloom.pipelines.engine.subprocesses import cores, run_apart
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.net.exchange.response import Fetched
+from corpusloom.pipelines.net.exchange.response import Response
 from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.pipelines.stages.fetch.by_img2dataset import fetch_by_img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist, compile_lists
 from corpusloom.pipelines.store.images.facts import facts_pool, map_facts
-from corpusloom.pipelines.store.images.frontier import Lane, Wanted, merge_lanes, read_lane
-from corpusloom.pipelines.store.images.packs import Checkpoint, Ended, Outcome, PackWriter, Unchanged, answer_of
+from corpusloom.pipelines.store.images.frontier import Lane, merge_lanes, read_lane
+from corpusloom.pipelines.store.images.outcomes import ImageOutcome, ImageUrl, settle
+from corpusloom.pipelines.store.images.packs import Checkpoint, Ended, PackWriter
 from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
-from corpusloom.schemas.records import ImageRecord
-from corpusloom.schemas.verdicts import Dead
 
 PROCESS_ROWS = 2_000
 """URLs that are worth a process's start."""
@@ -65,16 +64,6 @@ def open_blocklist(config: ImagesConfig) -> Iterator[Blocklist | None]:
         yield Blocklist.load(config.blocklists, lambda body: next(map_facts(pool, [(body, "", "")])).phash)
 
 
-def settle(outcome: Fetched | Outcome, known: ImageRecord | None) -> Outcome:
-    """Return what a store keeps of an outcome, beside what it knows: a known image is not lost to a failure."""
-    if known is not None and known.outcome == "kept":
-        if isinstance(outcome, Fetched) and outcome.status == 304:
-            return Unchanged(record=known, fetched_at=outcome.fetched_at)
-        if isinstance(outcome, Dead):
-            return Unchanged(record=known, fetched_at=known.fetched_at or "")
-    return answer_of(outcome) if isinstance(outcome, Fetched) else outcome
-
-
 @dataclass(frozen=True, slots=True)
 class LaneReport:
     """What became of lanes."""
@@ -93,7 +82,7 @@ class _LaneRun:
     lane: Lane
     blocklist: Blocklist | None
     times: Counter[int] = field(default_factory=Counter)
-    _under_way: dict[str, tuple[Wanted, float]] = field(default_factory=dict)
+    _under_way: dict[str, tuple[ImageUrl, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         store = ImageStore(self.config.store)
@@ -140,7 +129,7 @@ class _LaneRun:
         known = self._index.find(self._under_way[url][0].key)
         return (known.etag, known.last_modified) if known else (None, None)
 
-    def _end(self, url: str, outcome: Fetched | Outcome) -> None:
+    def _end(self, url: str, outcome: Response | ImageOutcome) -> None:
         wanted, since = self._under_way.pop(url)
         self.times[round(1000 * (time.monotonic() - since))] += 1
         self._writer.add(wanted, settle(outcome, self._index.find(wanted.key) if self._again else None))

@@ -17,7 +17,7 @@ from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
-from corpusloom.pipelines.models.detector import BATCH, RegionModel, detector_name
+from corpusloom.pipelines.models.detector import BATCH, Detector, EfficientNetDetector
 from corpusloom.pipelines.stages.regions.arrays import encode_regions
 from corpusloom.pipelines.stages.regions.boxes import propose_boxes
 from corpusloom.pipelines.stages.shards import (
@@ -44,7 +44,8 @@ from corpusloom.pipelines.store.stages import (
 )
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
-from corpusloom.schemas.images import ImageError, decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import Regions, ShardEntry, SidecarRow
 from corpusloom.schemas.verdicts import Kept, Rejected, Verdict
@@ -89,7 +90,7 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
         yield Read(row, parts)
 
 
-def detect_batch(batch: list[Read], model: RegionModel, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
+def detect_batch(batch: list[Read], model: Detector, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
     """Yield each pair of a batch with its sample, or why its image has no regions."""
     decoded = []
     for item in batch:
@@ -127,7 +128,7 @@ def make_sample(
     return Sample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
 
 
-def write_shard(shard: ShardEntry, config: RegionsConfig, model: RegionModel) -> ShardReport:
+def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> ShardReport:
     """Write one shard with its part of the ledger; return what it says of itself."""
     ledger = Ledger(STAGE)
 
@@ -158,7 +159,7 @@ class _DetectRegions(beam.DoFn):
         self._config = config
 
     def setup(self) -> None:
-        self._model = RegionModel()
+        self._model = EfficientNetDetector()
 
     def process(self, shard: ShardEntry) -> Iterator[int]:
         if not is_finished(self._config.dataset, self._config.folder, shard.index):
@@ -227,7 +228,7 @@ def build_dataset(
 
 def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
     """Return what shapes a dataset of regions."""
-    return {"source": pairs.digest, "detector": detector_name(), "limit": limit}
+    return {"source": pairs.digest, "detector": EfficientNetDetector().identity.label, "limit": limit}
 
 
 def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:

@@ -1,4 +1,4 @@
-"""A corpus that is being decided on, on one machine: candidates by range, what is known of them, rows parted by key."""
+"""A corpus that is being decided on, on one machine: heads by range, what is known of them, rows parted by key."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from corpusloom.pipelines.dedup.key_hashes import Numbers
 from corpusloom.pipelines.store.partitions import PartitionedRows
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 
 RANGE_ROWS = 32_768
-"""Candidates that are read at once, cut at the border of a fragment."""
+"""Heads that are read at once, cut at the border of a fragment."""
 PARTITION_BYTES = 8 << 20
 MAX_PARTITIONS = 1_024
 NAME = ("rank", "key", "parent")
@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Candidates that are read at once: their fragments, and the number of the first."""
+    """Heads that are read at once: their fragments, and the number of the first."""
 
     index: int
     paths: tuple[str, ...]
@@ -58,7 +58,7 @@ class Selection:
     ranges: list[Range]
     scratch: str
     """A local folder for what is parted by key; removed by whoever made it."""
-    waves: int = 1
+    passes: int = 1
     partition_bytes: int = PARTITION_BYTES
     reasons: list[tuple[str, float | None]] = field(default_factory=lambda: [("", None)])
     """Reason and threshold of each code; 0 is kept."""
@@ -82,16 +82,16 @@ class Selection:
     def read(self, part: Range, columns: Sequence[str] | None = None) -> pa.Table:
         """Return columns of a range, each in one chunk."""
         read = [tables.read_table(path, columns) for path in part.paths]
-        read = [arrow.upgrade(Candidate, table, path) for table, path in zip(read, part.paths, strict=True)]
+        read = [arrow.upgrade(Head, table, path) for table, path in zip(read, part.paths, strict=True)]
         return pa.concat_tables(read).combine_chunks()
 
     def kept(self, part: Range, columns: Sequence[str]) -> tuple[pa.Table, Rows]:
-        """Return columns of the kept candidates of a range, and their numbers."""
+        """Return columns of the kept heads of a range, and their numbers."""
         rows = part.start + np.flatnonzero(self.code[part.start : part.start + part.rows] == 0)
         return self.read(part, columns).take(pa.array(rows - part.start)).combine_chunks(), rows
 
     def reject(self, rows: Rows, measured: NDArray[np.float64], reason: str, threshold: float | None) -> None:
-        """Reject candidates that were kept so far."""
+        """Reject heads that were kept so far."""
         if (reason, threshold) not in self.reasons:
             self.reasons.append((reason, threshold))
         self.code[rows] = self.reasons.index((reason, threshold))
@@ -110,12 +110,12 @@ class Selection:
           parted: Range -> rows, and for each where its key lies in [0, 1).
           size: Bytes of all rows, about: how many partitions there are follows from it.
         """
-        number = min(MAX_PARTITIONS, 1 + size // self.waves // self.partition_bytes)
-        for wave in range(self.waves):
+        number = min(MAX_PARTITIONS, 1 + size // self.passes // self.partition_bytes)
+        for turn in range(self.passes):
             spill = PartitionedRows(self._folder(), schema, number)
             for part in self.ranges:
                 table, places = parted(part)
-                partition = (places * (number * self.waves)).astype(np.int64) - wave * number
+                partition = (places * (number * self.passes)).astype(np.int64) - turn * number
                 mine = np.flatnonzero((partition >= 0) & (partition < number))
                 whole = len(mine) == table.num_rows
                 spill.add(table if whole else table.take(pa.array(mine)), partition if whole else partition[mine])
@@ -127,7 +127,7 @@ class Selection:
 
 
 class ByRange:
-    """Values of candidates that wait on disk until their range is read."""
+    """Values of heads that wait on disk until their range is read."""
 
     def __init__(self, ranges: list[Range], spill: PartitionedRows) -> None:
         self._starts = np.array([part.start for part in ranges], dtype=np.int64)

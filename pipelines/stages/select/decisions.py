@@ -16,7 +16,7 @@ from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import Stage
 from corpusloom.pipelines.store.tombstones import HIDDEN
 from corpusloom.schemas import arrow, identity, storage, tables
-from corpusloom.schemas.records import Candidate, ImageRecord, LedgerRow, ScoreRow, StageCounts
+from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, ScoreRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 _TOLD = ["unit", "key", "parent", "url", "scores", "outcome", "reason", "measured", "threshold"]
@@ -26,10 +26,10 @@ CHECKSUMS = 1 << 24
 """Places that image URLs are counted in at first; those in a place that is too full are then counted one by one."""
 
 
-def decisions(stage: Stage, outcome: str | None = None) -> Iterator[Candidate]:
-    """Yield the decided candidates of a select stage."""
+def decisions(stage: Stage, outcome: str | None = None) -> Iterator[Head]:
+    """Yield the decided heads of a select stage."""
     for path in decision_files(stage):
-        for row in tables.read_records(path, Candidate):
+        for row in tables.read_records(path, Head):
             if outcome is None or row.outcome == outcome:
                 yield row
 
@@ -46,7 +46,7 @@ def decision_rows(stage: Stage, kind: str) -> Rows:
 
 
 def _told(path: str, kind: str) -> pa.Table:
-    table = arrow.upgrade(Candidate, tables.read_table(path), path).select(_TOLD)
+    table = arrow.upgrade(Head, tables.read_table(path), path).select(_TOLD)
     columns = {name: table[name] for name in table.column_names}
     columns["stage"] = pa.chunked_array([pa.repeat(pa.scalar("select"), table.num_rows)])
     columns["url"] = pc.if_else(pc.equal(table["url"], ""), pa.scalar(None, pa.string()), table["url"])
@@ -84,7 +84,7 @@ def count_decisions(stage: Stage) -> tuple[StageCounts, ...]:
 
 
 def kept_images(stage: Stage) -> Iterator[pa.ListArray]:
-    """Yield the image URLs of kept candidates, a list each, a file at a time."""
+    """Yield the image URLs of kept heads, a list each, a file at a time."""
     for path in decision_files(stage):
         table = tables.read_table(path, ["images", "outcome"])
         # Not pc.equal: scalars of Arrow import pandas, which costs a build that reuses everything .3 s.

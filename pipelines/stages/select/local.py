@@ -1,9 +1,9 @@
 """The select stage on one machine: the steps of `select_steps` over Arrow, in memory that hardly grows with the corpus.
 
-Candidates are numbered as they lie in their fragments and read a range at a time, the columns that a step needs
+Heads are numbered as they lie in their fragments and read a range at a time, the columns that a step needs
 alone. What a step compares is parted by key range on disk and read back a partition at a time. Between steps a byte
-a candidate is held (why it went), for near-duplicates four more (its cluster); the rest waits on disk, by range.
-`waves` cuts the keys into so many passes, each with its share of disk and its own partitions.
+a head is held (why it went), for near-duplicates four more (its cluster); the rest waits on disk, by range.
+`passes` cuts the keys into so many passes, each with its share of disk and its own partitions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ from corpusloom.pipelines.stages.select.steps import (
     Step,
 )
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 from corpusloom.schemas.verdicts import Rule
 
 
@@ -49,23 +49,23 @@ def select(
     folder: str,
     *,
     scratch: str,
-    waves: int = 1,
+    passes: int = 1,
     rows_at_once: int = RANGE_ROWS,
     partition_bytes: int = PARTITION_BYTES,
 ) -> None:
-    """Decide on the candidates of these fragments; write the decisions as parts by key range, each sorted.
+    """Decide on the heads of these fragments; write the decisions as parts by key range, each sorted.
 
     Args:
-      fragments: Parquet of Candidate rows.
+      fragments: Parquet of Head rows.
       steps: What decides, in order.
       folder: Where the decisions go.
       scratch: An empty local folder.
-      waves: In how many passes over the keys.
-      rows_at_once: Candidates that are read at once.
+      passes: In how many passes over the keys.
+      rows_at_once: Heads that are read at once.
       partition_bytes: What a partition has about.
     """
     ranges = ranges_of(fragments, rows_at_once)
-    corpus = Selection(ranges, scratch, waves, partition_bytes)
+    corpus = Selection(ranges, scratch, passes, partition_bytes)
     for step in steps:
         match step:
             case Judge():
@@ -85,7 +85,7 @@ def select(
 
 
 def judge(corpus: Selection, step: Judge) -> None:
-    """Reject kept candidates by the first failing rule on their scores."""
+    """Reject kept heads by the first failing rule on their scores."""
     for part in corpus.ranges:
         table, rows = corpus.kept(part, ["scores"])
         values = {rule.score: score_values(table["scores"].chunk(0), rule.score) for rule in step.rules if len(rows)}
@@ -124,7 +124,7 @@ def missed_bounds(rule: Rule, values: NDArray[np.float64]) -> Iterator[tuple[flo
 
 
 def keep_one(corpus: Selection, step: KeepOne) -> None:
-    """Of kept candidates that share a key keep the first by rank; the measure is how many they were."""
+    """Of kept heads that share a key keep the first by rank; the measure is how many they were."""
     schema = pa.schema([*HASH, ROW, *((name, pa.string()) for name in NAME)])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
@@ -160,19 +160,19 @@ def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> 
 
 
 def content(corpus: Selection, row: int) -> bytes:
-    """Return a candidate as the engine compares it, when all else is equal."""
+    """Return a head as the engine compares it, when all else is equal."""
     from corpusloom.pipelines.stages.select.distributed import encode
 
     part = next(part for part in corpus.ranges if part.start <= row < part.start + part.rows)
     table = corpus.read(part).slice(row - part.start, 1)
-    return encode(next(arrow.from_table(Candidate, table)))
+    return encode(next(arrow.from_table(Head, table)))
 
 
 # --- near-duplicates ---
 
 
 def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
-    """Of kept candidates that bands connect keep the first by name; the measure is the cluster's size."""
+    """Of kept heads that bands connect keep the first by name; the measure is the cluster's size."""
     forest = clusters(corpus, step)
     linked = np.zeros(corpus.rows, dtype=bool)
     for part in corpus.ranges:
@@ -203,7 +203,7 @@ def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
 
 
 def node_names(table: pa.Table) -> pa.Array:
-    """Return candidates' names in the graph, as `select.node_of` makes them."""
+    """Return heads' names in the graph, as `select.node_of` makes them."""
     return pc.binary_join_element_wise(*(whole_column(table, name) for name in NAME), "|")
 
 
@@ -231,7 +231,7 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
 
 
 def bands_of(corpus: Selection) -> int:
-    """Return how many bands the candidates have, about: as those of the first fragment."""
+    """Return how many bands the heads have, about: as those of the first fragment."""
     first = corpus.ranges[0].paths[0]
     table = tables.read_table(first, ["bands"])
     return corpus.rows * len(pc.list_flatten(table["bands"])) // max(1, table.num_rows)
@@ -241,7 +241,7 @@ def bands_of(corpus: Selection) -> int:
 
 
 def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
-    """Note for kept candidates which of their paragraphs occur more than `most` times."""
+    """Note for kept heads which of their paragraphs occur more than `most` times."""
     schema = pa.schema([*HASH, ROW, ("paragraph", pa.string())])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
@@ -264,7 +264,7 @@ def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
 
 
 def count_distinct(corpus: Selection, step: CountDistinct) -> None:
-    """Give every candidate the number of distinct `of` among those that share its `by`."""
+    """Give every head the number of distinct `of` among those that share its `by`."""
     schema = pa.schema([*HASH, ROW, ("of_high", pa.uint64()), ("of_low", pa.uint64())])
     corpus.scores[step.score] = corpus.by_range("value", pa.float64())
 
@@ -290,8 +290,8 @@ def count_distinct(corpus: Selection, step: CountDistinct) -> None:
 
 
 def write_decisions(corpus: Selection, folder: str) -> None:
-    """Write every candidate with its verdict, without what nothing after this needs."""
-    schema = arrow.schema(Candidate)
+    """Write every head with its verdict, without what nothing after this needs."""
+    schema = arrow.schema(Head)
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table = decided(corpus, part)
@@ -303,8 +303,8 @@ def write_decisions(corpus: Selection, folder: str) -> None:
 
 
 def decided(corpus: Selection, part: Range) -> pa.Table:
-    """Return the candidates of a range with their verdicts."""
-    table, schema = corpus.read(part), arrow.schema(Candidate)
+    """Return the heads of a range with their verdicts."""
+    table, schema = corpus.read(part), arrow.schema(Head)
     code = corpus.code[part.start : part.start + part.rows]
     gone = np.flatnonzero(code)
     places, values = corpus.measured.read(part)
@@ -333,11 +333,11 @@ def decided(corpus: Selection, part: Range) -> pa.Table:
 
 
 def marked(corpus: Selection, part: Range) -> pa.ListArray:
-    """Return the frequent paragraphs of each candidate of a range, sorted."""
+    """Return the frequent paragraphs of each head of a range, sorted."""
     rows, keys = corpus.marks.read(part)
     table = tables.sort_rows(pa.table({"row": pa.array(rows), "key": keys}), ("row", "key"))
     lengths = np.bincount(column(table, "row"), minlength=part.rows)
-    return lists_of(lengths, whole_column(table, "key"), arrow.schema(Candidate).field("frequent_paragraphs"))
+    return lists_of(lengths, whole_column(table, "key"), arrow.schema(Head).field("frequent_paragraphs"))
 
 
 def lists_of(lengths: NDArray[np.int64], values: pa.Array, kind: pa.Field) -> pa.ListArray:

@@ -12,15 +12,15 @@ from corpusloom.schemas.errors import ConfigError, LoomError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BASE_BYTES = 350 << 20
-"""What deciding takes whatever the corpus: buffers, a range of candidates, a partition (`benchmarks/build.py --only
+"""What deciding takes whatever the corpus: buffers, a range of heads, a partition (`benchmarks/build.py --only
 memory`, above the imports)."""
 ROW_BYTES = 8
-"""Bytes that a candidate takes all the while: why it went, and its cluster."""
+"""Bytes that a head takes all the while: why it went, and its cluster."""
 SORT_FACTOR = 6
 """How often a partition's bytes are held while it is sorted."""
 FREE_SHARE = 0.9
 POWERS = tuple(1 << power for power in range(17))
-"""Numbers of waves that are proposed."""
+"""Numbers of passes that are proposed."""
 
 
 def parse_size(text: str) -> int:
@@ -46,20 +46,20 @@ def machine_memory() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What deciding over candidates takes in one of so many passes: bytes of memory and of scratch disk."""
+    """What deciding over heads takes in one of so many passes: bytes of memory and of scratch disk."""
 
     memory: int
     disk: int
 
 
-def select_need(rows: int, size: int, waves: int) -> Need:
-    """Return what deciding over so many candidates of so many bytes takes, parted over `waves` passes."""
-    partition = max(PARTITION_BYTES, size // (MAX_PARTITIONS * waves))
-    return Need(memory=BASE_BYTES + ROW_BYTES * rows + SORT_FACTOR * partition, disk=size // waves)
+def select_need(rows: int, size: int, passes: int) -> Need:
+    """Return what deciding over so many heads of so many bytes takes, parted over `passes` passes."""
+    partition = max(PARTITION_BYTES, size // (MAX_PARTITIONS * passes))
+    return Need(memory=BASE_BYTES + ROW_BYTES * rows + SORT_FACTOR * partition, disk=size // passes)
 
 
 def measure(fragments: Iterable[str]) -> tuple[int, int]:
-    """Return the candidates of these fragments and their bytes, encodings undone; only footers are read."""
+    """Return the heads of these fragments and their bytes, encodings undone; only footers are read."""
     rows = size = 0
     for path in fragments:
         with tables.open_parquet(path) as file:
@@ -68,22 +68,22 @@ def measure(fragments: Iterable[str]) -> tuple[int, int]:
     return rows, size
 
 
-def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, waves: int) -> None:
-    """Raise LoomError when deciding over these candidates would not fit.
+def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, passes: int) -> None:
+    """Raise LoomError when deciding over these heads would not fit.
 
     Args:
-      fragments: Parquet of candidates.
+      fragments: Parquet of heads.
       scratch: The local folder where keys are parted.
       memory: Bytes that it may take; None: this machine's.
-      waves: In how many passes.
+      passes: In how many passes.
     """
     rows, size = measure(fragments)
-    check_need(rows, size, waves, Need(memory=memory or machine_memory(), disk=shutil.disk_usage(scratch).free))
+    check_need(rows, size, passes, Need(memory=memory or machine_memory(), disk=shutil.disk_usage(scratch).free))
 
 
-def check_need(rows: int, size: int, waves: int, allowed: Need) -> None:
-    """Raise LoomError, which names the number of waves that would fit, when a shuffle takes more than is allowed."""
-    need = select_need(rows, size, waves)
+def check_need(rows: int, size: int, passes: int, allowed: Need) -> None:
+    """Raise LoomError, which names the number of passes that would fit, when a shuffle takes more than is allowed."""
+    need = select_need(rows, size, passes)
     if fits(need, allowed):
         return
     if need.memory > allowed.memory:
@@ -91,10 +91,8 @@ def check_need(rows: int, size: int, waves: int, allowed: Need) -> None:
     else:
         what = f"about {need.disk / 1e9:.3g} GB of scratch disk, and {allowed.disk / 1e9:.3g} GB are free"
     enough = next((more for more in POWERS if fits(select_need(rows, size, more), allowed)), 0)
-    remedy = f"use --runner dataflow, or --waves {enough}" if enough else "use --runner dataflow or portable"
-    raise LoomError(
-        f"deciding over {rows:,} candidates: this shuffle needs {what}", where="stage select", remedy=remedy
-    )
+    remedy = f"use --runner dataflow, or --passes {enough}" if enough else "use --runner dataflow or portable"
+    raise LoomError(f"deciding over {rows:,} records: this shuffle needs {what}", where="stage select", remedy=remedy)
 
 
 def fits(need: Need, allowed: Need) -> bool:

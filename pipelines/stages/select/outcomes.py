@@ -1,4 +1,4 @@
-"""Decided candidates, counted as they pass."""
+"""Decided heads, counted as they pass."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 
 
 class _CountOutcomes(beam.DoFn):
@@ -19,9 +19,9 @@ class _CountOutcomes(beam.DoFn):
     def start_bundle(self) -> None:
         self._passed: Counter[tuple[str, str, str | None]] = Counter()
 
-    def process(self, candidate: Candidate) -> Iterator[Candidate]:
-        self._passed[candidate.unit, candidate.outcome, candidate.reason] += 1
-        yield candidate
+    def process(self, head: Head) -> Iterator[Head]:
+        self._passed[head.unit, head.outcome, head.reason] += 1
+        yield head
 
     def finish_bundle(self) -> None:
         for (unit, outcome, reason), number in self._passed.items():
@@ -30,7 +30,7 @@ class _CountOutcomes(beam.DoFn):
 
 @dataclass(kw_only=True, eq=False)
 class CountOutcomes(beam.PTransform):
-    """Candidates -> the same, entered into the counters of a stage.
+    """Heads -> the same, entered into the counters of a stage.
 
     Args:
       stage: Whose.
@@ -38,6 +38,6 @@ class CountOutcomes(beam.PTransform):
 
     stage: str
 
-    def expand(self, candidates: beam.PCollection[Candidate]) -> beam.PCollection[Candidate]:
+    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
         """Count and pass on."""
-        return candidates | "Count" >> beam.ParDo(_CountOutcomes(self.stage)).with_output_types(Candidate)
+        return heads | "Count" >> beam.ParDo(_CountOutcomes(self.stage)).with_output_types(Head)

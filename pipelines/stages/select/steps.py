@@ -15,7 +15,7 @@ By = Literal["key", "text_key", "image_key"]
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Reject a kept candidate by the first failing rule on its scores."""
+    """Reject a kept head by the first failing rule on its scores."""
 
     label: str
     rules: tuple[Rule, ...]
@@ -23,7 +23,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class KeepOne:
-    """Of kept candidates that share `by` the one of smallest (rank, key, parent) survives."""
+    """Of kept heads that share `by` the one of smallest (rank, key, parent) survives."""
 
     label: str
     by: By
@@ -32,16 +32,16 @@ class KeepOne:
 
 @dataclass(frozen=True, slots=True)
 class KeepOneOfNearDuplicates:
-    """Of kept candidates whose MinHash bands connect them the one of smallest rank survives."""
+    """Of kept heads whose MinHash bands connect them the one of smallest rank survives."""
 
     label: str
     distinct: bool
-    """No two kept candidates have one key: so none are one node of the graph."""
+    """No two kept heads have one key: so none are one node of the graph."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkFrequentParagraphs:
-    """Kept candidates learn which of their paragraphs occur more than `most` times in their domain."""
+    """Kept heads learn which of their paragraphs occur more than `most` times in their domain."""
 
     label: str
     most: int
@@ -49,7 +49,7 @@ class MarkFrequentParagraphs:
 
 @dataclass(frozen=True, slots=True)
 class CountDistinct:
-    """Candidates that share `by`, rejected ones too, get the number of distinct `of` among them as a score."""
+    """Heads that share `by`, rejected ones too, get the number of distinct `of` among them as a score."""
 
     label: str
     by: By

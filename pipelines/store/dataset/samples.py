@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from corpusloom.schemas.images import reencode_png, strip_metadata
+from corpusloom.schemas.images.decoding import reencode_png
+from corpusloom.schemas.images.metadata import strip_metadata
 from corpusloom.schemas.layout import image_field, member_name
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
 

@@ -17,25 +17,30 @@ from corpusloom.schemas import identity, storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.verdicts import Rejected
 
-Kind = Literal["sha256", "md5", "phash", "url", "domain"]
+BlocklistKind = Literal["sha256", "md5", "phash", "url", "domain"]
 HEX_DIGITS = {"sha256": 64, "md5": 32, "phash": 16}
 WIDTH = 16
 """Bytes of an entry: of a sha256 the first half, of a URL its key."""
 BANDS = 4
 """Of 16 bits each: hashes within a distance d agree in one band but for d // 4 bits."""
 MAX_DISTANCE = 11
-DTYPE: dict[str, str] = dict.fromkeys(get_args(Kind), f"S{WIDTH}") | {"phash": "u8"}
+DTYPE: dict[str, str] = dict.fromkeys(get_args(BlocklistKind), f"S{WIDTH}") | {"phash": "u8"}
 BATCH_BYTES = 1 << 22
 COMPILED = ".sorted.npy"
 PerceptualHash = Callable[[bytes], str | None]
 """Bytes of an image -> its pHash in 16 hex digits, None when it does not decode."""
 
 
-def parse_entry(text: str) -> tuple[Kind, int, str]:
+def parse_entry(text: str) -> tuple[BlocklistKind, int, str]:
     """Return kind, distance and path of KIND=PATH or phash:DISTANCE=PATH; ConfigError for anything else."""
     head, equals, path = text.partition("=")
     kind, colon, number = head.partition(":")
-    if not equals or not path or kind not in get_args(Kind) or (colon and (kind != "phash" or not number.isdigit())):
+    if (
+        not equals
+        or not path
+        or kind not in get_args(BlocklistKind)
+        or (colon and (kind != "phash" or not number.isdigit()))
+    ):
         raise ConfigError(
             f"{text!r} names no blocklist", where="--blocklist", remedy="KIND=PATH: sha256, md5, phash:4, url, domain"
         )
@@ -56,7 +61,7 @@ def read_lines(lines: Iterable[bytes], path: str, before: int = 0) -> Iterator[t
             yield number, line
 
 
-def encode_entry(kind: Kind, line: str) -> bytes | None:
+def encode_entry(kind: BlocklistKind, line: str) -> bytes | None:
     """Return an entry as bytes of one width a kind, or None when the line is none."""
     if kind in HEX_DIGITS:
         try:
@@ -74,7 +79,7 @@ def _domain_entry(host: str) -> bytes:
     return hashlib.blake2b(host.encode(), digest_size=WIDTH).digest()
 
 
-def load_entries(kind: Kind, path: str) -> np.ndarray:
+def load_entries(kind: BlocklistKind, path: str) -> np.ndarray:
     """Return a list's entries, sorted, each once; InputError names the line that is no entry.
 
     A list that `compile_lists` wrote is mapped, not read: the processes of a machine share its memory.
@@ -90,7 +95,7 @@ def load_entries(kind: Kind, path: str) -> np.ndarray:
     return joined if first.all() else joined[first]
 
 
-def _read_entries(kind: Kind, path: str) -> Iterator[np.ndarray]:
+def _read_entries(kind: BlocklistKind, path: str) -> Iterator[np.ndarray]:
     """Yield the entries of a list, some megabytes of lines at a time."""
     before = 0
     with storage.open_input(path) as handle:
@@ -103,7 +108,7 @@ def _read_entries(kind: Kind, path: str) -> Iterator[np.ndarray]:
             yield np.frombuffer(data, dtype=np.dtype(DTYPE[kind]).newbyteorder(">")).astype(DTYPE[kind])
 
 
-def _decode_hashes(kind: Kind, lines: list[bytes]) -> bytes | None:
+def _decode_hashes(kind: BlocklistKind, lines: list[bytes]) -> bytes | None:
     """Decode lines that all are a hash and nothing else, as most are; None leaves them to `encode_entry`."""
     digits = HEX_DIGITS.get(kind)
     if digits is None or set(map(len, lines)) != {digits + 1}:
@@ -119,7 +124,7 @@ def _decode_hashes(kind: Kind, lines: list[bytes]) -> bytes | None:
     return kept.tobytes()
 
 
-def _encode(kind: Kind, number: int, line: str, path: str) -> bytes:
+def _encode(kind: BlocklistKind, number: int, line: str, path: str) -> bytes:
     entry = encode_entry(kind, line)
     if entry is None:
         raise InputError(f"line {number} is no {kind}: {line[:80]!r}", where=path, remedy="one entry a line")
@@ -212,7 +217,7 @@ class Blocklist:
             return Rejected("blocked_md5")
         return self._near_hash(body) if self._near else None
 
-    def _any(self, kind: Kind, entry: Callable[[], bytes]) -> bool:
+    def _any(self, kind: BlocklistKind, entry: Callable[[], bytes]) -> bool:
         return kind in self._entries and any(place_in(entries, entry()) is not None for entries in self._entries[kind])
 
     def _near_hash(self, body: bytes) -> Rejected | None:

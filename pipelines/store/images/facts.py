@@ -1,14 +1,22 @@
 """The facts of an image, made in a killable worker: sizes, hashes, one colour or many, opt-outs in its metadata."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from corpusloom.pipelines.dedup.image_hashes import hash_image
-from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
-from corpusloom.pipelines.extract.reading.types import ExtractConfig
-from corpusloom.schemas.images import ImageError, decode_rgb, opt_out_of_metadata, read_header
+from corpusloom.pipelines.engine.worker_pool import PoolConfig, WorkerPool
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import read_header
+from corpusloom.schemas.images.metadata import opt_out_of_metadata
 from corpusloom.schemas.records import ImageFacts
 from corpusloom.schemas.verdicts import Dead
+
+EncodedImage: TypeAlias = tuple[bytes, str, str]
+"""(bytes as fetched, sha256, format)"""
+FactsPool: TypeAlias = WorkerPool[EncodedImage, ImageFacts]
 
 EMPTY = ImageFacts(
     sha256="", width=0, height=0, format="", size=0, dhash="", phash="", grid=b"", gray_std=0.0, colour_range=0.0
@@ -38,28 +46,32 @@ def make_facts(data: bytes, sha256: str, kind: str) -> ImageFacts:
     )
 
 
-def facts_task(html: bytes, url: str, *, content_type: str | None, config: ExtractConfig) -> ImageFacts:
-    """Make facts inside a pool's worker: the image, its sha256 and its format stand where a page's parts do."""
-    return make_facts(html, url, content_type or "")
+def image_facts_task(image: EncodedImage) -> ImageFacts:
+    """Make the facts of one image in a pool's worker."""
+    return make_facts(*image)
 
 
-def facts_pool(workers: int) -> ExtractPool:
-    """Return a pool of killable workers that decode images: deadline, memory and CPU bounded; 0: in this process."""
-    return ExtractPool(PoolConfig(size=workers), task=facts_task)
+def image_bytes(image: EncodedImage) -> int:
+    """Return the bytes of an image: what it costs to hand over."""
+    return len(image[0])
 
 
-def map_facts(pool: ExtractPool, images: Iterable[tuple[bytes, str, str]]) -> Iterator[ImageFacts]:
-    """Make the facts of (bytes, sha256, format), in order; what kills a worker is known by that as its error."""
-    known: list[tuple[str, str, int]] = []
+def facts_pool(workers: int) -> FactsPool:
+    """Return a pool of `workers` killable processes that decode images; 0 decodes them in this process."""
+    return WorkerPool(image_facts_task, PoolConfig(size=workers), cost=image_bytes, preload=[__name__])
 
-    def items() -> Iterator[tuple[bytes, str, str | None]]:
+
+def map_facts(pool: FactsPool, images: Iterable[EncodedImage]) -> Iterator[ImageFacts]:
+    """Yield the facts of images in their order; an image that cost its worker has the pool's error as its error."""
+    waiting: deque[EncodedImage] = deque()
+
+    def noted() -> Iterator[EncodedImage]:
         for data, sha256, kind in images:
-            known.append((sha256, kind, len(data)))
+            waiting.append((data, sha256, kind))
             yield data, sha256, kind
 
-    for result in pool.map(items()):
-        sha256, kind, size = known.pop(0)
+    for result in pool.map(noted()):
+        data, sha256, kind = waiting.popleft()
         if isinstance(result, Dead):
-            result = replace(EMPTY, sha256=sha256, format=kind, size=size, error=result.error)
-        assert isinstance(result, ImageFacts)
+            result = replace(EMPTY, sha256=sha256, format=kind, size=len(data), error=result.error)
         yield result

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers
-from corpusloom.pipelines.store.images.frontier import Wanted
-from corpusloom.pipelines.store.images.packs import Answer, Ended, Outcome, PackWriter
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
+from corpusloom.pipelines.store.images.packs import Ended, PackWriter
 from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
-from corpusloom.pipelines.store.warc.records import read_answer
+from corpusloom.pipelines.store.warc.reading import read_response_at
 from corpusloom.schemas import tables
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -41,7 +41,7 @@ def read_notes(paths: Iterable[str]) -> Iterator[WarcImage]:
 
 def take_images(
     notes: Iterable[str],
-    wanted: Iterable[Wanted],
+    wanted: Iterable[ImageUrl],
     store: ImageStore,
     honour: tuple[str, ...],
     limit: int,
@@ -66,15 +66,15 @@ def take_images(
     return writer.ended
 
 
-def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> Outcome | None:
+def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> ImageOutcome | None:
     """Return what a WARC's answer gives: the image, its owner's refusal, or nothing."""
-    answer = read_answer(note.warc, note.offset, limit)
+    answer = read_response_at(note.warc, note.offset, limit)
     if isinstance(answer, Rejected | Dead):
         return None
     headers, body, date = answer
     fields = {name.lower(): value for name, value in headers}
     signals = signals_of_headers(headers, seen_at=date)
-    return opt_out(signals, honour, unit="image") or Answer(
+    return opt_out(signals, honour, unit="image") or FetchedImage(
         body=body,
         final_url=note.url,
         status=200,

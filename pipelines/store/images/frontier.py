@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width
 from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.schemas import arrow, identity, storage, tables
@@ -26,14 +27,6 @@ FILE_ROWS = 100_000
 """About how many URLs a file of a lane holds."""
 BUFFER_ROWS = 20_000
 SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("url", pa.string(), nullable=False)])
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image URL that a build needs, by its key."""
-
-    key: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +45,14 @@ def lane_of(url: str, lanes: int) -> int:
 
 
 def write_frontier(
-    wanted: Iterable[Wanted], store: ImageStore, folder: str, lanes: int, *, files: int = 1
+    wanted: Iterable[ImageUrl], store: ImageStore, folder: str, lanes: int, *, files: int = 1
 ) -> list[Lane]:
     """Write the wanted URLs that the store has no outcome for, by lane and key range; return the lanes with any."""
     index = store.index()
     return write_lanes((item for item in wanted if item.key not in index), folder, lanes, files=files)
 
 
-def write_lanes(wanted: Iterable[Wanted], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
+def write_lanes(wanted: Iterable[ImageUrl], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
     """Write URLs by lane and key range, `files` ranges a lane; memory does not grow with them."""
     buffers: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
     writers: dict[tuple[int, int], pq.ParquetWriter] = {}
@@ -98,12 +91,12 @@ def merge_lanes(lanes: Sequence[Lane]) -> Lane:
     return Lane(lanes[0].number, files, sum(lane.rows for lane in lanes))
 
 
-def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[Wanted]:
+def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[ImageUrl]:
     """Yield a lane's URLs that are still open, each key once, in order of the keys; holds one file at a time."""
     for path in lane.files:
         rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
         for batch in rows.filter(pa.array(_open(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
-            yield from map(Wanted, batch.column(0).to_pylist(), batch.column(1).to_pylist())
+            yield from map(ImageUrl, batch.column(0).to_pylist(), batch.column(1).to_pylist())
 
 
 def read_keys(lane: Lane) -> Iterator[np.ndarray]:

@@ -11,16 +11,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import IO, cast
 
-from corpusloom.pipelines.net.exchange.response import Fetched, now
+from corpusloom.pipelines.net.exchange.response import now
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.blocklists import Blocklist
-from corpusloom.pipelines.store.images.frontier import Wanted
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.store import ContentTable, ImageStore, pack_name
 from corpusloom.pipelines.store.tombstones import Tombstones
-from corpusloom.pipelines.store.warc.records import WarcWriter, spell_digest
+from corpusloom.pipelines.store.warc.digests import spell_digest
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage
-from corpusloom.schemas.images import ImageError, read_header
-from corpusloom.schemas.records import ImageRecord, Signal
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import read_header
+from corpusloom.schemas.records import ImageRecord
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 PLACE = ("pack", "offset", "length")
@@ -42,43 +44,6 @@ class Checkpoint:
     def half(self) -> "Checkpoint":
         """Return one of half the size: while one is being written another fills, together what a kill costs."""
         return Checkpoint(outcomes=max(1, self.outcomes // 2), bytes=self.bytes // 2, seconds=self.seconds / 2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An image's bytes and where they came from."""
-
-    body: bytes
-    final_url: str | None = None
-    status: int | None = None
-    fetched_at: str
-    etag: str | None = None
-    last_modified: str | None = None
-    signals: tuple[Signal, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unchanged:
-    """An image that its host says is what the store has (304): its row, and when that was said."""
-
-    record: ImageRecord
-    fetched_at: str
-
-
-Outcome = Answer | Unchanged | Rejected | Dead
-
-
-def answer_of(fetched: Fetched) -> Answer:
-    """Return of a fetch what a store keeps."""
-    return Answer(
-        body=fetched.body,
-        final_url=fetched.final_url,
-        status=fetched.status,
-        fetched_at=fetched.fetched_at,
-        etag=fetched.header("etag"),
-        last_modified=fetched.header("last-modified"),
-        signals=fetched.signals,
-    )
 
 
 def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
@@ -105,7 +70,7 @@ class _Pack:
 
     stem: str
     records: list[ImageRecord] = field(default_factory=list)
-    waiting: list[tuple[Wanted, Outcome]] = field(default_factory=list)
+    waiting: list[tuple[ImageUrl, ImageOutcome]] = field(default_factory=list)
     outcomes: int = 0
     bytes: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -151,11 +116,11 @@ class PackWriter:
         self._limit = self.checkpoint.half
         self._slow = self.blocklist is not None and self.blocklist.is_slow
 
-    def add(self, wanted: Wanted, outcome: Outcome) -> None:
+    def add(self, wanted: ImageUrl, outcome: ImageOutcome) -> None:
         """Enter one outcome; commits when the checkpoint is full."""
         pack = self._pack = self._pack or self._open(wanted.key)
         pack.outcomes += 1
-        pack.bytes += len(outcome.body) if isinstance(outcome, Answer) else 0
+        pack.bytes += len(outcome.body) if isinstance(outcome, FetchedImage) else 0
         if self._slow:
             pack.waiting.append((wanted, outcome))
         else:
@@ -197,12 +162,12 @@ class PackWriter:
         self.store.commit_part(self.generation, pack.stem, pack.records)
         self.ended.update((record.outcome, record.reason) for record in pack.records)
 
-    def _write(self, pack: _Pack, wanted: Wanted, outcome: Outcome) -> None:
+    def _write(self, pack: _Pack, wanted: ImageUrl, outcome: ImageOutcome) -> None:
         """Write one outcome and its row into a pack."""
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, FetchedImage):
             record = self._judge(pack, wanted, outcome)
-        elif isinstance(outcome, Unchanged):
-            record = replace(outcome.record, fetched_at=outcome.fetched_at)
+        elif isinstance(outcome, ImageRecord):
+            record = outcome
         else:
             record = _without_body(wanted, outcome)
         values = arrow.to_plain(record)
@@ -211,7 +176,7 @@ class PackWriter:
         pack.warc.metadata(wanted.url, values, date=record.fetched_at or now())
         pack.records.append(record)
 
-    def _judge(self, pack: _Pack, wanted: Wanted, answer: Answer) -> ImageRecord:
+    def _judge(self, pack: _Pack, wanted: ImageUrl, answer: FetchedImage) -> ImageRecord:
         """Write an answer's bytes, unless they are no image or blocked; return its row."""
         sha256 = hashlib.sha256(answer.body).hexdigest()
         blocked = self._blocked(answer.body, sha256)
@@ -246,7 +211,9 @@ class PackWriter:
             return Rejected("forgotten")
         return self.blocklist.of_content(body, sha256) if self.blocklist else None
 
-    def _place(self, pack: _Pack, wanted: Wanted, answer: Answer, sha256: str, kind: str) -> tuple[str, int, int]:
+    def _place(
+        self, pack: _Pack, wanted: ImageUrl, answer: FetchedImage, sha256: str, kind: str
+    ) -> tuple[str, int, int]:
         """Write the bytes unless the store has them; return their place."""
         assert self.content is not None
         place = self.content.find(sha256)
@@ -258,7 +225,7 @@ class PackWriter:
         return place
 
 
-def _without_body(wanted: Wanted, outcome: Rejected | Dead) -> ImageRecord:
+def _without_body(wanted: ImageUrl, outcome: Rejected | Dead) -> ImageRecord:
     """Return the row of an outcome without a body: rejections are final, deaths may be tried again."""
     if isinstance(outcome, Rejected):
         return ImageRecord(key=wanted.key, url=wanted.url, outcome="rejected", reason=outcome.reason)

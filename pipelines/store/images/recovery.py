@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.warc.records import digest_of
+from corpusloom.pipelines.store.warc.digests import digest_of
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.records import ImageRecord
 

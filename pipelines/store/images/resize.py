@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.images import decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
 
 Mode = Literal["no", "keep_ratio", "keep_ratio_largest", "center_crop", "border"]
 Format = Literal["jpg", "png", "webp"]

@@ -12,7 +12,9 @@ renamed before the part that points into it is; so a killed run leaves at most a
 the index says (`corpusloom.pipelines.store.images.recovery` rebuilds it from them).
 """
 
+import dataclasses
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +24,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpusloom.pipelines.models.identity import ModelIdentity
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
-from corpusloom.pipelines.store.warc.records import read_resource
+from corpusloom.pipelines.store.warc.reading import read_resource
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.errors import ConfigError, DamageError
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
 
 T = TypeVar("T")
@@ -197,7 +200,7 @@ class ImageStore:
     """A folder of packs, index and facts."""
 
     folder: str
-    _facts: "Known[ImageFacts] | None" = field(default=None, repr=False)
+    _facts: "RowsBySha256[ImageFacts] | None" = field(default=None, repr=False)
 
     def path(self, *parts: str) -> str:
         """Return the path of something inside the store."""
@@ -246,10 +249,10 @@ class ImageStore:
             )
         return data
 
-    def facts(self) -> "Known[ImageFacts]":
+    def facts(self) -> "RowsBySha256[ImageFacts]":
         """Return what is known of each image by sha256."""
         if self._facts is None:
-            self._facts = Known.read(self.path("facts"), ImageFacts)
+            self._facts = RowsBySha256.read(self.path("facts"), ImageFacts)
         return self._facts
 
     def commit_facts(self, rows: list[ImageFacts]) -> None:
@@ -259,7 +262,21 @@ class ImageStore:
 
     def scores(self, model: str) -> dict[str, float | None]:
         """Return a model's score of each image by sha256."""
-        return Known.read(self.path("scores", model), ImageScore).column("score")
+        return RowsBySha256.read(self.path("scores", model), ImageScore).column("score")
+
+    def claim_scores(self, model: str, identity: ModelIdentity) -> None:
+        """Record whose scores `model` holds; a ConfigError if they are another version's or other weights'."""
+        path, claim = self.path("scores", model, "model.json"), dataclasses.asdict(identity)
+        if not storage.exists(path):
+            storage.write_bytes(path, (json.dumps(claim, indent=1) + "\n").encode())
+            return
+        stored = json.loads(storage.read_bytes(path))
+        if stored != claim:
+            raise ConfigError(
+                f"the stored scores are those of {stored}, the installed model is {claim}",
+                where=path,
+                remedy=f"install that model, or remove {self.path('scores', model)} to score every image again",
+            )
 
     def commit_scores(self, model: str, rows: list[ImageScore]) -> None:
         """Add a model's scores."""
@@ -274,7 +291,7 @@ def commit_rows(folder: str, cls: type, rows: Sequence[Any]) -> None:
 
 
 @dataclass
-class Known(Generic[T]):
+class RowsBySha256(Generic[T]):
     """The rows of a table by sha256: they stay in Arrow, and become an object when they are asked for."""
 
     _cls: type[T]
@@ -282,7 +299,7 @@ class Known(Generic[T]):
     _table: pa.Table
 
     @classmethod
-    def read(cls, folder: str, record: type[T]) -> "Known[T]":
+    def read(cls, folder: str, record: type[T]) -> "RowsBySha256[T]":
         """Read every part of a table; of several rows of one content the first stays."""
         paths = [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
         parts = [arrow.upgrade(record, tables.read_table(path), path) for path in paths]

@@ -1,38 +1,51 @@
-"""The digests that WARC records carry, checked against what the records hold."""
+"""Digests of WARC records: written, parsed, and checked against the bytes of a record."""
 
 import base64
 import hashlib
-from typing import Any
+
+from fastwarc.warc import WarcRecord
 
 from corpusloom.schemas.verdicts import Dead
 
 ALGORITHMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
-"""Those that are checked, with the bytes of a digest; another is left alone."""
+"""The algorithms that are checked, with the length of their digests in bytes. Digests of others are ignored."""
 STEP = 1 << 20
+"""Bytes per read while a block is hashed."""
+
+
+def digest_of(data: bytes, algorithm: str = "sha1") -> str:
+    """Return a WARC digest in Base32. SHA-1 is the default because every WARC tool reads it."""
+    return spell_digest(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).digest())
+
+
+def spell_digest(algorithm: str, digest: bytes) -> str:
+    """Return a digest as WARC headers spell it: "sha1:" and Base32."""
+    return f"{algorithm}:{base64.b32encode(digest).decode()}"
 
 
 def parse_digest(text: str | None) -> tuple[str, bytes] | None:
-    """Return algorithm and bytes of a WARC digest in Base32 or hexadecimal; None for one that is not checked."""
+    """Return algorithm and bytes of a WARC digest in Base32 or hexadecimal; None for an unknown algorithm."""
     algorithm, _, value = (text or "").partition(":")
     algorithm, value = algorithm.strip().lower().replace("-", ""), value.strip()
     size = ALGORITHMS.get(algorithm)
     if size is None:
         return None
     try:
-        if len(value) == 2 * size:
+        if len(value) == 2 * size and "=" not in value:  # MD5 in padded Base32 has as many characters
             return algorithm, bytes.fromhex(value)
         return algorithm, base64.b32decode(value.upper() + "=" * (-len(value) % 8))
     except ValueError:
-        return algorithm, b""  # what is spelled wrongly fits nothing
+        return algorithm, b""  # a malformed digest matches nothing
 
 
-def check_digests(record: Any, block: bytes, unchunked: bytes | None) -> Dead | None:
-    """Return what is wrong with a record's digests, None when they fit or it carries none.
+def check_digests(record: WarcRecord, block: bytes, unchunked: bytes | None) -> Dead | None:
+    """Return Dead if a digest of the record does not match its bytes; None if all match or there are none.
 
     Args:
-      record: fastwarc's record, of which `block` was read; the rest is read here.
-      block: The beginning of its block.
-      unchunked: An HTTP body without its transfer coding: writers differ on whether a payload's digest is over that.
+      record: The record, of which `block` has been read. The rest of its block is read here.
+      block: The beginning of the record's block.
+      unchunked: The HTTP body without its transfer coding. Some writers compute the payload digest over it, others
+        over the body as it was transferred; either one is accepted.
     """
     expected = parse_digest(record.headers.get("WARC-Block-Digest"))
     whole = len(block) >= int(record.content_length)
@@ -47,7 +60,7 @@ def check_digests(record: Any, block: bytes, unchunked: bytes | None) -> Dead | 
     return None
 
 
-def _hash_all(record: Any, block: bytes, algorithm: str) -> bytes:
+def _hash_all(record: WarcRecord, block: bytes, algorithm: str) -> bytes:
     state = hashlib.new(algorithm, block, usedforsecurity=False)
     while part := record.reader.read(STEP):
         state.update(part)

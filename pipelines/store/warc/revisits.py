@@ -1,32 +1,31 @@
-"""Revisit records: which payloads WARCs have shown, and where, so that what points back to one is read as it.
+"""Resolves revisit records: a crawler writes one instead of a response whose payload it has stored before.
 
-A revisit names its original by record id (WARC-Refers-To), by URL and date, or by its payload's digest alone.
+A revisit names its original by record id (WARC-Refers-To), by URL and date, or by the digest of the payload alone.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from fastwarc.warc import ArchiveIterator, WarcRecordType
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import LoomError
 
-MAX_ORIGINALS = 2_000_000
-"""Names of payloads that are remembered; about 150 bytes each."""
+MAX_NAMES = 2_000_000
+"""Maximum number of names in one index, at about 150 bytes of memory each. Later records are not indexed."""
 
 
-def _names_of(record: Any) -> Iterator[str]:
-    """Yield what a revisit may call a record by."""
+def _names_of(record: WarcRecord) -> Iterator[str]:
+    """Yield the names by which a revisit may refer to this record."""
     headers = record.headers
     yield _id(record.record_id)
     yield f"{headers.get('WARC-Target-URI')} {headers.get('WARC-Date')}"
     yield headers.get("WARC-Payload-Digest") or ""
 
 
-def _names_in(record: Any) -> Iterator[str]:
-    """Yield what a revisit calls its original, the surest name first."""
+def _names_in(record: WarcRecord) -> Iterator[str]:
+    """Yield the names by which this revisit refers to its original, the most specific one first."""
     headers = record.headers
     yield _id(headers.get("WARC-Refers-To"))
     if headers.get("WARC-Refers-To-Target-URI"):
@@ -39,21 +38,24 @@ def _id(text: str | None) -> str:
 
 
 @dataclass
-class Originals:
-    """The payloads that revisits may point back to: those of one WARC as it is read, or of several read before."""
+class RevisitIndex:
+    """Locations of responses by the names that revisits use; the earliest record of a name counts."""
 
     limit: int
-    """Twice as many bytes of a record are read."""
+    """Maximum number of bytes of a decoded body; twice as many bytes of a record are read."""
     _places: dict[bytes, tuple[str, int]] = field(default_factory=dict)
 
-    def note(self, path: str, record: Any) -> None:
-        """Enter a response or resource of a WARC."""
+    def add(self, path: str, record: WarcRecord) -> None:
+        """Index a response or resource record of a WARC."""
         for name in _names_of(record):
-            if name and len(self._places) < MAX_ORIGINALS:
+            if name and len(self._places) < MAX_NAMES:
                 self._places.setdefault(_key(name), (path, int(record.stream_pos)))
 
-    def resolve(self, record: Any, block: bytes) -> bytes | None:
-        """Return the response that a revisit stands for, under its own headers where it has some; None if unknown."""
+    def resolve(self, record: WarcRecord, block: bytes) -> bytes | None:
+        """Return the block of a revisit's original, or None if it is not indexed.
+
+        Where the revisit has HTTP headers, they replace those of the original.
+        """
         found = (self._places.get(_key(name)) for name in _names_in(record) if name)
         place = next((place for place in found if place is not None), None)
         if place is None:
@@ -67,7 +69,7 @@ class Originals:
 
 
 def _read_block(path: str, offset: int, limit: int) -> bytes | None:
-    """Return the block of the record at an offset; None in a file that was compressed as a whole."""
+    """Return the block of the record at an offset; None in a file that was compressed as one stream."""
     with storage.open_input(path) as handle:
         handle.seek(offset)
         try:
@@ -82,28 +84,29 @@ def _key(name: str) -> bytes:
 
 
 @dataclass
-class Across:
-    """The originals of all WARCs of an input, looked for when the first revisit needs one."""
+class CollectionRevisitIndex:
+    """The revisit index over all WARCs of a crawl, built when the first revisit asks for it."""
 
     paths: Sequence[str]
     limit: int
-    _found: Originals | None = None
+    """Maximum number of bytes of a decoded body."""
+    _index: RevisitIndex | None = None
 
-    def resolve(self, record: Any, block: bytes) -> bytes | None:
-        """Return the response that a revisit stands for, wherever it lies; None if it is nowhere."""
-        if self._found is None:
-            self._found = Originals(self.limit)
+    def resolve(self, record: WarcRecord, block: bytes) -> bytes | None:
+        """Return the block of a revisit's original from any of the WARCs, or None if none of them has it."""
+        if self._index is None:
+            self._index = RevisitIndex(self.limit)
             for path in sorted(self.paths, key=lambda path: (path.rsplit("/", 1)[-1], path)):
-                _note_all(path, self._found)
-        return self._found.resolve(record, block)
+                _index_file(path, self._index)
+        return self._index.resolve(record, block)
 
 
-def _note_all(path: str, originals: Originals) -> None:
-    """Enter what a WARC holds; one that is cut or no WARC gives what stands before: its own reading says so."""
+def _index_file(path: str, index: RevisitIndex) -> None:
+    """Index the records of one WARC, up to where it is damaged; the damage is reported when the WARC itself is read."""
     kinds = WarcRecordType.response | WarcRecordType.resource
     try:
         with storage.open_input(path) as handle:
             for record in ArchiveIterator(handle, parse_http=False, record_types=kinds):
-                originals.note(path, record)
+                index.add(path, record)
     except (OSError, EOFError, ValueError, LoomError):
         return

@@ -8,7 +8,8 @@ from corpusloom.pipelines.builds import apply_tombstones
 from corpusloom.pipelines.builds.apply_tombstones import purge_store
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.store import tombstones
-from corpusloom.pipelines.store.images.packs import Answer, PackWriter
+from corpusloom.pipelines.store.images.outcomes import FetchedImage
+from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.recovery import reindex, sweep
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.tombstones import Tombstones
@@ -94,7 +95,7 @@ def test_bytes_that_were_taken_down_are_not_written_again(tmp_path: Path) -> Non
     tombstones.write(store.folder, stones)
     purge_store(store.folder, stones)
     writer = PackWriter(store, "lane-0", 1, 10**6)
-    writer.add(wanted("copy"), Answer(body=png(2), fetched_at=DATE))
+    writer.add(wanted("copy"), FetchedImage(body=png(2), fetched_at=DATE))
     writer.commit()
     row = ImageStore(store.folder).index().find(wanted("copy").key)
     assert row is not None

@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.cli import main
@@ -319,19 +321,20 @@ def test_evaluation_sets_stay_out(web: SmallWeb, tmp_path: Path, kind: str) -> N
 def test_a_plugged_in_scorer_drops_images_and_their_pages(
     web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from corpusloom.pipelines.models import scorer_registry
+    from corpusloom.pipelines.models.identity import ModelIdentity
     from corpusloom.pipelines.recipes.recipe import load_recipe
-    from corpusloom.pipelines.stages.fetch import scores
 
     calls = []
 
-    def load() -> object:
-        def score(pixels: object) -> object:
+    class Brightness:
+        identity = ModelIdentity("brightness", "1", "0" * 64)
+
+        def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
             calls.append(1)
-            return pixels.mean((1, 2, 3)) / 255  # type: ignore[attr-defined]
+            return (pixels.mean((1, 2, 3)) / 255).astype(np.float32)
 
-        return score
-
-    monkeypatch.setitem(scores.SCORERS, "brightness", load)
+    monkeypatch.setitem(scorer_registry.SCORERS, "brightness", Brightness)
     overrides = ("filters.images.nsfw_model=brightness", "filters.images.max_nsfw=0.5", "images.drop_page_on_nsfw=true")
     first = web.build(load_recipe("m3w", overrides), "bright", out=str(tmp_path / "1")).manifest
     assert first is not None

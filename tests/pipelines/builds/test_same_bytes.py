@@ -105,8 +105,8 @@ def test_workers(web: SmallWeb, plain: dict[str, str], tmp_path: Path, workers: 
     assert build_all(web, tmp_path, workers=workers, profile=Profile(beam_options=options)) == plain
 
 
-def test_waves(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
-    report = web.build("m3w", "m3w", out=str(tmp_path / "m3w"), work=str(tmp_path / "work"), shards=4, waves=3)
+def test_passes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+    report = web.build("m3w", "m3w", out=str(tmp_path / "m3w"), work=str(tmp_path / "work"), shards=4, passes=3)
     assert report.manifest is not None
     assert report.manifest.digest == plain["m3w"]
     assert not list((tmp_path / "work").glob(".scratch-*"))

@@ -7,6 +7,7 @@ import pytest
 import tyro
 
 from corpusloom.pipelines.cli.arguments import flags_of, gist, parse
+from corpusloom.pipelines.cli.commands.build import Command as Build
 from corpusloom.schemas.errors import ConfigError
 
 
@@ -81,3 +82,8 @@ def test_what_is_wrong_is_one_line(argv: list[str], message: str) -> None:
 def test_the_gist_of_a_box_is_its_first_paragraph() -> None:
     assert gist("╭─ Title ─╮\n│ One two  │\n│ three.   │\n│ ──────── │\n│ more     │\n╰──────────╯") == "One two three"
     assert gist("") == "the options cannot be read"
+
+
+def test_an_option_of_an_earlier_version_is_refused_with_its_new_name() -> None:
+    with pytest.raises(ConfigError, match=r"no option --waves.*did you mean --passes\?"):
+        parse(Build, ["m3w", "--out", "a", "--waves", "4"], "loom build")

@@ -98,7 +98,7 @@ def test_the_exam_has_other_pictures_and_nothing_links_to_it(world: World) -> No
 
 
 def test_the_bomb_is_small_and_declares_much() -> None:
-    from corpusloom.schemas.images import read_header
+    from corpusloom.schemas.images.headers import read_header
 
     data = sites.pixel_bomb()
     assert len(data) < 500_000

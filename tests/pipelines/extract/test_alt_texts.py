@@ -2,29 +2,28 @@
 
 from pathlib import Path
 
-from corpusloom.pipelines.extract.alt_texts import PageImages, images_with_texts, page_images
+from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
 from corpusloom.schemas.verdicts import Rejected
 
 PAGES = Path(__file__).parent / "pages"
 
 
 def test_all_content_images_of_the_page_with_their_texts() -> None:
-    found = images_with_texts((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
-    assert [(item.url.removeprefix("https://wind.example/img/"), item.alt_text, item.caption) for item in found] == [
+    found = extract_images((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
+    assert isinstance(found, PageImages)
+    assert [
+        (item.url.removeprefix("https://wind.example/img/"), item.alt_text, item.caption) for item in found.images
+    ] == [
         ("logo.png", "Wind Journal logo", None),
         ("kite-1280.webp", "A red kite above a beach", "A red kite above the beach at Wissant."),
         ("drawing.png", "Forces on a kite", "Forces on a kite, drawn by hand."),
     ]
 
 
-def test_a_page_that_is_none_has_no_images() -> None:
-    assert images_with_texts(b"%PDF-1.4", "https://a.example/") == []
-
-
 def test_facts_and_reasons() -> None:
-    page = page_images((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
+    page = extract_images((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
     assert isinstance(page, PageImages)
     assert (page.license, page.canonical_link) == ("CC-BY-SA-4.0", "https://wind.example/kites")
-    assert page_images(b"<p>no image", "https://a.example/") == Rejected("no_images")
-    assert page_images(b" ", "https://a.example/") == Rejected("empty_page")
-    assert page_images(b"GIF89a", "https://a.example/") == Rejected("not_html")
+    assert extract_images(b"<p>no image", "https://a.example/") == Rejected("no_images")
+    assert extract_images(b" ", "https://a.example/") == Rejected("empty_page")
+    assert extract_images(b"GIF89a", "https://a.example/") == Rejected("not_html")

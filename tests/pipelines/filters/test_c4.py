@@ -4,7 +4,7 @@ import pytest
 
 from corpusloom.pipelines.filters import c4
 from corpusloom.pipelines.filters.c4 import C4Config, clean_lines, judge_line
-from corpusloom.pipelines.filters.text_filter import Text, WordLists, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
 from tests.pipelines.filters.published import C4
 

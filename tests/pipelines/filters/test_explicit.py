@@ -3,7 +3,7 @@
 import pytest
 
 from corpusloom.pipelines.filters import explicit
-from corpusloom.pipelines.filters.text_filter import Text, WordLists, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
 from tests.pipelines.filters.published import EXPLICIT
 

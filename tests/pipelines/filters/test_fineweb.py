@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from corpusloom.pipelines.filters import fineweb
-from corpusloom.pipelines.filters.text_filter import Text, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
 from tests.pipelines.filters.published import FINEWEB
 

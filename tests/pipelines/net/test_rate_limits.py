@@ -1,4 +1,4 @@
-"""Turns, breakers and budgets under a clock that the test holds."""
+"""DomainQueue, breakers and budgets under a clock that the test holds."""
 
 import itertools
 import random
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.net.rate_limits import MAX_BACK_OFF, Hosts, Turns, back_off, retry_after
+from corpusloom.pipelines.net.rate_limits import MAX_BACK_OFF, CircuitBreaker, DomainQueue, back_off, retry_after
 
 
 @given(
@@ -20,7 +20,7 @@ from corpusloom.pipelines.net.rate_limits import MAX_BACK_OFF, Hosts, Turns, bac
 def test_every_item_starts_once_and_no_domain_is_hurried(
     items: list[tuple[str, float]], delay: float, slots: int
 ) -> None:
-    turns: Turns[tuple[int, str, float]] = Turns(delay, slots)
+    turns: DomainQueue[tuple[int, str, float]] = DomainQueue(delay, slots)
     for number, (domain, seconds) in enumerate(items):
         turns.add(domain, (number, domain, seconds))
     now, started, ends = 0.0, [], []
@@ -46,14 +46,14 @@ def test_every_item_starts_once_and_no_domain_is_hurried(
 
 
 def test_a_slow_domain_holds_nobody() -> None:
-    turns: Turns[str] = Turns(10.0, 1)
+    turns: DomainQueue[str] = DomainQueue(10.0, 1)
     for item in ("a1", "a2", "b1"):
         turns.add(item[0], item)
     assert [turns.take(0), turns.take(0), turns.take(0)] == ["a1", "b1", None]
 
 
 def test_one_at_a_time_the_delay_counts_from_the_end() -> None:
-    turns: Turns[str] = Turns(1.0, 1)
+    turns: DomainQueue[str] = DomainQueue(1.0, 1)
     turns.add("a", "first")
     turns.add("a", "second")
     assert turns.take(0) == "first"
@@ -63,7 +63,7 @@ def test_one_at_a_time_the_delay_counts_from_the_end() -> None:
 
 
 def test_a_pause_and_a_crawl_delay_hold_a_domain_back() -> None:
-    turns: Turns[int] = Turns(0.0, 2)
+    turns: DomainQueue[int] = DomainQueue(0.0, 2)
     for number in range(3):
         turns.add("a", number)
     turns.pause("a", 3.0)
@@ -75,7 +75,7 @@ def test_a_pause_and_a_crawl_delay_hold_a_domain_back() -> None:
 
 
 def test_a_breaker_opens_lets_one_through_and_closes() -> None:
-    hosts = Hosts(3, 60.0)
+    hosts = CircuitBreaker(3, 60.0)
     for _ in range(3):
         assert not hosts.refuses("h", 0)
         hosts.report("h", failed=True, now=0)
@@ -88,13 +88,13 @@ def test_a_breaker_opens_lets_one_through_and_closes() -> None:
 
 
 def test_a_host_that_asks_for_an_hour_is_shut() -> None:
-    hosts = Hosts(3, 60.0)
+    hosts = CircuitBreaker(3, 60.0)
     hosts.shut("h", 3600)
     assert hosts.refuses("h", 3599)
 
 
 def test_a_budget_is_spent() -> None:
-    hosts = Hosts(3, 60.0, max_fetches=2)
+    hosts = CircuitBreaker(3, 60.0, max_fetches=2)
     assert [hosts.spend("h") for _ in range(3)] == [True, True, False]
 
 

@@ -14,7 +14,7 @@ import pytest
 from corpusloom.pipelines.net import scheduler
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -95,9 +95,9 @@ def config_for(server: Server, **changes: object) -> FetchConfig:
     return FetchConfig(contact="t@example.org", allow_addresses=allowed, **values)  # type: ignore[arg-type]
 
 
-def fetch(server: Server, hosts: dict[str, int], **changes: object) -> dict[str, list[Outcome]]:
+def fetch(server: Server, hosts: dict[str, int], **changes: object) -> dict[str, list[FetchOutcome]]:
     """Fetch `count` images of each host; return the outcomes by host."""
-    found: dict[str, list[Outcome]] = {host: [] for host in hosts}
+    found: dict[str, list[FetchOutcome]] = {host: [] for host in hosts}
     urls = [
         f"http://{host}:{server.server_port}/{n}.jpg"
         for n in range(max(hosts.values()))
@@ -120,7 +120,7 @@ def test_hanging_and_failing_hosts_hold_nobody(server: Server) -> None:
     found = fetch(server, hosts, slots=4)
     assert time.monotonic() - start < 5
     assert {host: len(outcomes) for host, outcomes in found.items()} == hosts
-    assert all(isinstance(o, Fetched) for host, outcomes in found.items() for o in outcomes if host[:4] == "good")
+    assert all(isinstance(o, Response) for host, outcomes in found.items() for o in outcomes if host[:4] == "good")
     assert {o.error for o in found["hang.example"] if isinstance(o, Dead)} == {"timeout_total", "host_unresponsive"}
     assert {o.error for o in found["fail.example"] if isinstance(o, Dead)} == {"http_500", "host_unresponsive"}
     assert sum(n for name, n in server.asked.items() if name.startswith("fail.example") and "jpg" in name) < 12
@@ -129,7 +129,7 @@ def test_hanging_and_failing_hosts_hold_nobody(server: Server) -> None:
 def test_a_robots_txt_that_moved_is_followed(server: Server) -> None:
     outcomes = fetch(server, {"moved.example": 3})["moved.example"]
     assert Rejected("robots_disallowed") in outcomes
-    assert sum(isinstance(outcome, Fetched) for outcome in outcomes) == 2
+    assert sum(isinstance(outcome, Response) for outcome in outcomes) == 2
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(300.0, 1), (0.0, 3)])
@@ -148,7 +148,7 @@ def test_a_name_is_resolved_once_for_as_long_as_it_is_believed(server: Server, s
 
 def test_a_busy_host_is_asked_again(server: Server) -> None:
     found = fetch(server, {"busy.example": 4})
-    assert all(isinstance(outcome, Fetched) for outcome in found["busy.example"])
+    assert all(isinstance(outcome, Response) for outcome in found["busy.example"])
     assert {n for name, n in server.asked.items() if "jpg" in name} == {2}
 
 
@@ -173,7 +173,7 @@ def test_allowed_addresses_alone_go_without_a_delay(server: Server) -> None:
 
 def test_a_budget_ends_a_host(server: Server) -> None:
     found = fetch(server, {"good.example": 5}, max_fetches=2)
-    assert Counter(type(outcome) for outcome in found["good.example"]) == {Fetched: 2, Rejected: 3}
+    assert Counter(type(outcome) for outcome in found["good.example"]) == {Response: 2, Rejected: 3}
 
 
 def test_each_url_ends_once_although_few_are_held(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_each_url_ends_once_although_few_are_held(server: Server, monkeypatch: p
 
 
 def test_an_error_of_the_caller_ends_the_run(server: Server) -> None:
-    def full(url: str, outcome: Outcome) -> None:
+    def full(url: str, outcome: FetchOutcome) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -209,7 +209,7 @@ def test_a_broken_resolver_stops_the_run_and_says_so_once(server: Server, caplog
     def broken(host: str) -> list[str]:
         raise socket.gaierror("no answer")
 
-    ended: list[Outcome] = []
+    ended: list[FetchOutcome] = []
     with pytest.raises(InputError, match="dns_failed"):
         scheduler.fetch_all(
             (f"http://host{n}.example/" for n in range(10_000)),

@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.schemas.verdicts import Rejected
 from tests.web.zoo import CANARY_HOST, CAP, ENDPOINTS, Zoo, open_zoo
@@ -31,9 +31,9 @@ def resolve(host: str) -> list[str]:
         raise socket.gaierror(f"{host} is not known") from error
 
 
-def word(outcome: Outcome) -> str:
+def word(outcome: FetchOutcome) -> str:
     """Return an outcome as one word: kept, kept_length, a reason or an error class."""
-    if isinstance(outcome, Fetched):
+    if isinstance(outcome, Response):
         return f"kept_{outcome.truncated}" if outcome.truncated else "kept"
     return outcome.reason if isinstance(outcome, Rejected) else outcome.error
 
@@ -57,9 +57,9 @@ def config_for(zoo: Zoo) -> FetchConfig:
 
 
 @pytest.fixture(scope="module")
-def visit() -> tuple[dict[str, list[Outcome]], Zoo, float]:
+def visit() -> tuple[dict[str, list[FetchOutcome]], Zoo, float]:
     with open_zoo() as zoo:
-        found: dict[str, list[Outcome]] = defaultdict(list)
+        found: dict[str, list[FetchOutcome]] = defaultdict(list)
         start = time.monotonic()
         for kind in ("page", "image"):
             urls = {zoo.url(animal): animal.name for animal in ENDPOINTS.values() if animal.kind == kind}
@@ -74,7 +74,9 @@ def visit() -> tuple[dict[str, list[Outcome]], Zoo, float]:
 
 
 @pytest.mark.parametrize("name", sorted(ENDPOINTS))
-def test_each_endpoint_ends_once_as_expected(name: str, visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:
+def test_each_endpoint_ends_once_as_expected(
+    name: str, visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]
+) -> None:
     assert [word(outcome) for outcome in visit[0][name]] == [ENDPOINTS[name].expected]
 
 
@@ -82,7 +84,7 @@ def test_the_zoo_is_large() -> None:
     assert len(ENDPOINTS) >= 60
 
 
-def test_the_canary_saw_nobody(visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:
+def test_the_canary_saw_nobody(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
     assert visit[1].canary_hits == []
 
 
@@ -95,17 +97,17 @@ def test_the_canary_would_have_noticed() -> None:
         assert zoo.canary_hits
 
 
-def test_hanging_hosts_do_not_add_up(visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:
+def test_hanging_hosts_do_not_add_up(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
     assert visit[2] < 30
 
 
-def test_bodies_stay_within_their_caps(visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:
-    bodies = [o for outcomes in visit[0].values() for o in outcomes if isinstance(o, Fetched)]
+def test_bodies_stay_within_their_caps(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
+    bodies = [o for outcomes in visit[0].values() for o in outcomes if isinstance(o, Response)]
     assert bodies
     assert all(len(answer.body) <= CAP and len(answer.wire_body) <= CAP for answer in bodies)
 
 
-def test_what_robots_forbids_was_never_asked(visit: tuple[dict[str, list[Outcome]], Zoo, float]) -> None:
+def test_what_robots_forbids_was_never_asked(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
     asked = [line.split()[0] for line in visit[1].asked if not line.endswith(("robots.txt", "ai.txt", "tdmrep.json"))]
     assert "plain_page" in asked
     assert not {"robots_says_no", "robots_names_us", "robots_breaks", "robots_wants_an_hour"} & set(asked)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.filters.text_filter import WordLists
+from corpusloom.pipelines.filters.text.text_filter import WordLists
 from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules, page_rules, pair_rules
 from corpusloom.pipelines.recipes.measuring import (
     drop_blocks,

@@ -6,13 +6,13 @@ import pkgutil
 import pytest
 
 from corpusloom.pipelines import filters
-from corpusloom.pipelines.filters.text_filter import Text, WordLists
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.pipelines.recipes.rules import TEXT_FILTERS, FilterSet, Registered, registered, text_rules
 from corpusloom.schemas.config import is_threshold
 
-HELPERS = {"words", "ngrams", "text_filter"}
-"""Modules of `filters/` that filters are made with."""
+HELPERS = {"text"}
+"""What filters are made with: no filter itself."""
 EVERY = tuple(registered(FilterSet()))
 WORDS = frozenset(("boat",))
 ENGLISH = Text(

@@ -18,9 +18,9 @@ from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
 from corpusloom.pipelines.store.list_rows import ListConfig
-from corpusloom.pipelines.store.warc.records import WarcWriter
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.images import read_header
+from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.verdicts import Dead
 from tests.pipelines.image_server import ImageServer, image_server

@@ -21,7 +21,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.stages import scrape
-from corpusloom.pipelines.store.warc.records import Skipped, WarcPage, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas.errors import ConfigError, InputError
 from tests.pipelines.small_web import small_web
 
@@ -143,8 +144,8 @@ def test_the_warc_holds_what_was_served_and_the_evidence(tmp_path: Path) -> None
         report = run(config)
     found = [row for name in report.warcs for row in read_warc(f"{config.out}/{name}")]
     base = f"http://127.0.0.1:{site.port}"
-    pages = {row.url.removeprefix(base): row.body for row in found if isinstance(row, WarcPage)}
-    skipped = {row.url.removeprefix(base) for row in found if isinstance(row, Skipped)}
+    pages = {row.url.removeprefix(base): row.body for row in found if isinstance(row, HtmlResponse)}
+    skipped = {row.url.removeprefix(base) for row in found if isinstance(row, SkippedRecord)}
     assert {path: body_of(path)[1] for path in ("/", "/a", "/b")}.items() <= pages.items()
     assert "/missing" in skipped
     assert "/robots.txt" in pages.keys() | skipped
@@ -176,7 +177,7 @@ def test_after_kill_9_at_most_one_checkpoint_is_fetched_twice(tmp_path: Path) ->
     assert len(twice) <= 10
     assert max(site.pages.values()) == 2
     assert report.counts[0].kept == PAGES
-    pages = [row for name in report.warcs for row in read_warc(f"{config.out}/{name}") if isinstance(row, WarcPage)]
+    pages = [row for name in report.warcs for row in read_warc(f"{config.out}/{name}") if isinstance(row, HtmlResponse)]
     chain = Counter(page.url for page in pages if "/chain/" in page.url)
     assert len(chain) == PAGES
     assert set(chain.values()) == {1}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from corpusloom.pipelines.store.images.frontier import Wanted
-from corpusloom.pipelines.store.images.packs import Answer, Checkpoint, Outcome, PackWriter
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
+from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity
 from corpusloom.schemas.verdicts import Dead, Rejected
@@ -25,16 +25,18 @@ def png(number: int, side: int = 9) -> bytes:
     return buffer.getvalue()
 
 
-def wanted(name: str) -> Wanted:
+def wanted(name: str) -> ImageUrl:
     url = f"http://example.org/{name}"
-    return Wanted(identity.image_key(url), url)
+    return ImageUrl(identity.image_key(url), url)
 
 
-def answer(number: int) -> Answer:
-    return Answer(body=png(number), final_url="http://example.org/x", status=200, fetched_at=DATE, etag=f'"{number}"')
+def answer(number: int) -> FetchedImage:
+    return FetchedImage(
+        body=png(number), final_url="http://example.org/x", status=200, fetched_at=DATE, etag=f'"{number}"'
+    )
 
 
-def outcomes() -> list[tuple[str, Outcome]]:
+def outcomes() -> list[tuple[str, ImageOutcome]]:
     """Return images (two of the same bytes), a rejection and a death."""
     return [
         ("a", answer(1)),
@@ -42,12 +44,14 @@ def outcomes() -> list[tuple[str, Outcome]]:
         ("again", answer(1)),
         ("gone", Rejected("http_410")),
         ("slow", Dead("timeout_total")),
-        ("html", Answer(body=b"<html>", fetched_at=DATE)),
+        ("html", FetchedImage(body=b"<html>", fetched_at=DATE)),
         ("c", answer(3)),
     ]
 
 
-def fill(folder: Path | str, entries: list[tuple[str, Outcome]], *, each: int = 3, generation: int = 1) -> ImageStore:
+def fill(
+    folder: Path | str, entries: list[tuple[str, ImageOutcome]], *, each: int = 3, generation: int = 1
+) -> ImageStore:
     """Write outcomes, a pack for every `each`."""
     store = ImageStore(str(folder))
     writer = PackWriter(store, "lane-0", generation, 10**6, Checkpoint(outcomes=each))

@@ -63,7 +63,7 @@ def test_a_disk_that_takes_no_more_is_an_error_that_says_so(tmp_path: Path) -> N
             parted.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "--waves" in caught.value.remedy
+    assert "--passes" in caught.value.remedy
 
 
 def test_scratch_for_an_object_store_is_local() -> None:

@@ -9,7 +9,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from corpusloom.pipelines.store.regroup import Regroup, WriteRecords, partition_of
 from corpusloom.schemas import tables
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 
 PAIRS = [(f"key {n % 37}".encode(), f"value {n % 11}".encode()) for n in range(500)]
 
@@ -41,17 +41,17 @@ def test_equal_keys_are_grouped(tmp_path: Path, repeat: int) -> None:
 
 
 def test_records_are_written_sorted_whatever_their_order(tmp_path: Path) -> None:
-    rows = [Candidate(unit="page", key=f"{n * 7919 % 101:032x}", parent=str(n), url="u") for n in range(101)]
+    rows = [Head(unit="page", key=f"{n * 7919 % 101:032x}", parent=str(n), url="u") for n in range(101)]
     written = []
     for name in ("a", "b"):
         random.Random(name).shuffle(rows)
         pipeline = beam.Pipeline(runner=FnApiRunner())
         folder = str(tmp_path / name)
-        _ = pipeline | beam.Create(rows) | WriteRecords(record=Candidate, folder=folder, sort_by=("key", "parent"))
+        _ = pipeline | beam.Create(rows) | WriteRecords(record=Head, folder=folder, sort_by=("key", "parent"))
         pipeline.run().wait_until_finish()
         written.append((tmp_path / name / "part-00000.parquet").read_bytes())
     assert written[0] == written[1]
-    assert [row.key for row in tables.read_records(str(tmp_path / "a" / "part-00000.parquet"), Candidate)] == sorted(
+    assert [row.key for row in tables.read_records(str(tmp_path / "a" / "part-00000.parquet"), Head)] == sorted(
         row.key for row in rows
     )
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from corpusloom.pipelines.store.dataset.tars import Place, write_shard
 from corpusloom.schemas import arrow, layout, tables
-from corpusloom.schemas.images import ImageError, read_header
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.manifest import Manifest, make_digest, write_manifest
 from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 

@@ -248,7 +248,7 @@ def test_batches_keep_the_place_of_a_bad_sample(tmp_path: Path) -> None:
     tar.write_bytes(data.replace(b"\xff\xd8\xff\xe0", b"\xff\xd8\x00\x00", 1))
 
     def decode(sample: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        from corpusloom.schemas.images import decode_rgb
+        from corpusloom.schemas.images.decoding import decode_rgb
 
         return {"image": decode_rgb(sample.image)[:8, :8]}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
-from corpusloom.schemas.images import ImageError
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.trainers.stream.batches.decoding import SampleDraws
 from corpusloom.trainers.stream.errors import SampleError
 

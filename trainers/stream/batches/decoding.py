@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from corpusloom.schemas.images import decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
 
 cv2.setNumThreads(0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig, ignored_proxies
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.verdicts import Rejected
 
@@ -49,10 +49,10 @@ def serve() -> Iterator[tuple[int, list[dict[str, str]]]]:
         server.server_close()
 
 
-def fetch(port: int, *paths: str, **options: object) -> list[Outcome]:
+def fetch(port: int, *paths: str, **options: object) -> list[FetchOutcome]:
     config = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",))
 
-    async def fetch_them() -> list[Outcome]:
+    async def fetch_them() -> list[FetchOutcome]:
         async with Fetcher(config) as fetcher:
             return [
                 await fetcher.fetch(f"http://user:secret@x.localhost:{port}{path}", **options)  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def fetch(port: int, *paths: str, **options: object) -> list[Outcome]:
     return asyncio.run(fetch_them())
 
 
-async def ask(port: int, path: str) -> Outcome:
+async def ask(port: int, path: str) -> FetchOutcome:
     config = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",))
     async with Fetcher(config) as fetcher:
         return await fetcher.ask(f"http://x.localhost:{port}{path}", "page")
@@ -71,7 +71,7 @@ async def ask(port: int, path: str) -> Outcome:
 def test_what_is_sent_is_honest_and_on_record() -> None:
     with serve() as (port, seen):
         (answer,) = fetch(port, "/a?b=c")
-    assert isinstance(answer, Fetched)
+    assert isinstance(answer, Response)
     assert seen[0]["user-agent"].startswith("corpusloom/")
     assert "(+t@example.org)" in seen[0]["user-agent"]
     assert seen[0]["host"] == f"x.localhost:{port}"
@@ -93,17 +93,17 @@ def test_redirects_are_followed_and_kept_as_hops() -> None:
     with serve() as (port, _):
         (answer,) = fetch(port, "/old")
         bare = asyncio.run(ask(port, "/old"))
-    assert isinstance(answer, Fetched)
+    assert isinstance(answer, Response)
     assert answer.final_url.endswith("/new")
     assert [hop.status for hop in answer.hops] == [302]
-    assert isinstance(bare, Fetched)
+    assert isinstance(bare, Response)
     assert bare.location == "/new"
 
 
 def test_an_etag_makes_a_fetch_conditional() -> None:
     with serve() as (port, _):
         (answer,) = fetch(port, "/a", etag='"v1"')
-    assert isinstance(answer, Fetched)
+    assert isinstance(answer, Response)
     assert (answer.status, answer.body) == (304, b"")
 
 
@@ -114,14 +114,14 @@ def test_proxies_of_the_environment_are_not_used(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with serve() as (port, seen):
         (answer,) = fetch(port, "/a")
-    assert isinstance(answer, Fetched)
+    assert isinstance(answer, Response)
     assert seen
     assert "would bypass the address policy" in caplog.text
     assert ignored_proxies({}) is None
 
 
 def test_without_an_allowance_loopback_is_refused() -> None:
-    async def ask() -> Outcome:
+    async def ask() -> FetchOutcome:
         async with Fetcher(FetchConfig(contact="t@example.org")) as fetcher:
             return await fetcher.fetch("http://localhost/")
 

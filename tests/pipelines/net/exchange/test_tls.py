@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.net.exchange.response import Fetched, Outcome
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.scheduler import fetch_all
 from tests.web.certificates import write_certificate
 from tests.web.zoo import open_zoo
@@ -20,8 +20,8 @@ CASES = {
 }
 
 
-def fetch(url: str, port: int, ca_file: str | None) -> Outcome:
-    found: list[Outcome] = []
+def fetch(url: str, port: int, ca_file: str | None) -> FetchOutcome:
+    found: list[FetchOutcome] = []
     config = FetchConfig(
         contact="t@example.org",
         connect_timeout=1.0,
@@ -35,8 +35,8 @@ def fetch(url: str, port: int, ca_file: str | None) -> Outcome:
     return outcome
 
 
-def word(outcome: Outcome) -> str:
-    return "kept" if isinstance(outcome, Fetched) else getattr(outcome, "error", getattr(outcome, "reason", ""))
+def word(outcome: FetchOutcome) -> str:
+    return "kept" if isinstance(outcome, Response) else getattr(outcome, "error", getattr(outcome, "reason", ""))
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corpusloom.pipelines.net.config import SIGNALS
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out
-from corpusloom.pipelines.net.permissions.robots import Wishes, matches, parse_ai_txt, parse_robots, parse_tdmrep
+from corpusloom.pipelines.net.permissions.robots import HostFiles, matches, parse_ai_txt, parse_robots, parse_tdmrep
 
 AT = "2026-01-02T03:04:05Z"
 
@@ -51,7 +51,7 @@ def test_use_lines_of_our_group_by_longest_path() -> None:
         b"User-agent: *\nContent-Usage: train-ai=n\nContent-Usage: /open/ train-ai=y\n"
         b"User-agent: otherbot\nContent-Signal: ai-train=no\n"
     )
-    wishes = Wishes(robots=parse_robots(200, text, seen_at=AT))
+    wishes = HostFiles(robots=parse_robots(200, text, seen_at=AT))
     assert opt_out(wishes.signals("http://a.example/x"), SIGNALS) is not None
     assert opt_out(wishes.signals("http://a.example/open/x"), SIGNALS) is None
     assert {signal.name for signal in wishes.signals("http://a.example/x")} == {"content-usage"}
@@ -59,7 +59,7 @@ def test_use_lines_of_our_group_by_longest_path() -> None:
 
 def test_the_first_tdm_rule_that_matches_decides() -> None:
     body = b'[{"location": "/free/*", "tdm-reservation": 0}, {"location": "/*", "tdm-reservation": 1, "tdm-policy": "http://p/"}]'
-    wishes = Wishes(tdm=parse_tdmrep(body, seen_at=AT))
+    wishes = HostFiles(tdm=parse_tdmrep(body, seen_at=AT))
     assert opt_out(wishes.signals("http://a.example/free/x"), SIGNALS) is None
     assert opt_out(wishes.signals("http://a.example/x"), SIGNALS) is not None
     assert [signal.name for signal in wishes.signals("http://a.example/x")] == ["tdm-reservation", "tdm-policy"]
@@ -83,7 +83,7 @@ def test_a_malformed_tdmrep_reserves_nothing(body: bytes) -> None:
     ],
 )
 def test_ai_txt_disallows_files(text: bytes, refused: bool) -> None:
-    wishes = Wishes(ai=parse_ai_txt(text, seen_at=AT))
+    wishes = HostFiles(ai=parse_ai_txt(text, seen_at=AT))
     assert (opt_out(wishes.signals("http://a.example/a.jpg"), SIGNALS, "image") is not None) is refused
 
 

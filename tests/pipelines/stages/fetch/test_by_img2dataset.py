@@ -11,7 +11,7 @@ import pytest
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.stages.fetch import by_img2dataset
 from corpusloom.pipelines.stages.fetch.by_img2dataset import arguments, check_url, fetch_by_img2dataset
-from corpusloom.pipelines.store.images.packs import Answer, Outcome
+from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, LoomError
 from corpusloom.schemas.verdicts import Dead, Rejected
@@ -58,12 +58,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_url_ends_once(program: Path, tmp_path: Path) -> None:
     names = ("a", "gone", "noai", "lost")
     urls = [*(f"http://example.org/{name}" for name in names), "file:///etc/passwd", "http://127.0.0.1/x"]
-    found: list[tuple[str, Outcome]] = []
+    found: list[tuple[str, ImageOutcome]] = []
     fetch_by_img2dataset(urls, FetchConfig(), str(tmp_path / "work"), lambda *pair: found.append(pair))
     assert sorted(url for url, _ in found) == sorted(urls)
     outcomes = {url.rsplit("/", 1)[-1]: outcome for url, outcome in found}
     first = outcomes.pop("a")
-    assert isinstance(first, Answer)
+    assert isinstance(first, FetchedImage)
     assert first.body == png(1)
     assert outcomes == {
         "gone": Dead("failed_to_download", "HTTP Error 404"),

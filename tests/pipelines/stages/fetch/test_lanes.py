@@ -9,7 +9,8 @@ import pytest
 from corpusloom.pipelines.engine.subprocesses import cores
 from corpusloom.pipelines.stages.fetch import lanes as image_lanes
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lane, fetch_lanes
-from corpusloom.pipelines.store.images.frontier import Lane, Wanted, merge_lanes, write_lanes
+from corpusloom.pipelines.store.images.frontier import Lane, merge_lanes, write_lanes
+from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.packs import Checkpoint
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity
@@ -28,7 +29,7 @@ def server() -> Iterator[ImageServer]:
 def lanes_of(server: ImageServer, folder: Path) -> list[Lane]:
     hosts = [f"h{n}.localhost" for n in range(6)]
     urls = [f"http://{hosts[n % 6]}:{server.server_port}/{n}.png" for n in range(ROWS)]
-    return write_lanes((Wanted(identity.image_key(url), url) for url in urls), str(folder / "frontier"), 2)
+    return write_lanes((ImageUrl(identity.image_key(url), url) for url in urls), str(folder / "frontier"), 2)
 
 
 def rows_of(store: str) -> list[tuple[str, str | None]]:

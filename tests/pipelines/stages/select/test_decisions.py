@@ -11,18 +11,18 @@ from corpusloom.pipelines.store.ledger import LEDGER_ORDER, SCORE_ORDER, Ledger
 from corpusloom.pipelines.store.stages import Stage
 from corpusloom.pipelines.store.tombstones import HIDDEN
 from corpusloom.schemas import arrow, tables
-from corpusloom.schemas.records import Candidate, LedgerRow, ScoreRow
+from corpusloom.schemas.records import Head, LedgerRow, ScoreRow
 from corpusloom.schemas.verdicts import Kept, Rejected
 
 
-def decided(folder: Path) -> tuple[Stage, list[Candidate]]:
+def decided(folder: Path) -> tuple[Stage, list[Head]]:
     """Write decisions in two parts; return their stage and them."""
     rng, rows = random.Random(0), []
     for number in range(200):
         kept = rng.random() < 0.6
         urls = [f"http://example.org/{rng.randrange(8)}.jpg" for _ in range(rng.randrange(4))]
         rows.append(
-            Candidate(
+            Head(
                 unit="page",
                 key=f"{number:032x}",
                 parent=f"p{number}",
@@ -37,7 +37,7 @@ def decided(folder: Path) -> tuple[Stage, list[Candidate]]:
         )
     for part in range(2):
         path = str(folder / "decisions" / f"part-{part:05d}.parquet")
-        tables.write_records(path, Candidate, rows[part * 100 : (part + 1) * 100], sort_by=("key", "parent"))
+        tables.write_records(path, Head, rows[part * 100 : (part + 1) * 100], sort_by=("key", "parent"))
     return Stage(name="select", folder=str(folder), fingerprint="f", depends_on="{}"), rows
 
 

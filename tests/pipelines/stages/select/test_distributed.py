@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusloom.pipelines.stages.select import distributed
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 from corpusloom.schemas.verdicts import Rejected, Rule
 
-candidates = st.lists(
+heads = st.lists(
     st.builds(
-        Candidate,
+        Head,
         unit=st.just("page"),
         key=st.text("abc", min_size=1, max_size=2),
         parent=st.uuids().map(str),
@@ -30,13 +30,13 @@ candidates = st.lists(
 )
 
 
-@given(candidates)
-def test_encoding_comes_back(group: list[Candidate]) -> None:
-    assert [distributed.decode(distributed.encode(candidate)) for candidate in group] == group
+@given(heads)
+def test_encoding_comes_back(group: list[Head]) -> None:
+    assert [distributed.decode(distributed.encode(head)) for head in group] == group
 
 
-@given(candidates, st.randoms())
-def test_one_survives_whatever_the_order(group: list[Candidate], random: object) -> None:
+@given(heads, st.randoms())
+def test_one_survives_whatever_the_order(group: list[Head], random: object) -> None:
     shuffled = list(group)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     kept = [c for c in distributed.keep_one(group, "duplicate") if c.outcome == "kept"]
@@ -45,15 +45,15 @@ def test_one_survives_whatever_the_order(group: list[Candidate], random: object)
     assert sorted(c.parent for c in distributed.keep_one(group, "duplicate")) == sorted(c.parent for c in group)
 
 
-@given(candidates)
-def test_distinct_values_are_counted_over_the_raw_set(group: list[Candidate]) -> None:
+@given(heads)
+def test_distinct_values_are_counted_over_the_raw_set(group: list[Head]) -> None:
     counted = list(distributed.count_distinct(group, "image_key", "text_images"))
     assert {c.scores["text_images"] for c in counted} == {float(len({c.image_key for c in group}))}
 
 
 def test_what_was_rejected_is_not_judged_again() -> None:
     rule = Rule(reason="few", score="words", minimum=50)
-    one = Candidate(unit="page", key="k", parent="p", url="u", scores={"words": 3.0})
+    one = Head(unit="page", key="k", parent="p", url="u", scores={"words": 3.0})
     assert distributed.judge(one, (rule,)).reason == "few"
     before = distributed.reject(one, Rejected("earlier"))
     assert distributed.judge(before, (rule,)) == before
@@ -61,8 +61,8 @@ def test_what_was_rejected_is_not_judged_again() -> None:
 
 
 def test_frequent_paragraphs_are_marked_on_every_page_that_has_them() -> None:
-    def one(key: str, *paragraphs: str, outcome: str = "kept") -> Candidate:
-        return Candidate(unit="page", key=key, parent=key, url="u", paragraphs=paragraphs, outcome=outcome)
+    def one(key: str, *paragraphs: str, outcome: str = "kept") -> Head:
+        return Head(unit="page", key=key, parent=key, url="u", paragraphs=paragraphs, outcome=outcome)
 
     pages = [one("a", "x", "y"), one("b", "x"), one("c", "x", "z", "z"), one("d", "z", outcome="rejected"), one("e")]
     with beam.Pipeline(runner="FnApiRunner") as pipeline:

@@ -1,4 +1,4 @@
-"""One machine and an engine decide alike, whatever the waves, the ranges and the partitions."""
+"""One machine and an engine decide alike, whatever the passes, the ranges and the partitions."""
 
 import dataclasses
 import random
@@ -14,18 +14,18 @@ from corpusloom.pipelines.stages.select import distributed, local
 from corpusloom.pipelines.stages.select.steps import Step, steps_of
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.schemas import identity, tables
-from corpusloom.schemas.records import Candidate
+from corpusloom.schemas.records import Head
 
 COUNT = 400
 
 
-def candidates(unit: str) -> list[Candidate]:
+def heads(unit: str) -> list[Head]:
     """Return heads of which many share keys, texts, images, bands and paragraphs, a few all of them."""
     rng, made = random.Random(unit), []
     for number in range(COUNT):
         key = identity.make_key("page", str(rng.randrange(COUNT * 2 // 3)))
         made.append(
-            Candidate(
+            Head(
                 unit=unit,
                 key=key,
                 parent=identity.make_key("record", str(number)),
@@ -45,22 +45,22 @@ def candidates(unit: str) -> list[Candidate]:
 
 def fragments(folder: Path, unit: str) -> list[str]:
     """Write the heads as fragments of odd sizes; return their paths."""
-    rows, paths = candidates(unit), []
+    rows, paths = heads(unit), []
     random.Random(1).shuffle(rows)
     for start in range(0, len(rows), 37):
         paths.append(str(folder / "candidates" / f"{start:04d}.parquet"))
-        tables.write_records(paths[-1], Candidate, rows[start : start + 37], sort_by=("key", "parent"))
+        tables.write_records(paths[-1], Head, rows[start : start + 37], sort_by=("key", "parent"))
     return paths
 
 
-def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Candidate]:
+def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Head]:
     pipeline = beam.Pipeline(runner=FnApiRunner())
     distributed.build(pipeline, steps, paths, str(folder))
     pipeline.run().wait_until_finish()
     return sorted(read(folder), key=repr)
 
 
-def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Candidate]:
+def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Head]:
     with scratch_folder(str(folder / "scratch")) as scratch:
         local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
     assert not list((folder / "scratch").iterdir())
@@ -69,13 +69,13 @@ def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **sm
     return sorted(rows, key=repr)
 
 
-def read(folder: Path) -> Iterator[Candidate]:
+def read(folder: Path) -> Iterator[Head]:
     for path in sorted(folder.glob("*.parquet")):
-        yield from tables.read_records(str(path), Candidate)
+        yield from tables.read_records(str(path), Head)
 
 
 def recipes() -> Iterator[Recipe]:
-    """Yield recipes that between them have every step, and one where two kept candidates may be one node."""
+    """Yield recipes that between them have every step, and one where two kept heads may be one node."""
     obelics, align = load_recipe("obelics"), load_recipe("align")
     yield obelics
     yield dataclasses.replace(obelics, dedup=dataclasses.replace(obelics.dedup, exact_url=False, exact_text=None))
@@ -89,5 +89,5 @@ def test_one_machine_decides_as_an_engine_does(recipe: Recipe, tmp_path: Path) -
     expected = on_an_engine(paths, steps, tmp_path / "engine")
     assert {row.outcome for row in expected} == {"kept", "rejected"}
     assert on_one_machine(paths, steps, tmp_path / "one") == expected
-    small = {"waves": 3, "rows_at_once": 50, "partition_bytes": 4_000}
-    assert on_one_machine(paths, steps, tmp_path / "waves", **small) == expected
+    small = {"passes": 3, "rows_at_once": 50, "partition_bytes": 4_000}
+    assert on_one_machine(paths, steps, tmp_path / "passes", **small) == expected

@@ -45,6 +45,18 @@ def test_the_bytes_are_those_of_webdataset(tmp_path_factory: object, pairs: list
             assert sha256 == hashlib.sha256(fields[field]).hexdigest()
 
 
+@settings(deadline=None, max_examples=20)
+@given(samples)
+def test_webdataset_reads_each_sample_back(tmp_path_factory: object, pairs: list[tuple[str, dict[str, bytes]]]) -> None:
+    path = tmp_path_factory.mktemp("tar") / "ours.tar"  # type: ignore[attr-defined]
+    tars.write_shard(str(path), pairs)
+    read = [
+        (sample["__key__"], {field: data for field, data in sample.items() if not field.startswith("__")})
+        for sample in webdataset.WebDataset(str(path), shardshuffle=False)
+    ]
+    assert read == pairs
+
+
 def test_long_and_odd_names_still_read(tmp_path: Path) -> None:
     key = "k" * 120
     tars.write_shard(str(tmp_path / "a.tar"), [(key, {"txt": b"x"})])

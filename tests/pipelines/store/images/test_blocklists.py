@@ -14,7 +14,7 @@ from corpusloom.pipelines.store.images.blocklists import Blocklist, NearHashes, 
 from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.schemas.images import decode_rgb
+from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.store.store_maker import answer, png, wanted
 

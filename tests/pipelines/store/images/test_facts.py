@@ -5,9 +5,15 @@ import os
 import signal
 from pathlib import Path
 
-from corpusloom.pipelines.extract.pool import ExtractPool, PoolConfig
-from corpusloom.pipelines.extract.reading.types import ExtractConfig
-from corpusloom.pipelines.store.images.facts import facts_pool, facts_task, make_facts, map_facts
+from corpusloom.pipelines.engine.worker_pool import PoolConfig, WorkerPool
+from corpusloom.pipelines.store.images.facts import (
+    EncodedImage,
+    facts_pool,
+    image_bytes,
+    image_facts_task,
+    make_facts,
+    map_facts,
+)
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.records import ImageFacts
 from tests.pipelines.store.store_maker import png
@@ -19,11 +25,11 @@ def entry(data: bytes) -> tuple[bytes, str, str]:
     return data, hashlib.sha256(data).hexdigest(), "png"
 
 
-def deadly_task(html: bytes, url: str, *, content_type: str | None, config: ExtractConfig) -> ImageFacts:
+def deadly_task(image: EncodedImage) -> ImageFacts:
     """Die at one image as a decoder that is overrun would."""
-    if html == BROKEN:
+    if image[0] == BROKEN:
         os.kill(os.getpid(), signal.SIGKILL)
-    return facts_task(html, url, content_type=content_type, config=config)
+    return image_facts_task(image)
 
 
 def test_facts_of_a_picture_and_of_a_broken_one() -> None:
@@ -40,7 +46,7 @@ def test_workers_say_what_this_process_says() -> None:
 
 def test_an_image_that_kills_its_worker_costs_itself_alone() -> None:
     images = [entry(png(2)), entry(BROKEN), entry(png(3))]
-    with ExtractPool(PoolConfig(size=1), task=deadly_task) as pool:
+    with WorkerPool(deadly_task, PoolConfig(size=1), cost=image_bytes) as pool:
         found = list(map_facts(pool, images))
     assert [(row.sha256, row.error) for row in found] == [
         (images[0][1], None),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, read_notes, take_images, write_notes
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.warc.records import Skipped, WarcWriter, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
+from corpusloom.pipelines.store.warc.responses import SkippedRecord
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import identity
 from tests.pipelines.store.store_maker import DATE, fill, outcomes, png, wanted
 
@@ -19,7 +21,7 @@ def write_warc(path: Path, answers: dict[str, tuple[bytes, bytes]]) -> list[Warc
             writer.exchange(
                 wanted(name).url, b"GET / HTTP/1.1\r\n\r\n", head, body, date=DATE, address=None, truncated=None
             )
-    images = [row for row in read_warc(str(path)) if isinstance(row, Skipped) and row.image]
+    images = [row for row in read_warc(str(path)) if isinstance(row, SkippedRecord) and row.image]
     return [
         WarcImage(key=identity.image_key(row.url), url=row.url, warc=str(path), offset=row.offset) for row in images
     ]

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from corpusloom.pipelines.store.images.frontier import Wanted, lane_of, read_lane, write_frontier, write_lanes
+from corpusloom.pipelines.store.images.frontier import lane_of, read_lane, write_frontier, write_lanes
+from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity
 from tests.pipelines.store.store_maker import answer, fill, wanted
 
 
-def wants(count: int) -> list[Wanted]:
+def wants(count: int) -> list[ImageUrl]:
     urls = [f"http://h{n % 7}.site{n % 5}.example/{n}.jpg" for n in range(count)]
-    return [Wanted(identity.image_key(url), url) for url in urls]
+    return [ImageUrl(identity.image_key(url), url) for url in urls]
 
 
 def test_every_url_once_in_the_lane_of_its_domain(tmp_path: Path) -> None:

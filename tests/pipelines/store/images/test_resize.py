@@ -13,7 +13,8 @@ from PIL import Image
 
 from corpusloom.pipelines.store.images.resize import Format, Mode, Resize, resize, resize_pixels
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.images import decode_rgb, read_header
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.headers import read_header
 
 PARITY = Path(__file__).parent / "parity_img2dataset.json"
 SHAPES = ((300, 200), (199, 301), (64, 64), (37, 101), (100, 100), (511, 400))

@@ -8,7 +8,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from corpusloom.pipelines.store.warc.arc import read_arc
-from corpusloom.pipelines.store.warc.records import Skipped, WarcPage
+from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
@@ -39,12 +39,15 @@ def test_every_response_is_read(name: str, tmp_path: Path) -> None:
     write(tmp_path / name, *RECORDS)
     found = list(read_arc(str(tmp_path / name)))
     assert [row.url for row in found] == [f"http://a/{n}" for n in (1, 2, 3, 4)]
-    pages = [row for row in found if isinstance(row, WarcPage)]
+    pages = [row for row in found if isinstance(row, HtmlResponse)]
     assert [(page.body, page.fetched_at) for page in pages] == [
         (b"<p>one", "2009-01-02T03:04:05Z"),
         (b"<p>\n\nfour", "2009-01-02T03:04:05Z"),
     ]
-    assert [row.verdict for row in found if isinstance(row, Skipped)] == [Rejected("http_404"), Rejected("not_html")]
+    assert [row.verdict for row in found if isinstance(row, SkippedRecord)] == [
+        Rejected("http_404"),
+        Rejected("not_html"),
+    ]
     with (tmp_path / name).open("rb") as handle:
         theirs = [r.rec_headers.get_header("uri") for r in ArchiveIterator(handle) if r.rec_type == "response"]
     assert theirs == [row.url for row in found]
@@ -56,7 +59,7 @@ def test_a_cut_is_one_dead_outcome(cut: int, tmp_path: Path) -> None:
     write(path, *RECORDS)
     path.write_bytes(path.read_bytes()[: -1 - cut])
     *whole, last = read_arc(str(path))
-    assert isinstance(last, Skipped)
+    assert isinstance(last, SkippedRecord)
     assert isinstance(last.verdict, Dead)
     assert last.verdict.error == "truncated_warc"
     assert [row.url for row in whole] == [f"http://a/{n + 1}" for n in range(len(whole))]
@@ -66,4 +69,4 @@ def test_nonsense_is_one_dead_outcome(tmp_path: Path) -> None:
     path = tmp_path / "x.arc"
     path.write_bytes(io.BytesIO(b"\x00\xff" * 500).getvalue())
     (row,) = read_arc(str(path))
-    assert isinstance(row, Skipped)
+    assert isinstance(row, SkippedRecord)

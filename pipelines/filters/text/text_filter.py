@@ -6,7 +6,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from corpusloom.pipelines.filters.words import split_words
+from corpusloom.pipelines.filters.text.words import split_words
 from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
 
 VERSION = 1

@@ -6,8 +6,8 @@ import pytest
 
 from corpusloom.pipelines.filters import gopher_quality, pii
 from corpusloom.pipelines.filters.gopher_quality import QualityConfig
-from corpusloom.pipelines.filters.text_filter import Text, WordLists, block_filter, judge, text_filter
-from corpusloom.pipelines.filters.words import split_words
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists, block_filter, judge, text_filter
+from corpusloom.pipelines.filters.text.words import split_words
 from corpusloom.schemas.verdicts import Kept, Rejected
 
 
@@ -18,7 +18,7 @@ def test_tokens_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
         calls.append(text)
         return split_words(text)
 
-    monkeypatch.setattr("corpusloom.pipelines.filters.text_filter.split_words", counted)
+    monkeypatch.setattr("corpusloom.pipelines.filters.text.text_filter.split_words", counted)
     text = Text("Two words.")
     assert text.words == text.words == ["Two", "words", "."]
     assert calls == ["Two words."]

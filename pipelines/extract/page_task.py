@@ -1,0 +1,44 @@
+"""What a worker pool does with one page: extract its blocks, or its images alone."""
+
+from typing import NamedTuple, Protocol, TypeVar
+
+from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
+from corpusloom.schemas.verdicts import Dead, Rejected
+
+_DEFAULT = ExtractConfig()
+_Parsed_co = TypeVar("_Parsed_co", covariant=True)
+
+
+class HtmlPage(NamedTuple):
+    """One page as it was fetched."""
+
+    html: bytes
+    """Bytes of the body, without transfer encoding or compression."""
+    url: str
+    """URL after redirects."""
+    content_type: str | None = None
+    """Value of the HTTP header."""
+
+
+class PageTask(Protocol[_Parsed_co]):
+    """An importable function that reads one page and never raises."""
+
+    def __call__(self, page: HtmlPage, /) -> _Parsed_co | Rejected | Dead:
+        """Return what the page holds, or why it holds nothing."""
+
+
+def html_bytes(page: HtmlPage) -> int:
+    """Return the bytes of a page's body: what it costs to hand over."""
+    return len(page.html)
+
+
+def extract_page(page: HtmlPage, *, config: ExtractConfig = _DEFAULT) -> Extracted | Rejected | Dead:
+    """Extract the blocks of a page."""
+    return extract(page.html, page.url, content_type=page.content_type, config=config)
+
+
+def extract_page_images(page: HtmlPage, *, config: ExtractConfig = _DEFAULT) -> PageImages | Rejected | Dead:
+    """Extract the images of a page with their texts."""
+    return extract_images(page.html, page.url, content_type=page.content_type, config=config)

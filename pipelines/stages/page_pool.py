@@ -1,0 +1,16 @@
+"""The worker pool that reads pages: killable processes, since HTML parsers cannot be interrupted from Python."""
+
+from typing import TypeVar
+
+from corpusloom.pipelines.engine.worker_pool import PoolConfig, WorkerPool
+from corpusloom.pipelines.extract.page_task import HtmlPage, PageTask, html_bytes
+from corpusloom.schemas.verdicts import Dead, Rejected
+
+Parsed = TypeVar("Parsed")
+
+
+def page_pool(task: PageTask[Parsed], workers: int) -> WorkerPool[HtmlPage, Parsed | Rejected | Dead]:
+    """Return a pool of `workers` processes that read pages; 0 reads them in this process."""
+    return WorkerPool(
+        task, PoolConfig(size=workers), cost=html_bytes, preload=["corpusloom.pipelines.extract.page_task"]
+    )

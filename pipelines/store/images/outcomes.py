@@ -1,0 +1,75 @@
+"""The values that stand for one image URL on its way into the store.
+
+```
+page, pair or list row
+  -> ImageUrl       the URL and its key, in a lane's Parquet file (frontier.py)
+  -> PendingFetch   waiting for its domain, or being fetched, with its redirects and attempts (net/scheduler.py)
+  -> Response       the HTTP response (net/exchange/response.py), else Rejected or Dead
+  -> FetchedImage   body and origin, whichever source it came from: the web, a WARC, an img2dataset folder
+  -> ImageRecord    the row in the index (schemas/records.py); the bytes lie in a pack (packs.py)
+```
+
+`FetchOutcome` is how a fetch ends; `ImageOutcome` is what a `PackWriter` accepts for one URL.
+"""
+
+from dataclasses import dataclass, replace
+
+from corpusloom.pipelines.net.exchange.response import Response
+from corpusloom.schemas.records import ImageRecord, Signal
+from corpusloom.schemas.verdicts import Dead, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUrl:
+    """An image URL and its key."""
+
+    key: str
+    """32 hex digits over the canonical URL."""
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedImage:
+    """The body of an image and the facts about its origin that the store keeps."""
+
+    body: bytes
+    final_url: str | None = None
+    """URL that responded, after redirects; None if the source does not tell it."""
+    status: int | None = None
+    """HTTP status; None if the source does not tell it."""
+    fetched_at: str
+    """RFC 3339, UTC."""
+    etag: str | None = None
+    last_modified: str | None = None
+    signals: tuple[Signal, ...] = ()
+
+
+ImageOutcome = FetchedImage | ImageRecord | Rejected | Dead
+"""The outcome of one image URL. An ImageRecord is a row of an earlier generation that the next one repeats."""
+
+
+def image_of(response: Response) -> FetchedImage:
+    """Return the part of a response that the store keeps."""
+    return FetchedImage(
+        body=response.body,
+        final_url=response.final_url,
+        status=response.status,
+        fetched_at=response.fetched_at,
+        etag=response.header("etag"),
+        last_modified=response.header("last-modified"),
+        signals=response.signals,
+    )
+
+
+def settle(outcome: Response | ImageOutcome, known: ImageRecord | None) -> ImageOutcome:
+    """Return the outcome to store for a URL whose row of an earlier generation is `known`.
+
+    A stored image survives a failed re-fetch: after a 304 its row is repeated with the new date, after an error as it
+    is.
+    """
+    if known is not None and known.outcome == "kept":
+        if isinstance(outcome, Response) and outcome.status == 304:
+            return replace(known, fetched_at=outcome.fetched_at)
+        if isinstance(outcome, Dead):
+            return replace(known, fetched_at=known.fetched_at or "")
+    return image_of(outcome) if isinstance(outcome, Response) else outcome

@@ -1,0 +1,125 @@
+"""Decode images of the allow-listed formats to sRGB pixels, within a pixel limit."""
+
+import io
+
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageCms
+
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import ImageHeader, read_header
+
+MAX_PIXELS = 89_478_485
+"""Pixels of one image: Pillow's own warning level, about 256 MB as RGB."""
+_PILLOW_FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "avif": "AVIF"}
+
+
+def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side_at_least: int | None = None) -> np.ndarray:
+    """Return an image as displayed: uint8 RGB (H, W, 3), contiguous.
+
+    The EXIF orientation is applied, an embedded ICC profile is converted to sRGB, CMYK, palettes and 16 bits are
+    reduced to 8-bit RGB, alpha is composited on white; of an animation the first frame is returned. With
+    `min_side_at_least` a JPEG may be scaled down by 2, 4 or 8, as long as its shorter side is at least that many
+    pixels. Raises ImageError with the reasons of `read_header`, and truncated, undecodable and out_of_memory.
+    """
+    header = read_header(data, max_pixels=max_pixels)
+    if header.format == "jpeg":
+        pixels = _decode_jpeg(data, min_side_at_least)
+        if pixels is not None:
+            return _apply_orientation(pixels, header.orientation)
+    return _apply_orientation(_decode_pillow(data, header, min_side_at_least), header.orientation)
+
+
+def _decode_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:
+    """Decode with libjpeg-turbo; None for what Pillow must decode: CMYK, other profiles than sRGB, damaged files."""
+    if b"ICC_PROFILE\0" in data[:65_536] and not _is_srgb(data[:65_536]):
+        return None
+    try:
+        if simplejpeg.decode_jpeg_header(data)[2] not in ("YCbCr", "RGB", "Gray"):
+            return None
+        side = min_side or 0
+        return simplejpeg.decode_jpeg(data, "RGB", min_height=side, min_width=side, min_factor=2 if side else 1)
+    except ValueError:
+        return None
+
+
+def _is_srgb(data: bytes) -> bool:
+    """Return whether an embedded profile names itself sRGB, as most do; it then needs no conversion."""
+    return b"sRGB" in data or b"s\0R\0G\0B" in data
+
+
+def _decode_pillow(data: bytes, header: ImageHeader, min_side: int | None) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data), formats=(_PILLOW_FORMATS[header.format],)) as image:
+            if image.width * image.height > 2 * MAX_PIXELS:
+                raise ImageError("too_many_pixels", f"{image.width} x {image.height}")
+            if header.format == "jpeg" and min_side:
+                _draft(image, min_side)
+            image.load()
+            return _to_rgb(image)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_many_pixels") from error
+    except MemoryError as error:
+        raise ImageError("out_of_memory") from error
+    except Exception as error:  # Pillow's plugins raise exceptions of many classes on damaged bytes
+        message = str(error).lower()
+        cut = isinstance(error, EOFError) or "truncated" in message or "incomplete" in message
+        raise ImageError("truncated" if cut else "undecodable", str(error)[:200]) from error
+
+
+def _draft(image: Image.Image, min_side: int) -> None:
+    scale = min(image.width, image.height) / min_side
+    if scale >= 2:
+        image.draft(None, (max(1, int(image.width / scale)), max(1, int(image.height / scale))))
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        grey = np.clip(values >> 8, 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode == "P" or (image.mode in ("RGB", "L", "1") and "transparency" in image.info):
+        image = image.convert(
+            "RGBA" if "transparency" in image.info or (image.palette and image.palette.mode == "RGBA") else "RGB"
+        )
+    image = _to_srgb(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return np.array(image.convert("RGB"))
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Convert to sRGB by the embedded profile; a profile that is broken or of another colour space is ignored."""
+    profile = image.info.get("icc_profile")
+    if not profile or (_is_srgb(profile) and image.mode != "CMYK"):
+        return image
+    target = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=target)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
+    return converted if converted is not None else image
+
+
+def _apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation == 1:
+        return pixels
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def reencode_png(data: bytes) -> bytes:
+    """Return an image as PNG: tars hold it in place of formats that few readers decode (GIF, AVIF)."""
+    sink = io.BytesIO()
+    Image.fromarray(decode_rgb(data)).save(sink, "PNG", compress_level=6)
+    return sink.getvalue()

@@ -1,0 +1,142 @@
+"""Private metadata of an image is removed without re-encoding; opt-outs inside its metadata are found."""
+
+import contextlib
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+from corpusloom.schemas.images.containers import PNG_SIGNATURE, jpeg_segments, png_chunks, riff_chunks
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.headers import read_header
+
+MAX_INFLATED = 1 << 22
+"""Inflated bytes of one compressed PNG text that are searched for opt-outs."""
+
+_ENTROPY_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_PNG_KEPT = frozenset(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI sBIT bKGD pHYs acTL fcTL fdAT".split(b" ")
+)
+_WEBP_DROPPED = frozenset((b"EXIF", b"XMP "))
+_ICC = b"ICC_PROFILE\0"
+
+
+def strip_metadata(data: bytes) -> bytes:
+    """Remove metadata that displaying an image does not need, without re-encoding: EXIF, XMP, IPTC, C2PA, texts.
+
+    The orientation (as an EXIF block with that tag alone), the ICC profile and Adobe's colour transform are kept.
+    Bytes after the end of a JPEG (a second image, a video) are removed. Bytes that cannot be parsed are returned
+    unchanged.
+    """
+    try:
+        header = read_header(data)
+        strip = {"jpeg": _strip_jpeg, "png": _strip_png, "webp": _strip_webp}.get(header.format)
+        return data if strip is None else strip(data, header.orientation)
+    except (ImageError, IndexError, struct.error):
+        return data
+
+
+def _exif_of(orientation: int) -> bytes:
+    """Return a TIFF block whose only tag is the orientation."""
+    return b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def _strip_jpeg(data: bytes, orientation: int) -> bytes:
+    parts = [data[:2]]
+    exif = b"Exif\0\0" + _exif_of(orientation)
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif if orientation != 1 else b""
+    for marker, start, end in jpeg_segments(data):
+        if marker == 0xDA:
+            return b"".join((*parts, segment, data[start : _end_of_jpeg(data, start)]))
+        kept = not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+        kept |= marker == 0xE0 and data[start + 4 : start + 9] == b"JFIF\0"
+        kept |= marker == 0xE2 and data[start + 4 : start + 16] == _ICC
+        kept |= marker == 0xEE and data[start + 4 : start + 9] == b"Adobe"
+        if kept:
+            parts.append(data[start:end])
+        if segment and (marker == 0xE0 or kept):
+            parts.append(segment)
+            segment = b""
+    return data
+
+
+def _end_of_jpeg(data: bytes, at: int) -> int:
+    """Return the offset after the end-of-image marker, or the length of the data if it is truncated."""
+    while at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return at + 2
+        found = _ENTROPY_END.search(data, at + 2 + (data[at + 2] << 8 | data[at + 3]))
+        if found is None:
+            return len(data)
+        at = found.start()
+    return len(data) if data[at + 1 : at + 2] != b"\xd9" else at + 2
+
+
+def _strip_png(data: bytes, orientation: int) -> bytes:
+    parts = [PNG_SIGNATURE]
+    for kind, start, end in png_chunks(data):
+        if kind == b"IDAT" and orientation != 1:
+            body = b"eXIf" + _exif_of(orientation)
+            parts.append(struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)))
+            orientation = 1
+        if kind in _PNG_KEPT:
+            parts.append(data[start:end])
+    return b"".join(parts)
+
+
+def _strip_webp(data: bytes, orientation: int) -> bytes:
+    chunks = [data[start:end] for kind, start, end in riff_chunks(data) if kind not in _WEBP_DROPPED]
+    flags = 0x08 if orientation != 1 else 0
+    for at, chunk in enumerate(chunks):
+        if chunk[:4] == b"VP8X":
+            chunks[at] = chunk[:8] + bytes([chunk[8] & ~0x0C | flags]) + chunk[9:]
+    if flags:
+        body = _exif_of(orientation)
+        chunks.append(b"EXIF" + struct.pack("<I", len(body)) + body)
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+_MINING_ASSERTIONS = (b"cawg.training-mining", b"c2pa.training-mining")
+
+
+def opt_out_of_metadata(data: bytes) -> str | None:
+    """Return the name of an opt-out inside an image's metadata, or None.
+
+    iptc_data_mining: a PLUS DataMining value that prohibits (IPTC 2023.1). c2pa_training_mining: a training-mining
+    assertion with a use that is notAllowed or constrained. The raw bytes are scanned, and the compressed texts of a
+    PNG after they are inflated.
+    """
+    for text in (data, *_inflated_texts(data)):
+        if b"DMI-PROHIBITED" in text:
+            return "iptc_data_mining"
+        for name in _MINING_ASSERTIONS:
+            place = text.find(name)
+            while place >= 0:
+                near = text[place : place + 4_096]
+                if b"notAllowed" in near or b"constrained" in near:
+                    return "c2pa_training_mining"
+                place = text.find(name, place + 1)
+    return None
+
+
+def _inflated_texts(data: bytes) -> Iterator[bytes]:
+    """Yield the compressed texts of a PNG, each cut at MAX_INFLATED bytes."""
+    if data[:8] != PNG_SIGNATURE:
+        return
+    with contextlib.suppress(ImageError, struct.error):
+        for kind, start, end in png_chunks(data):
+            if kind in (b"zTXt", b"iTXt"):
+                _, _, rest = data[start + 8 : end - 4].partition(b"\0")
+                if kind == b"zTXt":
+                    yield from _inflate(rest[1:])
+                elif rest[:1] == b"\1":
+                    yield from _inflate(rest[2:].partition(b"\0")[2].partition(b"\0")[2])
+
+
+def _inflate(data: bytes) -> Iterator[bytes]:
+    try:
+        yield zlib.decompressobj().decompress(data, MAX_INFLATED)
+    except zlib.error:
+        return

@@ -1,0 +1,58 @@
+"""Metadata: private parts are removed and pixels stay the same; opt-outs are found."""
+
+import numpy as np
+import pytest
+from PIL import PngImagePlugin
+
+from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.schemas.images.metadata import opt_out_of_metadata, strip_metadata
+from tests.schemas.images.pictures import encode, exif, picture
+
+
+def test_stripping_removes_texts_and_trailing_bytes_and_keeps_pixels() -> None:
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Author", "secret name")
+    note.add_itxt("XML:com.adobe.xmp", "secret place", zip=True)
+    png = encode(picture(), "PNG", pnginfo=note) + b"secret tail"
+    jpeg = encode(picture(), "JPEG", comment=b"secret", xmp=b"<secret/>", progressive=True) + b"secret tail"
+    webp = encode(picture(), "WEBP", xmp=b"<secret/>", exif=exif()) + b"secret tail"
+    for data in (png, jpeg, webp):
+        stripped = strip_metadata(data)
+        assert b"secret" in data
+        assert b"secret" not in stripped
+        assert np.array_equal(decode_rgb(stripped), decode_rgb(data))
+        assert strip_metadata(stripped) == stripped
+    assert strip_metadata(b"no image") == b"no image"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "answer"),
+    [
+        (b"plus:DataMining='http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING'", "iptc_data_mining"),
+        (b"http://ns.useplus.org/ldf/vocab/DMI-ALLOWED", None),
+        (b"cawg.training-mining..entries..cawg.ai_training..use..notAllowed", "c2pa_training_mining"),
+        (b"c2pa.training-mining..use..constrained", "c2pa_training_mining"),
+        (b"cawg.training-mining..cawg.ai_training..use..allowed", None),
+        (b"nothing of the kind", None),
+    ],
+)
+def test_opt_outs_in_metadata(metadata: bytes, answer: str | None) -> None:
+    note = PngImagePlugin.PngInfo()
+    note.add_itxt("XML:com.adobe.xmp", metadata.decode(), zip=True)
+    zipped = PngImagePlugin.PngInfo()
+    zipped.add_text("Raw", metadata.decode(), zip=True)
+    assert opt_out_of_metadata(encode(picture(), "JPEG", xmp=metadata)) == answer
+    assert opt_out_of_metadata(encode(picture(), "PNG", pnginfo=note)) == answer
+    assert opt_out_of_metadata(encode(picture(), "PNG", pnginfo=zipped)) == answer
+
+
+@pytest.mark.parametrize("format", ["GIF", "AVIF"])
+def test_formats_without_a_stripper_are_returned_unchanged(format: str) -> None:
+    data = encode(picture(), format)
+    assert strip_metadata(data) is data
+
+
+def test_an_opt_out_far_behind_an_assertion_is_not_of_that_assertion() -> None:
+    near, far = b"." * 4_000, b"." * 5_000
+    assert opt_out_of_metadata(b"c2pa.training-mining" + near + b"notAllowed") == "c2pa_training_mining"
+    assert opt_out_of_metadata(b"c2pa.training-mining" + far + b"notAllowed") is None
