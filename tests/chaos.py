@@ -1,10 +1,10 @@
-"""Builds that are killed at random moments, again and again, until they finish: one digest, nothing unaccounted for.
+"""Kill builds at random moments and resume them: every build must end with the same digest and lose no record.
 
-`python -m tests.chaos --kills 200 --report chaos.json`, or `make chaos`. Each build of a kind starts on an empty
-folder and an empty image store, is killed with SIGKILL after a random part of the time that a plain build takes, and
-goes on in the next process, until one reaches its end; then the next kind has its turn. One kind is a take-down: a
-finished dataset of pages is made to forget a site and an image, and must end as a build that never had them. Exit code
-1 when a digest differs, a dataset does not verify, or what was taken down is still found.
+`python -m tests.chaos --kills 200 --report chaos.json`, or `make chaos`. Each build starts with an empty folder and an
+empty image store. It is killed with SIGKILL after a random fraction of the time of an undisturbed build, and the next
+process resumes it, until one process reaches the end; then a build of the next kind starts. One kind is a take-down: a
+finished dataset of pages forgets a site and an image, and must equal a build that never had them. The exit code is 1
+when a digest differs, a dataset does not verify, or a file still names what was taken down.
 """
 
 import argparse
@@ -26,7 +26,7 @@ KINDS = ("m3w", "align", "regions", "forget")
 
 @dataclass
 class Report:
-    """What happened: kills that hit a running build, builds that finished, what was wrong with them."""
+    """Number of kills that hit a running build, builds that finished, and errors found in them."""
 
     rng_seed: int
     kills: int = 0
@@ -38,24 +38,24 @@ class Report:
 
 @dataclass(frozen=True)
 class World:
-    """What every build of a run shares."""
+    """Inputs that all builds of a run share."""
 
     folder: Path
     port: int
-    """Where the small web is served."""
+    """Loopback port of the small website."""
 
     @property
     def crawl(self) -> Path:
-        """Return the folder of the WARCs."""
+        """Folder of the WARCs."""
         return self.folder / "crawl"
 
     @property
     def pairs(self) -> Path:
-        """Return the dataset that regions are made from."""
+        """Dataset of pairs that the regions are made from."""
         return self.folder / "plain-align" / "out"
 
     def taken_down(self) -> tuple[str, str]:
-        """Return the host and the sha256 of an image that are to be forgotten."""
+        """Return the host and the sha256 of the image to take down."""
         from corpusloom.schemas import identity, tables
         from corpusloom.schemas.manifest import read_manifest
         from corpusloom.schemas.records import SidecarRow
@@ -78,7 +78,7 @@ def take_down(folder: Path, world: World) -> None:
 
 
 def still_found(folder: Path, host: str) -> list[str]:
-    """Return the files of stages, store and dataset, WARCs apart, that name a host which was taken down."""
+    """Return the files of stages, store and dataset, other than WARCs, that still name a host."""
     from corpusloom.schemas import tables
 
     found = [path for path in folder.rglob("*") if path.is_file()]
@@ -87,17 +87,16 @@ def still_found(folder: Path, host: str) -> list[str]:
     )
     others = ((path, path.read_bytes()) for path in found if path.suffix in (".json", ".tar", ".warc", ".md"))
     named = [str(path) for made in (texts, others) for path, text in made if f"//{host}".encode() in text]
-    return named + [str(path) for path in found if path.suffix == ".arrow"]  # scratch of a process that was killed
+    return named + [str(path) for path in found if path.suffix == ".arrow"]  # scratch files of a killed process
 
 
 def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
     """Build one dataset in `folder`/out; regions are made from the finished pairs."""
-    from corpusloom.pipelines.builds import build
+    from corpusloom.pipelines.builds import build, regions
     from corpusloom.pipelines.builds.config import BuildConfig
     from corpusloom.pipelines.engine.progress import Reporter
     from corpusloom.pipelines.net.config import FetchConfig
     from corpusloom.pipelines.recipes.recipe import load_recipe
-    from corpusloom.pipelines.stages.regions import regions
 
     work, quiet = str(folder / "work"), Reporter(quiet=True)
     if kind == "regions":
@@ -118,7 +117,7 @@ def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
 
 
 def in_a_child(run: Callable[[], None], after: float | None) -> int | None:
-    """Run a function in a forked process; kill it after so many seconds. Return its exit code, None when killed."""
+    """Run a function in a forked process and kill it after `after` seconds; return its exit code, None when killed."""
     child = os.fork()
     if child == 0:
         try:
@@ -142,17 +141,17 @@ def in_a_child(run: Callable[[], None], after: float | None) -> int | None:
 
 
 def prepare(kind: str, place: Path, world: World) -> int | None:
-    """Make what is to be killed: of a take-down, the dataset that it works on. Return an exit code."""
+    """Build the dataset that a take-down starts from; other kinds need nothing. Return an exit code."""
     return in_a_child(lambda: build_kind("m3w", place, world), None) if kind == "forget" else 0
 
 
 def work_of(kind: str, place: Path, world: World) -> Callable[[], None]:
-    """Return what a process of this kind does."""
+    """Return the function that a process of this kind runs."""
     return (lambda: take_down(place, world)) if kind == "forget" else (lambda: build_kind(kind, place, world))
 
 
 def check(place: Path, kind: str, world: World, report: Report) -> None:
-    """Compare a finished dataset with the plain one, and verify it."""
+    """Compare a finished dataset with the undisturbed one, and verify it."""
     from corpusloom.pipelines.datasets.verify import verify
     from corpusloom.schemas.manifest import read_manifest
 
@@ -168,7 +167,7 @@ def check(place: Path, kind: str, world: World, report: Report) -> None:
 
 
 def plain(world: World, report: Report) -> dict[str, float]:
-    """Do the work of each kind undisturbed; return the seconds that each takes."""
+    """Run each kind once without kills; return the seconds that each takes."""
     from corpusloom.schemas.manifest import read_manifest
 
     seconds = {}
@@ -181,32 +180,32 @@ def plain(world: World, report: Report) -> dict[str, float]:
             return {}
         seconds[kind] = time.monotonic() - begun
         check(place, kind, world, report)
-    shutil.rmtree(place / "work")  # from nothing but WARCs, store and tombstones
+    shutil.rmtree(place / "work")  # the next build starts from WARCs, store and tombstones only
     in_a_child(lambda: build_kind("m3w", place, world, "never-had-it"), None)
     if read_manifest(str(place / "never-had-it")).digest != report.digests["forget"]:
-        report.wrong.append("forgetting is not building without")
+        report.wrong.append("the take-down differs from a build without the site and the image")
     return seconds
 
 
 def chaos(world: World, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
-    """Do the work of each kind plainly, then killed and resumed until `kills` processes were hit; return the report."""
+    """Run each kind without kills, then kill and resume until `kills` processes were hit; return the report."""
     rng, report, started = random.Random(rng_seed), Report(rng_seed=rng_seed), time.monotonic()
     seconds, turn = plain(world, report), 0
     while seconds and report.kills < kills:
         kind, place, hit = kinds[turn % len(kinds)], world.folder / f"killed-{turn}", 0
         prepare(kind, place, world)
         while True:
-            # After a few hits it may run on, or a slow machine would never let it end.
+            # After four hits the process is left alone; otherwise a build might never end on a slow machine.
             after = rng.uniform(0, seconds[kind]) if hit < 4 and report.kills < kills else None
             begun = time.monotonic()
             code = in_a_child(work_of(kind, place, world), after)
             if code is not None:
-                if not hit:  # the machine is faster than it was: kill sooner
+                if not hit:  # the machine got faster: kill earlier next time
                     seconds[kind] = time.monotonic() - begun
                 break
             report.kills, hit = report.kills + 1, hit + 1
         if code:
-            report.wrong.append(f"{kind}: when resumed it failed with {code}")
+            report.wrong.append(f"{kind}: exit code {code} after resuming")
         else:
             check(place, kind, world, report)
         shutil.rmtree(place, ignore_errors=True)
@@ -216,7 +215,7 @@ def chaos(world: World, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Re
 
 
 def serve(folder: Path) -> None:
-    """Scrape the small web into `folder`/crawl, print the port, and serve until standard input ends."""
+    """Scrape the small website into `folder`/crawl, print the port, and serve until standard input ends."""
     from tests.pipelines.small_web import small_web
 
     with small_web(folder) as web:
@@ -226,14 +225,14 @@ def serve(folder: Path) -> None:
 
 
 def run(folder: Path, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
-    """Serve the small web in another process and let chaos loose on builds from it."""
+    """Serve the small website in another process, and kill builds from it."""
     command = [sys.executable, "-m", "tests.chaos", "--serve", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None and server.stdout is not None  # noqa: PT018
         port = int(server.stdout.readline())
         import apache_beam  # noqa: F401
 
-        from corpusloom.pipelines.stages.regions import regions  # noqa: F401
+        from corpusloom.pipelines.builds import regions  # noqa: F401
 
         report = chaos(World(folder, port), kinds, kills, rng_seed)
         server.stdin.close()
@@ -246,7 +245,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--rng-seed", type=int, default=0)
     parser.add_argument("--report", default="")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="whose processes are killed")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="kinds of builds to kill")
     parser.add_argument("--serve", default="")
     options = parser.parse_args()
     if options.serve:

@@ -1,4 +1,4 @@
-"""A Google Cloud Storage server on loopback: what gcsfs asks of the JSON API, conditional creates included."""
+"""A Google Cloud Storage server on loopback: the part of the JSON API that gcsfs calls, with conditional creates."""
 
 import contextlib
 import hashlib
@@ -25,19 +25,19 @@ _PARTS = re.compile(rb"\A--==0==\n.*?\n\n(.*?)\n--==0==\n.*?\n\n(.*)\n--==0==--\
 
 @dataclass(slots=True)
 class Store:
-    """What the server holds, and what it was asked."""
+    """Objects that the server holds, and counts of requests."""
 
     objects: dict[tuple[str, str], tuple[bytes, int]] = field(default_factory=dict)
     """(bucket, name) -> (bytes, generation)."""
     uploads: dict[str, tuple[str, str, bool, bytearray]] = field(default_factory=dict)
-    """Resumable ones: number -> (bucket, name, only if new, bytes so far)."""
+    """Resumable uploads: number -> (bucket, name, only if new, bytes so far)."""
     ranges: int = 0
-    """Reads of a part of an object."""
+    """Number of range reads."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, bucket: str, name: str, data: bytes, only_new: bool) -> bool:
-        """Write an object; False where it must be new and is not."""
+        """Write an object; return False if it must be new but exists."""
         with self.lock:
             if only_new and (bucket, name) in self.objects:
                 return False
@@ -122,7 +122,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         })  # fmt: skip
 
     def _chunk(self, number: str, body: bytes) -> None:
-        """Take a part of a resumable upload; one whose total is known ends it."""
+        """Take a part of a resumable upload; a part that states the total size ends it."""
         bucket, name, only_new, data = self.store.uploads[number]
         data += body
         if self.headers["Content-Range"].endswith("/*") and body:
@@ -149,7 +149,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Run the server; within the block gs:// is its, for this process and those it starts, without credentials."""
+    """Run the server; within the block gs:// reaches it from this process and its children, without credentials."""
     import gcsfs
 
     store = Store()

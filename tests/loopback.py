@@ -20,7 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *_: object) -> None:
-        """A client that is gone is no news."""
+        """Ignore errors of a connection: the client has closed it."""
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     ):
         monkeypatch.setenv(name, value)
     s3 = fsspec.get_filesystem_class("s3")
-    s3.clear_instance_cache()  # an instance knows the server of the test before
+    s3.clear_instance_cache()  # a cached instance still points to the server of the previous test
     s3().mkdir(f"loom-{port}")
     try:
         yield f"s3://loom-{port}"

@@ -1,4 +1,4 @@
-"""Programs that some tests need: left out with a reason where they are missing, never where nothing may be left out."""
+"""System programs that some tests need: a test is skipped where one is missing, and fails in CI."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 
 def require(*names: str) -> None:
-    """Skip the test when a program is missing; fail where LOOM_NOTHING_LEFT_OUT says that all must be there."""
+    """Skip the test when a program is missing; fail when LOOM_NOTHING_LEFT_OUT is set, as it is in CI."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
     missing = [name for name in names if shutil.which(name, path=path) is None]
     if missing and os.environ.get("LOOM_NOTHING_LEFT_OUT"):

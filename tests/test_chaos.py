@@ -1,4 +1,4 @@
-"""Twenty kills at random moments over builds of every kind; `make chaos` is the long version."""
+"""Kill builds of every kind twenty times at random moments; `make chaos` kills them 200 times."""
 
 import json
 import subprocess

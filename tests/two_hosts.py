@@ -1,8 +1,8 @@
 """One build over two hosts: two network namespaces, a Beam worker pool in each, the runner in a third.
 
-`python -m tests.two_hosts` as root. The namespaces reach this one over a pair of virtual cables each and share its
-disk, as two machines share a network file system. A pool's workers connect back to the runner over their cable. Every
-kind of dataset is built plainly and over the two hosts; the digests must be equal, and both hosts must have worked.
+`python -m tests.two_hosts` as root. A pair of virtual Ethernet devices connects each namespace to this one, and all
+share one disk, as machines share a network file system. The workers of a pool connect back to the runner. Every kind
+of dataset is built on one host and on two; the digests must be equal, and both hosts must have done work.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 RUN = os.getpid()
-"""Names and addresses are a run's own: two runs on one machine do not meet."""
+"""Process ID; it makes names and addresses unique, so that two runs on one machine do not collide."""
 HOSTS = (f"loom-{RUN}-a", f"loom-{RUN}-b")
 CABLES = (f"lm{RUN}a", f"lm{RUN}b")
 NETWORKS = tuple(f"10.{200 + RUN % 50}.{RUN // 50 % 100 * 2 + number}" for number in (0, 1))
@@ -28,7 +28,7 @@ PORT = 50_611
 
 
 def missing() -> str | None:
-    """Return why this machine cannot do it, None when it can."""
+    """Return why this machine cannot run the test, None when it can."""
     if os.geteuid() != 0:
         return "needs root to make network namespaces"
     if shutil.which("ip") is None:
@@ -46,7 +46,7 @@ def _ip(*words: str) -> None:
 
 @contextlib.contextmanager
 def hosts() -> Iterator[list[tuple[str, str, str]]]:
-    """Make the namespaces; yield of each its name, its address and this side's address on its cable."""
+    """Make the namespaces; yield (name, its address, our address on the same link) for each."""
     made = []
     try:
         for number, name in enumerate(HOSTS):
@@ -127,7 +127,7 @@ def dealer(endpoints: list[str]) -> Iterator[tuple[str, list[int]]]:
 
 def build_all(web: Any, folder: Path) -> dict[str, str]:
     """Build every kind; return the digests."""
-    from corpusloom.pipelines.stages.regions import regions
+    from corpusloom.pipelines.builds import regions
     from corpusloom.schemas.manifest import read_manifest
     from tests.pipelines.small_web import QUIET
 

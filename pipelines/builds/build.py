@@ -43,7 +43,7 @@ def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) ->
     selected = stages.reuse(select) or stages.select(select, inputs, extracted)
     number = planner.shard_count(selected)
     counts = (*extracted.counts, *selected.counts)
-    if until in ("pages", "pairs"):
+    if until == stages.kind.command:
         return stages.report(None, counts)
     urls = stages.images(inputs, select)
     if until == "images":

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
-from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.cli.commands.train import require_torch
 from corpusloom.pipelines.cli.text_tables import counts_table, table_console
@@ -23,8 +23,8 @@ from corpusloom.pipelines.demo.sites import build_world
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.regions import regions
-from corpusloom.pipelines.stages.scrape import ScrapeConfig, ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape import ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import LoomError
 

@@ -54,25 +54,36 @@ class Reporter:
         self._fresh.add(measures)
 
     @contextlib.contextmanager
-    def stage(self, label: str, total: int | None = None, done: Callable[[], int] | None = None) -> Iterator[None]:
-        """Time a stage; on a terminal show a bar that asks `done` how far it is, whatever process does the work."""
+    def stage(
+        self, name: str, total: int | None = None, done: Callable[[], int] | None = None, *, detail: str | None = None
+    ) -> Iterator[None]:
+        """Time a stage; on a terminal show a bar that asks `done` how far it is, whatever process does the work.
+
+        Args:
+          name: Name under which the seconds are added up.
+          total: How far the bar goes.
+          done: How far the work is.
+          detail: Text shown in place of the name, where a stage has several parts.
+        """
+        label = detail or name
+        named = {"stage": name} if detail is None else {"stage": name, "detail": detail}
         start = time.monotonic()
         if self.json:
-            log("stage started", stage=label)
+            log("stage started", **named)
         if self.quiet or self.json or not self.console.is_terminal:
             yield
         else:
             with self._bar(label, total, done):
                 yield
         seconds = time.monotonic() - start
-        self.seconds[label] = self.seconds.get(label, 0.0) + seconds
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
         if self.json:
             fresh, self._fresh = self._fresh, Measures()
             latencies = {name: asdict(latency) for name, latency in sorted(fresh.latencies.items())}
             counts = dict(sorted(fresh.counters.items()))
-            log("stage finished", stage=label, seconds=round(seconds, 3), counts=counts, latencies=latencies)
+            log("stage finished", **named, seconds=round(seconds, 3), counts=counts, latencies=latencies)
         else:
-            self.note(f"  {label}: {self.seconds[label]:.1f} s")
+            self.note(f"  {label}: {seconds:.1f} s")
 
     @contextlib.contextmanager
     def _bar(self, label: str, total: int | None, done: Callable[[], int] | None) -> Iterator[None]:

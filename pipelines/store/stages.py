@@ -111,6 +111,13 @@ def stem_of(sha256: str) -> str:
     return sha256[:16]
 
 
+def stage_folders(work: str, name: str | None = None) -> list[str]:
+    """Return the folders of all stages in a work folder, or of those of one name, finished or not, sorted."""
+    folder = storage.join(work, "stages")
+    found = [entry for entry in storage.folders(folder) if name is None or entry.rpartition("-")[0] == name]
+    return [storage.join(folder, entry) for entry in found]
+
+
 def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> StageReport:
     """Check that nothing was lost and write stage.json: from here on the stage is reused."""
     check_conservation(counts)
@@ -162,7 +169,7 @@ def check_flow(counts: tuple[StageCounts, ...]) -> None:
 def leaks(counts: Iterable[StageCounts]) -> Iterator[str]:
     """Yield, in words, where a stage takes in other records than the stage before it kept."""
     rows = {(row.stage, row.unit): row for row in counts}
-    for unit in ("page", "pair"):
+    for unit in sorted({unit for stage, unit in rows if stage in ("extract", "select")} - {"record"}):
         for before, after in (("extract", "select"), ("select", "shards")):
             kept, taken = rows.get((before, unit)), rows.get((after, unit))
             if kept is not None and kept.kept != (taken.records_in if taken is not None else 0):

@@ -213,7 +213,7 @@ class BuildFlags:
         return 0
 
     def _run_regions(self) -> int:
-        from corpusloom.pipelines.stages.regions import regions
+        from corpusloom.pipelines.builds import regions
 
         if self.from_dataset is None:
             raise ConfigError(

@@ -136,7 +136,7 @@ def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
 def judge(result: "object", url: str, recipe: "Recipe") -> str | None:
     """Return the reason for which a recipe's page rules would reject a page, or None."""
     from corpusloom.pipelines.recipes.deciding import select_rules
-    from corpusloom.pipelines.stages.pages import measure
+    from corpusloom.pipelines.stages.kinds.pages import measure
     from corpusloom.schemas.records import Page
     from corpusloom.schemas.verdicts import Rejected, decide
 

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from fastwarc.warc import ArchiveIterator
 
-from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.plan import plan
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.engine import runners
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.stages import extract, shards
-from corpusloom.pipelines.stages.regions import regions
 from corpusloom.pipelines.store import regroup
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import read_manifest

@@ -10,8 +10,9 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
+from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import distributed, local
-from corpusloom.pipelines.stages.select.steps import Step, steps_of
+from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.schemas import identity, tables
 from corpusloom.schemas.records import Head
@@ -84,7 +85,7 @@ def recipes() -> Iterator[Recipe]:
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=["obelics", "nodes", "align"])
 def test_one_machine_decides_as_an_engine_does(recipe: Recipe, tmp_path: Path) -> None:
-    steps = steps_of(recipe)
+    steps = kind_of(recipe).steps(recipe)
     paths = fragments(tmp_path, "page" if recipe.kind == "interleaved" else "pair")
     expected = on_an_engine(paths, steps, tmp_path / "engine")
     assert {row.outcome for row in expected} == {"kept", "rejected"}
