@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from corpusloom.pipelines.builds.check_scores import check_scores
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.inputs import check_read
 from corpusloom.pipelines.builds.plan import Planner
@@ -100,6 +101,7 @@ class Stages:
         """Run the select stage: rules, counts and duplicates over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
+        check_scores(fragments, self.kind.rules(self.recipe), self.recipe, self.planner.warc_folder.folder)
         with self.reporter.stage("select"):
             if fragments:
                 self.decide(fragments, stage.path("decisions"))

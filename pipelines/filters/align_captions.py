@@ -6,7 +6,6 @@ from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 
 VERSION = 1
-SCORES = ("caption_words", "caption_characters", "text_images", "image_texts")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,6 @@ _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _POLICY = re.compile(r"terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")
 _TERMINALS = (".", "?", "!", '"')
 VERSION = 1
-SCORES = ("c4_lorem_ipsum", "c4_curly_brackets", "c4_sentences", "c4_kept_lines", "c4_bad_words")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,6 @@ from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Below, Rule, Scores, at_most
 
 VERSION = 1
-SCORES = ("explicit_words", "explicit_share")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

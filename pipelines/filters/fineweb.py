@@ -11,12 +11,6 @@ TERMINALS = (".", "!", "?", "…", "。", "！", "？", "．", "｡", "؟", "۔"
 SHORT_LINE = 30
 """Characters of the longest line that counts as short (code: <=)."""
 VERSION = 1
-SCORES = (
-    "fineweb_line_punctuation",
-    "fineweb_short_lines",
-    "fineweb_duplicate_characters",
-    "fineweb_new_lines_per_word",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

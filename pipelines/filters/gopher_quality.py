@@ -8,16 +8,6 @@ from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 VERSION = 1
-SCORES = (
-    "words",
-    "mean_word_length",
-    "hash_ratio",
-    "ellipsis_ratio",
-    "alphabetic_words",
-    "stop_words",
-    "bullet_lines",
-    "ellipsis_lines",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,21 +12,6 @@ from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Below, Rule, Scores, at_most
 
 VERSION = 1
-SCORES = (
-    "duplicate_paragraphs",
-    "duplicate_paragraph_characters",
-    "duplicate_lines",
-    "duplicate_line_characters",
-    "top_2_gram",
-    "top_3_gram",
-    "top_4_gram",
-    "duplicate_5_gram",
-    "duplicate_6_gram",
-    "duplicate_7_gram",
-    "duplicate_8_gram",
-    "duplicate_9_gram",
-    "duplicate_10_gram",
-)
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 _PARAGRAPH_BREAK = re.compile(r"\n{2,}")

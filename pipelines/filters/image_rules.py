@@ -11,8 +11,6 @@ URL_WORDS = ("logo", "button", "icon", "plugin", "widget")
 UNSAFE_WORDS = ("porn", "sex", "xxx")
 KNOWN_WORDS = (*URL_WORDS, *UNSAFE_WORDS, "avatar", "banner", "spacer", "pixel", "tracking", "sprite", "badge")
 VERSION = 1
-SCORES = tuple(f"url_word_{word}" for word in KNOWN_WORDS)
-"""Names of the scores that an image's URL alone has: those of a pair before any fetch."""
 _ALIASES = {"jpeg": "jpg", "jfif": "jpg", "tif": "tiff", "x-icon": "ico", "svg+xml": "svg"}
 
 

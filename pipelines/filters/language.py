@@ -12,7 +12,6 @@ from corpusloom.schemas.verdicts import Above, Rule, Scores, at_least
 SAMPLE = 400
 """Characters of each of the three places that are looked at in a longer text: more adds time and no certainty."""
 VERSION = 1
-SCORES = ("language_score", "language_match")
 _PREDICT = threading.Lock()
 
 if TYPE_CHECKING:

@@ -16,17 +16,6 @@ from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, Verdict, at_least, at_most, decide
 
 VERSION = 1
-SCORES = (
-    "obelics_words",
-    "obelics_character_repetition",
-    "obelics_word_repetition",
-    "obelics_special_characters",
-    "obelics_stop_words",
-    "obelics_punctuation",
-    "obelics_spam_words",
-    "obelics_flagged_words",
-    "obelics_common_words",
-)
 CHARACTER_NGRAM = 10
 WORD_NGRAM = 5
 _PUNCTUATION = frozenset([*".,;:!?\"'()[]-–—…“”‘’«»/", "..."])

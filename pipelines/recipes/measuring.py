@@ -31,6 +31,8 @@ from corpusloom.schemas.records import Block, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Scores
 
 VERSION = 1
+SAMPLE = "The old boat was seen near the river. We saw it there.\nAnd then it was gone again."
+_ENGLISH: dict[str, Any] = {"language": "en", "scores": {"language_score": 1.0}}
 PARAGRAPH_KINDS = ("paragraph", "other")
 """Kinds of block that rules for paragraphs and lines judge: a heading or a list is no sentence."""
 
@@ -101,27 +103,41 @@ def measure_text(text: Text, filters: FilterSet) -> Scores:
     return scores
 
 
+def _known_language(record: Page | Pair) -> tuple[str, float] | None:
+    """Return the language of a record and its score, where they were found before."""
+    if record.language is None or "language_score" not in record.scores:
+        return None
+    return record.language, record.scores["language_score"]
+
+
 def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> Scores:
     """Measure a page for every text filter, also those that the recipe leaves out, so that it can be decided again.
 
     The text is `page_text` of its blocks. `page.language` and a `language_score` among the page's scores are
     taken when they are there (the extractor's), else detected. Adds `images`, the count of image blocks.
     """
-    known = None
-    if page.language is not None and "language_score" in page.scores:
-        known = page.language, page.scores["language_score"]
-    text = Text(page_text(page.blocks), lists or WordLists(), known)
+    text = Text(page_text(page.blocks), lists or WordLists(), _known_language(page))
     images = sum(block.image is not None for block in page.blocks)
     return {**measure_text(text, recipe.filters), "images": float(images)}
 
 
 def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
-    """Measure a pair's text (language, ALIGN's measures) and the words of its image's URL."""
+    """Measure a pair's text (language, unless it is known; ALIGN's measures) and the words of its image's URL."""
     return {
         **align_captions.measure_caption(pair.text),
-        **language.measure(Text(pair.text), recipe.filters.language),
+        **language.measure(Text(pair.text, language=_known_language(pair)), recipe.filters.language),
         **image_rules.measure_url(pair.image_url),
     }
+
+
+def measured_names(recipe: Recipe) -> frozenset[str]:
+    """Return the names of the scores that every text of some length has: those of a short English sample."""
+    if recipe.kind != "interleaved":
+        pair = Pair(key="", parent="", page_url="", image_url="", text=SAMPLE, text_source="", **_ENGLISH)
+        return frozenset(measure_pair(pair, recipe))
+    blocks = (Block(kind="paragraph", text=SAMPLE),)
+    page = Page(key="", url="", canonical_url="", fetched_at="", blocks=blocks, **_ENGLISH)
+    return frozenset(measure_page(page, recipe, load_word_lists(recipe)))
 
 
 def _settings(config: Any) -> dict[str, Any]:
@@ -175,14 +191,16 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
         wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
         return {
             "shared": shared,
-            "filters": {name: [module.VERSION, sorted(module.SCORES)] for name, module in filters.items()},
+            "scores": sorted(measured_names(recipe)),
+            "filters": {name: module.VERSION for name, module in filters.items()},
             "languages": list(wanted),
         }
     dedup = recipe.dedup
     return {
         "shared": shared,
+        "scores": sorted(measured_names(recipe)),
         "filters": {
-            item.name: [item.module.VERSION, sorted(item.module.SCORES), _settings(item.config or item.defaults)]
+            item.name: [item.module.VERSION, _settings(item.config or item.defaults)]
             for item in registered(recipe.filters)
         },
         "lists": _list_hashes(load_word_lists(recipe)),

@@ -50,10 +50,6 @@ class TextFilter(Protocol[Judged]):
     def VERSION(self) -> int:  # noqa: N802
         """Version of what the module measures: another version measures stored pages again."""
 
-    @property
-    def SCORES(self) -> tuple[str, ...]:  # noqa: N802
-        """Names of the scores that `measure` may return."""
-
     def measure(self, text: Text, config: Judged | None) -> Scores:
         """Return a text's scores; None as configuration measures by the module's default settings."""
 

@@ -77,8 +77,9 @@ def make_pair(
 
 def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     """Return a pair, measured, with its head."""
-    language, _ = measure_language(pair.text)
-    pair = replace(pair, language=language, scores=measure_pair(pair, recipe))
+    language, score = measure_language(pair.text)
+    pair = replace(pair, language=language, scores={"language_score": score})
+    pair = replace(pair, scores=measure_pair(pair, recipe))
     head = Head(
         unit="pair",
         key=pair.key,

@@ -88,12 +88,12 @@ def test_a_share_equal_to_its_bound_passes() -> None:
 @given(st.text(alphabet=st.sampled_from("ab \n.é"), max_size=200))
 def test_shares_are_shares(text: str) -> None:
     scores = gopher_repetition.measure(Text(text))
-    assert set(scores) == (set(gopher_repetition.SCORES) if text else set())
+    assert len(scores) == (13 if text else 0)
     assert all(value >= 0.0 for value in scores.values())
 
 
 def test_each_score_has_the_rule_of_its_name() -> None:
     found = [(rule.reason, rule.score) for rule in gopher_repetition.rules(REPETITION)]
-    assert found == [(name, name) for name in gopher_repetition.SCORES]
+    assert found == [(name, name) for name in gopher_repetition.measure(Text("a text"))]
     for rule in gopher_repetition.rules(REPETITION):
         assert rule.maximum == getattr(REPETITION, f"max_{rule.score}")
