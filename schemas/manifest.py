@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import DamageError, InputError, VersionError
-from corpusloom.schemas.layout import FORMAT_VERSION, MANIFEST
+from corpusloom.schemas.layout import FORMAT_VERSION, MANIFEST, table_kind
 from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 
 
@@ -37,6 +37,10 @@ class Manifest:
     """croissant.json and README.md: made of the rest, so not in the digest."""
     digest: str
 
+    def tables_of(self, kind: str) -> list[FileEntry]:
+        """Return the tables of one kind (ledger, scores or provenance), in their order."""
+        return [entry for entry in self.tables if table_kind(entry.name) == kind]
+
     def to_json(self) -> str:
         """Return the file's text: sorted, indented, ending in a newline."""
         return json.dumps(arrow.to_plain(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -49,7 +53,7 @@ def make_digest(config: str, shards: tuple[ShardEntry, ...], tables: tuple[FileE
     """
     parts: list[Any] = [config]
     parts += [[s.tar.name, s.tar.sha256, s.sidecar.rows_digest] for s in sorted(shards, key=lambda s: s.index)]
-    kept = [table for table in tables if not table.name.startswith("provenance/")]
+    kept = [table for table in tables if table_kind(table.name) != "provenance"]
     parts += [[table.name, table.rows_digest] for table in sorted(kept, key=lambda t: t.name)]
     return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
 

@@ -355,30 +355,3 @@ class ShardEntry:
     sidecar: FileEntry
     stats: FileEntry
     samples: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatsSummary:
-    """What `loom stats --json` prints: sums over a dataset's sidecars, scores and ledger."""
-
-    VERSION: ClassVar[int] = 1
-    dataset: str
-    recipe: str
-    kind: str
-    digest: str
-    samples: int
-    images: int
-    shards: int
-    tar_bytes: int
-    text_characters: int
-    funnel: tuple[StageCounts, ...]
-    quantiles: dict[str, dict[str, float]]
-    """Column -> {"min", "p05", "p50", "p95", "max", "mean"}."""
-    histograms: dict[str, tuple[tuple[float, float, int], ...]]
-    """Column -> (low, high, count) bins."""
-    languages: dict[str, int]
-    formats: dict[str, int]
-    domains: dict[str, int]
-    rejected: dict[str, int]
-    """"stage/unit/reason" -> count."""
-    opt_outs: dict[str, int]

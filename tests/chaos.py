@@ -152,6 +152,7 @@ def work_of(kind: str, place: Path, world: World) -> Callable[[], None]:
 
 def check(place: Path, kind: str, world: World, report: Report) -> None:
     """Compare a finished dataset with the undisturbed one, and verify it."""
+    from corpusloom.pipelines.datasets.damage import describe
     from corpusloom.pipelines.datasets.verify import verify
     from corpusloom.schemas.manifest import read_manifest
 
@@ -160,7 +161,7 @@ def check(place: Path, kind: str, world: World, report: Report) -> None:
     report.finished += 1
     if manifest.digest != report.digests.setdefault(kind, manifest.digest):
         report.wrong.append(f"{kind}: digest {manifest.digest}, not {report.digests[kind]}")
-    report.wrong += [f"{kind}: {damage.where}: {damage.what}" for damage in verify(out)]
+    report.wrong += [f"{kind}: {damage.where}: {describe(damage)}" for damage in verify(out)]
     report.wrong += [f"{kind}: unaccounted in {row.stage}" for row in manifest.counts if row.unaccounted]
     if kind == "forget":
         report.wrong += [f"still named in {path}" for path in still_found(place, world.taken_down()[0])]

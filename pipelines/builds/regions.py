@@ -34,7 +34,7 @@ def build_dataset(
     source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
 ) -> BuildReport:
     """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
-    reporter = reporter.anew()
+    reporter = reporter.fresh()
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
@@ -57,7 +57,7 @@ def build_dataset(
             source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
         )
         with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
-            reporter.measured(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
+            reporter.add_measures(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)

@@ -9,7 +9,7 @@ from corpusloom.pipelines.builds.check_scores import check_scores
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.inputs import check_read
 from corpusloom.pipelines.builds.plan import Planner
-from corpusloom.pipelines.engine.metrics import Measures, counted, name_of
+from corpusloom.pipelines.engine.metrics import Measures, counter_name, counters_of
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -75,7 +75,7 @@ class Stages:
 
     def _run(self, pipeline: "BuildPipeline") -> None:
         """Run a stage's pipeline; what it measured goes to the reporter."""
-        self.reporter.measured(run(pipeline, self.config.profile))
+        self.reporter.add_measures(run(pipeline, self.config.profile))
 
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
@@ -110,7 +110,7 @@ class Stages:
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
             )
             if self.config.profile.local:  # an engine counts as it goes
-                self.reporter.measured(Measures(counters=counted(counts)))
+                self.reporter.add_measures(Measures(counters=counters_of(counts)))
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
@@ -139,8 +139,8 @@ class Stages:
         """Take the wanted images that the WARCs themselves hold."""
         fetch, notes = self.config.image_fetch, self.planner.fragments(inputs, "images")
         taken = take_images(notes, wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
-        counters = {f"images/{name_of('image', *ended)}": number for ended, number in taken.items()}
-        self.reporter.measured(Measures(counters=counters))
+        counters = {f"images/{counter_name('image', *ended)}": number for ended, number in taken.items()}
+        self.reporter.add_measures(Measures(counters=counters))
 
     def fetch_images(self, wanted: list[ImageUrl], store: ImageStore, folder: str) -> None:
         """Fetch the wanted images that the store has no outcome for; their frontier lies in `folder` meanwhile."""

@@ -247,8 +247,8 @@ class Demo:
         self, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]
     ) -> tuple[int, float, float]:
         """Train one model; one that was trained before is left alone."""
-        from corpusloom.trainers.config import load_config
         from corpusloom.trainers.run import run
+        from corpusloom.trainers.run_config import load_config
 
         out = self.path("runs", family)
         if self.quick:

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from corpusloom.pipelines.builds.config import BuildReport, BuildSummary
-from corpusloom.schemas.records import StageCounts, StatsSummary
+from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.schemas.records import StageCounts
 
 PLAIN_WIDTH = 160
 
@@ -79,7 +81,14 @@ def print_summary(summary: StatsSummary) -> None:
         if row:
             table.add_row(column, *(f"{row[name]:.4g}" for name in names))
     console.print(table)
-    console.print(
-        f"{summary.samples:,} samples, {summary.images:,} images, {summary.text_characters:,} characters, "
-        f"{summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB"
-    )
+    for item in STATISTICS:
+        if isinstance(item, ValueCounts) and summary.counts[item.name]:
+            console.print(_counts_line(item.label, summary.counts[item.name]))
+    totals = ", ".join(f"{summary.totals[item.name]:,} {item.label}" for item in STATISTICS if isinstance(item, Total))
+    console.print(f"{summary.samples:,} samples, {totals}, {summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB")
+
+
+def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
+    """Return a line with the commonest values."""
+    shown = ", ".join(f"{value or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
+    return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")

@@ -170,7 +170,7 @@ def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest,
     """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
     config = planner.config
     if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
-        build.build(config, Reporter(quiet=True), until="pages")
+        build.build(config, Reporter(quiet=True), until="select")
     new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)

@@ -1,11 +1,11 @@
-"""Damage, repaired: the shards concerned, and no others, are written anew from the stages of the dataset's build."""
+"""Repairs a dataset: writes the damaged shards again, and only those, from the stages that it was built from."""
 
 from collections.abc import Iterable
 
 from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.datasets.damage import REINDEX, Damage, DamageKind, describe
 from corpusloom.pipelines.datasets.forget import read_config
-from corpusloom.pipelines.datasets.verify import INDEX_ANEW, Damage
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store.stages import Stage, read_report
@@ -15,17 +15,17 @@ from corpusloom.schemas.manifest import Manifest, read_manifest
 
 
 def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
-    """Write the damaged shards, the tables and the manifest anew; return the manifest.
+    """Write the damaged shards, the tables and the manifest again; return the new manifest.
 
     Raises:
-      InputError: The stages are gone, or a foreign file is in the way: then nothing was touched.
+      InputError: The stages are gone, or the folder holds a foreign file. Nothing has been changed then.
     """
     if read_manifest(dataset).recipe == layout.FOREIGN:
-        raise InputError("an index of others' tars: nothing to build it from", where=dataset, remedy=INDEX_ANEW)
+        raise InputError("an index of others' tars: nothing to build it from", where=dataset, remedy=REINDEX)
     found = list(damages)
-    foreign = [damage for damage in found if "not in the manifest" in damage.what]
-    if foreign:
-        raise InputError(foreign[0].what, where=foreign[0].where, remedy=foreign[0].remedy)
+    for damage in found:
+        if damage.kind == DamageKind.FOREIGN_FILE:
+            raise InputError(describe(damage), where=damage.where, remedy=damage.remedy)
     shards = sorted({damage.shard for damage in found if damage.shard is not None})
     planner = Planner(read_config(dataset))
     stage = _finished_stage(planner, dataset)

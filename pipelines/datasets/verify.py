@@ -1,120 +1,114 @@
-"""Proves a dataset: every hash, every offset, every count, from the manifest down to single images."""
+"""Proves a dataset against its manifest: every hash, every offset and every count, down to single members."""
 
 import contextlib
 import hashlib
-import json
 import mmap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpusloom.pipelines.datasets.damage import REINDEX, Damage, DamageKind
 from corpusloom.pipelines.store.dataset.folder import TABLES
 from corpusloom.pipelines.store.dataset.tars import header
-from corpusloom.pipelines.store.stages import leaks
+from corpusloom.pipelines.store.stages import count_gaps
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 
 Depth = Literal["quick", "full", "deep"]
-CheckTar = Callable[[str, Iterable[SidecarRow], bool], Iterator[str]]
-"""(path of a tar, rows of its sidecar, whether to compare hashes) -> how they differ."""
 HEADER_BYTES = 512
-REPAIR = "loom verify DATASET --repair writes it anew"
-INDEX_ANEW = "fetch the tar again, or run loom index anew if it was meant to change"
+_REBUILD = "rebuild the dataset"
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Something that is not what the manifest says."""
+class CheckTar(Protocol):
+    """Compares a tar with the rows of its sidecar."""
 
-    where: str
-    what: str
-    remedy: str = REPAIR
+    def __call__(self, path: str, rows: Iterable[SidecarRow], hashes: bool, /) -> Iterator[str]:
+        """Yield each difference in words; `hashes` is True to compare the members' hashes as well."""
 
-    @property
-    def shard(self) -> int | None:
-        """Return the number of the damaged shard, None where something else is damaged."""
-        stem = self.where.split(".")[0].removesuffix("_stats")
-        return int(stem) if stem.isdigit() and "/" not in self.where else None
+
+def _ignore_tar(path: str, rows: Iterable[SidecarRow], hashes: bool, /) -> Iterator[str]:
+    return iter(())
 
 
 def verify(
     dataset: str,
     depth: Depth = "full",
     on_shard: Callable[[], None] = lambda: None,
-    check_tar: CheckTar = lambda path, rows, hashes: iter(()),
+    check_tar: CheckTar = _ignore_tar,
 ) -> Iterator[Damage]:
-    """Yield everything that is wrong with a dataset; nothing when it is whole.
+    """Yield all damage of a dataset; nothing if it is whole.
 
-    quick: the files of the manifest are there with their sizes, tables open, counts and digest add up. full: also
-    the sha256 of each file, the rows' hashes, the tar header before each member. deep: also each member's bytes.
-    Of an index of tars that others made: the tars' sizes, and unless quick their hashes, where `loom index --hashes`
-    noted them, and what `check_tar` finds. `on_shard` is called after each shard.
+    An index of tars that others made has no hashes of its own: the tars' sizes are compared, their hashes where
+    `loom index --hashes` recorded them, and what `check_tar` finds.
+
+    Args:
+      dataset: Folder of the dataset.
+      depth: quick: files are present with their sizes, tables open, counts and digest add up. full: also the sha256
+        of each file, the hash of each table's rows, and the tar header before each member. deep: also the sha256 of
+        each member.
+      on_shard: Called after each shard.
+      check_tar: Compares an indexed tar with its sidecar.
     """
-    for damage in _damages(dataset, depth, on_shard, check_tar):
-        if damage.remedy == REPAIR:
-            what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
-            damage = replace(damage, remedy=f"loom verify {dataset} --repair writes {what} anew")
-        yield damage
-
-
-def _damages(dataset: str, depth: Depth, on_shard: Callable[[], None], check_tar: CheckTar) -> Iterator[Damage]:
     manifest = read_manifest(dataset)
     if manifest.recipe == layout.FOREIGN:
-        yield from _index_damages(dataset, manifest, depth, on_shard, check_tar)
-        return
-    seen: set[str] = set()
+        yield from _index_damage(dataset, manifest, depth, on_shard, check_tar)
+    else:
+        yield from _dataset_damage(dataset, manifest, depth, on_shard)
+
+
+def _dataset_damage(dataset: str, manifest: Manifest, depth: Depth, on_shard: Callable[[], None]) -> Iterator[Damage]:
     yield from check_counts(manifest)
     for shard in manifest.shards:
-        yield from _readable(check_shard(dataset, shard, depth), shard.sidecar.name)
+        yield from _readable(check_shard(dataset, shard, depth), shard.sidecar.name, shard.index)
         on_shard()
     for entry in manifest.tables:
         yield from check_table(dataset, entry, depth)
     for entry in manifest.documents:
         yield from check_file(dataset, entry, depth)
-    if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
-        yield Damage("manifest.json", "the digest is not that of its entries", "rebuild the dataset")
-    yield from check_strangers(dataset, manifest)
+    yield from check_digest(manifest, _REBUILD)
+    yield from check_foreign_tars(dataset, manifest)
     if depth != "quick":
         yield from _readable(check_ledger(dataset, manifest), "ledger")
+        seen: set[str] = set()
         for shard in manifest.shards:
-            yield from _readable(check_keys(dataset, manifest, shard, seen), shard.sidecar.name)
+            yield from _readable(check_keys(dataset, manifest, shard, seen), shard.sidecar.name, shard.index)
 
 
-def _index_damages(
+def _index_damage(
     dataset: str, manifest: Manifest, depth: Depth, on_shard: Callable[[], None], check_tar: CheckTar
 ) -> Iterator[Damage]:
     yield from check_counts(manifest)
     for shard in manifest.shards:
-        for damage in _readable(check_indexed(dataset, shard, depth, check_tar), shard.tar.name):
-            yield replace(damage, remedy=INDEX_ANEW)
+        for damage in _readable(check_indexed(dataset, shard, depth, check_tar), shard.tar.name, shard.index):
+            yield replace(damage, remedy=REINDEX)
         on_shard()
-    if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
-        yield Damage("manifest.json", "the digest is not that of its entries", INDEX_ANEW)
+    yield from check_digest(manifest, REINDEX)
 
 
 def check_indexed(dataset: str, shard: ShardEntry, depth: Depth, check_tar: CheckTar) -> Iterator[Damage]:
-    """Check a tar that others made, wherever it lies, and its sidecar; the members against each other unless quick."""
+    """Check an indexed tar, wherever it lies, and its sidecar; unless quick, also its members against the sidecar."""
     tar = storage.resolve(dataset, shard.tar.name)
-    found = [damage for entry in (shard.sidecar, shard.stats) for damage in check_file(dataset, entry, depth)]
-    found += check_file(dataset, shard.tar, depth if shard.tar.sha256 else "quick", path=tar)
+    found = [
+        damage for entry in (shard.sidecar, shard.stats) for damage in check_file(dataset, entry, depth, shard.index)
+    ]
+    found += check_file(dataset, shard.tar, depth if shard.tar.sha256 else "quick", shard.index, path=tar)
     yield from found
     if found or depth == "quick":
         return
     rows = list(tables.read_records(storage.join(dataset, shard.sidecar.name), SidecarRow))
-    if len(rows) != shard.samples:
-        yield Damage(shard.sidecar.name, f"has {len(rows)} rows for {shard.samples} samples")
-    for what in check_tar(tar, rows, depth == "deep"):
-        yield Damage(shard.tar.name, what)
+    yield from _check_row_count(shard, len(rows))
+    for text in check_tar(tar, rows, depth == "deep"):
+        yield Damage(kind=DamageKind.TAR_DIFFERS, where=shard.tar.name, shard=shard.index, subject=text)
 
 
 def unproved(manifest: Manifest, depth: Depth) -> str:
-    """Return what a verify of this depth cannot say of an index of others' tars; "" where it says all."""
+    """Return what a verify of this depth leaves unproved of an index of others' tars; "" for a dataset of our own."""
     if manifest.recipe != layout.FOREIGN:
         return ""
     if depth == "quick":
@@ -123,63 +117,87 @@ def unproved(manifest: Manifest, depth: Depth) -> str:
     return ", an index: hashes and offsets" if hashed else ", an index: sizes, offsets; index with --hashes for bytes"
 
 
-def _readable(checks: Iterator[Damage], where: str) -> Iterator[Damage]:
-    """Yield what checks find; a file that cannot be read is damage as well, and does not end the proof."""
+def _readable(checks: Iterator[Damage], where: str, shard: int | None = None) -> Iterator[Damage]:
+    """Yield what the checks find. A file that cannot be read is damage as well, and does not end the verification."""
     try:
         yield from checks
     except LoomError as error:
-        yield Damage(where, error.what, error.remedy)
+        yield _unreadable(error, where, shard)
+
+
+def _unreadable(error: LoomError, where: str, shard: int | None = None) -> Damage:
+    return Damage(kind=DamageKind.UNREADABLE_FILE, where=where, shard=shard, subject=error.what, remedy=error.remedy)
+
+
+def check_digest(manifest: Manifest, remedy: str) -> Iterator[Damage]:
+    """Check the manifest's digest against its own entries."""
+    if make_digest(manifest.config, manifest.shards, manifest.tables) != manifest.digest:
+        yield Damage(kind=DamageKind.WRONG_DIGEST, where=layout.MANIFEST, remedy=remedy)
 
 
 def check_counts(manifest: Manifest) -> Iterator[Damage]:
-    """Check in = kept + rejected + dead for each stage and unit, and the samples against the shards."""
+    """Check in = kept + rejected + dead for each stage and unit, the flow between stages, and the samples."""
     for row in manifest.counts:
         if row.unaccounted:
             yield Damage(
-                "manifest.json", f"{row.unaccounted} of stage {row.stage}, unit {row.unit} are unaccounted for"
+                kind=DamageKind.UNACCOUNTED,
+                where=layout.MANIFEST,
+                subject=f"stage {row.stage}, unit {row.unit}",
+                found=row.unaccounted,
             )
-    for leak in leaks(manifest.counts):
-        yield Damage("manifest.json", leak)
+    for gap in count_gaps(manifest.counts):
+        yield Damage(kind=DamageKind.COUNT_GAP, where=layout.MANIFEST, subject=gap.describe())
     total = sum(shard.samples for shard in manifest.shards)
     if total != manifest.samples:
-        yield Damage("manifest.json", f"{manifest.samples} samples, but its shards hold {total}")
+        yield Damage(kind=DamageKind.WRONG_SAMPLE_COUNT, where=layout.MANIFEST, found=total, expected=manifest.samples)
 
 
-def check_file(dataset: str, entry: FileEntry, depth: Depth, path: str = "") -> Iterator[Damage]:
-    """Check that a file is there with its size, and unless quick with its hash."""
+def check_file(
+    dataset: str, entry: FileEntry, depth: Depth, shard: int | None = None, path: str = ""
+) -> Iterator[Damage]:
+    """Check that a file exists and has its size, and unless quick its hash."""
     path = path or storage.join(dataset, entry.name)
     if not storage.exists(path):
-        yield Damage(entry.name, "is missing")
+        yield Damage(kind=DamageKind.MISSING_FILE, where=entry.name, shard=shard)
         return
     size = storage.size(path)
     if size != entry.bytes:
-        yield Damage(entry.name, f"has {size} bytes, not {entry.bytes}")
+        yield Damage(kind=DamageKind.WRONG_SIZE, where=entry.name, shard=shard, found=size, expected=entry.bytes)
     elif depth != "quick" and storage.hash_file(path)[0] != entry.sha256:
-        yield Damage(entry.name, "its bytes are not those that were written (sha256 differs)")
+        yield Damage(kind=DamageKind.WRONG_HASH, where=entry.name, shard=shard)
 
 
 def check_shard(dataset: str, shard: ShardEntry, depth: Depth) -> Iterator[Damage]:
-    """Check a shard's three files, then every sidecar row against the tar."""
-    found = [
-        damage for entry in (shard.tar, shard.sidecar, shard.stats) for damage in check_file(dataset, entry, depth)
-    ]
+    """Check the three files of a shard, then each sidecar row against the tar."""
+    files = (shard.tar, shard.sidecar, shard.stats)
+    found = [damage for entry in files for damage in check_file(dataset, entry, depth, shard.index)]
     yield from found
     if found or depth == "quick":
         return
     path = storage.join(dataset, shard.sidecar.name)
     table = arrow.upgrade(SidecarRow, tables.read_table(path), path).select(["key", "members"])
-    if table.num_rows != shard.samples:
-        yield Damage(shard.sidecar.name, f"has {table.num_rows} rows for {shard.samples} samples")
+    yield from _check_row_count(shard, table.num_rows)
     with _reading(storage.join(dataset, shard.tar.name)) as read:
         yield from _check_members(read, shard, members_of(table), deep=depth == "deep")
 
 
+def _check_row_count(shard: ShardEntry, rows: int) -> Iterator[Damage]:
+    if rows != shard.samples:
+        yield Damage(
+            kind=DamageKind.WRONG_ROW_COUNT,
+            where=shard.sidecar.name,
+            shard=shard.index,
+            found=rows,
+            expected=shard.samples,
+        )
+
+
 MemberRow = tuple[str, int, int, str]
-"""A member's name, offset and size in bytes, sha256."""
+"""A member's name in the tar, its offset and size in bytes, and its sha256."""
 
 
 def members_of(table: pa.Table) -> Iterator[MemberRow]:
-    """Yield the members of a sidecar's rows; columns are read, not records, which would cost more than the hashes."""
+    """Yield the members of a sidecar's rows. Reads columns, since making records would take longer than hashing."""
     table = table.combine_chunks()
     for batch in table.to_batches():
         lists = batch.column("members")
@@ -190,9 +208,13 @@ def members_of(table: pa.Table) -> Iterator[MemberRow]:
             yield layout.member_name(key, field), offset, size, sha256
 
 
+ReadRange = Callable[[int, int], bytes]
+"""(offset, size in bytes) -> the bytes of a file there."""
+
+
 @contextlib.contextmanager
-def _reading(path: str) -> Iterator[Callable[[int, int], bytes]]:
-    """Yield what reads so many bytes at an offset of a file: from mapped memory where it is local."""
+def _reading(path: str) -> Iterator[ReadRange]:
+    """Open a file for reads at any offset; a local file is mapped into memory."""
     with storage.open_input(path) as handle:
         if storage.is_local(path):
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -206,19 +228,19 @@ def _reading(path: str) -> Iterator[Callable[[int, int], bytes]]:
         yield read
 
 
-def _check_members(
-    read: Callable[[int, int], bytes], shard: ShardEntry, members: Iterable[MemberRow], *, deep: bool
-) -> Iterator[Damage]:
+def _check_members(read: ReadRange, shard: ShardEntry, members: Iterable[MemberRow], *, deep: bool) -> Iterator[Damage]:
     for name, offset, size, sha256 in members:
         found = read(offset - HEADER_BYTES, HEADER_BYTES)
-        if found != header(name, size) and not _names(found, name, size):
-            yield Damage(shard.tar.name, f"no header of {name} before byte {offset}")
+        if found != header(name, size) and not _is_header_of(found, name, size):
+            yield Damage(
+                kind=DamageKind.WRONG_HEADER, where=shard.tar.name, shard=shard.index, subject=name, expected=offset
+            )
         elif deep and hashlib.sha256(read(offset, size)).hexdigest() != sha256:
-            yield Damage(shard.tar.name, f"the bytes of {name} are not those of its sidecar row")
+            yield Damage(kind=DamageKind.WRONG_MEMBER, where=shard.tar.name, shard=shard.index, subject=name)
 
 
-def _names(header: bytes, name: str, size: int) -> bool:
-    """Say whether a ustar header is that of a member of this name and size."""
+def _is_header_of(header: bytes, name: str, size: int) -> bool:
+    """Return True if a ustar header is that of a member of this name and size."""
     if len(header) != HEADER_BYTES or header[257:262] != b"ustar":
         return False
     found = header[:100].rstrip(b"\0").decode("utf-8", "replace")
@@ -237,50 +259,57 @@ def check_table(dataset: str, entry: FileEntry, depth: Depth) -> Iterator[Damage
     path = storage.join(dataset, entry.name)
     try:
         with tables.open_parquet(path) as file:
-            if file.metadata.num_rows != entry.rows:
-                yield Damage(entry.name, f"has {file.metadata.num_rows} rows, not {entry.rows}")
-            if depth == "quick":
-                return
-            schema = file.schema_arrow
-        cls, order = TABLES[entry.name.split("/")[0]]
-        old = arrow.upgrade(cls, schema.empty_table(), path).schema != schema  # rows of an older version
-        digest = (
-            tables.rows_digest(arrow.upgrade(cls, tables.read_table(path), path), sort_by=order)
-            if old
-            else tables.file_digest(path)
-        )
-        if digest != entry.rows_digest:
-            yield Damage(entry.name, "its rows are not those that were written")
+            rows, schema = file.metadata.num_rows, file.schema_arrow
+        if rows != entry.rows:
+            yield Damage(kind=DamageKind.WRONG_ROW_COUNT, where=entry.name, found=rows, expected=entry.rows)
+        if depth != "quick" and _table_digest(path, entry, schema) != entry.rows_digest:
+            yield Damage(kind=DamageKind.WRONG_ROWS, where=entry.name)
     except LoomError as error:
-        yield Damage(entry.name, error.what, error.remedy)
+        yield _unreadable(error, entry.name)
 
 
-def check_strangers(dataset: str, manifest: Manifest) -> Iterator[Damage]:
-    """Find tars that the manifest does not know: a reader that lists the folder would train on them."""
+def _table_digest(path: str, entry: FileEntry, schema: pa.Schema) -> str:
+    """Return the hash of a table's rows; rows of an older version are upgraded and sorted in memory first."""
+    cls, order = TABLES[layout.table_kind(entry.name)]
+    if arrow.upgrade(cls, schema.empty_table(), path).schema == schema:
+        return tables.file_digest(path)
+    return tables.rows_digest(arrow.upgrade(cls, tables.read_table(path), path), sort_by=order)
+
+
+def check_foreign_tars(dataset: str, manifest: Manifest) -> Iterator[Damage]:
+    """Find tars that the manifest does not list: a reader that lists the folder would train on them."""
     known = {shard.tar.name for shard in manifest.shards}
     for name in storage.listing(dataset, ".tar"):
         if name not in known:
-            yield Damage(name, "is not in the manifest", "move the foreign file out of the folder")
+            yield Damage(kind=DamageKind.FOREIGN_FILE, where=name, remedy="move the foreign file out of the folder")
+
+
+LedgerCounts = Counter[tuple[str, str, str, str]]
+"""(stage, unit, outcome, reason) -> number of records."""
 
 
 def check_ledger(dataset: str, manifest: Manifest) -> Iterator[Damage]:
-    """Check that the ledger holds, for each stage, unit and reason, as many rows as the manifest counts."""
-    counted: Counter[tuple[str, str, str, str]] = Counter()
-    for entry in manifest.tables:
-        if entry.name.startswith("ledger/"):
-            columns = ["stage", "unit", "outcome", "reason"]
-            table = tables.read_table(storage.join(dataset, entry.name), columns)
-            for row in pa.TableGroupBy(table, columns).aggregate([([], "count_all")]).to_pylist():
-                counted[row["stage"], row["unit"], row["outcome"], row["reason"]] += row["count_all"]
+    """Check that the ledger has, for each stage, unit and reason, as many rows as the manifest counts."""
+    counted: LedgerCounts = Counter()
+    for entry in manifest.tables_of("ledger"):
+        columns = ["stage", "unit", "outcome", "reason"]
+        table = tables.read_table(storage.join(dataset, entry.name), columns)
+        for row in pa.TableGroupBy(table, columns).aggregate([([], "count_all")]).to_pylist():
+            counted[row["stage"], row["unit"], row["outcome"], row["reason"]] += row["count_all"]
     expected = _expected(manifest.counts)
     for name in sorted({*counted, *expected}):
         if counted[name] != expected[name]:
-            label = " / ".join(name)
-            yield Damage("ledger", f"{counted[name]} rows of {label}, the manifest counts {expected[name]}")
+            yield Damage(
+                kind=DamageKind.WRONG_LEDGER_COUNT,
+                where="ledger",
+                subject=" / ".join(name),
+                found=counted[name],
+                expected=expected[name],
+            )
 
 
-def _expected(counts: tuple[StageCounts, ...]) -> Counter[tuple[str, str, str, str]]:
-    expected: Counter[tuple[str, str, str, str]] = Counter()
+def _expected(counts: tuple[StageCounts, ...]) -> LedgerCounts:
+    expected: LedgerCounts = Counter()
     for row in counts:
         for outcome, reasons in (("rejected", row.rejected), ("dead", row.dead)):
             for reason, number in reasons.items():
@@ -289,21 +318,14 @@ def _expected(counts: tuple[StageCounts, ...]) -> Counter[tuple[str, str, str, s
 
 
 def check_keys(dataset: str, manifest: Manifest, shard: ShardEntry, seen: set[str]) -> Iterator[Damage]:
-    """Check that each key of a shard lies in its own shard and is not one of those `seen`; add them to those."""
+    """Check that each key belongs to its shard and is not one of `seen`; add the keys to `seen`."""
     path = storage.join(dataset, shard.sidecar.name)
     if not storage.exists(path):
         return
+    where, index = shard.sidecar.name, shard.index
     for key in tables.read_table(path, ["key"])["key"].to_pylist():
         if key in seen:
-            yield Damage(shard.sidecar.name, f"key {key} occurs twice")
-        if layout.shard_of(key, manifest.shard_count) != shard.index:
-            yield Damage(shard.sidecar.name, f"key {key} does not belong to this shard")
+            yield Damage(kind=DamageKind.DUPLICATE_KEY, where=where, shard=index, subject=key)
+        if layout.shard_of(key, manifest.shard_count) != index:
+            yield Damage(kind=DamageKind.MISPLACED_KEY, where=where, shard=index, subject=key)
         seen.add(key)
-
-
-def to_json(damages: list[Damage]) -> str:
-    """Return what `loom verify --json` prints."""
-    return json.dumps(
-        {"whole": not damages, "damage": [{"where": d.where, "what": d.what, "remedy": d.remedy} for d in damages]},
-        indent=1,
-    )

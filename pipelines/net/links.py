@@ -1,6 +1,6 @@
-"""The links and images of a page, for following them: linear-time expressions, no parser that HTML could hang.
+"""Links and image URLs of a page, found by regular expressions in linear time, so that no HTML can stall the scrape.
 
-A tag ends at the next `<` or `>` or after 4 KiB, so every byte belongs to at most one tag.
+A tag ends at the next `<` or `>` or after 4 KiB, so every byte is scanned as part of at most one tag.
 """
 
 import html
@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 MAX_LINKS = 10_000
-"""Of a page; more is an attack or an index that other pages show too."""
+"""Links per page; a page with more is an attack, or an index whose links other pages repeat."""
 MAX_HREF = 8_192
+"""Bytes of one attribute value; the rest is cut."""
 _LINK = re.compile(rb"<(?:a|area)\s([^<>]{0,4096})", re.I)
 _IMAGE = re.compile(rb"<(?:img|source)\s([^<>]{0,4096})", re.I)
 _BASE = re.compile(rb"<base\s([^<>]{0,4096})", re.I)
@@ -22,13 +23,13 @@ _SOURCES = tuple(
 
 
 def links_of(body: bytes, url: str) -> list[str]:
-    """Return the absolute http(s) links of a page, without fragments, each once, in order; `base` is honoured."""
+    """Return the absolute http(s) links of a page without fragments, each once, in order; `<base>` is applied."""
     body = _without_comments(body)
     return _absolute((_value(_HREF, match[1]) for match in _LINK.finditer(body)), base_of(body, url))
 
 
 def images_of(body: bytes, url: str) -> list[str]:
-    """Return the absolute http(s) image URLs of a page: src, lazy loaders' attributes, the last of a srcset."""
+    """Return the absolute http(s) image URLs of a page: src, attributes of lazy loaders, the last of each srcset."""
     body = _without_comments(body)
     found = []
     for match in _IMAGE.finditer(body):
@@ -39,7 +40,7 @@ def images_of(body: bytes, url: str) -> list[str]:
 
 
 def _without_comments(body: bytes) -> bytes:
-    """Return a page without its comments; one that is never closed hides what follows, and costs one look."""
+    """Return a page without its comments; an unclosed comment extends to the end of the page."""
     parts: list[bytes] = []
     place = 0
     while (start := body.find(b"<!--", place)) >= 0:
@@ -52,7 +53,7 @@ def _without_comments(body: bytes) -> bytes:
 
 
 def base_of(body: bytes, url: str) -> str:
-    """Return what relative links of a page are relative to."""
+    """Return the URL that relative links of a page are resolved against."""
     tag = _BASE.search(body[:65_536])
     try:
         return urljoin(url, _value(_HREF, tag[1]) or "") if tag else url
@@ -69,7 +70,7 @@ def _value(pattern: re.Pattern[bytes], tag: bytes) -> str | None:
 
 
 def _last_candidate(srcset: str) -> str | None:
-    """Return the last URL of a srcset: by custom the largest."""
+    """Return the last URL of a srcset, which by convention is the largest."""
     candidates = [part.split()[0] for part in re.split(r",\s", srcset) if part.split()]
     return candidates[-1].rstrip(",") if candidates else None
 

@@ -124,7 +124,7 @@ def extract_warc(
     if images and not warc.path.endswith(ARC):
         write_notes(storage.join(config.folder, IMAGE_NOTES, f"{warc.stem}.parquet"), images)
     ledger.redact(config.tombstones)
-    ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
+    ledger.write(config.folder, warc.stem)
     made_counts = StageCounts(stage=STAGE, unit=kind.unit, records_in=writer.rows, kept=writer.rows)
     return (*ledger.counts(), made_counts)
 

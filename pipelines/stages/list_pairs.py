@@ -27,7 +27,7 @@ from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
-from corpusloom.schemas import identity, storage
+from corpusloom.schemas import identity
 from corpusloom.schemas.records import Pair, ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
@@ -103,7 +103,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
         packs.commit()
     fragments.flush()
     ledger.redact(config.tombstones)
-    ledger.write(lambda *parts: storage.join(config.folder, *parts), item.stem)
+    ledger.write(config.folder, item.stem)
     pair_counts = StageCounts(stage=STAGE, unit=pairs.PAIRS.unit, records_in=fragments.rows, kept=fragments.rows)
     return (*ledger.counts(), pair_counts)
 

@@ -82,7 +82,7 @@ class Lane:
     pages_a_host: dict[str, int] = field(default_factory=dict)
     rows: list[FrontierRow] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
-    """Pages, and the files in which hosts state their wishes: evidence."""
+    """Pages, and the robots.txt and other files that say what a host allows."""
     part: int = 0
     held: int = 0
 
@@ -120,7 +120,7 @@ class Lane:
         self.rows.append(row)
         if isinstance(outcome, Response):
             self.keep(outcome)
-        metrics.ended(STAGE, row.unit, row.outcome, row.reason)
+        metrics.count_outcome(STAGE, row.unit, row.outcome, row.reason)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
 
@@ -256,15 +256,15 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
 
         def take(url: str, outcome: FetchOutcome) -> None:
             for link in lane.take(url, outcome):
-                crowd.add(link)
+                scheduler.add(link)
 
-        wishes = HostFilesCache(fetcher, on_file=lane.keep)
-        crowd = FetchScheduler(fetcher, "page", take, accept_errors=True, wishes=wishes)
+        host_files = HostFilesCache(fetcher, on_file=lane.keep)
+        scheduler = FetchScheduler(fetcher, "page", take, accept_errors=True, host_files=host_files)
         try:
-            await crowd.run(lane.resume(seeds))
+            await scheduler.run(lane.resume(seeds))
             if config.images:
                 lane.checkpoint()
-                await FetchScheduler(fetcher, "image", lane.take_image, wishes=wishes).run(list(lane.images()))
+                await FetchScheduler(fetcher, "image", lane.take_image, host_files=host_files).run(list(lane.images()))
         except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
             lane.checkpoint()
             raise

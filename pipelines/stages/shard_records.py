@@ -13,8 +13,8 @@ from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules
 from corpusloom.pipelines.recipes.measuring import edit_blocks, measure_image
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.store.dataset.samples import (
-    Sample,
     StoredImage,
+    UnwrittenSample,
     interleaved_sample,
     pair_sample,
     store_form,
@@ -155,7 +155,7 @@ def _provenance(page: Page, match: Match) -> ProvenanceRow:
     return ProvenanceRow(stage=STAGE, key=page.key, url=page.url, message=message)
 
 
-def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Sample | None:
+def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
     """Edit a page, judge its images, then the page; return its sample if it is kept."""
     found = edited(page, frequent, judge, ledger)
     if isinstance(found, Rejected):
@@ -198,7 +198,7 @@ def _shown(url: str) -> str | None:
     return None if url.startswith(HIDDEN) else url
 
 
-def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Sample | None:
+def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
     """Judge a pair's image; return its sample if it is kept."""
     verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
     texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()

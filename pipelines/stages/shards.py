@@ -18,7 +18,7 @@ from corpusloom.pipelines.stages.shard_records import STAGE, ImageJudge
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset.samples import (
-    Sample,
+    UnwrittenSample,
 )
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, commit_shard, is_finished, write_shard_files
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -114,7 +114,7 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
     ledger = Ledger(STAGE)
     make_sample = kind_of(config.recipe).sampler()
 
-    def samples() -> Iterator[Sample]:
+    def samples() -> Iterator[UnwrittenSample]:
         for record, frequent in selected(config, *key_range(index, config.shards)):
             if isinstance(record, Head):
                 ledger.record(Rejected("forgotten"), unit=record.unit, key=record.key, parent=record.parent)

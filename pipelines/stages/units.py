@@ -51,7 +51,7 @@ class _FinishUnit(beam.DoFn, Generic[Unit]):
         if not self._work.is_finished(unit):
             with metrics.timed(self._work.stage, self._work.unit):
                 counts = self._finish(unit)
-            metrics.count(counts)
+            metrics.add_counts(counts)
         yield unit
 
 

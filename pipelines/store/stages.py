@@ -161,20 +161,37 @@ def check_conservation(counts: tuple[StageCounts, ...]) -> None:
 
 
 def check_flow(counts: tuple[StageCounts, ...]) -> None:
-    """Raise ConservationError unless each stage takes in what the one before it kept."""
-    for leak in leaks(counts):
-        raise ConservationError(leak, where="between two stages", remedy=BUG)
+    """Raise ConservationError unless each stage takes in what the stage before it kept."""
+    for gap in count_gaps(counts):
+        raise ConservationError(gap.describe(), where="between two stages", remedy=BUG)
 
 
-def leaks(counts: Iterable[StageCounts]) -> Iterator[str]:
-    """Yield, in words, where a stage takes in other records than the stage before it kept."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountGap:
+    """A stage that took in another number of records than the stage before it kept."""
+
+    unit: str
+    before: str
+    after: str
+    kept: int
+    """Records that the stage `before` kept."""
+    taken: int
+    """Records that the stage `after` took in."""
+
+    def describe(self) -> str:
+        """Return the gap in words."""
+        return f"stage {self.before} kept {self.kept} of unit {self.unit}, stage {self.after} took in {self.taken}"
+
+
+def count_gaps(counts: Iterable[StageCounts]) -> Iterator[CountGap]:
+    """Yield each pair of neighbouring stages whose counts do not match."""
     rows = {(row.stage, row.unit): row for row in counts}
     for unit in sorted({unit for stage, unit in rows if stage in ("extract", "select")} - {"record"}):
         for before, after in (("extract", "select"), ("select", "shards")):
-            kept, taken = rows.get((before, unit)), rows.get((after, unit))
-            if kept is not None and kept.kept != (taken.records_in if taken is not None else 0):
-                found = taken.records_in if taken is not None else 0
-                yield f"stage {before} kept {kept.kept} of unit {unit}, stage {after} took in {found}"
+            kept, following = rows.get((before, unit)), rows.get((after, unit))
+            taken = following.records_in if following is not None else 0
+            if kept is not None and kept.kept != taken:
+                yield CountGap(unit=unit, before=before, after=after, kept=kept.kept, taken=taken)
 
 
 def add_counts(rows: list[StageCounts]) -> tuple[StageCounts, ...]:

@@ -5,8 +5,8 @@ import json
 import torch
 from torch import nn
 
-from corpusloom.trainers.config import load_config
 from corpusloom.trainers.describe import count_parameters, describe, describe_run
+from corpusloom.trainers.run_config import load_config
 from tests.trainers.toy import toy_config
 
 
@@ -47,3 +47,7 @@ def test_a_dry_run_of_the_largest_clip_prints_json() -> None:
     assert described["parameters"]["total"] == 623_258_305
     assert set(described["parameters"]["by_part"]) == {"image", "text", "logit_scale"}
     assert described["flops_per_step"] > 1e14
+
+
+def test_a_model_with_batch_normalisation_is_counted_on_one_sample() -> None:
+    assert describe_run(load_config("clip-tiny"))["flops_per_step"] > 0

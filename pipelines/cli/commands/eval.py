@@ -8,7 +8,7 @@ import tyro
 from corpusloom.pipelines.cli.commands.train import require_torch
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
 
-Kind = Literal["zero-shot", "retrieval", "few-shot"]
+Evaluation = Literal["zero-shot", "retrieval", "few-shot"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
     """
 
-    kind: Annotated[Kind, tyro.conf.Positional]
+    kind: Annotated[Evaluation, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
     checkpoint: str
     """A checkpoint, or the folder of a run (its newest one)."""

@@ -7,7 +7,7 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import print_json
 
-Kind = Literal["interleaved", "pairs", "clips", "regions"]
+SampleKind = Literal["interleaved", "pairs", "clips", "regions"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Command:
     """Paths, URLs, globs, braces, folders of tars, or a folder that `energon prepare` has seen."""
     out: str
     """Folder of sidecars and manifest; a new one, or that of an earlier index."""
-    kind: Kind | None = None
+    kind: SampleKind | None = None
     """What the samples are; guessed from their members when not given."""
     prefix_keys: bool = False
     """Put the tar's name before each key: for tars whose keys all count from zero."""

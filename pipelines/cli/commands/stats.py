@@ -45,7 +45,7 @@ class Command:
                 write_report(summary, self.html)
             record(self.dataset, Derived(kind="report", path=absolute(self.html)))
         if self.output.json:
-            print_json(summary)
+            print_json(summary.to_plain())
         else:
             print_summary(summary)
             if self.html:

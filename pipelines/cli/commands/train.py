@@ -45,7 +45,7 @@ class Command:
     def run(self) -> int:
         """Train, describe or print."""
         require_torch()
-        from corpusloom.trainers.config import load_config
+        from corpusloom.trainers.run_config import load_config
 
         config = load_config(self.config, self.set)
         if self.print_config:
@@ -72,8 +72,8 @@ class Command:
         return 0
 
     def _describe(self) -> int:
-        from corpusloom.trainers.config import load_config
         from corpusloom.trainers.describe import describe_run
+        from corpusloom.trainers.run_config import load_config
 
         described = describe_run(load_config(self.config, self.set))
         if self.output.json:

@@ -34,7 +34,8 @@ class Command:
 
     def run(self) -> int:
         """Verify."""
-        from corpusloom.pipelines.datasets.verify import Depth, to_json, unproved, verify
+        from corpusloom.pipelines.datasets.damage import describe, remedy_of, to_json
+        from corpusloom.pipelines.datasets.verify import Depth, unproved, verify
         from corpusloom.trainers.stream.foreign.index_tars import check_tar
 
         if self.quick and self.deep:
@@ -53,9 +54,9 @@ class Command:
             repair(self.dataset, damages)
             damages = list(verify(self.dataset, depth))
         if self.output.json:
-            print(to_json(damages))
+            print(to_json(damages, self.dataset))
         for damage in [] if self.output.json else damages:
-            print(f"damaged: {damage.where}: {damage.what} ({damage.remedy})", file=sys.stderr)
+            print(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", file=sys.stderr)
         if not damages and not self.output.json:
             print(f"{self.dataset}: whole ({depth}{unproved(manifest, depth)})")
         return 1 if damages else 0

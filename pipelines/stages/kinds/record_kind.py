@@ -17,7 +17,7 @@ from corpusloom.schemas.verdicts import Rejected, Rule
 if TYPE_CHECKING:  # slow to import, and only where HTML is parsed or shards are written
     from corpusloom.pipelines.extract.page_task import PageTask
     from corpusloom.pipelines.stages.shard_records import ImageJudge
-    from corpusloom.pipelines.store.dataset.samples import Sample
+    from corpusloom.pipelines.store.dataset.samples import UnwrittenSample
 
 Record = TypeVar("Record", Page, Pair)
 Parsed = TypeVar("Parsed")
@@ -48,7 +48,7 @@ class MakeSample(Protocol[_Record_contra]):
 
     def __call__(
         self, record: _Record_contra, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger, /
-    ) -> Sample | None:
+    ) -> UnwrittenSample | None:
         """Judge a record and its images, enter the verdicts into the ledger, and return its sample if it is kept.
 
         `frequent` holds the keys of the record's paragraphs that occur too often in its domain.

@@ -17,7 +17,7 @@ from corpusloom.pipelines.models.detector import BATCH, Detector, EfficientNetDe
 from corpusloom.pipelines.stages.regions.arrays import encode_regions
 from corpusloom.pipelines.stages.regions.boxes import propose_boxes
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
-from corpusloom.pipelines.store.dataset.samples import Sample, to_json
+from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, commit_shard, is_finished, write_shard_files
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas import arrow, layout, storage, tables
@@ -65,7 +65,9 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
         yield Read(row, parts)
 
 
-def detect_batch(batch: list[Read], model: Detector, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
+def detect_batch(
+    batch: list[Read], model: Detector, detector: str
+) -> Iterator[tuple[Read, UnwrittenSample | Rejected]]:
     """Yield each pair of a batch with its sample, or why its image has no regions."""
     decoded = []
     for item in batch:
@@ -84,7 +86,7 @@ def detect_batch(batch: list[Read], model: Detector, detector: str) -> Iterator[
 
 def make_sample(
     item: Read, archive: bytes, count: int, features: np.ndarray, class_probs: np.ndarray, detector: str
-) -> Sample:
+) -> UnwrittenSample:
     """Return a pair's sample with its regions.npz, described in its JSON."""
     described = Regions(
         key=item.row.key,
@@ -100,14 +102,14 @@ def make_sample(
     body = json.loads(item.members["json"]) | {"regions": arrow.to_plain(described)}
     members = {**item.members, "json": to_json(body), "regions.npz": archive}
     known = {member.field: member for member in item.row.members}
-    return Sample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
+    return UnwrittenSample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
 
 
 def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> ShardReport:
     """Write one shard with its part of the ledger; return its report."""
     ledger = Ledger(STAGE)
 
-    def samples() -> Iterator[Sample]:
+    def samples() -> Iterator[UnwrittenSample]:
         batch: list[Read] = []
         for item in read_pairs(config.source, shard, config.limit):
             batch.append(item)
@@ -116,7 +118,7 @@ def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> Sh
                 batch = []
         yield from detect(batch)
 
-    def detect(batch: list[Read]) -> Iterator[Sample]:
+    def detect(batch: list[Read]) -> Iterator[UnwrittenSample]:
         for item, made in detect_batch(batch, model, config.detector):
             verdict: Verdict = made if isinstance(made, Rejected) else Kept()
             if ledger.record(verdict, unit="pair", key=item.row.key, url=item.row.url, scores={}):

@@ -9,7 +9,7 @@ from typing import Any
 
 from corpusloom.pipelines.store.dataset import tars
 from corpusloom.pipelines.store.dataset.samples import (
-    Sample,
+    UnwrittenSample,
     members_of,
 )
 from corpusloom.pipelines.store.ledger import Ledger
@@ -37,9 +37,9 @@ def file_entry(name: str, data: bytes, **rows: Any) -> FileEntry:
     return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), **rows)
 
 
-def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> ShardEntry | None:
+def write_shard_files(dataset: str, index: int, samples: Iterable[UnwrittenSample]) -> ShardEntry | None:
     """Write a shard's tar, sidecar and statistics; return None, and write nothing, without samples."""
-    current: list[Sample] = []
+    current: list[UnwrittenSample] = []
     sidecar: list[SidecarRow] = []
 
     def members() -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -47,7 +47,7 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> Sh
             current[:] = [sample]
             yield sample.key, sample.fields
 
-    def written(_: str, places: tuple[tars.Place, ...]) -> None:
+    def written(_: str, places: tuple[tars.MemberPlace, ...]) -> None:
         (sample,) = current
         sidecar.append(_sidecar_row(sample, members_of(sample, places)))
 
@@ -79,7 +79,7 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> Sh
     )
 
 
-def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
+def _sidecar_row(sample: UnwrittenSample, members: tuple[Member, ...]) -> SidecarRow:
     """Return a sample's row with its members, and its first image's stored hash."""
     stored = next((member.stored_sha256 for member in members if member.sha256 is not None), None)
     return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
@@ -87,7 +87,7 @@ def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
 
 def commit_shard(folder: str, index: int, entry: ShardEntry | None, ledger: Ledger) -> ShardReport:
     """Write a shard's part of the ledger, then its report, which makes the shard finished; return the report."""
-    ledger.write(lambda *parts: storage.join(folder, *parts), layout.shard_stem(index))
+    ledger.write(folder, layout.shard_stem(index))
     report = ShardReport(index=index, entry=entry, counts=tuple(ledger.counts()))
     storage.write_bytes(report_path(folder, index), json.dumps(arrow.to_plain(report)).encode())
     return report

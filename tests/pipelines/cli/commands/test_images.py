@@ -1,0 +1,49 @@
+"""`loom images` works on a recipe or on a store, and refuses a mixture of both."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.cli.commands import build, images
+from corpusloom.pipelines.store.images.store import ImageStore
+from corpusloom.schemas.errors import ConfigError
+from tests.pipelines.small_web import SmallWeb
+
+
+@pytest.mark.parametrize("flag", [{"retry": "dead"}, {"refetch": True}, {"reindex": True}, {"sweep": True}])
+def test_a_recipe_takes_no_flag_of_a_store(flag: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="works on a store, not on a recipe"):
+        images.Command(recipe="m3w", out="out", **flag).run()  # type: ignore[arg-type]
+
+
+def test_a_recipe_needs_a_folder_and_runs_up_to_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(build.BuildFlags, "run_until", lambda _, until, alone=False: asked.append(until) or 0)
+    with pytest.raises(ConfigError, match="a recipe needs --out"):
+        images.Command(recipe="m3w").run()
+    assert images.Command(recipe="m3w", out="out").run() == 0
+    assert asked == ["images"]
+
+
+def test_a_store_must_be_named_and_something_asked_of_it() -> None:
+    with pytest.raises(ConfigError, match="name a recipe or a --store"):
+        images.Command().run()
+    with pytest.raises(ConfigError, match="nothing to do"):
+        images.Command(store="store").run()
+
+
+def test_a_lost_index_is_rebuilt_from_the_packs(
+    web: SmallWeb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(web.folder / "store", tmp_path / "store")
+    before = ImageStore(str(tmp_path / "store")).index()
+    for part in (tmp_path / "store").rglob("*.parquet"):
+        part.unlink()
+    assert main.run(["images", "--store", str(tmp_path / "store"), "--reindex", "--sweep"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"reindex", "sweep"}
+    after = ImageStore(str(tmp_path / "store")).index()
+    assert len(list(before.kept())) > 0
+    assert sorted(after.kept()) == sorted(before.kept())

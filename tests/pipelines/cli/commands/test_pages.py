@@ -1,0 +1,12 @@
+"""`loom pages` runs the stages of a recipe up to its pages."""
+
+import pytest
+
+from corpusloom.pipelines.cli.commands import build, pages
+
+
+def test_it_runs_up_to_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+    monkeypatch.setattr(build.BuildFlags, "run_until", lambda _, until, alone=False: asked.append((until, alone)) or 7)
+    assert pages.Command(recipe="m3w", out="out").run() == 7
+    assert asked == [("pages", False)]
