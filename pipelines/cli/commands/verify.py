@@ -13,7 +13,7 @@ from corpusloom.schemas.manifest import read_manifest
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Prove a dataset: every hash, every offset, every count. Exit code 1 when something is damaged.
+    """Verify a dataset: every hash, every offset, every count. Exit code 1 if something is damaged.
 
     Examples:
       loom verify data/m3w
@@ -29,7 +29,7 @@ class Command:
     deep: bool = False
     """Also the bytes of every member."""
     repair: bool = False
-    """Write what is damaged anew, from the stages that the dataset was built from, and verify again."""
+    """Write the damaged shards again, from the stages that the dataset was built from, and verify again."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
