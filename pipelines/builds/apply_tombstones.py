@@ -10,7 +10,8 @@ from typing import Any
 from fastwarc.warc import ArchiveIterator
 
 from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, read_notes, write_notes
-from corpusloom.pipelines.store.images.store import ImageStore, pack_name
+from corpusloom.pipelines.store.images.packs import pack_name
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from corpusloom.pipelines.store.stages import stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head

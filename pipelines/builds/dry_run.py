@@ -66,17 +66,14 @@ def _images(folder: str) -> Build:
     from corpusloom.pipelines.store.images.frontier import Lane
 
     config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
-    return lambda pipeline: images.build_fetch(pipeline, config, [Lane(0, (storage.join(folder, "lane.parquet"),), 1)])
+    return lambda pipeline: images.build(pipeline, config, [Lane(0, (storage.join(folder, "lane.parquet"),), 1)])
 
 
 def _facts(folder: str) -> Build:
-    from corpusloom.pipelines.net.config import FetchConfig
-    from corpusloom.pipelines.stages.fetch import images
-    from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+    from corpusloom.pipelines.stages.fetch import facts
 
-    config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
     record = ImageRecord(key="0" * 32, url="http://example.org/a.jpg", outcome="kept", sha256="0" * 64)
-    return lambda pipeline: images.build_facts(pipeline, config, [[record]])
+    return lambda pipeline: facts.build(pipeline, folder, 1, [[record]])
 
 
 def _shards(recipe: Recipe, folder: str) -> Build:

@@ -185,7 +185,7 @@ class Stages:
 
             self.config.fetch.require_contact()
             with self.reporter.stage(f"fetch {missing} images"):
-                self._run(lambda pipeline: images.build_fetch(pipeline, self.images_config(), lanes))
+                self._run(lambda pipeline: images.build(pipeline, self.images_config(), lanes))
             wait_until_listed(
                 lambda: store.index().rows_of(keys).num_rows, lambda found: found == len(set(keys)), store.folder
             )
@@ -194,10 +194,10 @@ class Stages:
             self.reused.append("images")
         batches = missing_facts(store, keys)
         if batches:
-            from corpusloom.pipelines.stages.fetch import images
+            from corpusloom.pipelines.stages.fetch import facts
 
             with self.reporter.stage(f"facts of {sum(map(len, batches))} images"):
-                self._run(lambda pipeline: images.build_facts(pipeline, self.images_config(), batches))
+                self._run(lambda pipeline: facts.build(pipeline, store.folder, self.config.workers, batches))
             wait_until_listed(
                 lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder
             )

@@ -8,7 +8,7 @@ import tyro
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine import extras
 
-Evaluation = Literal["zero-shot", "retrieval", "few-shot"]
+EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
     """
 
-    kind: Annotated[Evaluation, tyro.conf.Positional]
+    kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
     checkpoint: str
     """Checkpoint, or folder of a run (its newest checkpoint)."""
