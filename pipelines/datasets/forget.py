@@ -180,7 +180,7 @@ def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest,
     """Carry the unaffected shards over to the coming stage; delete the affected ones."""
     config = planner.config
     if not select.done:  # the WARCs have other bytes now: select again, from the same heads
-        build.build(config, Reporter(quiet=True), until="pages")
+        build.build(config, Reporter(quiet=True), until="select")
     new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)

@@ -18,5 +18,5 @@ def fragment_name(stem: str, part: int) -> str:
 
 def fragment_names(stem: str, counts: Iterable[StageCounts]) -> list[str]:
     """Return the names of all fragments of an input, from the counts of its records."""
-    rows = sum(row.kept for row in counts if row.unit in ("page", "pair"))
+    rows = sum(row.kept for row in counts if row.unit != "record")
     return [fragment_name(stem, part) for part in range(-(-rows // FRAGMENT_ROWS))]

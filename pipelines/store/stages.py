@@ -110,6 +110,13 @@ def stem_of(sha256: str) -> str:
     return sha256[:16]
 
 
+def stage_folders(work: str, name: str | None = None) -> list[str]:
+    """Return the folders of all stages in a work folder, or of those of one name, finished or not, sorted."""
+    folder = storage.join(work, "stages")
+    found = [entry for entry in storage.folders(folder) if name is None or entry.rpartition("-")[0] == name]
+    return [storage.join(folder, entry) for entry in found]
+
+
 def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> StageReport:
     """Check that no record was lost and write stage.json, after which the stage is reused."""
     check_conservation(counts)
@@ -178,7 +185,7 @@ class CountGap:
 def count_gaps(counts: Iterable[StageCounts]) -> Iterator[CountGap]:
     """Yield each pair of neighbouring stages whose counts do not match."""
     rows = {(row.stage, row.unit): row for row in counts}
-    for unit in ("page", "pair"):
+    for unit in sorted({unit for stage, unit in rows if stage in ("extract", "select")} - {"record"}):
         for before, after in (("extract", "select"), ("select", "shards")):
             kept, following = rows.get((before, unit)), rows.get((after, unit))
             taken = following.records_in if following is not None else 0

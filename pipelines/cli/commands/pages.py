@@ -15,5 +15,5 @@ class Command(BuildFlags):
     """
 
     def run(self) -> int:
-        """Run the stages up to pages."""
-        return self.run_until("pages")
+        """Run the stages up to the selected pages."""
+        return self.run_selection("pages")

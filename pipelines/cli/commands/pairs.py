@@ -16,4 +16,4 @@ class Command(BuildFlags):
 
     def run(self) -> int:
         """Run the stages up to pairs."""
-        return self.run_until("pairs")
+        return self.run_selection("pairs")

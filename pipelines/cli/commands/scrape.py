@@ -32,7 +32,8 @@ class Command:
         check_least("--depth", self.depth, 0)
         check_least("--max-pages", self.max_pages, 1)
         from corpusloom.pipelines.cli.text_tables import print_counts
-        from corpusloom.pipelines.stages.scrape import ScrapeConfig, scrape
+        from corpusloom.pipelines.stages.scrape import scrape
+        from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
 
         config = ScrapeConfig(
             seeds=self.seeds,
