@@ -4,6 +4,7 @@ from corpusloom.pipelines.dedup.exact import paragraph_key
 from corpusloom.schemas.identity import host_of, registered_domain
 from corpusloom.schemas.records import Block, Page
 
+VERSION = 1
 COUNTED_KINDS = ("paragraph", "list", "table", "quote", "other")
 """Kinds of block that the rule counts. Headings, captions and code repeat for good reasons."""
 
