@@ -13,7 +13,8 @@ from corpusloom.pipelines.stages import input_fragments
 from corpusloom.pipelines.stages.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
 from corpusloom.pipelines.stages.kinds.registry import RECORD_KINDS
 from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, read_notes, write_notes
-from corpusloom.pipelines.store.images.store import ImageStore, pack_name
+from corpusloom.pipelines.store.images.packs import pack_name
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from corpusloom.pipelines.store.stages import stage_folders, stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head

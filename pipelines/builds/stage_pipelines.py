@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.stages import extract, list_pairs, shards
-from corpusloom.pipelines.stages.fetch import images, scores
+from corpusloom.pipelines.stages.fetch import facts, images, scores
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import kind_of
@@ -83,11 +83,11 @@ class StagePipelines:
 
     def fetch(self, lanes: list[Lane]) -> BuildPipeline:
         """Return the pipeline that fetches images into the store."""
-        return lambda pipeline: images.build_fetch(pipeline, self.images_config, lanes)
+        return lambda pipeline: images.build(pipeline, self.images_config, lanes)
 
     def facts(self, batches: list[list[ImageRecord]]) -> BuildPipeline:
         """Return the pipeline that computes facts of stored images."""
-        return lambda pipeline: images.build_facts(pipeline, self.images_config, batches)
+        return lambda pipeline: facts.build(pipeline, self.config.store, self.config.workers, batches)
 
     def scores(self, model: str, batches: list[list[ImageRecord]]) -> BuildPipeline:
         """Return the pipeline that scores stored images with an NSFW model."""

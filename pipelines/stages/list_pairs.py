@@ -21,9 +21,10 @@ from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
+from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
 from corpusloom.pipelines.store.images.packs import PackWriter
-from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down

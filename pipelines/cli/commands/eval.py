@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from corpusloom.pipelines.cli.commands.train import require_torch
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
+from corpusloom.pipelines.engine import extras
 
-Evaluation = Literal["zero-shot", "retrieval", "few-shot"]
+EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
     """
 
-    kind: Annotated[Evaluation, tyro.conf.Positional]
+    kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
     checkpoint: str
     """A checkpoint, or the folder of a run (its newest one)."""
@@ -39,7 +39,7 @@ class Command:
         """Evaluate."""
         check_least("--limit", self.limit, 1)
         check_least("--shots", self.shots, 0)
-        require_torch()
+        extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluate import FewShot, evaluate
 
         few_shot = FewShot(shots=self.shots, prompt=self.prompt)
