@@ -1,6 +1,7 @@
 """Code blocks of a Markdown page that change files, and how they are applied to a copy of the repository.
 
-The line above a block names its file: "`path`:" for an edit, a `diff` block, and "`path`, a new file:" for a whole file.
+The line above a block names its file: "`path`:" for an edit, which is a `diff` block, and "`path`, a new file:"
+for a whole file.
 """
 
 import re
@@ -57,7 +58,7 @@ def blocks(section: str) -> Iterator[Block]:
 def copy_repository(folder: Path) -> Path:
     """Copy the files that git knows of, and those that it would add, to a folder; return the folder."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):

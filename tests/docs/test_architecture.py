@@ -31,7 +31,7 @@ def test_the_picture_shows_every_room_with_its_name_and_sentence(draw: ModuleTyp
     picture = draw.draw()
     for level in draw.floors():
         for room in level:
-            assert picture.count(f'class="name"') == sum(map(len, draw.floors()))
+            assert picture.count('class="name"') == sum(map(len, draw.floors()))
             assert f">{room.removeprefix('pipelines.')}/</text>" in picture
 
 

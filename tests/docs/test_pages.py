@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,19 @@ PAGES = sorted(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *
 ))])  # fmt: skip
 BEGINNINGS = ("", "pipelines/", "tests/pipelines/", "tests/", "trainers/stream/")
 """Folders below which a path is looked for."""
-OTHERS = {"--waves", "--constraint", "--texts", "--write", "--every", "--large", "--peers", "--mirror", "--all", "--only", "--copies"}
+OTHERS = {
+    "--waves",
+    "--constraint",
+    "--texts",
+    "--write",
+    "--every",
+    "--large",
+    "--peers",
+    "--mirror",
+    "--all",
+    "--only",
+    "--copies",
+}
 """Flags of earlier versions, of make's variables and of programs that are not `loom`."""
 
 
