@@ -30,7 +30,7 @@ def defined(node: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
 
 def exists(name: str) -> bool:
     """Say whether a dotted name is a package, a module, or something that a module or its class defines."""
-    parts = name.split(".")
+    parts = name.removeprefix("corpusloom.").split(".")
     for beginning in BEGINNINGS:
         for count in range(len(parts), 0, -1):
             place = ROOT / beginning / "/".join(parts[:count])

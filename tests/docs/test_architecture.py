@@ -50,7 +50,7 @@ def test_every_name_on_the_page_exists(name: str) -> None:
 
 def test_a_name_that_is_gone_is_found() -> None:
     assert exists("store.ledger.Ledger.record")
-    assert exists("schemas.verdicts.decide")
+    assert exists("corpusloom.schemas.verdicts.decide")
     assert exists("engine.subprocesses")
     assert exists("net.permissions")
     assert not exists("store.ledger.Ledger.recorded")

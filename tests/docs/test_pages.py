@@ -16,7 +16,7 @@ from tests.docs.names_of_page import ROOT
 PAGES = sorted(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *map("docs/{}".format, (
     "architecture.md", "building.md", "formats.md", "migration.md", "operations.md", "recipes.md", "streaming.md",
 ))])  # fmt: skip
-BEGINNINGS = ("", "pipelines/", "tests/pipelines/", "tests/", "trainers/stream/")
+BEGINNINGS = ("", "pipelines/", "tests/pipelines/", "tests/", "trainers/", "trainers/stream/")
 """Folders below which a path is looked for."""
 OTHERS = {
     "--waves",
@@ -57,7 +57,7 @@ def test_every_path_exists(page: str) -> None:
         for word in re.split(r"[ ,:]+", span)
         if re.fullmatch(r"[a-z_]\w*(/[\w.-]+)*(/|\.(py|md|toml|sh|svg))", word)
     }
-    made = {path for block in re.findall(r"`([\w/.]+)`, a new file", text(page)) for path in [block]}
+    made = set(re.findall(r"`([\w/.]+)`, a new file:", text(page)))
     gone = {path for path in paths - made if not any((ROOT / start / path).exists() for start in BEGINNINGS)}
     assert gone == set()
 
