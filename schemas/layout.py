@@ -1,5 +1,7 @@
 """The layout of a dataset: shard numbers, names of files and members, and the extensions that a reader accepts."""
 
+import re
+
 from corpusloom.schemas.errors import ConfigError
 
 FORMAT_VERSION = 1
@@ -18,6 +20,7 @@ FOREIGN = "foreign"
 KINDS = ("interleaved", "pairs", "clips", "regions")
 
 RECORDS_PER_SHARD = 10_000
+_SHARD_FILE = re.compile(r"[0-9]+(\.tar|\.parquet|_stats\.json)")
 
 
 def default_shards(records: int) -> int:
@@ -43,6 +46,17 @@ def shard_of(key: str, shards: int) -> int:
 def shard_stem(index: int) -> str:
     """Return the common name of a shard's tar, sidecar and statistics: 00000, 00001 ..."""
     return f"{index:05d}"
+
+
+def shard_files(index: int) -> tuple[str, str, str]:
+    """Return the names of a shard's tar, sidecar and statistics file."""
+    stem = shard_stem(index)
+    return f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"
+
+
+def is_shard_file(name: str) -> bool:
+    """Return True if a file in a dataset's folder has the name of a shard's file."""
+    return _SHARD_FILE.fullmatch(name) is not None
 
 
 def member_name(key: str, field: str) -> str:

@@ -127,12 +127,20 @@ def size(path: str) -> int:
 
 def listing(folder: str, suffix: str = "") -> list[str]:
     """Return the sorted names (not paths) of the files directly in a folder; empty if the folder does not exist."""
+    return [name for name in _entries(folder, "file") if name.endswith(suffix) and TEMPORARY not in name]
+
+
+def folders(folder: str) -> list[str]:
+    """Return the sorted names (not paths) of the folders directly in a folder; empty if the folder does not exist."""
+    return _entries(folder, "directory")
+
+
+def _entries(folder: str, kind: str) -> list[str]:
     fs, inner = filesystem(folder)
     with _explained(folder, _READ), contextlib.suppress(FileNotFoundError):
         fs.invalidate_cache(inner)
         entries = fs.ls(inner, detail=True)
-        names = [posixpath.basename(entry["name"]) for entry in entries if entry["type"] == "file"]
-        return sorted(name for name in names if name.endswith(suffix) and TEMPORARY not in name)
+        return sorted(posixpath.basename(entry["name"].rstrip("/")) for entry in entries if entry["type"] == kind)
     return []
 
 

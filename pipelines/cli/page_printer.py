@@ -8,7 +8,7 @@ from corpusloom.pipelines.extract.render import PageResult, to_html, to_jsonl, t
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, page_text, select_rules
-from corpusloom.pipelines.stages.pages import measure
+from corpusloom.pipelines.stages.kinds.pages import measure
 from corpusloom.schemas.records import Page
 from corpusloom.schemas.verdicts import Rejected, decide
 

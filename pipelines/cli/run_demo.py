@@ -1,6 +1,6 @@
 """The demo, step by step: each calls what a user's command calls, and finished work is reused."""
 
-from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.cli.demo_folder import DemoFolder
 from corpusloom.pipelines.cli.demo_models import examine_models, train_models
@@ -12,8 +12,8 @@ from corpusloom.pipelines.demo.sites import build_world
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.regions import regions
-from corpusloom.pipelines.stages.scrape import ScrapeConfig, ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape import ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import LoomError
 

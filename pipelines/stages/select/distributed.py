@@ -4,20 +4,22 @@ Only heads are shuffled, never texts or images. Each step is a transform over `H
 it decides. A head that an earlier step rejected passes through unchanged, so each head ends with one verdict.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
 from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, node_of, value_of
-from corpusloom.pipelines.stages.select.outcomes import CountOutcomes
 from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.regroup import Regroup, WriteRecords
 from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head
 
+STAGE = "select"
 _HEAD, _FREQUENT = b"c", b"f"
 """First bytes that tell heads from keys of paragraphs where both are regrouped together."""
 
@@ -172,6 +174,30 @@ class CountDistinct(beam.PTransform):
         )
 
 
+class _CountOutcomes(beam.DoFn):
+    """Adds up a bundle before it touches Beam's counters, whose bookkeeping costs more than an addition."""
+
+    def start_bundle(self) -> None:
+        self._passed: Counter[tuple[str, str, str | None]] = Counter()
+
+    def process(self, head: Head) -> Iterator[Head]:
+        self._passed[head.unit, head.outcome, head.reason] += 1
+        yield head
+
+    def finish_bundle(self) -> None:
+        for (unit, outcome, reason), number in self._passed.items():
+            metrics.count_outcome(STAGE, unit, outcome, reason, number)
+
+
+@dataclass(kw_only=True, eq=False)
+class CountOutcomes(beam.PTransform):
+    """Heads -> the same, counted by outcome and reason in the counters of the select stage."""
+
+    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
+        """Count and pass on."""
+        return heads | "Count" >> beam.ParDo(_CountOutcomes()).with_output_types(Head)
+
+
 def transform(step: Step) -> beam.PTransform:
     """Return a step as a transform, labelled."""
     match step:
@@ -200,6 +226,6 @@ def build(pipeline: beam.Pipeline, steps: tuple[Step, ...], heads: Sequence[str]
     decided = pipeline | "Head fragments" >> beam.Create(heads) | "Read heads" >> beam.FlatMap(read_heads)
     for step in steps:
         decided |= transform(step)
-    decided |= "Count outcomes" >> CountOutcomes(stage="select")
+    decided |= "Count outcomes" >> CountOutcomes()
     decided |= "Drop keys" >> beam.Map(group_decisions.without_keys)
     return decided | "Write decisions" >> WriteRecords(record=Head, folder=folder, sort_by=("key", "parent"))

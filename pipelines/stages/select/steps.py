@@ -102,8 +102,3 @@ def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
     )
-
-
-def steps_of(recipe: Recipe) -> tuple[Step, ...]:
-    """Return the steps for the kind of record that a recipe builds."""
-    return page_steps(recipe) if recipe.kind == "interleaved" else pair_steps(recipe)

@@ -15,7 +15,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.verify import verify
-from corpusloom.pipelines.stages.scrape import frontier_rows
+from corpusloom.pipelines.stages.scrape_lane import frontier_rows
 from corpusloom.pipelines.store.dataset.folder import CLAIM
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity, layout
@@ -235,7 +235,7 @@ def test_ctrl_c_while_images_are_fetched_loses_none(web: SmallWeb, tmp_path: Pat
     ("place", "argv"),
     [
         (
-            "corpusloom.pipelines.stages.regions.regions:write_shard",
+            "corpusloom.pipelines.stages.regions.make_regions:write_shard",
             ["build", "regions", "--from", "DATASET", "--out", "OUT"],
         ),
         ("corpusloom.pipelines.datasets.stats.report:render", ["stats", "DATASET", "--html", "OUT"]),
