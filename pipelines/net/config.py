@@ -91,6 +91,8 @@ class FetchConfig:
     """Name or connection errors in a row, over many hosts, after which the run stops: our own network is down."""
     honour: tuple[str, ...] = SIGNALS
     """Opt-out signals that are honoured: a resource that carries one is rejected."""
+    agents: tuple[str, ...] = ()
+    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, such as CCBot."""
     robots_txt: bool = True
     """Whether robots.txt (RFC 9309) is obeyed."""
     robots_seconds: float = 86_400.0
