@@ -54,7 +54,8 @@ def why(dataset: str, name: str) -> list[Event]:
             remedy="was it in the input? loom extract WARC --url shows what is read",
         )
     order = {stage: number for number, stage in enumerate(STAGES)}
-    return sorted(events, key=lambda event: (order.get(event.stage, len(STAGES)), event.unit, event.key, event.url or ""))
+    last = len(STAGES)
+    return sorted(events, key=lambda event: (order.get(event.stage, last), event.unit, event.key, event.url or ""))
 
 
 def _events(dataset: str, manifest: Manifest, keys: set[str]) -> Iterator[Event]:
