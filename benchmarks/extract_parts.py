@@ -6,7 +6,7 @@ What was tried, each measured beside the version before it on every 12th page (2
 | --- | --- | --- | --- |
 | UTF-8 is checked, not copied; gaps without tags are looked for from behind | 1.1 prepare | 0.4 | yes |
 | class words by dictionary, not by 13 expressions (a new name: 7.2 to 2.0 us) | 8.2 walk | 7.4 | yes |
-| `nav` and `footer` as one candidate each (a quarter of all sections) | 15.4 all | 13.5 | yes |
+| `nav` and `footer` as one run each (a quarter of all sections) | 15.4 all | 13.5 | yes |
 | menus by class words in the same way | 12.7 all | 12.1 | no: 5 %, and such words may name a whole layout |
 | marks of all texts counted at once | 2.7 features | 2.1 | yes |
 | one network, not two | 1.5 network | 0.8 | yes |
@@ -40,7 +40,8 @@ from benchmarks.wcxb import ReferencePage, pages
 from corpusloom.pipelines.engine.worker_pool import relax_gc
 from corpusloom.pipelines.extract import extractor
 from corpusloom.pipelines.extract.content import assembly, classifier, features, image_choice, selection
-from corpusloom.pipelines.extract.reading import source, walk
+from corpusloom.pipelines.extract.reading import source
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 T = TypeVar("T")
@@ -81,15 +82,15 @@ def measure(page: ReferencePage, seconds: Counter[str]) -> None:
     prepared = timed("prepare", lambda: source.prepare(page.html, None, config))[0]
     parser = etree.HTMLParser(target=_Nothing(), encoding="utf-8", huge_tree=True)
     timed("parse", lambda: etree.fromstring(prepared, parser))
-    raw = timed("walk", lambda: walk.walk(prepared, page.url, config))
-    candidates = assembly.join_rows(raw)
-    if candidates:
-        selection.clear_marks(candidates)
-        seen = timed("features", lambda: features.features_of(raw, candidates))
+    raw = timed("walk", lambda: fast_walk(prepared, page.url, config))
+    runs = assembly.join_rows(raw)
+    if runs:
+        selection.clear_layout_flags(runs)
+        seen = timed("features", lambda: features.features_of(raw, runs))
         found = timed("network", lambda: classifier.probabilities(seen, classifier.networks("")))
-        lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in candidates], np.float32)
+        lengths = np.array([item.text.count(" ") + 1 if item.text else 0 for item in runs], np.float32)
         reasons = [None if keep else "no" for keep in classifier.kept(found, lengths).tolist()]
-        timed("images", lambda: image_choice.follow_texts(raw, candidates, reasons))
+        timed("images", lambda: image_choice.follow_texts(raw, runs, reasons))
     timed("all", lambda: extractor.extract(page.html, page.url))
 
 

@@ -24,8 +24,8 @@ from corpusloom.pipelines.dedup.minhash import MinHashConfig, candidate_probabil
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.measuring import page_text
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.recipes.rules import page_text
 
 _NEAR = 0.9
 _UNTRANSLATED = 2 / 3

@@ -177,7 +177,7 @@ def ours_share(folder: str, count: int) -> Figures:
 
     mixture = Mixture(datasets={"a": folder, "b": f"{folder}-pages"}, weights={"a": 0.7, "b": 0.3})
     stream = open_stream(mixture)
-    places = stream.places(np.arange(20_000))
+    places = stream.order.places(np.arange(20_000))
     return {"error": measures.share_error((place.dataset for place in places), 0.7, 20_000)}
 
 
@@ -326,7 +326,7 @@ def report(measure: str, results: dict[str, list[Figures]]) -> None:
 def adjacency(folder: str) -> None:
     """Print how often two neighbours of the order are of one shard."""
     stream = open_stream(folder)
-    shards = np.asarray([place.shard for place in stream.places(np.arange(stream.epoch_samples))])
+    shards = np.asarray([place.shard for place in stream.order.places(np.arange(stream.epoch_samples))])
     print(f"neighbours of one shard: {(shards[1:] == shards[:-1]).mean():.3f} of {len(shards)}")
 
 
@@ -334,8 +334,8 @@ def resize_quality() -> None:
     """Print PSNR against Pillow's BILINEAR, and milliseconds, of three ways to shrink to 224 x 224."""
     import cv2
 
-    from corpusloom.trainers.stream.batches.decoding import resize
-    from tests.trainers.stream.batches.test_decoding import detailed, psnr
+    from corpusloom.trainers.stream.samples.image_ops import resize
+    from tests.trainers.stream.samples.test_image_ops import detailed, psnr
 
     ways: dict[str, Callable[[Any], Any]] = {
         "ours": lambda image: resize(image, SIDE, SIDE),

@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
 def plan(folder: str) -> tuple[list[str], list[Wanted], list[list[Wanted]]]:
     """Return the tars, the samples in the loader's order, and each tar's samples as they lie in it."""
     stream = open_stream(folder)
-    index = stream.sources[0].index
+    index = stream.reader.indexes[0]
     shards = [read_shard(index.path, entry) for entry in index.shards]
 
     def wanted(tar: int, row: int) -> Wanted:
@@ -46,7 +46,7 @@ def plan(folder: str) -> tuple[list[str], list[Wanted], list[list[Wanted]]]:
         members = [shard.member(number) for number in range(shard.starts[row], shard.starts[row + 1])]
         return Wanted(tar, [(shard.fields[code], offset, size) for offset, size, _, _, code in members])
 
-    order = [wanted(place.shard, place.row) for place in stream.places(np.arange(stream.epoch_samples))]
+    order = [wanted(place.shard, place.row) for place in stream.order.places(np.arange(stream.epoch_samples))]
     lying = [[wanted(tar, row) for row in range(len(shard))] for tar, shard in enumerate(shards)]
     return [shard.path for shard in shards], order, lying
 

@@ -18,7 +18,7 @@ Figures = dict[str, float]
 def decoding() -> Any:
     """Return our decoding and resizing, so that all loaders compared do the same work; needs nothing else of ours."""
     sys.path.insert(0, str(ROOT))
-    return importlib.import_module("corpusloom.trainers.stream.batches.decoding")
+    return importlib.import_module("corpusloom.trainers.stream.samples.image_ops")
 
 
 def square(data: bytes) -> Any:

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from benchmarks.block_labels import labels
 from benchmarks.wcxb import ReferencePage, by_type, fold_of, pages, tokens, word_f1
 from corpusloom.pipelines.extract.content import assembly, classifier, features, selection
-from corpusloom.pipelines.extract.reading import source, walk
+from corpusloom.pipelines.extract.reading import source
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
-_MAX_CANDIDATES = 1500
+_MAX_RUNS = 1500
 _WEIGHTS = Path(classifier.__file__).with_name("block_classifier.npz")
 
 
@@ -55,7 +56,7 @@ class TrainConfig:
 
 @dataclass(slots=True)
 class Example:
-    """One page as the network sees it; lengths are words a candidate."""
+    """One page as the network sees it; lengths are words a run."""
 
     kind: str
     domain: str
@@ -96,16 +97,16 @@ class Network(nn.Module):
 
 
 def example(page: ReferencePage) -> Example | None:
-    """Return a page's features and labels, or None when it has no candidates."""
+    """Return a page's features and labels, or None when it has no runs."""
     config = ExtractConfig()
     prepared, _charset, _cut = source.prepare(page.html, None, config)
-    raw = walk.walk(prepared, page.url, config)
-    candidates = assembly.join_rows(raw)
-    if not candidates:
+    raw = fast_walk(prepared, page.url, config)
+    runs = assembly.join_rows(raw)
+    if not runs:
         return None
-    selection.clear_marks(candidates)
-    seen = features.features_of(raw, candidates)
-    texts = [candidate.text for candidate in candidates]
+    selection.clear_layout_flags(runs)
+    seen = features.features_of(raw, runs)
+    texts = [run.text for run in runs]
     words = [tokens(text) for text in texts]
     return Example(
         page.kind, page.domain, texts, words, tokens(page.text), seen.numbers, seen.spans, labels(words, page.text)
@@ -117,7 +118,7 @@ def joined(batch: list[Example], mean: np.ndarray, scale: np.ndarray) -> dict[st
     gap, at = 8, 0
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("numbers", "spans", "mask", "y", "length", "page")}
     for index, item in enumerate(batch):
-        count = min(len(item.texts), _MAX_CANDIDATES)
+        count = min(len(item.texts), _MAX_RUNS)
         rows = count + gap
         columns["numbers"].append(_padded(classifier.standardised(item.numbers[:count], mean, scale), rows))
         columns["spans"].append(_padded(np.minimum(item.spans[:count], count) + at, rows))
@@ -152,7 +153,7 @@ def train(examples: list[Example], config: TrainConfig, rng_seed: int) -> classi
     """Train one network and return its weights."""
     torch.manual_seed(rng_seed)
     order = np.random.default_rng(rng_seed)
-    stacked = np.vstack([item.numbers[:_MAX_CANDIDATES] for item in examples])
+    stacked = np.vstack([item.numbers[:_MAX_RUNS] for item in examples])
     mean, scale = stacked.mean(0), stacked.std(0) + 1e-3
     network = Network(stacked.shape[1], config.width, config.dropout)
     del stacked

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # what type checkers and editors see: the same names as MODUL
     from corpusloom.pipelines.builds.build import build
     from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
     from corpusloom.pipelines.datasets.damage import Damage
-    from corpusloom.pipelines.datasets.stats.summary import summarise
+    from corpusloom.pipelines.datasets.stats.summary import StatsSummary, summarise
     from corpusloom.pipelines.datasets.verify import verify
     from corpusloom.pipelines.datasets.why import Event, why
     from corpusloom.pipelines.engine.progress import Reporter
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # what type checkers and editors see: the same names as MODUL
     from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe, recipe_names
     from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError, VersionError
     from corpusloom.schemas.manifest import Manifest, read_manifest
-    from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow, SidecarRow, StatsSummary
+    from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow, SidecarRow
     from corpusloom.schemas.tables import read_records
     from corpusloom.schemas.verdicts import Dead, Rejected
     from corpusloom.trainers.stream.dataset import StreamingDataset
@@ -57,7 +57,7 @@ MODULES = {
     "ScoreRow": "corpusloom.schemas.records",
     "ProvenanceRow": "corpusloom.schemas.records",
     "summarise": "corpusloom.pipelines.datasets.stats.summary",
-    "StatsSummary": "corpusloom.schemas.records",
+    "StatsSummary": "corpusloom.pipelines.datasets.stats.summary",
     "verify": "corpusloom.pipelines.datasets.verify",
     "Damage": "corpusloom.pipelines.datasets.damage",
     "why": "corpusloom.pipelines.datasets.why",

@@ -7,6 +7,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any, TypeVar
 
 import dacite
@@ -15,6 +16,38 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 
 T = TypeVar("T")
+OFF = "off"
+"""The value of an assignment that turns a rule off: `--set filters.max_aspect=off`."""
+
+
+def threshold(off: Any = None, *, kinds: tuple[str, ...] = (), measured: bool = False) -> Any:
+    """Return a dataclass field that holds a rule's threshold: a file that leaves it out turns the rule off.
+
+    Every other field is a setting: it says how something is done and has a default.
+
+    Args:
+      off: The value that turns the rule off: None, False or ().
+      kinds: The kinds of recipe that the rule is for; () is all of them.
+      measured: Whether the value shapes what is measured, besides what is decided.
+    """
+    return field(default=off, metadata={"threshold": True, "kinds": kinds, "measured": measured})
+
+
+def setting(default: T, *, kinds: tuple[str, ...]) -> T:
+    """Return a dataclass field that holds a setting of some kinds of recipe alone."""
+    made: T = field(default=default, metadata={"kinds": kinds})
+    return made
+
+
+def is_threshold(item: "dataclasses.Field[Any]") -> bool:
+    """Say whether a field of a configuration is a rule's threshold, which may be off."""
+    return bool(item.metadata.get("threshold"))
+
+
+def table_type(hint: Any) -> Any:
+    """Return the dataclass of a field `Table` or `Table | None`."""
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    return next(option for option in options if dataclasses.is_dataclass(option))
 
 
 def load_toml(path: str) -> dict[str, Any]:

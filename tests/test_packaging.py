@@ -26,7 +26,7 @@ from corpusloom.pipelines.extract.extractor import Extracted, extract
 from corpusloom.pipelines.filters import obelics
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.pipelines.datasets.stats.report import jinja2
-from corpusloom.trainers.config import config_names, load_config
+from corpusloom.trainers.run_config import config_names, load_config
 from corpusloom.trainers.flamingo import language_model
 import corpusloom
 assert corpusloom.__file__.startswith(__import__("sys").argv[1]), corpusloom.__file__
@@ -159,7 +159,7 @@ def test_a_wheel_in_another_folder_runs_the_demo(shipped: Shipped, tmp_path: Pat
     subprocess.run([sys.executable, "-c", READS, shipped.site], check=True, cwd=tmp_path, env=environment(shipped.site))
     argv = ["demo", "--quick", "--port", str(free_port()), "--out", str(tmp_path / "demo")]
     ended = interrupt_at(
-        "corpusloom.pipelines.stages.regions.regions:build_dataset",
+        "corpusloom.pipelines.builds.regions:build_dataset",
         tmp_path / "marker",
         *argv,
         cwd=tmp_path,

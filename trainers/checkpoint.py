@@ -1,16 +1,16 @@
-"""Checkpoints: a folder a step, of safetensors and JSON only, complete when its checkpoint.json is there.
+"""Checkpoints: one folder per checkpoint, of safetensors and JSON only, complete once its checkpoint.json is written.
 
 CHECKPOINTS/step-00000100/  model.safetensors  optimizer.safetensors  config.json  stream.json  checkpoint.json
-and attachments: small files that a model cannot be used without, such as a tokenizer's vocabulary.
-Nothing of it is a pickle, so a checkpoint from a stranger cannot execute code.
+and attachments: small files without which the model cannot be used, such as a tokenizer's vocabulary.
+There are no pickles, so a checkpoint of unknown origin cannot execute code.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
 from corpusloom.trainers import distributed
-from corpusloom.trainers.config import RunConfig, from_plain
+from corpusloom.trainers.run_config import RunConfig, from_plain
 
 FORMAT_VERSION = 1
 MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
@@ -31,19 +31,20 @@ MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
     "stream.json",
     "checkpoint.json",
 )
+Model = TypeVar("Model", bound=nn.Module)
 _STEP = re.compile(r"^step-(\d{8})$")
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A checkpoint's files by name, and which tied weight repeats which."""
+    """A checkpoint's files by name, and tied weights as {name: name of the tensor that is stored}."""
 
     files: dict[str, bytes]
     aliases: dict[str, str]
 
 
 class Checkpointer:
-    """Saves and restores the whole of a run in a folder (path or URL): weights, optimiser, stream, step."""
+    """Saves and restores a run in a folder (path or URL): weights, optimiser, stream and step."""
 
     def __init__(
         self,
@@ -59,9 +60,9 @@ class Checkpointer:
         self._keep = keep
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any = None) -> str:
-        """Write the checkpoint after `step` updates, delete the oldest ones beyond `keep`; return its folder.
+        """Write the checkpoint after `step` updates, delete older ones but `keep`, and return its folder.
 
-        Rank 0 writes; all ranks return when it is complete.
+        Rank 0 writes; all ranks return once the checkpoint is complete.
         """
         path = storage.join(self.folder, f"step-{step:08d}")
         if distributed.rank() == 0:
@@ -83,11 +84,11 @@ class Checkpointer:
         return _Parts(files, aliases)
 
     def latest(self) -> str | None:
-        """Return the folder of the newest complete checkpoint, or none."""
+        """Return the folder of the newest complete checkpoint, or None."""
         return latest(self.folder)
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any = None) -> int:
-        """Load the newest complete checkpoint into the three and return its step; 0 when there is none."""
+        """Load the newest complete checkpoint into model, optimizer and stream; return its step, 0 without one."""
         path = self.latest()
         if path is None:
             return 0
@@ -105,7 +106,7 @@ class Checkpointer:
                 raise ConfigError(
                     f"{name} differs from the checkpoint's",
                     where=path,
-                    remedy="resume with the data and configuration it began with, or train into another folder",
+                    remedy="resume with the same data and configuration, or train into another folder",
                 )
 
 
@@ -120,7 +121,7 @@ def complete_steps(folder: str) -> list[int]:
 
 
 def latest(folder: str) -> str | None:
-    """Return the newest complete checkpoint of a folder, or none; unfinished ones do not count."""
+    """Return the newest complete checkpoint of a folder, or None; unfinished ones do not count."""
     steps = complete_steps(folder)
     return storage.join(folder, f"step-{steps[-1]:08d}") if steps else None
 
@@ -136,7 +137,7 @@ def find(path: str) -> str:
 
 
 def delete(path: str) -> None:
-    """Delete a checkpoint, its commit first, so that a half deleted one never counts."""
+    """Delete a checkpoint: checkpoint.json first, so that what is left never counts as complete."""
     storage.remove(storage.join(path, COMMIT))
     storage.remove(path, recursive=True)
 
@@ -144,12 +145,12 @@ def delete(path: str) -> None:
 def read_commit(path: str) -> dict[str, Any]:
     """Read a checkpoint's checkpoint.json: format_version, step, files with sha256, aliases, torch, threads."""
     if not storage.exists(storage.join(path, COMMIT)):
-        raise InputError("no checkpoint.json: not a checkpoint, or an unfinished one", where=path)
+        raise InputError("no checkpoint.json: this is no checkpoint, or an unfinished one", where=path)
     try:
         commit = json.loads(storage.read_bytes(storage.join(path, COMMIT)))
         version = int(commit["format_version"])
     except (ValueError, KeyError, TypeError) as error:
-        raise DamageError("not a checkpoint.json", where=path, remedy="delete the folder") from error
+        raise DamageError("checkpoint.json cannot be parsed", where=path, remedy="delete the folder") from error
     if version > FORMAT_VERSION:
         raise VersionError(f"checkpoint of format {version}", where=path, remedy="upgrade corpusloom")
     return commit
@@ -163,8 +164,17 @@ def read_config(path: str) -> RunConfig:
     return from_plain(values, where=storage.join(path, CONFIG))
 
 
+def load_model(path: str, build_model: Callable[[RunConfig], Model]) -> tuple[Model, RunConfig]:
+    """Return a checkpoint's model, in evaluation mode, and its configuration; a run's folder means its newest one."""
+    folder = find(path)
+    config = read_config(folder)
+    model = build_model(config)
+    load_weights(model, folder)
+    return model.eval(), config
+
+
 def load_weights(model: nn.Module, path: str) -> None:
-    """Load a checkpoint's weights into a model of the same shape, strictly."""
+    """Load a checkpoint's weights into a model; InputError unless names and shapes are the same."""
     commit = read_commit(path)
     tensors = _read_tensors(path, MODEL, commit)
     for alias, name in commit["aliases"].items():
@@ -174,7 +184,7 @@ def load_weights(model: nn.Module, path: str) -> None:
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise InputError(
-            f"weights of another model: {lines[1].strip() if len(lines) > 1 else lines[0]}",
+            f"the weights are of another model: {lines[1].strip() if len(lines) > 1 else lines[0]}",
             where=path,
             remedy="use the configuration that the checkpoint was made with",
         ) from error
@@ -205,7 +215,7 @@ def _write(path: str, step: int, parts: _Parts) -> None:
 
 
 def _unshare(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Split tied weights off: the tensors to store, and which name repeats which."""
+    """Return the tensors to store, and tied weights as {name: name of the tensor that is stored}."""
     kept: dict[str, Tensor] = {}
     aliases: dict[str, str] = {}
     seen: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
@@ -241,7 +251,7 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors:
 def _read(path: str, name: str, commit: dict[str, Any]) -> bytes:
     data = storage.read_bytes(storage.join(path, name))
     if hashlib.sha256(data).hexdigest() != commit["files"].get(name):
-        raise DamageError(f"{name} is not what was written", where=path, remedy="delete this checkpoint's folder")
+        raise DamageError(f"{name} has changed since it was written", where=path, remedy="delete its folder")
     return data
 
 

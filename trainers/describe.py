@@ -1,4 +1,4 @@
-"""What a model would cost, without data and without memory: built on the meta device."""
+"""What a model costs: parameters, memory and FLOPs, counted on the meta device without data or memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from corpusloom.trainers import registry
-from corpusloom.trainers.config import RunConfig, TrainConfig
+from corpusloom.trainers.run_config import RunConfig, TrainConfig
 
 
 def describe_run(config: RunConfig) -> dict[str, Any]:
-    """Return what `loom train --dry-run --json` prints: parameters, memory and FLOPs a step of a configuration.
+    """Return what `loom train --dry-run --json` prints: parameters, memory and FLOPs per step of a configuration.
 
-    A family's task module may have `example_forward(model, batch_size)`, one forward pass over meta tensors, from
-    which the FLOPs are counted.
+    A family's task module may have `example_forward(model, batch_size)`: a forward pass over meta tensors whose FLOPs
+    are counted.
     """
     with torch.device("meta"):
         model = registry.build_model(config)
@@ -26,9 +26,9 @@ def describe_run(config: RunConfig) -> dict[str, Any]:
 def describe(
     model: nn.Module, config: TrainConfig, example_forward: Callable[[nn.Module, int], object] | None = None
 ) -> dict[str, Any]:
-    """Return {"parameters": {total, trainable, frozen, by_part}, "memory": bytes, "flops_per_step": of a rank}.
+    """Return {"parameters": {total, trainable, frozen, by_part}, "memory": bytes by use, "flops_per_step": per rank}.
 
-    A part is the first word of a parameter's name, or what the model's `part_of(name)` says. Memory leaves out
+    A parameter's part is the first word of its name, or what the model's `part_of(name)` returns. Memory is without
     activations.
     """
     described: dict[str, Any] = {"parameters": count_parameters(model), "memory": memory(model, config)}
@@ -38,7 +38,7 @@ def describe(
 
 
 def count_parameters(model: nn.Module) -> dict[str, Any]:
-    """Return the numbers of parameters: total, trainable, frozen, by_part; a shared one counts once."""
+    """Return numbers of parameters: total, trainable, frozen, by_part; a shared parameter counts once."""
     part_of = getattr(model, "part_of", None) or (lambda name: name.partition(".")[0])
     by_part: dict[str, int] = {}
     for name, parameter in model.named_parameters():
@@ -49,7 +49,7 @@ def count_parameters(model: nn.Module) -> dict[str, Any]:
 
 
 def memory(model: nn.Module, config: TrainConfig) -> dict[str, int]:
-    """Return bytes a rank: weights, gradients, optimizer (Adam's two moments in fp32) and checkpoint on disk."""
+    """Return bytes per rank: weights, gradients, optimizer (Adam's two moments in fp32) and checkpoint on disk."""
     weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
     gradients = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
     return {
@@ -61,7 +61,7 @@ def memory(model: nn.Module, config: TrainConfig) -> dict[str, int]:
 
 
 def flops_per_step(model: nn.Module, batch_size: int, example_forward: Callable[[nn.Module, int], object]) -> int:
-    """Return the FLOPs of one step of a rank: those of a counted forward pass of one sample, times 3 for training."""
+    """Return FLOPs per rank and step: those of a forward pass of one sample, times 3 with the backward pass."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         example_forward(model.eval(), 1)  # in training mode batch normalisation refuses a batch of one
     return 3 * counter.get_total_flops() * batch_size

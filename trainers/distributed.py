@@ -1,4 +1,4 @@
-"""Several ranks: starting from torchrun's environment, gathering with gradient, averaging gradients."""
+"""Several ranks: the process group of torchrun's environment, gathering with gradient, averaging gradients."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ BUCKET_BYTES = 64 << 20
 
 @contextlib.contextmanager
 def session(device: str | None = None) -> Iterator[torch.device]:
-    """Yield this rank's device; under torchrun the process group lives as long as the block.
+    """Yield this rank's device; under torchrun the process group exists while the block runs.
 
     The backend is nccl on CUDA, else gloo. Without RANK in the environment there is one rank and no group.
     """
@@ -36,7 +36,7 @@ def session(device: str | None = None) -> Iterator[torch.device]:
 def pick_device(device: str | None = None) -> torch.device:
     """Return the named device, else this rank's CUDA device, else the CPU.
 
-    Errors: ConfigError for a name that torch does not know or a device that this machine lacks.
+    Raises ConfigError for a name that torch does not know or a device that this machine lacks.
     """
     if device is not None:
         return _named_device(device)
@@ -74,7 +74,7 @@ def barrier() -> None:
 
 
 class _AllGather(torch.autograd.Function):
-    """All-gather along dimension 0 whose backward *sums* over ranks: every rank's loss depends on every slice."""
+    """All-gather along dimension 0; its backward pass sums over ranks, since every rank's loss has every slice."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -118,16 +118,16 @@ def _group_device() -> torch.device:
 
 
 def broadcast_model(model: nn.Module) -> None:
-    """Give every rank the parameters and buffers of rank 0."""
+    """Copy the parameters and buffers of rank 0 to every rank."""
     if world_size() > 1:
         for tensor in (*model.parameters(), *model.buffers()):
             dist.broadcast(tensor.data, src=0)
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Replace gradients by their means over ranks, in buckets; a gradient that no rank has stays absent.
+    """Replace gradients by their means over ranks, in buckets; a gradient that no rank has stays None.
 
-    Done once a step, after all of the step's losses: any number of backward passes, in any order, is exact.
+    It is called once per step, after all backward passes of the step, whose number and order may differ.
     """
     if world_size() == 1:
         return
@@ -146,7 +146,7 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
 
 
 def _buckets(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Group parameters of one type, up to BUCKET_BYTES a group, in order."""
+    """Yield groups of parameters of one type, in order, each of up to BUCKET_BYTES."""
     bucket: list[nn.Parameter] = []
     size = 0
     for parameter in parameters:

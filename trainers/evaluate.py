@@ -1,32 +1,48 @@
-"""What a checkpoint can do on a dataset: one entry for the command line, whatever the model."""
+"""What a checkpoint can do on a dataset: the evaluations of all families, by name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.clip import benchmarks
+from corpusloom.trainers.clip import evaluation as clip_evaluation
+from corpusloom.trainers.clip.data import evaluation_image
+from corpusloom.trainers.clip.task import load_clip
+from corpusloom.trainers.flamingo import evaluation as flamingo_evaluation
+from corpusloom.trainers.flamingo import task as flamingo_task
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
+from corpusloom.trainers.vilbert import evaluation as vilbert_evaluation
+from corpusloom.trainers.vilbert import task as vilbert_task
 
 RETRIEVAL_LIMIT = 100
+"""Pairs of a ViLBERT's retrieval, where the caller names no limit: each caption is scored with each image."""
 CAPTIONED = 32
-"""Images that a Flamingo captions; the likelihoods are taken of all."""
+"""Images that a Flamingo captions; the log likelihoods are taken over all pairs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FewShot:
-    """How a Flamingo is asked for captions."""
+    """How a Flamingo is prompted for captions."""
 
     shots: int = 4
     """Examples before the image."""
     prompt: str = "Output:"
-    """Between an image and its caption; empty for pairs as they were trained on."""
+    """Text between an image and its caption; empty for pairs as in training."""
+
+
+class Evaluation(Protocol):
+    """Measures a checkpoint on a dataset."""
+
+    def __call__(self, path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
+        """Yield (name, value) of the checkpoint at `path` on the first `limit` samples of `data`."""
 
 
 def evaluate(
@@ -34,7 +50,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the figures of `zero-shot`, `retrieval` or `few-shot` for a checkpoint on a dataset."""
     config = checkpoint.read_config(checkpoint.find(path))
-    known: dict[tuple[str, str], Callable[[str, str, int | None], Iterator[tuple[str, float]]]] = {
+    known: dict[tuple[str, str], Evaluation] = {
         ("zero-shot", "clip"): zero_shot,
         ("retrieval", "clip"): clip_retrieval,
         ("retrieval", "vilbert"): vilbert_retrieval,
@@ -49,61 +65,47 @@ def evaluate(
 
 
 def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield the figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
-    from corpusloom.trainers.clip import benchmarks
-
+    """Yield a CLIP's figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
     yield from benchmarks.evaluate(path, data, limit=limit)
 
 
-def pairs_of(data: str, limit: int | None) -> list[Any]:
+def first_samples(data: str, limit: int | None) -> list[TypedSample]:
     """Return the first samples of a dataset, in the order of their keys."""
     stream = StreamingDataset(data, shuffle=False, rank=0, world_size=1)
     return list(islice(stream, limit))
 
 
 def clip_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield R@k of a CLIP, both ways."""
-    from corpusloom.trainers.clip import evaluation
-    from corpusloom.trainers.clip.data import evaluation_image
-    from corpusloom.trainers.clip.task import load_clip
-
+    """Yield R@k of a CLIP in both directions."""
     model, tokenizer = load_clip(path)
-    items = pairs_of(data, limit)
+    items = [item for item in first_samples(data, limit) if isinstance(item, PairSample | RegionsSample)]
+    if not items:
+        raise InputError("holds no pair", where=data, remedy="give a dataset of pairs or of regions")
     pixels = torch.from_numpy(np.stack([evaluation_image(item.image, model.config.image.size) for item in items]))
-    images = evaluation.embed_images(model, pixels.split(128))
-    texts = evaluation.embed_texts(model, tokenizer, [item.text for item in items])
-    yield from evaluation.retrieval(images, texts, torch.arange(len(items)))
+    images = clip_evaluation.embed_images(model, pixels.split(128))
+    texts = clip_evaluation.embed_texts(model, tokenizer, [item.text for item in items])
+    yield from clip_evaluation.retrieval(images, texts, torch.arange(len(items)))
 
 
 def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield R@k of a ViLBERT: images by caption."""
-    from corpusloom.trainers.vilbert.evaluation import evaluate_batch
-    from corpusloom.trainers.vilbert.task import evaluation_batch
-
-    model, config = registry.load_model(path)
-    batch = evaluation_batch(path, config, data, limit or RETRIEVAL_LIMIT)
-    yield from evaluate_batch(model, batch)  # type: ignore[arg-type]
+    """Yield R@k of a ViLBERT: captions rank images."""
+    model, config = checkpoint.load_model(path, vilbert_task.build_model)
+    batch = vilbert_task.evaluation_batch(path, config, data, limit or RETRIEVAL_LIMIT)
+    yield from vilbert_evaluation.evaluate_batch(model, batch)
 
 
 def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
-    """Yield how often a Flamingo finds a caption likelier with its own image, and what its own captions are worth."""
-    from corpusloom.trainers.flamingo import evaluation
-    from corpusloom.trainers.flamingo.task import evaluation_transform
-
-    model, config = registry.load_model(path)
-    transform = evaluation_transform(path, config)
-    samples = [item for item in pairs_of(data, limit) if isinstance(item, PairSample)]
+    """Yield how often a Flamingo finds a caption likelier with its own image, and the word F1 of its own captions."""
+    model, config = checkpoint.load_model(path, flamingo_task.build_model)
+    transform = flamingo_task.evaluation_transform(path, config)
+    samples = [item for item in first_samples(data, limit) if isinstance(item, PairSample)]
     if len(samples) < few_shot.shots + 2:
         raise InputError(
             f"{len(samples)} pairs", where=data, remedy=f"{few_shot.shots} shots need {few_shot.shots + 2}"
         )
-    items = evaluation.examples(samples, transform)
-    scores = evaluation.caption_log_likelihoods(model, items, transform.vocabulary)  # type: ignore[arg-type]
-    yield from evaluation.right_against_wrong(scores)
-    yield from evaluation.few_shot(
-        model,  # type: ignore[arg-type]
-        items[: max(CAPTIONED, few_shot.shots + 2)],
-        transform.vocabulary,
-        few_shot.shots,
-        few_shot.prompt,
+    items = flamingo_evaluation.examples(samples, transform)
+    scores = flamingo_evaluation.caption_log_likelihoods(model, items, transform.vocabulary)
+    yield from flamingo_evaluation.right_against_wrong(scores)
+    yield from flamingo_evaluation.few_shot(
+        model, items[: max(CAPTIONED, few_shot.shots + 2)], transform.vocabulary, few_shot.shots, few_shot.prompt
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C between steps: the first one waits until the step is whole and saved, the second one is immediate."""
+"""Ctrl-C in training: the first one takes effect after the current step is saved, the second one at once."""
 
 import contextlib
 import signal
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def held_interrupts(active: bool = True) -> Iterator[Callable[[], bool]]:
-    """Hold the first SIGINT back while the block runs; the function that is yielded says whether one came.
+    """Hold the first SIGINT back while the block runs; yield a function that says whether one came.
 
-    Nothing is held when not `active`, nor outside the main thread, where Python delivers no signals.
+    Without `active`, and outside the main thread, to which alone Python delivers signals, nothing is held back.
     """
     came = threading.Event()
     if not active or threading.current_thread() is not threading.main_thread():

@@ -1,18 +1,18 @@
-"""From a run's configuration to its batches: the one place where cache, workers and prefetch are asked for."""
+"""From a run's configuration to its batches: cache, workers and prefetch are read here, for every family."""
 
 from collections.abc import Mapping
 
-from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.batches.batches import Batches
-from corpusloom.trainers.stream.batches.collate import Transform
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.plan import Transform
 from corpusloom.trainers.stream.reading.cache import CacheConfig
 
 
 def open_stream(
     config: RunConfig, source: str | Mapping[str, float], *, split: str | None = None, seed_offset: int = 0
 ) -> StreamingDataset:
-    """Return this rank's share of a dataset, or of {folder: weight}; streams of one run differ by their offset."""
+    """Return this rank's share of a dataset, or of {folder: weight}; `seed_offset` tells a run's streams apart."""
     loader = config.loader
     cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
     return StreamingDataset(source, rng_seed=config.train.rng_seed + seed_offset, split=split, cache=cache)
@@ -21,7 +21,7 @@ def open_stream(
 def make_batches(
     config: RunConfig, stream: StreamingDataset, transform: Transform, *, batch_size: int | None = None
 ) -> Batches:
-    """Return a stream's batches without end, of `train.batch_size` unless said otherwise."""
+    """Return a stream's endless batches, of `train.batch_size` samples unless `batch_size` is given."""
     return stream.batches(
         batch_size or config.train.batch_size,
         transform=transform,

@@ -1,7 +1,7 @@
-"""The training loop of every model: batches in, updates out, resumable at the exact sample.
+"""The training loop of all families: batches in, updates out, resumable at the exact sample.
 
-It knows no model. An objective yields losses; each is back-propagated as soon as it is yielded, so that one graph
-lives at a time and a weighted sum over data sets is gradient accumulation. Then one clip and one update a step.
+An objective yields losses; each is back-propagated as soon as it is yielded, so that only one graph is in memory and
+a weighted sum over data sets is gradient accumulation. Each step ends with one clipping and one update.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from corpusloom.schemas.errors import InputError, LoomError
 from corpusloom.trainers import distributed
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.interrupts import held_interrupts
 from corpusloom.trainers.metrics import Meter, StepReport, Stopwatch
 from corpusloom.trainers.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
+from corpusloom.trainers.run_config import TrainConfig
 
 
 class Stream(Protocol):
-    """An endless iterator of batches that can tell and take back its place."""
+    """An endless iterator over batches whose state can be saved and loaded."""
 
     def __next__(self) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...
@@ -34,22 +34,22 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepContext:
-    """What an objective may know of the step it computes; torch's global generator is seeded for it already."""
+    """The step of an objective; torch's global generator is seeded for it already."""
 
     step: int
-    """0, 1, ..."""
+    """Number of the step, from 0."""
     config: TrainConfig
     device: torch.device
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One scalar to back-propagate, already weighted, and what was measured on the way (scalars by name)."""
+    """One weighted scalar to back-propagate, and measurements to report (name -> scalar)."""
 
     value: Tensor
     metrics: Mapping[str, float | Tensor] = field(default_factory=dict)
     surrogate: bool = False
-    """Back-propagated only: it is not part of the loss that is reported."""
+    """Whether the loss is back-propagated only, and left out of the loss that is reported."""
 
 
 Objective = Callable[[nn.Module, Any, StepContext], Iterator[Loss]]
@@ -62,13 +62,13 @@ class TrainResult:
 
     steps: int
     resumed_at: int
-    """The step it began from; 0 for a fresh run."""
+    """Step from which the run resumed; 0 for a fresh run."""
     report: StepReport | None
-    """The last one; none when there was no step left to do."""
+    """Last report; None if no step was left."""
     seconds: float
     evaluation: dict[str, float]
     checkpoint: str | None
-    """The folder of the last checkpoint."""
+    """Folder of the last checkpoint."""
 
 
 def train(
@@ -83,10 +83,10 @@ def train(
 ) -> TrainResult:
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
-    The model stays on its device. Every rank calls this with its own stream; `on_step` is called on rank 0 every
-    `log_every` steps, before each checkpoint and after the last step. A model may have `after_step()`, called after
-    each update. Raises LoomError at a loss that is not finite, before it can reach a checkpoint. Ctrl-C ends a run of
-    one rank after its step, with a checkpoint.
+    The model stays on its device. Every rank calls this with its own stream. `on_step` is called on rank 0 every
+    `log_every` steps, before each checkpoint and after the last step. A model may have a method `after_step()`, called
+    after each update. Raises LoomError for a loss that is not finite, before a checkpoint is written. Ctrl-C ends a run
+    of one rank after the current step, with a checkpoint.
     """
     began = time.perf_counter()
     distributed.broadcast_model(model)
@@ -129,7 +129,7 @@ def train(
 
 @dataclass(slots=True)
 class _Run:
-    """One run's moving parts; `update` is one step."""
+    """The state of one run; `update` does one step."""
 
     model: nn.Module
     objective: Objective
@@ -140,8 +140,9 @@ class _Run:
     meter: Meter = field(default_factory=Meter)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     samples: int = 0
+    """Samples of this rank since the last report."""
     steps: int = 0
-    """Both of this rank, since the last report."""
+    """Steps since the last report."""
 
     def update(self, step: int) -> None:
         seed_step(self.config.rng_seed, step)
@@ -186,8 +187,8 @@ class _Run:
         loss, grad_norm = means.pop("loss"), means.pop("grad_norm")
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             raise LoomError(
-                f"loss is {loss}, gradient norm {grad_norm} within the steps before {done}",
-                remedy="lower train.lr, set train.grad_clip, or look at the batches; the last checkpoint is sound",
+                f"loss is {loss}, gradient norm {grad_norm}, in the steps up to {done}",
+                remedy="lower train.lr, set train.grad_clip, or inspect the batches; the last checkpoint is good",
             )
         samples, steps = self.samples * distributed.world_size(), self.steps
         self.samples = self.steps = 0
@@ -205,12 +206,12 @@ class _Run:
 
 
 def seed_step(rng_seed: int, step: int) -> None:
-    """Seed torch's generators from (seed, step, rank): a resumed step draws what it would have drawn."""
+    """Seed torch's generators from (seed, step, rank), so that a resumed run draws the same values in each step."""
     torch.manual_seed(((rng_seed * 1_000_003 + step) * 65_537 + distributed.rank()) % (1 << 63))
 
 
 def clip_gradients(parameters: list[nn.Parameter], limit: float | None) -> Tensor:
-    """Scale gradients down to a total norm of `limit` (none: leave them) and return the norm they had, ()."""
+    """Scale gradients down to a total norm of `limit` (None: keep them); return the norm before, ()."""
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(grads)
     if limit is not None:
@@ -226,7 +227,7 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move the tensors of a nest of tuples, lists, mappings and dataclasses; everything else stays."""
+    """Move the tensors in nested tuples, lists, mappings and dataclasses; other values stay as they are."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, Mapping):
@@ -240,7 +241,7 @@ def to_device(batch: Any, device: torch.device) -> Any:
 
 
 def count_samples(batch: Any) -> int:
-    """Return the number of samples of a batch by its "keys"; for a mapping of batches, their sum."""
+    """Return the number of a batch's "keys"; for a mapping of batches, the sum."""
     if not isinstance(batch, Mapping):
         return 0
     if "keys" in batch:
@@ -263,7 +264,7 @@ def _evaluate(model: nn.Module, evaluate: Evaluate) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _settings(config: TrainConfig, device: torch.device) -> Iterator[None]:
-    """Set the number of threads and keep the caller's random state."""
+    """Set the number of threads; restore it and torch's random state at the end."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if config.threads is not None:

@@ -1,4 +1,4 @@
-"""What training reports: means between two reports, the split of time, and a JSON line a report."""
+"""What training reports: means over the steps between two reports, time by part, and one JSON line per report."""
 
 import contextlib
 import json
@@ -17,23 +17,23 @@ from corpusloom.trainers import distributed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepReport:
-    """The state of training after `step` updates; means are over the steps since the last report and over ranks."""
+    """Training after `step` updates; means are over the ranks, and over the steps since the last report."""
 
     step: int
     steps: int
-    """Of the whole run."""
+    """Steps of the whole run."""
     loss: float
     grad_norm: float
-    """Before clipping."""
+    """Norm of the gradient before clipping."""
     lr: float
     samples: int
-    """Of all ranks, since the last report."""
+    """Samples of all ranks since the last report."""
     samples_per_second: float
-    """Of all ranks, since the last report."""
+    """Samples of all ranks per second since the last report."""
     seconds: dict[str, float]
-    """Seconds a step by part: data, compute (forward and backward), update."""
+    """Seconds per step by part: data, compute (forward and backward), update."""
     metrics: dict[str, float]
-    """What the objective measured."""
+    """Means of the objective's measurements."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return one flat table for a JSON line: seconds as seconds/NAME, metrics under their own names."""
@@ -51,14 +51,14 @@ class Meter:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, float | Tensor]) -> None:
-        """Add one value a name."""
+        """Add one value per name."""
         for name, value in values.items():
             tensor = torch.as_tensor(value).detach().double().reshape(())
             self._sums[name] = self._sums[name] + tensor if name in self._sums else tensor
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def read(self) -> dict[str, float]:
-        """Return the means over steps and ranks (all ranks must have the same names), and begin again."""
+        """Return the means over steps and ranks (all ranks must have the same names), and start afresh."""
         names = sorted(self._sums)
         if not names:
             return {}
@@ -86,7 +86,7 @@ class Stopwatch:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begin
 
     def read(self) -> tuple[float, dict[str, float]]:
-        """Return the seconds in all and by part, and begin again."""
+        """Return the total seconds and those by part, and start afresh."""
         now = time.perf_counter()
         total, parts = now - self._begin, self._seconds
         self._begin, self._seconds = now, {}
@@ -94,7 +94,7 @@ class Stopwatch:
 
 
 class MetricsLog:
-    """A file of JSON lines, one a report, on this machine; a resumed run drops the lines after its first step."""
+    """A local file with one JSON line per report; a resumed run drops the lines after the step it resumes from."""
 
     def __init__(self, path: str, *, resumed_at: int = 0) -> None:
         self._path = path
@@ -103,7 +103,7 @@ class MetricsLog:
         storage.write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
 
     def write(self, report: StepReport) -> None:
-        """Append a report; a value that is not finite becomes null, since JSON knows none."""
+        """Append a report; a value that is not finite becomes null, because JSON has no NaN."""
         plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in report.to_plain().items()}
         with open(self._path, "a", encoding="utf-8") as handle:
             handle.write(json.dumps(plain) + "\n")

@@ -1,4 +1,4 @@
-"""AdamW as every trainer uses it: parameter groups, and the learning rate as a function of the step."""
+"""AdamW for all families: parameter groups, and the learning rate as a function of the step."""
 
 import math
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from corpusloom.trainers.config import TrainConfig
+from corpusloom.trainers.run_config import TrainConfig
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Return AdamW's groups of the trainable parameters, split by weight decay and by learning-rate factor.
 
-    No decay on parameters of one dimension or less (gains, biases, logit scale) nor on the names that the model
-    returns from `no_decay()`. A model may return a factor of the learning rate from `lr_factor(name)`.
+    Parameters of one dimension or less (gains, biases, logit scale) have no decay, nor have the names that the model's
+    `no_decay()` returns, if it has one. A model's `lr_factor(name)`, if it has one, is a factor of the learning rate.
     """
     no_decay, lr_factor = getattr(model, "no_decay", None), getattr(model, "lr_factor", None)
     exempt = set(no_decay()) if no_decay else set()
@@ -28,7 +28,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
 
 
 def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield the names and parameters that receive a gradient; frozen ones are left out."""
+    """Yield (name, parameter) of the parameters that are not frozen."""
     return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
 
 
@@ -49,6 +49,6 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Give every group the learning rate of this step, times the group's own factor."""
+    """Set each group's learning rate to `lr` times the group's factor."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_factor", 1.0)

@@ -1,4 +1,4 @@
-"""One training run from its configuration to its folder: what `loom train` calls, alone or under torchrun."""
+"""One training run, from its configuration to its folder: `loom train` calls it, with or without torchrun."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import distributed, registry
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loop import Stream, TrainResult, train
 from corpusloom.trainers.metrics import MetricsLog, StepReport
+from corpusloom.trainers.run_config import RunConfig
 
 
 def run(
@@ -51,9 +51,9 @@ def run(
 
 
 def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """Return name -> (path, weight) of DATASET, NAME=DATASET and NAME=DATASET:WEIGHT; the weight is 1 by default.
+    """Return name -> (path, weight) of DATASET, NAME=DATASET and NAME=DATASET:WEIGHT; the default weight is 1.
 
-    A dataset without a name is called after its folder.
+    A dataset without a name gets that of its folder.
     """
     datasets: dict[str, tuple[str, float]] = {}
     for text in data:
@@ -83,7 +83,7 @@ def _is_number(text: str) -> bool:
 def _reporter(
     out: str, checkpointer: Checkpointer, on_step: Callable[[StepReport], None] | None
 ) -> Callable[[StepReport], None] | None:
-    """Return what rank 0 does with a report: a line of metrics.jsonl, then the caller's own."""
+    """Return the function that takes a report: on rank 0 it writes a line of metrics.jsonl, then calls `on_step`."""
     if distributed.rank() != 0:
         return on_step
     latest = checkpointer.latest()
@@ -100,7 +100,7 @@ def _reporter(
 
 
 def skipped_samples(stream: Stream) -> list[str]:
-    """Return what this rank's stream could not read or decode, a line each; of several streams, of all."""
+    """Return one line for each sample that this rank could not read or decode, over all of its streams."""
     parts = getattr(stream, "streams", {"": stream})
     return [line for part in parts.values() for line in getattr(part, "skipped", ())]
 

@@ -29,13 +29,13 @@ from benchmarks.real.mirror import Mirror, compare, mirror
 from benchmarks.real.report import Report
 from corpusloom.pipelines.demo.server import Canary
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.stages.scrape import FrontierRow, frontier_rows
+from corpusloom.pipelines.stages.scrape_lane import FrontierRow, frontier_rows
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import arrow, identity, tables
 from corpusloom.schemas.errors import InputError, LoomError
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import StageCounts
-from corpusloom.trainers.config import load_config
+from corpusloom.trainers.run_config import load_config
 
 CONTACT = "https://corpusloom.example/real"
 MARK = ".made-by-make-real"

@@ -12,7 +12,9 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from benchmarks.real.mirror import Agreement, Mirror, path_of
 from benchmarks.real.sites import TRAPS
 from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
-from corpusloom.pipelines.extract.reading import source, walk, walk_reference
+from corpusloom.pipelines.extract.reading import source
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
+from corpusloom.pipelines.extract.reading.reference_walk.walk import reference_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
@@ -120,7 +122,7 @@ def _walks_agree(url: str, body: bytes) -> bool:
     config = ExtractConfig()
     prepared, _, _ = source.prepare(body, None, config)
     try:
-        return walk.walk(prepared, url, config) == walk_reference.walk(prepared, url, config)
+        return fast_walk(prepared, url, config) == reference_walk(prepared, url, config)
     except Exception:  # extraction would fall back to the reference walk: that is a disagreement too
         return False
 

@@ -52,6 +52,12 @@ class BuildConfig:
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
+    @property
+    def image_fetch(self) -> FetchConfig:
+        """Return how images are fetched: by the opt-outs and agents that the recipe honours."""
+        honour = self.recipe.honour
+        return dataclasses.replace(self.fetch, honour=honour.signals, agents=(*self.fetch.agents, *honour.agents))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildReport:
@@ -84,14 +90,10 @@ class BuildSummary:
 
 def summarize(report: BuildReport) -> BuildSummary:
     """Return what a build did, as `--json` and the table that ends it say it."""
-    seconds: dict[str, float] = {}
-    for label, took in report.seconds.items():
-        stage = "images" if label.endswith(" images") else label
-        seconds[stage] = round(seconds.get(stage, 0.0) + took, 3)
     manifest = report.manifest
     return BuildSummary(
         stages=manifest.counts if manifest else report.counts,
-        stage_seconds=seconds,
+        stage_seconds={stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
         seconds=round(sum(report.seconds.values()), 3),
         samples=manifest.samples if manifest else 0,
         shards=len(manifest.shards) if manifest else 0,

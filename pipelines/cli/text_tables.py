@@ -1,4 +1,4 @@
-"""Results as tables that a person reads on a terminal."""
+"""Results as tables for terminals."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -8,13 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from corpusloom.pipelines.builds.config import BuildReport, BuildSummary
-from corpusloom.schemas.records import StageCounts, StatsSummary
+from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.schemas.records import StageCounts
 
 PLAIN_WIDTH = 160
 
 
 def table_console() -> Console:
-    """Return standard output for tables; in a file or pipe, where nobody can widen the window, a row stays a line."""
+    """Return standard output for tables; in a file or pipe, which has no window to widen, it is wide."""
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
 
@@ -22,7 +24,7 @@ def table_console() -> Console:
 def counts_table(
     counts: Iterable[StageCounts], title: str, seconds: Mapping[str, float] = MappingProxyType({})
 ) -> Table:
-    """Return the funnel: a row a stage and unit with each reason, and the seconds of the stages that ran now."""
+    """Return the funnel: one row per stage and unit with its reasons, and the seconds of stages that ran now."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("stage", "unit"):
         table.add_column(name)
@@ -53,7 +55,7 @@ def print_counts(counts: Iterable[StageCounts], title: str) -> None:
 
 
 def print_build(report: BuildReport, summary: BuildSummary, out: str) -> None:
-    """Print what a build made."""
+    """Print the funnel, the size and the digest of a build."""
     console = table_console()
     manifest = report.manifest
     title = f"{manifest.recipe}: {out}" if manifest else f"stages of {out}"
@@ -79,7 +81,14 @@ def print_summary(summary: StatsSummary) -> None:
         if row:
             table.add_row(column, *(f"{row[name]:.4g}" for name in names))
     console.print(table)
-    console.print(
-        f"{summary.samples:,} samples, {summary.images:,} images, {summary.text_characters:,} characters, "
-        f"{summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB"
-    )
+    for item in STATISTICS:
+        if isinstance(item, ValueCounts) and summary.counts[item.name]:
+            console.print(_counts_line(item.label, summary.counts[item.name]))
+    totals = ", ".join(f"{summary.totals[item.name]:,} {item.label}" for item in STATISTICS if isinstance(item, Total))
+    console.print(f"{summary.samples:,} samples, {totals}, {summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB")
+
+
+def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
+    """Return a line with the commonest values."""
+    shown = ", ".join(f"{value or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
+    return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")

@@ -1,17 +1,13 @@
 """Near-duplicate texts found: band keys to edges to clusters, on one machine and band by band.
 
-What a distributed job shuffles is `(band key, rank, id)` alone; texts are needed again only where candidates are
-verified.
+What a distributed job shuffles is `(band key, rank, id)` alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from corpusloom.pipelines.dedup.components import Cluster, Rank, cluster, star
-from corpusloom.pipelines.dedup.minhash import MinHashConfig, jaccard, shingles, text_band_keys
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, text_band_keys
 
 Id = TypeVar("Id", str, bytes, int)
 
@@ -27,15 +23,6 @@ def band_edges(members: Iterable[tuple[bytes, Rank, Id]]) -> list[tuple[Id, Id]]
     return sorted({edge for bucket in buckets.values() if len(bucket) > 1 for edge in star(bucket)})
 
 
-def verified(
-    edges: Iterable[tuple[Id, Id]], shingles_of: Callable[[Id], NDArray[np.uint64]], min_jaccard: float | None
-) -> list[tuple[Id, Id]]:
-    """Return the edges whose ends are at least so similar by exact Jaccard; all of them when it is None."""
-    if min_jaccard is None:
-        return list(edges)
-    return [edge for edge in edges if jaccard(shingles_of(edge[0]), shingles_of(edge[1])) >= min_jaccard]
-
-
 def near_duplicates(
     texts: Mapping[Id, str], ranks: Mapping[Id, Rank], config: MinHashConfig | None = None
 ) -> dict[Id, Cluster]:
@@ -49,9 +36,4 @@ def near_duplicates(
     edges: set[tuple[Id, Id]] = set()
     for band in range(config.bands):
         edges.update(band_edges((found[band], ranks[name], name) for name, found in keys.items() if found))
-    size = config.shingle_words
-
-    def shingles_of(item: Id) -> NDArray[np.uint64]:
-        return shingles(texts[item], size)
-
-    return cluster(verified(sorted(edges), shingles_of, config.min_jaccard), ranks)
+    return cluster(sorted(edges), ranks)

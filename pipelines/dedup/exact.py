@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from corpusloom.schemas.errors import ConfigError
 
+VERSION = 1
 _DIGIT = re.compile(r"\d")
 
 

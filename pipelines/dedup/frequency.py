@@ -7,6 +7,7 @@ from corpusloom.pipelines.dedup.exact import paragraph_key
 from corpusloom.schemas.identity import host_of, image_key, registered_domain
 from corpusloom.schemas.records import Block, Page
 
+VERSION = 1
 COUNTED_KINDS = ("paragraph", "list", "table", "quote", "other")
 """Kinds of block that the paragraph rule counts: headings, captions and code repeat for good reasons."""
 

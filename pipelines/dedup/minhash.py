@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from corpusloom.pipelines.dedup.exact import loose_words
 from corpusloom.schemas.errors import ConfigError
 
+VERSION = 1
 _CHUNK = 512
 """Shingles hashed at once: 512 x 112 x 8 bytes stay in a core's cache."""
 
@@ -30,8 +31,6 @@ class MinHashConfig:
     """32-bit hashes a band."""
     rng_seed: int = 1
     """Seed of the hash functions: the same on every worker."""
-    min_jaccard: float | None = None
-    """Exact Jaccard of the shingles that a candidate needs to the bucket's first; None takes all candidates."""
 
     def __post_init__(self) -> None:
         for name in ("shingle_words", "bands", "rows"):

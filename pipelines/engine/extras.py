@@ -4,8 +4,11 @@ import importlib.util
 
 from corpusloom.schemas.errors import ConfigError
 
-REPORT = ("altair", "jinja2", "markupsafe", "vl_convert")
+REPORT = ("altair", "jinja2", "vl_convert")
 """Modules of the extra `report`: charts and the page around them."""
+
+TRAIN = ("torch",)
+"""Module of the extra `train` that every trainer needs."""
 
 
 def require(extra: str, modules: tuple[str, ...], where: str) -> None:

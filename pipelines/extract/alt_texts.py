@@ -1,7 +1,7 @@
-"""Every image of a page with the texts that its author gave it: what pairs of image and text are made of.
+"""Every image of a page with the texts that its author gave it: the source of image-text pairs.
 
-The whole page counts here, not the main content alone (ALIGN, arXiv 2102.05918, takes alt texts wherever they stand);
-one URL an image, twins and placeholders as in `extractor`.
+The whole page is read, not the main content alone (ALIGN, arXiv 2102.05918, takes alt texts from anywhere). As in
+`extractor`, an image has one URL, and fallbacks and placeholders are left out.
 """
 
 import traceback
@@ -19,7 +19,7 @@ _DEFAULT = ExtractConfig()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageImages:
-    """The images of one page in document order, each URL once, and the facts of the page beside them."""
+    """The images of one page in document order, each URL once, and facts of the page."""
 
     images: tuple[ImageRef, ...]
     title: str | None = None
@@ -45,15 +45,15 @@ def _extract_images(html: bytes, url: str, content_type: str | None, config: Ext
     if not source.looks_like_html(html):
         return Rejected("not_html")
     prepared, codec, truncated = source.prepare(html, content_type, config)
-    page, _tier = extractor.walked(prepared, url, replace(config, main_content=False))
-    found = tuple(item.image for item in page.candidates if item.image is not None and not is_hidden(item))
+    page = extractor.walk_page(prepared, url, replace(config, main_content=False))
+    found = tuple(item.image for item in page.runs if item.image is not None and not is_hidden(item))
     if not found:
         return Rejected("no_images")
     return PageImages(
         images=found,
         title=page.title or None,
         canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
-        license=licenses.of_links(page.licenses),
+        license=licenses.of_page(page.licenses, page.metas, page.json_ld),
         charset=codec,
         truncated=truncated or page.truncated,
     )

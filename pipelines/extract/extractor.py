@@ -4,29 +4,29 @@ import traceback
 from collections.abc import Sequence
 
 from corpusloom.pipelines.extract.content import assembly, selection
-from corpusloom.pipelines.extract.reading import image_urls, licenses, source, structured, texts, walk, walk_reference
-from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, Extracted, RawPage
+from corpusloom.pipelines.extract.reading import image_urls, licenses, source, structured, texts
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
+from corpusloom.pipelines.extract.reading.reference_walk.walk import reference_walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted, RawPage, TextRun
 from corpusloom.schemas.records import Block, ImageRef
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-__all__ = ["ExtractConfig", "Extracted", "extract"]
-
 _DEFAULT = ExtractConfig()
 _FEW_CHARS = 200
-"""Below so many characters of main content the page's structured data is asked for more."""
+"""Characters of main content below which the page's structured data is read as well."""
 
 
 def extract(
     html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
 ) -> Extracted | Rejected | Dead:
-    """Extract one page. Returns Extracted, Rejected(reason) for bytes that hold no page, or Dead for an error of ours.
+    """Extract one page. Returns Extracted, Rejected(reason) for bytes that hold no page, or Dead for a bug.
 
     Reasons: empty_page (no bytes), not_html (another format), frameset, no_content (no text and no image is left).
     `url` is the page's final URL, against which image URLs are resolved unless the page has a `base`.
     """
     try:
         return _extract(html, url, content_type, config)
-    except Exception as error:  # the promise of this function: hostile bytes end as a verdict, whatever happens
+    except Exception as error:  # hostile bytes end as a verdict, whatever happens
         return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
 
 
@@ -36,10 +36,10 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
     if not source.looks_like_html(html):
         return Rejected("not_html")
     prepared, codec, truncated = source.prepare(html, content_type, config)
-    page, tier = walked(prepared, url, config)
-    candidates = assembly.join_rows(page)
-    reasons = selection.choose(page, candidates, config) if candidates else []
-    kept = [candidate for candidate, reason in zip(candidates, reasons, strict=True) if reason is None]
+    page = walk_page(prepared, url, config)
+    runs = assembly.join_rows(page)
+    reasons = selection.choose(page, runs, config) if runs else []
+    kept = [run for run, reason in zip(runs, reasons, strict=True) if reason is None]
     blocks = assembly.blocks_of(kept, page.tables) + _from_structured_data(page, kept, config)
     if not blocks:
         return Rejected("frameset" if page.frameset else "no_content")
@@ -48,41 +48,38 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
         blocks=blocks,
         meta_images=meta_images(page),
         canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
-        license=licenses.of_links(page.licenses),
+        license=licenses.of_page(page.licenses, page.metas, page.json_ld),
         charset=codec,
         truncated=truncated or page.truncated,
-        tier=tier,
-        dropped=_dropped(candidates, reasons) if config.keep_dropped else (),
+        dropped=_dropped(runs, reasons) if config.keep_dropped else (),
     )
 
 
-def walked(prepared: bytes, url: str, config: ExtractConfig) -> tuple[RawPage, str]:
-    """Return the page and the walk that read it: the reference walk stands in when the fast one fails."""
+def walk_page(prepared: bytes, url: str, config: ExtractConfig) -> RawPage:
+    """Walk a page; the reference walk is the fallback when the fast walk fails."""
     if config.walk == "fast":
         try:
-            return walk.walk(prepared, url, config), "fast"
-        except Exception:  # noqa: S110 - a fault of ours; the other walk shares none of its state
+            return fast_walk(prepared, url, config)
+        except Exception:  # noqa: S110 - a bug in the fast walk; the other walk shares none of its state
             pass
-    return walk_reference.walk(prepared, url, config), "reference"
+    return reference_walk(prepared, url, config)
 
 
-def _from_structured_data(page: RawPage, kept: Sequence[Candidate], config: ExtractConfig) -> tuple[Block, ...]:
-    """Return the main text of the JSON-LD when the page itself shows next to none."""
-    shown = sum(len(candidate.text) for candidate in kept)
+def _from_structured_data(page: RawPage, kept: Sequence[TextRun], config: ExtractConfig) -> tuple[Block, ...]:
+    """Return the main text of the JSON-LD if the page itself shows fewer than `_FEW_CHARS` characters."""
+    shown = sum(len(run.text) for run in kept)
     if not (config.structured_data and page.json_ld) or shown >= _FEW_CHARS:
         return ()
     paragraphs = structured.main_text(page.json_ld)
     if sum(map(len, paragraphs)) < _FEW_CHARS:
         return ()
-    known = " ".join(candidate.text for candidate in kept)
+    known = " ".join(run.text for run in kept)
     return tuple(Block(kind="paragraph", text=text) for text in paragraphs if text not in known)
 
 
-def _dropped(candidates: Sequence[Candidate], reasons: Sequence[str | None]) -> tuple[tuple[Block, str], ...]:
+def _dropped(runs: Sequence[TextRun], reasons: Sequence[str | None]) -> tuple[tuple[Block, str], ...]:
     return tuple(
-        (assembly.single(candidate), reason)
-        for candidate, reason in zip(candidates, reasons, strict=True)
-        if reason is not None
+        (assembly.single(run), reason) for run, reason in zip(runs, reasons, strict=True) if reason is not None
     )
 
 

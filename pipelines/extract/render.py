@@ -1,14 +1,15 @@
-"""An extracted page as `loom extract` prints it: a JSON line, Markdown or HTML, as a person would look at it."""
+"""An extracted page as `loom extract` prints it: a line of JSON, Markdown or HTML."""
 
 import html
 import json
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.schemas.records import Block, ImageRef
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-Result = Extracted | Rejected | Dead
+PageResult: TypeAlias = Extracted | Rejected | Dead
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 1em;color:#222}"
     "img{max-width:100%;height:auto}figure{margin:1em 0}figcaption,.facts{color:#666;font-size:.875em}"
@@ -18,11 +19,11 @@ _STYLE = (
 )
 
 
-def to_jsonl(result: Result, url: str, language: str | None = None, refused: str | None = None) -> str:
+def to_jsonl(result: PageResult, url: str, language: str | None = None, refused: str | None = None) -> str:
     """Return one line of JSON: url, language, texts, images, image_info, outcome, reason.
 
-    Texts and images are parallel lists with one null in each place. Neighbouring
-    texts are joined by a blank line; images are given by their address.
+    Texts and images are parallel lists: at each index one of the two is null. Neighbouring texts are joined by a blank
+    line; images are given by their URL.
     """
     texts, images = parallel_lists(result.blocks) if isinstance(result, Extracted) else ([], [])
     kind, reason = outcome(result, refused)
@@ -38,7 +39,7 @@ def to_jsonl(result: Result, url: str, language: str | None = None, refused: str
     return json.dumps(line, ensure_ascii=False)
 
 
-def outcome(result: Result, refused: str | None = None) -> tuple[str, str | None]:
+def outcome(result: PageResult, refused: str | None = None) -> tuple[str, str | None]:
     """Return (kept, rejected or dead; the reason or error class). `refused`: why a recipe rejects the page."""
     if isinstance(result, Rejected):
         return "rejected", result.reason
@@ -48,7 +49,7 @@ def outcome(result: Result, refused: str | None = None) -> tuple[str, str | None
 
 
 def parallel_lists(blocks: Sequence[Block]) -> tuple[list[str | None], list[ImageRef | None]]:
-    """Return texts and images as two parallel lists with one null in each place; neighbouring texts become one."""
+    """Return texts and images as two parallel lists, one of them null at each index; neighbouring texts are joined."""
     texts: list[str | None] = []
     images: list[ImageRef | None] = []
     for block in blocks:
@@ -76,8 +77,8 @@ def _info(image: ImageRef) -> dict[str, str | int | None]:
     }
 
 
-def to_markdown(result: Result, url: str, language: str | None = None, refused: str | None = None) -> str:
-    """Return the page as Markdown: a line of facts, the kept blocks, then the dropped ones with their reasons."""
+def to_markdown(result: PageResult, url: str, language: str | None = None, refused: str | None = None) -> str:
+    """Return the page as Markdown: a line of facts, the kept blocks, then the dropped blocks with their reasons."""
     kind, reason = outcome(result, refused)
     known = [part for part in (url.replace("--", "%2D%2D"), language, kind, reason) if part]
     facts = f"<!-- {' · '.join(known)} -->"
@@ -120,8 +121,8 @@ def _flat(text: str | None) -> str:
     return " ".join((text or "").split()).replace("]", "\\]")
 
 
-def to_html(result: Result, url: str, language: str | None = None, refused: str | None = None) -> str:
-    """Return the page as an HTML article; all of it escaped, images shown from their addresses."""
+def to_html(result: PageResult, url: str, language: str | None = None, refused: str | None = None) -> str:
+    """Return the page as an HTML article; all texts are escaped, images are loaded from their URLs."""
     kind, reason = outcome(result, refused)
     facts = " · ".join(part for part in (url, language, kind, reason) if part)
     title = result.title if isinstance(result, Extracted) and result.title else url

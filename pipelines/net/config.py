@@ -1,4 +1,4 @@
-"""How the open web is fetched: who we are, how polite, which limits, whose wishes."""
+"""Configuration of the fetcher: identity, limits per host and per response, opt-out signals."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Literal
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError
 
-TOKEN = "corpusloom"  # noqa: S105 - the name under which sites address us
+TOKEN = "corpusloom"  # noqa: S105 - the product token in User-Agent and robots.txt, no secret
 SIGNALS = (
     "noai",
     "noimageai",
@@ -23,79 +23,85 @@ SIGNALS = (
     "iptc",
     "c2pa",
 )
-"""Opt-out signals that are honoured unless a recipe says otherwise."""
-FREE_SLOTS = 32
-"""Fetches at the same time a registered domain where no delay is kept: hosts of one's own."""
+"""Opt-out signals that are honoured by default."""
+SLOTS_WITHOUT_DELAY = 32
+"""Concurrent fetches per registered domain that is fetched without a delay."""
 
 FetchKind = Literal["page", "image", "robots"]
-"""What is fetched; it decides the caps, the delay and the Accept header."""
+"""Kind of resource; it decides caps, delay and Accept header."""
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchConfig:
-    """One fetcher's configuration: times in seconds, sizes in bytes."""
+    """Configuration of one fetcher. Times are in seconds, sizes in bytes."""
 
     contact: str | None = None
-    """A URL or mail address in the User-Agent, where a site's owner reaches you."""
+    """URL or mail address at which the owner of a site reaches you; part of the User-Agent."""
     allow_addresses: tuple[str, ...] = ()
-    """Networks that may be fetched although they are private or loopback: NET or NET:PORT."""
+    """Private or loopback networks that may be fetched from all the same: NET or NET:PORT."""
     delay: float | None = None
-    """Seconds between two fetches of one registered domain; None: 1 for pages, 0.1 for images."""
+    """Seconds between two fetches of one registered domain; None: `page_delay` or `image_delay`."""
     i_own_these_hosts: bool = False
-    """Allow `delay` 0 on hosts of your own."""
+    """Whether every host is yours, so that `delay` 0 holds for all of them."""
     slots: int | None = None
-    """Fetches at the same time a registered domain; None: 1 for pages, 4 for images, 32 where `delay` is 0."""
+    """Concurrent fetches per registered domain; None: `page_slots` or `image_slots`, or 32 if `delay` is 0."""
     page_delay: float = 1.0
+    """Default delay between two pages of one registered domain."""
     image_delay: float = 0.1
+    """Default delay between two images of one registered domain."""
     page_slots: int = 1
+    """Default number of concurrent page fetches per registered domain."""
     image_slots: int = 4
+    """Default number of concurrent image fetches per registered domain."""
     connections: int = 128
-    """Fetches at the same time over all hosts."""
+    """Concurrent fetches over all hosts."""
     connect_timeout: float = 10.0
-    """Name, TCP and TLS together."""
+    """Time limit for name resolution, TCP and TLS together."""
     header_timeout: float = 20.0
-    """From the request's start to the end of the response's headers."""
+    """Time limit from the start of the request to the end of the response's headers."""
     idle_timeout: float = 20.0
-    """Without a byte."""
+    """Time limit for receiving no byte of a body."""
     total_timeout: float = 60.0
-    """A fetch with its redirects, waiting for one's turn left out."""
+    """Time limit for a fetch with its redirects; waiting for the domain is not counted."""
     dns_seconds: float = 300.0
-    """How long a resolved name is believed; the address is checked at every connection all the same."""
+    """Time for which a resolved name is cached; the address is checked at every connection nevertheless."""
     max_redirects: int = 5
     max_header_bytes: int = 16_384
-    """Of one header line; a response has at most 128."""
+    """Bytes of one header line; a response has at most 128 lines."""
     max_page_bytes: int = 10_000_000
-    """Of a page, on the wire and decoded: more is cut."""
+    """Bytes of a page, on the wire and decoded; a longer page is truncated."""
     max_image_bytes: int = 30_000_000
-    """Of an image, on the wire and decoded: more is rejected."""
+    """Bytes of an image, on the wire and decoded; a larger image is rejected."""
     max_ratio: float = 100.0
-    """A body over its cap that grew by more than this in decoding, or is four times over it, is a bomb."""
+    """Decoded bytes per wire byte above which a body over its cap is a decompression bomb; so is four times the cap."""
     max_crawl_delay: float = 30.0
-    """A host that asks for a longer delay is rejected."""
+    """Largest Crawl-delay that is obeyed; a host that asks for more is rejected."""
     max_retry_after: float = 120.0
-    """A host that asks to be left alone for longer is left alone for good."""
+    """Largest Retry-After that is waited for; after a longer one the circuit breaker of the host opens."""
     retries: int = 2
-    """Further attempts after 429, 502, 503, 504 and broken connections."""
+    """Retries after 429, 502, 503, 504 and broken connections."""
     breaker_failures: int = 5
-    """Network failures in a row after which a host is left alone."""
+    """Failures in a row that open the circuit breaker of a host."""
     breaker_seconds: float = 300.0
-    """After so long one more fetch tries whether the host is back."""
+    """Time after which an open circuit breaker lets one fetch through as a probe."""
     max_fetches: int | None = None
-    """Fetches a host: its budget."""
+    """Budget of fetches per host; None is no limit."""
     stop_after: int = 1_000
-    """Failures of name or connection in a row, over many hosts, after which the run stops: it is our network."""
+    """Name or connection errors in a row, over many hosts, after which the run stops: our own network is down."""
     honour: tuple[str, ...] = SIGNALS
-    """Opt-out signals that reject what carries them."""
+    """Opt-out signals that are honoured: a resource that carries one is rejected."""
+    agents: tuple[str, ...] = ()
+    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, such as CCBot."""
     robots_txt: bool = True
-    """Obey robots.txt (RFC 9309)."""
+    """Whether robots.txt (RFC 9309) is obeyed."""
     robots_seconds: float = 86_400.0
-    """How long a host's robots.txt is believed."""
+    """Time for which robots.txt, tdmrep.json and ai.txt of an origin are cached."""
     ca_file: str | None = None
-    """Certificates to trust besides the system's: a file in PEM."""
+    """Path of a PEM file with certificates to trust besides the system's."""
 
     def __post_init__(self) -> None:
-        policy = AddressPolicy(self.allow_addresses)  # a malformed entry is refused here, before anything runs
+        policy = AddressPolicy(self.allow_addresses)  # refuses a malformed entry before anything runs
         if self.delay is not None and self.delay < 0:
             raise ConfigError(f"--delay {self.delay} is negative", remedy="give seconds, 0 or more")
         if self.delay == 0 and not (policy.allow or self.i_own_these_hosts):
@@ -111,12 +117,12 @@ class FetchConfig:
 
     @property
     def user_agent(self) -> str:
-        """Return the honest User-Agent: who we are and where to complain."""
+        """The User-Agent: product token, version and contact."""
         return f"{TOKEN}/{_version()} (+{self.contact})"
 
     @property
-    def free(self) -> bool:
-        """Say whether allowed addresses, or all, are fetched without a pause."""
+    def no_delay(self) -> bool:
+        """Whether allowed addresses (or all hosts, if they are yours) are fetched without a delay."""
         return self.delay == 0
 
     def delay_of(self, kind: FetchKind) -> float:
@@ -124,17 +130,17 @@ class FetchConfig:
         return self.delay if self.delay is not None else self.image_delay if kind == "image" else self.page_delay
 
     def slots_of(self, kind: FetchKind) -> int:
-        """Return how many fetches of one registered domain run at the same time."""
+        """Return the number of concurrent fetches per registered domain."""
         if self.slots is not None:
             return self.slots
-        return FREE_SLOTS if self.free else self.image_slots if kind == "image" else self.page_slots
+        return SLOTS_WITHOUT_DELAY if self.no_delay else self.image_slots if kind == "image" else self.page_slots
 
     def cap_of(self, kind: FetchKind) -> int:
-        """Return the largest body, in bytes."""
+        """Return the size limit of a body, in bytes."""
         return {"page": self.max_page_bytes, "image": self.max_image_bytes, "robots": 512_000}[kind]
 
     def require_contact(self) -> None:
-        """Refuse to fetch without a contact, or with one that would break the header."""
+        """Raise ConfigError without a contact, or with one that would break the header."""
         if not self.contact or not self.contact.strip():
             raise ConfigError(
                 "a site's owner must be able to reach you",
@@ -153,9 +159,9 @@ def _version() -> str:
 
 
 def ignored_proxies(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the line that says that proxies of the environment are not used, or None when there are none.
+    """Return a warning that proxies of the environment are ignored; None if there are none.
 
-    Through a proxy the address that is connected to is the proxy's, so the policy would check nothing.
+    Through a proxy the socket connects to the proxy's address, so the address policy would check nothing.
     """
     found = sorted(name for name, value in environ.items() if value and name.lower() in PROXY_VARIABLES)
     return f"ignoring {', '.join(found)}: a proxy would bypass the address policy" if found else None

@@ -1,12 +1,13 @@
-"""The files in which hosts state their wishes, fetched once an origin and believed for a day."""
+"""robots.txt, tdmrep.json and ai.txt of each origin: fetched once, then cached for a day."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
-from corpusloom.pipelines.net.exchange.response import Response
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.permissions.robots import (
     ALLOW_ALL,
     AiFile,
@@ -19,79 +20,82 @@ from corpusloom.pipelines.net.permissions.robots import (
 )
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-KEPT_ORIGINS = 20_000
+MAX_ORIGINS = 20_000
+"""Origins in the cache; the one that was added first is evicted."""
 
-HostFilesOutcome = HostFiles | Rejected | Dead
+HostFilesOutcome: TypeAlias = HostFiles | Rejected | Dead
+"""The files of an origin, or why nothing of the origin may be fetched without them."""
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a cleaned URL: what one robots.txt governs."""
+    """Return scheme, host and port of a cleaned URL: the scope of one robots.txt."""
     return url[: url.index("/", len("https://"))]
 
 
 @dataclass
 class HostFilesCache:
-    """Fetches and keeps each origin's wishes; fetches of one origin wait for the same answer.
+    """Fetches and caches the files of each origin; concurrent requests for one origin share one fetch.
 
     Args:
       fetcher: The guarded fetcher.
-      on_file: Called with every robots.txt, tdmrep.json and ai.txt that answered: evidence for a WARC.
+      on_file: Called with the response for every file: a WARC keeps it as evidence.
     """
 
     fetcher: Fetcher
     on_file: Callable[[Response], None] | None = None
-    _kept: OrderedDict[str, tuple[float, asyncio.Future[HostFilesOutcome]]] = field(default_factory=OrderedDict)
+    _entries: OrderedDict[str, tuple[float, asyncio.Future[HostFilesOutcome]]] = field(default_factory=OrderedDict)
+    """Origin -> the time at which the entry expires, and its files."""
 
-    def known(self, url: str) -> HostFilesOutcome | None:
-        """Return what is known of a URL's origin without asking, or None."""
-        entry = self._kept.get(origin_of(url))
+    def cached(self, url: str) -> HostFilesOutcome | None:
+        """Return the cached files of a URL's origin, or None."""
+        entry = self._entries.get(origin_of(url))
         if entry is None or not entry[1].done() or entry[0] < asyncio.get_running_loop().time():
             return None
         return entry[1].result()
 
-    async def of(self, url: str) -> HostFilesOutcome:
-        """Return the wishes of a URL's origin; a verdict when they cannot be known."""
+    async def get(self, url: str) -> HostFilesOutcome:
+        """Return the files of a URL's origin, fetching them if they are not cached; a verdict if that failed."""
         origin, loop = origin_of(url), asyncio.get_running_loop()
-        entry = self._kept.get(origin)
+        entry = self._entries.get(origin)
         if entry is None or entry[0] < loop.time():
-            answer: asyncio.Future[HostFilesOutcome] = loop.create_future()
-            entry = (loop.time() + self.fetcher.config.robots_seconds, answer)
-            self._kept[origin] = entry
-            while len(self._kept) > KEPT_ORIGINS:
-                self._kept.popitem(last=False)
+            files: asyncio.Future[HostFilesOutcome] = loop.create_future()
+            entry = (loop.time() + self.fetcher.config.robots_seconds, files)
+            self._entries[origin] = entry
+            while len(self._entries) > MAX_ORIGINS:
+                self._entries.popitem(last=False)
             try:
-                answer.set_result(await self._fetch(origin))
+                files.set_result(await self._fetch(origin))
             except BaseException:
-                self._kept.pop(origin, None)
-                answer.cancel()
+                self._entries.pop(origin, None)
+                files.cancel()
                 raise
-            if isinstance(answer.result(), Dead):  # a failure is not believed for a day
-                self._kept[origin] = (loop.time() + self.fetcher.config.breaker_seconds, answer)
+            if isinstance(files.result(), Dead):  # an error is cached for minutes, not for a day
+                self._entries[origin] = (loop.time() + self.fetcher.config.breaker_seconds, files)
         return await asyncio.shield(entry[1])
 
     async def _fetch(self, origin: str) -> HostFilesOutcome:
         config = self.fetcher.config
         robots = Robots(ALLOW_ALL)
         if config.robots_txt:
-            answer = await self._file(f"{origin}/robots.txt")
-            if not isinstance(answer, Response):
-                return answer
-            robots = parse_robots(answer.status, answer.body, seen_at=answer.fetched_at)
+            response = await self._file(f"{origin}/robots.txt")
+            if not isinstance(response, Response):
+                return response
+            robots = parse_robots(response.status, response.body, seen_at=response.fetched_at, agents=config.agents)
             if robots.rules is None:
-                return Dead("robots_unavailable", f"status {answer.status}")
+                return Dead("robots_unavailable", f"status {response.status}")
         tdm, ai = TdmFile(), AiFile()
         if "tdm-reservation" in config.honour:
-            answer = await self._file(f"{origin}/.well-known/tdmrep.json")
-            if isinstance(answer, Response) and answer.status == 200:
-                tdm = parse_tdmrep(answer.body, seen_at=answer.fetched_at)
+            response = await self._file(f"{origin}/.well-known/tdmrep.json")
+            if isinstance(response, Response) and response.status == 200:
+                tdm = parse_tdmrep(response.body, seen_at=response.fetched_at)
         if "ai.txt" in config.honour:
-            answer = await self._file(f"{origin}/ai.txt")
-            if isinstance(answer, Response) and answer.status == 200:
-                ai = parse_ai_txt(answer.body, seen_at=answer.fetched_at)
+            response = await self._file(f"{origin}/ai.txt")
+            if isinstance(response, Response) and response.status == 200:
+                ai = parse_ai_txt(response.body, seen_at=response.fetched_at)
         return HostFiles(robots, tdm, ai)
 
-    async def _file(self, url: str) -> Response | Rejected | Dead:
-        answer = await self.fetcher.fetch(url, "robots", accept_errors=True)
-        if isinstance(answer, Response) and self.on_file is not None:
-            self.on_file(answer)
-        return answer
+    async def _file(self, url: str) -> FetchOutcome:
+        response = await self.fetcher.fetch(url, "robots", accept_errors=True)
+        if isinstance(response, Response) and self.on_file is not None:
+            self.on_file(response)
+        return response

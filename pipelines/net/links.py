@@ -1,6 +1,6 @@
-"""The links and images of a page, for following them: linear-time expressions, no parser that HTML could hang.
+"""Links of a page, found by regular expressions in linear time, so that no HTML can stall the scrape.
 
-A tag ends at the next `<` or `>` or after 4 KiB, so every byte belongs to at most one tag.
+A tag ends at the next `<` or `>` or after 4 KiB, so every byte is scanned as part of at most one tag.
 """
 
 import html
@@ -9,37 +9,23 @@ from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 MAX_LINKS = 10_000
-"""Of a page; more is an attack or an index that other pages show too."""
+"""Links per page; a page with more is an attack, or an index whose links other pages repeat."""
 MAX_HREF = 8_192
+"""Bytes of one attribute value; the rest is cut."""
 _LINK = re.compile(rb"<(?:a|area)\s([^<>]{0,4096})", re.I)
-_IMAGE = re.compile(rb"<(?:img|source)\s([^<>]{0,4096})", re.I)
 _BASE = re.compile(rb"<base\s([^<>]{0,4096})", re.I)
 _VALUE = rb"""\s{0,9}=\s{0,9}(?:"([^"]*)"?|'([^']*)'?|([^\s>"']+))"""
 _HREF = re.compile(rb"(?<![\w-])href" + _VALUE, re.I)
-_SOURCES = tuple(
-    re.compile(rb"(?<![\w-])" + name + _VALUE, re.I) for name in (rb"src", rb"data-src", rb"data-original", rb"srcset")
-)
 
 
 def links_of(body: bytes, url: str) -> list[str]:
-    """Return the absolute http(s) links of a page, without fragments, each once, in order; `base` is honoured."""
+    """Return the absolute http(s) links of a page without fragments, each once, in order; `<base>` is applied."""
     body = _without_comments(body)
     return _absolute((_value(_HREF, match[1]) for match in _LINK.finditer(body)), base_of(body, url))
 
 
-def images_of(body: bytes, url: str) -> list[str]:
-    """Return the absolute http(s) image URLs of a page: src, lazy loaders' attributes, the last of a srcset."""
-    body = _without_comments(body)
-    found = []
-    for match in _IMAGE.finditer(body):
-        values = [_value(pattern, match[1]) for pattern in _SOURCES]
-        sets = [_last_candidate(value) for value in values[-1:] if value]
-        found += [value for value in (*values[:-1], *sets) if value]
-    return _absolute(found, base_of(body, url))
-
-
 def _without_comments(body: bytes) -> bytes:
-    """Return a page without its comments; one that is never closed hides what follows, and costs one look."""
+    """Return a page without its comments; an unclosed comment extends to the end of the page."""
     parts: list[bytes] = []
     place = 0
     while (start := body.find(b"<!--", place)) >= 0:
@@ -52,7 +38,7 @@ def _without_comments(body: bytes) -> bytes:
 
 
 def base_of(body: bytes, url: str) -> str:
-    """Return what relative links of a page are relative to."""
+    """Return the URL that relative links of a page are resolved against."""
     tag = _BASE.search(body[:65_536])
     try:
         return urljoin(url, _value(_HREF, tag[1]) or "") if tag else url
@@ -66,12 +52,6 @@ def _value(pattern: re.Pattern[bytes], tag: bytes) -> str | None:
         return None
     raw = match[1] or match[2] or match[3] or b""
     return html.unescape(raw[:MAX_HREF].decode("utf-8", "replace")).strip()
-
-
-def _last_candidate(srcset: str) -> str | None:
-    """Return the last URL of a srcset: by custom the largest."""
-    candidates = [part.split()[0] for part in re.split(r",\s", srcset) if part.split()]
-    return candidates[-1].rstrip(",") if candidates else None
 
 
 def _absolute(values: Iterable[str | None], base: str) -> list[str]:

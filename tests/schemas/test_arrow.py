@@ -12,11 +12,7 @@ from corpusloom.schemas import arrow, records
 from corpusloom.schemas.errors import InputError, VersionError
 from corpusloom.schemas.records import Block, Head, ImageRef, LedgerRow, Page, SidecarRow
 
-RECORDS = [
-    cls
-    for cls in vars(records).values()
-    if isinstance(cls, type) and hasattr(cls, "VERSION") and cls.__name__ != "StatsSummary"
-]
+RECORDS = [cls for cls in vars(records).values() if isinstance(cls, type) and hasattr(cls, "VERSION")]
 
 
 def value_of(hint: typing.Any) -> st.SearchStrategy[typing.Any]:

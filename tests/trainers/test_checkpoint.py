@@ -14,9 +14,9 @@ from torch import nn
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
 from corpusloom.trainers import checkpoint
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loop import train
 from corpusloom.trainers.optimizer import make_optimizer
+from corpusloom.trainers.run_config import RunConfig
 from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def test_a_newer_format_and_a_torn_commit_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_model_are_refused_with_the_first_difference(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="weights of another model"):
+    with pytest.raises(InputError, match="weights are of another model"):
         checkpoint.load_weights(nn.Linear(3, 3), str(saved(tmp_path)))
 
 

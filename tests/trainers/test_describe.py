@@ -5,8 +5,8 @@ import json
 import torch
 from torch import nn
 
-from corpusloom.trainers.config import load_config
 from corpusloom.trainers.describe import count_parameters, describe, describe_run
+from corpusloom.trainers.run_config import load_config
 from tests.trainers.toy import toy_config
 
 

@@ -9,8 +9,8 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
-from corpusloom.trainers.config import LoaderConfig, RunConfig, load_config
 from corpusloom.trainers.run import run
+from corpusloom.trainers.run_config import LoaderConfig, RunConfig, load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.stream.servers import faulty
 from tests.trainers.vilbert.region_pairs import write_regions

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.optimizer import learning_rate, make_optimizer, parameter_groups, set_learning_rate
+from corpusloom.trainers.run_config import TrainConfig
 from tests.trainers.toy import toy_config
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.loop import Loss, StepContext
+from corpusloom.trainers.run_config import TrainConfig
 
 WIDTH = 6
 

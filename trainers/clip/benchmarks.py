@@ -1,8 +1,8 @@
-"""Labelled images for zero-shot classification, in CLIP_benchmark's layout of shards.
+"""Labelled images for zero-shot classification, in CLIP_benchmark's layout.
 
-FOLDER/{split}/{0..N-1}.tar (or FOLDER/*.tar)  members KEY.webp|png|jpg and KEY.cls, a class's number as text
-FOLDER/classnames.txt                          a class a line, in the order of the numbers
-FOLDER/zeroshot_classification_templates.txt   a template a line, {c} where the class goes; without it "a photo of {c}"
+FOLDER/{split}/{0..N-1}.tar (or FOLDER/*.tar)  members KEY.webp|png|jpg and KEY.cls, the class's number as text
+FOLDER/classnames.txt                          one class per line, in the order of the numbers
+FOLDER/zeroshot_classification_templates.txt   one template per line, {c} for the class; by default "a photo of {c}"
 """
 
 import io
@@ -27,7 +27,7 @@ MAX_MEMBER_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One image of a benchmark, still as bytes, and its class's number."""
+    """One encoded image of a benchmark, and the number of its class."""
 
     key: str
     image: bytes
@@ -36,7 +36,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A folder of labelled images: what the classes are called, how they are spoken of, and where the shards lie."""
+    """A folder of labelled images: names of the classes, templates of texts about them, and paths of the shards."""
 
     folder: str
     classes: tuple[str, ...]
@@ -53,22 +53,22 @@ class Benchmark:
 
 
 def open_benchmark(folder: str, split: str = "test") -> Benchmark:
-    """Open a benchmark; the shards of a split, or those directly in the folder."""
+    """Open a benchmark with the shards of a split, or with those directly in the folder."""
     place = storage.join(folder, split)
     names = sorted(storage.listing(place, ".tar"), key=lambda name: (len(name), name))
     if not names:
         place, names = folder, sorted(storage.listing(folder, ".tar"), key=lambda name: (len(name), name))
     if not names:
-        raise InputError(f"no shard of the split {split!r}", where=folder, remedy="it needs SPLIT/0.tar ...")
+        raise InputError(f"no shard of the split {split!r}", where=folder, remedy="add SPLIT/0.tar and so on")
     templates = _lines(storage.join(folder, TEMPLATES)) or (f"a photo of {PLACEHOLDER}",)
     classes = _lines(storage.join(folder, CLASSES))
     if not classes:
-        raise InputError(f"no {CLASSES}", where=folder, remedy="a class a line, in the order of the labels")
+        raise InputError(f"no {CLASSES}", where=folder, remedy="write one class per line, in the order of the labels")
     return Benchmark(folder, classes, templates, tuple(storage.join(place, name) for name in names))
 
 
 def read_shard(path: str) -> Iterator[Labelled]:
-    """Yield the images of one tar in order; a sample without image or class is damage. Nothing is executed."""
+    """Yield the images of one tar in order; DamageError for a sample without image or class."""
     try:
         with storage.open_input(path) as handle, tarfile.open(fileobj=handle, mode="r:") as tar:
             for key, group in groupby(tar, key=lambda info: info.name.partition(".")[0]):
@@ -95,7 +95,7 @@ def _labelled(path: str, key: str, fields: dict[str, bytes]) -> Labelled:
 def write_benchmark(
     folder: str, samples: Iterable[tuple[bytes, str, int]], classes: Iterable[str], templates: Iterable[str]
 ) -> None:
-    """Write a benchmark of one shard from (image, extension, label): what `open_benchmark` and CLIP_benchmark read."""
+    """Write a benchmark of one shard from (image, extension, label), for `open_benchmark` and CLIP_benchmark."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for number, (image, extension, label) in enumerate(samples):
@@ -113,7 +113,7 @@ def write_benchmark(
 def evaluate(
     checkpoint: str, folder: str, *, split: str = "test", limit: int | None = None, device: str = "cpu"
 ) -> Iterator[tuple[str, float]]:
-    """Yield the zero-shot figures of a checkpoint (or a run's newest) on a benchmark's first `limit` images."""
+    """Yield the zero-shot figures of a checkpoint (or of a run's newest) on a benchmark's first `limit` images."""
     model, tokenizer = load_clip(checkpoint)
     model.to(device)
     benchmark = open_benchmark(folder, split)
@@ -124,7 +124,7 @@ def evaluate(
 
 
 def _batches(samples: Iterable[Labelled], size: int, labels: list[int], batch_size: int = 256) -> Iterator[Tensor]:
-    """Yield batches of pixels (B, 3, H, W) and note their labels on the way."""
+    """Yield batches of pixels (B, 3, H, W); append the images' labels to `labels`."""
     batch: list[Tensor] = []
     for sample in samples:
         batch.append(torch.from_numpy(evaluation_image(sample.image, size)))

@@ -1,10 +1,11 @@
-"""From a pair to what CLIP trains on: a square of pixels and a row of token ids.
+"""From a pair to CLIP's input: a square of pixels and a row of token ids.
 
 Shapes: H = W the tower's input size, S the text's context.
 """
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,41 @@ from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.manifest import read_manifest
-from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.stream.batches.decoding import centre_crop, random_crop
-from corpusloom.trainers.stream.batches.samples import ClipSample, InterleavedSample, Sample
+from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CLIPDataConfig:
+    """How pairs become batches, and in how many chunks the objective computes."""
+
+    tokenizer: str | None = None
+    """Path of a vocabulary of merges in the format of CLIP's own file; None: learnt from the captions."""
+    split: str | None = None
+    """Split to train on; None: all samples."""
+    evaluate: str | None = None
+    """Split on which retrieval is measured after training; None: not measured."""
+    flip: bool = False
+    """Whether half of the images are mirrored in training (not so in the paper)."""
+    brightness: float = 0.0
+    """Largest change of brightness in training, as a share."""
+    margin: float = 0.0
+    """Images are resized to (1 + margin) times the size before the random crop; 0 as in the paper."""
+    cache_bytes: int = 0
+    """Bytes of resized images that each loader process keeps in memory, for small data sets."""
+    chunks: int = 1
+    """Chunks per batch in which the exact gradient is computed, to save memory (GradCache, arXiv 2101.06983)."""
+
+    def __post_init__(self) -> None:
+        if self.chunks < 1:
+            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
+        if self.margin < 0 or self.brightness < 0:
+            raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Resize (H, W, 3) uint8 so that the shorter side is `size`: bicubic with antialiasing, as CLIP does."""
+    """Resize the shorter side of (H, W, 3) uint8 to `size`, bicubic with antialiasing as in CLIP."""
     height, width = rgb.shape[:2]
     if min(height, width) == size:
         return rgb
@@ -32,7 +60,7 @@ def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
 
 
 def evaluation_image(data: bytes, size: int) -> np.ndarray:
-    """Return an image's centre as (3, H, W) uint8, decoded whole and resized as CLIP does."""
+    """Return the central square of an image as (3, H, W) uint8, decoded and resized as in CLIP."""
     return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
 
 
@@ -57,10 +85,10 @@ class PairTransform:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to a loader process without the pictures: each process keeps its own."""
+        """Pickle without the cached images: each loader process has its own cache."""
         return type(self), (self._tokenizer, self._size, self._config)
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def __call__(self, sample: TypedSample, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Decode, crop and tokenise one sample."""
         if isinstance(sample, InterleavedSample | ClipSample):
             raise ConfigError("CLIP trains on pairs", where="--data", remedy="give a dataset of pairs or of regions")

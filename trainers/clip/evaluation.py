@@ -1,4 +1,4 @@
-"""What a CLIP can do without training for it: zero-shot classification and retrieval (arXiv 2103.00020, section 3.1).
+"""Zero-shot classification and retrieval of a CLIP (arXiv 2103.00020, section 3.1).
 
 Shapes: N images, M texts, C classes, E embedding.
 """
@@ -15,12 +15,12 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 
 PLACEHOLDER = "{c}"
-"""Where a template names the class, as in CLIP_benchmark; other braces are text."""
+"""Where the class goes in a template, as in CLIP_benchmark; other braces are text."""
 
 
 @torch.no_grad()
 def class_embeddings(model: CLIP, tokenizer: ClipTokenizer, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-    """Return (C, E): for each class the mean of its templates' normalised embeddings, normalised again."""
+    """Return (C, E): per class the mean of its templates' normalised embeddings, normalised again."""
     for template in templates:
         if PLACEHOLDER not in template:
             raise ConfigError(f"template {template!r} names no class", remedy=f"put {PLACEHOLDER} where the class goes")
@@ -47,8 +47,8 @@ def embed_images(model: CLIP, batches: Iterable[Tensor]) -> Tensor:
 def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple[str, float]]:
     """Yield the figures of a zero-shot classification: (N, E), (N,) int, (C, E).
 
-    top1 with its 95 % interval (top1_low, top1_high), top5 where there are five classes, mean recall a class,
-    chance, and n.
+    top1 with its 95 % interval (top1_low, top1_high), top5 if there are five classes, mean recall per class, chance,
+    and n.
     """
     scores = images @ classes.T
     ranks = rank_of(scores, F.one_hot(labels, len(classes)).bool())
@@ -70,8 +70,8 @@ def retrieval(
 ) -> Iterator[tuple[str, float]]:
     """Yield R@k in both directions: (N, E), (M, E), and the image of each text (M,) int.
 
-    An image counts when any of its texts is among the first k, a text when its one image is. Of equal similarities
-    the wrong ones come first, so that copies of an image cannot inflate the figure.
+    An image is a hit when any of its texts is among the first k, a text when its one image is. Wrong candidates of
+    equal similarity rank first, so that copies of an image cannot inflate the figure.
     """
     scores = texts @ images.T
     positive = F.one_hot(image_of, len(images)).bool()
@@ -91,7 +91,7 @@ def rank_of(scores: Tensor, positive: Tensor) -> Tensor:
 
 
 def wilson(successes: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927); 0 and 1 without trials."""
+    """Return the 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
     if total == 0:
         return 0.0, 1.0
     share, weight = successes / total, z * z / total

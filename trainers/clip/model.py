@@ -5,36 +5,82 @@ Shapes: B pairs, S tokens, D width of the text, E embedding.
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
-from corpusloom.trainers.clip.towers import Block, initialise_blocks, make_image_tower, quick_gelu
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.towers import (
+    ImageTowerConfig,
+    TransformerBlock,
+    initialise_blocks,
+    make_image_tower,
+    quick_gelu,
+)
 
 MAX_LOG_SCALE = math.log(100)
-"""The logit scale never multiplies by more than 100 (section 2.5)."""
+"""Upper bound of the log of the logit scale, which is at most 100 (section 2.5)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextTowerConfig:
+    """A causal transformer; its state at the end of a text is the text's feature (section 2.4)."""
+
+    vocab_size: int = 49_408
+    """Number of token ids, the two special ones included."""
+    context: int = 77
+    """Tokens per text, the two special ones included; longer texts are cut."""
+    layers: int = 12
+    """Transformer blocks."""
+    width: int = 512
+    """Width of the tokens."""
+    heads: int = 8
+    """Heads of the attention."""
+    trim: bool = False
+    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CLIPConfig:
+    """Shape of both towers, and the loss."""
+
+    embed_dim: int = 512
+    """Width of the embeddings of both towers."""
+    quick_gelu: bool = True
+    """Whether the activation is x * sigmoid(1.702 x), as in OpenAI's weights, or GELU, as in most of open_clip's."""
+    loss: str = "softmax"
+    """Loss: softmax (CLIP) or sigmoid (SigLIP, arXiv 2303.15343)."""
+    image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
+    text: TextTowerConfig = field(default_factory=TextTowerConfig)
+    init: str | None = None
+    """Path of initial weights: safetensors of transformers' CLIPModel or of open_clip; None: random weights."""
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("softmax", "sigmoid"):
+            raise ConfigError(f"loss is {self.loss!r}", where="model.loss", remedy="use softmax or sigmoid")
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """The output of both towers, L2-normalised in float32, (B, E) each."""
+    """Embeddings of both towers, L2-normalised in float32, (B, E) each."""
 
     image: Tensor
     text: Tensor
 
 
 class TextTower(nn.Module):
-    """A causal transformer; a text's feature is its state at the end-of-text token, which has the largest id."""
+    """A causal transformer; a text's feature is the state at the end-of-text token, which has the largest id."""
 
     def __init__(self, config: TextTowerConfig, embed_dim: int, *, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         width, self.trim = config.width, config.trim
         self.token_embedding = nn.Embedding(config.vocab_size, width)
         self.positions = nn.Parameter(0.01 * torch.randn(config.context, width))
-        blocks = [Block(width, config.heads, causal=True, activation=activation) for _ in range(config.layers)]
+        blocks = [
+            TransformerBlock(width, config.heads, causal=True, activation=activation) for _ in range(config.layers)
+        ]
         self.blocks = nn.Sequential(*blocks)
         self.ln_final = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed_dim, bias=False)
@@ -51,7 +97,7 @@ class TextTower(nn.Module):
         return self.projection(self.ln_final(states))
 
     def states(self, tokens: Tensor) -> Tensor:
-        """(B, S) int -> (B, S, D): what each token knows of the text up to it."""
+        """(B, S) int -> (B, S, D): the states of all tokens."""
         return self.blocks(self.token_embedding(tokens) + self.positions[: tokens.shape[1]])
 
 
@@ -82,10 +128,10 @@ class CLIP(nn.Module):
         return Embeddings(self.encode_image(images), self.encode_text(tokens))
 
     def no_decay(self) -> Collection[str]:
-        """Return the names of matrices without weight decay: none beyond gains and biases (section 2.5)."""
+        """Return names of matrices without weight decay: none, as only gains and biases have none (section 2.5)."""
         return ()
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Clamp the logit scale, after the update so that it can come back."""
+        """Clamp the logit scale; after the update, so that its gradient stays alive."""
         self.logit_scale.clamp_(0, MAX_LOG_SCALE)

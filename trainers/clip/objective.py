@@ -1,8 +1,8 @@
 """CLIP's symmetric contrastive loss (arXiv 2103.00020, Figure 3) and SigLIP's (arXiv 2303.15343, Algorithm 1).
 
 Shapes: B pairs of this rank, W ranks, E embedding. Each rank computes its own rows against the embeddings of all
-ranks; with gradients that sum over ranks in the gather and are averaged over ranks in the loop, the update is that
-of one process with the global batch.
+ranks. The gather sums gradients over ranks and the loop averages them, so the update equals that of one process with
+the global batch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from corpusloom.trainers.loop import Loss, Objective, StepContext
 
 
 def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:
-    """Mean of the two cross entropies, image to text and text to image: (B, E), (B, E), [1] log scale -> ()."""
+    """Return the mean cross entropy of image to text and text to image: (B, E), (B, E), [1] log scale -> ()."""
     images, texts = distributed.all_gather(image), distributed.all_gather(text)
     labels = len(image) * distributed.rank() + torch.arange(len(image), device=image.device)
     scale = logit_scale.float().exp()
@@ -28,7 +28,7 @@ def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor
 
 
 def sigmoid_loss(image: Tensor, text: Tensor, logit_scale: Tensor, logit_bias: Tensor) -> Tensor:
-    """Sum of the binary losses of all pairings over the number of images: (B, E), (B, E), [1], [1] -> ()."""
+    """Return the sum of the binary losses of all pairs, per image: (B, E), (B, E), [1], [1] -> ()."""
     texts = distributed.all_gather(text)
     logits = logit_scale.float().exp() * image @ texts.T + logit_bias.float()
     own = len(image) * distributed.rank() + torch.arange(len(image), device=image.device)
@@ -45,7 +45,7 @@ def pair_loss(model: CLIP, embeddings: Embeddings) -> Tensor:
 
 @torch.no_grad()
 def measure(model: CLIP, embeddings: Embeddings) -> dict[str, Tensor]:
-    """Return what is reported beside the loss: the scale, and the share of images whose own text is the nearest."""
+    """Return the logit scale, and the share of images whose own text is the nearest, for the report."""
     nearest = (embeddings.image @ embeddings.text.T).argmax(1)
     own = torch.arange(len(nearest), device=nearest.device)
     return {"logit_scale": model.logit_scale.exp()[0], "batch_accuracy": (nearest == own).float().mean()}
@@ -61,8 +61,9 @@ def objective(model: nn.Module, batch: Mapping[str, Any], context: StepContext) 
 def chunked_objective(chunks: int) -> Objective:
     """Return an objective with the full batch's exact gradient and one chunk's activations (arXiv 2101.06983).
 
-    First all embeddings without a graph, then the loss down to the embeddings, then each chunk again, back from the
-    gradient of its embeddings. Batch normalisation sees chunks, so its statistics are those of a chunk.
+    All embeddings are computed without a graph, then the loss and its gradient with respect to the embeddings, then
+    each chunk again with a graph, through which the gradient of its embeddings is back-propagated. Batch normalisation
+    takes its statistics from each chunk.
     """
     if chunks == 1:
         return objective
@@ -92,5 +93,5 @@ def _encode(model: CLIP, piece: tuple[Tensor, Tensor], seed: int) -> Embeddings:
 
 
 def _gradient(leaf: Tensor) -> Tensor:
-    assert leaf.grad is not None, "a loss is back-propagated before the next one is asked for"
+    assert leaf.grad is not None, "the loop back-propagates a loss before it takes the next one"
     return leaf.grad

@@ -1,4 +1,4 @@
-"""CLIP as the loop needs it: model, objective, stream and evaluation from one configuration."""
+"""CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,31 +9,31 @@ from torch import Tensor, nn
 from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.clip.data import CLIPDataConfig, PairTransform, captions, evaluation_image
 from corpusloom.trainers.clip.evaluation import embed_images, embed_texts, retrieval
-from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.model import CLIP, CLIPConfig
 from corpusloom.trainers.clip.objective import chunked_objective
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
 from corpusloom.trainers.clip.weights import from_any, resize_positions
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.loop import Evaluate
-from corpusloom.trainers.stream.batches.samples import PairSample, RegionsSample
+from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample
+from corpusloom.trainers.task import TrainingTask
 
 TOKENIZER = "tokenizer.txt"
-"""The vocabulary's name in a checkpoint."""
+"""Name of the vocabulary in a checkpoint."""
 
 
 def model_config(config: RunConfig) -> CLIPConfig:
-    """Return the typed model table of a run."""
+    """Return the model configuration of a run."""
     return tables.build(CLIPConfig, config.model, where=f"{config.name}: model")
 
 
 def data_config(config: RunConfig) -> CLIPDataConfig:
-    """Return the typed data table of a run."""
+    """Return the data configuration of a run."""
     return tables.build(CLIPDataConfig, config.data, where=f"{config.name}: data")
 
 
@@ -43,7 +43,7 @@ def build_model(config: RunConfig) -> CLIP:
 
 
 def example_forward(model: nn.Module, batch_size: int) -> None:
-    """Run one forward pass over tensors on the meta device, for counting FLOPs."""
+    """Run one forward pass over meta tensors, whose FLOPs are counted."""
     assert isinstance(model, CLIP)
     size, context = model.config.image.size, model.config.text.context
     with torch.device("meta"):
@@ -52,7 +52,7 @@ def example_forward(model: nn.Module, batch_size: int) -> None:
         model.text.states(tokens)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> registry.Task:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task of training a CLIP on datasets of pairs: name -> (path, weight)."""
     shape, data = model_config(config), data_config(config)
     paths = [path for path, _ in datasets.values()]
@@ -62,7 +62,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         load_initial(model, shape.init)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PairTransform(tokenizer, shape.image.size, data)
-    return registry.Task(
+    return TrainingTask(
         model=model,
         objective=chunked_objective(data.chunks),
         stream=make_batches(config, stream, transform),
@@ -72,7 +72,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
 
 
 def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:
-    """Return the configured vocabulary, or one learnt from the datasets' captions."""
+    """Return the tokenizer of the configured vocabulary, or of one learnt from the datasets' captions."""
     if data.tokenizer is not None:
         tokenizer = load_tokenizer(data.tokenizer, shape.text.context)
     else:
@@ -82,7 +82,7 @@ def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) ->
 
 
 def load_initial(model: CLIP, path: str) -> None:
-    """Load others' weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
+    """Load initial weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
     state = from_any(load_tensors(storage.read_bytes(path)))
     if not model.config.image.is_resnet:
         state = resize_positions(state, model.state_dict()["image.positions"].shape[0])
@@ -91,23 +91,22 @@ def load_initial(model: CLIP, path: str) -> None:
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise InputError(
-            f"weights of another model: {lines[min(1, len(lines) - 1)].strip()}",
+            f"the weights are of another model: {lines[min(1, len(lines) - 1)].strip()}",
             where=path,
-            remedy="model.init must have the shape that the model table describes",
+            remedy="set the model table to the shape of the weights",
         ) from error
 
 
 def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
     """Return a checkpoint's CLIP, in evaluation mode, and its tokenizer; a run's folder means its newest one."""
     folder = checkpoint.find(path)
-    model, config = registry.load_model(folder)
-    assert isinstance(model, CLIP)
+    model, config = checkpoint.load_model(folder, build_model)
     data = checkpoint.read_attachment(folder, TOKENIZER)
     return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
 
 
 def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch_size: int = 256) -> Evaluate:
-    """Return an evaluation: retrieval among the samples of one split, each with its own text."""
+    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
 
     def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
         assert isinstance(model, CLIP)

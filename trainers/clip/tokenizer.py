@@ -1,7 +1,7 @@
-"""CLIP's byte-level BPE: its cleaning, its split into words, its order of ids; merges read from a file or learnt.
+"""CLIP's byte-level BPE: cleaning, split into words, and order of ids as in CLIP; merges are read or learnt.
 
-A vocabulary is a text file of merges, one a line after a header, as CLIP's own `bpe_simple_vocab_16e6.txt.gz`.
-Ids: 256 bytes, 256 bytes at a word's end, a merge each, start of text, end of text (the largest).
+A vocabulary is a text file with a header and one merge per line, as CLIP's own `bpe_simple_vocab_16e6.txt.gz`.
+Ids: 256 bytes, 256 bytes at the end of a word, one id per merge, start of text, end of text (the largest id).
 """
 
 import gzip
@@ -23,21 +23,21 @@ WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 END_OF_WORD = "</w>"
 HEADER = "#version: 0.2"
 CLIP_MERGES = 48_894
-"""OpenAI's file holds more merges than CLIP uses."""
+"""Number of merges that CLIP uses; OpenAI's file has more."""
 MIN_COUNT = 2
-"""Occurrences that a learnt merge needs."""
+"""Smallest number of occurrences of a learnt merge."""
 
 Merges = tuple[tuple[str, str], ...]
 
 
 def clean(text: str) -> str:
-    """Return the text as CLIP reads it: mojibake and HTML entities undone, white space collapsed, lower case."""
+    """Return the text as CLIP cleans it: mojibake and HTML entities repaired, white space collapsed, lower case."""
     text = html.unescape(html.unescape(ftfy.fix_text(text)))
     return " ".join(text.split()).lower()
 
 
 class ClipTokenizer:
-    """Texts to rows of token ids of one length, and back."""
+    """Turns texts into rows of token ids of one length, and back."""
 
     def __init__(self, merges: Merges, context: int = 77) -> None:
         self.merges, self.context = merges, context
@@ -50,18 +50,18 @@ class ClipTokenizer:
         self._encode_once = lru_cache(maxsize=65_536)(self._encode)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to a loader process as what it is made of."""
+        """Pickle as the merges and the context, from which the tokenizer is made again."""
         return type(self), (self.merges, self.context)
 
     def encode(self, text: str) -> list[int]:
-        """Return a text's ids, without the special ones and not cut; special tokens spelt out are plain text."""
+        """Return all ids of a text, without the special ones; special tokens spelt out in it are plain text."""
         return list(self._encode_once(text))
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._bpe.encode(clean(text)).ids)
 
     def row(self, text: str) -> np.ndarray:
-        """Return (context,) int64: start, ids, end, then 0; a long text loses its tail, never the end token."""
+        """Return (context,) int64: start, ids, end, then zeros; a long text is cut before the end token."""
         row = np.zeros(self.context, np.int64)
         ids = [self.start, *self._encode_once(text)[: self.context - 2], self.end]
         row[: len(ids)] = ids
@@ -72,7 +72,7 @@ class ClipTokenizer:
         return np.stack([self.row(text) for text in texts])
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids up to the end token; the special ones are left out."""
+        """Return the text of ids up to the end token, without special tokens."""
         own = takewhile(lambda i: i != self.end, ids)
         letters = "".join(self._pieces[i] for i in own if i < self.start)
         values = {letter: value for value, letter in _byte_letters().items()}
@@ -80,20 +80,20 @@ class ClipTokenizer:
         return b" ".join(bytes(values[letter] for letter in word) for word in words).decode(errors="replace").strip()
 
     def check_fits(self, vocab_size: int) -> None:
-        """Raise ConfigError if a model with that many token embeddings is too small for these ids."""
+        """Raise ConfigError if a model of `vocab_size` token embeddings has too few for these ids."""
         if self.vocab_size > vocab_size:
             raise ConfigError(
                 f"the tokenizer has {self.vocab_size} ids, model.text.vocab_size is {vocab_size}",
-                remedy="raise vocab_size, or give the vocabulary that the model was made for",
+                remedy="raise vocab_size, or use the model's own vocabulary",
             )
 
     def to_bytes(self) -> bytes:
-        """Return the vocabulary as the text of its file."""
+        """Return the content of the vocabulary's file."""
         return "\n".join([HEADER, *(f"{first} {second}" for first, second in self.merges), ""]).encode()
 
 
 def load_tokenizer(path: str, context: int = 77) -> ClipTokenizer:
-    """Read a vocabulary of merges, gzipped or not; of OpenAI's own, the part that CLIP uses."""
+    """Read a vocabulary of merges, gzipped or not; of OpenAI's file, the merges that CLIP uses."""
     return tokenizer_from_bytes(storage.read_bytes(path), context, where=path)
 
 
@@ -105,7 +105,7 @@ def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> Cli
         merges = tuple((first, second) for first, second in (line.split() for line in lines if line))
     except (OSError, EOFError, ValueError) as error:
         raise InputError(
-            f"not a file of merges: {error}", where=where, remedy="one pair a line, after a header"
+            f"not a file of merges: {error}", where=where, remedy="one pair per line, after a header"
         ) from error
     return ClipTokenizer(merges, context)
 
@@ -113,7 +113,7 @@ def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> Cli
 def train_merges(texts: Iterable[str], vocab_size: int) -> Merges:
     """Learn the most frequent merges, as many as a vocabulary of `vocab_size` holds; equal texts give equal merges.
 
-    The library's own trainer breaks ties by the order of a hash table, so two runs on the same captions differ.
+    The library's own trainer breaks ties in the order of a hash table, so that two runs on the same captions differ.
     """
     split = _byte_level(_bpe({}, ())).pre_tokenizer.pre_tokenize_str
     words = Counter(word for text in texts for word, _ in split(clean(text)))
@@ -134,7 +134,7 @@ def train_merges(texts: Iterable[str], vocab_size: int) -> Merges:
 
 
 def merge_pair(parts: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
-    """Return a word's pieces with every occurrence of a pair joined, from left to right."""
+    """Return a word's pieces with each occurrence of a pair joined, from left to right."""
     if pair[0] not in parts:
         return parts
     joined: list[str] = []

@@ -1,23 +1,53 @@
-"""CLIP's image towers and the transformer block they share with the text (arXiv 2103.00020, section 2.4).
+"""CLIP's image towers, and the transformer block of both towers (arXiv 2103.00020, section 2.4, tables 19 and 20).
 
 Shapes: B images, S tokens, D width, E embedding, H x W pixels or grid.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.config import ImageTowerConfig
+from corpusloom.schemas.errors import ConfigError
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-"""Of RGB in 0..1, over CLIP's own training images."""
+"""Mean and standard deviation of RGB in 0..1, over CLIP's own training images."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageTowerConfig:
+    """A vision transformer (one number of layers) or a ModifiedResNet (blocks per stage)."""
+
+    size: int = 224
+    """Side of the square input, in pixels."""
+    layers: int | tuple[int, ...] = 12
+    """Blocks of a vision transformer; or, as a list, bottleneck blocks of each stage of a ResNet."""
+    width: int = 768
+    """Width of the transformer's tokens, or of the ResNet's stem."""
+    heads: int = 12
+    """Heads of the transformer's attention, or of the ResNet's attention pooling."""
+    patch: int = 32
+    """Side of a transformer's patch, in pixels; unused by a ResNet."""
+    patch_dropout: float = 0.0
+    """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layers, int) and self.size % self.patch:
+            raise ConfigError(f"size {self.size} is not a multiple of the patch {self.patch}", where="model.image")
+        if not 0 <= self.patch_dropout < 1:
+            raise ConfigError(f"patch_dropout is {self.patch_dropout}", where="model.image", remedy="use 0 to below 1")
+
+    @property
+    def is_resnet(self) -> bool:
+        """Whether the tower is a ModifiedResNet."""
+        return not isinstance(self.layers, int)
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """Return the sigmoid approximation of GELU that OpenAI's weights were trained with."""
+    """Return the sigmoid approximation of GELU with which OpenAI's weights were trained."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -37,7 +67,7 @@ class Attention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A pre-norm transformer block."""
 
     def __init__(self, width: int, heads: int, *, causal: bool, activation: Callable[[Tensor], Tensor]) -> None:
@@ -56,7 +86,7 @@ class Block(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Pixels to the towers' input: uint8 RGB is scaled and normalised, floats are taken as they are."""
+    """Normalisation of uint8 RGB with CLIP's mean and deviation; floats pass unchanged."""
 
     mean: Tensor
     std: Tensor
@@ -72,7 +102,7 @@ class Normalise(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """ViT with a class token and a norm before the first block."""
+    """A ViT with a class token, and a layer norm before the first block."""
 
     def __init__(self, config: ImageTowerConfig, embed_dim: int, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -84,7 +114,7 @@ class VisionTransformer(nn.Module):
         tokens = (config.size // config.patch) ** 2 + 1
         self.positions = nn.Parameter(width**-0.5 * torch.randn(tokens, width))
         self.ln_pre = nn.LayerNorm(width)
-        blocks = [Block(width, config.heads, causal=False, activation=activation) for _ in range(layers)]
+        blocks = [TransformerBlock(width, config.heads, causal=False, activation=activation) for _ in range(layers)]
         self.blocks = nn.Sequential(*blocks)
         self.ln_post = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed_dim, bias=False)
@@ -101,7 +131,7 @@ class VisionTransformer(nn.Module):
         return self.ln_post(self.blocks(self.ln_pre(torch.cat([first, patches], 1))))
 
     def grid(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, patches, D): what a cross-attending model reads."""
+        """(B, 3, H, W) -> (B, patches, D), for models that cross-attend to an image."""
         return self.tokens(images)[:, 1:]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -118,7 +148,7 @@ def drop_patches(patches: Tensor, share: float) -> Tensor:
 
 
 class Bottleneck(nn.Module):
-    """A ResNet-D bottleneck whose strided convolutions are an average pooling before a convolution of stride 1."""
+    """A ResNet-D bottleneck: a stride is an average pooling before a convolution of stride 1."""
 
     expansion = 4
 
@@ -146,7 +176,7 @@ class Bottleneck(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """Pooling by one attention query, the mean over the grid (section 2.4)."""
+    """Attention pooling with one query, the mean over the grid (section 2.4)."""
 
     def __init__(self, positions: int, width: int, heads: int, embed_dim: int) -> None:
         super().__init__()
@@ -169,7 +199,7 @@ class AttentionPool(nn.Module):
 
 
 class ModifiedResNet(nn.Module):
-    """ResNet-D with a stem of three convolutions, antialiased strides and attention pooling."""
+    """A ResNet-D with a stem of three convolutions, antialiased strides and attention pooling."""
 
     def __init__(self, config: ImageTowerConfig, embed_dim: int) -> None:
         super().__init__()
@@ -209,17 +239,17 @@ def _convolution(channels: int, out: int, stride: int = 1) -> tuple[nn.Module, .
 def make_image_tower(
     config: ImageTowerConfig, embed_dim: int, activation: Callable[[Tensor], Tensor]
 ) -> VisionTransformer | ModifiedResNet:
-    """Return the tower that a configuration describes; both have `grid`, `grid_width` and `forward`."""
+    """Return the tower of a configuration; both kinds have `grid`, `grid_width` and `forward`."""
     if config.is_resnet:
         return ModifiedResNet(config, embed_dim)
     return VisionTransformer(config, embed_dim, activation)
 
 
 def initialise_blocks(blocks: nn.Sequential, width: int) -> None:
-    """Give a text transformer's blocks CLIP's initial weights: scaled by width and, on the residual path, by depth."""
+    """Draw a text transformer's initial weights as CLIP does: scaled by width and, on the residual path, by depth."""
     residual = width**-0.5 * (2 * max(1, len(blocks))) ** -0.5
     for block in blocks:
-        assert isinstance(block, Block)
+        assert isinstance(block, TransformerBlock)
         nn.init.normal_(block.attn.in_proj.weight, std=width**-0.5)
         nn.init.normal_(block.attn.out_proj.weight, std=residual)
         nn.init.normal_(block.fc.weight, std=(2 * width) ** -0.5)

@@ -1,4 +1,4 @@
-"""Weights that others trained: from the names of transformers' CLIPModel, and of open_clip and OpenAI, to ours."""
+"""Weights of transformers' CLIPModel, of open_clip and of OpenAI under this model's names."""
 
 import math
 import re
@@ -54,12 +54,12 @@ _STEM = {
     for number in range(3)
     for offset, kind in enumerate(("conv", "bn"))
 }
-"""A ResNet's stem; a vision transformer's patch embedding is called visual.conv1 as well."""
+"""Names of a ResNet's stem, used for ResNets alone: a ViT's patch embedding is called visual.conv1 too."""
 _PACKED = re.compile(r"\.self_attn\.q_proj\.(weight|bias)$")
 
 
 def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of our CLIP from that of transformers' CLIPModel; query, key and value become one matrix."""
+    """Return the state of a CLIP from that of transformers' CLIPModel; query, key and value become one matrix."""
     ours: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if name.endswith("position_ids") or re.search(r"\.self_attn\.[kv]_proj\.", name):
@@ -75,7 +75,7 @@ def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_open_clip(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of our CLIP from that of open_clip or OpenAI, either tower; their projections are transposed."""
+    """Return the state of a CLIP from that of open_clip or OpenAI; their projections are transposed."""
     ours: dict[str, Tensor] = {}
     stem = _STEM if "visual.conv2.weight" in state else {}
     for name, tensor in state.items():
@@ -92,7 +92,7 @@ def from_open_clip(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_any(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of our CLIP from weights in either layout."""
+    """Return the state of a CLIP from weights in either layout."""
     return from_open_clip(state) if any(name.startswith("visual.") for name in state) else from_transformers(state)
 
 
@@ -103,9 +103,9 @@ def _rename(name: str, rules: tuple[tuple[str, str], ...] = _RULES) -> str:
 
 
 def resize_positions(state: dict[str, Tensor], tokens: int) -> dict[str, Tensor]:
-    """Return the state with a vision transformer's positions interpolated to `tokens` (the class token among them).
+    """Return the state with a vision transformer's positions interpolated to `tokens`, the class token included.
 
-    Bicubic with antialiasing; the class token's position stays.
+    The interpolation is bicubic with antialiasing; the class token's position stays.
     """
     positions = state.get("image.positions")
     if positions is None or len(positions) == tokens:

@@ -1,4 +1,4 @@
-"""Pages and pairs as Flamingo's sequences: tags, windows, phi, images of one square (arXiv 2204.14198, 2.4, A.3)."""
+"""Pages and pairs as Flamingo's sequences: tags, windows, phi, square images (arXiv 2204.14198, 2.4 and A.3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,42 +8,44 @@ from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD
-from corpusloom.trainers.stream.batches.decoding import decode_near, pad_to_square
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample, Sample
+from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, TypedSample
 
 IMAGE_TAG = "<image>"
-"""Plain text, no new token (section 2.4)."""
+"""Tag before the text of an image: plain text, not a token of its own (section 2.4)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DataConfig:
-    """What training asks of the data."""
+class FlamingoDataConfig:
+    """How samples become sequences."""
 
     tokens: int = 256
-    """Tokens of a window of a page."""
+    """Tokens per window of a page."""
     pair_tokens: int = 32
+    """Tokens per pair."""
     pair_batch: int | None = None
-    """Pairs of a step; none: train.batch_size, as of pages. The paper's ablations take 512 pairs to 256 pages."""
+    """Pairs per step; None: train.batch_size, as for pages. The paper's ablations use 512 pairs and 256 pages."""
     images: int = 5
-    """Images of a window; later ones are dropped."""
+    """Images per window; later ones are dropped."""
     size: int = 320
-    """Side of the square that an image is padded to, in pixels."""
+    """Side of the padded, square images, in pixels."""
     next_image: float = 0.5
     """Probability that a page's tokens see the next image instead of the previous one (A.3.2)."""
     fill: tuple[int, int, int] = (122, 116, 104)
     """Colour of the padding: the mean of CLIP's images."""
     flip: bool = True
+    """Whether half of the images are mirrored in training."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokenizer's ids that sequences are made of."""
+    """The tokenizer, and the id of <EOC>, which is not in it."""
 
     tokenizer: Tokenizer
     eoc: int
 
     def ids(self, text: str) -> list[int]:
-        """Return a text's ids, without any mark."""
+        """Return a text's ids, without special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def mark(self, name: str) -> int:
@@ -55,9 +57,9 @@ class Vocabulary:
 
 
 def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[list[int], dict[int, int]]:
-    """Return a page's ids and, by the place of each tag's first token, the position of its image.
+    """Return a page's ids, and {index of a tag's first token: index of its image in the page}.
 
-    <BOS>, then texts; <EOC> before every <image> and once at the end, before <EOS>. No blanks round the tags.
+    <BOS>, then the texts, with <EOC> before every <image> and once at the end, before <EOS>. No blanks around tags.
     """
     ids, tags = [vocabulary.mark(BOS)], {}
     for position, (text, image) in enumerate(zip(sample.texts, sample.images, strict=True)):
@@ -71,11 +73,11 @@ def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[li
 
 
 def make_phi(length: int, tags: list[int], kept: int, *, look_ahead: bool) -> np.ndarray:
-    """Return for each token the image it sees, 1..kept, or 0 (int64).
+    """Return the image that each token sees: its number from 1 to `kept`, or 0 for none (int64).
 
-    `tags` are the places of the window's tags, of which the first `kept` have their image. Looking back, a token
-    sees the last tag at or before it (a tag sees its own image); looking ahead, the first tag after it or its own,
-    and behind the last tag none. What would be an image that was dropped is 0.
+    `tags` are the indexes of the window's tags; only the images of the first `kept` tags are kept. Looking back, a
+    token sees the image of the last tag at or before it. With `look_ahead` it sees that of the first tag at or after
+    it, and none after the last tag. A token that would see a dropped image sees none.
     """
     places = np.arange(length)
     if look_ahead:
@@ -87,7 +89,7 @@ def make_phi(length: int, tags: list[int], kept: int, *, look_ahead: bool) -> np
 
 
 def cut_window(length: int, tokens: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Return start and end of a random stretch of `tokens` tokens, or all of a shorter sequence."""
+    """Return start and end of a random window of `tokens` tokens, or of the whole of a shorter sequence."""
     if length <= tokens:
         return 0, length
     start = int(rng.integers(0, length - tokens + 1))
@@ -96,13 +98,13 @@ def cut_window(length: int, tokens: int, rng: np.random.Generator) -> tuple[int,
 
 @dataclass(frozen=True)
 class FlamingoTransform:
-    """A page or a pair -> images (N, 1, 3, S, S) uint8, tokens, phi and what counts (L,)."""
+    """A page or a pair -> images (N, 1, 3, S, S) uint8; tokens, phi and counted (L,)."""
 
     vocabulary: Vocabulary
-    config: DataConfig
+    config: FlamingoDataConfig
     augment: bool = True
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+    def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return one sequence's arrays."""
         if isinstance(sample, InterleavedSample):
             return self._page(sample, rng)
@@ -141,7 +143,7 @@ class FlamingoTransform:
         }
 
     def _image(self, data: bytes, rng: np.random.Generator) -> np.ndarray:
-        """Return an image padded to a square with the mean colour, (3, S, S) uint8."""
+        """Return an image, padded with the configured colour, as (3, S, S) uint8."""
         size = self.config.size
         square = pad_to_square(decode_near(data, size), size, self.config.fill)
         if self.augment and self.config.flip and rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""What a Flamingo has learnt: captions made more likely by their own image, and few-shot captioning (section 3.3)."""
+"""Evaluation of a Flamingo: likelihood of captions given their image, and few-shot captioning (section 3.3)."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from corpusloom.trainers.clip.evaluation import wilson
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample
 
 PROMPT = "Output:"
-"""Of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
+"""Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image as pixels (1, 3, S, S) uint8, and its caption."""
+    """An image as pixels, (1, 3, S, S) uint8, and its caption."""
 
     pixels: np.ndarray
     text: str
@@ -35,9 +35,9 @@ def examples(samples: Sequence[PairSample], transform: FlamingoTransform) -> lis
 
 @torch.no_grad()
 def caption_log_likelihoods(model: Flamingo, items: Sequence[Example], vocabulary: Vocabulary) -> Tensor:
-    """Return the log likelihood of every caption with its own image and with the next one's, (M, 2), over its tokens.
+    """Return each caption's log likelihood with its own image and with the next example's image, (M, 2).
 
-    Each caption is compared with one other image alone, so that the cases are independent.
+    A caption is compared with one other image only, so that the comparisons are independent.
     """
     model.eval()
     visual = model.encode_images(torch.from_numpy(np.stack([item.pixels for item in items]))[:, None])
@@ -53,7 +53,7 @@ def caption_log_likelihoods(model: Flamingo, items: Sequence[Example], vocabular
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield how often a caption is likelier with its own image than with another, (M, 2) -> share, interval, chance."""
+    """Yield the share of captions that are likelier with their own image, (M, 2) -> share, 95 % interval, chance."""
     wins = scores[:, 0] > scores[:, 1]
     low, high = wilson(int(wins.sum()), len(wins))
     yield "right_image_likelier", float(wins.float().mean())
@@ -67,7 +67,7 @@ def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
 def few_shot_prompt(
     shots: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
 ) -> tuple[list[int], list[int]]:
-    """Return the ids of a k-shot captioning prompt, the query's tag last, and the places of the image tags."""
+    """Return the ids of a k-shot captioning prompt, with the query's tag last, and the indexes of the image tags."""
     ids, tags = [vocabulary.mark(BOS)], []
     blank = " " if prompt else ""
     opening = vocabulary.ids(f"{IMAGE_TAG}{prompt}")
@@ -81,7 +81,7 @@ def few_shot_prompt(
 def caption(
     model: Flamingo, shots: Sequence[Example], query: Example, vocabulary: Vocabulary, prompt: str = PROMPT
 ) -> str:
-    """Return the caption that a model writes for an image, after `shots` examples (greedy)."""
+    """Return the caption that a model writes for an image after the examples `shots`, decoded greedily."""
     model.eval()
     ids, tags = few_shot_prompt(shots, vocabulary, prompt)
     phi = make_phi(len(ids), tags, len(tags), look_ahead=False)
@@ -93,7 +93,7 @@ def caption(
 
 
 def word_f1(written: str, reference: str) -> float:
-    """Return the F1 of the words that two captions share, each counted as often as it occurs in both."""
+    """Return the F1 score of the words of two captions, counted as multisets."""
     words, wanted = Counter(written.lower().split()), Counter(reference.lower().split())
     return 2 * (words & wanted).total() / max(words.total() + wanted.total(), 1)
 
@@ -101,9 +101,9 @@ def word_f1(written: str, reference: str) -> float:
 def few_shot(
     model: Flamingo, items: Sequence[Example], vocabulary: Vocabulary, shots: int, prompt: str = PROMPT
 ) -> Iterator[tuple[str, float]]:
-    """Yield the word F1 of captions written after `shots` examples, and against the captions of other images (chance).
+    """Yield the word F1 of captions written after `shots` examples, and as chance that against another image's caption.
 
-    The examples of an image are those that follow it in order; the other image is the next behind them.
+    The examples of an image are those that follow it in `items`; the other image is the one after these.
     """
     right, wrong = [], []
     for number, query in enumerate(items):

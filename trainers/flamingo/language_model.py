@@ -1,6 +1,6 @@
-"""A small causal language model: what Flamingo keeps frozen (pre-norm blocks, tied head, learned positions).
+"""A small causal language model, frozen in Flamingo: pre-norm blocks, tied head, learned positions.
 
-Shapes: B batch, L tokens, D width, V vocabulary. Larger models come from transformers through `HFLanguageModel`.
+Shapes: B batch, L tokens, D width, V vocabulary.
 """
 
 import json
@@ -20,18 +20,23 @@ from corpusloom.schemas import storage
 BOS, EOS, PAD = "<BOS>", "<EOS>", "<PAD>"
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.json"
 BUNDLED = "bundled"
-"""The name under which the model of the bundled world's text is loaded."""
+"""Name of the model that ships with the package, trained on the bundled world's texts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanguageModelConfig:
-    """Widths and depths."""
+    """Shape of the language model."""
 
     vocab_size: int = 1024
+    """Number of token ids."""
     context: int = 256
+    """Longest sequence, in tokens."""
     layers: int = 4
+    """Transformer blocks."""
     width: int = 160
+    """Width of the tokens."""
     heads: int = 4
+    """Heads of the attention."""
 
 
 class LanguageBlock(nn.Module):
@@ -55,7 +60,7 @@ class LanguageBlock(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    """Tokens -> logits; its parts are public, so that Flamingo can put layers between its blocks."""
+    """Tokens -> logits; its parts are public because Flamingo puts layers between its blocks."""
 
     def __init__(self, config: LanguageModelConfig) -> None:
         super().__init__()
@@ -72,12 +77,12 @@ class LanguageModel(nn.Module):
 
     @property
     def width(self) -> int:
-        """Return D."""
+        """Width of the tokens, D."""
         return self.config.width
 
     @property
     def vocab_size(self) -> int:
-        """Return V."""
+        """Number of token ids, V."""
         return self.config.vocab_size
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -85,7 +90,7 @@ class LanguageModel(nn.Module):
         return self.embedding(tokens)
 
     def add_positions(self, embedded: Tensor) -> Tensor:
-        """Add the positions of a stream that begins at 0."""
+        """Add the position embeddings to a sequence that begins at position 0."""
         return embedded + self.positions[: embedded.shape[1]]
 
     def head(self, stream: Tensor) -> Tensor:
@@ -101,7 +106,7 @@ class LanguageModel(nn.Module):
 
 
 def train_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
-    """Return a byte-level BPE trained on texts, with <PAD>, <BOS>, <EOS> as its first ids."""
+    """Return a byte-level BPE trained on texts; its first ids are <PAD>, <BOS> and <EOS>."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -116,7 +121,7 @@ def train_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
 
 
 def save(folder: str, model: LanguageModel, tokenizer: Tokenizer) -> None:
-    """Write weights (float16), tokenizer and configuration."""
+    """Write weights (float16), tokenizer and configuration into a folder."""
     state = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
     storage.write_bytes(storage.join(folder, WEIGHTS), dump_tensors(state))
     storage.write_bytes(storage.join(folder, TOKENIZER), tokenizer.to_str().encode())
@@ -124,11 +129,12 @@ def save(folder: str, model: LanguageModel, tokenizer: Tokenizer) -> None:
 
 
 def load(name: str = BUNDLED) -> tuple[LanguageModel, Tokenizer]:
-    """Return a language model and its tokenizer: the bundled one, or those of a folder."""
+    """Return the bundled language model and its tokenizer, or those of a folder."""
     folder = str(resources.files("corpusloom.trainers.flamingo") / "weights") if name == BUNDLED else name
     values = json.loads(storage.read_bytes(storage.join(folder, CONFIG)))
     model = LanguageModel(tables.build(LanguageModelConfig, values, where=folder))
-    state = load_tensors(storage.read_bytes(storage.join(folder, WEIGHTS)))
-    model.load_state_dict({key: value.float() for key, value in state.items()})
+    if model.positions.device.type != "meta":  # on the meta device a model is only counted
+        state = load_tensors(storage.read_bytes(storage.join(folder, WEIGHTS)))
+        model.load_state_dict({key: value.float() for key, value in state.items()})
     tokenizer = Tokenizer.from_str(storage.read_bytes(storage.join(folder, TOKENIZER)).decode())
     return model.eval(), tokenizer

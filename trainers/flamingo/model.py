@@ -1,7 +1,8 @@
-"""Flamingo: a frozen vision encoder and a frozen language model, bridged by what is trained (arXiv 2204.14198).
+"""Flamingo: trained layers between a frozen vision encoder and a frozen language model (arXiv 2204.14198).
 
-Shapes: B sequences, L tokens, N images a sequence, T frames, S positions a frame, V visual width, R latents, D text
-width. phi (B, L) names the image that each token sees, 1..N; 0 sees none.
+Shapes: B sequences, L tokens, N images per sequence, T frames, S grid positions per frame, V feature width of the
+encoder, R latents, W visual width, D text width. phi (B, L) is the number of the image that each token sees, from 1 to
+N; 0: none.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,48 +17,53 @@ from corpusloom.schemas.errors import ConfigError
 
 
 class VisionEncoder(Protocol):
-    """What turns images (B, 3, H, W) uint8 into a grid (B, S, V)."""
+    """Turns images (B, 3, H, W) uint8 into a grid (B, S, V)."""
 
     grid_width: int
+    """Width of the grid, V."""
 
     def grid(self, images: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlamingoConfig:
-    """What is trained. The defaults are Table 13's for the 3B model."""
+    """Shape of the trained layers. The defaults are those of the 3B model in Table 13."""
 
     resampler_layers: int = 6
+    """Layers of the Resampler."""
     latents: int = 64
-    """Visual tokens an image or video (section 3.1.1)."""
+    """Visual tokens per image or video (section 3.1.1)."""
     resampler_heads: int = 16
+    """Attention heads of the Resampler."""
     resampler_head_width: int = 128
-    """v1, section C.1, says 128 everywhere; v2 says 96 in the Resampler."""
+    """Width of the Resampler's heads: 128 in the paper's v1 (section C.1), 96 in its v2."""
     frames: int = 8
-    """Time embeddings: frames of a training video."""
+    """Number of time embeddings, as many as a training video has frames."""
     every: int = 1
-    """A gated block stands before language block 0, every, 2 every ..."""
+    """Language blocks per gated block: one stands before the blocks 0, every, 2 * every and so on."""
     heads: int = 16
+    """Attention heads of a gated block."""
     head_width: int = 128
+    """Width of these heads."""
     visual_width: int | None = None
-    """Width of the Resampler; none: the vision encoder's."""
+    """Width of the Resampler; None: that of the vision encoder."""
     gate_lr_factor: float = 1.0
-    """Of the gates' learning rate: short runs of small models need to open them sooner."""
+    """Factor of the gates' learning rate; above 1 the gates of a small model open within a short run."""
 
     def __post_init__(self) -> None:
         if self.every < 1 or self.latents < 1 or self.frames < 1:
-            raise ConfigError("every, latents and frames are 1 or more", where="model")
+            raise ConfigError("every, latents or frames is below 1", where="model", remedy="set each to 1 or more")
 
 
 class SquaredReLU(nn.Module):
-    """max(x, 0)^2 (Table 13: the new layers' activation)."""
+    """max(x, 0)^2, the activation of the trained layers (Table 13)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x).square()
 
 
 def feed_forward(width: int) -> nn.Sequential:
-    """Return norm, 4 x widening, squared ReLU, narrowing; without biases."""
+    """Return a feed-forward block without biases: layer norm, linear to 4 x width, squared ReLU, linear to width."""
     return nn.Sequential(
         nn.LayerNorm(width),
         nn.Linear(width, 4 * width, bias=False),
@@ -67,7 +73,7 @@ def feed_forward(width: int) -> nn.Sequential:
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention between two widths, without biases, inputs normalised by the caller."""
+    """Multi-head attention from one width to another, without biases; the caller normalises the inputs."""
 
     def __init__(self, query_width: int, source_width: int, heads: int, head_width: int) -> None:
         super().__init__()
@@ -103,7 +109,7 @@ class ResamplerLayer(nn.Module):
 
 
 class PerceiverResampler(nn.Module):
-    """Grids of any size and number of frames -> R visual tokens (section 3.1.1)."""
+    """Grids of any size and any number of frames -> R visual tokens (section 3.1.1)."""
 
     def __init__(self, config: FlamingoConfig, feature_width: int, width: int) -> None:
         super().__init__()
@@ -115,7 +121,7 @@ class PerceiverResampler(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(M, T, S, V) -> (M, R, W): time embeddings are added, space has none."""
+        """(M, T, S, V) -> (M, R, W); time embeddings are added, there are none for space."""
         features = self.project(features) + self.time_embeddings(features.shape[1])
         features = features.flatten(1, 2)
         latents = self.latents.expand(len(features), -1, -1)
@@ -124,7 +130,7 @@ class PerceiverResampler(nn.Module):
         return latents
 
     def time_embeddings(self, frames: int) -> Tensor:
-        """Return (T, 1, W): the first for an image, all for a training video, interpolated for longer ones."""
+        """Return (T, 1, W): the first embedding for an image, all for a training video, else interpolated ones."""
         if frames == 1:
             return self.time[:1]
         if frames == len(self.time):
@@ -134,7 +140,7 @@ class PerceiverResampler(nn.Module):
 
 
 class GatedCrossAttentionBlock(nn.Module):
-    """y += tanh(a1) attention(y, x); y += tanh(a2) ffw(y), gates at 0 (Figure 5). A token sees one image alone."""
+    """y += tanh(a1) attention(y, x); y += tanh(a2) ffw(y); gates start at 0 (Figure 5). A token sees one image."""
 
     def __init__(self, width: int, visual_width: int, heads: int, head_width: int) -> None:
         super().__init__()
@@ -157,9 +163,9 @@ class GatedCrossAttentionBlock(nn.Module):
 
 
 class Flamingo(nn.Module):
-    """A frozen language model whose blocks are preceded, every so often, by a gated cross-attention block.
+    """A frozen language model with a gated cross-attention block before every `config.every`-th of its blocks.
 
-    The vocabulary has one token more than the language model's, <EOC>, whose embedding is trained.
+    The vocabulary is the language model's and one token more, <EOC>, whose embedding is trained.
     """
 
     def __init__(self, config: FlamingoConfig, vision: nn.Module, language: nn.Module) -> None:
@@ -177,18 +183,18 @@ class Flamingo(nn.Module):
 
     @property
     def eoc(self) -> int:
-        """Return the id of <EOC>: the one after the language model's own."""
+        """Id of <EOC>: the one after the language model's ids."""
         return int(self.language.vocab_size)  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> "Flamingo":
-        """Frozen parts stay in evaluation mode: no dropout, no statistics."""
+        """Set the mode; frozen parts stay in evaluation mode, without dropout or statistics."""
         super().train(mode)
         self.vision.eval()
         self.language.eval()
         return self
 
     def no_decay(self) -> Collection[str]:
-        """Return what has no weight decay: the Resampler (section B.1.2) and the <EOC> embedding."""
+        """Return the names without weight decay: the Resampler (section B.1.2) and the <EOC> embedding."""
         return ["end_of_chunk", *(f"resampler.{name}" for name, _ in self.resampler.named_parameters())]
 
     def lr_factor(self, name: str) -> float:
@@ -196,11 +202,11 @@ class Flamingo(nn.Module):
         return self.config.gate_lr_factor if name.endswith("_gate") else 1.0
 
     def part_of(self, name: str) -> str:
-        """Return the part that a parameter is counted under."""
+        """Return the part of the model in which a parameter is counted."""
         return name.split(".", 1)[0]
 
     def encode_images(self, images: Tensor) -> Tensor:
-        """(B, N, T, 3, H, W) uint8 -> visual tokens (B, N, R, W). Frames are encoded one by one, frozen."""
+        """(B, N, T, 3, H, W) uint8 -> visual tokens (B, N, R, W); the encoder sees each frame on its own."""
         batch, count, frames = images.shape[:3]
         encoder: Any = self.vision
         with torch.no_grad():
@@ -209,7 +215,7 @@ class Flamingo(nn.Module):
         return self.resampler(features).unflatten(0, (batch, count))
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """(B, L) -> (B, L, D): the frozen table, and the trained row of <EOC>."""
+        """(B, L) -> (B, L, D): frozen embeddings, and the trained one of <EOC>."""
         language: Any = self.language
         is_end = tokens == self.eoc
         known = language.embed(tokens.masked_fill(is_end, 0))
@@ -230,7 +236,7 @@ class Flamingo(nn.Module):
     def generate(self, tokens: Tensor, visual: Tensor, phi: Tensor, *, stop: Sequence[int], limit: int = 20) -> Tensor:
         """Return the greedy continuation of one prompt, (1, L) -> (1, new), up to a stop token or `limit`.
 
-        New tokens see the image that the prompt's last token sees.
+        New tokens see the image that the last token of the prompt sees.
         """
         made: list[int] = []
         while len(made) < limit:
@@ -244,7 +250,7 @@ class Flamingo(nn.Module):
 
 
 def count_formula(config: FlamingoConfig, blocks: int, width: int, visual_width: int) -> int:
-    """Return the weights of the gated blocks: n (2 D A + 2 W A + 8 D^2), norms and gates, A = heads x head width."""
+    """Return the weights of n gated blocks: n (2 D A + 2 W A + 8 D^2 + norms and gates), A = heads x head width."""
     count = -(-blocks // config.every)
     inner = config.heads * config.head_width
     attention = 2 * width * inner + 2 * visual_width * inner

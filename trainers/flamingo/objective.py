@@ -1,4 +1,4 @@
-"""Flamingo's objective (arXiv 2204.14198, equation 2): a weighted sum over datasets, one update a step."""
+"""Flamingo's objective (arXiv 2204.14198, equation 2): a weighted sum over datasets, with one update per step."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,9 +12,9 @@ from corpusloom.trainers.loop import Loss, StepContext
 
 
 def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the negative log likelihood summed over each sequence, mean over sequences; and its mean a token.
+    """Return the negative log likelihood per sequence, and per token: (B, L, V), (B, L), bool (B, L) -> (), ().
 
-    (B, L, V), (B, L), bool (B, L): a token counts where `counted` says so, and is predicted from those before it.
+    Only tokens where `counted` is true count; each is predicted from the tokens before it.
     """
     targets = tokens[:, 1:].masked_fill(~counted[:, 1:], -100)
     total = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
@@ -23,10 +23,10 @@ def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor,
 
 
 def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> Any:
-    """Return the objective over a batch a dataset: name -> tensors. One loss a dataset, weighted, then one update.
+    """Return the objective over one batch per dataset (name -> tensors): one weighted loss per dataset and step.
 
-    Equation 2 sums over a sequence's tokens. `per_token` divides each dataset's sum by its mean number of counted
-    tokens instead, so that the learning rate does not depend on the length; both are reported.
+    Equation 2 sums over the tokens of a sequence. `per_token` divides this sum by the mean number of counted tokens,
+    so that the learning rate does not depend on the length; both values are reported.
     """
 
     def objective(model: Flamingo, batches: Mapping[str, Mapping[str, Tensor]], context: StepContext) -> Iterator[Loss]:
@@ -36,11 +36,11 @@ def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> A
             logits = model(batch["tokens"], visual, batch["phi"])
             summed, mean = token_loss(logits, batch["tokens"], batch["counted"])
             value = weight * (mean if per_token else summed)
-            yield Loss(value, {f"{name}/nats_a_token": mean, f"{name}/nats_a_sequence": summed})
+            yield Loss(value, {f"{name}/nats_per_token": mean, f"{name}/nats_per_sequence": summed})
 
     return objective
 
 
 def gates(model: Flamingo) -> Tensor:
-    """Return tanh of each block's attention gate: how far the language model listens to images."""
+    """Return tanh of each block's attention gate: the weight of the images in the language model."""
     return torch.stack([block.attention_gate.tanh()[0] for block in model.gated])  # type: ignore[operator]

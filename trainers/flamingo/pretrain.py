@@ -1,6 +1,6 @@
 """Pre-trains the small language model on texts: `python -m corpusloom.trainers.flamingo.pretrain TEXTS OUT`.
 
-TEXTS is a file of one JSON string a line (`python -m corpusloom.pipelines.demo.texts` prints the bundled world's).
+TEXTS is a file with one JSON string per line (`python -m corpusloom.pipelines.demo.texts` prints the bundled world's).
 """
 
 import json
@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch.nn import functional as F
 
 from corpusloom.schemas import storage
@@ -24,15 +25,15 @@ from corpusloom.trainers.flamingo.language_model import (
 STEPS, BATCH, LR, WARMUP = 450, 16, 3e-3, 50
 
 
-def token_stream(texts: list[str], tokenizer: "object") -> np.ndarray:
-    """Return all texts as one line of ids, each between <BOS> and <EOS>."""
-    bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)  # type: ignore[attr-defined]
-    encoded = tokenizer.encode_batch(texts)  # type: ignore[attr-defined]
+def token_stream(texts: list[str], tokenizer: Tokenizer) -> np.ndarray:
+    """Return the ids of all texts in one array, each text between <BOS> and <EOS>."""
+    bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
+    encoded = tokenizer.encode_batch(texts)
     return np.concatenate([np.array([bos, *item.ids, eos], np.int64) for item in encoded])
 
 
 def pretrain(texts: list[str], out: str, config: LanguageModelConfig, steps: int = STEPS) -> float:
-    """Train on texts and save into a folder; return the last loss, in nats a token."""
+    """Train on texts and save into a folder; return the last loss, in nats per token."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     tokenizer = train_tokenizer(texts, config.vocab_size)
@@ -51,13 +52,13 @@ def pretrain(texts: list[str], out: str, config: LanguageModelConfig, steps: int
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 0:
-            print(f"step {step} of {steps}: {loss.item():.3f} nats a token", file=sys.stderr)
+            print(f"step {step} of {steps}: {loss.item():.3f} nats per token", file=sys.stderr)
     save(out, model, tokenizer)
-    return float(loss)
+    return loss.item()
 
 
 def main() -> None:
-    """Read the command line."""
+    """Pre-train from the command line's TEXTS into OUT, and print the last loss."""
     if len(sys.argv) != 3:
         raise ConfigError("usage: python -m corpusloom.trainers.flamingo.pretrain TEXTS OUT")
     lines = storage.read_bytes(sys.argv[1]).decode().splitlines()

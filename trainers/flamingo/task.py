@@ -1,4 +1,4 @@
-"""Flamingo as a task of the loop: CLIP's image tower and a language model, frozen, over pages and pairs."""
+"""Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,80 +10,76 @@ from torch import nn
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import checkpoint, registry
-from corpusloom.trainers.config import RunConfig
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.clip import task as clip_task
 from corpusloom.trainers.flamingo import language_model
-from corpusloom.trainers.flamingo.data import DataConfig, FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.data import FlamingoDataConfig, FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo, FlamingoConfig
 from corpusloom.trainers.flamingo.objective import make_objective
 from corpusloom.trainers.loader import make_batches, open_stream
-from corpusloom.trainers.registry import Task
-from corpusloom.trainers.stream.batches.batches import Batches, Together
+from corpusloom.trainers.run_config import RunConfig, load_config
+from corpusloom.trainers.stream.batches.batches import Batches
+from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.task import TrainingTask
 
 TOKENIZER = "tokenizer.json"
 _PARTS = ("vision", "language")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VisionConfig:
+class FrozenVisionConfig:
     """The frozen vision encoder: the image tower of a CLIP."""
 
     config: str
-    """A configuration of trainers/configs: the tower's shape."""
+    """Name of a CLIP configuration, which gives the tower's shape."""
     checkpoint: str | None = None
-    """A run or checkpoint of that configuration; none: fresh weights (for counting)."""
+    """Run or checkpoint of that configuration; None: fresh weights, for counting parameters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LanguageConfig:
+class FrozenLanguageConfig:
     """The frozen language model."""
 
     weights: str | None = language_model.BUNDLED
-    """`bundled`, or a folder that corpusloom.trainers.flamingo.pretrain wrote; none: fresh weights of `shape`."""
+    """`bundled`, or a folder written by corpusloom.trainers.flamingo.pretrain; None: fresh weights of `shape`."""
     shape: language_model.LanguageModelConfig | None = None
+    """Shape of a language model with fresh weights; None: that of `weights`."""
 
 
-def parts(config: RunConfig) -> tuple[FlamingoConfig, VisionConfig, LanguageConfig]:
-    """Return the three configurations of a run's model table."""
+def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
+    """Return the three configurations in a run's model table."""
     shape = {name: value for name, value in config.model.items() if name not in _PARTS}
     return (
         tables.build(FlamingoConfig, shape, where=config.name),
-        tables.build(VisionConfig, config.model.get("vision", {}), where=config.name),
-        tables.build(LanguageConfig, config.model.get("language", {}), where=config.name),
+        tables.build(FrozenVisionConfig, config.model.get("vision", {}), where=config.name),
+        tables.build(FrozenLanguageConfig, config.model.get("language", {}), where=config.name),
     )
 
 
-def build_model(config: RunConfig) -> nn.Module:
-    """Return the model; the frozen parts have their shapes, and their weights where the configuration names some."""
+def build_model(config: RunConfig) -> Flamingo:
+    """Return the model; frozen parts have the weights that the configuration names, if any."""
     shape, vision, language = parts(config)
     if vision.checkpoint is not None and torch.empty(0).device.type != "meta":
-        clip, _ = registry.load_model(vision.checkpoint)
+        clip, _ = checkpoint.load_model(vision.checkpoint, clip_task.build_model)
     else:
-        clip = registry.build_model(load_vision_config(vision))
+        clip = clip_task.build_model(load_config(vision.config))
     if language.shape is not None:
         text: nn.Module = language_model.LanguageModel(language.shape)
     else:
         text = language_model.load(language.weights or language_model.BUNDLED)[0]
-    return Flamingo(shape, clip.image, text)  # type: ignore[arg-type]
-
-
-def load_vision_config(vision: VisionConfig) -> RunConfig:
-    """Return the CLIP configuration of the vision encoder."""
-    from corpusloom.trainers.config import load_config
-
-    return load_config(vision.config)
+    return Flamingo(shape, clip.image, text)
 
 
 def vocabulary_of(config: RunConfig) -> Vocabulary:
-    """Return the language model's tokenizer with <EOC> behind it."""
+    """Return the language model's tokenizer, and <EOC> as the id after its ids."""
     _, _, language = parts(config)
     model, tokenizer = language_model.load(language.weights or language_model.BUNDLED)
     return Vocabulary(tokenizer, model.vocab_size)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task:
-    """Return model, objective and one stream a dataset; a dataset's weight is its lambda (equation 2)."""
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+    """Return the task with one stream per dataset; a dataset's weight is its lambda in equation 2."""
     _, vision, _ = parts(config)
     if vision.checkpoint is None:
         raise ConfigError(
@@ -95,27 +91,27 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         name: _batches(open_stream(config, path, seed_offset=number), transform, config)
         for number, (name, (path, _)) in enumerate(datasets.items())
     }
-    return Task(
+    return TrainingTask(
         model=build_model(config),
         objective=make_objective({name: weight for name, (_, weight) in datasets.items()}),
-        stream=Together(streams),
+        stream=JointBatches(streams),
         attachments={TOKENIZER: vocabulary.tokenizer.to_str().encode()},
     )
 
 
 def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: RunConfig) -> Batches:
-    """Return a dataset's batches: pairs are shorter than pages, so that a step may take more of them."""
+    """Return a dataset's batches; those of pairs may be larger, because pairs are shorter than pages."""
     size = transform.config.pair_batch if stream.kinds == ("pairs",) else None
     return make_batches(config, stream, transform, batch_size=size)
 
 
-def data_config(config: RunConfig) -> DataConfig:
-    """Return what the run asks of the data."""
-    return tables.build(DataConfig, config.data, where=config.name)
+def data_config(config: RunConfig) -> FlamingoDataConfig:
+    """Return the data configuration of a run."""
+    return tables.build(FlamingoDataConfig, config.data, where=config.name)
 
 
 def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:
-    """Return the transform of a checkpoint, without augmentation."""
+    """Return the transform of a checkpoint, with its own tokenizer and without augmentation."""
     tokenizer = Tokenizer.from_str(checkpoint.read_attachment(checkpoint.find(path), TOKENIZER).decode())
     _, _, language = parts(config)
     size: Any = language.shape.vocab_size if language.shape else tokenizer.get_vocab_size()

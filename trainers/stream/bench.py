@@ -1,4 +1,4 @@
-"""A dataset's own throughput by stage: read, decode, collate, and which of them bounds it (`loom bench-stream`)."""
+"""Throughput of a dataset by stage: read, parse, decode, batch, and the stage that bounds it (`loom bench-stream`)."""
 
 import time
 from collections.abc import Iterator
@@ -8,52 +8,52 @@ from typing import Any
 
 import numpy as np
 
-from corpusloom.trainers.stream.batches.decoding import centre_square, decode_near
-from corpusloom.trainers.stream.batches.samples import ClipSample, InterleavedSample, Sample
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.reading.cache import CacheConfig
+from corpusloom.trainers.stream.samples.image_ops import centre_square, decode_near
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
-WAITS = 0.5
-"""Reading that waits for more than this share of its time is bound by storage."""
+MAX_WAITING = 0.5
+"""If reading waits for more than this share of its time, storage bounds the loader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSpeed:
-    """One stage alone: samples, wall and CPU seconds of the process."""
+    """Samples, wall seconds and CPU seconds of one stage on its own."""
 
     stage: str
     samples: int
     wall_s: float
     cpu_s: float
     starved_s: float = 0.0
-    """Seconds in which the reading thread was ready, but other processes had the cores."""
+    """Seconds for which the reading thread was ready to run while other processes had the cores."""
 
     @property
     def samples_per_second(self) -> float:
-        """By the wall clock."""
+        """Samples per second of wall time."""
         return self.samples / max(self.wall_s, 1e-9)
 
     @property
     def cpu_ms_per_sample(self) -> float:
-        """CPU milliseconds a sample, over all threads."""
+        """CPU milliseconds per sample, over all threads."""
         return 1000 * self.cpu_s / max(self.samples, 1)
 
     @property
     def waiting(self) -> float:
-        """The share of its time in which the process waited for something else than a core: storage, in a read."""
+        """Share of the time in which the process waited for something other than a core; in a read, for storage."""
         wall = max(self.wall_s - self.starved_s, 1e-9)
         return max(0.0, 1 - self.cpu_s / wall)
 
 
-def first_image(sample: Sample) -> bytes | None:
+def first_image(sample: TypedSample) -> bytes | None:
     """Return the first encoded image of a sample, if it has one."""
     if isinstance(sample, InterleavedSample):
         return next((image for image in sample.images if image is not None), None)
     return sample.frames[0] if isinstance(sample, ClipSample) else sample.image
 
 
-def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> dict[str, Any]:
-    """Decode a sample's first image to a square of `side` pixels: what most transforms begin with."""
+def decode_square(sample: TypedSample, rng: np.random.Generator, side: int = 224) -> dict[str, Any]:
+    """Decode a sample's first image to a square of `side` pixels, as most transforms do first."""
     data = first_image(sample)
     if data is None:
         return {"image": np.zeros((side, side, 3), dtype=np.uint8)}
@@ -63,7 +63,7 @@ def decode_square(sample: Sample, rng: np.random.Generator, side: int = 224) -> 
 def bench(
     path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2, cache: CacheConfig | None = None
 ) -> tuple[StageSpeed, ...]:
-    """Return the speed of reading bytes, of reading and parsing, of decoding too, and of whole batches."""
+    """Return the speed of reading bytes, of reading and parsing, of both and decoding, and of whole batches."""
 
     def opened() -> StreamingDataset:
         return StreamingDataset(path, rank=0, world_size=1, cache=cache)
@@ -82,14 +82,14 @@ def bench(
 
 
 def bound_by(stages: tuple[StageSpeed, ...]) -> str:
-    """Return one line: storage when reading mostly waits, else the part that takes most of a sample's CPU time."""
+    """Return one line that names the bound: storage when reading mostly waits, else the part with most CPU time."""
     read = stages[0]
-    if read.waiting > WAITS:
-        return f"storage: reading waits {read.waiting:.0%} of its time (more workers, or a cache for remote data)"
+    if read.waiting > MAX_WAITING:
+        return f"storage: reading waits {read.waiting:.0%} of its time (use more workers, or a cache for remote data)"
     times = [0.0, *(stage.cpu_ms_per_sample for stage in stages)]
     parts = dict(zip(("read", "parse", "decode", "collate"), np.diff(times).tolist(), strict=False))
     most = max(parts, key=lambda name: parts[name])
-    return f"{most}: {parts[most]:.3f} of {max(times):.3f} ms of CPU a sample (more workers, up to the cores)"
+    return f"{most}: {parts[most]:.3f} of {max(times):.3f} CPU ms per sample (use more workers, up to the cores)"
 
 
 def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:
@@ -99,7 +99,7 @@ def _decoded(stream: StreamingDataset) -> Iterator[dict[str, Any]]:
 
 
 def _timed(stage: str, count: int, items: Iterator[Any], weight: int = 1) -> StageSpeed:
-    """Time `count` items of `weight` samples each, after a first one that opens files and imports modules."""
+    """Time `count` items of `weight` samples each, after a first item that opens files and imports modules."""
     next(items)
     wall, cpu, starved = time.perf_counter(), time.process_time(), _starved()
     taken = weight * sum(1 for _ in islice(items, count))
@@ -113,7 +113,7 @@ def _timed(stage: str, count: int, items: Iterator[Any], weight: int = 1) -> Sta
 
 
 def _starved() -> float:
-    """Return the seconds that this thread has waited for a core; 0 where the kernel does not say."""
+    """Return the seconds that this thread has waited for a core; 0 if the kernel does not report them."""
     try:
         with open("/proc/thread-self/schedstat") as file:
             return int(file.read().split()[1]) / 1e9

@@ -1,10 +1,10 @@
-"""What is wrong with one sample: a reason that is counted, never an end of the stream by itself."""
+"""Errors of the loader: of a single sample, which is skipped and counted, and of the storage, which end the stream."""
 
 from corpusloom.schemas.errors import DamageError, LoomError
 
 
 class StorageError(LoomError):
-    """The storage cannot be reached: no fault of a sample, so it ends the stream and none is skipped for it."""
+    """The storage cannot be reached. It ends the stream; no sample is skipped for it."""
 
 
 class SampleError(ValueError):
@@ -19,7 +19,7 @@ class SampleError(ValueError):
 
 
 class CarriedError(Exception):
-    """What went wrong with a sample in another process: its reason and its text."""
+    """Reason and text of an error that skipped a sample in another process."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(reason, text)
@@ -30,7 +30,7 @@ class CarriedError(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """Return the word under which a skipped sample is counted."""
+    """Return the reason under which a skipped sample is counted."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, str):
         return reason

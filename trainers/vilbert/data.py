@@ -8,41 +8,41 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.samples import RegionsSample, Sample
+from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
 from corpusloom.trainers.vilbert.objective import IGNORE
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DataConfig:
-    """What training asks of the data."""
+class ViLBERTDataConfig:
+    """How captions and regions become tensors."""
 
     tokens: int = 36
-    """Tokens a caption, [CLS] and [SEP] included; longer ones are cut."""
+    """Tokens per caption, [CLS] and [SEP] included; longer captions are cut."""
     regions: int = 36
-    """Regions an image, besides IMG."""
+    """Regions per image, without IMG."""
     mask: float = 0.15
-    """Share of words and of regions that are masked, independently."""
+    """Share of words, and of regions, that are masked independently of each other."""
     leak_iou: float | None = None
-    """Zero the features of regions that overlap a zeroed one by more than this too, as 12-in-1 does with 0.4."""
+    """IoU with a zeroed region above which a region is zeroed as well (12-in-1: 0.4); None: no such rule."""
     vocab_size: int = 30_522
-    """Of a vocabulary that is trained on the captions; unused with `vocabulary`."""
+    """Size of a vocabulary trained on the captions; unused with `vocabulary`."""
     vocabulary: str | None = None
-    """Path of a BERT vocab.txt."""
+    """Path of a BERT vocab.txt; None: the vocabulary is trained on the captions."""
     split: str | None = None
-    """Train on the samples of this split only; none: on all."""
+    """Split to train on; None: all samples."""
     evaluate: str | None = None
-    """Split whose captions rank its images in evaluations; none: not evaluated."""
+    """Split whose captions rank its images in evaluations; None: no evaluation."""
     evaluate_limit: int = 100
-    """Samples of an evaluation, at most: each caption is scored with each image."""
+    """Largest number of samples of an evaluation; each caption is scored with each image."""
 
 
 def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
     """Return a lower-casing WordPiece tokenizer: special tokens, single characters, then the most frequent words.
 
-    Equal captions give an equal vocabulary in any order. The library's own trainer does not: it numbers characters in
-    the order of a hash table, anew each time, so that a resumed run would not know its own tokens.
+    The vocabulary does not depend on the order of the captions. That of the library's own trainer does: it numbers
+    characters in the order of a hash table that differs between runs, so that a resumed run would have other tokens.
     """
     normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     words: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def _finish(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def token_id(tokenizer: Tokenizer, name: str) -> int:
-    """Return a special token's id; a vocabulary without it is an error."""
+    """Return a special token's id; ConfigError if the vocabulary lacks it."""
     number = tokenizer.token_to_id(name)
     if number is None:
         raise ConfigError(f"the vocabulary lacks {name}", where="data.vocabulary")
@@ -79,7 +79,7 @@ def token_id(tokenizer: Tokenizer, name: str) -> int:
 
 
 def encode(tokenizer: Tokenizer, text: str, length: int) -> np.ndarray:
-    """Return a caption's token ids, int64 (length,), padded with [PAD]; a long one keeps its [SEP]."""
+    """Return a caption's token ids, int64 (length,), padded with [PAD]; a caption that is cut keeps its [SEP]."""
     ids = tokenizer.encode(text).ids
     if len(ids) > length:
         ids = [*ids[: length - 1], ids[-1]]
@@ -89,7 +89,10 @@ def encode(tokenizer: Tokenizer, text: str, length: int) -> np.ndarray:
 def mask_words(
     ids: np.ndarray, tokenizer: Tokenizer, share: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return masked ids and labels (-1 where not masked): of `share` 80 % [MASK], 10 % any word, 10 % unchanged."""
+    """Return ids and labels with `share` of the words masked; a word that is not masked has the label -1.
+
+    80 % of the masked words become [MASK], 10 % a random word, and 10 % stay unchanged.
+    """
     special = np.isin(ids, [token_id(tokenizer, name) for name in ("[PAD]", "[CLS]", "[SEP]")])
     chosen = (rng.random(len(ids)) < share) & ~special
     draw = rng.random(len(ids))
@@ -106,7 +109,7 @@ def locations(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def overlaps(boxes: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of each box with each, (n, 4) -> (n, n)."""
+    """Return the intersection over union of all pairs of boxes, (n, 4) -> (n, n)."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = np.prod(np.clip(high - low, 0, None), axis=2)
@@ -117,9 +120,9 @@ def overlaps(boxes: np.ndarray) -> np.ndarray:
 def mask_regions(
     boxes: np.ndarray, share: float, leak_iou: float | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which regions are to be predicted and whose features are zeroed, (n, 4) -> bool (n,), bool (n,).
+    """Return the regions to predict, and the regions whose features are zeroed: (n, 4) -> bool (n,), bool (n,).
 
-    Of `share` 90 % are zeroed and 10 % stay as they are; their boxes are kept either way.
+    `share` of the regions are predicted; 90 % of these are zeroed and 10 % stay as they are. All boxes are kept.
     """
     chosen = rng.random(len(boxes)) < share
     zeroed = chosen & (rng.random(len(boxes)) < 0.9)
@@ -128,10 +131,10 @@ def mask_regions(
     return chosen, zeroed
 
 
-def region_arrays(sample: RegionsSample, config: DataConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def region_arrays(sample: RegionsSample, config: ViLBERTDataConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return an image's arrays, IMG first, padded: features, locations, region_mask, masked_regions, class_probs.
 
-    IMG is the mean of the masked features over the number of boxes: zeros count, padding does not.
+    IMG is the mean of the features after masking: zeroed regions count, padding does not.
     """
     limit, count = config.regions, min(len(sample.boxes), config.regions)
     boxes, own = sample.boxes[:count], sample.features[:count].astype(np.float32)
@@ -158,12 +161,12 @@ def region_arrays(sample: RegionsSample, config: DataConfig, rng: np.random.Gene
 
 @dataclass(frozen=True)
 class PretrainingTransform:
-    """A regions sample -> one row of each tensor of a batch."""
+    """A sample with regions -> one row of each tensor of a batch."""
 
     tokenizer: Tokenizer
-    config: DataConfig
+    config: ViLBERTDataConfig
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+    def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return tokens, labels, masks and region arrays."""
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")

@@ -1,4 +1,4 @@
-"""Caption-based image retrieval without training for it: the pre-trained alignment head ranks images (section 3.2)."""
+"""Zero-shot caption-based image retrieval: the pre-trained alignment head ranks images (section 3.2)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ KS = (1, 5, 10)
 
 
 @torch.no_grad()
-def score_all(model: ViLBERT, batch: dict[str, Tensor], images_a_pass: int = 100) -> Tensor:
+def score_all(model: ViLBERT, batch: dict[str, Tensor], images_per_pass: int = 100) -> Tensor:
     """Return the probability of "aligned" of every caption with every image, (M, N).
 
-    Both streams up to the first connection see nothing of each other and are computed once (section 3.2 does so for
-    the text), the rest for every caption with `images_a_pass` images at a time.
+    Up to the first connection the streams do not depend on each other and are computed once (section 3.2 does so for
+    the text); the rest is computed for each caption with `images_per_pass` images at a time.
     """
     model.eval()
     texts, token_mask = model.encode_text(batch["original"], batch["token_mask"]), batch["token_mask"]
@@ -26,8 +26,8 @@ def score_all(model: ViLBERT, batch: dict[str, Tensor], images_a_pass: int = 100
     rows = []
     for text, mask in zip(texts, token_mask, strict=True):
         scores = []
-        for start in range(0, len(images), images_a_pass):
-            part = slice(start, start + images_a_pass)
+        for start in range(0, len(images), images_per_pass):
+            part = slice(start, start + images_per_pass)
             count = len(images[part])
             outputs = model.join(text.expand(count, -1, -1), mask.expand(count, -1), images[part], region_mask[part])
             scores.append(outputs.alignment.softmax(1)[:, 0])
@@ -36,7 +36,7 @@ def score_all(model: ViLBERT, batch: dict[str, Tensor], images_a_pass: int = 100
 
 
 def retrieval(scores: Tensor, ks: Sequence[int] = KS) -> Iterator[tuple[str, float]]:
-    """Yield R@k of captions (M, N) whose image has their number, chance, and R@1's 95 % interval."""
+    """Yield R@k of captions, (M, N) where image i belongs to caption i, with R@1's 95 % interval and chance."""
     ranks = rank_of(scores, torch.eye(len(scores), dtype=torch.bool))
     for k in ks:
         yield f"r{k}", float((ranks < k).float().mean())
@@ -48,5 +48,5 @@ def retrieval(scores: Tensor, ks: Sequence[int] = KS) -> Iterator[tuple[str, flo
 
 
 def evaluate_batch(model: ViLBERT, batch: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield the retrieval figures of one batch of pairs, each caption against all its images."""
+    """Yield the retrieval figures of a batch of pairs, each caption against all images of the batch."""
     yield from retrieval(score_all(model, batch))

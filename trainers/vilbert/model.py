@@ -1,8 +1,8 @@
 """ViLBERT: a text stream and a visual stream that exchange attention in connection layers (arXiv 1908.02265).
 
-Shapes: B batch, T tokens, R regions with IMG first, H text width, V visual width, C region classes. Order of layers
-with the published ids: t0..t5, c0, v0, t6, c1, v1, ... c5, v5, t11 (a connection comes before the layers of its ids).
-The q_dense layers that the public code allocates in each connection and never uses (11,020,800 weights) are left out.
+Shapes: B batch, T tokens, R regions with IMG first, H text width, V visual width, C region classes. A connection stands
+before the layers of its ids; with the published ids the order is t0..t5, c0, v0, t6, c1, v1, ... c5, v5, t11. The
+q_dense layers that the public code has in each connection and never uses (11,020,800 weights) are left out.
 """
 
 from collections.abc import Collection
@@ -17,44 +17,55 @@ from corpusloom.schemas.errors import ConfigError
 
 LAYER_NORM_EPS = 1e-12
 MASKED = -10_000.0
-"""Added to the attention scores of padding."""
+"""Value added to the attention scores of padding."""
 FROM_BERT = ("text_embeddings.", "text_layers.", "word_transform.", "word_bias")
-"""How the names of parameters begin that a BERT can give."""
+"""Prefixes of the parameters whose weights a BERT provides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViLBERTConfig:
-    """Widths and depths; the defaults are vilbert-base (BERT-base beside a visual stream of six layers)."""
+    """Shape of the model; the defaults are vilbert-base (BERT-base beside a visual stream of six layers)."""
 
     vocab_size: int = 30_522
+    """Number of token ids."""
     max_tokens: int = 512
     """Positions of the text stream."""
     hidden: int = 768
+    """Width of the text stream."""
     layers: int = 12
+    """Layers of the text stream."""
     heads: int = 12
+    """Attention heads of the text stream."""
     ffw: int = 3072
+    """Inner width of the text stream's feed-forward blocks."""
     feature_width: int = 2048
-    """Of a region's feature: belongs to the dataset."""
+    """Width of a region's feature, as in the dataset."""
     class_count: int = 1601
-    """Region classes, background included: belongs to the dataset."""
+    """Region classes, background included, as in the dataset."""
     v_hidden: int = 1024
+    """Width of the visual stream."""
     v_layers: int = 6
+    """Layers of the visual stream."""
     v_heads: int = 8
+    """Attention heads of the visual stream."""
     v_ffw: int = 1024
+    """Inner width of the visual stream's feed-forward blocks."""
     co_hidden: int = 1024
     """Width of queries, keys and values in a connection, and of the pooled outputs."""
     co_heads: int = 8
+    """Attention heads of a connection."""
     v_connections: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     """Visual layer before which each connection stands."""
     t_connections: tuple[int, ...] = (6, 7, 8, 9, 10, 11)
     """Text layer before which each connection stands."""
     dropout: float = 0.1
+    """Dropout of attention, layers and pooled outputs."""
     init_std: float = 0.02
-    """Of the normal that weights are drawn from: BERT's; a narrow model learns nothing for long from so small ones."""
+    """Standard deviation of initial weights: BERT's. A narrow model needs a larger one to start learning soon."""
     init: str | None = None
-    """Path of a BERT (.safetensors, transformers' layout) that the text stream begins from."""
+    """Path of a BERT's weights for the text stream (.safetensors, transformers' layout); None: random weights."""
     init_lr_factor: float = 1.0
-    """Factor of the learning rate of what `init` gave; the public code trains it at 0.1."""
+    """Factor of the learning rate of the weights from `init`; 0.1 in the public code."""
 
     def __post_init__(self) -> None:
         if len(self.v_connections) != len(self.t_connections):
@@ -64,14 +75,14 @@ class ViLBERTConfig:
             ("v_connections", self.v_connections, self.v_layers),
         ):
             if list(ids) != sorted(ids) or any(not 0 <= number <= layers for number in ids):
-                raise ConfigError(f"{name} {list(ids)}", where="model", remedy=f"rising, from 0 to {layers}")
+                raise ConfigError(f"{name} is {list(ids)}", where="model", remedy=f"use rising ids from 0 to {layers}")
         for name, width, heads in (
             ("hidden", self.hidden, self.heads),
             ("v_hidden", self.v_hidden, self.v_heads),
             ("co_hidden", self.co_hidden, self.co_heads),
         ):
             if width % heads:
-                raise ConfigError(f"{name} {width} is no multiple of its {heads} heads", where="model")
+                raise ConfigError(f"{name} {width} is not a multiple of its {heads} heads", where="model")
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor, dropout: float) -> Tensor:
@@ -85,7 +96,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tenso
 
 
 class Residual(nn.Module):
-    """A projection back to the stream's width, dropout, residual and post-layer norm."""
+    """Projection back to the stream's width, dropout, residual sum, and post-layer norm."""
 
     def __init__(self, inner: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -147,7 +158,7 @@ class Connection(nn.Module):
 
 
 class TextEmbeddings(nn.Module):
-    """Token + position + segment 0, layer norm."""
+    """Sum of token, position and segment 0 embeddings, and layer norm."""
 
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__()
@@ -164,7 +175,7 @@ class TextEmbeddings(nn.Module):
 
 
 class RegionEmbeddings(nn.Module):
-    """LN(W_f feature + W_l location); location = x1/W, y1/H, x2/W, y2/H, area share."""
+    """LN(W_f feature + W_l location); a location is x1/W, y1/H, x2/W, y2/H, share of the area."""
 
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__()
@@ -177,7 +188,7 @@ class RegionEmbeddings(nn.Module):
         return self.dropout(self.norm(self.feature(features) + self.location(locations)))
 
 
-class Transform(nn.Module):
+class HeadTransform(nn.Module):
     """A head's hidden layer: linear, GELU, layer norm."""
 
     def __init__(self, width: int) -> None:
@@ -191,18 +202,18 @@ class Transform(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a forward pass gives: both streams, and the alignment logits (column 0 = aligned)."""
+    """Result of a forward pass."""
 
     text: Tensor
-    """(B, T, H)"""
+    """Text stream, (B, T, H)."""
     image: Tensor
-    """(B, R, V)"""
+    """Visual stream, (B, R, V)."""
     alignment: Tensor
-    """(B, 2)"""
+    """Alignment logits, (B, 2); column 0 is "aligned"."""
 
 
 def additive(mask: Tensor) -> Tensor:
-    """Return (B, 1, 1, N) to add to attention scores: 0 where the mask is true, -10,000 elsewhere."""
+    """Return the mask to add to attention scores, (B, N) bool -> (B, 1, 1, N): 0 where true, else -10,000."""
     return torch.where(mask, 0.0, MASKED)[:, None, None, :]
 
 
@@ -224,35 +235,35 @@ class ViLBERT(nn.Module):
         self.text_pooler = nn.Linear(config.hidden, config.co_hidden)
         self.image_pooler = nn.Linear(config.v_hidden, config.co_hidden)
         self.pooled_dropout = nn.Dropout(config.dropout)
-        self.word_transform = Transform(config.hidden)
+        self.word_transform = HeadTransform(config.hidden)
         self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.region_transform = Transform(config.v_hidden)
+        self.region_transform = HeadTransform(config.v_hidden)
         self.region_decoder = nn.Linear(config.v_hidden, config.class_count)
         self.alignment = nn.Linear(config.co_hidden, 2)
         self.apply(partial(_initialise, std=config.init_std))
 
     def no_decay(self) -> Collection[str]:
-        """Return the parameters without weight decay besides those of one dimension: none."""
+        """Return the names without weight decay, apart from parameters of one dimension: none."""
         return ()
 
     def lr_factor(self, name: str) -> float:
-        """Return a parameter's factor of the learning rate: smaller for what a BERT gave, where so configured."""
+        """Return a parameter's factor of the learning rate: `init_lr_factor` if its weights come from `init`."""
         given = self.config.init is not None and name.startswith(FROM_BERT)
         return self.config.init_lr_factor if given else 1.0
 
     def part_of(self, name: str) -> str:
-        """Return the part that a parameter is counted under."""
+        """Return the part of the model in which a parameter is counted."""
         return "heads" if name.startswith(("word_", "region_transform", "region_decoder", "alignment")) else "streams"
 
     def encode_text(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return the text stream up to the first connection, (B, T) -> (B, T, H): it sees no image yet."""
+        """Return the text stream up to the first connection, (B, T) -> (B, T, H); no image enters it."""
         stream = self.text_embeddings(tokens)
         for layer in self.text_layers[: self._first_connection()]:
             stream = layer(stream, additive(mask))
         return stream
 
     def encode_image(self, features: Tensor, locations: Tensor, mask: Tensor) -> Tensor:
-        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V): it sees no text yet."""
+        """Return the visual stream up to the first connection, (B, R, F) -> (B, R, V); no text enters it."""
         stream = self.region_embeddings(features, locations)
         for layer in self.image_layers[: self._first_image_layers()]:
             stream = layer(stream, additive(mask))
@@ -273,7 +284,7 @@ class ViLBERT(nn.Module):
         return self.join(text, token_mask, image, region_mask)
 
     def join(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> Outputs:
-        """Run both streams from the first connection on, over what `encode_text` and `encode_image` gave."""
+        """Run both streams from the first connection on, over the results of `encode_text` and `encode_image`."""
         text_mask, image_mask = additive(token_mask), additive(region_mask)
         t, v = self._first_connection(), self._first_image_layers()
         for number, connection in enumerate(self.connections):
@@ -288,7 +299,7 @@ class ViLBERT(nn.Module):
     def _advance(
         self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor, t: int, v: int, number: int
     ) -> tuple[Tensor, Tensor, int, int]:
-        """Run the layers of both streams up to a connection."""
+        """Run the layers of both streams from t and v up to a connection; return the streams and the new t and v."""
         for layer in self.text_layers[t : self.config.t_connections[number]]:
             text = layer(text, text_mask)
         for layer in self.image_layers[v : self.config.v_connections[number]]:
@@ -296,12 +307,12 @@ class ViLBERT(nn.Module):
         return text, image, self.config.t_connections[number], self.config.v_connections[number]
 
     def _align(self, text: Tensor, image: Tensor) -> Tensor:
-        """Return the alignment logits of [CLS] and IMG: ReLU poolers, product, linear."""
+        """Return the alignment logits from [CLS] and IMG: ReLU poolers, product, linear."""
         pooled = F.relu(self.text_pooler(text[:, 0])) * F.relu(self.image_pooler(image[:, 0]))
         return self.alignment(self.pooled_dropout(pooled))
 
     def predict_words(self, text: Tensor) -> Tensor:
-        """Return vocabulary logits, (N, H) -> (N, vocabulary); the decoder is the token embedding."""
+        """Return word logits, (N, H) -> (N, vocabulary); the decoder is the token embedding."""
         return F.linear(self.word_transform(text), self.text_embeddings.token.weight, self.word_bias)
 
     def predict_regions(self, image: Tensor) -> Tensor:
@@ -310,7 +321,7 @@ class ViLBERT(nn.Module):
 
 
 def _initialise(module: nn.Module, std: float) -> None:
-    """BERT's initialisation: normal, biases 0."""
+    """Initialise a module as BERT: normal weights, zero biases."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=std)
     if isinstance(module, nn.Linear):
@@ -318,7 +329,7 @@ def _initialise(module: nn.Module, std: float) -> None:
 
 
 def unused_query_weights(config: ViLBERTConfig) -> int:
-    """Return the weights of the q_dense layers that the public code has and this model leaves out."""
+    """Return the number of weights of the q_dense layers, which the public code has and this model leaves out."""
     width = config.co_hidden
     return len(config.v_connections) * (
         width * config.v_hidden + config.v_hidden + width * config.hidden + config.hidden

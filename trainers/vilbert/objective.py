@@ -16,31 +16,34 @@ IGNORE = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectiveConfig:
-    """Which terms count, and where."""
+    """Weights of the terms, and the pairs on which they are computed."""
 
     negatives: float = 0.5
-    """Share of the pairs whose caption is another image's."""
+    """Share of the pairs that get the caption of another image."""
     masked_on_negatives: bool = False
-    """Compute the masked losses on mismatched pairs too, as the first public code did; 12-in-1 does not."""
+    """Whether masked words and regions count on mismatched pairs too (first public code: yes, 12-in-1: no)."""
     word_weight: float = 1.0
+    """Weight of the masked words' loss."""
     region_weight: float = 1.0
+    """Weight of the masked regions' loss."""
     alignment_weight: float = 1.0
+    """Weight of the alignment loss."""
 
 
 def masked_word_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy over masked tokens, (N, vocabulary), (N,): 0 when there are none."""
+    """Return the mean cross-entropy over masked tokens, (N, vocabulary), (N,) -> (); 0 without tokens."""
     return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
 
 
 def masked_region_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return KL(detector || prediction), summed over classes, mean over masked regions, (N, C), (N, C)."""
+    """Return KL(detector || prediction), summed over classes, mean over masked regions, (N, C), (N, C) -> ()."""
     return F.kl_div(F.log_softmax(logits, -1), targets, reduction="sum") / max(len(targets), 1)
 
 
 def mismatch(texts: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Return for each row the row whose caption it gets, and 0 (aligned) or 1: (B, T) -> (B,), (B,).
+    """Return per row the row whose caption it gets, and 0 (aligned) or 1 (mismatched): (B, T) -> (B,), (B,).
 
-    A caption of another image that reads the same is no negative: its row stays aligned.
+    A row stays aligned if the other image's caption has the same text.
     """
     rows = torch.arange(len(texts), device=texts.device)
     chosen = torch.rand(len(texts), device=texts.device) < share
@@ -52,7 +55,7 @@ def mismatch(texts: Tensor, share: float) -> tuple[Tensor, Tensor]:
 
 
 def make_objective(config: ObjectiveConfig) -> Any:
-    """Return the objective: one loss a step, the sum of the three terms."""
+    """Return the objective: one loss per step, the weighted sum of the three terms."""
 
     def objective(model: ViLBERT, batch: dict[str, Tensor], context: StepContext) -> Iterator[Loss]:
         source, label = mismatch(batch["original"], config.negatives)

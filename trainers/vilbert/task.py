@@ -1,4 +1,4 @@
-"""ViLBERT as a task of the loop: configuration and datasets in, model, objective and stream out."""
+"""ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,12 +14,12 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
 from corpusloom.trainers.checkpoint import find, read_attachment
-from corpusloom.trainers.config import RunConfig
 from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.loop import Evaluate, to_device
-from corpusloom.trainers.registry import Task
+from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.vilbert.data import DataConfig, PretrainingTransform, read_vocabulary, train_tokenizer
+from corpusloom.trainers.task import TrainingTask
+from corpusloom.trainers.vilbert.data import PretrainingTransform, ViLBERTDataConfig, read_vocabulary, train_tokenizer
 from corpusloom.trainers.vilbert.evaluation import evaluate_batch
 from corpusloom.trainers.vilbert.model import ViLBERT, ViLBERTConfig
 from corpusloom.trainers.vilbert.objective import ObjectiveConfig, make_objective
@@ -29,23 +29,23 @@ TOKENIZER = "tokenizer.json"
 
 
 def model_config(config: RunConfig) -> ViLBERTConfig:
-    """Return the model's configuration."""
+    """Return the model configuration of a run."""
     return tables.build(ViLBERTConfig, config.model, where=f"{config.name}: model")
 
 
-def data_config(config: RunConfig) -> DataConfig:
-    """Return what the run asks of the data."""
+def data_config(config: RunConfig) -> ViLBERTDataConfig:
+    """Return the data configuration of a run."""
     values = {name: value for name, value in config.data.items() if name != "objective"}
-    return tables.build(DataConfig, values, where=f"{config.name}: data")
+    return tables.build(ViLBERTDataConfig, values, where=f"{config.name}: data")
 
 
 def build_model(config: RunConfig) -> ViLBERT:
-    """Return the model with fresh weights; needs no data."""
+    """Return the model with fresh weights."""
     return ViLBERT(model_config(config))
 
 
 def example_forward(model: nn.Module, batch_size: int) -> object:
-    """Run one forward pass on meta tensors: what FLOPs are counted from."""
+    """Run one forward pass over meta tensors, whose FLOPs are counted."""
     config: ViLBERTConfig = model.config  # type: ignore[assignment]
     regions, tokens = 37, 36
     return model(
@@ -58,7 +58,7 @@ def example_forward(model: nn.Module, batch_size: int) -> object:
 
 
 def captions(path: str) -> list[str]:
-    """Return a dataset's captions, sorted: what a vocabulary is trained on."""
+    """Return a dataset's distinct captions, sorted."""
     found: set[str] = set()
     for shard in read_manifest(path).shards:
         column = read_table(storage.join(path, shard.sidecar.name), ["caption"])["caption"]
@@ -66,15 +66,15 @@ def captions(path: str) -> list[str]:
     return sorted(found)
 
 
-def make_tokenizer(config: DataConfig, datasets: Mapping[str, tuple[str, float]]) -> Tokenizer:
-    """Return the vocabulary given by path, else one trained on the datasets' captions."""
+def make_tokenizer(config: ViLBERTDataConfig, datasets: Mapping[str, tuple[str, float]]) -> Tokenizer:
+    """Return the tokenizer of the configured vocabulary, or of one trained on the datasets' captions."""
     if config.vocabulary is not None:
         return read_vocabulary(config.vocabulary)
     return train_tokenizer((text for path, _ in datasets.values() for text in captions(path)), config.vocab_size)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> Task:
-    """Return model, objective, stream and evaluation of one run over datasets of regions: name -> (path, weight)."""
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+    """Return the task of training a ViLBERT on datasets of regions: name -> (path, weight)."""
     data, shape = data_config(config), model_config(config)
     tokenizer = make_tokenizer(data, datasets)
     check_fits(tokenizer, data, shape, where=config.name)
@@ -85,7 +85,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data)
     objective = tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
-    return Task(
+    return TrainingTask(
         model=model,
         objective=make_objective(objective),
         stream=make_batches(config, stream, transform),
@@ -94,8 +94,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     )
 
 
-def check_fits(tokenizer: Tokenizer, data: DataConfig, shape: ViLBERTConfig, where: str) -> None:
-    """Raise ConfigError where captions would have ids or positions that the model has no embedding for."""
+def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConfig, where: str) -> None:
+    """Raise ConfigError if the model lacks embeddings for some ids or positions of captions."""
     if tokenizer.get_vocab_size() > shape.vocab_size:
         raise ConfigError(
             f"the vocabulary has {tokenizer.get_vocab_size()} words, the model {shape.vocab_size}",
@@ -110,8 +110,8 @@ def check_fits(tokenizer: Tokenizer, data: DataConfig, shape: ViLBERTConfig, whe
         )
 
 
-def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: DataConfig) -> Evaluate:
-    """Return an evaluation: each caption of one split ranks that split's images."""
+def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: ViLBERTDataConfig) -> Evaluate:
+    """Return the evaluation of retrieval: each caption of one split ranks the split's images."""
 
     def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
         assert isinstance(model, ViLBERT)
@@ -123,15 +123,19 @@ def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data:
 
 
 def unmasked_batch(
-    source: str | Mapping[str, float], tokenizer: Tokenizer, data: DataConfig, limit: int, split: str | None = None
+    source: str | Mapping[str, float],
+    tokenizer: Tokenizer,
+    data: ViLBERTDataConfig,
+    limit: int,
+    split: str | None = None,
 ) -> dict[str, Any]:
-    """Return the first `limit` pairs, or one split's, as one batch without masking."""
+    """Return the first `limit` pairs of a dataset, or of one split of it, as one batch without masking."""
     stream = StreamingDataset(source, shuffle=False, rank=0, world_size=1, split=split)
     transform = PretrainingTransform(tokenizer, replace(data, mask=0.0))
     return next(stream.batches(min(limit, len(stream)), transform=transform, workers=0, on_error="raise"))
 
 
 def evaluation_batch(checkpoint: str, config: RunConfig, dataset: str, limit: int) -> dict[str, Any]:
-    """Return one batch of the first `limit` pairs of a dataset, unmasked, with the checkpoint's vocabulary."""
+    """Return the first `limit` pairs of a dataset as one unmasked batch, with a checkpoint's vocabulary."""
     tokenizer = Tokenizer.from_str(read_attachment(find(checkpoint), TOKENIZER).decode())
     return unmasked_batch(dataset, tokenizer, data_config(config), limit)

@@ -1,6 +1,6 @@
-"""The text stream's initial weights: those of a BERT in transformers' layout (arXiv 1908.02265, section 3.1).
+"""Initial weights of the text stream from a BERT in transformers' layout (arXiv 1908.02265, section 3.1).
 
-What a BERT has no counterpart for (visual stream, connections, poolers, region and alignment heads) stays as it was.
+Parts without a counterpart in BERT (visual stream, connections, poolers, region and alignment heads) stay unchanged.
 """
 
 import re
@@ -34,7 +34,7 @@ _RENAMES = (
 
 
 def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a BERT's tensors under this model's names; pooler and next-sentence head are left out."""
+    """Return a BERT's tensors under this model's names, without pooler and next-sentence head."""
     renamed = {}
     for name, tensor in state.items():
         for pattern, replacement in _RENAMES:
@@ -45,10 +45,9 @@ def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_bert(model: ViLBERT, path: str) -> int:
-    """Load the text stream from a .safetensors file; return how many tensors were taken.
+    """Load text stream and, if the file has one, word head from a .safetensors file; return the number of tensors.
 
-    The word head is loaded where the file has one. Raises InputError where the text stream would stay incomplete, or
-    a shape does not fit.
+    Raises InputError if a tensor of the text stream is missing or a shape does not fit.
     """
     try:
         found = from_transformers(load_tensors(storage.read_bytes(path)))
@@ -58,7 +57,7 @@ def load_bert(model: ViLBERT, path: str) -> int:
     missing = [name for name in own if name.startswith(FROM_BERT[:2]) and name not in found]
     if missing:
         raise InputError(
-            f"lacks {missing[0]} and {len(missing) - 1} others", where=path, remedy="a BERT in transformers' layout"
+            f"lacks {missing[0]} and {len(missing) - 1} others", where=path, remedy="use a BERT in transformers' layout"
         )
     taken = {name: tensor for name, tensor in found.items() if name in own}
     for name, tensor in taken.items():

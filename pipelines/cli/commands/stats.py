@@ -1,4 +1,4 @@
-"""`loom stats`: what a dataset holds."""
+"""`loom stats`: statistics of a dataset."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -11,7 +11,7 @@ from corpusloom.pipelines.engine import extras
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Summarise a dataset with Dask over its sidecars; JSON for machines, one HTML page for people.
+    """Summarise a dataset with Dask over its sidecars: as text, as JSON, or as an HTML report.
 
     Examples:
       loom stats data/m3w
@@ -22,7 +22,7 @@ class Command:
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     html: str | None = None
-    """Where to write the report."""
+    """Path of the HTML report."""
     scheduler: str = "threads"
     """threads, synchronous, or the address of a Dask cluster."""
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -45,7 +45,7 @@ class Command:
                 write_report(summary, self.html)
             record(self.dataset, Derived(kind="report", path=absolute(self.html)))
         if self.output.json:
-            print_json(summary)
+            print_json(summary.to_plain())
         else:
             print_summary(summary)
             if self.html:

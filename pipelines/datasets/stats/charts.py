@@ -1,22 +1,26 @@
-"""Charts of a summary as inline SVG: drawn by Altair, rendered offline by vl-convert, no script in the page."""
+"""Charts of a summary as inline SVG: drawn by Altair and rendered offline by vl-convert, without scripts."""
+
+from dataclasses import dataclass
 
 import altair as alt
 import vl_convert
 
-from corpusloom.schemas.records import StageCounts, StatsSummary
+from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Distribution, ValueCounts
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.schemas.records import StageCounts
 
 KEPT, REJECTED, DEAD = "#2f7d6d", "#d98c3f", "#b2424a"
 WIDTH = 520
 
 
 def to_svg(chart: alt.Chart | alt.LayerChart) -> str:
-    """Return a chart as SVG text, on the page's own background."""
+    """Return a chart as SVG text with a transparent background."""
     styled = chart.configure(background="transparent").configure_view(stroke=None).configure_axis(gridColor="#dfe5e2")
     return str(vl_convert.vegalite_to_svg(styled.to_dict(), vl_version="5.20"))
 
 
 def funnel_chart(funnel: tuple[StageCounts, ...]) -> str:
-    """Return the funnel: a bar a stage and unit, split in kept, rejected and dead."""
+    """Return the funnel: one bar per stage and unit, divided into kept, rejected and dead."""
     rows = [
         {"step": f"{row.stage}: {row.unit}", "outcome": outcome, "count": count, "order": order}
         for row in funnel
@@ -43,7 +47,7 @@ def funnel_chart(funnel: tuple[StageCounts, ...]) -> str:
 
 
 def bars_chart(counts: dict[str, int], *, title: str, most: int = 12, colour: str = KEPT) -> str:
-    """Return a horizontal bar chart of the largest counts."""
+    """Return a horizontal bar chart of the `most` largest counts."""
     rows = [
         {"name": name, "count": count} for name, count in sorted(counts.items(), key=lambda i: (-i[1], i[0]))[:most]
     ]
@@ -56,7 +60,7 @@ def bars_chart(counts: dict[str, int], *, title: str, most: int = 12, colour: st
 
 
 def histogram_chart(bins: tuple[tuple[float, float, int], ...], *, title: str) -> str:
-    """Return a histogram of one column."""
+    """Return the histogram of one column from its bars (low, high, count)."""
     rows = [{"low": low, "high": high, "count": count} for low, high, count in bins]
     chart = (
         alt.Chart(alt.Data(values=rows), width=240, height=120)
@@ -70,14 +74,36 @@ def histogram_chart(bins: tuple[tuple[float, float, int], ...], *, title: str) -
     return to_svg(chart)
 
 
-def charts_of(summary: StatsSummary) -> dict[str, str]:
-    """Return every chart of a report by name."""
-    made = {"funnel": funnel_chart(summary.funnel)}
-    if summary.rejected:
-        made["reasons"] = bars_chart(summary.rejected, title="not kept", colour=REJECTED, most=20)
-    if summary.domains:
-        made["domains"] = bars_chart(summary.domains, title="samples a registered domain")
-    for name in ("images", "text_length", "width", "height"):
-        if len(summary.histograms.get(name, ())) > 1:  # a column of one value has no shape: the table shows it
-            made[f"histogram {name}"] = histogram_chart(summary.histograms[name], title=name.replace("_", " "))
-    return made
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    """The charts of a report, as SVG; those that would be empty are left out."""
+
+    funnel: str
+    reasons: str | None
+    """Bars of the reasons why records were not kept."""
+    counts: dict[str, str]
+    """Label of a statistic -> bars of its commonest values."""
+    histograms: tuple[str, ...]
+
+
+def charts_of(summary: StatsSummary) -> Charts:
+    """Draw the charts of a report."""
+    return Charts(
+        funnel=funnel_chart(summary.funnel),
+        reasons=bars_chart(summary.rejected, title="not kept", colour=REJECTED, most=20) if summary.rejected else None,
+        counts={
+            item.label: bars_chart(summary.counts[item.name], title=item.label)
+            for item in STATISTICS
+            if isinstance(item, ValueCounts) and item.chart and summary.counts[item.name]
+        },
+        histograms=tuple(
+            histogram_chart(summary.histograms[item.name], title=item.name.replace("_", " "))
+            for item in STATISTICS
+            if isinstance(item, Distribution) and item.chart and _has_shape(summary, item.name)
+        ),
+    )
+
+
+def _has_shape(summary: StatsSummary, name: str) -> bool:
+    """Return True if a histogram has more than one bar; a column of one value is shown in the table alone."""
+    return len(summary.histograms.get(name, ())) > 1

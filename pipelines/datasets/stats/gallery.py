@@ -1,4 +1,4 @@
-"""A few samples of a dataset to look at: thumbnails inlined, texts shortened."""
+"""Samples of a dataset for its report: thumbnails as data: URIs, long texts shortened."""
 
 import base64
 import io
@@ -16,22 +16,26 @@ from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import SidecarRow
 
 THUMBNAIL = 160
+"""Width and height of a thumbnail at most, in pixels."""
 TEXT_CHARACTERS = 220
+"""Characters of a text at most; a longer one is cut between two words."""
 MOST_PIECES = 9
-"""Texts and images shown of one sample: a page may have hundreds."""
+"""Texts and images of one sample at most, since a page may have hundreds."""
+MOST_PAIR_IMAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One sample as the report shows it: (kind, content) with kind text or image (a data: URI)."""
+class ShownSample:
+    """One sample as the report shows it."""
 
     key: str
     url: str
     items: tuple[tuple[str, str], ...]
+    """(kind, content) in reading order: kind is text or image; an image is a data: URI, empty if it does not decode."""
 
 
 def thumbnail(data: bytes) -> str | None:
-    """Return a small JPEG of an image as a data: URI; None for one that does not decode."""
+    """Return a small JPEG of an image as a data: URI; None for an image that does not decode."""
     try:
         picture = Image.fromarray(decode_rgb(data))
     except ImageError:
@@ -43,14 +47,14 @@ def thumbnail(data: bytes) -> str | None:
 
 
 def shorten(text: str) -> str:
-    """Cut a text at a word near the limit."""
+    """Return a text cut to TEXT_CHARACTERS between two words."""
     if len(text) <= TEXT_CHARACTERS:
         return text
     return text[:TEXT_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
-def gallery(dataset: str, manifest: Manifest, samples: int = 12) -> Iterator[Shown]:
-    """Yield the first samples in order of their keys: a fair draw, since keys are hashes."""
+def gallery(dataset: str, manifest: Manifest, samples: int = 12) -> Iterator[ShownSample]:
+    """Yield the first samples by key: a random draw, since keys are hashes. Unreadable samples are left out."""
     left = samples
     for shard in manifest.shards:
         tar = storage.join(dataset, shard.tar.name)
@@ -64,22 +68,28 @@ def gallery(dataset: str, manifest: Manifest, samples: int = 12) -> Iterator[Sho
                 continue
 
 
-def show(tar: str, row: SidecarRow, kind: str) -> Shown:
-    """Return one sample as it is shown."""
+def show(tar: str, row: SidecarRow, kind: str) -> ShownSample:
+    """Read one sample from its tar and return it as it is shown."""
     members = {
         member.field: storage.read_bytes(tar, member.offset, member.offset + member.size) for member in row.members
     }
-    body = json.loads(members["json"])
-    items: list[tuple[str, str]] = []
-    if kind == "interleaved":
-        for text, image in zip(body["texts"], body["images"], strict=True):
-            data = members.get(image.removeprefix(f"{row.key}.")) if image else None
-            picture = thumbnail(data) if data else None
-            items.append(("text", shorten(text)) if text else ("image", picture or ""))
-    else:
-        pictures = [data for field, data in members.items() if layout.extension_of(field) in layout.IMAGE_EXTENSIONS]
-        items += [("image", thumbnail(data) or "") for data in pictures[:4]]
-        items.append(("text", shorten(row.caption or "")))
+    items = _page_items(row.key, members) if kind == "interleaved" else _pair_items(row, members)
     if len(items) > MOST_PIECES:
-        items = [*items[:MOST_PIECES], ("text", f"… and {len(items) - MOST_PIECES} more pieces")]
-    return Shown(row.key, row.page_url or row.url, tuple(items))
+        items = [*items[:MOST_PIECES], ("text", f"… and {len(items) - MOST_PIECES} more texts and images")]
+    return ShownSample(row.key, row.page_url or row.url, tuple(items))
+
+
+def _page_items(key: str, members: dict[str, bytes]) -> list[tuple[str, str]]:
+    body = json.loads(members["json"])
+    items = []
+    for text, image in zip(body["texts"], body["images"], strict=True):
+        data = members.get(image.removeprefix(f"{key}.")) if image else None
+        picture = thumbnail(data) if data else None
+        items.append(("text", shorten(text)) if text else ("image", picture or ""))
+    return items
+
+
+def _pair_items(row: SidecarRow, members: dict[str, bytes]) -> list[tuple[str, str]]:
+    pictures = [data for field, data in members.items() if layout.extension_of(field) in layout.IMAGE_EXTENSIONS]
+    items = [("image", thumbnail(data) or "") for data in pictures[:MOST_PAIR_IMAGES]]
+    return [*items, ("text", shorten(row.caption or ""))]

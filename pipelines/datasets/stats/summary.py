@@ -1,17 +1,21 @@
-"""A dataset's statistics: partials a row group, computed by Dask wherever it runs, summed to a `StatsSummary`."""
+"""A dataset's summary: statistics per row group, computed by Dask wherever it runs, added up to `StatsSummary`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import dask
 from dask.delayed import Delayed, delayed
 
-from corpusloom.pipelines.datasets.stats.aggregate import TOP_DOMAINS, Aggregate, of_row_group
+from corpusloom.pipelines.datasets.stats.aggregate import Aggregate, of_row_group
+from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import Manifest, read_manifest
-from corpusloom.schemas.records import StatsSummary
+from corpusloom.schemas.records import StageCounts
 
 FAN_IN = 16
+"""Number of aggregates that one task adds up."""
+CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +26,38 @@ class StatsConfig:
     """threads, synchronous, or the address of a Dask cluster (tcp://...)."""
 
 
-def partials(dataset: str, manifest: Manifest) -> list[Delayed]:
-    """Return one task a row group of the dataset's sidecars."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsSummary:
+    """Statistics of a dataset, from its manifest and its sidecars."""
+
+    dataset: str
+    recipe: str
+    kind: str
+    digest: str
+    samples: int
+    shards: int
+    tar_bytes: int
+    funnel: tuple[StageCounts, ...]
+    rejected: dict[str, int]
+    """"stage/unit/reason" -> number of records that were not kept, errors included."""
+    totals: dict[str, int]
+    """Name of a statistic (images, text_characters) -> sum."""
+    counts: dict[str, dict[str, int]]
+    """Name of a statistic (languages, formats, domains, opt_outs) -> value -> number, the commonest first."""
+    quantiles: dict[str, dict[str, float]]
+    """Column -> {"min", "p05", "p50", "p95", "max", "mean"}."""
+    histograms: dict[str, tuple[tuple[float, float, int], ...]]
+    """Column -> bars (low, high, count)."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what `loom stats --json` prints: each total and each table of counts is a key of its own."""
+        values = asdict(self)
+        totals, counts = values.pop("totals"), values.pop("counts")
+        return values | totals | counts
+
+
+def row_group_tasks(dataset: str, manifest: Manifest) -> list[Delayed]:
+    """Return one task per row group of the dataset's sidecars."""
     tasks = []
     for shard in manifest.shards:
         path = storage.join(dataset, shard.sidecar.name)
@@ -37,8 +71,8 @@ def _add(parts: list[Aggregate]) -> Aggregate:
     return sum(parts, Aggregate())
 
 
-def reduce_partials(tasks: list[Delayed]) -> Delayed:
-    """Return the task that sums all partials, as a tree: no task holds more than a few."""
+def reduce_tasks(tasks: list[Delayed]) -> Delayed:
+    """Return the task that adds up all aggregates, as a tree: no task holds more than FAN_IN of them."""
     if not tasks:
         return delayed(Aggregate)()
     while len(tasks) > 1:
@@ -47,7 +81,7 @@ def reduce_partials(tasks: list[Delayed]) -> Delayed:
 
 
 def compute(task: Delayed, config: StatsConfig) -> Aggregate:
-    """Run a task with the scheduler asked for; a cluster that does not answer is an error."""
+    """Run a task with the configured scheduler; a cluster that does not answer is a ConfigError."""
     if "://" not in config.scheduler:
         if config.scheduler not in ("threads", "synchronous"):
             raise ConfigError(
@@ -57,37 +91,41 @@ def compute(task: Delayed, config: StatsConfig) -> Aggregate:
     from distributed import Client
 
     try:
-        with Client(config.scheduler, timeout=10) as client:
+        with Client(config.scheduler, timeout=CONNECT_SECONDS) as client:
             return client.compute(task).result()
     except OSError as error:
         raise ConfigError(f"no Dask scheduler answers: {error}", where=config.scheduler) from error
 
 
 def summarise(dataset: str, config: StatsConfig | None = None) -> StatsSummary:
-    """Return a dataset's statistics. Quantiles are exact to 1 % (geometric bins)."""
+    """Return a dataset's statistics. Quantiles are exact to 1 %."""
     manifest = read_manifest(dataset)
-    total = compute(reduce_partials(partials(dataset, manifest)), config or StatsConfig())
-    rejected = {
-        f"{row.stage}/{row.unit}/{reason}": count
-        for row in manifest.counts
-        for reason, count in {**row.rejected, **row.dead}.items()
-    }
+    total = compute(reduce_tasks(row_group_tasks(dataset, manifest)), config or StatsConfig())
     return StatsSummary(
         dataset=dataset,
         recipe=manifest.recipe,
         kind=manifest.kind,
         digest=manifest.digest,
         samples=total.samples,
-        images=total.images,
         shards=len(manifest.shards),
         tar_bytes=sum(shard.tar.bytes for shard in manifest.shards),
-        text_characters=total.characters,
         funnel=manifest.counts,
-        quantiles={name: spread.summary() for name, spread in sorted(total.spreads.items())},
-        histograms={name: spread.histogram() for name, spread in sorted(total.spreads.items())},
-        languages=dict(total.languages.most_common()),
-        formats=dict(total.formats.most_common()),
-        domains=dict(total.domains.most_common(TOP_DOMAINS)),
-        rejected=rejected,
-        opt_outs=dict(total.opt_outs.most_common()),
+        rejected=_not_kept(manifest),
+        totals={item.name: total.totals.get(item.name, 0) for item in STATISTICS if isinstance(item, Total)},
+        counts={item.name: _commonest(item, total) for item in STATISTICS if isinstance(item, ValueCounts)},
+        quantiles={name: found.summary() for name, found in sorted(total.histograms.items())},
+        histograms={name: found.bars() for name, found in sorted(total.histograms.items())},
     )
+
+
+def _not_kept(manifest: Manifest) -> dict[str, int]:
+    return {
+        f"{row.stage}/{row.unit}/{reason}": count
+        for row in manifest.counts
+        for reason, count in {**row.rejected, **row.dead}.items()
+    }
+
+
+def _commonest(statistic: ValueCounts, total: Aggregate) -> dict[str, int]:
+    found = total.counts.get(statistic.name)
+    return dict(found.most_common(statistic.most)) if found else {}

@@ -1,35 +1,35 @@
-"""Candidates that were kept -> blocks: lines become lists, cells become tables, pages get their facts."""
+"""Kept runs -> blocks: lines become lists, cells become tables."""
 
 from collections.abc import Iterable, Sequence
 
-from corpusloom.pipelines.extract.reading.types import Candidate, RawPage, Table
+from corpusloom.pipelines.extract.reading.types import RawPage, Table, TextRun
 from corpusloom.schemas.records import Block
 
 _NO_PLACE = (0, -1)
 
 
-def join_rows(page: RawPage) -> list[Candidate]:
-    """Return the candidates with the cells of each row of a data table joined by tabs into one candidate.
+def join_rows(page: RawPage) -> list[TextRun]:
+    """Return the runs with the cells of each row of a data table joined by tabs into one run.
 
-    The sections' ranges of candidates follow: `first` and `last` count what is returned.
+    `first` and `last` of the sections are adapted to the runs that are returned.
     """
     if not any(table.is_data for table in page.tables.values()):
-        return page.candidates
-    joined: list[Candidate] = []
+        return page.runs
+    joined: list[TextRun] = []
     places = [0]
     place, column = _NO_PLACE, -1
-    for candidate in page.candidates:
-        table = page.tables.get(candidate.table)
-        if table is None or not _is_cell(candidate, table):
-            joined.append(candidate)
+    for run in page.runs:
+        table = page.tables.get(run.table)
+        if table is None or not _is_cell(run, table):
+            joined.append(run)
             place = _NO_PLACE
-        elif (candidate.table, candidate.row) == place:
-            _add_cell(joined[-1], candidate, candidate.column - column)
-            column = candidate.column
+        elif (run.table, run.row) == place:
+            _add_cell(joined[-1], run, run.column - column)
+            column = run.column
         else:
-            candidate.kind, candidate.level, candidate.listing, candidate.prefix = "table", None, 0, ""
-            joined.append(candidate)
-            place, column = (candidate.table, candidate.row), candidate.column
+            run.kind, run.level, run.listing, run.prefix = "table", None, 0, ""
+            joined.append(run)
+            place, column = (run.table, run.row), run.column
         places.append(len(joined))
     for section in page.sections:
         section.last = places[section.last]
@@ -37,50 +37,50 @@ def join_rows(page: RawPage) -> list[Candidate]:
     return joined
 
 
-def _is_cell(candidate: Candidate, table: Table) -> bool:
-    return candidate.image is None and table.is_data and candidate.column >= 0 and candidate.kind != "caption"
+def _is_cell(run: TextRun, table: Table) -> bool:
+    return run.image is None and table.is_data and run.column >= 0 and run.kind != "caption"
 
 
-def _add_cell(row: Candidate, cell: Candidate, columns: int) -> None:
+def _add_cell(row: TextRun, cell: TextRun, columns: int) -> None:
     row.text += ("\t" * columns if columns > 0 else " ") + cell.text.replace("\n", " ")
     row.link_chars += cell.link_chars
 
 
-def blocks_of(candidates: Iterable[Candidate], tables: dict[int, Table]) -> tuple[Block, ...]:
-    """Return blocks in order: neighbouring lines of one list, and rows of one table, become one block."""
+def blocks_of(runs: Iterable[TextRun], tables: dict[int, Table]) -> tuple[Block, ...]:
+    """Return blocks in order; neighbouring lines of one list, or rows of one table, become one block."""
     blocks: list[Block] = []
-    lines: list[Candidate] = []
-    for candidate in candidates:
-        if lines and _group(candidate, tables) != _group(lines[0], tables):
+    lines: list[TextRun] = []
+    for run in runs:
+        if lines and _group(run, tables) != _group(lines[0], tables):
             blocks.append(_joined(lines))
             lines = []
-        if _group(candidate, tables):
-            lines.append(candidate)
+        if _group(run, tables):
+            lines.append(run)
         else:
-            blocks.append(single(candidate))
+            blocks.append(single(run))
     if lines:
         blocks.append(_joined(lines))
     return tuple(blocks)
 
 
-def _group(candidate: Candidate, tables: dict[int, Table]) -> int:
+def _group(run: TextRun, tables: dict[int, Table]) -> int:
     """Return the number of the list or data table that a line belongs to, or 0."""
-    if candidate.kind == "list":
-        return candidate.listing
-    if candidate.kind == "table" and candidate.table in tables and tables[candidate.table].is_data:
-        return candidate.table
+    if run.kind == "list":
+        return run.listing
+    if run.kind == "table" and run.table in tables and tables[run.table].is_data:
+        return run.table
     return 0
 
 
-def single(candidate: Candidate) -> Block:
-    """Return one candidate as a block of its own."""
-    if candidate.image is not None:
-        return Block(kind="image", image=candidate.image)
-    kind = "other" if candidate.kind in ("table", "list") else candidate.kind
-    return Block(kind=kind, text=candidate.text, level=candidate.level)
+def single(run: TextRun) -> Block:
+    """Return one run as a block of its own."""
+    if run.image is not None:
+        return Block(kind="image", image=run.image)
+    kind = "other" if run.kind in ("table", "list") else run.kind
+    return Block(kind=kind, text=run.text, level=run.level)
 
 
-def _joined(lines: Sequence[Candidate]) -> Block:
+def _joined(lines: Sequence[TextRun]) -> Block:
     if lines[0].kind == "table":
         return Block(kind="table", text="\n".join(line.text for line in lines))
     if not any(line.prefix.strip() for line in lines) and len(lines) == 1:
@@ -89,7 +89,7 @@ def _joined(lines: Sequence[Candidate]) -> Block:
     return Block(kind="list", text="\n".join(_line(line, indent) for line in lines))
 
 
-def _line(candidate: Candidate, indent: int) -> str:
-    """Return a list line; further lines of its text stand under the text, not under the marker."""
-    prefix = candidate.prefix[indent:]
-    return prefix + candidate.text.replace("\n", "\n" + " " * len(prefix))
+def _line(run: TextRun, indent: int) -> str:
+    """Return a line of a list; further lines of its text are aligned with the text, not with the marker."""
+    prefix = run.prefix[indent:]
+    return prefix + run.text.replace("\n", "\n" + " " * len(prefix))

@@ -1,7 +1,7 @@
-"""Main content as learned: a small convolutional network over a page's candidates, in numpy.
+"""The block classifier: a small convolutional network in numpy that finds the main content among a page's runs.
 
-Trained by `benchmarks/train_block_classifier.py`; what it was trained on and how well it does is in
-`block_classifier.md`. A page's probabilities depend on the page alone.
+`benchmarks/train_block_classifier.py` trains it; `block_classifier.md` describes its training data and accuracy. A
+page's probabilities depend on the page alone.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from corpusloom.pipelines.extract.content.features import Features
 Floats = NDArray[np.float32]
 
 VERSION = 3
-"""Raised whenever features or weights change: pages extracted by another version are not comparable."""
+"""Version of features and weights; pages extracted by different versions are not comparable."""
 _CLIP = 6.0
 _ONE_THREAD = 200_000
-"""Multiplications below which OpenBLAS, which numpy ships with, stays on one thread (its limit is 262,144)."""
+"""Multiplications below which numpy's OpenBLAS uses one thread (its limit is 262,144)."""
 _LOWEST, _HIGHEST = 0.1, 0.5
 _FILE = Path(__file__).with_name("block_classifier.npz")
 
@@ -39,7 +39,7 @@ def standardised(numbers: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def probabilities(features: Features, members: list[Weights]) -> Floats:
-    """Return for each candidate the probability that it is main content: the mean of the members, (n,)."""
+    """Return for each run the probability that it is main content: the mean of the members, (n,)."""
     total = np.zeros(len(features.numbers), np.float32)
     for weights in members:
         logits = forward(weights, features)
@@ -69,10 +69,9 @@ def _dense(named: dict[str, Floats], name: str, values: Floats) -> Floats:
 
 
 def _product(values: Floats, matrix: Floats) -> Floats:
-    """Return values @ matrix in slices so small that a BLAS computes each on one thread.
+    """Return values @ matrix in slices so small that the BLAS computes each on one thread.
 
-    Several threads for a product of this size only wait for each other on a busy machine, and the last bits would
-    depend on how many there are.
+    Several threads are slower at this size on a busy machine, and the last bits would depend on their number.
     """
     rows = max(_ONE_THREAD // matrix.size, 1)
     out = np.empty((len(values), matrix.shape[1]), np.float32)
@@ -94,9 +93,9 @@ def _convolved(named: dict[str, Floats], name: str, values: Floats, dilation: in
 
 
 def kept(probability: Floats, lengths: Floats) -> NDArray[np.bool_]:
-    """Return which candidates to keep: those at and above the threshold that maximises the expected F1 of the page.
+    """Return which runs to keep: those at and above the threshold that maximises the expected F1 of the page.
 
-    With p as probabilities and l as lengths, F1 of keeping a set K is expected as 2 sum_K(p l) / (sum_K(l) + sum(p l)).
+    With probabilities p and lengths l, the expected F1 of a kept set K is 2 sum_K(p l) / (sum_K(l) + sum(p l)).
     Images have no length and follow the threshold of the texts.
     """
     order = np.argsort(-probability, kind="stable")
@@ -107,7 +106,7 @@ def kept(probability: Floats, lengths: Floats) -> NDArray[np.bool_]:
 
 
 def save(members: list[Weights], path: Path) -> None:
-    """Write networks as one .npz: `0.mean`, `0.scale`, `0.enter.weight` ... in float16 but for the standardisation."""
+    """Write networks as one .npz: `0.mean`, `0.scale`, `0.enter.weight` ...; all but mean and scale in float16."""
     arrays: dict[str, NDArray[np.floating]] = {}
     for index, weights in enumerate(members):
         arrays[f"{index}.mean"], arrays[f"{index}.scale"] = weights.mean, weights.scale
@@ -130,5 +129,5 @@ def load(path: Path) -> list[Weights]:
 
 @cache
 def networks(path: str = "") -> list[Weights]:
-    """Return the networks of a weights file, by default those that ship with the package; read once a process."""
+    """Return the networks of a weights file, by default those that ship with the package; read once per process."""
     return load(Path(path) if path else _FILE)

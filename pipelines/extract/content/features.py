@@ -1,7 +1,7 @@
-"""What the block classifier sees of a candidate: its text, its place in the page's tree, its neighbourhood.
+"""Features of a run for the block classifier: its text, its place in the page's tree, its neighbourhood.
 
-Numbers only, the same whatever the language; nothing depends on the URL or the domain. `Features.spans` tells the
-classifier which candidates share an ancestor, so that the posts of a thread, the cards of a listing are seen together.
+They are numbers that depend neither on the language nor on the URL. `Features.spans` gives the classifier the runs that
+share an ancestor, so that it pools the posts of a thread or the cards of a listing.
 """
 
 import re
@@ -13,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpusloom.pipelines.extract.reading import elements as el
-from corpusloom.pipelines.extract.reading.types import Candidate, RawPage, Section
+from corpusloom.pipelines.extract.reading.types import RawPage, Section, TextRun
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 ANCESTORS = (1, 3, 5)
-"""Levels above the innermost section whose candidates are pooled (classifier.py)."""
+"""Levels above the innermost section whose runs the classifier pools."""
 POOLED = len(ANCESTORS) + 1
-"""Spans of a candidate: those ancestors, and the whole page."""
+"""Number of spans per run: those ancestors, and the whole page."""
 _KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
 _KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
 _MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")
 _COUNTED = np.zeros(257, np.int64)
-"""For each character code which of blank and `_MARKS` it is, counted from 1; 0 for all others."""
+"""Character code -> 1 for a blank, 2 and up for `_MARKS`, 0 for all others."""
 for _number, _mark in enumerate((" ", *_MARKS), 1):
     _COUNTED[ord(_mark)] = _number
 _HEAD = 60
@@ -51,37 +51,37 @@ _META_DESCRIPTIONS = ("description", "og:description", "twitter:description")
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 candidate of three ancestors and the page."""
+    """`numbers` (n, F) float32, and `spans` (n, 4, 2): first and last+1 run of three ancestors and of the page."""
 
     numbers: Floats
     spans: Ints
 
 
-def features_of(page: RawPage, candidates: list[Candidate]) -> Features:
-    """Return the features of all candidates of a page (at least one), in their order."""
-    own, chars, links = _texts(candidates)
-    tree, spans = _tree(page, candidates, own, chars, links)
+def features_of(page: RawPage, runs: list[TextRun]) -> Features:
+    """Return the features of all runs of a page (at least one), in their order."""
+    own, chars, links = _texts(runs)
+    tree, spans = _tree(page, runs, own, chars, links)
     columns = [
         own,
-        _kinds(candidates),
-        _flags(candidates),
+        _kinds(runs),
+        _flags(runs),
         tree,
-        _order(candidates, chars),
-        _agreement(page, candidates),
+        _order(runs, chars),
+        _agreement(page, runs),
     ]
     facts = _facts(page)
-    columns.append(np.broadcast_to(facts, (len(candidates), len(facts))))
+    columns.append(np.broadcast_to(facts, (len(runs), len(facts))))
     return Features(np.hstack(columns).astype(np.float32), spans)
 
 
-def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
-    """Return (n, 21) sizes, links, marks and letter classes of each text; and its characters and those in links."""
-    chars, counts = _character_counts([item.text for item in candidates])
-    links = np.minimum(np.array([item.link_chars for item in candidates], np.float32), chars)
+def _texts(runs: list[TextRun]) -> tuple[Floats, Floats, Floats]:
+    """Return (n, 21) sizes, links, marks and letter classes of each text; its characters; its characters in links."""
+    chars, counts = _character_counts([item.text for item in runs])
+    links = np.minimum(np.array([item.link_chars for item in runs], np.float32), chars)
     words, marks = counts[:, 0] + 1, counts[:, 1:]
-    heads = np.array([item.text[:_HEAD] for item in candidates], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
+    heads = np.array([item.text[:_HEAD] for item in runs], f"U{_HEAD}").view(np.uint32).reshape(-1, _HEAD)
     head = np.maximum((heads > 0).sum(1), 1)
-    ends = np.array([ord(item.text[-1]) if item.text else 0 for item in candidates])
+    ends = np.array([ord(item.text[-1]) if item.text else 0 for item in runs])
     own = [
         np.log1p(chars),
         np.log1p(words),
@@ -99,7 +99,7 @@ def _texts(candidates: list[Candidate]) -> tuple[Floats, Floats, Floats]:
 
 
 def _character_counts(texts: list[str]) -> tuple[Floats, Floats]:
-    """Return the length of each text (n,), and how often each of blank and `_MARKS` stands in it (n, 11)."""
+    """Return the length of each text (n,), and the counts of blanks and of each of `_MARKS` in it (n, 11)."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     counted = _COUNTED[np.minimum(codes, len(_COUNTED) - 1)]
@@ -110,43 +110,43 @@ def _character_counts(texts: list[str]) -> tuple[Floats, Floats]:
     return lengths.astype(np.float32), table[:, 1:].astype(np.float32)
 
 
-def _kinds(candidates: list[Candidate]) -> Floats:
+def _kinds(runs: list[TextRun]) -> Floats:
     """(n, 14): kind, heading level, list marker, table cell, declared width of an image."""
-    out = np.zeros((len(candidates), len(_KINDS) + 5), np.float32)
+    out = np.zeros((len(runs), len(_KINDS) + 5), np.float32)
     at = len(_KINDS)
-    for row, candidate in enumerate(candidates):
-        out[row, _KIND_INDEX[candidate.kind]] = 1
-        if candidate.level:
-            out[row, at] = candidate.level / 3
-        if candidate.prefix:
+    for row, run in enumerate(runs):
+        out[row, _KIND_INDEX[run.kind]] = 1
+        if run.level:
+            out[row, at] = run.level / 3
+        if run.prefix:
             out[row, at + 1] = 1
-            out[row, at + 2] = len(candidate.prefix) / 4
-        if candidate.table:
+            out[row, at + 2] = len(run.prefix) / 4
+        if run.table:
             out[row, at + 3] = 1
-        if candidate.image is not None:
-            out[row, at + 4] = min(candidate.image.declared_width or 0, 1000) / 500
+        if run.image is not None:
+            out[row, at + 4] = min(run.image.declared_width or 0, 1000) / 500
     return out
 
 
-def _flags(candidates: list[Candidate]) -> Floats:
-    flags = np.array([candidate.flags for candidate in candidates], np.int64)
+def _flags(runs: list[TextRun]) -> Floats:
+    flags = np.array([run.flags for run in runs], np.int64)
     return ((flags[:, None] >> np.arange(el.FLAG_COUNT)) & 1).astype(np.float32)
 
 
-def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
-    """Return what each ancestor holds, alone and as a share of the page, and the spans of some of them."""
-    count, sections = len(candidates), page.sections
+def _tree(page: RawPage, runs: list[TextRun], own: Floats, chars: Floats, links: Floats) -> tuple[Floats, Ints]:
+    """Return counts per ancestor, absolute and as a share of the page, and the spans of some ancestors."""
+    count, sections = len(runs), page.sections
     first, last, parents, depths = (np.fromiter(map(get, sections), np.int64, len(sections)) for get in _SECTION_FACTS)
     last = np.maximum(first, last)
     ended = own[:, 7]
     good = chars * ((ended > 0) & (own[:, 1] > 2.3) & (own[:, 3] < 0.4))
-    images = np.array([item.image is not None for item in candidates], np.float64)
+    images = np.array([item.image is not None for item in runs], np.float64)
     sums = np.zeros((count + 1, 6))
     np.cumsum(np.column_stack([chars, links, np.ones(count), ended, images, good]), axis=0, out=sums[1:])
     inside = sums[last] - sums[first]
     total = sums[-1] + 1.0
     stats = _section_stats(inside, total, sections)
-    at = np.array([item.section for item in candidates])
+    at = np.array([item.section for item in runs])
     columns: list[NDArray[np.float32]] = [(depths[at] / 10).astype(np.float32)[:, None]]
     spans = []
     for level in range(max(*_TREE_LEVELS, *ANCESTORS) + 1):
@@ -163,7 +163,7 @@ def _tree(page: RawPage, candidates: list[Candidate], own: Floats, chars: Floats
 
 
 def _section_stats(inside: NDArray[np.float64], total: NDArray[np.float64], sections: list[Section]) -> Floats:
-    """(sections, 9): text, links, candidates, ended sentences and images inside, and how many siblings look alike."""
+    """(sections, 9): text, links, runs, ended sentences and images inside, and the number of similar siblings."""
     chars, count = inside[:, 0], inside[:, 2]
     columns = [
         np.log1p(chars),
@@ -180,7 +180,7 @@ def _section_stats(inside: NDArray[np.float64], total: NDArray[np.float64], sect
 
 
 def _repeated(sections: list[Section]) -> NDArray[np.float64]:
-    """Return for each section how many siblings look like it: the cards of a listing, the posts of a thread."""
+    """Return for each section the number of siblings of its tag and class: cards of a listing, posts of a thread."""
     keys = [(section.parent, section.tag, section.classes.partition(" ")[0]) for section in sections]
     counts = Counter(keys)
     return np.fromiter(map(counts.__getitem__, keys), np.float64, len(keys))
@@ -189,7 +189,7 @@ def _repeated(sections: list[Section]) -> NDArray[np.float64]:
 def _main_sections(
     first: Ints, last: Ints, good: NDArray[np.float64], chars: NDArray[np.float64], count: int
 ) -> Floats:
-    """(n, 18): for the deepest sections holding a share of the page's text: inside, and how far before or after."""
+    """(n, 18): inside the deepest section with a share of the page's text, and the distance before and after."""
     places = np.arange(count)
     columns = []
     for shares in (good, chars):
@@ -203,11 +203,11 @@ def _main_sections(
     return np.column_stack(columns).astype(np.float32)
 
 
-def _order(candidates: list[Candidate], chars: Floats) -> Floats:
-    """(n, 7): place in the page by candidates and characters, and relative to the first h1."""
-    count = len(candidates)
+def _order(runs: list[TextRun], chars: Floats) -> Floats:
+    """(n, 7): position in the page by runs and characters, and relative to the first h1."""
+    count = len(runs)
     before = np.cumsum(chars) - chars
-    top = next((row for row, item in enumerate(candidates) if item.level == 1), -1)
+    top = next((row for row, item in enumerate(runs) if item.level == 1), -1)
     places = np.arange(count)
     columns = [
         places / count,
@@ -221,22 +221,22 @@ def _order(candidates: list[Candidate], chars: Floats) -> Floats:
     return np.column_stack(columns).astype(np.float32)
 
 
-def _agreement(page: RawPage, candidates: list[Candidate]) -> Floats:
+def _agreement(page: RawPage, runs: list[TextRun]) -> Floats:
     """(n, 5): repeated texts, headings that agree with the title, texts that agree with the page's description."""
-    seen = Counter(item.text for item in candidates)
+    seen = Counter(item.text for item in runs)
     again: set[str] = set()
     title = set(page.title.lower().split())
     described = set(description(page).lower().split())
-    out = np.zeros((len(candidates), 5), np.float32)
-    for row, candidate in enumerate(candidates):
-        text = candidate.text
+    out = np.zeros((len(runs), 5), np.float32)
+    for row, run in enumerate(runs):
+        text = run.text
         if not text:
             continue
         if seen[text] > 1:
             out[row, 0] = 1
             out[row, 1] = text in again
             again.add(text)
-        if candidate.level and title:
+        if run.level and title:
             out[row, 2] = _share(text, title)
         if described and len(text) > 30:
             out[row, 3] = _share(text[:600], described)
@@ -250,7 +250,7 @@ def _share(text: str, words: set[str]) -> float:
 
 
 def description(page: RawPage) -> str:
-    """Return what the page's metadata and structured data say it holds; empty when they say nothing."""
+    """Return the description in the page's metadata and structured data, or an empty text."""
     parts = [page.metas.get(name, "") for name in _META_DESCRIPTIONS]
     for block in page.json_ld:
         parts.extend(_DESCRIPTION.findall(block[:200_000])[:5])
@@ -258,7 +258,7 @@ def description(page: RawPage) -> str:
 
 
 def _facts(page: RawPage) -> Floats:
-    """(13,): types that the structured data names, og:type article or product, whether there is a description."""
+    """(13,): types in the structured data, og:type article or product, whether the page has a description."""
     kinds = " ".join(page.json_ld)[:200_000]
     found = [float(name in kinds) for name in _JSON_LD]
     found += [float(kind in page.metas.get("og:type", "")) for kind in ("article", "product")]

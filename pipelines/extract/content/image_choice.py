@@ -1,6 +1,6 @@
-"""Which images are a page's own: those among texts that are kept, its lead image, no signs, portraits or promotions.
+"""Which images are content: those among kept texts and the lead image, but no icons, portraits or promotions.
 
-Measured by `benchmarks/extract.py` on labelled articles; no rule knows a site.
+`benchmarks/extract.py` measures the rules on labelled articles. No rule is specific to a site.
 """
 
 import re
@@ -13,7 +13,7 @@ import numpy as np
 
 from corpusloom.pipelines.extract.reading import elements as el
 from corpusloom.pipelines.extract.reading.image_urls import picture_name
-from corpusloom.pipelines.extract.reading.types import Candidate, RawPage
+from corpusloom.pipelines.extract.reading.types import RawPage, TextRun
 
 _PLACES = (
     (el.HIDDEN, "hidden"),
@@ -27,18 +27,18 @@ _PLACES = (
 )
 _OUTSIDE_ARTICLE = ((el.HEADER, "header"), (el.ASIDE, "aside"))
 _ICON_SIDE = 48
-"""An image declared smaller than this on both sides is an icon, in CSS pixels."""
+"""Declared sides in CSS pixels below which an image is an icon."""
 _PICTURE_SIDE = 200
-"""An image declared at least this large on both sides is a picture, whatever a doubtful word in its name says."""
+"""Declared sides in CSS pixels from which an ambiguous word in the name does not make an image an icon."""
 _SIGN = re.compile(
     r"(?:^|[^a-z])(logos?|icons?|sprites?|avatars?|gravatar|buttons?|btn|favicons?|emoji|smil(?:ey|ies)|spinner|"
     r"loader|advert\w*|banner-?ads?|qr-?code)(?:[^a-z]|$)",
     re.IGNORECASE,
 )
-_DOUBTFUL = re.compile(
+_AMBIGUOUS = re.compile(
     r"(?:^|[^a-z])(badges?|flags?|arrows?|stars?|ratings?|social|share|payment)(?:[^a-z]|$)", re.IGNORECASE
 )
-"""Words of signs that charts and photographs have in their names as well."""
+"""Words in the names of icons that occur in names of charts and photographs as well."""
 _PORTRAIT = re.compile(
     r"(?:^|[^a-z])(head-?_?shots?|author-?(?:photo|image|pic)?|profile-?_?(?:photo|pic\w*))(?:[^a-z]|$)", re.I
 )
@@ -59,37 +59,37 @@ _SIGN_NAMES = (
 )
 _SIGN_WORDS_IN_NAMES = frozenset(_SIGN_NAMES.split())
 _SIGN_STARTS = frozenset(("advert", "profil"))
-"""Each expression above matches only a text that has one of these words, or one that starts so."""
+"""Words, and starts of words, without which none of the expressions above matches."""
 _PICTURE_FILE = re.compile(r"\.(jpe?g|png|webp|gif|avif|svg|bmp|tiff?)$", re.IGNORECASE)
 _LETTERS = re.compile(r"[a-z]+")
 _NAME_WORD = re.compile(r"[a-z]+|\d+", re.IGNORECASE)
 _SIGN_WORDS = 3
-"""Words of a name or alt text up to which a doubtful word names a sign: "star rating", not "a star above the bay"."""
+"""Words of a name or alt text up to which an ambiguous word means icon: "star rating", not "a star above the bay"."""
 _CONTEXT_CHARS = 60
-"""Text that the surroundings of an image must hold before they speak for it."""
+"""Characters of text in a section from which the section decides on the images in it."""
 _BESIDE = 3
-"""Candidates on either side that are its neighbours."""
+"""Neighbouring runs on either side that are examined."""
 _SMALL_PORTRAIT = 160
-"""Longer declared side in CSS pixels up to which an image in an author's box is a portrait."""
+"""Longer declared side in CSS pixels up to which an image in a box about the author is a portrait."""
 _TEASER_LINKS = 0.3
-"""Share of the text around a linked image that stands in links, from which both lead to another article."""
+"""Share of linked characters around a linked image from which both are a teaser of another article."""
 
 
-def place_reason(candidate: Candidate) -> str | None:
-    """Return why a candidate is not main content by the elements and class words around it, or None."""
+def place_reason(run: TextRun) -> str | None:
+    """Return why a run is not main content by the elements and class words around it, or None."""
     for flag, reason in _PLACES:
-        if candidate.flags & flag:
+        if run.flags & flag:
             return reason
-    if not candidate.flags & (el.ARTICLE | el.MAIN):
+    if not run.flags & (el.ARTICLE | el.MAIN):
         for flag, reason in _OUTSIDE_ARTICLE:
-            if candidate.flags & flag:
+            if run.flags & flag:
                 return reason
     return None
 
 
-def sign_reason(candidate: Candidate) -> str | None:
-    """Return icon, portrait or promotion for an image that is a sign by its size, address or alt text, or None."""
-    image = candidate.image
+def sign_reason(run: TextRun) -> str | None:
+    """Return icon, portrait or promotion for an image that is one by its size, URL or alt text, or None."""
+    image = run.image
     if image is None:
         return None
     sides = [side for side in (image.declared_width, image.declared_height) if side is not None]
@@ -98,10 +98,10 @@ def sign_reason(candidate: Candidate) -> str | None:
     path = image.url.partition("?")[0]
     name = path.rsplit("/", 1)[-1]
     alt_text = (image.alt_text or "")[:40]
-    if not (_may_be_sign(path) or _may_be_sign(alt_text) or candidate.flags & el.META_LINE):
+    if not (_may_be_sign(path) or _may_be_sign(alt_text) or run.flags & el.META_LINE):
         return None
     is_picture = len(sides) == 2 and min(sides) >= _PICTURE_SIDE
-    if _is_portrait(candidate, path, name, sides):
+    if _is_portrait(run, path, name, sides):
         return "portrait"
     if (
         _SIGN.search(name)
@@ -109,90 +109,91 @@ def sign_reason(candidate: Candidate) -> str | None:
         or (_SIGN_FOLDER.search(path) and (name.endswith(".svg") or "." not in name))
     ):
         return "icon"
-    if not is_picture and (_is_doubtful(name.rpartition(".")[0] or name) or _is_doubtful(alt_text)):
+    if not is_picture and (_is_ambiguous(name.rpartition(".")[0] or name) or _is_ambiguous(alt_text)):
         return "icon"
     return "promotion" if _PROMOTION.search(name) else None
 
 
 def _may_be_sign(text: str) -> bool:
-    """False for most names and texts: those without any word that the expressions of signs know."""
+    """False for a text without any word of the expressions above, which is faster to find out than a match."""
     words = _LETTERS.findall(text.lower())
     return not _SIGN_WORDS_IN_NAMES.isdisjoint(words) or not _SIGN_STARTS.isdisjoint([word[:6] for word in words])
 
 
-def _is_doubtful(text: str) -> bool:
-    return bool(_DOUBTFUL.search(text)) and len(_NAME_WORD.findall(text)) <= _SIGN_WORDS
+def _is_ambiguous(text: str) -> bool:
+    return bool(_AMBIGUOUS.search(text)) and len(_NAME_WORD.findall(text)) <= _SIGN_WORDS
 
 
-def _is_portrait(candidate: Candidate, path: str, name: str, sides: list[int]) -> bool:
+def _is_portrait(run: TextRun, path: str, name: str, sides: list[int]) -> bool:
     if _PORTRAIT_FOLDER.search(path) or _PORTRAIT.search(name):
         return True
-    in_box = bool(candidate.flags & el.META_LINE)
+    in_box = bool(run.flags & el.META_LINE)
     return in_box and bool(sides) and max(sides) <= _SMALL_PORTRAIT
 
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """Sums over the candidates before each: characters, kept characters, characters in links (n + 1, 3)."""
+    """What the rules look at around an image."""
 
     page: RawPage
-    candidates: Sequence[Candidate]
+    runs: Sequence[TextRun]
     sums: list[list[int]]
+    """(n + 1, 3) characters, kept characters and characters in links before each run."""
     first_kept: int
-    """The first kept text that is no heading."""
+    """Index of the first kept text that is not a heading."""
     top: int
-    """The h1 nearest before it, else that text itself."""
+    """Index of the nearest h1 before that text, else of that text."""
     leads: frozenset[str]
-    """Names of the pictures that the page's metadata shows for it."""
+    """Names of the images in the page's metadata."""
 
 
-def follow_texts(page: RawPage, candidates: Sequence[Candidate], reasons: list[str | None]) -> None:
-    """Decide on the images of a page whose texts are decided on: set None or a reason for each, in place."""
-    places = [row for row, item in enumerate(candidates) if item.image is not None]
+def follow_texts(page: RawPage, runs: Sequence[TextRun], reasons: list[str | None]) -> None:
+    """Decide on the images of a page, given the decisions on its texts: set None or a reason for each, in place."""
+    places = [row for row, item in enumerate(runs) if item.image is not None]
     if not places:
         return
-    chars = np.array([len(item.text) for item in candidates], np.int64)
+    chars = np.array([len(item.text) for item in runs], np.int64)
     kept = chars * np.array([reason is None for reason in reasons])
-    links = np.minimum(np.array([item.link_chars for item in candidates], np.int64), chars)
-    sums = np.zeros((len(candidates) + 1, 3), np.int64)
+    links = np.minimum(np.array([item.link_chars for item in runs], np.int64), chars)
+    sums = np.zeros((len(runs) + 1, 3), np.int64)
     np.cumsum(np.column_stack([chars, kept, links]), axis=0, out=sums[1:])
-    bodies = [row for row, item in enumerate(candidates) if kept[row] and item.kind != "heading"]
-    first_kept = bodies[0] if bodies else len(candidates)
-    heads = [row for row, item in enumerate(candidates[:first_kept]) if item.level == 1 and place_reason(item) is None]
+    bodies = [row for row, item in enumerate(runs) if kept[row] and item.kind != "heading"]
+    first_kept = bodies[0] if bodies else len(runs)
+    heads = [row for row, item in enumerate(runs[:first_kept]) if item.level == 1 and place_reason(item) is None]
     leads = frozenset(picture_name(url) for url, _name in page.meta_images)
-    around = _Surroundings(page, candidates, sums.tolist(), first_kept, heads[-1] if heads else first_kept, leads)
+    around = _Surroundings(page, runs, sums.tolist(), first_kept, heads[-1] if heads else first_kept, leads)
     for row in places:
         reasons[row] = _image_reason(around, row)
 
 
 def _image_reason(around: _Surroundings, row: int) -> str | None:
-    candidate = around.candidates[row]
-    sign = sign_reason(candidate)
+    run = around.runs[row]
+    sign = sign_reason(run)
     if sign is not None:
         return sign
-    if candidate.flags & el.HIDDEN:
+    if run.flags & el.HIDDEN:
         return "hidden"
-    if _is_promoted(around, candidate):
+    if _is_promoted(around, run):
         return "promotion"
     chars, kept, links = _context(around, row)
     if chars and 2 * kept >= chars:
-        return "related" if _leads_away(around, candidate) and links > _TEASER_LINKS * chars else None
-    place = place_reason(candidate)
-    if place == "header" and _stands_for_page(around, candidate):
+        return "related" if _leads_away(around, run) and links > _TEASER_LINKS * chars else None
+    place = place_reason(run)
+    if place == "header" and _is_in_metadata(around, run):
         return None  # the large picture above an article
     if place is not None:
         return place
-    if _is_lead(around, row) or (_between_kept(around, row) and not _leads_away(around, candidate)):
+    if _is_lead(around, row) or (_between_kept(around, row) and not _leads_away(around, run)):
         return None
     return "boilerplate"
 
 
-def _is_promoted(around: _Surroundings, candidate: Candidate) -> bool:
-    """True for an image in a box that calls to action, or a banner that leads elsewhere."""
-    name = candidate.image.url.partition("?")[0].rpartition("/")[2] if candidate.image is not None else ""
-    if _BANNER.search(name) and _leads_away(around, candidate):
+def _is_promoted(around: _Surroundings, run: TextRun) -> bool:
+    """True for an image in a call-to-action box, or a banner that links to another page."""
+    name = run.image.url.partition("?")[0].rpartition("/")[2] if run.image is not None else ""
+    if _BANNER.search(name) and _leads_away(around, run):
         return True
-    sections, at = around.page.sections, candidate.section
+    sections, at = around.page.sections, run.section
     for _level in range(_BOX_LEVELS):
         if _calls_to_action(sections[at].classes):
             return True
@@ -206,8 +207,8 @@ def _calls_to_action(classes: str) -> bool:
 
 
 def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:
-    """Return the sums of the smallest part of the page around an image that holds some text."""
-    sections, at = around.page.sections, around.candidates[row].section
+    """Return the sums of the smallest section around an image that holds `_CONTEXT_CHARS` characters."""
+    sections, at = around.page.sections, around.runs[row].section
     while True:
         section = sections[at]
         first, last = around.sums[section.first], around.sums[section.last]
@@ -216,9 +217,9 @@ def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:
         at = section.parent
 
 
-def _leads_away(around: _Surroundings, candidate: Candidate) -> bool:
-    """True for an image in a link to another page; a link to a picture is its larger version."""
-    link = candidate.image.link if candidate.image is not None else None
+def _leads_away(around: _Surroundings, run: TextRun) -> bool:
+    """True for an image in a link to another page; a link to an image file leads to a larger version."""
+    link = run.image.link if run.image is not None else None
     if not link or _PICTURE_FILE.search(link.partition("?")[0]):
         return False
     return _address(around.page.base) != _address(link)
@@ -231,22 +232,22 @@ def _address(url: str) -> tuple[str, str]:
     return parts.netloc, parts.path.rstrip("/")
 
 
-def _stands_for_page(around: _Surroundings, candidate: Candidate) -> bool:
-    """True for the image that the page's metadata shows it by."""
-    return candidate.image is not None and picture_name(candidate.image.url) in around.leads
+def _is_in_metadata(around: _Surroundings, run: TextRun) -> bool:
+    """True for an image that the page's metadata names."""
+    return run.image is not None and picture_name(run.image.url) in around.leads
 
 
 def _is_lead(around: _Surroundings, row: int) -> bool:
-    """True for the image between a page's heading and its text, or right above that heading, or that it is shown by."""
-    if _stands_for_page(around, around.candidates[row]):
+    """True for an image between the heading and the text, right above the heading, or in the page's metadata."""
+    if _is_in_metadata(around, around.runs[row]):
         return True
-    if around.first_kept == len(around.candidates) or _leads_away(around, around.candidates[row]):
+    if around.first_kept == len(around.runs) or _leads_away(around, around.runs[row]):
         return False
     return around.top - _BESIDE <= row <= around.first_kept
 
 
 def _between_kept(around: _Surroundings, row: int) -> bool:
-    """True when the candidates on either side hold kept texts: an image between paragraphs."""
-    before, after = max(row - _BESIDE, 0), min(row + _BESIDE + 1, len(around.candidates))
+    """True if both sides of the image have a kept text among the nearest runs."""
+    before, after = max(row - _BESIDE, 0), min(row + _BESIDE + 1, len(around.runs))
     sums = around.sums
     return sums[row][1] > sums[before][1] and sums[after][1] > sums[row][1]

@@ -1,8 +1,8 @@
-"""Bytes of a page -> text: the charset is found as a browser does, then checked against the bytes themselves.
+"""Bytes of a page -> text: the charset is found as browsers find it, then checked against the bytes.
 
 Order: byte order mark, `charset` of the Content-Type header, `meta` in the first 1,024 bytes, detection, windows-1252.
-Two corrections that browsers do not make: bytes that are valid multi-byte UTF-8 are UTF-8 whatever a single-byte label
-says, and a UTF-8 label over bytes that are mostly not UTF-8 is set aside.
+Two corrections go beyond browsers: bytes that are valid multi-byte UTF-8 are UTF-8 whatever a single-byte label says,
+and a UTF-8 label is ignored if the bytes are mostly not UTF-8.
 """
 
 import codecs
@@ -38,7 +38,7 @@ _LABELS = {
 }
 _WIDE = ("utf-16", "utf-32")
 _SHIFTED = ("iso2022", "hz", "utf-7")
-"""Codecs whose other letters hide in ASCII bytes."""
+"""Codecs that encode other letters in ASCII bytes."""
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|32)|cp\d+|iso8859|latin|gb|big5|euc|shift|koi8|mac|johab|hz|iso2022|ptcp|tis|ascii"
 )

@@ -1,4 +1,4 @@
-"""What HTML's elements and common class words mean for a block walk. Tables only; both walks read them."""
+"""What HTML's elements and common class words mean: tables that both walks read."""
 
 import re
 from functools import lru_cache
@@ -12,20 +12,20 @@ INLINE = _names(
     "abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr output q rb rp rt ruby s "
     "samp small span strike strong time tt u var blink"
 )
-"""Elements that do not separate texts; `a`, `sup` and `sub` are too, and have handlers of their own."""
+"""Elements that do not separate texts. `a`, `sup` and `sub` do not either; they have handlers of their own."""
 SKIPPED = _names(
     "script style template iframe object embed applet select svg canvas audio video map datalist textarea progress "
     "meter frameset noframes param input frame"
 )
-"""Elements whose contents are no text of the page. `noscript`, `form` and `nav` are walked, with a flag."""
+"""Elements whose contents are not text of the page. `noscript`, `form` and `nav` are walked, with a flag."""
 COLLAPSED = frozenset(("nav", "footer"))
-"""Elements that hold a quarter of an average page and next to none of its text: one candidate, a line an entry."""
+"""Elements read as one run with one line per entry: a quarter of all sections, and next to none of the text."""
 OPENING = frozenset(("main", "article", "h1"))
-"""Elements that no menu holds: where one begins, the source has left a collapsed element open."""
+"""Elements that no menu holds: if one begins, the source forgot to close the menu or footer."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 RAW_TEXT = frozenset(("pre", "listing", "xmp", "plaintext"))
 
-# What is known of a place in the page; a section inherits its parent's.
+# Flags of a section; it inherits its parent's.
 NAV, HEADER, FOOTER, ASIDE, FORM, HIDDEN, ARTICLE, MAIN = (1 << bit for bit in range(8))
 LIST, TABLE, FIGURE, QUOTE, NOSCRIPT, DIALOG, NEGATIVE, POSITIVE = (1 << bit for bit in range(8, 16))
 COMMENTS, RELATED, SOCIAL, COOKIE, CARD, PRODUCT, ADVERT, META_LINE = (1 << bit for bit in range(16, 24))
@@ -104,7 +104,7 @@ _PAIRS: dict[int, str] = {
     COOKIE: "sign-up",
     CARD: "grid-item product-item product-grid",
 }
-"""Two words side by side that say what neither says alone."""
+"""Pairs of neighbouring words that mean what neither word means alone."""
 _STEMS = (("recommend", RELATED), ("recirc", RELATED), ("advert", ADVERT), ("sponsor", ADVERT))
 _HIDING = _names(
     "hidden visually-hidden visuallyhidden sr-only screen-reader screen-reader-text d-none is-hidden invisible"
@@ -142,7 +142,7 @@ def class_flags(names: str) -> int:
 
 @lru_cache(maxsize=65536)
 def _name_flags(name: str) -> int:
-    # Pages bring new attributes, but few new names; most words of a name say nothing, so they are looked up.
+    # Attributes differ from page to page, but names recur; most words have no meaning here, so a dictionary is fastest.
     text = _CAMEL.sub("-", name).lower().replace("_", "-")
     flags = HIDDEN if text in _HIDING else 0
     before = ""
@@ -157,7 +157,7 @@ def _name_flags(name: str) -> int:
 
 
 def style_hides(style: str) -> bool:
-    """True when an inline style hides the element."""
+    """True if an inline style hides the element."""
     return bool(_STYLE_HIDDEN.search(style[:2000]))
 
 
@@ -170,5 +170,5 @@ _INLINE_SKIPPED = re.compile(
 
 @lru_cache(maxsize=16384)
 def inline_is_skipped(classes: str) -> bool:
-    """True for inline elements that no reader sees as text: edit links, permalinks, maths twins."""
+    """True for inline elements that no reader sees as text: edit links, permalinks, second copies of formulas."""
     return bool(_INLINE_SKIPPED.search(classes[:300]))

@@ -1,7 +1,7 @@
-"""One URL an image element: srcset by the HTML standard, lazy-loading attributes, placeholders, tracking pixels.
+"""One URL per image element: srcset by the HTML standard, lazy-loading attributes, placeholders, tracking pixels.
 
-The order of preference is specs of the HTML standard (4.8.4.3) with what lazy loaders use on the open web; see
-`choose`. Nothing here fetches: a URL is text until the fetch stage.
+The order of preference is that of the HTML standard (4.8.4.3), extended by the attributes that lazy loaders use on the
+open web; see `choose`. Nothing is fetched here.
 """
 
 import re
@@ -11,10 +11,10 @@ from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 LARGEST_WIDTH = 2048
-"""Candidates of a srcset up to this many pixels wide are preferred, the largest of them first."""
+"""Width in pixels up to which the widest candidate of a srcset is preferred."""
 
 MAX_URL = 4096
-"""Characters of a URL; a longer one is not an address that anybody typed or a server answers."""
+"""Characters of a URL; longer ones are ignored."""
 
 LAZY_ATTRIBUTES = (
     "data-src",
@@ -42,14 +42,14 @@ _FILE_END = r"\.(?:gif|png|svg|jpe?g|webp)$"
 _BLANK = r"(?:pixel|transparent|transp|clear|loading|loader|empty|dot|grey|gray|trans)"
 _FILLER = r"(?:image|img|bg|\d+(?:x\d+)?(?:px)?)"
 _PLACEHOLDER = re.compile(
-    # words that name nothing else may be a part of the name; words that pictures are named by must be all of it:
-    # "gray-1x1.png" shows nothing, "rgb-to-gray.png" does
+    # A word that only names placeholders may be part of the name. A word that pictures are named by as well must be
+    # all of it: "gray-1x1.png" is a placeholder, "rgb-to-gray.png" is not.
     rf"(?:^|[/_.-])(?:blank|spacer|placeholder|lazy|lazyload|1x1)(?:[_.-][\w-]{{0,12}})?{_FILE_END}"
     rf"|(?:^|/)(?:{_FILLER}[_.-])*{_BLANK}(?:[_.-](?:{_BLANK}|{_FILLER}))*{_FILE_END}",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")
-"""An absolute address in ASCII that needs no resolving; most are."""
+"""An absolute ASCII URL that needs no resolving; most are."""
 _ROOTED = re.compile(r"/(?!/)[$-:=@-\[\]_a-z~%&?]*(?<![?&])$")
 """A path from the root of the base's host that needs no resolving."""
 _SPACE = " \t\n\f\r"
@@ -178,7 +178,7 @@ def choose(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]], ba
 
 
 def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield (value, source) in order of preference; most images are settled by the first."""
+    """Yield (value, source) in order of preference; the first decides for most images."""
     for srcset, kind in sources:
         if srcset and (not kind or _DECODABLE.match(kind)) and (best := best_of_srcset(srcset)):
             yield best, "picture"
@@ -212,7 +212,7 @@ def _is_placeholder(value: str) -> bool:
 def absolute(url: str, base: str) -> str | None:
     """Return `url` resolved against `base` (RFC 3986) without its fragment, or None when it is not http or https.
 
-    A page read from a file may name images beside it: their addresses are file URIs, as its own is.
+    A page read from a file may refer to images beside it; their URLs are file URIs, like the page's own.
     """
     text = url.strip(_SPACE)
     if not text or len(text) > MAX_URL or text[:5].lower() == "data:":
@@ -240,7 +240,7 @@ def absolute(url: str, base: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _origin(base: str) -> str | None:
-    """Return scheme and host of a base that is itself a plain address, or None."""
+    """Return scheme and host of a base URL that needs no resolving, or None."""
     if not _PLAIN.match(base):
         return None
     scheme, _, rest = base.partition("://")
@@ -278,6 +278,6 @@ _SIZE_SUFFIX = re.compile(r"[-_]?\d{2,4}x\d{2,4}(?=\.\w+$)|@\dx(?=\.\w+$)")
 
 
 def picture_name(url: str) -> str:
-    """Return what two renditions of one picture share: the path's last part without sizes and query, lower case."""
+    """Return the name that two renditions of a picture share: the path's last part in lower case, without sizes."""
     path = url.partition("?")[0].partition("#")[0]
     return _SIZE_SUFFIX.sub("", path.rsplit("/", 1)[-1]).lower()

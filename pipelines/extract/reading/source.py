@@ -1,4 +1,4 @@
-"""Hostile HTML made harmless before any parser sees it: caps on bytes, tags and the length of a tag, in linear time."""
+"""HTML is made harmless before a parser sees it: caps on bytes, tags and the length of a tag, in linear time."""
 
 import re
 
@@ -31,7 +31,7 @@ _TAG_SNIFF_BYTES = 200_000
 
 
 def looks_like_html(html: bytes) -> bool:
-    """True unless the bytes are of a known binary format or JSON, or hold no tag that HTML knows."""
+    """True unless the bytes are of a known binary format or JSON, or hold no HTML tag."""
     head = html[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(_BINARY) or head[:1] in (b"{", b"["):
         return False
@@ -61,7 +61,7 @@ def _cut_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _has_long_gap(source: bytes, limit: int) -> bool:
-    """Say whether at least `limit` bytes in a row hold no tag: looked for from behind, so most bytes are not read."""
+    """Return whether at least `limit` bytes in a row hold no tag; searches backwards, so most bytes are not read."""
     at = 0
     while at + limit < len(source):
         tag = source.rfind(b"<", at, at + limit)
@@ -72,7 +72,7 @@ def _has_long_gap(source: bytes, limit: int) -> bool:
 
 
 def _drop_long_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
-    """Remove start tags longer than `limit` bytes: a megabyte of attributes says nothing and costs seconds."""
+    """Remove start tags longer than `limit` bytes: a megabyte of attributes costs seconds and holds no text."""
     if not _has_long_gap(source, limit):
         return source, False
     pieces, start, at = [], 0, source.find(b"<")

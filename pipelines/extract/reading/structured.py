@@ -1,4 +1,4 @@
-"""JSON-LD of a page: the text of its main entity for pages that draw it by script, and its images."""
+"""JSON-LD of a page: its images, and the text of its main entity for pages that draw it by script."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def main_text(blocks: list[str]) -> list[str]:
 
 
 def image_urls(blocks: list[str]) -> list[str]:
-    """Return the values of `image` of all entities: addresses as they stand there."""
+    """Return the values of `image` of all entities, unresolved."""
     found: list[str] = []
     for node in nodes(blocks):
         value = node.get("image")
@@ -43,7 +43,7 @@ def image_urls(blocks: list[str]) -> list[str]:
 
 
 def nodes(blocks: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield every object of the JSON-LD of a page, outer before inner; what is not JSON yields nothing."""
+    """Yield every object of a page's JSON-LD, outer before inner; scripts that are not JSON yield nothing."""
     left = _MAX_NODES
     for block in blocks:
         try:

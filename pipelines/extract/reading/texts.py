@@ -4,10 +4,10 @@ import re
 import unicodedata
 
 BREAK = "\x00"
-"""Stands for a `br` inside a run until the run is finished; a NUL never survives decoding."""
+"""Placeholder of a `br` inside a run until the run ends; no source holds a NUL, since decoding removes it."""
 
 RAISED = {"sup": "\x01", "sub": "\x02"}
-"""Stand for the start of a raised or lowered part inside a run until the run is finished."""
+"""Placeholders of the start of a raised or lowered part inside a run until the run ends."""
 
 _POWER = re.compile(r"([\d)]|(?<![^\W\d_])[A-Za-zµ]{1,2})\x01((?:[-+−–]?\d)|[ijkmnpqxy](?![^\W_]))")
 """After a digit, a bracket, a name or unit of one or two letters; ordinals ("1st") and marks of notes stay."""

@@ -1,4 +1,4 @@
-"""What extraction hands over: its configuration, candidates for blocks, and the finished page."""
+"""Types of extraction: its configuration, what a walk finds, and the extracted page."""
 
 from dataclasses import dataclass, field
 
@@ -7,51 +7,51 @@ from corpusloom.schemas.records import Block, ImageRef
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtractConfig:
-    """How a page becomes blocks. The caps are of the page alone, so a verdict never depends on a busy machine."""
+    """How a page becomes blocks. The caps count bytes and elements, so a verdict never depends on a busy machine."""
 
     max_bytes: int = 10_000_000
-    """Bytes of HTML that are read; what follows is cut off and the page marked truncated."""
+    """Bytes of HTML that are read; the rest is cut off and the page is marked truncated."""
 
     max_tags: int = 100_000
-    """Tags of the source that are read; what follows is cut off."""
+    """Tags of the source that are read; the rest is cut off."""
 
     max_tag_bytes: int = 100_000
     """Bytes of one tag with its attributes; a longer tag is removed from the source."""
 
     max_depth: int = 200
-    """Open elements; deeper tags are removed and their text stays in the element above."""
+    """Nesting depth of elements; deeper tags are removed and their text stays in the element above."""
 
     max_blocks: int = 20_000
-    """Blocks of a page; what follows is dropped."""
+    """Blocks per page; the rest is dropped."""
 
     max_images: int = 2_000
-    """Images of a page; those that follow are dropped. Four times as many image elements are looked at."""
+    """Images per page; the rest is dropped. Four times as many image elements are examined."""
 
     main_content: bool = True
-    """Keep the main content only (menus and footers are read as one block each); off, every visible block is kept."""
+    """Keep the main content only (a menu or footer is read as one block); if false, every visible block is kept."""
 
     method: str = "learned"
-    """How main content is told from the rest: learned (block classifier) or rules (tags, class words, links)."""
+    """How main content is found: learned (block classifier) or rules (tags, class words, links)."""
 
     walk: str = "fast"
     """fast (parse events) or reference (BeautifulSoup, an order of magnitude slower, the same blocks)."""
 
     weights: str = ""
-    """A file of block classifier weights to use in place of those that ship; local path."""
+    """Local path of block classifier weights to use instead of those that ship with the package."""
 
     keep_dropped: bool = False
-    """Hand over dropped blocks with their reasons too."""
+    """Return dropped blocks with their reasons as well."""
 
     background_images: bool = True
-    """Take CSS backgrounds of elements that say they are images (role=img or aria-label)."""
+    """Take CSS backgrounds of elements that state that they are images (role=img or aria-label)."""
 
     structured_data: bool = True
-    """Use a description or article body in JSON-LD when the page shows none of it."""
+    """Use a description or article body of the JSON-LD if the page shows next to no text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """A page's main content in reading order, and the facts of the page beside it."""
+    """A page's main content in reading order, and facts of the page."""
 
     title: str | None
     blocks: tuple[Block, ...]
@@ -62,16 +62,14 @@ class Extracted:
     """SPDX name of the Creative Commons licence that the page links."""
     charset: str = "utf-8"
     truncated: bool = False
-    """True when a cap cut the page; the blocks are those up to it."""
-    tier: str = "fast"
-    """fast or reference: which walk made the blocks."""
+    """True if a cap cut the page; the blocks are those before the cut."""
     dropped: tuple[tuple[Block, str], ...] = ()
-    """Blocks that were not kept and why; only when `config.keep_dropped`."""
+    """(block, reason) of the blocks that were not kept; only if `config.keep_dropped`."""
 
 
 @dataclass(slots=True)
 class Section:
-    """A block-level element: what a candidate's ancestors look like, summed up when the page has been read."""
+    """A block-level element: an ancestor of runs of text."""
 
     index: int
     parent: int
@@ -80,35 +78,36 @@ class Section:
     flags: int
     depth: int
     first: int = 0
-    """Its first candidate, and the one after its last, in document order."""
+    """Index of its first run."""
     last: int = -1
+    """Index of the run after its last one."""
 
 
 @dataclass(slots=True)
-class Candidate:
-    """One run of text or one image before the choice of main content."""
+class TextRun:
+    """One run of text, or one image in its place between the texts, before main content is chosen."""
 
     kind: str
     text: str
     section: int
-    """Index of the innermost block-level element."""
+    """Index of the innermost section."""
     flags: int
     link_chars: int = 0
     level: int | None = None
     image: ImageRef | None = None
     listing: int = 0
-    """The number of the outermost list that it is a line of; 0 outside lists."""
+    """Number of the outermost list around it; 0 outside lists."""
     prefix: str = ""
-    """The list marker, or the indentation of a further line of an item."""
+    """List marker, or the indentation of a further run of an item."""
     table: int = 0
-    """The number of the innermost table around it; 0 outside tables."""
+    """Number of the innermost table around it; 0 outside tables."""
     row: int = -1
     column: int = -1
 
 
 @dataclass(slots=True)
 class Table:
-    """What a table turned out to be once it has been read."""
+    """The shape of a table, known once it has been read."""
 
     number: int
     rows: int = 0
@@ -121,15 +120,18 @@ class Table:
 
     @property
     def is_data(self) -> bool:
-        """Headed or captioned, or at least 2 rows and columns without block children; without tables inside."""
+        """True for a table with a header or caption, or with at least 2 rows and columns without block children.
+
+        A table that holds another table is layout.
+        """
         return not self.nested and (self.headed or (self.rows > 1 and self.columns > 1 and not self.block_children))
 
 
 @dataclass(slots=True)
 class RawPage:
-    """Everything one walk over a page found, before any choice."""
+    """Everything that a walk over a page found, before main content is chosen."""
 
-    candidates: list[Candidate] = field(default_factory=list)
+    runs: list[TextRun] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     tables: dict[int, Table] = field(default_factory=dict)
     title: str = ""
@@ -138,7 +140,7 @@ class RawPage:
     canonical: str | None = None
     base: str = ""
     licenses: list[tuple[str, bool]] = field(default_factory=list)
-    """(href, whether rel=license) of links to Creative Commons."""
+    """(href, whether rel=license) of links to licences."""
     json_ld: list[str] = field(default_factory=list)
     frameset: bool = False
     truncated: bool = False

@@ -1,4 +1,4 @@
-"""Content codings undone with a bound on what comes out: gzip, deflate, br, zstd, one over another."""
+"""Decodes content codings (gzip, deflate, br, zstd, also nested) with a limit on the decoded size."""
 
 import zlib
 from collections.abc import Callable
@@ -8,16 +8,17 @@ import brotli
 import zstandard
 
 MAX_LAYERS = 3
-"""Codings over one another; more is an attack."""
+"""Nested codings; a response with more is an attack."""
 BOMB_CAPS = 4
-"""A page somewhat over its cap is cut; one over this many caps is an attack."""
+"""Multiple of the cap from which a decoded body is an attack; below it the body is truncated."""
 _WINDOW = 1 << 23
-"""Bytes; RFC 9659 lets a zstd response ask for no larger window than 8 MB."""
+"""Bytes of the largest zstd window that RFC 9659 allows in a response: 8 MB."""
 _BROTLI_STEP = 1 << 16
+"""Bytes that the brotli decoder returns per call."""
 
 
 class CodingError(ValueError):
-    """A body that cannot be decoded; carries the ledger's reason."""
+    """Raised for a body that cannot be decoded; `reason` is the word for the ledger."""
 
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(f"{reason}: {what}")
@@ -26,34 +27,32 @@ class CodingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What came out of decoding."""
+    """A decoded body."""
 
     body: bytes
     cut: bool = False
-    """There was more than the cap; the rest was never decoded."""
-    partial: bool = False
-    """The coded stream ended early: what was there came out."""
+    """Whether the body is longer than the cap; the rest was not decoded."""
 
 
 def decode(wire: bytes, encodings: str, cap: int) -> Decoded:
     """Undo the codings of a Content-Encoding header, last first, up to `cap` bytes at every layer.
 
-    A body that says gzip and is none comes back as it is, as browsers do. Raises CodingError for an unknown
-    coding, too many of them, and for damage before the first byte came out.
+    A body that is declared as gzip but is not is returned unchanged, as in browsers. Raises CodingError for an unknown
+    coding, for too many codings, and for damage before the first decoded byte.
     """
     names = [name.strip().lower() for name in encodings.split(",") if name.strip()]
     names = [name for name in names if name not in ("identity", "none", "utf-8")]
     if len(names) > MAX_LAYERS:
-        raise CodingError("bad_encoding", f"{len(names)} codings over one another")
-    body, cut, partial = wire, False, False
+        raise CodingError("bad_encoding", f"{len(names)} nested codings")
+    body, cut = wire, False
     for name in reversed(names):
         layer = _decode_layer(body, name, cap)
-        body, cut, partial = layer.body, cut or layer.cut, partial or layer.partial
-    return Decoded(body[:cap], cut or len(body) > cap, partial) if names else Decoded(body)
+        body, cut = layer.body, cut or layer.cut
+    return Decoded(body[:cap], cut or len(body) > cap) if names else Decoded(body)
 
 
 def is_bomb(wire: bytes, encodings: str, cap: int, ratio: float) -> bool:
-    """Say whether a body that is over its cap is a bomb: four times over it, or `ratio` times what came in."""
+    """Return whether a body over its cap is a bomb: over four caps, or over `ratio` decoded bytes per wire byte."""
     return decode(wire, encodings, int(min(BOMB_CAPS * cap, max(cap, ratio * len(wire))))).cut
 
 
@@ -65,7 +64,7 @@ def _decode_layer(data: bytes, name: str, cap: int) -> Decoded:
 
 
 def _inflate(data: bytes, cap: int, wbits: int) -> Decoded:
-    """Decode zlib, gzip or raw deflate; several gzip members count as one body."""
+    """Decode zlib, gzip or raw deflate; the members of a gzip stream are concatenated."""
     parts: list[bytes] = []
     size = 0
     while data:
@@ -75,13 +74,13 @@ def _inflate(data: bytes, cap: int, wbits: int) -> Decoded:
         except zlib.error as error:
             if not size:
                 raise CodingError("bad_encoding", str(error)) from error
-            return Decoded(b"".join(parts), partial=True)
+            return Decoded(b"".join(parts))
         parts.append(out)
         size += len(out)
         if size > cap:
             return Decoded(b"".join(parts)[:cap], cut=True)
         if not member.eof:
-            return Decoded(b"".join(parts), partial=True)
+            return Decoded(b"".join(parts))
         data = member.unused_data if wbits > 15 and member.unused_data[:2] == b"\x1f\x8b" else b""
     return Decoded(b"".join(parts))
 
@@ -91,7 +90,7 @@ def _gzip(data: bytes, cap: int) -> Decoded:
 
 
 def _deflate(data: bytes, cap: int) -> Decoded:
-    """Decode deflate, which servers send with a zlib header (RFC 9110) or without."""
+    """Decode deflate, which servers send with the zlib header of RFC 9110 or without it."""
     wrapped = len(data) > 1 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
     return _inflate(data, cap, 15 if wrapped else -15)
 
@@ -107,11 +106,11 @@ def _brotli(data: bytes, cap: int) -> Decoded:
             size += len(out)
             data = b""
             if not out and decoder.can_accept_more_data():
-                return Decoded(b"".join(parts), partial=True)
+                return Decoded(b"".join(parts))
     except brotli.error as error:
         if not size:
             raise CodingError("bad_encoding", str(error)) from error
-        return Decoded(b"".join(parts)[:cap], partial=True)
+        return Decoded(b"".join(parts)[:cap])
     return Decoded(b"".join(parts)[:cap], cut=size > cap)
 
 
@@ -127,7 +126,7 @@ def _zstd(data: bytes, cap: int) -> Decoded:
     except zstandard.ZstdError as error:
         if not size:
             raise CodingError("bad_encoding", str(error)) from error
-        return Decoded(b"".join(parts)[:cap], partial=True)
+        return Decoded(b"".join(parts)[:cap])
     return Decoded(b"".join(parts)[:cap], cut=size > cap)
 
 

@@ -1,4 +1,4 @@
-"""Errors of the network as outcomes: refusals are rejections, the rest is dead of a stable class."""
+"""Network errors as verdicts: a refusal is Rejected, every other error is Dead with a stable class."""
 
 import socket
 import ssl
@@ -9,13 +9,21 @@ from aiohttp.http_exceptions import LineTooLong
 from corpusloom.pipelines.net.exchange.session import refusal_of
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-NETWORK = frozenset(("dns_failed", "connect_failed", "timeout_connect"))
-"""Deaths before anything was said: many in a row, over many hosts, mean that our own network is down."""
-HOST = NETWORK | {"timeout_header", "timeout_idle", "timeout_total", "disconnected", "tls_failed", "bad_http"}
-"""Deaths that count against a host's circuit breaker."""
-BRIEF = frozenset(("disconnected", "body_cut_off", "http_429", "http_502", "http_503", "http_504"))
-"""Deaths that another attempt may well cure."""
-TRANSIENT_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
+NETWORK_ERRORS = frozenset(("dns_failed", "connect_failed", "timeout_connect"))
+"""Errors before a connection is made. A long run of them over many hosts means that our own network is down."""
+HOST_ERRORS = NETWORK_ERRORS | {
+    "timeout_header",
+    "timeout_idle",
+    "timeout_total",
+    "disconnected",
+    "tls_failed",
+    "bad_http",
+}
+"""Errors that count against the circuit breaker of a host."""
+RETRIED_ERRORS = frozenset(("disconnected", "body_cut_off", "http_429", "http_502", "http_503", "http_504"))
+"""Errors after which a fetch is tried again at once."""
+TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""HTTP statuses that end as Dead, so that a later run may fetch the URL again."""
 
 _CLASSES: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ConnectionTimeoutError, "timeout_connect"),
@@ -37,8 +45,8 @@ _CLASSES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def outcome_of(error: BaseException) -> Rejected | Dead:
-    """Return what an error ends a fetch with."""
+def verdict_of_error(error: BaseException) -> Rejected | Dead:
+    """Return the verdict on a fetch that ended with an error."""
     refusal = refusal_of(error)
     if refusal is not None:
         return Rejected(refusal.reason)

@@ -1,63 +1,65 @@
-"""What a fetch ends in: Response with all that a WARC needs, or a verdict on why there is nothing."""
+"""The outcome of a fetch: a Response with everything that a WARC needs, or a verdict."""
 
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypeAlias
 
 from corpusloom.schemas.records import Signal
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
+REDIRECT_STATUSES = frozenset((301, 302, 303, 307, 308))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer: what was asked, what came over the wire, and what it says."""
+    """An HTTP response with its request."""
 
     url: str
-    """The URL that was asked for."""
+    """URL that the caller asked for."""
     final_url: str
-    """The URL that answered, after redirects."""
+    """URL that responded, after redirects."""
     status: int
     request: bytes
-    """The request's head as it was sent."""
+    """Request line and headers as sent, ending in a blank line; empty if no evidence is kept."""
     response_head: bytes
-    """Status line and headers as received, ending in a blank line."""
+    """Status line and headers as received, ending in a blank line; empty if no evidence is kept."""
     wire_body: bytes
-    """After transfer coding, content coding kept."""
+    """Body without its transfer coding, with its content coding."""
     body: bytes
-    """Decoded."""
+    """Body without its content coding."""
     headers: tuple[tuple[str, str], ...]
     hops: tuple["Response", ...] = ()
-    """The answers that redirected to this one, first to last."""
+    """Responses that redirected to this one, first to last."""
     address: str | None = None
-    """The address that was connected to."""
+    """IP address of the server."""
     truncated: str | None = None
-    """length, time or disconnect when `wire_body` is not all of it (WARC-Truncated)."""
+    """length, time or disconnect if `wire_body` is incomplete (WARC-Truncated)."""
     fetched_at: str
-    """RFC 3339, UTC: when the response's headers had arrived."""
+    """Arrival of the response's headers: RFC 3339, UTC."""
     signals: tuple[Signal, ...] = ()
+    """Opt-out signals of the headers and of the host's files."""
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header, by its name in lower case."""
+        """Return the first value of a header, given its name in lower case, or None."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     @property
     def location(self) -> str | None:
-        """Return where a redirect leads, as the server wrote it; None for another answer."""
-        return self.header("location") if self.status in REDIRECTS else None
+        """The target of a redirect as the server wrote it; None for other responses."""
+        return self.header("location") if self.status in REDIRECT_STATUSES else None
 
 
-FetchOutcome = Response | Rejected | Dead
+FetchOutcome: TypeAlias = Response | Rejected | Dead
 
 
 def now() -> str:
-    """Return the time in RFC 3339, UTC, whole seconds."""
-    return _spell(int(time.time()))
+    """Return the current time: RFC 3339, UTC, whole seconds."""
+    return _format(int(time.time()))
 
 
 @lru_cache(maxsize=2)
-def _spell(second: int) -> str:
-    """Return a second since 1970 in RFC 3339: many answers come in the same one."""
+def _format(second: int) -> str:
+    """Return a Unix time in RFC 3339; cached, since many responses arrive in the same second."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

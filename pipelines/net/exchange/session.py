@@ -1,4 +1,4 @@
-"""The only place where sockets are made: aiohttp's session with the policy at its resolver and its sockets."""
+"""The only module that makes sockets: an aiohttp session whose resolver and sockets enforce the address policy."""
 
 import asyncio
 import functools
@@ -15,23 +15,24 @@ from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 
 Resolver = Callable[[str], list[str]]
-"""Names to addresses, for tests and for hosts of one's own; the policy checks what it answers."""
+"""Name -> addresses, for tests and for hosts of your own; the policy checks every address."""
 READ_BUFFER = 1 << 18
+"""Bytes of the read buffer of one connection."""
 
 
 def is_local_name(host: str) -> bool:
-    """Say whether a name is loopback by definition (RFC 6761, section 6.3): no resolver is asked for it."""
+    """Return whether a name is loopback by definition (RFC 6761, section 6.3), so that it needs no resolver."""
     return host == "localhost" or host.endswith(".localhost")
 
 
 class GuardedResolver(AbstractResolver):
-    """Names to addresses, each checked: one forbidden address among the answers refuses the name."""
+    """Resolves names and checks every address: one forbidden address among them refuses the name."""
 
     def __init__(self, policy: AddressPolicy, hook: Resolver | None, timeout: float) -> None:
         self._policy, self._hook, self._timeout = policy, hook, timeout
 
     async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """Return the addresses of a name; raise RefusedError when the policy forbids one of them."""
+        """Return the addresses of a name; raise RefusedError if the policy forbids one of them."""
         addresses = await self._addresses(host)
         if not addresses:
             raise OSError(f"{host} has no address")
@@ -59,27 +60,28 @@ class GuardedResolver(AbstractResolver):
         return list(dict.fromkeys(str(row[4][0]) for row in found))
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the resolver holds no resource."""
 
 
 def make_socket(policy: AddressPolicy, info: Any) -> socket.socket:
-    """Make the socket of a connection, after the policy has seen the address that it goes to."""
+    """Return the socket of a connection after the policy has checked the address that it connects to."""
     family, kind, proto, _, address = info
     policy.check(str(address[0]), int(address[1]))
     return socket.socket(family=family, type=kind, proto=proto)
 
 
 class GuardedResponse(aiohttp.ClientResponse):
-    """A response that remembers the address it came from, and whose headers have a deadline once they are asked for."""
+    """A response with the address of its peer, and with a timeout for its headers."""
 
     peer: str | None = None
+    """IP address of the server."""
 
     def __init__(self, deadlines: Deadlines, header_timeout: float, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._deadlines, self._header_timeout = deadlines, header_timeout
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """Read the headers, with the connection still at hand."""
+        """Note the peer, which aiohttp forgets with the connection, and read the headers."""
         deadline = self._deadlines.current()
         if deadline is not None:
             deadline.enter("header", self._header_timeout)
@@ -89,7 +91,7 @@ class GuardedResponse(aiohttp.ClientResponse):
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
-    """Return whom to trust: the system's certificates (aiohttp's own context, made once), and a file's."""
+    """Return aiohttp's own context (True: the system's certificates), or one that trusts `ca_file` as well."""
     if ca_file is None:
         return True
     context = ssl.create_default_context()
@@ -100,9 +102,9 @@ def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
 def open_session(
     config: FetchConfig, policy: AddressPolicy, resolver: Resolver | None, deadlines: Deadlines
 ) -> aiohttp.ClientSession:
-    """Open a session that keeps no cookies, uses no proxy, follows nothing by itself, decodes and times nothing."""
+    """Open a session without cookies and proxies; redirects, decoding and timeouts are left to the Fetcher."""
     connector = aiohttp.TCPConnector(
-        limit=0,  # the crowd bounds what is in flight; waiting in here would count against a fetch's deadlines
+        limit=0,  # the scheduler limits connections; a wait inside aiohttp would count against the timeouts of a fetch
         ssl=_trust(config.ca_file),
         resolver=GuardedResolver(policy, resolver, config.connect_timeout),
         socket_factory=functools.partial(make_socket, policy),
@@ -125,7 +127,7 @@ def open_session(
 
 
 def refusal_of(error: BaseException) -> RefusedError | None:
-    """Return the refusal that aiohttp wrapped in an error of its own, if there is one."""
+    """Return the refusal among the causes of an aiohttp error, or None."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -1,10 +1,10 @@
-"""What bytes are by their first ones, whatever a header says of them (after WHATWG MIME Sniffing)."""
+"""The type of a body by its first bytes, whatever its Content-Type says (after WHATWG MIME Sniffing)."""
 
 import re
 
 IMAGES = frozenset(("jpeg", "png", "gif", "webp", "avif", "heic", "jxl", "bmp", "tiff", "ico"))
-ENOUGH = 512
-"""Bytes that `sniff` looks at."""
+SNIFFED_BYTES = 512
+"""Bytes from the start that `sniff` reads."""
 
 _MAGIC = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -32,7 +32,7 @@ _SPACE = b" \t\r\n\x0c"
 
 
 def sniff(data: bytes) -> str | None:
-    """Return jpeg, png, ... html, svg, xml, text; None for bytes that nothing is known of."""
+    """Return jpeg, png, ..., html, svg, xml or text; None for an unknown type."""
     for magic, name in _MAGIC:
         if data.startswith(magic):
             return name
@@ -40,7 +40,7 @@ def sniff(data: bytes) -> str | None:
         return "webp"
     if data[4:8] == b"ftyp":
         return _BRANDS.get(data[8:12], "video")
-    return _sniff_text(data[:ENOUGH])
+    return _sniff_text(data[:SNIFFED_BYTES])
 
 
 def _sniff_text(head: bytes) -> str | None:
@@ -56,5 +56,5 @@ def _sniff_text(head: bytes) -> str | None:
 
 
 def is_image(data: bytes) -> bool:
-    """Say whether bytes begin as a raster image does."""
+    """Return whether bytes start like a raster image."""
     return sniff(data) in IMAGES

@@ -1,6 +1,6 @@
-"""Deadlines of many fetches at the same time: all are looked at together every few milliseconds, none has a timer.
+"""Timeouts of concurrent fetches: one timer checks all deadlines together every 30 ms.
 
-Setting and cancelling a timer for every phase of every fetch costs as much as parsing its answer.
+A timer per phase of each fetch would take as much CPU time as parsing the responses.
 """
 
 import asyncio
@@ -8,34 +8,36 @@ from dataclasses import dataclass
 from typing import Literal
 
 TICK = 0.03
-"""Seconds between two looks: how late a deadline may be noticed."""
+"""Seconds between two checks: the largest delay with which a passed deadline is noticed."""
 LATE = 0.25
-"""Seconds by which a look may come late before the fetches are given that time."""
+"""Seconds by which a check may be late before all deadlines are extended by the lost time."""
 
 Phase = Literal["connect", "header", "idle", "total"]
 
 
 @dataclass(slots=True, eq=False)
 class Deadline:
-    """The time that a fetch has left, and what it is waiting for; once that has passed its task is cancelled."""
+    """The deadline of one fetch and of its current phase; when it passes, the task of the fetch is cancelled."""
 
     task: "asyncio.Task[object]"
     loop: asyncio.AbstractEventLoop
     end: float
-    """Of the whole fetch."""
+    """Deadline of the whole fetch, in the time of `loop`."""
     at: float
-    """Of the phase."""
+    """Deadline of the current phase."""
     phase: Phase
     cancelling: int
+    """Cancellation requests that the task had when the deadline began."""
     passed: Phase | None = None
+    """Phase that exceeded its time."""
 
     def enter(self, phase: Phase, seconds: float) -> None:
-        """Begin a phase that may take `seconds`, within what the whole fetch has left."""
+        """Begin a phase that may take `seconds`, at most until the deadline of the whole fetch."""
         at = self.loop.time() + seconds
         self.at, self.phase = (at, phase) if at < self.end else (self.end, "total")
 
     def absorb(self) -> Phase | None:
-        """Return the phase that was too long, when that is why the task was cancelled; the task may then go on."""
+        """Return the phase that exceeded its time, if that cancelled the task (which may then go on), else None."""
         passed, self.passed, self.at = self.passed, None, float("inf")
         if passed is None or self.task.uncancel() > self.cancelling:
             return None
@@ -43,7 +45,7 @@ class Deadline:
 
 
 class Deadlines:
-    """The open deadlines of one loop."""
+    """The open deadlines of one event loop."""
 
     def __init__(self) -> None:
         self._open: dict[asyncio.Task[object], Deadline] = {}
@@ -51,35 +53,35 @@ class Deadlines:
         self._due = 0.0
 
     def begin(self, seconds: float) -> Deadline:
-        """Open a deadline for the current task, which has one at a time; `close` it."""
+        """Open a deadline for the current task, which has at most one; the caller must `close` it."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is None:
             raise RuntimeError("a fetch runs inside a task")
         end = loop.time() + seconds
         deadline = self._open[task] = Deadline(task, loop, end, end, "total", task.cancelling())
         if self._timer is None:
-            self._look_again(loop)
+            self._set_timer(loop)
         return deadline
 
     def close(self, deadline: Deadline) -> None:
-        """Forget a deadline."""
+        """Remove a deadline."""
         self._open.pop(deadline.task, None)
 
     def current(self) -> Deadline | None:
-        """Return the current task's deadline."""
+        """Return the deadline of the current task, or None."""
         task = asyncio.current_task()
         return self._open.get(task) if task is not None else None
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         late = now - self._due
-        if late > LATE:  # we were held up ourselves, by a slow disk: that is nobody else's fault
+        if late > LATE:  # our own process was blocked, for example by a slow disk; servers must not pay for it
             for deadline in self._open.values():
                 deadline.at += late
                 deadline.end += late
@@ -88,8 +90,8 @@ class Deadlines:
             deadline.task.cancel()
         self._timer = None
         if self._open:
-            self._look_again(loop)
+            self._set_timer(loop)
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = loop.time() + TICK
-        self._timer = loop.call_at(self._due, self._look, loop)
+        self._timer = loop.call_at(self._due, self._check, loop)

@@ -142,7 +142,7 @@ def html_or_skipped(
         return SkippedRecord(**source, verdict=response)
     media_type = (response.content_type or "").split(";")[0].strip().lower()
     if media_type and media_type not in _HTML:
-        sniffed = not media_type.startswith("text/") and sniff.is_image(response.body[: sniff.ENOUGH])
+        sniffed = not media_type.startswith("text/") and sniff.is_image(response.body[: sniff.SNIFFED_BYTES])
         return SkippedRecord(**source, verdict=Rejected("not_html"), image=media_type.startswith("image/") or sniffed)
     return HtmlResponse(
         **source,

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.real import checks
 from benchmarks.real.__main__ import MARK, fresh
 from benchmarks.real.sites import TRAPS
-from corpusloom.pipelines.extract.reading import walk as fast
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.manifest import Manifest
@@ -58,19 +58,18 @@ def test_a_second_build_must_be_the_same() -> None:
 def test_the_walks_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checks.check_walks(PAGES).held
     assert not checks.check_walks({}).held
-    walk = fast.walk
 
     def less(source: bytes, url: str, config: ExtractConfig) -> RawPage:
-        page = walk(source, url, config)
-        page.candidates[-1].kind = "quote"
+        page = fast_walk(source, url, config)
+        page.runs[-1].kind = "quote"
         return page
 
     def broken(*_: Any) -> RawPage:
         raise ValueError("broken")
 
-    monkeypatch.setattr(fast, "walk", less)
+    monkeypatch.setattr(checks, "fast_walk", less)
     assert not checks.check_walks(PAGES).held
-    monkeypatch.setattr(fast, "walk", broken)  # the reference walk stands in: the same blocks, but not by the fast walk
+    monkeypatch.setattr(checks, "fast_walk", broken)  # extraction would fall back to the reference walk
     assert not checks.check_walks(PAGES).held
 
 

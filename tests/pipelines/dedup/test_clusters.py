@@ -2,13 +2,11 @@
 
 import random as randoms
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.dedup.clusters import band_edges, near_duplicates, verified
+from corpusloom.pipelines.dedup.clusters import band_edges, near_duplicates
 from corpusloom.pipelines.dedup.components import Cluster
-from corpusloom.pipelines.dedup.minhash import MinHashConfig, jaccard, shingles
 
 RNG = randoms.Random(3)
 WORDS = ["".join(RNG.choices("abcdefghij", k=4)) for _ in range(3000)]
@@ -49,20 +47,6 @@ def test_the_order_of_the_texts_does_not_matter(random: randoms.Random) -> None:
     items = list(TEXTS.items())
     random.shuffle(items)
     assert near_duplicates(dict(items), RANKS) == near_duplicates(TEXTS, RANKS)
-
-
-def test_candidates_can_be_verified() -> None:
-    similarity = jaccard(shingles(TEXTS["b"]), shingles(TEXTS["b-near"]))
-    assert 0.9 < similarity < 1.0
-    strict = near_duplicates(TEXTS, RANKS, MinHashConfig(min_jaccard=similarity + 0.001))
-    assert "b" not in strict
-    assert "a-copy" in strict
-    assert near_duplicates(TEXTS, RANKS, MinHashConfig(min_jaccard=similarity))["b"] == Cluster("b-near", 2)
-
-
-@pytest.mark.parametrize("threshold", [None, 0.5])
-def test_verification_of_nothing(threshold: float | None) -> None:
-    assert verified([], lambda item: shingles(TEXTS[item]), threshold) == []
 
 
 def test_a_bucket_is_a_star() -> None:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks.peak import clear_peak, peak_megabytes
-from corpusloom.pipelines.extract.extractor import ExtractConfig, Extracted, extract
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
 
 _PAGE = b"<!doctype html><title>t</title><p>A first paragraph of text.</p>"
 

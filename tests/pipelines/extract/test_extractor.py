@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.extract.extractor import ExtractConfig, Extracted, extract
+from corpusloom.pipelines.extract import extractor
+from corpusloom.pipelines.extract.extractor import extract
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 URL = "https://site.example/folder/page.html"
@@ -72,3 +74,31 @@ def test_what_is_no_page_is_rejected_with_its_reason() -> None:
         verdict = extract(html, URL)
         assert isinstance(verdict, Rejected), html
         assert verdict.reason == reason
+
+
+def test_the_reference_walk_is_the_fallback_of_the_fast_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    html = b"<p>Wind turbines turn slowly.<img src=a.jpg><table><tr><td>1<td>2</table>"
+    expected = extract(html, "https://a.example/")
+    assert isinstance(expected, Extracted)
+
+    def fail(*_: object) -> None:
+        raise IndexError("a bug")
+
+    monkeypatch.setattr(extractor, "fast_walk", fail)
+    assert extract(html, "https://a.example/") == expected
+    monkeypatch.setattr(extractor, "reference_walk", fail)
+    dead = extract(html, "https://a.example/")
+    assert isinstance(dead, Dead)
+    assert (dead.error, dead.message) == ("IndexError", "a bug")
+    assert "a bug" in dead.traceback
+
+
+def test_structured_data_is_read_if_the_page_shows_next_to_no_text() -> None:
+    body = " ".join(f"Sentence {n} is only in the data." for n in range(12))
+    script = f'<script type="application/ld+json">{{"articleBody": "{body}"}}</script>'
+    found = extract(f"{script}<p>Loading.".encode(), "https://a.example/")
+    assert isinstance(found, Extracted)
+    assert [block.text for block in found.blocks] == ["Loading.", body]
+    off = extract(f"{script}<p>Loading.".encode(), "https://a.example/", config=ExtractConfig(structured_data=False))
+    assert isinstance(off, Extracted)
+    assert [block.text for block in off.blocks] == ["Loading."]

@@ -7,11 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, augment, captions, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import (
+    CLIPDataConfig,
+    PairTransform,
+    augment,
+    captions,
+    evaluation_image,
+    resize_bicubic,
+)
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import Pair, coloured_pairs, encode_jpeg, write_pairs
 
 TOKENIZER = ClipTokenizer((), context=12)
@@ -89,3 +96,12 @@ def test_captions_come_from_the_sidecars(tmp_path: Path) -> None:
     pairs = coloured_pairs(6)
     path = write_pairs(tmp_path / "pairs", [*pairs, Pair(pairs[0].image, "one more")])
     assert sorted(captions([path])) == sorted([pair.text for pair in pairs] + ["one more"])
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [({"chunks": 0}, "chunks is 0"), ({"margin": -0.1}, "margin"), ({"brightness": -1}, "bright")],
+)
+def test_mistakes_in_the_data_table_are_named(values: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        tables.build(CLIPDataConfig, values)

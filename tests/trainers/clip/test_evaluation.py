@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.evaluation import class_embeddings, embed_images, rank_of, retrieval, wilson, zero_shot
-from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.model import CLIP, CLIPConfig, TextTowerConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.clip.towers import ImageTowerConfig
 
 
 def model() -> CLIP:

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.trainers import distributed
-from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from corpusloom.trainers.clip.model import CLIP, Embeddings
+from corpusloom.trainers.clip.model import CLIP, CLIPConfig, Embeddings, TextTowerConfig
 from corpusloom.trainers.clip.objective import chunked_objective, contrastive_loss, objective, pair_loss, sigmoid_loss
+from corpusloom.trainers.clip.towers import ImageTowerConfig
 from corpusloom.trainers.loop import StepContext
 from tests.trainers.ranks import run_ranks
 from tests.trainers.toy import toy_config

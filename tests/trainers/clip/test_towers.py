@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import ImageTowerConfig
 from corpusloom.trainers.clip.towers import (
     AttentionPool,
     Bottleneck,
+    ImageTowerConfig,
     ModifiedResNet,
     VisionTransformer,
     drop_patches,
@@ -88,7 +89,12 @@ def test_patch_dropout_keeps_different_patches_and_only_while_training() -> None
 
 
 def test_impossible_shapes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no multiple of the patch"):
+    with pytest.raises(ConfigError, match="not a multiple of the patch"):
         ImageTowerConfig(size=33, patch=8)
     with pytest.raises(ConfigError, match="patch_dropout"):
         ImageTowerConfig(patch_dropout=1.0)
+
+
+def test_a_list_of_layers_is_a_resnet_and_a_number_a_transformer() -> None:
+    assert tables.build(ImageTowerConfig, {"layers": [1, 1]}).is_resnet
+    assert not ImageTowerConfig(layers=12).is_resnet

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.model import CLIP, CLIPConfig, TextTowerConfig
+from corpusloom.trainers.clip.towers import ImageTowerConfig
 from corpusloom.trainers.clip.weights import from_any, from_open_clip, from_transformers
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo import data
 from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD, train_tokenizer
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample, RegionsSample
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, RegionsSample
 
 TOKENIZER = train_tokenizer(["a red star on a grey ground", "two blue rings <image> here"] * 4, 300)
 VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.get_vocab_size())
@@ -56,7 +56,7 @@ def test_phi_against_a_plain_loop(length: int, places: list[int], kept: int, loo
 
 
 def test_a_page_becomes_a_window_with_at_most_so_many_images() -> None:
-    config = data.DataConfig(tokens=24, images=2, size=16, next_image=0.0)
+    config = data.FlamingoDataConfig(tokens=24, images=2, size=16, next_image=0.0)
     transform = data.FlamingoTransform(VOCABULARY, config)
     for seed in range(30):
         arrays = transform(page(5), np.random.default_rng(seed))
@@ -67,7 +67,7 @@ def test_a_page_becomes_a_window_with_at_most_so_many_images() -> None:
 
 
 def test_a_short_page_is_padded_and_padding_sees_nothing_and_counts_nothing() -> None:
-    config = data.DataConfig(tokens=200, images=5, size=16)
+    config = data.FlamingoDataConfig(tokens=200, images=5, size=16)
     arrays = data.FlamingoTransform(VOCABULARY, config)(page(1), np.random.default_rng(0))
     padding = arrays["tokens"] == VOCABULARY.mark(PAD)
     assert padding.any()
@@ -76,7 +76,7 @@ def test_a_short_page_is_padded_and_padding_sees_nothing_and_counts_nothing() ->
 
 
 def test_a_pair_sees_its_image_from_the_tag_on() -> None:
-    config = data.DataConfig(pair_tokens=24, size=16)
+    config = data.FlamingoDataConfig(pair_tokens=24, size=16)
     arrays = data.FlamingoTransform(VOCABULARY, config)(
         PairSample("k", jpeg(9), "a red star", {}), np.random.default_rng(0)
     )
@@ -85,7 +85,7 @@ def test_a_pair_sees_its_image_from_the_tag_on() -> None:
 
 
 def test_images_keep_their_aspect_and_are_padded_with_the_mean() -> None:
-    config = data.DataConfig(size=24, flip=False, fill=(1, 2, 3))
+    config = data.FlamingoDataConfig(size=24, flip=False, fill=(1, 2, 3))
     arrays = data.FlamingoTransform(VOCABULARY, config)(PairSample("k", jpeg(200), "a", {}), np.random.default_rng(0))
     image = arrays["images"][0, 0]
     assert (image[:, 0, :] == np.array([[1], [2], [3]])).all()
@@ -93,13 +93,13 @@ def test_images_keep_their_aspect_and_are_padded_with_the_mean() -> None:
 
 
 def test_the_same_generator_gives_the_same_arrays() -> None:
-    transform = data.FlamingoTransform(VOCABULARY, data.DataConfig(tokens=24, images=2, size=16))
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(tokens=24, images=2, size=16))
     first, second = (transform(page(4), np.random.default_rng(7)) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_another_kind_of_sample_is_a_clear_error() -> None:
-    transform = data.FlamingoTransform(VOCABULARY, data.DataConfig())
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig())
     empty = np.zeros((1, 4), np.float32)
     with pytest.raises(ConfigError, match="interleaved pages and on pairs"):
         transform(RegionsSample("k", b"", "t", {}, empty, empty, empty), np.random.default_rng(0))

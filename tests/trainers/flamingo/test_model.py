@@ -158,7 +158,7 @@ def test_the_large_models_have_the_weights_of_the_formula(
     name: str, blocks: int, width: int, heads: int, every: int, billions: float
 ) -> None:
     from corpusloom.trainers import registry
-    from corpusloom.trainers.config import load_config
+    from corpusloom.trainers.run_config import load_config
 
     with torch.device("meta"):
         built = registry.build_model(load_config(f"flamingo-{name}"))

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.flamingo.evaluation import right_against_wrong
 from corpusloom.trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import gates, make_objective, token_loss
 from corpusloom.trainers.loop import StepContext
+from corpusloom.trainers.run_config import TrainConfig
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 
 CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=1, lr=1.0), device=torch.device("cpu"))
@@ -72,7 +72,7 @@ def test_a_flamingo_learns_what_the_image_says() -> None:
         optimizer.zero_grad()
         loss.value.backward()
         optimizer.step()
-    assert float(loss.value) < 1.0
+    assert loss.value.item() < 1.0
     assert gates(model).abs().max() > 0
 
 

@@ -47,8 +47,8 @@ def test_a_stream_goes_on_when_the_disk_of_its_cache_is_full(tmp_path: Path) -> 
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             stream.close()
     assert found == expected
-    assert stream._files._cache is not None
-    assert stream._files._cache.counts["refusals"] > 0
+    assert stream.reader.cache is not None
+    assert stream.reader.cache.counts["refusals"] > 0
 
 
 def test_workers_killed_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_members_and_json_past_their_caps_are_skipped_by_name(tmp_path: Path, mo
     made[4][1]["json"] = b'{"a": "' + b"x" * 2000 + b'"}'
     data = make_dataset(tmp_path, "pairs", made, shards=1)
     monkeypatch.setattr("corpusloom.trainers.stream.reading.shard_files.MAX_MEMBER_BYTES", 6000)
-    monkeypatch.setattr("corpusloom.trainers.stream.batches.samples.MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr("corpusloom.trainers.stream.samples.typed.MAX_JSON_BYTES", 1000)
     stream = StreamingDataset(data, 0, 0, 1)
     assert len(list(stream)) == 4
     assert dict(stream.skipped_keys) == {made[2][0]: "member_too_large", made[4][0]: "json_too_large"}

@@ -10,7 +10,7 @@ from corpusloom.pipelines.stages.regions.arrays import encode_regions
 from corpusloom.pipelines.store.dataset.tars import write_shard
 from corpusloom.schemas.identity import make_key
 from corpusloom.schemas.records import Member, SidecarRow
-from corpusloom.trainers.stream.batches.samples import RegionsSample, load_arrays
+from corpusloom.trainers.stream.samples.typed import RegionsSample, load_arrays
 from tests.trainers.datasets import close_shard
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("square", "disc", "star", "ring")

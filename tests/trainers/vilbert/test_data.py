@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from transformers import BertTokenizer
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.samples import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample
 from corpusloom.trainers.vilbert.data import (
-    DataConfig,
     PretrainingTransform,
+    ViLBERTDataConfig,
     encode,
     locations,
     mask_regions,
@@ -27,7 +27,7 @@ from tests.trainers.vilbert.region_pairs import WIDTH, region_sample
 
 CAPTIONS = ["two large red stars on a striped green ground", "a small blue ring", "picture of a cross, over yellow"]
 TOKENIZER = train_tokenizer(CAPTIONS, 100)
-CONFIG = DataConfig(tokens=12, regions=8)
+CONFIG = ViLBERTDataConfig(tokens=12, regions=8)
 
 
 def test_a_caption_is_cls_words_sep_and_padding() -> None:

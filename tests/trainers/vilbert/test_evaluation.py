@@ -9,7 +9,7 @@ from tests.trainers.vilbert.test_objective import make_batch
 
 def test_scores_are_those_of_each_pair_alone() -> None:
     model, batch = small_model(), make_batch(5, mask=0.0)
-    scores = score_all(model, batch, images_a_pass=2)
+    scores = score_all(model, batch, images_per_pass=2)
     assert scores.shape == (5, 5)
     for caption in range(5):
         for image in range(5):

@@ -169,7 +169,7 @@ def test_initial_weights_are_berts() -> None:
     ("changes", "message"),
     [
         ({"t_connections": (2,)}, "differ in length"),
-        ({"hidden": 25}, "no multiple"),
+        ({"hidden": 25}, "not a multiple"),
         ({"t_connections": (3, 2)}, "rising"),
         ({"v_connections": (0, 9)}, "from 0 to 2"),
     ],

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.loop import StepContext
-from corpusloom.trainers.vilbert.data import DataConfig, PretrainingTransform, train_tokenizer
+from corpusloom.trainers.run_config import TrainConfig
+from corpusloom.trainers.vilbert.data import PretrainingTransform, ViLBERTDataConfig, train_tokenizer
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import (
     ObjectiveConfig,
@@ -29,7 +29,7 @@ def make_batch(count: int = 16, **changes: Any) -> dict[str, Tensor]:
 
     samples = [region_sample(number) for number in range(count)]
     tokenizer = train_tokenizer([*CAPTIONS, *(sample.text for sample in samples)], 45)
-    transform = PretrainingTransform(tokenizer, DataConfig(**({"tokens": 12, "regions": 6} | changes)))
+    transform = PretrainingTransform(tokenizer, ViLBERTDataConfig(**({"tokens": 12, "regions": 6} | changes)))
     rows = [transform(sample, np.random.default_rng(number)) for number, sample in enumerate(samples)]
     return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
 

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from transformers import BertConfig, BertForPreTraining
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.config import TrainConfig
 from corpusloom.trainers.optimizer import parameter_groups
+from corpusloom.trainers.run_config import TrainConfig
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.weights import from_transformers, load_bert
 from tests.trainers.vilbert.small import random_inputs, small_config, small_model

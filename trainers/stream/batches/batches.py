@@ -1,57 +1,117 @@
-"""Batches: workers read, decode and transform; the caller gets them in order, and the state follows it.
+"""Batches: workers read, decode and transform ahead; the caller gets the batches in order, and the state follows it.
 
-Threads, since the decoders release the interpreter lock, or processes when asked. A batch is one task; `workers +
-prefetch` are under way, so a slow consumer holds the workers back. What a task raises is raised at the batch's turn.
+Workers are threads, since the decoders release the interpreter lock, or processes on demand. One task makes one
+batch. `workers + prefetch` tasks are under way at most, so a slow consumer slows the workers down. An error in a task
+is raised when its batch is due.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.collate import Made, Plan, Transform, allocation, make_batch, tensor
-from corpusloom.trainers.stream.batches.processes import ProcessMakers
+from corpusloom.trainers.stream.batches.assemble import AssembledBatch, allocation, assemble, tensor
+from corpusloom.trainers.stream.batches.processes import ProcessBatchPool, WorkerSetup
+from corpusloom.trainers.stream.cursor import Cursor
+from corpusloom.trainers.stream.dataloader.worker import this_worker
+from corpusloom.trainers.stream.order.global_order import GlobalOrder
+from corpusloom.trainers.stream.plan import BatchPlan, SamplePlace, Transform
+from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 
-if TYPE_CHECKING:
-    from corpusloom.trainers.stream.dataset import Place, StreamingDataset
+
+class BatchSource(Protocol):
+    """What batches need of a stream."""
+
+    @property
+    def config(self) -> ReaderConfig:
+        """Configuration with which another process opens the same samples."""
+
+    @property
+    def reader(self) -> SampleReader:
+        """Reader of samples by place."""
+
+    @property
+    def order(self) -> GlobalOrder:
+        """Order of the samples."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """Position of the stream, which moves with each batch that is handed out."""
+
+    @property
+    def rng_seed(self) -> int:
+        """Seed of each sample's draws."""
+
+    @property
+    def on_error(self) -> str:
+        """Skip or raise, where a call says neither."""
+
+    def prefetch(self, running: int) -> None:
+        """Fetch the remote blocks that follow a running position."""
+
+    def note_skipped(self, key: str, error: Exception) -> None:
+        """Count a sample that was skipped."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the stream stands."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where a state was taken."""
 
 
-class Makers(Protocol):
-    """Who makes batches, several at a time."""
+class BatchPool(Protocol):
+    """Workers that make batches, several at a time."""
 
-    def submit(self, places: list["Place | None"]) -> Future[Made]:
-        """Have one batch made."""
+    def submit(self, places: Sequence[SamplePlace | None]) -> Future[AssembledBatch]:
+        """Start making one batch."""
 
     def shutdown(self) -> None:
-        """End; what has not begun is dropped."""
+        """End the workers; tasks that have not begun are dropped."""
 
 
-class ThreadMakers:
-    """A pool of threads."""
+def batches_of(
+    stream: BatchSource,
+    batch_size: int,
+    *,
+    transform: Transform,
+    workers: int = 2,
+    prefetch: int = 2,
+    processes: bool = False,
+    pin: bool | None = None,
+    on_error: str | None = None,
+    epochs: int | None = None,
+    last: str = "pad",
+) -> "Batches":
+    """Return an endless iterator over this rank's batches, or one that ends after `epochs` epochs, this one included.
 
-    def __init__(self, batches: "Batches") -> None:
-        self._make = batches.make
-        self._pool = ThreadPoolExecutor(batches.plan.workers, thread_name_prefix="loader")
-
-    def submit(self, places: list["Place | None"]) -> Future[Made]:
-        """Have one batch made."""
-        return self._pool.submit(self._make, places)
-
-    def shutdown(self) -> None:
-        """End the threads after what each is making now."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy arrays without torch), and
+    "keys" (list of str) and "valid" (bool [B]). A sample that is skipped keeps its row, filled with a neighbour's
+    values and valid False. A partial last batch is padded in the same way (`last="pad"`) or dropped (`"drop"`).
+    Workers are threads, or with `processes` processes that assemble in shared memory. `pin` assembles in page-locked
+    memory, by default when this process already uses CUDA.
+    """
+    if this_worker() is not None:
+        raise ConfigError(
+            "batches() inside a DataLoader's worker",
+            remedy="iterate over the stream there, or use batches(workers=...) instead of the DataLoader",
+        )
+    plan = BatchPlan(
+        batch_size=batch_size, workers=workers, prefetch=prefetch, processes=processes, pin=pin,
+        on_error=on_error or stream.on_error, epochs=epochs, last=last,
+    )  # fmt: skip
+    return Batches(stream, plan, transform)
 
 
 class Batches:
-    """The batches of one rank, made ahead; the dataset's state moves when one is handed out."""
+    """The batches of one rank, made ahead; the stream's cursor moves when a batch is handed out."""
 
-    def __init__(self, stream: "StreamingDataset", plan: Plan, transform: Transform) -> None:
+    def __init__(self, stream: BatchSource, plan: BatchPlan, transform: Transform) -> None:
         self.stream, self.plan, self.transform = stream, plan, transform
         self.skipped: list[str] = []
-        """What could not be used, each as one line; the dataset counts it by reason."""
+        """One line for each sample that was skipped; the stream counts them by reason."""
         self._batches: Iterator[dict[str, Any]] | None = None
 
     def __iter__(self) -> "Batches":
@@ -59,108 +119,103 @@ class Batches:
 
     def __next__(self) -> dict[str, Any]:
         if self._batches is None:
-            self._batches = _in_order(self)
+            self._batches = self._in_order()
         return next(self._batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the stream's state: samples count when they are handed out."""
+        """Return the stream's state, which counts the samples that were handed out."""
         return self.stream.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where a state stands; what was made ahead is dropped."""
+        """Go to where a state was taken; batches that were made ahead are dropped."""
         self.close()
         self.stream.load_state_dict(state)
 
     def close(self) -> None:
-        """End the threads; the next batch begins where the stream stands."""
+        """End the workers; the next batch begins where the stream stands."""
         if self._batches is not None:
             self._batches.close()  # type: ignore[attr-defined]
             self._batches = None
 
-    def make(self, places: list["Place | None"]) -> Made:
-        """Return one batch; DamageError when none of its samples can be used."""
-        return make_batch(self.stream, places, self.plan, self.transform, allocation(self.plan.pin))
+    def _in_order(self) -> Iterator[dict[str, Any]]:
+        """Yield the batches in order, with `workers + prefetch` tasks under way."""
+        plan, loads = self.plan, self.stream.cursor.loads
+        steps = _steps(self.stream, plan)
+        if plan.workers == 0:
+            for end, places in steps:
+                yield self._hand_out(self._make(places), end, loads)
+            return
+        pool = self._start_workers()
+        pending: deque[tuple[int, Future[AssembledBatch]]] = deque()
+        try:
+            for end, places in steps:
+                pending.append((end, pool.submit(places)))
+                if len(pending) >= plan.workers + plan.prefetch:
+                    end, future = pending.popleft()
+                    yield self._hand_out(future.result(), end, loads)
+            while pending:
+                end, future = pending.popleft()
+                yield self._hand_out(future.result(), end, loads)
+        finally:
+            pool.shutdown()
 
-    def makers(self) -> Makers:
-        """Start the workers."""
-        if self.plan.processes:
-            return ProcessMakers(self.stream.recipe, self.plan, self.transform)
-        return ThreadMakers(self)
+    def _start_workers(self) -> BatchPool:
+        plan, stream = self.plan, self.stream
+        if not plan.processes:
+            return _ThreadBatchPool(self, plan.workers)
+        setup = WorkerSetup(stream.config, self.transform, stream.rng_seed, plan.on_error)
+        return ProcessBatchPool(setup, plan.workers)
 
-    def hand_out(self, made: Made, end: int, moves: int) -> dict[str, Any]:
-        """Move the stream to the batch's end, and count only now what was skipped in it."""
-        self.stream.hand_out(end, moves)
+    def _make(self, places: Sequence[SamplePlace | None]) -> AssembledBatch:
+        stream, plan = self.stream, self.plan
+        return assemble(
+            stream.reader,
+            places,
+            self.transform,
+            allocation(plan.pin),
+            rng_seed=stream.rng_seed,
+            on_error=plan.on_error,
+        )
+
+    def _hand_out(self, made: AssembledBatch, end: int, loads: int) -> dict[str, Any]:
+        """Move the cursor to the batch's end, and count only now the samples that were skipped in it."""
+        self.stream.cursor.check_not_loaded(loads)
+        self.stream.cursor.move_to(end)
         for place, key, error in made.skipped:
-            self.stream.note(key, error)
+            self.stream.note_skipped(key, error)
             self.skipped.append(f"position {place.position}: {key}: {error}")
         return {"keys": made.keys, **{name: tensor(array) for name, array in made.arrays.items()}}
 
 
-def _in_order(batches: Batches) -> Iterator[dict[str, Any]]:
-    """Yield the batches in order, `workers + prefetch` under way."""
-    stream, plan = batches.stream, batches.plan
-    moves = stream.moves
-    steps = _steps(stream, plan, stream.running)
-    if plan.workers == 0:
-        for end, places in steps:
-            yield batches.hand_out(batches.make(places), end, moves)
-        return
-    makers = batches.makers()
-    pending: deque[tuple[int, Future[Made]]] = deque()
-    try:
-        for end, places in steps:
-            pending.append((end, makers.submit(places)))
-            if len(pending) >= plan.workers + plan.prefetch:
-                yield _take(batches, pending, moves)
-        while pending:
-            yield _take(batches, pending, moves)
-    finally:
-        makers.shutdown()
+class _ThreadBatchPool:
+    """A pool of threads."""
+
+    def __init__(self, batches: Batches, workers: int) -> None:
+        self._make = batches._make
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
+
+    def submit(self, places: Sequence[SamplePlace | None]) -> Future[AssembledBatch]:
+        """Start making one batch."""
+        return self._pool.submit(self._make, places)
+
+    def shutdown(self) -> None:
+        """End the threads after the batch that each is making now."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _take(batches: Batches, pending: deque[tuple[int, Future[Made]]], moves: int) -> dict[str, Any]:
-    end, future = pending.popleft()
-    return batches.hand_out(future.result(), end, moves)
-
-
-def _steps(stream: "StreamingDataset", plan: Plan, position: int) -> Iterator[tuple[int, list["Place | None"]]]:
+def _steps(stream: BatchSource, plan: BatchPlan) -> Iterator[tuple[int, list[SamplePlace | None]]]:
     """Yield (running position after the step, this rank's places); None is padding after the last epoch."""
-    world, size, total = stream.world_size, plan.batch_size, stream.epoch_samples
+    cursor, position, size = stream.cursor, stream.cursor.running, plan.batch_size
+    world, total = cursor.world_size, cursor.epoch_samples
     stop = None if plan.epochs is None else (position // total + plan.epochs) * total
     while stop is None or position < stop:
         end = position + size * world
-        stream.look_ahead(position)
-        wanted = np.arange(position + (stream.rank - position) % world, end, world)
+        stream.prefetch(position)
+        wanted = np.arange(position + (cursor.rank - position) % world, end, world)
         if stop is not None and end > stop:
             if plan.last == "drop":
                 return
             wanted, end = wanted[wanted < stop], stop
-        places: list[Place | None] = [*stream.places(wanted)]
+        places: list[SamplePlace | None] = [*stream.order.places(wanted)]
         yield end, places + [None] * (size - len(places))
         position = end
-
-
-class Together:
-    """One batch of each of several streams a step: what a weighted sum of losses over data sets is made of."""
-
-    def __init__(self, streams: Mapping[str, Batches]) -> None:
-        self.streams = dict(streams)
-
-    def __iter__(self) -> "Together":
-        return self
-
-    def __next__(self) -> dict[str, Any]:
-        return {name: next(stream) for name, stream in self.streams.items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of each stream."""
-        return {name: stream.state_dict() for name, stream in self.streams.items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where each stream stood."""
-        if set(state) != set(self.streams):
-            raise ConfigError(
-                f"the state is of {sorted(state)}, the run of {sorted(self.streams)}", where="stream state"
-            )
-        for name, stream in self.streams.items():
-            stream.load_state_dict(state[name])

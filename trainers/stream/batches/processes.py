@@ -1,8 +1,9 @@
-"""Batches made by processes: each assembles its batch in shared memory, which the caller then maps.
+"""Batches made by processes: each worker assembles a batch in shared memory, which the caller then maps.
 
-The caller makes the memory (a memfd) and the worker opens it through /proc, so the kernel frees it with its last
-user, whoever dies. What a worker needs to open the same dataset, pickled by us for us, lies in such memory too and is
-read once a worker. A worker that dies is an error that says how; workers end with their parent.
+The caller makes the memory (a memfd) and the worker opens it through /proc, so that the kernel frees it with its last
+user, whichever process ends first. What a worker needs to open the same samples lies in such memory too, pickled by
+the caller, and is read once per worker. A worker that dies is an error that names its signal or exit code; workers
+end with their parent.
 """
 
 import mmap
@@ -11,19 +12,21 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing.connection import wait
-from typing import Any, NamedTuple
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple
 
 import numpy as np
 
 from corpusloom.schemas.errors import ConfigError, LoomError
-from corpusloom.trainers.stream.batches.collate import Made, Plan, Shapes, Transform, make_batch
+from corpusloom.trainers.stream.batches.assemble import AssembledBatch, Shapes, SkippedSample, assemble
 from corpusloom.trainers.stream.errors import CarriedError, reason_of
-from corpusloom.trainers.stream.order.sources import Place
+from corpusloom.trainers.stream.plan import SamplePlace, Transform
+from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 
 _ALIGNED = 64
 
@@ -32,71 +35,80 @@ class WorkerError(LoomError):
     """A process of the loader ended while it made a batch."""
 
 
-class Shared(NamedTuple):
-    """A batch in shared memory: name -> (shape, type, place in bytes), and the rest of it."""
+class WorkerSetup(NamedTuple):
+    """What a worker needs to make batches."""
+
+    reader: ReaderConfig
+    transform: Transform
+    rng_seed: int
+    on_error: str
+
+
+class SharedBatch(NamedTuple):
+    """A batch in shared memory: name -> (shape, type, offset in bytes), and what is not in that memory."""
 
     layout: dict[str, tuple[tuple[int, ...], str, int]]
     valid: np.ndarray
     keys: list[str]
-    skipped: list[tuple[Place, str, Exception]]
+    skipped: list[SkippedSample]
 
 
-class ProcessMakers:
+class ProcessBatchPool:
     """A pool of processes that make the batches of one stream."""
 
-    def __init__(self, recipe: Mapping[str, Any], plan: Plan, transform: Transform) -> None:
+    def __init__(self, setup: WorkerSetup, workers: int) -> None:
         try:
-            pickled = pickle.dumps((dict(recipe), plan, transform))
+            pickled = pickle.dumps(setup)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ConfigError(
-                f"the transform cannot go to processes: {error}",
+                f"the transform cannot be sent to processes: {error}",
                 remedy="use a function of a module, or functools.partial of one; or threads",
             ) from error
-        self._recipe = os.fdopen(os.memfd_create("loader recipe", os.MFD_CLOEXEC), "wb")
-        self._recipe.write(pickled)
-        self._recipe.flush()
+        self._setup = os.fdopen(os.memfd_create("loader setup", os.MFD_CLOEXEC), "wb")
+        self._setup.write(pickled)
+        self._setup.flush()
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(plan.workers, mp_context=context, initializer=_end_with_parent)
-        self._workers: dict[int, Any] = {}
+        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+        self._workers: dict[int, BaseProcess] = {}
 
-    def submit(self, places: list[Place | None]) -> "Future[Made]":
-        """Have one batch made; its future waits on that of the worker."""
+    def submit(self, places: Sequence[SamplePlace | None]) -> "Future[AssembledBatch]":
+        """Start making one batch; the future that is returned waits on the worker's."""
         memory = os.memfd_create("loader batch", os.MFD_CLOEXEC)
-        result: Future[Made] = Future()
+        result: Future[AssembledBatch] = Future()
         try:
-            running = self._pool.submit(_make, os.getpid(), self._recipe.fileno(), places, memory)
+            running = self._pool.submit(_make, os.getpid(), self._setup.fileno(), places, memory)
         except BrokenProcessPool as error:
             os.close(memory)
-            result.set_exception(self._died(error))
+            result.set_exception(self._worker_error(error))
             return result
         self._workers.update(getattr(self._pool, "_processes", None) or {})
         running.add_done_callback(lambda done: self._finish(done, memory, result))
         return result
 
-    def _finish(self, done: "Future[Shared]", memory: int, result: "Future[Made]") -> None:
-        """Map what a worker made, or pass on why it made nothing."""
+    def _finish(self, done: "Future[SharedBatch]", memory: int, result: "Future[AssembledBatch]") -> None:
+        """Map the batch that a worker made, or pass its error on."""
         try:
             if done.cancelled():
                 result.cancel()
                 return
             error = done.exception()
             if isinstance(error, BrokenProcessPool):
-                error = self._died(error)
+                error = self._worker_error(error)
             if error is not None:
                 result.set_exception(error)
                 return
             made = done.result()
             arrays = {"valid": made.valid, **_mapped(memory, made.layout)}
-            result.set_result(Made(arrays, made.keys, made.skipped))
+            result.set_result(AssembledBatch(arrays, made.keys, made.skipped))
         finally:
             os.close(memory)
 
-    def _died(self, error: BrokenProcessPool) -> WorkerError:
-        """Return the error that says how a worker ended; the pool ends the others with SIGTERM."""
+    def _worker_error(self, error: BrokenProcessPool) -> WorkerError:
+        """Return the error that says how a worker ended; the pool ends the other workers with SIGTERM."""
         ended = wait([worker.sentinel for worker in self._workers.values()], 0)
         for worker in self._workers.values():
             if worker.sentinel in ended:
-                worker.join(1)  # its pipes close a moment before the kernel tells its exit code
+                worker.join(1)  # its pipes close shortly before the kernel reports its exit code
         codes = [worker.exitcode for worker in self._workers.values()]
         code = next((code for code in codes if code not in (None, 0, -signal.SIGTERM)), None)
         how = f"with exit code {code}" if code is not None else "at its start or for an unknown reason"
@@ -112,19 +124,19 @@ class ProcessMakers:
         return died
 
     def shutdown(self) -> None:
-        """End the processes after what each is making now."""
+        """End the processes after the batch that each is making now."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._recipe.close()
+        self._setup.close()
 
 
 def _mapped(memory: int, layout: dict[str, tuple[tuple[int, ...], str, int]]) -> dict[str, np.ndarray]:
-    """Return the arrays of a batch; they hold the mapping, and it the memory."""
+    """Return the arrays of a batch; they hold the mapping, and the mapping holds the memory."""
     if not layout:
         return {}
     mapping = mmap.mmap(memory, 0)
     return {
-        name: np.frombuffer(mapping, dtype, int(np.prod(shape)), place).reshape(shape)
-        for name, (shape, dtype, place) in layout.items()
+        name: np.frombuffer(mapping, dtype, int(np.prod(shape)), offset).reshape(shape)
+        for name, (shape, dtype, offset) in layout.items()
     }
 
 
@@ -132,7 +144,7 @@ def _mapped(memory: int, layout: dict[str, tuple[tuple[int, ...], str, int]]) ->
 
 
 def _end_with_parent() -> None:
-    """Watch the parent: a worker that waits for work would not notice its death."""
+    """End this process when its parent ends: a worker that waits for a task would not notice."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "the initializer runs in a child"
 
@@ -141,22 +153,20 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
 
 
 @lru_cache(1)
-def _opened(parent: int, recipe: int) -> Any:
-    """Return dataset, plan and transform of a recipe that lies in the parent's memory."""
-    from corpusloom.trainers.stream.dataset import StreamingDataset
-
-    with open(f"/proc/{parent}/fd/{recipe}", "rb") as file:
-        settings, plan, transform = pickle.load(file)  # noqa: S301 - our own parent's memory, never a file of others
-    return StreamingDataset(**settings), plan, transform
+def _opened(parent: int, setup: int) -> tuple[SampleReader, WorkerSetup]:
+    """Return the reader of a setup that lies in the parent's memory, and the setup."""
+    with open(f"/proc/{parent}/fd/{setup}", "rb") as file:
+        loaded: WorkerSetup = pickle.load(file)  # noqa: S301 - memory of our own parent, never a file of others
+    return SampleReader(loaded.reader), loaded
 
 
-def _make(parent: int, recipe: int, places: list[Place | None], memory: int) -> Shared:
+def _make(parent: int, setup: int, places: Sequence[SamplePlace | None], memory: int) -> SharedBatch:
     """Make one batch in the parent's memory."""
-    dataset, plan, transform = _opened(parent, recipe)
+    reader, (_, transform, rng_seed, on_error) = _opened(parent, setup)
     layout: dict[str, tuple[tuple[int, ...], str, int]] = {}
 
     def shared(shapes: Shapes) -> dict[str, np.ndarray]:
@@ -171,8 +181,8 @@ def _make(parent: int, recipe: int, places: list[Place | None], memory: int) -> 
         finally:
             os.close(descriptor)
 
-    made = make_batch(dataset, places, plan, transform, shared)
-    skipped: list[tuple[Place, str, Exception]] = [
-        (place, key, CarriedError(reason_of(error), str(error))) for place, key, error in made.skipped
+    made = assemble(reader, places, transform, shared, rng_seed=rng_seed, on_error=on_error)
+    skipped = [
+        SkippedSample(place, key, CarriedError(reason_of(error), str(error))) for place, key, error in made.skipped
     ]
-    return Shared(layout, made.arrays["valid"], made.keys, skipped)
+    return SharedBatch(layout, made.arrays["valid"], made.keys, skipped)

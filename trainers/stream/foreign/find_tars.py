@@ -1,4 +1,4 @@
-"""Which tars of others to index: paths, globs, braces, and folders of energon with the splits that they name."""
+"""Which foreign tars to index: paths, globs, braces, and energon's folders with the splits that they name."""
 
 import json
 import posixpath
@@ -14,31 +14,31 @@ from corpusloom.schemas.errors import InputError
 
 ENERGON = ".nv-meta"
 MAX_TARS = 1 << 20
-"""A dataset has at most as many shards."""
+"""Largest number of tars in one index."""
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignTar:
-    """One tar that others made."""
+    """One tar that another program made."""
 
     path: str
     split: str = "train"
     excluded: frozenset[str] = frozenset()
-    """Keys that its dataset takes out."""
+    """Keys that the tar's own dataset excludes."""
 
 
 def find_tars(inputs: Sequence[str]) -> list[ForeignTar]:
     """Return the tars that paths, globs, `{00000..00099}` braces and folders name, each once, in that order.
 
-    A folder that `energon prepare` has seen gives the tars, splits and exclusions of its split.yaml; another folder
-    gives its tars by name.
+    A folder that `energon prepare` wrote gives the tars, splits and exclusions of its split.yaml; any other folder
+    gives its tars sorted by name.
     """
     found: dict[str, ForeignTar] = {}
     for text in inputs:
         for tar in _expand(text):
             if found.setdefault(tar.path, tar) != tar:
-                raise InputError("named twice, in different splits", where=tar.path)
+                raise InputError("the tar is named twice, in different splits", where=tar.path)
             if len(found) > MAX_TARS:
                 raise InputError(f"more than {MAX_TARS} tars", where=text)
     return list(found.values())
@@ -51,7 +51,7 @@ def _expand(text: str) -> Iterator[ForeignTar]:
     for pattern in _braces(text):
         paths = [path for path in storage.expand(pattern) if path.endswith(".tar")]
         if not paths:
-            raise InputError("no .tar there", where=pattern, remedy="unpack .tar.gz first: it cannot be read by ranges")
+            raise InputError("no .tar there", where=pattern, remedy="decompress .tar.gz files: they have no ranges")
         yield from map(ForeignTar, paths)
 
 
@@ -59,11 +59,11 @@ def _braces(text: str) -> Iterator[str]:
     try:
         yield from braceexpand(text)
     except ValueError as error:
-        raise InputError(f"braces that do not close: {error}", where=text) from error
+        raise InputError(f"unbalanced braces: {error}", where=text) from error
 
 
 def _energon(folder: str) -> Iterator[ForeignTar]:
-    """Yield the tars of an energon dataset: split_parts of split.yaml, less `exclude` (tars, and TAR/KEY)."""
+    """Yield the tars of an energon dataset: split_parts of split.yaml, without `exclude` (tars, and TAR/KEY)."""
     where = storage.join(folder, ENERGON, "split.yaml")
     try:
         parsed: Any = yaml.safe_load(storage.read_bytes(where))
@@ -75,7 +75,7 @@ def _energon(folder: str) -> Iterator[ForeignTar]:
     counts = _shard_counts(folder)
     for split, name in named:
         if split not in _SPLITS:
-            raise InputError(f"a split called {split!r}", where=where, remedy="train, val and test are known")
+            raise InputError(f"unknown split {split!r}", where=where, remedy="use train, val or test")
         if name in excluded or (counts and name not in counts):
             continue
         if posixpath.isabs(name) or ".." in name.split("/"):
@@ -85,7 +85,7 @@ def _energon(folder: str) -> Iterator[ForeignTar]:
 
 
 def _shard_counts(folder: str) -> Mapping[str, int]:
-    """Return energon's own counts, tar -> samples; none when it wrote no .info.json."""
+    """Return energon's own counts, tar -> samples; empty without a .info.json."""
     where = storage.join(folder, ENERGON, ".info.json")
     if not storage.exists(where):
         return {}

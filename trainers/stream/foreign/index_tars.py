@@ -1,8 +1,8 @@
-"""Sidecars and a manifest for tars that others made (`loom index`): headers are read, members are not.
+"""Sidecars and a manifest for tars that other programs made (`loom index`): only the headers are read.
 
-Works on what img2dataset, webdataset, energon, open_flamingo (MMC4) and exports of OBELICS write. The tars stay where
-and as they are. Hashes stay empty unless they are asked for, since nothing but headers is read. What is held: the rows
-of one tar at a time, and 8 bytes of every key.
+The tars may come from img2dataset, webdataset, energon, open_flamingo (MMC4) or an export of OBELICS; they stay where
+and as they are. Hashes stay empty unless they are requested, because they need the members' bytes. Memory: the rows of
+one tar, and 8 bytes per key.
 """
 
 import hashlib
@@ -21,28 +21,28 @@ from corpusloom.trainers.stream.foreign.find_tars import ForeignTar, find_tars
 from corpusloom.trainers.stream.foreign.key_digests import KeyDigests
 
 MARK = "index.json"
-"""Written first: the tars that the folder is an index of."""
-_KEPT_AS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
-"""Extensions that mean one of ours; the tar keeps its own name, the sidecar says which field it is."""
+"""Name of the file that lists the indexed tars; it is written first."""
+_SYNONYMS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
+"""Extension in a tar -> the extension that the sidecar names it by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
-    """What `index_tars` found."""
+    """Counts of `index_tars`."""
 
     samples: int
     shards: int
     kind: str
     ignored: dict[str, int]
-    """Extension -> members that are not on the allow-list, and that no reader of ours opens; `repeated EXTENSION`
-    -> members whose field their sample already has."""
+    """Extension -> number of members that are not on the allow-list and never opened; `repeated EXTENSION` -> number
+    of members whose field the sample has already."""
     excluded: int
-    """Samples that the dataset itself takes out."""
+    """Samples that the tars' own dataset excludes."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What is counted over all tars."""
+    """Counts over all tars."""
 
     prefix_keys: bool
     hashes: bool
@@ -55,14 +55,14 @@ class _Found:
 def index_tars(
     inputs: Sequence[str], out: str, *, kind: str | None = None, prefix_keys: bool = False, hashes: bool = False
 ) -> Indexed:
-    """Write sidecars and a manifest into the folder `out` for the tars named; the kind is guessed from the fields.
+    """Write sidecars and a manifest for tars into the folder `out`; without `kind` it is guessed from the fields.
 
-    `inputs` are what `find_tars` takes. A key that occurs twice is an error, for a stream must hold each sample
-    once; `prefix_keys` puts the tar's name before each key, for tars that all count from zero. `hashes` reads the
-    tars whole and notes the sha256 of each and of each member, so that `verify=True` finds what changed later.
+    `inputs` are what `find_tars` takes. A key that occurs twice is an error, because a key identifies a sample;
+    `prefix_keys` puts the tar's name before each key, for tars that all count from zero. `hashes` reads the tars
+    whole and notes the sha256 of each tar and member, so that `verify=True` finds later changes.
     """
     if kind is not None and kind not in layout.KINDS:
-        raise ConfigError(f"no kind {kind!r}", remedy="one of " + ", ".join(layout.KINDS))
+        raise ConfigError(f"no kind {kind!r}", remedy="use one of " + ", ".join(layout.KINDS))
     _refuse_occupied(out)
     tars = find_tars(inputs)
     if not tars:
@@ -87,19 +87,19 @@ def index_tars(
 
 
 def _refuse_occupied(out: str) -> None:
-    """Refuse a folder that holds something else than an earlier index: sidecars of others have our names."""
+    """Raise InputError if a folder holds other files of a dataset's names than those of an earlier index."""
     names = storage.listing(out)
     if MARK in names:
         return
     taken = [name for name in names if name.endswith((".parquet", "_stats.json", layout.MANIFEST))]
     if taken:
-        raise InputError(f"holds {taken[0]}, which the index would overwrite", where=out, remedy="name another --out")
+        raise InputError(f"the index would overwrite {taken[0]}", where=out, remedy="name another --out")
 
 
 def _refuse_repeated(
     tar: ForeignTar, rows: list[SidecarRow], found: _Found, out: str, entries: list[ShardEntry]
 ) -> None:
-    """Raise InputError when a key of a tar occurs twice; what digests suspect is looked up in the sidecars so far."""
+    """Raise InputError when a key occurs twice; keys with equal digests are compared in the sidecars written so far."""
     suspected = Counter(found.keys.add([row.key for row in rows]))
     repeated = {key for key, count in suspected.items() if count > 1}
     if suspected and not repeated:
@@ -136,13 +136,14 @@ def guess_kind(fields: Iterable[str]) -> str:
         return "clips" if numbered else "pairs"
     if "json" in names:
         return "pairs" if images and not numbered else "interleaved"
-    raise InputError(f"no kind of sample has only {sorted(names)}", remedy="name the kind: " + ", ".join(layout.KINDS))
+    remedy = "name the kind: " + ", ".join(layout.KINDS)
+    raise InputError(f"no kind of sample has the fields {sorted(names)} alone", remedy=remedy)
 
 
 def split_name(name: str) -> tuple[str, str] | None:
-    """Return key and field of a member's name, split at its base name's first dot as all readers do.
+    """Return key and field of a member's name, split at the first dot of its base name as in webdataset.
 
-    None for names without a dot, with a leading one, or of the form __name__: readers skip them.
+    None for names without a dot, with a leading dot, or of the form __name__, which webdataset skips too.
     """
     folder, _, base = name.rpartition("/")
     stem, dot, field_name = base.partition(".")
@@ -152,7 +153,7 @@ def split_name(name: str) -> tuple[str, str] | None:
 
 
 def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
-    """Yield a row a sample; members belong together when they stand together."""
+    """Yield one row per sample; a sample is a run of adjacent members with the same key."""
     prefix = f"{tar.path.rpartition('/')[2].removesuffix('.tar')}/" if found.prefix_keys else ""
     last, members = "", dict[str, Member]()
     for name, offset, size, digest in _headers(tar.path, found.hashes):
@@ -172,16 +173,16 @@ def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
 
 
 def _kept_as(field_name: str) -> tuple[str, str, str]:
-    """Return what the sidecar calls a field, the extension there, and the tar's own."""
+    """Return the field's name in the sidecar, its extension there, and its extension in the tar."""
     front, _, extension = field_name.rpartition(".")
-    known = _KEPT_AS.get(extension, extension)
+    known = _SYNONYMS.get(extension, extension)
     return f"{front}.{known}" if front else known, known, extension
 
 
 def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[str]:
-    """Yield how a tar differs from the rows of its sidecar: members that do not lie where they say.
+    """Yield one line if members of a tar do not lie where the rows of its sidecar say.
 
-    `hashes` reads the members as well, and compares those whose sha256 was noted.
+    `hashes` reads the members too, and compares those whose sha256 was noted.
     """
     lying = {offset: (name, size, digest) for name, offset, size, digest in _headers(path, hashes)}
     wrong, total = [], 0
@@ -193,13 +194,13 @@ def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[s
             if size != member.size or not _is_of(name, row.key, member.field):
                 wrong.append(f"no {member.field} of {row.key} of {member.size} bytes at byte {member.offset}")
             elif noted and digest != noted:
-                wrong.append(f"the bytes of {name} are not those that were indexed")
+                wrong.append(f"the bytes of {name} have changed since they were indexed")
     if wrong:
-        yield f"{len(wrong)} of {total} members are not what the index says; the first: {wrong[0]}"
+        yield f"{len(wrong)} of {total} members differ from the index; the first: {wrong[0]}"
 
 
 def _is_of(name: str, key: str, field_name: str) -> bool:
-    """Say whether a tar's own name is that of a sample's field; the key may have the tar's name before it."""
+    """Say whether a member's name is that of a sample's field; the key may be prefixed by the tar's name."""
     parts = split_name(name)
     return (
         parts is not None and (key == parts[0] or key.endswith(f"/{parts[0]}")) and _kept_as(parts[1])[0] == field_name
@@ -207,7 +208,7 @@ def _is_of(name: str, key: str, field_name: str) -> bool:
 
 
 def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], found: _Found) -> Iterator[SidecarRow]:
-    """Yield one sample's row, unless it is excluded or nothing of it is left."""
+    """Yield the row of a sample, unless it is excluded or has no member left."""
     if not members:
         return
     if key in tar.excluded:
@@ -219,7 +220,7 @@ def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], fou
 
 
 def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:
-    """Yield name, data offset, size and, if asked, sha256 of the regular members."""
+    """Yield name, data offset, size and (with `hashes`, else "") sha256 of the regular members."""
     length = storage.size(tar)
     with storage.open_input(tar) as handle:
         try:
@@ -229,7 +230,7 @@ def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:
                     if not info.isreg() or info.issparse():
                         continue
                     if info.offset_data + info.size > length:
-                        raise DamageError(f"ends inside {info.name}", where=tar, remedy="fetch it again")
+                        raise DamageError(f"the tar ends inside {info.name}", where=tar, remedy="fetch it again")
                     yield info.name, info.offset_data, info.size, _hash(archive, info) if hashes else ""
         except (tarfile.TarError, EOFError) as error:
             raise DamageError(f"not a readable tar: {error}", where=tar, remedy="fetch it again") from error
@@ -260,7 +261,7 @@ def _write(tar: str, number: int, rows: list[SidecarRow], out: str, hashes: bool
 
 
 def _place(tar: str, out: str) -> str:
-    """Return how the manifest names a tar: relative between local folders, else its URL or absolute path."""
+    """Return a tar's name in the manifest: a relative path if both are local, else its URL or absolute path."""
     if not storage.is_local(tar):
         return tar
     if not storage.is_local(out):

@@ -1,4 +1,4 @@
-"""Which keys were seen, at 8 bytes each: digests in sorted runs, of which there are few."""
+"""A set of keys at 8 bytes per key: digests in a few sorted runs."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -7,18 +7,18 @@ import numpy as np
 
 
 class KeyDigests:
-    """64-bit digests of keys. Among 100 million keys two different ones share a digest with a chance of 1 in 3,700."""
+    """64-bit digests of keys. Among 100 million keys, two share a digest with a probability of 1 in 3,700."""
 
     def __init__(self) -> None:
         self._runs: list[np.ndarray] = []
 
     @property
     def nbytes(self) -> int:
-        """What the runs hold; a merge holds as much again for a moment."""
+        """Bytes of the runs; a merge takes as much again while it runs."""
         return sum(run.nbytes for run in self._runs)
 
     def add(self, keys: Sequence[str]) -> list[str]:
-        """Add keys; return those that may have been there, or twice among themselves."""
+        """Add keys; return those that may have been added before, or that occur twice among these."""
         if not keys:
             return []
         raw = b"".join(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest() for key in keys)
@@ -34,7 +34,7 @@ class KeyDigests:
         return [keys[at] for at in np.flatnonzero(again).tolist()]
 
     def _merge(self, run: np.ndarray) -> None:
-        """Add a run, merged with those that are not twice as long: their number stays logarithmic."""
+        """Add a run, merged with the runs less than twice as long, so that their number stays logarithmic."""
         while self._runs and len(self._runs[-1]) < 2 * len(run):
             run = np.union1d(self._runs.pop(), run)
         self._runs.append(run)

@@ -1,8 +1,8 @@
-"""The order of an epoch: a pure function of (seed, epoch, position), never held whole.
+"""The order of an epoch: a pure function of (seed, epoch, position), computed block by block.
 
 Two levels. Shards are permuted and cut into blocks of a few shards; inside a block all samples of its shards are
-permuted together. Memory is a few numbers a shard and the permutation of one block. Permutations sort by a
-64-bit mixing function (splitmix64), so they are the same on every machine and version of numpy.
+permuted together. Memory is a few numbers per shard and the permutations of a few blocks. A permutation sorts
+by a 64-bit mixing function (splitmix64), so it is the same on every machine and with every version of numpy.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ _BLOCKS_HELD = 3
 
 
 def mix(values: np.ndarray, *salt: int) -> np.ndarray:
-    """Return a uint64 hash of each value under a salt (splitmix64's finaliser, applied a salt at a time)."""
+    """Return a uint64 hash of each value under a salt (splitmix64's finaliser, applied once per salt)."""
     x = values.astype(np.uint64)
     for word in (*salt, 0x5EED):
         x = x + np.uint64((word * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
@@ -24,7 +24,7 @@ def mix(values: np.ndarray, *salt: int) -> np.ndarray:
 
 
 def permutation(count: int, *salt: int) -> np.ndarray:
-    """Return a permutation of range(count), int32, that depends on nothing but its arguments."""
+    """Return a permutation of range(count), int32: a function of the arguments alone."""
     return np.argsort(mix(np.arange(count), *salt), kind="stable").astype(np.int32)
 
 

@@ -1,8 +1,9 @@
-"""Data sets drawn together: which one each position of the mixture belongs to, in closed form.
+"""Mixtures: which data set each position is drawn from, in closed form.
 
 Weights are shares of samples, in ten-thousandths. A period of 10,000 positions holds exactly each data set's share,
 placed by Tijdeman's rule (Discrete Mathematics 32, 1980), so that after any number of draws each data set is less
-than one sample from its share. A data set's own epochs follow from its own draws, so each stays exact.
+than one sample away from its share. The epochs of a data set follow from its own draws: each epoch has every sample
+once.
 """
 
 from collections.abc import Mapping
@@ -18,34 +19,34 @@ PERIOD = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
-    """Data sets by name and the share of samples that each gives."""
+    """Data sets by name, and the share of the samples that comes from each."""
 
     datasets: Mapping[str, str]
     """Name -> path or URL of a dataset folder."""
     weights: Mapping[str, float]
-    """Name -> share; they need not sum to 1."""
+    """Name -> share; the shares need not sum to 1."""
     schedule: tuple[tuple[int, Mapping[str, float]], ...] = ()
-    """(global position, weights) from there on, ascending."""
+    """(global position, weights from there on), in ascending order of positions."""
     exhaustion: str = "all"
-    """When the mixture's epoch ends: `all` data sets seen whole at least once, or the `first` of them."""
+    """End of the mixture's epoch: when `all` data sets have been drawn whole, or the `first` of them."""
 
     def __post_init__(self) -> None:
         if not self.datasets:
-            raise ConfigError("a mixture without data sets")
+            raise ConfigError("a mixture without data sets", remedy="name at least one")
         if self.exhaustion not in ("all", "first"):
-            raise ConfigError(f"exhaustion {self.exhaustion!r}", remedy="use all or first")
+            raise ConfigError(f"exhaustion is {self.exhaustion!r}", remedy="use all or first")
         starts = [start for start, _ in self.schedule]
         if starts != sorted(set(starts)) or any(start < 1 for start in starts):
             raise ConfigError("the mixture's schedule is not in ascending order of positions")
         for weights in (self.weights, *(weights for _, weights in self.schedule)):
             if set(weights) != set(self.datasets) or any(not 0 <= w < float("inf") for w in weights.values()):
-                raise ConfigError("weights must be one for each data set, none negative", where=str(dict(weights)))
+                raise ConfigError("each data set needs one weight of 0 or more", where=str(dict(weights)))
             if not sum(weights.values()) > 0:
                 raise ConfigError("all weights are zero", where=str(dict(weights)))
 
 
 def shares(weights: np.ndarray) -> np.ndarray:
-    """Return whole ten-thousandths that sum to PERIOD, by largest remainder; a positive weight gets at least one."""
+    """Return integer shares that sum to PERIOD, by largest remainder; a positive weight gets at least 1."""
     exact = weights / weights.sum() * PERIOD
     whole = np.floor(exact).astype(np.int64)
     whole[(whole == 0) & (weights > 0)] = 1
@@ -58,7 +59,7 @@ def shares(weights: np.ndarray) -> np.ndarray:
 
 
 class Pattern:
-    """One period of draws for fixed shares: `which[i]` is the data set of slot i, `rank[i]` its draws before."""
+    """One period of draws at fixed shares: `which[i]` is the data set of slot i, `rank[i]` its earlier draws."""
 
     def __init__(self, weights: np.ndarray) -> None:
         self.shares = shares(weights)
@@ -74,7 +75,7 @@ class Pattern:
 
 
 def _tijdeman(share: list[int]) -> np.ndarray:
-    """Place the draws: among the data sets whose next draw is due, the one with the earliest deadline."""
+    """Return the data set of each slot: of those whose next draw is due, the one with the earliest deadline."""
     parts = sum(1 for value in share if value)
     slack = 1 - 1 / (2 * parts - 2) if parts > 1 else 1.0
     counts = [0] * len(share)
@@ -95,7 +96,7 @@ def _tijdeman(share: list[int]) -> np.ndarray:
 
 
 class Mixing:
-    """The running order over data sets: position -> (data set, its draw), any schedule included."""
+    """The order of draws: running position -> (data set, its own draw), with the schedule of weights."""
 
     def __init__(self, names: tuple[str, ...], mixture: Mixture) -> None:
         segments = [(0, mixture.weights), *mixture.schedule]
@@ -107,12 +108,12 @@ class Mixing:
             self._bases.append(self._bases[-1] + self._patterns[at - 1].draws(length))
 
     def draws(self, position: int) -> np.ndarray:
-        """Return each data set's draws before a running position."""
+        """Return how often each data set was drawn before a running position."""
         at = int(np.searchsorted(self._starts, position, side="right")) - 1
         return self._bases[at] + self._patterns[at].draws(position - int(self._starts[at]))
 
     def locate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the data set and its own running draw at each running position."""
+        """Return the data set of each running position, and the number of that data set's earlier draws."""
         which = np.empty(len(positions), dtype=np.int64)
         draw = np.empty(len(positions), dtype=np.int64)
         segment = np.searchsorted(self._starts, positions, side="right") - 1
@@ -126,18 +127,19 @@ class Mixing:
         return which, draw
 
     def epoch_length(self, sizes: np.ndarray, exhaustion: str) -> int:
-        """Return the positions of one epoch: until all data sets, or the first, have been drawn whole.
+        """Return the length of an epoch in positions: until all data sets, or the first, have been drawn whole.
 
-        Data sets that the weights and their schedule never draw whole do not count; ConfigError when none is.
+        Data sets that are never drawn whole under the weights and their schedule do not count; without any other it
+        is a ConfigError.
         """
         lengths = [self._first_at(at, int(size)) for at, size in enumerate(sizes)]
         whole = [length for length in lengths if length is not None]
         if not whole:
-            raise ConfigError("no data set is ever drawn whole", remedy="give a positive weight to the end")
+            raise ConfigError("no data set is ever drawn whole", remedy="keep one weight positive to the end")
         return max(whole) if exhaustion == "all" else min(whole)
 
     def _first_at(self, dataset: int, draws: int) -> int | None:
-        """Return how many positions hold `draws` draws of a data set; None when there are never so many."""
+        """Return how many positions it takes to draw from a data set `draws` times; None if that never happens."""
         for at, pattern in enumerate(self._patterns):
             missing = draws - int(self._bases[at][dataset])
             last = at + 1 == len(self._patterns)
@@ -156,5 +158,5 @@ class Mixing:
 def at_steps(
     changes: Mapping[int, Mapping[str, float]], global_batch: int
 ) -> tuple[tuple[int, Mapping[str, float]], ...]:
-    """Return a `Mixture.schedule` whose weights change at steps of `global_batch` samples over all ranks."""
+    """Return a `Mixture.schedule` from step -> weights, with `global_batch` samples per step over all ranks."""
     return tuple((step * global_batch, changes[step]) for step in sorted(changes))

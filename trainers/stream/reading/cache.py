@@ -2,13 +2,13 @@
 
     FOLDER/blocks/NAME.NUMBER   a block of a tar and a trailer; NAME is a hash of what the tar is
     FOLDER/blocks/.tmp-RANDOM   a block that is being written; its writer holds a lock on it
-    FOLDER/locks/00 ...         held by whoever fetches a block, so that two processes do not fetch it twice
-    FOLDER/used                 bytes taken, blocks that are being written included; also the lock of the books
+    FOLDER/locks/00 ...         locked while a block is fetched, so that two processes do not both fetch it
+    FOLDER/used                 bytes in use, blocks that are being written included; locked while it is changed
 
-A block appears by rename, whole. Room is made before it is written, so the folder never grows past its cap. Locks are
-the kernel's and end with their holder: a kill leaves at most a temporary file, which the next sweep removes. Nothing
-is flushed to disk; the trailer names the boot of the machine and a checksum, and a block of an earlier boot is checked
-before it is used. A disk that is full ends no training: blocks are then not kept, and reads go to the server.
+A block appears whole, by rename. Room is made before it is written, so the folder never grows past its limit. Locks
+are the kernel's and end with their process: a killed process leaves at most a temporary file, which the next sweep
+removes. Nothing is flushed to disk; the trailer has a checksum and the id of the machine's boot, and a block of an
+earlier boot is checked before it is used. When the disk is full, blocks are not kept and reads go to the server.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ TRAILER = struct.Struct("<4s36sQI")
 MAGIC = b"LBK1"
 LOCKS = 256
 LOCK_WAIT = 60.0
-"""Seconds to wait for another process's fetch of a block, before fetching it as well."""
-REST = 30.0
+"""Seconds to wait for another process that fetches a block, before fetching it as well."""
+PAUSE = 30.0
 """Seconds without the cache after its disk refused a block."""
 HELD_OPEN = 256
 LEAST_BLOCKS = 8
@@ -41,34 +41,34 @@ LEAST_BLOCKS = 8
 
 @lru_cache(maxsize=1024)
 def _digest_of(tar: str) -> str:
-    """Return the name under which a tar's blocks lie: asked for at every read."""
+    """Return the name of a tar's blocks; kept, because every read needs it."""
     return blake2b(tar.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConfig:
-    """Where remote tars are kept, and how much of them."""
+    """Where blocks of remote tars are kept, and how many bytes."""
 
     folder: str
-    """On a local disk; several processes and runs may share it."""
+    """Folder on a local disk; several processes and runs may share it."""
     max_bytes: int = 100 << 30
-    """Never more than this lies there."""
+    """Largest number of bytes in the folder."""
     block_bytes: int = 4 << 20
-    """Bytes fetched at a time."""
+    """Bytes per block, the unit of fetching."""
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1:
-            raise ConfigError(f"blocks of {self.block_bytes} bytes", remedy="4194304 is a good size")
+            raise ConfigError(f"block_bytes is {self.block_bytes}", remedy="4194304 is a good size")
         if self.max_bytes < LEAST_BLOCKS * (self.block_bytes + TRAILER.size):
             raise ConfigError(
-                f"a cache of {self.max_bytes} bytes for blocks of {self.block_bytes}",
+                f"max_bytes is {self.max_bytes}, with blocks of {self.block_bytes} bytes",
                 where=self.folder,
                 remedy=f"allow at least {LEAST_BLOCKS} blocks",
             )
 
 
-class Block:
-    """An open block; what was evicted meanwhile can still be read."""
+class CachedBlock:
+    """An open block; it can still be read after it was evicted."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -82,27 +82,27 @@ class Block:
 
 
 class BlockCache:
-    """Reads ranges of tars through blocks on a local disk; safe for threads, processes and kills."""
+    """Reads ranges of tars through blocks on a local disk; safe for threads and processes, killed ones too."""
 
     def __init__(self, config: CacheConfig) -> None:
         self.config = config
         self.counts: Counter[str] = Counter()
-        """hits, fetches, refusals (of the disk), and bytes fetched."""
+        """Number of hits, fetches, bytes (fetched), and refusals (by the disk)."""
         self._blocks, self._locks = Path(config.folder, "blocks"), Path(config.folder, "locks")
         try:
             self._blocks.mkdir(parents=True, exist_ok=True)
             self._locks.mkdir(exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"cannot be made: {error.strerror}", where=config.folder) from error
-        self._open: OrderedDict[Path, Block] = OrderedDict()
+            raise ConfigError(f"the cache cannot be made: {error.strerror}", where=config.folder) from error
+        self._open: OrderedDict[Path, CachedBlock] = OrderedDict()
         self._mutex = threading.Lock()
-        self._resting_until = 0.0
+        self._paused_until = 0.0
         self._boot = _boot()
 
     @property
-    def resting(self) -> bool:
-        """Whether the disk refused a block lately: read from the server then."""
-        return time.monotonic() < self._resting_until
+    def paused(self) -> bool:
+        """Whether the disk refused a block in the last seconds: reads go to the server then."""
+        return time.monotonic() < self._paused_until
 
     def read(self, tar: str, length: int, offset: int, size: int, fetch: Callable[[int, int], bytes]) -> bytes:
         """Return a range of a tar of `length` bytes; `tar` names it, `fetch(offset, size)` reads the original."""
@@ -122,7 +122,7 @@ class BlockCache:
         data = self._found(path, start, size)
         if data is not None:
             return data
-        with self._only_one(path):
+        with self._fetch_lock(path):
             data = self._found(path, start, size)
             if data is not None:
                 return data
@@ -133,7 +133,7 @@ class BlockCache:
         return data[start : start + size]
 
     def _found(self, path: Path, start: int, size: int) -> bytes | None:
-        """Return a range of a block that is there; one that somebody cut short is forgotten."""
+        """Return a range of a block if the cache has it; a block that was cut short is removed."""
         block = self._held(path) or self._stored(path)
         if block is None:
             return None
@@ -147,27 +147,27 @@ class BlockCache:
         return None
 
     def warm(self, tar: str, number: int, length: int, fetch: Callable[[int, int], bytes]) -> None:
-        """Have a block ready."""
+        """Fetch a block, unless the cache has it."""
         if not self._path(tar, number).exists():
             self._part(tar, number, length, 0, 0, fetch)
 
     def _path(self, tar: str, number: int) -> Path:
         return self._blocks / f"{_digest_of(tar)}.{number}"
 
-    def _held(self, path: Path) -> Block | None:
+    def _held(self, path: Path) -> CachedBlock | None:
         with self._mutex:
             block = self._open.get(path)
             if block is not None:
                 self._open.move_to_end(path)
             return block
 
-    def _stored(self, path: Path) -> Block | None:
-        """Open a block that is there, and mark it as used; one that a crash damaged is removed."""
+    def _stored(self, path: Path) -> CachedBlock | None:
+        """Open a block of the folder and mark it as used; a block that a crash damaged is removed."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
-        block = Block(descriptor)
+        block = CachedBlock(descriptor)
         if not _is_whole(descriptor, self._boot):
             path.unlink(missing_ok=True)
             return None
@@ -180,7 +180,7 @@ class BlockCache:
         return block
 
     def _keep(self, path: Path, data: bytes) -> None:
-        """Store a block; when the disk refuses, do without the cache for a while."""
+        """Store a block; if the disk refuses, pause the cache."""
         temporary: Path | None = None
         try:
             temporary, descriptor = self._reserve(len(data) + TRAILER.size)
@@ -192,18 +192,18 @@ class BlockCache:
                 os.close(descriptor)
         except OSError:
             self.counts["refusals"] += 1
-            self._resting_until = time.monotonic() + REST
+            self._paused_until = time.monotonic() + PAUSE
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
 
     def _reserve(self, size: int) -> tuple[Path, int]:
-        """Make room, note it as taken, and open a temporary file of that size, locked."""
-        with self._books() as books:
-            noted = os.pread(books, 32, 0)
-            used = int(noted) if noted.isdigit() else self.config.max_bytes  # new, or damaged: count what is there
+        """Make room, count it as used, and open a locked temporary file of that size."""
+        with self._used_bytes() as used_file:
+            noted = os.pread(used_file, 32, 0)
+            used = int(noted) if noted.isdigit() else self.config.max_bytes  # a new or damaged file: count the blocks
             if used + size > self.config.max_bytes:
                 used = self._sweep(size)
-            _write_all(books, b"%032d" % (used + size), 0)
+            _write_all(used_file, b"%032d" % (used + size), 0)
             path = self._blocks / f".tmp-{secrets.token_hex(8)}"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -216,14 +216,14 @@ class BlockCache:
         return path, descriptor
 
     def _sweep(self, wanted: int) -> int:
-        """Remove the least recently used blocks until a tenth is free beside `wanted`; return the bytes left."""
+        """Remove the least recently used blocks until `wanted` bytes fit and a tenth is free; return the bytes left."""
         found: list[tuple[float, int, str]] = []
         total = 0
         for entry in os.scandir(self._blocks):
             with contextlib.suppress(FileNotFoundError):
                 status = entry.stat()
                 if entry.name.startswith(".tmp-"):
-                    total += 0 if _removed_orphan(entry.path) else status.st_size
+                    total += 0 if _remove_orphan(entry.path) else status.st_size
                 else:
                     total += status.st_size
                     found.append((status.st_mtime, status.st_size, entry.path))
@@ -239,7 +239,7 @@ class BlockCache:
         return total
 
     @contextlib.contextmanager
-    def _books(self) -> Iterator[int]:
+    def _used_bytes(self) -> Iterator[int]:
         descriptor = os.open(Path(self.config.folder, "used"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -248,12 +248,12 @@ class BlockCache:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def _only_one(self, path: Path) -> Iterator[None]:
-        """Wait while another thread or process fetches this block, but not for ever."""
+    def _fetch_lock(self, path: Path) -> Iterator[None]:
+        """Wait while another thread or process fetches this block, for LOCK_WAIT seconds at most."""
         lock = self._locks / f"{int(blake2b(path.name.encode(), digest_size=4).hexdigest(), 16) % LOCKS:02x}"
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError:  # no room even for that, or the folder is gone: fetched twice is better than not at all
+        except OSError:  # the disk is full or the folder is gone: rather fetch a block twice than not at all
             yield
             return
         try:
@@ -273,8 +273,8 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _removed_orphan(path: str) -> bool:
-    """Remove a temporary file whose writer is gone; say whether it was one."""
+def _remove_orphan(path: str) -> bool:
+    """Remove a temporary file whose writer has ended; return whether it had."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         if _try_lock(descriptor):
@@ -293,14 +293,14 @@ def _write_all(descriptor: int, data: bytes, offset: int = 0) -> None:
 
 
 def _boot() -> bytes:
-    """Return what names this boot of the machine; empty where it has no name, so that every block is checked."""
+    """Return the id of this boot of the machine; empty without one, so that every block is checked."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()[:36]
     return b""
 
 
 def _is_whole(descriptor: int, boot: bytes) -> bool:
-    """Check a block's trailer and, when it was written before the last boot, its bytes."""
+    """Check a block's trailer, and its bytes if it was written before the last boot."""
     size = os.fstat(descriptor).st_size - TRAILER.size
     if size < 0:
         return False

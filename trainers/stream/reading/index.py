@@ -1,4 +1,4 @@
-"""Where every sample of a dataset lies: from manifest.json and the sidecars, held in arrays."""
+"""Where the samples of a dataset lie: manifest.json and the sidecars, held in arrays."""
 
 import hashlib
 import io
@@ -21,39 +21,39 @@ from corpusloom.trainers.stream.reading.remote_files import RemoteFile
 from corpusloom.trainers.stream.reading.shard_table import ShardTable
 
 MAX_SAMPLES = 4_000_000
-"""Rows of one sidecar: more is not a shard, it is an attack on memory."""
+"""Largest number of rows of a sidecar: more would be an attack on memory."""
 MAX_MEMBER_BYTES = 1 << 28
 NEAR = 4096
-"""Bytes: members of up to this size that start closer than this to the end of the one before come with its read."""
+"""Bytes: members of up to this size, at most this far from the end of the member before, are read together with it."""
 MEMBER = struct.Struct("<qiiii")
-"""Offset and size of a member; how many bytes and members one read from here takes; the number of its field."""
+"""Offset and size of a member, bytes and members of the read that begins with it, number of its field."""
 _MEMBER = np.dtype([("offset", "<i8"), ("size", "<i4"), ("total", "<i4"), ("run", "<i4"), ("code", "<i4")])
 _COLUMNS = ["key", "members.list.element.field", "members.list.element.offset", "members.list.element.size"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardIndex:
-    """One shard's samples: keys, and each sample's members as ranges of the parallel member arrays."""
+    """The samples of one shard: keys, and each sample's members as a range of the member array."""
 
     path: str
     tar_bytes: int
     tar_sha256: str
-    """Empty for tars of others that were indexed without hashes."""
+    """sha256 of the tar; empty for a foreign tar that was indexed without hashes."""
     keys: bytes
-    """All keys in one; `key_ends` has samples + 1 places in it."""
+    """All keys in one string; key i is `keys[key_ends[i] : key_ends[i + 1]]`."""
     key_ends: memoryview
     starts: memoryview
-    """int64, samples + 1: sample i has members starts[i] to starts[i + 1]."""
+    """int64, samples + 1 of them: sample i has the members from starts[i] up to starts[i + 1]."""
     members: memoryview
-    """A MEMBER each, packed: what a read needs comes out of it in one call."""
+    """One packed MEMBER per member, so that a single call unpacks what a read needs."""
     fields: list[str]
-    """The distinct fields; "" for those that are not on the allow-list."""
+    """Distinct fields; "" for a field that is not on the allow-list."""
     ignored: int
-    """Members whose extension is not on the allow-list."""
+    """Number of members whose extension is not on the allow-list."""
     hashes: pa.StringArray | None = None
-    """Each member's stored_sha256, where bytes are to be verified."""
+    """stored_sha256 of each member, if bytes are to be verified."""
     rows: np.ndarray | None = None
-    """The rows of the split, ascending; none without a split."""
+    """Rows of the split, ascending; None without a split."""
 
     def __len__(self) -> int:
         return len(self.key_ends) - 1
@@ -63,42 +63,42 @@ class ShardIndex:
         return self.keys[self.key_ends[row] : self.key_ends[row + 1]].decode()
 
     def member(self, number: int) -> tuple[int, int, int, int, int]:
-        """Return offset, size, total, run and field number of one member: see `MEMBER`."""
+        """Return the values of one member in the order of `MEMBER`."""
         return MEMBER.unpack_from(self.members, number * MEMBER.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetIndex:
-    """A dataset's shards and how many samples each gives."""
+    """A dataset's shards, and the number of samples of each."""
 
     path: str
     kind: str
     digest: str
     shards: ShardTable
     counts: np.ndarray
-    """int64, samples a shard, after the split."""
+    """int64: samples per shard, of the split alone if there is one."""
     split: str | None = None
 
     @property
     def samples(self) -> int:
-        """Samples of one epoch."""
+        """Samples per epoch."""
         return int(self.counts.sum())
 
     def remote_window(self, block_shards: int) -> int:
-        """Return the most bytes of remote tars that `block_shards` shards, which are read together, take."""
+        """Return the bytes of the `block_shards` largest remote tars: as many shards are read together."""
         remote = [not storage.is_local(tar_path(self.path, shard)) for shard in self.shards]
         return int(np.sort(self.shards.tar_bytes[remote])[-block_shards:].sum())
 
 
 def open_index(path: str, split: str | None = None) -> DatasetIndex:
-    """Read a dataset's manifest; with `split`, also that column of every sidecar, to count."""
+    """Read a dataset's manifest; with `split`, also the split column of every sidecar, to count."""
     values = read_plain(path)
     try:
         shards = ShardTable(values["shards"])
         kind, digest = str(values["kind"]), str(values["digest"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise not_a_manifest(path, error) from error
-    del values  # as large as the file, several times over
+    del values  # several times as large as the file
     counts = shards.samples
     if split is not None:
         with ThreadPoolExecutor(8) as pool:
@@ -117,9 +117,8 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
     if shard.sidecar.sha256 and hashlib.sha256(data).hexdigest() != shard.sidecar.sha256:
         raise DamageError("the sidecar is not the one that the manifest names", where=where, remedy="run loom verify")
     try:
-        file = pq.ParquetFile(
-            io.BytesIO(data), pre_buffer=False
-        )  # no Python object in Arrow's threads (corpusloom.schemas.tables)
+        # pre_buffer would hand a Python object to Arrow's threads (see corpusloom.schemas.tables)
+        file = pq.ParquetFile(io.BytesIO(data), pre_buffer=False)
         if file.metadata.num_rows > MAX_SAMPLES:
             raise DamageError(f"{file.metadata.num_rows} rows in one sidecar", where=where)
         return file.read(columns=list(columns), use_threads=False)
@@ -139,25 +138,25 @@ def _rows_of(table: pa.Table, split: str) -> np.ndarray:
 
 
 def integers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Return a column of integers without nulls as int64, from its buffer: Arrow's own conversions import pandas."""
+    """Return a column of integers without nulls as int64, from its buffer; Arrow's own conversion imports pandas."""
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     plain = whole.cast(pa.int64())
     return np.frombuffer(plain.buffers()[1], np.int64, len(plain), plain.offset * 8)
 
 
 def tar_path(path: str, shard: ShardEntry) -> str:
-    """Return where a shard's tar lies: in the dataset's folder, or, for an index of others' tars, at its own URL."""
+    """Return where a shard's tar lies: in the dataset's folder; of a foreign tar, its own path or URL."""
     return storage.resolve(path, shard.tar.name)
 
 
 def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the members as MEMBER rows: small ones that lie close together within a sample are one read."""
+    """Return the members as MEMBER rows; small members of a sample that lie close together become one read."""
     count = len(offsets)
     packed = np.zeros(count, dtype=_MEMBER)
     if not count:
         return packed
     ends = offsets + sizes
-    joins = np.zeros(count, dtype=bool)  # whether a member comes with the read of the one before
+    joins = np.zeros(count, dtype=bool)  # whether a member is read together with the one before
     gaps = offsets[1:] - ends[:-1]
     joins[1:] = (gaps >= 0) & (gaps <= NEAR) & (sizes[1:] <= NEAR) & (sizes[:-1] <= NEAR)
     firsts = starts[:-1]
@@ -173,7 +172,7 @@ def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, cod
 
 
 def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str | None = None) -> ShardIndex:
-    """Read one shard's sidecar; DamageError when it cannot be that of this tar."""
+    """Read one shard's sidecar; DamageError if it cannot belong to this tar."""
     where = tar_path(path, shard)
     hashed, divided = ["members.list.element.stored_sha256"] * hashes, ["split"] * (split is not None)
     table = _read_sidecar(path, shard, [*_COLUMNS, *hashed, *divided])

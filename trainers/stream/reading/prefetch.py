@@ -3,25 +3,27 @@
 import queue
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-LOOK = 8192
-"""Positions of the global order ahead of what is handed out."""
+LOOK_AHEAD = 8192
+"""Positions of the global order that are fetched ahead of the stream's position."""
 STEP = 1024
+"""Positions that are looked up at once."""
 FETCHERS = 8
+"""Threads that fetch."""
 
 
-class Warmed(Protocol):
-    """A tar whose blocks can be made ready."""
+class Prefetchable(Protocol):
+    """A tar whose blocks can be fetched into the cache."""
 
     @property
     def blocks(self) -> int:
-        """How many there are."""
+        """Number of blocks; 0 when there is nothing to fetch."""
 
     def warm(self, number: int) -> None:
-        """Have one ready."""
+        """Fetch a block, unless the cache holds it."""
 
 
 class NothingToFetch:
@@ -33,62 +35,65 @@ class NothingToFetch:
         """Do nothing."""
 
 
-Shard = tuple[int, int]
-"""Data set and shard."""
+ShardId: TypeAlias = tuple[int, int]
+"""Data set and shard, as numbers."""
 
 
-class Ahead:
+class Prefetcher:
     """Follows a stream's position; daemon threads open the shards that come next and fetch their blocks.
 
-    `shards_of(positions)` names the shards of running positions; `opened(shard)` opens one. Ranks of a host share a
-    cache, so each begins at another block of a shard (`share`, from 0 to 1). What fails here fails again, and is
-    reported, when the sample is read.
+    `shards_of(positions)` names the shards of running positions; `open_shard(shard)` opens one. Ranks of a host share a
+    cache, so each begins at another block of a shard: at `share` of its blocks, from 0 to 1. An error here is ignored,
+    since the read of the sample meets it again and reports it.
     """
 
     def __init__(
-        self, shards_of: Callable[[np.ndarray], list[Shard]], opened: Callable[[Shard], Warmed], share: float
+        self,
+        shards_of: Callable[[np.ndarray], list[ShardId]],
+        open_shard: Callable[[ShardId], Prefetchable],
+        share: float,
     ) -> None:
-        self._shards_of, self._opened, self._share = shards_of, opened, share
-        self._queue: queue.SimpleQueue[Shard | None] = queue.SimpleQueue()
-        self._wanted: set[Shard] = set()
+        self._shards_of, self._open_shard, self._share = shards_of, open_shard, share
+        self._queue: queue.SimpleQueue[ShardId | None] = queue.SimpleQueue()
+        self._queued: set[ShardId] = set()
         self._lock = threading.Lock()
-        self._known = -1
+        self._seen = -1
         self._started = self._closed = False
 
     def move(self, running: int) -> None:
-        """Note that the stream stands at a running position; the first time, start the threads."""
+        """Note that the stream stands at a running position; the first call starts the threads."""
         if not self._started:
             self._started = True
             for number in range(FETCHERS):
-                threading.Thread(target=self._work, name=f"ahead-{number}", daemon=True).start()
-        if not running <= self._known <= running + LOOK + STEP:
-            self._known = running  # the first call, or a state was loaded
-        while self._known < running + LOOK:
-            for shard in self._shards_of(np.arange(self._known, self._known + STEP)):
+                threading.Thread(target=self._work, name=f"prefetch-{number}", daemon=True).start()
+        if not running <= self._seen <= running + LOOK_AHEAD + STEP:
+            self._seen = running  # the first call, or a state was loaded
+        while self._seen < running + LOOK_AHEAD:
+            for shard in self._shards_of(np.arange(self._seen, self._seen + STEP)):
                 with self._lock:
-                    new = shard not in self._wanted
-                    self._wanted.add(shard)
+                    new = shard not in self._queued
+                    self._queued.add(shard)
                 if new:
                     self._queue.put(shard)
-            self._known += STEP
+            self._seen += STEP
 
     def _work(self) -> None:
         while (shard := self._queue.get()) is not None and not self._closed:
             try:
-                tar = self._opened(shard)
+                tar = self._open_shard(shard)
                 first = int(tar.blocks * self._share)
                 for number in range(tar.blocks):
                     if self._closed:
                         return
                     tar.warm((first + number) % tar.blocks)
-            except Exception:  # noqa: S110 - the read of a sample meets it again, and reports it
+            except Exception:  # noqa: S110 - the read of a sample meets it again and reports it
                 pass
             finally:
                 with self._lock:
-                    self._wanted.discard(shard)
+                    self._queued.discard(shard)
 
     def close(self) -> None:
-        """End the threads after the block that each is fetching now; what is still queued is left."""
+        """End the threads after the block that each is fetching now; queued shards are dropped."""
         self._closed = True
         for _ in range(FETCHERS):
             self._queue.put(None)

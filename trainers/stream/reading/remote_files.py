@@ -1,4 +1,4 @@
-"""Files on object stores and web servers: every call has a deadline, and is tried again when that may help."""
+"""Files on object stores and web servers: every call has a deadline and is retried after errors that may pass."""
 
 import asyncio
 import time
@@ -13,18 +13,20 @@ from corpusloom.schemas.errors import DamageError
 from corpusloom.trainers.stream.errors import StorageError
 
 _REPLACED, _MISSING = 412, (404, 410)
-_WORTH_ANOTHER_TRY = (408, 425, 429)
+_RETRIED = (408, 425, 429)
+"""Statuses from 400 to 499 after which a call is retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryConfig:
-    """How long a range read may take, and how often it is tried."""
+    """Deadlines and retries of remote reads."""
 
     attempts: int = 5
+    """Attempts per read, the first included."""
     deadline_s: float = 30.0
-    """Seconds for one attempt; a read that stalls longer is given up and tried again."""
+    """Seconds per attempt; a read that takes longer is cancelled and retried."""
     pause_s: float = 0.1
-    """Seconds before the second attempt; doubled each time."""
+    """Seconds before the first retry; doubled before each further one."""
 
 
 class RemoteFile:
@@ -35,23 +37,23 @@ class RemoteFile:
         self._fs, self._inner = storage.filesystem(path)
 
     def info(self) -> Mapping[str, Any]:
-        """Return what the filesystem says of the file now, whatever it listed before: size, entity tag ..."""
+        """Return size, entity tag and the like as the filesystem has them now, past its cache of listings."""
         self._fs.invalidate_cache(self._fs._parent(self._inner))
         found: Mapping[str, Any] = self._tried("info")
         return found
 
     def read(self, start: int, end: int, **options: Any) -> bytes:
-        """Return at least the range [start, end): a server that ignores ranges returns more."""
+        """Return the range [start, end), or more from a server that ignores ranges."""
         data: bytes = self._tried("cat_file", start=start, end=end, **options)
         return data
 
     def read_all(self) -> bytes:
-        """Return the file."""
+        """Return the whole file."""
         data: bytes = self._tried("cat_file")
         return data
 
     def _tried(self, name: str, **options: Any) -> Any:
-        """Call a method of the filesystem, again after errors that may pass."""
+        """Call a method of the filesystem; retry after errors that may pass."""
         size = options["end"] - options["start"] if "end" in options else None
         pause, found = self._retry.pause_s, "no attempt"
         for attempt in range(self._retry.attempts):
@@ -60,7 +62,7 @@ class RemoteFile:
                 pause *= 2
             try:
                 result = self._call(name, options)
-            except Exception as error:  # each filesystem raises its own kinds
+            except Exception as error:  # each filesystem raises errors of its own
                 self._give_up_if_final(error, generation="generation" in options)
                 found = str(error) or type(error).__name__
                 continue
@@ -83,18 +85,18 @@ class RemoteFile:
             raise TimeoutError(f"no answer within {self._retry.deadline_s:g} s") from error
 
     def _give_up_if_final(self, error: Exception, *, generation: bool) -> None:
-        """Raise a DamageError for what another attempt would not change; a `generation` that is gone was replaced."""
+        """Raise DamageError for an error that a retry cannot change; a missing `generation` means a replaced file."""
         status = getattr(error, "status", 0) or getattr(error.__cause__, "status", 0)
-        # fsspec calls any failed look-up on a web server "not found"; its cause tells
+        # fsspec reports any failed look-up on a web server as "not found"; the cause has the status
         missing = isinstance(error, FileNotFoundError) and (error.__cause__ is None or status in _MISSING)
         if status == _REPLACED or (missing and generation):
             raise replaced(self.path) from error
-        refused = 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
+        refused = 400 <= status < 500 and status not in _RETRIED
         if missing or refused or isinstance(error, PermissionError):
             what = f"the server answers {status}" if status else str(error) or type(error).__name__
             raise DamageError(what, where=self.path, remedy="check the address and its permissions") from error
 
 
 def replaced(path: str) -> DamageError:
-    """Return the error of a file that is no longer the one that was opened."""
+    """Return the error for a file that is no longer the one that was opened."""
     return DamageError("was replaced while it was read", where=path, remedy="start again from the new dataset")

@@ -1,4 +1,4 @@
-"""Tars on object stores and web servers, read by ranges, through a cache if there is one."""
+"""Tars on object stores and web servers, read by ranges and, if there is one, through a cache."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from corpusloom.trainers.stream.reading.remote_files import RemoteFile, RetryCon
 
 
 class RemoteShard:
-    """A tar read by ranges. What it is (size, entity tag) is asked once; that it still is, is asked with the reads."""
+    """A tar read by ranges. Size and entity tag are asked for once, and compared again as it is read."""
 
     def __init__(self, shard: ShardIndex, *, retry: RetryConfig | None = None, cache: BlockCache | None = None) -> None:
         self._path, self._file, self._cache = shard.path, RemoteFile(shard.path, retry), cache
@@ -20,17 +20,15 @@ class RemoteShard:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What tells this tar from another under its name."""
+        """Values that differ if another tar takes this one's name."""
         return self._tag, self.bytes
 
     def _identify(self) -> str:
-        """Return the entity tag; DamageError when the size is not the manifest's."""
+        """Return the entity tag; DamageError if the size differs from the manifest's."""
         info = self._file.info()
         size = info.get("size")
         if size is not None and size != self.bytes:
-            raise DamageError(
-                f"{size} bytes, the manifest says {self.bytes}", where=self._path, remedy="run loom verify"
-            )
+            raise DamageError(f"{size} bytes, {self.bytes} in the manifest", where=self._path, remedy="run loom verify")
         self._generation = str(info.get("generation") or "")
         return str(info.get("ETag") or info.get("etag") or info.get("Last-Modified") or info.get("mtime") or "")
 
@@ -40,39 +38,38 @@ class RemoteShard:
             return b""
         if offset + size > self.bytes:
             raise SampleError("truncated", f"{size} bytes at {offset} of {self.bytes}")
-        if self._cache is None or self._cache.resting:
+        if self._cache is None or self._cache.paused:
             return self.fetch(offset, size)
         return self._cache.read(self._name, self.bytes, offset, size, self._fetch_checked)
 
     def fetch(self, offset: int, size: int) -> bytes:
-        """Return a range as the server has it."""
+        """Return a range from the server."""
         data = self._file.read(offset, offset + size, **self._if_unchanged())
         if len(data) > size:
             raise InputError("the server ignores Range", where=self._path, remedy="serve the folder with nginx")
         return data
 
     def warm(self, number: int) -> None:
-        """Have one block of the cache ready."""
-        if self._cache is not None and not self._cache.resting:
+        """Fetch a block into the cache, unless the cache has it."""
+        if self._cache is not None and not self._cache.paused:
             step = self._cache.config.block_bytes
             length = min(step, self.bytes - number * step)
             self._cache.warm(self._name, number, length, self._fetch_checked)
 
     @property
     def blocks(self) -> int:
-        """How many blocks of the cache the tar is."""
+        """Number of the tar's blocks in the cache; 0 without a cache."""
         return 0 if self._cache is None else -(-self.bytes // self._cache.config.block_bytes)
 
     def _fetch_checked(self, offset: int, size: int) -> bytes:
-        """Return a block, sure that it is of the tar that was opened."""
+        """Return a block of the tar that was opened; DamageError if it was replaced."""
         data = self.fetch(offset, size)
         if not self._if_unchanged() and self._identify() != self._tag:
             raise replaced(self._path)
         return data
 
     def _if_unchanged(self) -> dict[str, Any]:
-        """Return the option by which a server compares for itself: an entity tag (weak ones do not count), on gs://
-        the generation."""
+        """Return the option with which the server compares: a strong entity tag, or on gs:// the generation."""
         if self._generation:
             return {"generation": self._generation}
         if self._path.startswith("http") and self._tag.startswith('"'):
@@ -80,4 +77,4 @@ class RemoteShard:
         return {}
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no connection is held open."""

@@ -1,4 +1,4 @@
-"""Bytes of samples by place: pread on local tars, range reads elsewhere; nothing of a tar becomes a path."""
+"""Members of samples as bytes: pread on local tars, range reads elsewhere; no name in a tar becomes a path."""
 
 import hashlib
 import os
@@ -23,17 +23,17 @@ class ShardReader(Protocol):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What tells this file from another under its name."""
+        """Values that differ if another file takes this one's name."""
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return exactly `size` bytes from `offset`; SampleError truncated when there are fewer."""
+        """Return exactly `size` bytes from `offset`; SampleError("truncated") if there are fewer."""
 
     def close(self) -> None:
-        """Give up the file."""
+        """Close the file."""
 
 
 class LocalShard:
-    """A tar on a local disk: an open descriptor, so that a shard replaced under way is read as it was."""
+    """A tar on a local disk: a shard that is replaced while it is open is read as it was."""
 
     def __init__(self, shard: ShardIndex) -> None:
         self._descriptor = -1
@@ -46,7 +46,7 @@ class LocalShard:
         if status.st_size != shard.tar_bytes:
             self.close()
             raise DamageError(
-                f"{status.st_size} bytes, the manifest says {shard.tar_bytes}",
+                f"{status.st_size} bytes, {shard.tar_bytes} in the manifest",
                 where=shard.path,
                 remedy="run loom verify",
             )
@@ -59,7 +59,7 @@ class LocalShard:
         return data
 
     def close(self) -> None:
-        """Close the descriptor; again is harmless."""
+        """Close the descriptor; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -69,10 +69,9 @@ class LocalShard:
 
 
 class ShardFiles:
-    """The open tars of a loader, the oldest given up first; safe for threads.
+    """The open tars of a loader, at most `limit`, first opened first closed; safe for threads.
 
-    A tar that is given up is closed when the last thread inside a read has let go of it. One that is opened again
-    must still be the same file.
+    A tar is closed when no thread reads from it any more. A tar that is opened again must still be the same file.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class ShardFiles:
         self._identities: dict[str, int] = {}
 
     def get(self, shard: ShardIndex) -> ShardReader:
-        """Return the reader of a shard, its first and last sample checked when it is opened."""
+        """Return the reader of a shard; its first and last sample are checked when it is opened."""
         reader = self._open.get(shard.path)
         return reader if reader is not None else self._add(shard)
 
@@ -105,7 +104,7 @@ class ShardFiles:
             return self._open.setdefault(shard.path, reader)
 
     def close(self) -> None:
-        """Close all."""
+        """Close all tars."""
         with self._lock:
             for reader in self._open.values():
                 reader.close()
@@ -113,15 +112,15 @@ class ShardFiles:
 
 
 def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
-    """Raise DamageError unless the tar has the sample's key before the place that the sidecar names."""
+    """Raise DamageError unless a header with the sample's key precedes the offset in the sidecar."""
     member, key = shard.starts[row], shard.key(row)
     if member == shard.starts[row + 1] or not key.isascii() or len(key) > 90:
-        return  # no member, or an extended header, whose name is elsewhere
+        return  # no member, or a long name, which is not in this header
     offset = shard.member(member)[0]
     name = reader.read(offset - BLOCK, 100) if offset >= BLOCK else b""
     if name.rstrip(b"\0").rpartition(b"/")[2].partition(b".")[0] != key.rpartition("/")[2].encode():
         raise DamageError(
-            f"sample {key} is not where the sidecar says: it belongs to another tar",
+            f"sample {key} is not where the sidecar says: the sidecar belongs to another tar",
             where=shard.path,
             remedy="run loom verify",
         )
@@ -130,7 +129,7 @@ def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
 def read_members(reader: ShardReader, shard: ShardIndex, row: int) -> dict[str, bytes]:
     """Return the members of a sample that are on the allow-list: field -> bytes.
 
-    Members that lie close together come with one read and are copied out of it.
+    Members that lie close together are read at once and then cut apart.
     """
     starts, table, fields = shard.starts, shard.members, shard.fields
     index, last = starts[row], starts[row + 1]
@@ -153,7 +152,7 @@ def read_members(reader: ShardReader, shard: ShardIndex, row: int) -> dict[str, 
 
 
 def verify_members(shard: ShardIndex, row: int, members: dict[str, bytes], digests: Sequence[str]) -> None:
-    """Raise SampleError hash_differs when a member's bytes are not those that were written."""
+    """Raise SampleError("hash_differs") if a member's bytes are not those that were written."""
     for at, digest in zip(range(shard.starts[row], shard.starts[row + 1]), digests, strict=True):
         data = members.get(shard.fields[shard.member(at)[4]])
         if data is not None and digest and hashlib.sha256(data).hexdigest() != digest:

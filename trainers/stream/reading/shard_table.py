@@ -1,4 +1,4 @@
-"""A dataset's shards held compactly: under 160 bytes each instead of several Python objects."""
+"""A dataset's shards in under 160 bytes per shard, instead of several Python objects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -13,14 +13,14 @@ _NO_STATS = FileEntry(name="", sha256="", bytes=0)
 
 
 class ShardTable(Sequence[ShardEntry]):
-    """The shards of a manifest in the order of their indexes; an entry is made when it is asked for.
+    """The shards of a manifest in the order of their indexes; an entry is made when it is accessed.
 
-    Four numbers and two hashes a shard in arrays, and the names of tar and sidecar in one buffer. Statistics and hashes
-    of rows, which no reader needs, are left out.
+    Four numbers and two hashes per shard are held in arrays, the names of all tars and sidecars in one buffer.
+    Statistics and hashes of rows are left out, because no reader needs them.
     """
 
     def __init__(self, shards: Sequence[Mapping[str, Any]]) -> None:
-        """Take the shards as they stand in manifest.json; KeyError, TypeError or ValueError when they are none."""
+        """Take the shards as in manifest.json; KeyError, TypeError or ValueError if they are not valid."""
         ordered = sorted(shards, key=lambda shard: int(shard["index"]))
         self._numbers = np.zeros(len(ordered), _NUMBERS)
         self._hashes = np.zeros(len(ordered), _HASHES)
@@ -35,7 +35,7 @@ class ShardTable(Sequence[ShardEntry]):
 
     @property
     def samples(self) -> np.ndarray:
-        """Samples of each shard."""
+        """Number of samples of each shard."""
         return self._numbers["samples"]
 
     @property
@@ -45,7 +45,7 @@ class ShardTable(Sequence[ShardEntry]):
 
     @property
     def nbytes(self) -> int:
-        """What the table holds."""
+        """Bytes of the table in memory."""
         return self._numbers.nbytes + self._hashes.nbytes + self._ends.nbytes + len(self._names)
 
     def _name(self, at: int) -> str:
@@ -53,7 +53,7 @@ class ShardTable(Sequence[ShardEntry]):
 
     def _hash(self, at: int, kind: str) -> str:
         digest = bytes(self._hashes[at][kind])
-        return digest.ljust(32, b"\0").hex() if digest else ""  # numpy cuts zeros off the end; none is noted as zeros
+        return digest.ljust(32, b"\0").hex() if digest else ""  # numpy strips zeros at the end
 
     def __len__(self) -> int:
         return len(self._numbers)

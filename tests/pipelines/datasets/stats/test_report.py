@@ -30,8 +30,8 @@ def test_the_summary_agrees_with_the_manifest(web: SmallWeb) -> None:
     assert summary.samples == manifest.samples
     assert summary.funnel == manifest.counts
     assert summary.shards == len(manifest.shards) == 2
-    assert sum(summary.formats.values()) == summary.images
-    assert summary.languages == {"en": summary.samples}
+    assert sum(summary.counts["formats"].values()) == summary.totals["images"]
+    assert summary.counts["languages"] == {"en": summary.samples}
 
 
 def test_the_report_loads_nothing_and_runs_nothing(web: SmallWeb, tmp_path: Path) -> None:

@@ -117,4 +117,4 @@ def test_charts_stay_readable_on_a_narrow_screen(reports: Path, seen: Seen) -> N
 def test_an_empty_dataset_says_so(reports: Path, seen: Seen) -> None:
     seen.open(reports / "empty.html")
     assert seen.headings() == ["Funnel", "Why records were not kept", "What is in it"]
-    assert "no record was kept to the end" in seen.page.inner_text("body")
+    assert "every record was rejected or ended in an error" in seen.page.inner_text("body")

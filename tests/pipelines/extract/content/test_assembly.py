@@ -1,14 +1,14 @@
 """Lines become lists, cells become rows and tables; nothing runs together."""
 
 from corpusloom.pipelines.extract.content import assembly
-from corpusloom.pipelines.extract.reading import walk
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 CONFIG = ExtractConfig()
 
 
 def blocks(html: str) -> list[tuple[str, str]]:
-    page = walk.walk(f"<body>{html}".encode(), "https://a.example/", CONFIG)
+    page = fast_walk(f"<body>{html}".encode(), "https://a.example/", CONFIG)
     made = assembly.blocks_of(assembly.join_rows(page), page.tables)
     return [(block.kind, block.text or (block.image.url if block.image else "")) for block in made]
 
@@ -38,7 +38,7 @@ def test_layout_table_is_walked_as_sections() -> None:
 
 
 def test_sections_still_span_their_candidates_after_joining() -> None:
-    page = walk.walk(
+    page = fast_walk(
         b"<body><div><table><tr><th>a<th>b<tr><td>1<td>2</table></div><p>end", "https://a.example/", CONFIG
     )
     joined = assembly.join_rows(page)

@@ -6,27 +6,28 @@ import numpy as np
 import pytest
 
 from corpusloom.pipelines.extract.content import assembly, features
-from corpusloom.pipelines.extract.reading import source, walk
-from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig, RawPage
+from corpusloom.pipelines.extract.reading import source
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage, TextRun
 
 PAGES = sorted((Path(__file__).parents[1] / "pages").glob("*.html"))
 CONFIG = ExtractConfig()
 
 
-def read(html: bytes) -> tuple[RawPage, list[Candidate]]:
+def read(html: bytes) -> tuple[RawPage, list[TextRun]]:
     prepared, _charset, _cut = source.prepare(html, None, CONFIG)
-    page = walk.walk(prepared, "https://site.example/", CONFIG)
+    page = fast_walk(prepared, "https://site.example/", CONFIG)
     return page, assembly.join_rows(page)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_features_are_finite_and_spans_hold_their_candidate(path: Path) -> None:
-    page, candidates = read(path.read_bytes())
-    found = features.features_of(page, candidates)
+    page, runs = read(path.read_bytes())
+    found = features.features_of(page, runs)
     assert found.numbers.dtype == np.float32
-    assert found.spans.shape == (len(candidates), features.POOLED, 2)
+    assert found.spans.shape == (len(runs), features.POOLED, 2)
     assert np.isfinite(found.numbers).all()
-    places = np.arange(len(candidates))[:, None]
+    places = np.arange(len(runs))[:, None]
     assert ((found.spans[..., 0] <= places) & (places < found.spans[..., 1])).all()
 
 
@@ -39,8 +40,8 @@ def test_the_domain_does_not_matter() -> None:
     html = PAGES[0].read_bytes()
     prepared, _charset, _cut = source.prepare(html, None, CONFIG)
     found = [
-        features.features_of(page, page.candidates).numbers
-        for page in (walk.walk(prepared, url, CONFIG) for url in ("https://a.example/x", "http://other.test/y?z=1"))
+        features.features_of(page, page.runs).numbers
+        for page in (fast_walk(prepared, url, CONFIG) for url in ("https://a.example/x", "http://other.test/y?z=1"))
     ]
     assert (found[0] == found[1]).all()
 

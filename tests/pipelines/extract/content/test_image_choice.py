@@ -3,8 +3,8 @@
 import pytest
 
 from corpusloom.pipelines.extract.content import assembly, image_choice, selection
-from corpusloom.pipelines.extract.reading import walk
-from corpusloom.pipelines.extract.reading.types import Candidate, ExtractConfig
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
+from corpusloom.pipelines.extract.reading.types import ExtractConfig, TextRun
 from corpusloom.schemas.records import ImageRef
 
 LINKS = "".join(f"<p><a href=/{n}>One of the short links, {n}</a></p>" for n in range(8))
@@ -13,12 +13,12 @@ TEXT = "A paragraph that is long enough to speak for the image beside it, and a 
 
 
 def image_reasons(html: str) -> dict[str, str | None]:
-    page = walk.walk(html.encode(), "https://a.example/page", RULES)
-    candidates = assembly.join_rows(page)
-    reasons = selection.choose(page, candidates, RULES)
+    page = fast_walk(html.encode(), "https://a.example/page", RULES)
+    runs = assembly.join_rows(page)
+    reasons = selection.choose(page, runs, RULES)
     return {
         item.image.url.rpartition("/")[2]: reason
-        for item, reason in zip(candidates, reasons, strict=True)
+        for item, reason in zip(runs, reasons, strict=True)
         if item.image is not None
     }
 
@@ -82,4 +82,4 @@ def test_boxes_that_call_to_action_and_banners_that_lead_away_are_promotions() -
 )
 def test_sign_reason(url: str, alt_text: str | None, size: tuple[int | None, int | None], reason: str | None) -> None:
     image = ImageRef(url=f"https://a.example/{url}", alt_text=alt_text, declared_width=size[0], declared_height=size[1])
-    assert image_choice.sign_reason(Candidate("image", "", 0, 0, image=image)) == reason
+    assert image_choice.sign_reason(TextRun("image", "", 0, 0, image=image)) == reason

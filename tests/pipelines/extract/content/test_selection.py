@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from corpusloom.pipelines.extract.content import assembly, selection
-from corpusloom.pipelines.extract.reading import walk
+from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 
 RULES = ExtractConfig(method="rules")
 
 
 def reasons(html: str, config: ExtractConfig = RULES) -> dict[str, str | None]:
-    page = walk.walk(f"<body>{html}".encode(), "https://a.example/", config)
-    candidates = assembly.join_rows(page)
-    found = selection.choose(page, candidates, config)
+    page = fast_walk(f"<body>{html}".encode(), "https://a.example/", config)
+    runs = assembly.join_rows(page)
+    found = selection.choose(page, runs, config)
     return {
         item.text or (item.image.url[18:] if item.image else ""): reason
-        for item, reason in zip(candidates, found, strict=True)
+        for item, reason in zip(runs, found, strict=True)
     }
 
 
@@ -45,8 +45,8 @@ def test_places(html: str, reason: str | None) -> None:
 
 def test_a_long_text_is_kept_once() -> None:
     text = "This sentence stands twice in the page, once for narrow screens."
-    page = walk.walk(f"<p>{text}</p><p>{text}</p>".encode(), "https://a.example/", RULES)
-    assert selection.choose(page, page.candidates, RULES) == [None, "repeated"]
+    page = fast_walk(f"<p>{text}</p><p>{text}</p>".encode(), "https://a.example/", RULES)
+    assert selection.choose(page, page.runs, RULES) == [None, "repeated"]
 
 
 def test_a_page_that_hides_all_its_text_waits_for_a_script() -> None:
@@ -68,10 +68,10 @@ def test_a_mark_on_the_whole_page_says_nothing_of_its_parts(names: str) -> None:
 
 def test_texts_of_one_look_share_their_fate() -> None:
     cards = "".join(f"<div class=card><h3 class=name>Card {number}</h3></div>" for number in range(4))
-    page = walk.walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)
+    page = fast_walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)
     given = np.array([0.9, 0.0, 0.2, 0.4, 0.6, 0.1], np.float32)
     lengths = np.array([3, 2, 2, 2, 2, 1], np.float32)
-    shared = selection.share_among_alike(page, page.candidates, given, lengths)
+    shared = selection.share_among_alike(page, page.runs, given, lengths)
     np.testing.assert_allclose(shared, [0.9, 0.3, 0.3, 0.3, 0.3, 0.1], rtol=1e-6)
 
 

@@ -5,16 +5,13 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import apache_beam as beam
 import pytest
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
-from corpusloom.pipelines.stages.select import distributed, local
-from corpusloom.pipelines.stages.select.steps import Step, steps_of
-from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.schemas import identity, tables
+from corpusloom.pipelines.stages.kinds.registry import kind_of
+from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head
+from tests.pipelines.stages.select.bodies import on_an_engine, on_one_machine, write_fragments
 
 COUNT = 400
 
@@ -44,34 +41,10 @@ def heads(unit: str) -> list[Head]:
 
 
 def fragments(folder: Path, unit: str) -> list[str]:
-    """Write the heads as fragments of odd sizes; return their paths."""
-    rows, paths = heads(unit), []
+    """Write the heads, shuffled, as fragments of odd sizes; return their paths."""
+    rows = heads(unit)
     random.Random(1).shuffle(rows)
-    for start in range(0, len(rows), 37):
-        paths.append(str(folder / "candidates" / f"{start:04d}.parquet"))
-        tables.write_records(paths[-1], Head, rows[start : start + 37], sort_by=("key", "parent"))
-    return paths
-
-
-def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Head]:
-    pipeline = beam.Pipeline(runner=FnApiRunner())
-    distributed.build(pipeline, steps, paths, str(folder))
-    pipeline.run().wait_until_finish()
-    return sorted(read(folder), key=repr)
-
-
-def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Head]:
-    with scratch_folder(str(folder / "scratch")) as scratch:
-        local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
-    assert not list((folder / "scratch").iterdir())
-    rows = list(read(folder / "out"))
-    assert [row.key for row in rows] == sorted(row.key for row in rows)  # parts are key ranges
-    return sorted(rows, key=repr)
-
-
-def read(folder: Path) -> Iterator[Head]:
-    for path in sorted(folder.glob("*.parquet")):
-        yield from tables.read_records(str(path), Head)
+    return write_fragments(rows, folder)
 
 
 def recipes() -> Iterator[Recipe]:
@@ -84,7 +57,7 @@ def recipes() -> Iterator[Recipe]:
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=["obelics", "nodes", "align"])
 def test_one_machine_decides_as_an_engine_does(recipe: Recipe, tmp_path: Path) -> None:
-    steps = steps_of(recipe)
+    steps = kind_of(recipe).steps(recipe)
     paths = fragments(tmp_path, "page" if recipe.kind == "interleaved" else "pair")
     expected = on_an_engine(paths, steps, tmp_path / "engine")
     assert {row.outcome for row in expected} == {"kept", "rejected"}

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,10 +16,8 @@ from hypothesis import strategies as st
 
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.identity import make_key
-from corpusloom.trainers.stream.batches.batches import Together
-from corpusloom.trainers.stream.batches.collate import allocation, plain
-from corpusloom.trainers.stream.batches.samples import InterleavedSample, PairSample
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.stream.datasets import make_dataset
 
 
@@ -132,26 +129,8 @@ def test_a_mixture_resumes_exactly_and_counts_each_dataset_by_its_weight(data: s
     assert first + rest == run(mixture, 1, 1, 200)[0]
     keys = set(pairs(101))
     stream = StreamingDataset(mixture)
-    drawn = Counter(stream.read(place)[0] in keys for place in stream.places(np.arange(400)))
+    drawn = Counter(stream.reader.read(place)[0] in keys for place in stream.order.places(np.arange(400)))
     assert drawn[True] == 300
-
-
-def test_streams_together_keep_their_own_places(data: str, tmp_path: Path) -> None:
-    other = write_dataset(tmp_path, pairs(23, "other"))
-
-    def make() -> Together:
-        return Together(
-            {name: StreamingDataset(path).batches(3, transform=number) for name, path in (("a", data), ("b", other))}
-        )
-
-    first = make()
-    for _ in range(4):
-        next(first)
-    second = make()
-    second.load_state_dict(first.state_dict())
-    assert next(first)["b"]["keys"] == next(second)["b"]["keys"]
-    with pytest.raises(ConfigError, match="the state is of"):
-        first.load_state_dict({"a": {}})
 
 
 def test_samples_are_typed_and_members_outside_the_list_are_not_opened(tmp_path: Path) -> None:
@@ -234,8 +213,3 @@ def test_a_killed_process_resumes_from_its_last_state(data: str) -> None:
     seen = [value for values, _ in lines for value in values]
     after, _ = run(data, 1, 4, 10, lines[-1][1])
     assert seen + [value for value, _ in after] == [value for value, _ in run(data, 1, 1, len(seen) + 40)[0]]  # type: ignore[misc, str-unpack]
-
-
-def test_a_torch_that_another_thread_is_importing_is_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
-    assert allocation(None) is plain

@@ -108,7 +108,7 @@ def test_weights_change_at_a_step_and_resume_on_other_ranks_is_exact(tmp_path: P
     mixture = Mixture(datasets=paths, weights={"a": 1.0, "b": 0.0}, schedule=later)
     of_b = {sample.key for sample in StreamingDataset(paths["b"])}
     whole = StreamingDataset(mixture, 3, 0, 1)
-    order = [whole.read(place)[0] for place in whole.places(np.arange(40))]
+    order = [whole.reader.read(place)[0] for place in whole.order.places(np.arange(40))]
     assert [key in of_b for key in order] == [False] * 20 + [True] * 20
     state = None
     seen: list[str] = []

@@ -124,7 +124,7 @@ cache = cache_of(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, SIZE // 2))
 for number in range(5):
     assert read(cache, number * SIZE, 10) == original(number * SIZE, 10)
-print(cache.counts["refusals"], cache.resting)
+print(cache.counts["refusals"], cache.paused)
 """
 
 
@@ -161,7 +161,7 @@ def test_a_folder_that_is_emptied_or_cut_under_way_costs_fetches_only(tmp_path: 
     shutil.rmtree(tmp_path)
     assert read(cache, 0, 2 * SIZE) == original(0, 2 * SIZE)
     assert cache.counts["fetches"] >= 3
-    assert cache.resting
+    assert cache.paused
 
 
 def test_a_cap_below_a_few_blocks_is_refused(tmp_path: Path) -> None:

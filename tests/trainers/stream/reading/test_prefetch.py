@@ -8,7 +8,7 @@ import numpy as np
 
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.reading.cache import CacheConfig
-from corpusloom.trainers.stream.reading.prefetch import LOOK, STEP, Ahead, Shard
+from corpusloom.trainers.stream.reading.prefetch import LOOK_AHEAD, STEP, Prefetcher, ShardId
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 from tests.trainers.stream.servers import faulty
 
@@ -18,7 +18,7 @@ class Tar:
 
     blocks = 3
 
-    def __init__(self, shard: Shard, warmed: list[tuple[Shard, int]]) -> None:
+    def __init__(self, shard: ShardId, warmed: list[tuple[ShardId, int]]) -> None:
         self.shard, self.warmed = shard, warmed
 
     def warm(self, number: int) -> None:
@@ -33,19 +33,19 @@ def until(condition: "threading.Event | object", seconds: float = 10.0) -> None:
 
 
 def test_every_shard_within_reach_is_fetched_whole_beginning_at_the_ranks_share() -> None:
-    warmed: list[tuple[Shard, int]] = []
+    warmed: list[tuple[ShardId, int]] = []
 
-    def shards_of(positions: np.ndarray) -> list[Shard]:
+    def shards_of(positions: np.ndarray) -> list[ShardId]:
         return sorted({(0, int(at)) for at in positions // STEP})
 
-    def opened(shard: Shard) -> Tar:
+    def opened(shard: ShardId) -> Tar:
         if shard[1] == 2:
             raise OSError("cannot be reached")
         return Tar(shard, warmed)
 
-    ahead = Ahead(shards_of, opened, share=0.5)
+    ahead = Prefetcher(shards_of, opened, share=0.5)
     ahead.move(0)
-    reached = LOOK // STEP
+    reached = LOOK_AHEAD // STEP
     until(lambda: len(warmed) >= 3 * (reached - 1))
     assert {shard for shard, _ in warmed} == {(0, number) for number in range(reached)} - {(0, 2)}
     assert [block for shard, block in warmed if shard == (0, 0)] == [1, 2, 0]
@@ -67,7 +67,7 @@ def test_a_remote_stream_fills_its_cache_before_it_is_read(tmp_path: Path) -> No
 
 
 def test_closing_ends_the_threads_at_their_next_block_and_leaves_what_is_queued() -> None:
-    held, begun, warmed = threading.Event(), threading.Event(), list[tuple[Shard, int]]()
+    held, begun, warmed = threading.Event(), threading.Event(), list[tuple[ShardId, int]]()
 
     class Slow(Tar):
         def warm(self, number: int) -> None:
@@ -76,7 +76,9 @@ def test_closing_ends_the_threads_at_their_next_block_and_leaves_what_is_queued(
             super().warm(number)
 
     before = set(threading.enumerate())
-    ahead = Ahead(lambda positions: [(0, int(at)) for at in positions[::8]], lambda shard: Slow(shard, warmed), 0.0)
+    ahead = Prefetcher(
+        lambda positions: [(0, int(at)) for at in positions[::8]], lambda shard: Slow(shard, warmed), 0.0
+    )
     ahead.move(0)
     threads = set(threading.enumerate()) - before
     until(begun.is_set)

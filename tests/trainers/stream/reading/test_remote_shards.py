@@ -66,7 +66,7 @@ def test_a_tar_that_is_replaced_under_way_is_named(data: str, tmp_path: Path, ca
         stream = StreamingDataset(url, on_error="raise", cache=None)
         if cached:
             stream = StreamingDataset(url, on_error="raise", cache=cache, shuffle=False)
-            stream.look_ahead = lambda running: None  # type: ignore[method-assign]
+            stream.prefetch = lambda running: None  # type: ignore[method-assign]
         samples = iter(stream)
         next(samples)
         changed = tar.read_bytes().replace(b"picture", b"changed")
@@ -81,7 +81,7 @@ def test_a_local_tar_that_is_replaced_is_read_as_it_was_or_named(tmp_path: Path)
     data = make_dataset(tmp_path, "pairs", make_pairs(40), shards=4)
     whole = content(StreamingDataset(data))
     stream = StreamingDataset(data, on_error="raise")
-    stream._files._limit = 1
+    stream.reader.files._limit = 1
     samples = iter(stream)
     next(samples)
     for tar in tmp_path.glob("*.tar"):
@@ -143,7 +143,7 @@ def test_from_s3_it_is_the_same_stream_and_replaced_tars_are_named(bucket: str, 
     assert content(stream) == local
     assert content(StreamingDataset(bucket, on_error="raise", verify=True)) == local
     stream = StreamingDataset(bucket, on_error="raise", cache=small_cache(tmp_path / "other"))
-    stream.look_ahead = lambda running: None  # type: ignore[method-assign]
+    stream.prefetch = lambda running: None  # type: ignore[method-assign]
     samples = iter(stream)
     next(samples)
     for name in ("00000.tar", "00001.tar", "00002.tar", "00003.tar"):
@@ -167,11 +167,11 @@ def test_from_gs_it_is_the_same_stream_and_replaced_tars_are_named(
     local = content(StreamingDataset(data))
     assert content(StreamingDataset("gs://corpus/data", on_error="raise", verify=True)) == local
     cached = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
-    cached.look_ahead = lambda running: None  # type: ignore[method-assign] # closing may cut short what it fetches
+    cached.prefetch = lambda running: None  # type: ignore[method-assign] # closing may cut short what it fetches
     assert content(cached) == local
     asked = google.ranges
     again = StreamingDataset("gs://corpus/data", on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
-    again.look_ahead = lambda running: None  # type: ignore[method-assign]
+    again.prefetch = lambda running: None  # type: ignore[method-assign]
     assert content(again) == local
     assert google.ranges == asked > 0
     assert "00000.tar" in storage.listing("gs://corpus/data")  # gcsfs would go on believing what it lists now

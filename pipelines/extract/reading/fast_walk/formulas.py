@@ -1,0 +1,37 @@
+"""MathML while it is read: the TeX of a formula where the page gives it, else the formula's plain text; never both."""
+
+from dataclasses import dataclass, field
+
+from corpusloom.pipelines.extract.reading.element_rules import math_text
+
+
+@dataclass(slots=True)
+class Formula:
+    """One `math` element that is open."""
+
+    display: bool
+    """Whether it stands on a line of its own."""
+    _text: list[str] = field(default_factory=list)
+    _tex: list[str] = field(default_factory=list)
+    _in_annotation: bool = False
+    _in_tex: bool = False
+
+    def add(self, text: str) -> None:
+        """Take a text inside the formula; annotations in other languages than TeX are left out."""
+        if self._in_tex:
+            self._tex.append(text)
+        elif not self._in_annotation:
+            self._text.append(text)
+
+    def open_annotation(self, encoding: str) -> None:
+        """Begin an annotation."""
+        self._in_annotation = True
+        self._in_tex = "tex" in encoding.lower()
+
+    def close_annotation(self) -> None:
+        """End an annotation."""
+        self._in_annotation = self._in_tex = False
+
+    def as_text(self) -> str:
+        """Return what stands for the formula in a run of text."""
+        return math_text("".join(self._tex), "".join(self._text), self.display)

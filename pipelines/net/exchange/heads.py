@@ -1,0 +1,41 @@
+"""Heads of requests and responses: all of them as evidence for a WARC, or the few headers that are read."""
+
+import aiohttp
+
+from corpusloom.pipelines.net.permissions.opt_outs import SIGNAL_HEADERS
+
+_READ = ("etag", "last-modified", "location", "retry-after", *SIGNAL_HEADERS)
+"""Headers that are read from a response that is not kept as evidence."""
+
+
+def all_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """Return every header of a response, in order."""
+    return tuple((n.decode("latin-1"), v.decode("utf-8", "replace")) for n, v in response.raw_headers)
+
+
+def read_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """Return the headers that are read; decoding all of them takes as long as parsing the response."""
+    found = [(name, value) for name in _READ if name in response.headers for value in response.headers.getall(name)]
+    return tuple(
+        (n, v if v.isascii() else v.encode("utf-8", "surrogateescape").decode("utf-8", "replace")) for n, v in found
+    )
+
+
+def request_head(response: aiohttp.ClientResponse) -> bytes:
+    """Return request line and headers as they were sent, ending in a blank line."""
+    info = response.request_info
+    lines = [f"{info.method} {info.url.raw_path_qs} HTTP/1.1", *(f"{n}: {v}" for n, v in info.headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")
+
+
+def response_head(response: aiohttp.ClientResponse) -> bytes:
+    """Return status line and headers as they were received, except for the name of Transfer-Encoding.
+
+    `wire_body` holds the body after transfer coding, so that header no longer describes it. Like Common Crawl we write
+    it as X-Crawler-Transfer-Encoding, so that every reader of the WARC finds the same payload.
+    """
+    version = response.version or aiohttp.HttpVersion11
+    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}"
+    coded = b"transfer-encoding"
+    lines = [(b"X-Crawler-" if n.lower() == coded else b"") + n + b": " + v for n, v in response.raw_headers]
+    return b"\r\n".join([status.encode("utf-8", "replace"), *lines, b"", b""])

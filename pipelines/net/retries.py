@@ -1,0 +1,28 @@
+"""How long to wait before a retry: Retry-After of the server, else exponential back-off with jitter."""
+
+import email.utils
+import random
+from datetime import UTC, datetime
+
+MAX_BACK_OFF = 60.0
+"""Seconds; jitter may double it."""
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), or None."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+
+
+def back_off(attempt: int, jitter: random.Random) -> float:
+    """Return the seconds before retry 0, 1, ...: 0.5 s, doubled each time, times 1 to 2 at random."""
+    return float(min(MAX_BACK_OFF, 0.5 * 2**attempt) * (1 + jitter.random()))

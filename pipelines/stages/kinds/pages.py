@@ -1,0 +1,130 @@
+"""WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from corpusloom.pipelines.dedup.exact import image_set_key, text_key
+from corpusloom.pipelines.dedup.frequency import paragraph_keys
+from corpusloom.pipelines.dedup.minhash import text_band_keys
+from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.net.permissions.licenses import license_refusal
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.deciding import select_rules
+from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, measure_page, page_text
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
+from corpusloom.pipelines.stages.select.steps import page_steps
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
+from corpusloom.schemas import identity
+from corpusloom.schemas.records import Head, Page
+from corpusloom.schemas.verdicts import Rejected
+
+if TYPE_CHECKING:  # slow to import, and only where HTML is parsed
+    from corpusloom.pipelines.extract.page_task import PageTask
+
+
+def page_identity(url: str, canonical_link: str | None) -> str:
+    """Return the URL that identifies a page: its canonical link when of the same registered domain and not its root."""
+    own = identity.canonical_url(url)
+    if not canonical_link:
+        return own
+    link = identity.canonical_url(canonical_link)
+    same = identity.registered_domain(identity.host_of(link)) == identity.registered_domain(identity.host_of(own))
+    is_root = link.rstrip("/").count("/") < 3
+    return link if same and not is_root else own
+
+
+def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
+    """Return the page that was extracted with its head, or the opt-out or licence that forbids it."""
+    signals = (
+        *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
+        *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
+    )
+    license_name = extracted.license or license_of_headers(warc_page.headers)
+    refused = opt_out(signals, recipe.honour.signals, unit="page") or license_refusal(
+        license_name, recipe.honour.licenses
+    )
+    if refused is not None:
+        return refused
+    blocks = extracted.blocks
+    if opt_out(signals, recipe.honour.signals, unit="image") is not None:
+        blocks = tuple(block for block in blocks if block.image is None)
+    blocks, _ = drop_blocks(blocks, recipe, load_word_lists(recipe))
+    canonical = page_identity(warc_page.url, extracted.canonical_link)
+    page = Page(
+        key=identity.page_key(canonical),
+        parent=record_key(warc_page),
+        url=warc_page.url,
+        canonical_url=canonical,
+        fetched_at=warc_page.fetched_at,
+        title=extracted.title,
+        blocks=blocks,
+        meta_images=extracted.meta_images,
+        signals=signals,
+        license=license_name,
+    )
+    return [remake_page(page, recipe)]
+
+
+def remake_page(page: Page, recipe: Recipe) -> tuple[Page, Head]:
+    """Return a page, measured, with its head."""
+    page = measure(page, recipe)
+    return page, page_head(page, recipe)
+
+
+def measure(page: Page, recipe: Recipe) -> Page:
+    """Return a page with its language and every score."""
+    language, score = measure_language(page_text(page.blocks))
+    page = replace(page, language=language, scores={"language_score": score})
+    return replace(page, scores=measure_page(page, recipe, load_word_lists(recipe)))
+
+
+def page_head(page: Page, recipe: Recipe) -> Head:
+    """Return a page's head: of equal pages the latest, then the one with most images and text, survives."""
+    images = tuple(block.image.url for block in page.blocks if block.image is not None)
+    text, dedup = page_text(page.blocks), recipe.dedup
+    scope = f"{page.fetched_at[:7]} " if dedup.scope == "crawl" else ""
+    latest = "".join(f"{9 - int(digit)}" for digit in page.fetched_at if digit.isdigit()).ljust(20, "9")
+    rank = f"{latest}|{99_999 - len(images):05d}|{99_999_999 - len(text):08d}|{len(page.canonical_url):06d}"
+    return Head(
+        unit="page",
+        key=page.key,
+        parent=page.parent,
+        url=page.url,
+        rank=rank,
+        text_key=scope + text_key(text, dedup.exact_text or "strict"),
+        image_key=image_set_key(images),
+        images=images,
+        bands=tuple(scope + band.hex() for band in text_band_keys(text, dedup.minhash)) if dedup.minhash else (),
+        paragraphs=tuple(paragraph_keys(page)) if dedup.max_domain_paragraph is not None else (),
+        scores=page.scores,
+    )
+
+
+def _parser() -> "PageTask[Extracted]":
+    from corpusloom.pipelines.extract.page_task import extract_page
+
+    return extract_page
+
+
+def _sampler() -> MakeSample[Page]:
+    from corpusloom.pipelines.stages.shard_records import page_sample
+
+    return page_sample
+
+
+PAGES = RecordKind(
+    name="interleaved",
+    unit="page",
+    command="pages",
+    record=Page,
+    parser=_parser,
+    make=make_page,
+    remake=remake_page,
+    rules=select_rules,
+    steps=page_steps,
+    sampler=_sampler,
+)
+"""Interleaved pages, one per HTML page of a WARC."""

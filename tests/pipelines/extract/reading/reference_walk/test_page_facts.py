@@ -1,0 +1,18 @@
+"""The reference walk reads the facts of a page."""
+
+from corpusloom.pipelines.extract.reading.reference_walk.walk import reference_walk
+from tests.pipelines.extract.reading import walk_cases
+
+
+def test_facts_of_a_page() -> None:
+    walk_cases.check_facts(reference_walk)
+
+
+def test_facts_of_the_page_are_read_inside_a_footer() -> None:
+    html = (
+        "<footer><a rel=license href=https://creativecommons.org/licenses/by/4.0/>CC</a>"
+        "<script type=application/ld+json>{}</script></footer>"
+    )
+    page = walk_cases.walked(reference_walk, html)
+    assert page.licenses == [("https://creativecommons.org/licenses/by/4.0/", True)]
+    assert page.json_ld == ["{}"]

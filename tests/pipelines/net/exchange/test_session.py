@@ -1,0 +1,61 @@
+"""The session: the policy sees every resolved address and every socket; refusals are found behind aiohttp's errors."""
+
+import asyncio
+import socket
+
+import pytest
+
+from corpusloom.pipelines.net.exchange.session import GuardedResolver, is_local_name, make_socket, refusal_of
+from corpusloom.schemas.addresses import AddressPolicy, RefusedError
+
+
+def resolve(addresses: list[str], host: str = "a.example", port: int = 80) -> list[tuple[str, int]]:
+    resolver = GuardedResolver(AddressPolicy(), lambda _: addresses, 1.0)
+    return [(row["host"], row["family"]) for row in asyncio.run(resolver.resolve(host, port))]
+
+
+def test_public_addresses_are_returned_in_order_with_their_family() -> None:
+    found = resolve(["93.184.215.14", "2606:4700::1111"])
+    assert found == [("93.184.215.14", socket.AF_INET), ("2606:4700::1111", socket.AF_INET6)]
+
+
+def test_one_forbidden_address_refuses_the_name() -> None:
+    with pytest.raises(RefusedError) as caught:
+        resolve(["93.184.215.14", "10.0.0.1"])
+    assert caught.value.reason == "address_not_public"
+
+
+def test_a_name_without_an_address_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"a\.example has no address"):
+        resolve([])
+
+
+@pytest.mark.parametrize("host", ["localhost", "x.localhost", "a.b.localhost"])
+def test_loopback_names_are_never_resolved_elsewhere(host: str) -> None:
+    assert is_local_name(host)
+    with pytest.raises(RefusedError, match=r"127\.0\.0\.1"):
+        resolve(["93.184.215.14"], host)
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "notlocalhost", "local"])
+def test_other_names_are_not_loopback_names(host: str) -> None:
+    assert not is_local_name(host)
+
+
+def test_a_socket_is_refused_for_a_forbidden_address_or_port() -> None:
+    info = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 8765))
+    with pytest.raises(RefusedError):
+        make_socket(AddressPolicy(), info)
+    with pytest.raises(RefusedError):
+        make_socket(AddressPolicy(("127.0.0.1:8766",)), info)
+    with make_socket(AddressPolicy(("127.0.0.1:8765",)), info) as made:
+        assert (made.family, made.type) == (socket.AF_INET, socket.SOCK_STREAM)
+
+
+def test_a_refusal_is_found_among_causes_even_if_they_form_a_circle() -> None:
+    refusal = RefusedError("port_not_allowed", "22")
+    outer, inner = OSError("outer"), OSError("inner")
+    outer.__cause__, inner.__context__ = inner, refusal
+    assert refusal_of(outer) is refusal
+    inner.__context__ = outer
+    assert refusal_of(outer) is None

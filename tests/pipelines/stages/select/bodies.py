@@ -1,0 +1,46 @@
+"""The two bodies of select as functions over heads in memory, for tests that compare them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from corpusloom.pipelines.stages.select import distributed, local
+from corpusloom.pipelines.stages.select.steps import Step
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.schemas import tables
+from corpusloom.schemas.records import Head
+
+
+def write_fragments(heads: Sequence[Head], folder: Path, rows: int = 37) -> list[str]:
+    """Write heads as fragments of `rows` rows each; return the paths of the fragments."""
+    paths = []
+    for start in range(0, len(heads), rows):
+        paths.append(str(folder / "candidates" / f"{start:04d}.parquet"))
+        tables.write_records(paths[-1], Head, heads[start : start + rows], sort_by=("key", "parent"))
+    return paths
+
+
+def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Head]:
+    """Decide over Beam; return the decided heads, sorted."""
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    distributed.build(pipeline, steps, paths, str(folder))
+    pipeline.run().wait_until_finish()
+    return sorted(read_heads(folder), key=repr)
+
+
+def on_one_machine(paths: list[str], steps: tuple[Step, ...], folder: Path, **small: int) -> list[Head]:
+    """Decide over Arrow; return the decided heads, sorted. No scratch file may be left."""
+    with scratch_folder(str(folder / "scratch")) as scratch:
+        local.select(paths, steps, str(folder / "out"), scratch=scratch, **small)
+    assert not list((folder / "scratch").iterdir())
+    rows = list(read_heads(folder / "out"))
+    assert [row.key for row in rows] == sorted(row.key for row in rows)  # parts are key ranges
+    return sorted(rows, key=repr)
+
+
+def read_heads(folder: Path) -> Iterator[Head]:
+    """Yield the heads of the parts in a folder, in order."""
+    for path in sorted(folder.glob("*.parquet")):
+        yield from tables.read_records(str(path), Head)

@@ -1,0 +1,119 @@
+"""Flamingo as a task: it trains on pages and pairs, comes back bit for bit, and keeps its frozen parts."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import checkpoint
+from corpusloom.trainers.flamingo.task import build_model, build_task, evaluation_transform, parts, vocabulary_of
+from corpusloom.trainers.run import run
+from corpusloom.trainers.run_config import RunConfig, load_config
+from corpusloom.trainers.stream.batches.joint import JointBatches
+from tests.trainers.datasets import coloured_pairs, write_pairs
+from tests.trainers.flamingo.test_data import page
+from tests.trainers.stream.datasets import make_dataset
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a CLIP of the shape of clip-tiny, after one step."""
+    folder = tmp_path_factory.mktemp("clip")
+    data = write_pairs(folder / "pairs", coloured_pairs(8))
+    run(
+        "clip", load_config("clip-tiny", ["train.steps=1", "train.warmup=0", "train.batch_size=4"]), [data], str(folder)
+    )
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return NAME=DATASET:WEIGHT of a data set of pages and one of pairs."""
+    folder = tmp_path_factory.mktemp("data")
+    pages = []
+    for number in range(6):
+        sample = page(2)
+        names = [f"{at:03d}.png" if image else None for at, image in enumerate(sample.images)]
+        body = json.dumps({"texts": sample.texts, "images": names}).encode()
+        images = {name: image for name, image in zip(names, sample.images, strict=True) if name and image}
+        pages.append((f"{number:032x}", {**images, "json": body}))
+    make_dataset(folder / "pages", "interleaved", pages, shards=1)
+    write_pairs(folder / "pairs", coloured_pairs(8))
+    return [f"m3w={folder}/pages:0.5", f"align={folder}/pairs:1.0"]
+
+
+def config(clip: str | None, *assignments: str) -> RunConfig:
+    small = ["train.steps=4", "train.warmup=1", "train.batch_size=2", "train.checkpoint_every=2", "data.pair_batch=3"]
+    vision = [f"model.vision.checkpoint={json.dumps(clip)}"] if clip else []
+    return load_config("flamingo-tiny", [*small, *vision, "train.threads=1", "train.workers=0", *assignments])
+
+
+def weights(folder: str) -> dict[str, torch.Tensor]:
+    return load_file(Path(folder) / checkpoint.MODEL)
+
+
+def test_a_run_that_was_cut_ends_with_the_same_weights_and_the_frozen_parts_of_its_beginning(
+    clip: str, datasets: list[str], tmp_path: Path
+) -> None:
+    whole = run("flamingo", config(clip), datasets, str(tmp_path / "run"))
+    assert whole.checkpoint is not None
+    assert whole.report is not None
+    assert {"m3w/nats_per_token", "align/nats_per_sequence"} <= whole.report.metrics.keys()
+    first = weights(whole.checkpoint)
+    shutil.rmtree(whole.checkpoint)
+    again = run("flamingo", config(clip), datasets, str(tmp_path / "run"))
+    assert again.resumed_at == 2
+    second = weights(again.checkpoint or "")
+    fresh = build_model(config(clip)).state_dict()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+        if name.startswith(("vision.", "language.")):
+            assert torch.equal(value, fresh[name]), name
+    assert not torch.equal(first["end_of_chunk"], fresh["end_of_chunk"])
+
+
+def test_a_step_takes_a_batch_of_each_data_set_and_pairs_in_their_own_number(clip: str, datasets: list[str]) -> None:
+    paths = {text.partition("=")[0]: text.partition("=")[2].rpartition(":")[0] for text in datasets}
+    task = build_task(config(clip), {name: (path, 1.0) for name, path in paths.items()})
+    assert isinstance(task.stream, JointBatches)
+    batch = next(task.stream)
+    assert {name: len(part["keys"]) for name, part in batch.items()} == {"m3w": 2, "align": 3}
+
+
+def test_the_vision_encoder_is_the_checkpoints_image_tower(clip: str) -> None:
+    model = build_model(config(clip))
+    trained = weights(checkpoint.find(clip))
+    own = model.vision.state_dict()
+    assert all(torch.equal(value, trained[f"image.{name}"]) for name, value in own.items())
+
+
+def test_a_run_without_a_vision_encoder_is_refused(datasets: list[str]) -> None:
+    with pytest.raises(ConfigError, match="no vision encoder"):
+        build_task(config(None), {"pairs": (datasets[1], 1.0)})
+
+
+def test_the_model_table_has_three_parts_and_mistakes_in_each_are_named() -> None:
+    shape, vision, language = parts(load_config("flamingo-tiny"))
+    assert (shape.every, vision.config, language.weights) == (1, "clip-tiny", "bundled")
+    for key in ("model.latnts=2", "model.vision.cnfig='x'", "model.language.wights='x'"):
+        with pytest.raises(ConfigError, match="did you mean"):
+            parts(load_config("flamingo-tiny", [key]))
+
+
+def test_the_end_of_chunk_is_the_id_after_the_language_models(clip: str) -> None:
+    vocabulary = vocabulary_of(config(clip))
+    assert vocabulary.eoc == 1024 == build_model(config(clip)).eoc
+
+
+def test_a_checkpoint_is_evaluated_with_its_own_tokenizer_and_without_augmentation(
+    clip: str, datasets: list[str], tmp_path: Path
+) -> None:
+    run("flamingo", config(clip, "train.steps=2"), datasets, str(tmp_path))
+    transform = evaluation_transform(str(tmp_path), config(clip))
+    assert not transform.augment
+    assert transform.vocabulary.eoc == 1024
+    assert transform.vocabulary.ids("a red star") == vocabulary_of(config(clip)).ids("a red star")

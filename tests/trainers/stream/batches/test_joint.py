@@ -1,0 +1,30 @@
+"""Batches of several streams at once: one per stream and step, each stream at its own place."""
+
+from pathlib import Path
+
+import pytest
+
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.batches.joint import JointBatches
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from tests.trainers.stream.batches.test_batches import number, pairs, write_dataset
+
+
+def test_each_stream_goes_on_at_its_own_place(tmp_path: Path) -> None:
+    paths = {"a": write_dataset(tmp_path / "a", pairs(31)), "b": write_dataset(tmp_path / "b", pairs(23, "other"))}
+
+    def make() -> JointBatches:
+        return JointBatches(
+            {name: StreamingDataset(path).batches(3, transform=number, workers=1) for name, path in paths.items()}
+        )
+
+    first = make()
+    for _ in range(4):
+        next(first)
+    second = make()
+    second.load_state_dict(first.state_dict())
+    assert {name: batch["keys"] for name, batch in next(first).items()} == {
+        name: batch["keys"] for name, batch in next(second).items()
+    }
+    with pytest.raises(ConfigError, match="the state is of"):
+        first.load_state_dict({"a": {}})

@@ -1,0 +1,86 @@
+"""Typed samples from members: what each kind needs, and nothing that executes."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.samples.typed import (
+    ClipSample,
+    InterleavedSample,
+    RegionsSample,
+    load_arrays,
+    make_sample,
+)
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    np.savez(sink, **arrays)
+    return sink.getvalue()
+
+
+def test_interleaved_takes_whole_names_and_short_ones() -> None:
+    info = {"texts": ["a", None, None], "images": [None, "k.000.jpg", "001.png"]}
+    sample = make_sample("interleaved", "k", {"000.jpg": b"x", "001.png": b"y", "json": json.dumps(info).encode()})
+    assert isinstance(sample, InterleavedSample)
+    assert (sample.texts, sample.images) == (("a", None, None), (None, b"x", b"y"))
+
+
+def test_clips_are_frames_in_order() -> None:
+    sample = make_sample("clips", "k", {"001.jpg": b"b", "000.jpg": b"a", "txt": "é".encode()})
+    assert isinstance(sample, ClipSample)
+    assert (sample.frames, sample.text) == ((b"a", b"b"), "é")
+
+
+def test_regions_carry_their_arrays() -> None:
+    data = npz(boxes=np.zeros((2, 4)), features=np.ones((2, 8)), class_probs=np.ones((2, 3)))
+    sample = make_sample("regions", "k", {"jpg": b"x", "txt": b"t", "regions.npz": data})
+    assert isinstance(sample, RegionsSample)
+    assert (sample.boxes.shape, sample.features.shape) == ((2, 4), (2, 8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "reason"),
+    [
+        ("pairs", {"txt": b"t"}, "missing_image"),
+        ("pairs", {"jpg": b"x"}, "missing_txt"),
+        ("pairs", {"jpg": b"x", "txt": b"\xff"}, "bad_text"),
+        ("pairs", {"jpg": b"x", "txt": b"", "json": b"{"}, "bad_json"),
+        ("pairs", {"jpg": b"x", "txt": b"", "json": b"[" * 100_000}, "bad_json"),
+        ("interleaved", {}, "missing_json"),
+        ("interleaved", {"json": b'{"texts": ["a"], "images": []}'}, "bad_lists"),
+        ("interleaved", {"json": b'{"texts": [1], "images": [null]}'}, "bad_lists"),
+        ("interleaved", {"json": b'{"texts": [null], "images": ["../x.jpg"]}'}, "missing_image"),
+        ("clips", {"txt": b"t"}, "missing_image"),
+        ("regions", {"jpg": b"x", "txt": b"t", "regions.npz": b"PK"}, "bad_regions"),
+        ("regions", {"jpg": b"x", "txt": b"t", "regions.npz": npz(boxes=np.zeros((1, 4)))}, "bad_regions"),
+    ],
+)
+def test_what_cannot_be_a_sample(kind: str, members: dict[str, bytes], reason: str) -> None:
+    with pytest.raises(SampleError) as caught:
+        make_sample(kind, "k", members)
+    assert caught.value.reason == reason
+
+
+def test_an_npz_with_objects_is_not_unpickled_and_a_bomb_not_inflated() -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple:
+            return exec, ("raise SystemExit('executed')",)
+
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("boxes.npy", pickle.dumps(Bomb()))  # the attack itself: nothing here may load it
+    with pytest.raises(SampleError):
+        load_arrays(sink.getvalue())
+    huge = io.BytesIO()
+    with zipfile.ZipFile(huge, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("boxes.npy", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1 << 20))
+    with pytest.raises(SampleError) as caught:
+        load_arrays(huge.getvalue())
+    assert caught.value.reason == "npz_too_large"

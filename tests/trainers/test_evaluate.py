@@ -1,0 +1,94 @@
+"""Evaluations by name: each family's own, on a checkpoint and a dataset, and clear errors for the others."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.clip.benchmarks import write_benchmark
+from corpusloom.trainers.evaluate import FewShot, evaluate, first_samples
+from corpusloom.trainers.run import run
+from corpusloom.trainers.run_config import load_config
+from tests.trainers.datasets import coloured_pairs, write_pairs
+from tests.trainers.stream.datasets import make_dataset
+from tests.trainers.vilbert.region_pairs import write_regions
+from tests.trainers.vilbert.test_task import config as vilbert_config
+
+ONE_STEP = ("train.steps=1", "train.warmup=0", "train.batch_size=4", "train.workers=0")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_pairs(tmp_path_factory.mktemp("pairs"), coloured_pairs(12))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, pairs: str) -> str:
+    folder = str(tmp_path_factory.mktemp("clip"))
+    run("clip", load_config("clip-tiny", ONE_STEP), [pairs], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flamingo(tmp_path_factory: pytest.TempPathFactory, pairs: str, clip: str) -> str:
+    folder = str(tmp_path_factory.mktemp("flamingo"))
+    vision = f"model.vision.checkpoint={json.dumps(clip)}"
+    run("flamingo", load_config("flamingo-tiny", [*ONE_STEP, "data.pair_batch=4", vision]), [pairs], folder)
+    return folder
+
+
+def test_samples_come_in_the_order_of_their_keys_up_to_a_limit(pairs: str) -> None:
+    keys = [sample.key for sample in first_samples(pairs, None)]
+    assert keys == sorted(keys)
+    assert len(keys) == 12
+    assert [sample.key for sample in first_samples(pairs, 5)] == keys[:5]
+
+
+def test_a_clip_retrieves_among_as_many_pairs_as_the_limit_says(clip: str, pairs: str) -> None:
+    figures = evaluate("retrieval", clip, pairs, limit=10)
+    assert figures["image_retrieval_r10"] == figures["text_retrieval_r10"] == 1.0
+    assert figures["image_retrieval_r1"] <= figures["image_retrieval_r5"] <= 1.0
+    assert evaluate("retrieval", clip, pairs)["image_retrieval_r10"] <= 1.0
+
+
+def test_retrieval_needs_pairs(clip: str, tmp_path: Path) -> None:
+    page = {"json": b'{"texts": ["a"], "images": [null]}'}
+    data = make_dataset(tmp_path, "interleaved", [("0" * 32, page)], shards=1)
+    with pytest.raises(InputError, match="holds no pair"):
+        evaluate("retrieval", clip, data)
+
+
+def test_a_clip_classifies_a_benchmarks_first_images(clip: str, tmp_path: Path) -> None:
+    samples = [(pair.image, "jpg", number % 4) for number, pair in enumerate(coloured_pairs(8))]
+    write_benchmark(str(tmp_path), samples, ["red", "green", "blue", "yellow"], ["a {c} thing"])
+    figures = evaluate("zero-shot", clip, str(tmp_path), limit=6)
+    assert figures["n"] == 6
+    assert figures["chance"] == 0.25
+    assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
+
+
+def test_a_vilbert_ranks_images_by_captions(tmp_path: Path) -> None:
+    data = write_regions(tmp_path / "regions", 12)
+    run("vilbert", vilbert_config("train.steps=1", "train.warmup=0"), [data], str(tmp_path / "run"))
+    figures = evaluate("retrieval", str(tmp_path / "run"), data, limit=5)
+    assert figures["n"] == 5
+    assert figures["chance"] == pytest.approx(0.2)
+    assert figures["r5"] == 1.0
+
+
+def test_a_flamingo_is_asked_with_as_many_shots_as_configured(flamingo: str, pairs: str) -> None:
+    figures = evaluate("few-shot", flamingo, pairs, limit=4, few_shot=FewShot(shots=1))
+    assert (figures["n"], figures["captioned"], figures["shots"]) == (4, 4, 1)
+    assert figures["right_image_likelier_low"] <= figures["right_image_likelier"]
+    with pytest.raises(InputError, match="4 shots need 6"):
+        evaluate("few-shot", flamingo, pairs, limit=5)
+
+
+@pytest.mark.parametrize("kind", ["few-shot", "linear-probe"])
+def test_an_evaluation_that_a_family_does_not_have_is_an_error_that_lists_those_there_are(
+    clip: str, pairs: str, kind: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"no {kind} evaluation of a clip") as caught:
+        evaluate(kind, clip, pairs)
+    assert "retrieval for vilbert" in str(caught.value)

@@ -1,0 +1,125 @@
+"""From a sample's place to its bytes: indexes, sidecars and open tars of all data sets of a stream."""
+
+import os
+from dataclasses import dataclass
+
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.trainers.stream.plan import SamplePlace
+from corpusloom.trainers.stream.reading.cache import BlockCache, CacheConfig
+from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, open_index
+from corpusloom.trainers.stream.reading.prefetch import NothingToFetch
+from corpusloom.trainers.stream.reading.remote_files import RetryConfig
+from corpusloom.trainers.stream.reading.remote_shards import RemoteShard
+from corpusloom.trainers.stream.reading.shard_files import ShardFiles, read_members, verify_members
+from corpusloom.trainers.stream.reading.sidecars import Sidecars
+from corpusloom.trainers.stream.samples.typed import TypedSample, make_sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderConfig:
+    """What opens the same samples in any process."""
+
+    paths: tuple[str, ...]
+    """Paths or URLs of the data sets' folders; a place names a data set by its number among these."""
+    split: str | None = None
+    """Split whose samples are read; None: all samples."""
+    block_shards: int = 16
+    """Shards that are read together."""
+    verify: bool = False
+    """Whether the sha256 of each member is checked as it is read."""
+    cache: CacheConfig | None = None
+    """Cache for blocks of remote tars; None: each read goes to the server."""
+    retry: RetryConfig | None = None
+    """Deadlines and attempts of remote reads; None: the defaults."""
+
+    def __post_init__(self) -> None:
+        if self.block_shards < 1:
+            raise ConfigError(f"block_shards is {self.block_shards}", remedy="set it to 1 or more")
+
+
+class SampleReader:
+    """Reads the samples of several data sets by their places; safe for threads."""
+
+    def __init__(self, config: ReaderConfig) -> None:
+        self.indexes = [open_index(path, config.split) for path in config.paths]
+        held = 2 * config.block_shards + 2
+        self._sidecars = [Sidecars(index, held, hashes=config.verify) for index in self.indexes]
+        self._verify, self._retry = config.verify, config.retry
+        self._cache_config = _cache_that_fits(config, self.indexes)
+        self._open_files()
+
+    def _open_files(self) -> None:
+        self._pid = os.getpid()
+        self.cache = None if self._cache_config is None else BlockCache(self._cache_config)
+        """Cache of remote blocks; None when no data set is remote, or none is configured."""
+        self.files = ShardFiles(cache=self.cache, retry=self._retry)
+        """The open tars."""
+
+    def reopen_after_fork(self) -> bool:
+        """Open files and locks anew in a process that was forked since; return whether it was."""
+        if os.getpid() == self._pid:
+            return False
+        self._open_files()
+        for sidecars in self._sidecars:
+            sidecars.renew_lock()
+        return True
+
+    def read(self, place: SamplePlace) -> tuple[str, dict[str, bytes]]:
+        """Return the key and the raw members of a sample."""
+        shard = self._shard(place)
+        row = place.row if shard.rows is None else int(shard.rows[place.row])
+        members = read_members(self.files.get(shard), shard, row)
+        if self._verify and shard.hashes is not None:
+            digests = shard.hashes[shard.starts[row] : shard.starts[row + 1]].to_pylist()
+            verify_members(shard, row, members, digests)
+        return shard.key(row), members
+
+    def sample(self, place: SamplePlace) -> TypedSample:
+        """Return a typed sample; SampleError says why there is none."""
+        key, members = self.read(place)
+        return make_sample(self.indexes[place.dataset].kind, key, members)
+
+    def key_of(self, place: SamplePlace) -> str:
+        """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
+        try:
+            shard = self._shard(place)
+        except (DamageError, InputError):
+            return ""
+        return shard.key(place.row if shard.rows is None else int(shard.rows[place.row]))
+
+    def damage(self, place: SamplePlace, key: str, error: Exception) -> DamageError:
+        """Return the error that names a sample which cannot be used."""
+        where = self.indexes[place.dataset].path
+        return DamageError(f"sample {key}: {error}", where=where, remedy="set on_error='skip' to leave it out")
+
+    def open_remote(self, shard: tuple[int, int]) -> RemoteShard | NothingToFetch:
+        """Return the open tar of (data set, shard), for prefetching; a local tar has nothing to fetch."""
+        dataset, number = shard
+        reader = self.files.get(self._sidecars[dataset].shard(number))
+        return reader if isinstance(reader, RemoteShard) else NothingToFetch()
+
+    def close(self) -> None:
+        """Close the open tars."""
+        self.files.close()
+
+    def _shard(self, place: SamplePlace) -> ShardIndex:
+        return self._sidecars[place.dataset].shard(place.shard)
+
+
+def _cache_that_fits(config: ReaderConfig, indexes: list[DatasetIndex]) -> CacheConfig | None:
+    """Return the cache that is configured, if any data set is remote.
+
+    Raises ConfigError when the cache is smaller than the shards that are read together: each block would be evicted
+    before it is used again.
+    """
+    window = sum(index.remote_window(config.block_shards) for index in indexes)
+    if config.cache is None or not window:
+        return None
+    if window > config.cache.max_bytes:
+        raise ConfigError(
+            f"max_bytes is {config.cache.max_bytes}; the {config.block_shards} shards that are read together have "
+            f"{window} bytes",
+            where=config.cache.folder,
+            remedy="raise max_bytes, or lower block_shards",
+        )
+    return config.cache

@@ -1,0 +1,32 @@
+"""What the loop needs of a family of models, built for one run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import nn
+
+from corpusloom.trainers.loop import Evaluate, Objective, Stream
+from corpusloom.trainers.run_config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingTask:
+    """Model, objective, stream and evaluation of one run."""
+
+    model: nn.Module
+    objective: Objective
+    stream: Stream
+    evaluate: Evaluate | None = None
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
+
+
+class FamilyModule(Protocol):
+    """The module `trainers/<family>/task.py` of a family."""
+
+    def build_model(self, config: RunConfig) -> nn.Module:
+        """Return the model with fresh weights; it needs no data, and works on the meta device."""
+
+    def build_task(self, config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+        """Return the task of a run over datasets: name -> (path, weight)."""
