@@ -1,4 +1,4 @@
-"""The page that workers share: when a pass is over, the next one is over the next epoch, and loads are seen by all."""
+"""The page that workers share: the epoch of each pass, and states that are loaded in one process."""
 
 import os
 
