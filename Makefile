@@ -7,7 +7,7 @@ KILLS  ?= 200
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch chaos clean constraints demo help interop lint mutants real test two-hosts types
+.PHONY: api bench-build bench-extract bench-fetch chaos clean constraints demo help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,13 +31,16 @@ lint: $(STAMP) ## Check formatting and rules with ruff, and the imports between 
 types: $(STAMP) ## Check types with mypy
 	$(BIN)/mypy
 
+api: $(STAMP) ## Write docs/api.md anew from the public names
+	$(BIN)/python docs/make_api.py
+
 interop: $(STAMP) ## Test that other programs read our datasets and we read img2dataset's (READERS=--all adds open_clip and energon)
 	$(BIN)/python tests/interop/run.py $(READERS)
 
 chaos: $(STAMP) ## Kill builds at random moments, resume them and compare digests (KILLS=200 SEED=0)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
 
-mutants: $(STAMP) ## 200 small faults in the rooms that keep the promises: which ones no test finds (MUTANTS_FLAGS=--help)
+mutants: $(STAMP) ## Insert 200 small faults and list those that no test finds (MUTANTS_FLAGS=--help)
 	$(BIN)/python -m tests.mutants $(MUTANTS_FLAGS)
 
 two-hosts: $(STAMP) ## Run a build over two network namespaces with a Beam worker pool in each (needs root)

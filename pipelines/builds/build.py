@@ -31,7 +31,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
         check_finished(planner, extract, inputs)
     finished = storage.exists(storage.join(config.out, MANIFEST)) and not is_damaged(config.out)
     with nullcontext() if finished or until != "shards" else store_dataset.building(config.out):
-        return _run(Stages(planner, reporter.anew()), extract, inputs, until)
+        return _run(Stages(planner, reporter.fresh()), extract, inputs, until)
 
 
 def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) -> BuildReport:

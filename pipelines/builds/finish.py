@@ -65,7 +65,7 @@ def write_tables(
         made = {
             "extract": store_dataset.read_fragments(kind, planner.fragments(inputs, kind)),
             "select": decision_rows(select, kind),
-            "images": store_dataset.Rows(len(fetched), [arrow.to_table(cls, fetched)]),
+            "images": store_dataset.TableRows(len(fetched), [arrow.to_table(cls, fetched)]),
             "shards": store_dataset.read_fragments(kind, shard_fragments(shards, kind, number)),
         }
         for name in sorted(made):

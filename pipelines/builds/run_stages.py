@@ -8,7 +8,7 @@ from typing import Any
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.inputs import check_read
 from corpusloom.pipelines.builds.plan import Planner
-from corpusloom.pipelines.engine.metrics import Measures, counted, name_of
+from corpusloom.pipelines.engine.metrics import Measures, counter_name, counters_of
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -72,7 +72,7 @@ class Stages:
 
     def _run(self, build: Callable[[Any], object]) -> None:
         """Run a pipeline; what it measured goes to the reporter."""
-        self.reporter.measured(run(build, self.config.profile))
+        self.reporter.add_measures(run(build, self.config.profile))
 
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
@@ -145,7 +145,7 @@ class Stages:
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
             )
             if self.config.profile.local:  # an engine counts as it goes
-                self.reporter.measured(Measures(counters=counted(counts)))
+                self.reporter.add_measures(Measures(counters=counters_of(counts)))
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
@@ -175,8 +175,8 @@ class Stages:
         taken = take_images(
             self.planner.fragments(inputs, "images"), wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS
         )
-        counters = {f"images/{name_of('image', *ended)}": number for ended, number in taken.items()}
-        self.reporter.measured(Measures(counters=counters))
+        counters = {f"images/{counter_name('image', *ended)}": number for ended, number in taken.items()}
+        self.reporter.add_measures(Measures(counters=counters))
         folder, files = select.path("frontier"), 1 + len(wanted) // FILE_ROWS
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=files)
         missing = sum(lane.rows for lane in lanes)

@@ -134,7 +134,7 @@ def main() -> None:
     """Entry point of the console script."""
     as_json = wants_json(sys.argv[1:])
     if as_json:
-        logs.to_json_lines()
+        logs.use_json_lines()
     for place in (logging.getLogger(), *logging.getLogger().handlers):
         place.addFilter(_keep)
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)

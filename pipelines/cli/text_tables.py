@@ -90,5 +90,5 @@ def print_summary(summary: StatsSummary) -> None:
 
 def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
     """Return a line with the commonest values."""
-    shown = ", ".join(f"{value} {count:,}" for value, count in list(counts.items())[:most])
+    shown = ", ".join(f"{value or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
     return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")

@@ -4,7 +4,7 @@ import importlib.util
 
 from corpusloom.schemas.errors import ConfigError
 
-REPORT = ("altair", "jinja2", "markupsafe", "vl_convert")
+REPORT = ("altair", "jinja2", "vl_convert")
 """Modules of the extra `report`: charts and the page around them."""
 
 

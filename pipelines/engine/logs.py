@@ -1,6 +1,6 @@
-"""Logs for machines: a JSON object a line on standard error, our own events and what libraries log alike.
+"""Logs for machines: one JSON object per line on standard error, for our own events and those of libraries.
 
-Nothing secret is in them: of a URL neither what stands before the host (user, password) nor after the `?` (signatures).
+No secrets are logged: URLs lose their user, password and query, which may hold a signature.
 """
 
 import json
@@ -17,7 +17,7 @@ _QUERY = re.compile(r"(\w://[^\s?\"']*)\?[^\s\"']*")
 
 
 def redacted(value: Any) -> Any:
-    """Return a value without what URLs in it may hold of secrets, down into lists and dicts."""
+    """Return a value without the users, passwords and queries of URLs, also those in lists and dicts."""
     if isinstance(value, str):
         return _QUERY.sub(r"\1?...", _USER.sub("", value))
     if isinstance(value, dict):
@@ -25,8 +25,8 @@ def redacted(value: Any) -> Any:
     return [redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-class JsonLines(logging.Formatter):
-    """Makes of each record one line: time, level, event and the event's own fields."""
+class JsonLinesFormatter(logging.Formatter):
+    """Formats a record as one line of JSON: time, level, event and the event's fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -41,10 +41,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(redacted(values), ensure_ascii=False, default=str)
 
 
-def to_json_lines() -> None:
-    """Make everything that is logged in this process from here on JSON lines."""
+def use_json_lines() -> None:
+    """Log in this process as lines of JSON from here on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLinesFormatter())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -54,5 +54,5 @@ def to_json_lines() -> None:
 
 
 def log(event: str, **fields: Any) -> None:
-    """Log one of our own events."""
+    """Log an event of ours."""
     logging.getLogger(LOGGER).info(event, extra={FIELDS: fields})

@@ -1,23 +1,26 @@
-"""Beam metrics of every outcome and of how long work takes: the same names on every runner (docs/operations.md).
+"""Beam metrics of outcomes and latencies, under the same names on every runner (docs/operations.md).
 
-What a run counts is what it did: a stage or shard that was finished before is not done again and not counted again.
-The ledger is the proof; these are for the eyes of whoever watches a runner's console.
+A run counts the work that it does: a stage or shard that was finished before is not counted again. The ledger is the
+proof; metrics are for people who watch a runner's console.
 """
 
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from corpusloom.schemas.records import StageCounts
+
+if TYPE_CHECKING:
+    from apache_beam.runners.runner import PipelineResult
 
 KEPT, REJECTED, DEAD = "kept", "rejected", "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long pieces of work of one kind took, in milliseconds."""
+    """Latency of one kind of work, in milliseconds."""
 
     count: int
     total: int
@@ -27,13 +30,13 @@ class Latency:
 
 @dataclass(slots=True)
 class Measures:
-    """What a pipeline measured, by `STAGE/UNIT/OUTCOME` and `STAGE/WORK/ms`."""
+    """Metrics of a pipeline: counters by `STAGE/UNIT/OUTCOME`, latencies by `STAGE/WORK/ms`."""
 
     counters: dict[str, int] = field(default_factory=dict)
     latencies: dict[str, Latency] = field(default_factory=dict)
 
     def add(self, other: "Measures") -> None:
-        """Take in what another pipeline of the same build measured."""
+        """Add the metrics of another pipeline of the same build."""
         for name, value in other.counters.items():
             self.counters[name] = self.counters.get(name, 0) + value
         for name, more in other.latencies.items():
@@ -47,42 +50,42 @@ def _joined(a: Latency, b: Latency) -> Latency:
     )
 
 
-def name_of(unit: str, outcome: str, reason: str | None) -> str:
-    """Return the name, below its stage, of the counter of records that ended alike."""
+def counter_name(unit: str, outcome: str, reason: str | None) -> str:
+    """Return the name, below its stage, of the counter of one outcome."""
     return f"{unit}/{outcome}" if outcome == KEPT else f"{unit}/{outcome}/{reason}"
 
 
-def names_of(row: StageCounts) -> Iterator[tuple[str, int]]:
-    """Yield the name below its stage, and the value, of each counter of a row of counts."""
+def counters_of_row(row: StageCounts) -> Iterator[tuple[str, int]]:
+    """Yield (name below its stage, value) for each counter of a row of counts."""
     yield f"{row.unit}/{KEPT}", row.kept
     yield from ((f"{row.unit}/{REJECTED}/{reason}", number) for reason, number in row.rejected.items())
     yield from ((f"{row.unit}/{DEAD}/{error}", number) for error, number in row.dead.items())
 
 
-def counted(rows: Iterable[StageCounts]) -> dict[str, int]:
-    """Return rows of counts as the counters that say the same, without zeros."""
-    return {f"{row.stage}/{name}": number for row in rows for name, number in names_of(row) if number}
+def counters_of(rows: Iterable[StageCounts]) -> dict[str, int]:
+    """Return rows of counts as counters, without zeros."""
+    return {f"{row.stage}/{name}": number for row in rows for name, number in counters_of_row(row) if number}
 
 
-def count(rows: Iterable[StageCounts]) -> None:
+def add_counts(rows: Iterable[StageCounts]) -> None:
     """Add rows of counts to the counters of the running step."""
     from apache_beam.metrics import Metrics
 
     for row in rows:
-        for name, number in names_of(row):
+        for name, number in counters_of_row(row):
             if number:
                 Metrics.counter(row.stage, name).inc(number)
 
 
-def ended(stage: str, unit: str, outcome: str, reason: str | None, number: int = 1) -> None:
-    """Add records that ended alike to the counters of the running step."""
+def count_outcome(stage: str, unit: str, outcome: str, reason: str | None, number: int = 1) -> None:
+    """Add records of one outcome to the counters of the running step."""
     from apache_beam.metrics import Metrics
 
-    Metrics.counter(stage, name_of(unit, outcome, reason)).inc(number)
+    Metrics.counter(stage, counter_name(unit, outcome, reason)).inc(number)
 
 
-def took(stage: str, work: str, seconds: float) -> None:
-    """Enter how long a piece of work took into the distribution `WORK/ms` of the running step."""
+def record_latency(stage: str, work: str, seconds: float) -> None:
+    """Add a latency to the distribution `WORK/ms` of the running step."""
     from apache_beam.metrics import Metrics
 
     Metrics.distribution(stage, f"{work}/ms").update(round(seconds * 1000))
@@ -90,14 +93,14 @@ def took(stage: str, work: str, seconds: float) -> None:
 
 @contextlib.contextmanager
 def timed(stage: str, work: str) -> Iterator[None]:
-    """Enter how long the block took, unless it fails."""
+    """Record the latency of the block, unless it fails."""
     start = time.monotonic()
     yield
-    took(stage, work, time.monotonic() - start)
+    record_latency(stage, work, time.monotonic() - start)
 
 
-def read(result: Any) -> Measures:
-    """Return what a finished pipeline measured; nothing where its runner does not tell."""
+def read_measures(result: "PipelineResult") -> Measures:
+    """Return the metrics of a finished pipeline; none if its runner has no metrics."""
     try:
         found = result.metrics().query()
     except (NotImplementedError, AttributeError):

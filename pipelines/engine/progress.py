@@ -1,6 +1,6 @@
-"""What a person sees while a command runs: a line a stage, with a bar on a terminal and nothing moving elsewhere.
+"""Progress of a command: one line per stage, and on a terminal a bar.
 
-`--log-format json` makes of each line a JSON object instead, for whoever collects logs.
+With `--log-format json` each line is a JSON object instead, for collectors of logs.
 """
 
 import contextlib
@@ -20,18 +20,19 @@ POLL_SECONDS = 0.25
 
 @dataclass
 class Reporter:
-    """Prints stages to standard error; `quiet` prints nothing. Keeps what each stage took and measured."""
+    """Prints stages to standard error, and keeps their seconds and metrics."""
 
     quiet: bool = False
+    """Print warnings only."""
     json: bool = False
-    """Log JSON objects, a line each."""
+    """Log one JSON object per line."""
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     seconds: dict[str, float] = field(default_factory=dict)
     measures: Measures = field(default_factory=Measures)
     _fresh: Measures = field(default_factory=Measures)
 
-    def anew(self) -> "Reporter":
-        """Return a reporter to the same place that has timed and measured nothing yet."""
+    def fresh(self) -> "Reporter":
+        """Return a reporter that prints to the same place and has no seconds and metrics yet."""
         return Reporter(quiet=self.quiet, json=self.json, console=self.console)
 
     def note(self, text: str) -> None:
@@ -42,20 +43,20 @@ class Reporter:
             self.console.print(text)
 
     def warn(self, text: str) -> None:
-        """Print one line that must be seen, quiet or not."""
+        """Print one line, even if `quiet`."""
         if self.json:
             log("warning", text=text)
         else:
             self.console.print(text, style="bold red", markup=False)
 
-    def measured(self, measures: Measures) -> None:
-        """Take in what a pipeline measured; it belongs to the stage that is running."""
+    def add_measures(self, measures: Measures) -> None:
+        """Add the metrics of a pipeline to those of the running stage."""
         self.measures.add(measures)
         self._fresh.add(measures)
 
     @contextlib.contextmanager
     def stage(self, label: str, total: int | None = None, done: Callable[[], int] | None = None) -> Iterator[None]:
-        """Time a stage; on a terminal show a bar that asks `done` how far it is, whatever process does the work."""
+        """Time a stage; on a terminal show a bar, of which `done` returns how many of `total` are finished."""
         start = time.monotonic()
         if self.json:
             log("stage started", stage=label)
@@ -89,7 +90,7 @@ class Reporter:
 
             def poll() -> None:
                 while done is not None and not stop.wait(POLL_SECONDS):
-                    with contextlib.suppress(Exception):  # a bar never ends a build
+                    with contextlib.suppress(Exception):  # an error in the bar must not end the build
                         progress.update(task, completed=done())
 
             watcher = threading.Thread(target=poll, daemon=True)

@@ -1,4 +1,4 @@
-"""Where a pipeline runs: one place that turns a profile into a Beam runner and its options."""
+"""Profiles of runners, and the Beam runner and options of each."""
 
 import difflib
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from corpusloom.pipelines.engine.metrics import Measures, read
+from corpusloom.pipelines.engine.metrics import Measures, read_measures
 from corpusloom.schemas.errors import ConfigError, LoomError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Runner = Literal["local", "dataflow", "portable"]
 
 BUCKET = re.compile(r"gs://(?!goog)[a-z0-9][a-z0-9_.-]{1,220}[a-z0-9](/.*)?")
-"""A bucket's name by Google's rules; one that breaks them sends Beam to the network before it fails."""
+"""A gs:// path by Google's rules for buckets; for an invalid bucket Beam waits for the network before it fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,25 +26,25 @@ class Profile:
     runner: Runner = "local"
     """local: FnApiRunner in this process. dataflow: Google Cloud. portable: a job endpoint (Flink, Spark)."""
     beam_options: tuple[str, ...] = ()
-    """Handed to Beam as they are; an option that Beam does not know is an error."""
+    """Options of Beam; one that Beam does not know is an error."""
 
     @property
     def local(self) -> bool:
-        """Say whether everything runs in this process."""
+        """Return whether everything runs in this process."""
         return self.runner == "local"
 
     def option(self, name: str) -> str | None:
-        """Return the value of one of Beam's options, None where it is not given."""
-        for place, word in enumerate(self.beam_options):
+        """Return the value of an option of Beam, or None if it is not given."""
+        for index, word in enumerate(self.beam_options):
             if word.startswith(f"--{name}="):
                 return word.split("=", 1)[1]
-            if word == f"--{name}" and place + 1 < len(self.beam_options):
-                return self.beam_options[place + 1]
+            if word == f"--{name}" and index + 1 < len(self.beam_options):
+                return self.beam_options[index + 1]
         return None
 
 
 def check_options(options: Sequence[str]) -> None:
-    """Raise ConfigError for an option that Beam does not know (Beam itself would only log it)."""
+    """Raise ConfigError for an option that Beam does not know (Beam itself only logs it)."""
     if not options:
         return
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -67,11 +67,11 @@ def check_options(options: Sequence[str]) -> None:
 
 
 def check_profile(profile: Profile, *, folders: Sequence[str] = (), dry_run: bool = False) -> None:
-    """Raise ConfigError where a profile lacks what its runner needs, before anything runs.
+    """Raise ConfigError if a profile lacks what its runner needs, before anything runs.
 
     Args:
       profile: The runner and Beam's options.
-      folders: Where the build reads and writes: a remote worker must reach them.
+      folders: Folders that the build reads and writes; remote workers must reach them.
       dry_run: Nothing will be submitted, so project, region and bucket may be missing.
     """
     if profile.runner == "portable" and profile.option("job_endpoint") is None:
@@ -86,11 +86,9 @@ def check_profile(profile: Profile, *, folders: Sequence[str] = (), dry_run: boo
 
 def _check_dataflow(profile: Profile, folders: Sequence[str], dry_run: bool) -> None:
     for name in ("temp_location", "staging_location"):
-        place = profile.option(name)
-        if place is not None and not BUCKET.fullmatch(place):
-            raise ConfigError(
-                f"{place} is no gs:// path of a valid bucket", where=f"--{name}", remedy="gs://BUCKET/DIR"
-            )
+        path = profile.option(name)
+        if path is not None and not BUCKET.fullmatch(path):
+            raise ConfigError(f"{path} is no gs:// path of a valid bucket", where=f"--{name}", remedy="gs://BUCKET/DIR")
     if dry_run:
         return
     missing = [name for name in ("project", "region", "temp_location") if profile.option(name) is None]
@@ -105,7 +103,7 @@ def _check_dataflow(profile: Profile, folders: Sequence[str], dry_run: bool) -> 
 
 
 def dataflow_options(profile: Profile, *, dry_run: bool = False) -> list[str]:
-    """Return Beam's options for Dataflow; a dry run fills in placeholders for what is missing."""
+    """Return Beam's options for Dataflow; a dry run gets placeholders for missing ones."""
     options = list(profile.beam_options)
     if dry_run:
         placeholders = {"project": "placeholder", "region": "us-central1", "temp_location": "gs://placeholder/temp"}
@@ -117,13 +115,13 @@ def dataflow_options(profile: Profile, *, dry_run: bool = False) -> list[str]:
 
 
 def make_runner(profile: Profile, *, dry_run: bool = False) -> tuple[Any, list[str]]:
-    """Return Beam's runner for a profile, and the options it is given."""
+    """Return Beam's runner for a profile, and its options."""
     if profile.runner == "portable":
         from apache_beam.runners.portability.portable_runner import PortableRunner
 
         return PortableRunner(), list(profile.beam_options)
     if profile.runner == "dataflow":
-        os.environ.setdefault("NO_GCE_CHECK", "true")  # else Beam asks a metadata server which project this is
+        os.environ.setdefault("NO_GCE_CHECK", "true")  # otherwise Beam asks a metadata server for the project
         os.environ.setdefault("GCE_METADATA_HOST", "127.0.0.1:9")
         from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
@@ -140,7 +138,7 @@ def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, 
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs a traceback of what we raise in one line
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs tracebacks of errors that we show as one line
     runner, options = make_runner(profile, dry_run=dry_run)
     pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options, save_main_session=False))
     build(pipeline)
@@ -148,9 +146,9 @@ def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, 
 
 
 def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> Measures:
-    """Build a pipeline with `build`, run it to its end and return what it measured.
+    """Build a pipeline with `build`, run it to its end and return its metrics.
 
-    A failure is a LoomError with the first cause.
+    Raises LoomError with the first cause of a failure.
     """
     pipeline = make_pipeline(build, profile)
     try:
@@ -163,11 +161,11 @@ def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> Measure
         raise _cause(chain, profile) from error
     if state is not None and state != "DONE":
         raise LoomError(f"the job ended as {state}", where=f"--runner {profile.runner}", remedy="see the runner's log")
-    return read(result)
+    return read_measures(result)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an error and what stands below it."""
+    """Return an error and its causes."""
     chain = [error]
     while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(below)
@@ -175,7 +173,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _cause(chain: list[BaseException], profile: Profile) -> LoomError:
-    """Return the LoomError that a DoFn raised, else what the system refused, below what Beam wrapped round it.
+    """Return the LoomError that a DoFn raised, or an OSError as one, without Beam's wrapping.
 
     Beam raises a copy of an error with the step's name in its text; the original is the copy's context.
     """

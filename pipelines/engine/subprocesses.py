@@ -1,7 +1,7 @@
-"""Work in processes of its own: each uses a core, and one that dies takes no other with it.
+"""One function on a few long tasks, each in a process of its own: a task uses a core, and one that dies ends no other.
 
-They are started by a forkserver. A process ends when its parent is gone, however that ended: it hears of it as
-KeyboardInterrupt, and may still commit what it holds.
+A forkserver starts the processes. A process ends when its parent is gone, however the parent ended: the work sees a
+KeyboardInterrupt, and may still commit what it holds. (`worker_pool` is for many short items instead.)
 """
 
 import multiprocessing
@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from typing import Generic, TypeVar
 
 from corpusloom.schemas.errors import LoomError
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+Work = TypeVar("Work")
+Done = TypeVar("Done")
 
 
 def cores() -> int:
@@ -26,49 +28,51 @@ def cores() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Child:
-    process: Any
+class _Child(Generic[Done]):
+    process: BaseProcess
     results: Connection
-    leash: Connection
-    """Nothing is ever sent over it: the child lives while it is held."""
+    parent_pipe: Connection
+    """The parent's end of a pipe that carries nothing: the child runs as long as this end is open."""
 
 
-def run_apart(
-    work: Callable[[Task], Result], tasks: Sequence[Task], size: int, *, preload: Sequence[str] = ()
-) -> Iterator[Result]:
+def run_in_processes(
+    function: Callable[[Work], Done], tasks: Sequence[Work], size: int, *, preload: Sequence[str] = ()
+) -> Iterator[Done]:
     """Run an importable function on each task in a process of its own, `size` at a time; yield results as they come.
 
-    The first error, or an interrupt, ends the others; it is raised once they have committed what they hold.
+    The first error, or an interrupt, ends the other processes; it is raised once they have committed what they hold.
+    `preload` names modules that the forkserver imports once for all processes.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
-    waiting, running = deque(tasks), dict[Any, _Child]()
+    waiting, running = deque(tasks), dict[Connection, _Child[Done]]()
     try:
         while waiting or running:
             while waiting and len(running) < size:
-                child = _start(context, work, waiting.popleft())
+                child = _start(context, function, waiting.popleft())
                 running[child.results] = child
             for ready in wait(list(running)):
-                yield _result_of(running.pop(ready))
+                if isinstance(ready, Connection):
+                    yield _result_of(running.pop(ready))
     finally:
         for child in running.values():
-            child.leash.close()
+            child.parent_pipe.close()
         for child in running.values():
             child.process.join()
 
 
-def _start(context: Any, work: Callable[[Task], Result], task: Task) -> _Child:
+def _start(context: ForkServerContext, function: Callable[[Work], Done], task: Work) -> _Child[Done]:
     results, sender = context.Pipe(duplex=False)
-    holder, leash = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(work, task, sender, holder))
+    child_end, parent_end = context.Pipe(duplex=False)
+    process = context.Process(target=_run_task, args=(function, task, sender, child_end))
     process.start()
     sender.close()
-    holder.close()
-    return _Child(process, results, leash)
+    child_end.close()
+    return _Child(process, results, parent_end)
 
 
-def _result_of(child: _Child) -> Any:
-    """Return what a process sent, or raise what it ended with."""
+def _result_of(child: _Child[Done]) -> Done:
+    """Return the result that a process sent, or raise the error that it sent or died of."""
     try:
         value, error = child.results.recv()
     except EOFError:
@@ -76,21 +80,22 @@ def _result_of(child: _Child) -> Any:
         code = child.process.exitcode
         raise LoomError(f"a process ended with {code}", where="lane", remedy="run the same command to resume") from None
     finally:
-        child.leash.close()
+        child.parent_pipe.close()
         child.results.close()
     child.process.join()
     if error is not None:
         raise error
-    return value
+    result: Done = value
+    return result
 
 
-def _main(work: Callable[[Task], Result], task: Task, sender: Connection, leash: Connection) -> None:
-    """Work, in a new process; a Ctrl-C goes to the whole group, and the parent says what follows from it."""
+def _run_task(function: Callable[[Work], Done], task: Work, sender: Connection, parent_pipe: Connection) -> None:
+    """Run the task in a new process. Ctrl-C reaches the whole process group: the parent alone acts on it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
-    threading.Thread(target=_watch, args=(leash,), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(parent_pipe,), daemon=True).start()
     try:
-        sender.send((work(task), None))
+        sender.send((function(task), None))
     except KeyboardInterrupt:
         return
     except Exception as error:
@@ -102,18 +107,18 @@ def _send_error(sender: Connection, error: Exception) -> None:
         sender.send((None, error))
     except BrokenPipeError:
         return  # the parent is gone
-    except Exception:  # some errors cannot be sent
+    except Exception:  # an error that cannot be pickled
         sender.send((None, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
 def _interrupt(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what follows is not to be interrupted again
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the commit
     raise KeyboardInterrupt
 
 
-def _watch(leash: Connection) -> None:
-    """Interrupt the main thread when the parent lets go or is gone."""
-    wait([leash])
+def _watch_parent(parent_pipe: Connection) -> None:
+    """Interrupt the main thread when the parent closes its end of the pipe or is gone."""
+    wait([parent_pipe])
     main = threading.main_thread().ident
     if main is not None:
         signal.pthread_kill(main, signal.SIGTERM)

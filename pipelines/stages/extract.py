@@ -202,7 +202,7 @@ def extract_warc(
     if images and not warc.path.endswith(ARC):
         write_notes(storage.join(config.folder, IMAGES, f"{warc.stem}.parquet"), images)
     ledger.redact(config.tombstones)
-    ledger.write(lambda *parts: storage.join(config.folder, *parts), warc.stem)
+    ledger.write(config.folder, warc.stem)
     return (
         *ledger.counts(),
         StageCounts(stage=STAGE, unit=unit_of(config.recipe), records_in=writer.rows, kept=writer.rows),
@@ -222,7 +222,7 @@ def extract_once(folder: str, item: InputFile, extract: Callable[[], tuple[Stage
     with metrics.timed(STAGE, "input"):
         counts = extract()
     storage.write_bytes(path, json.dumps(arrow.to_plain(counts)).encode())
-    metrics.count(counts)
+    metrics.add_counts(counts)
 
 
 def read_counts(folder: str, warc: InputFile) -> list[StageCounts]:

@@ -108,7 +108,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
         packs.commit()
     fragments.flush()
     ledger.redact(config.tombstones)
-    ledger.write(lambda *parts: storage.join(config.folder, *parts), item.stem)
+    ledger.write(config.folder, item.stem)
     pair_counts = StageCounts(stage=STAGE, unit="pair", records_in=fragments.rows, kept=fragments.rows)
     return (*ledger.counts(), pair_counts)
 

@@ -150,7 +150,7 @@ class Lane:
         self.rows.append(row)
         if isinstance(outcome, Response):
             self.keep(outcome)
-        metrics.ended(STAGE, row.unit, row.outcome, row.reason)
+        metrics.count_outcome(STAGE, row.unit, row.outcome, row.reason)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
 
@@ -345,7 +345,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
         )
     storage.check_writable(config.out)
     with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
-        reporter.measured(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
+        reporter.add_measures(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 
 
@@ -361,7 +361,7 @@ def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
         ledger.record(verdict, unit=row.unit, key=row.key, url=row.url)
     counts = add_counts(ledger.counts())
     check_conservation(counts)
-    ledger.write(lambda *parts: storage.join(config.out, "tables", *parts), "scrape")
+    ledger.write(storage.join(config.out, "tables"), "scrape")
     values = {"identity": identity_now, "counts": arrow.to_plain(counts)}
     storage.write_bytes(storage.join(config.out, COMMIT), (json.dumps(values, indent=1) + "\n").encode())
     return ScrapeReport(counts=counts, warcs=tuple(storage.listing(config.out, ".warc.gz")))

@@ -24,8 +24,8 @@ from corpusloom.pipelines.recipes.rules import edit_blocks, image_count_rules, i
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset import tars
 from corpusloom.pipelines.store.dataset.samples import (
-    Sample,
     StoredImage,
+    UnwrittenSample,
     interleaved_sample,
     members_of,
     pair_sample,
@@ -217,7 +217,7 @@ def _provenance(page: Page, match: Match) -> ProvenanceRow:
     return ProvenanceRow(stage=STAGE, key=page.key, url=page.url, message=message)
 
 
-def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Sample | None:
+def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
     """Edit a page, judge its images, then the page; return its sample if it is kept."""
     found = edited(page, frequent, judge, ledger)
     if isinstance(found, Rejected):
@@ -260,7 +260,7 @@ def _shown(url: str) -> str | None:
     return None if url.startswith(HIDDEN) else url
 
 
-def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> Sample | None:
+def pair_to_sample(pair: Pair, judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
     """Judge a pair's image; return its sample if it is kept."""
     verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
     texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
@@ -286,9 +286,9 @@ def file_entry(name: str, data: bytes, **rows: Any) -> FileEntry:
     return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), **rows)
 
 
-def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> ShardEntry | None:
+def write_shard_files(dataset: str, index: int, samples: Iterable[UnwrittenSample]) -> ShardEntry | None:
     """Write a shard's tar, sidecar and statistics; return None, and write nothing, without samples."""
-    current: list[Sample] = []
+    current: list[UnwrittenSample] = []
     sidecar: list[SidecarRow] = []
 
     def members() -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -296,7 +296,7 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> Sh
             current[:] = [sample]
             yield sample.key, sample.fields
 
-    def written(_: str, places: tuple[tars.Place, ...]) -> None:
+    def written(_: str, places: tuple[tars.MemberPlace, ...]) -> None:
         (sample,) = current
         sidecar.append(_sidecar_row(sample, members_of(sample, places)))
 
@@ -328,7 +328,7 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[Sample]) -> Sh
     )
 
 
-def _sidecar_row(sample: Sample, members: tuple[Member, ...]) -> SidecarRow:
+def _sidecar_row(sample: UnwrittenSample, members: tuple[Member, ...]) -> SidecarRow:
     """Return a sample's row with its members, and its first image's stored hash."""
     stored = next((member.stored_sha256 for member in members if member.sha256 is not None), None)
     return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
@@ -366,7 +366,7 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
     """Write one shard and its fragments of ledger and scores; return what it says of itself."""
     ledger = Ledger(STAGE)
 
-    def samples() -> Iterator[Sample]:
+    def samples() -> Iterator[UnwrittenSample]:
         for record, frequent in selected(config, *key_range(index, config.shards)):
             if isinstance(record, Head):
                 ledger.record(Rejected("forgotten"), unit=record.unit, key=record.key, parent=record.parent)
@@ -379,7 +379,7 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
                 yield sample
 
     entry = write_shard_files(config.dataset, index, samples())
-    ledger.write(lambda *parts: storage.join(config.folder, *parts), layout.shard_stem(index))
+    ledger.write(config.folder, layout.shard_stem(index))
     report = ShardReport(index=index, entry=entry, counts=tuple(ledger.counts()))
     storage.write_bytes(report_path(config.folder, index), json.dumps(arrow.to_plain(report)).encode())
     return report
@@ -427,7 +427,7 @@ class _WriteShard(beam.DoFn):
         if not is_finished(self._config.dataset, self._config.folder, index):
             with metrics.timed(STAGE, "shard"):
                 report = write_shard(index, self._config, self._judge)
-            metrics.count(report.counts)
+            metrics.add_counts(report.counts)
         yield index
 
 

@@ -29,7 +29,7 @@ _BATCH = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Img2datasetRow:
     """One input of img2dataset: its image's bytes, or the verdict on why there are none."""
 
     key: str
@@ -82,7 +82,7 @@ def _belongs(name: str, stem: str) -> bool:
     return name in (f"{stem}.parquet", f"{stem}.tar") or name.startswith(f"{stem}/")
 
 
-def read_shard(stem: str) -> Iterator[Sample]:
+def read_shard(stem: str) -> Iterator[Img2datasetRow]:
     """Yield every input of a shard once: those with an image first, in the order of the images."""
     rows, damage = _rows(stem)
     if rows is None:
@@ -97,7 +97,9 @@ def read_shard(stem: str) -> Iterator[Sample]:
         yield _without_image(key, rows[key])
     if damage is not None:
         verdict = Dead("damaged_shard", damage)
-        yield Sample(key=f"{stem.rsplit('/', 1)[-1]} damaged", url="", caption=None, image=None, verdict=verdict)
+        yield Img2datasetRow(
+            key=f"{stem.rsplit('/', 1)[-1]} damaged", url="", caption=None, image=None, verdict=verdict
+        )
 
 
 def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
@@ -121,7 +123,7 @@ def _image_column(names: list[str]) -> str | None:
     return next((name for name in EXTENSIONS if name in names), None)
 
 
-def _read_images_of_parquet(stem: str) -> Iterator[Sample]:
+def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
     number = 0
     with tables.open_parquet(f"{stem}.parquet") as file:
         names = file.schema_arrow.names
@@ -138,7 +140,7 @@ def _read_images_of_parquet(stem: str) -> Iterator[Sample]:
                         yield _sample(key, row | {"caption": row.get("caption", row.get("txt"))}, {image: data})
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             verdict = Dead("damaged_shard", f"after row {number}: {error}")
-            yield Sample(key=f"damaged after {number}", url="", caption=None, image=None, verdict=verdict)
+            yield Img2datasetRow(key=f"damaged after {number}", url="", caption=None, image=None, verdict=verdict)
 
 
 def _samples(stem: str) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -183,7 +185,7 @@ def _limit(name: str) -> int:
     return MAX_IMAGE if extension in EXTENSIONS else MAX_TEXT if extension in ("json", "txt") else 0
 
 
-def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Sample:
+def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Img2datasetRow:
     """Return a sample that has members; what its row lacks its JSON says."""
     values = row if row is not None else _json(fields.get("json", b""))
     caption = values.get("caption")
@@ -193,7 +195,7 @@ def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> S
     url = values.get("url")
     if image is None or not isinstance(url, str) or not url:
         return _without_image(key, values)
-    return Sample(key=key, url=url, caption=caption if isinstance(caption, str) else None, image=image)
+    return Img2datasetRow(key=key, url=url, caption=caption if isinstance(caption, str) else None, image=image)
 
 
 def _json(data: bytes) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def _json(data: bytes) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _without_image(key: str, row: dict[str, Any]) -> Sample:
+def _without_image(key: str, row: dict[str, Any]) -> Img2datasetRow:
     """Return a row without an image: img2dataset's own reason, or that the image it speaks of is not there."""
     url, status = row.get("url"), row.get("status")
     caption = row.get("caption")
@@ -214,7 +216,7 @@ def _without_image(key: str, row: dict[str, Any]) -> Sample:
         verdict = Dead(status, str(row.get("error_message") or ""))
     else:
         verdict = Dead("image_missing")
-    return Sample(
+    return Img2datasetRow(
         key=key,
         url=url if isinstance(url, str) else "",
         caption=caption if isinstance(caption, str) else None,

@@ -1,13 +1,11 @@
-"""The ledger of one stage: every verdict in, counts and rows out, so that they add up by construction."""
+"""The ledger of one stage: verdicts go in, counts and rows come out, so that they always add up."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.tombstones import Tombstones
-from corpusloom.schemas import tables
+from corpusloom.schemas import storage, tables
 from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict
 
@@ -15,12 +13,10 @@ LEDGER_ORDER = ("stage", "unit", "key", "parent", "url", "reason")
 SCORE_ORDER = ("stage", "unit", "key", "parent", "outcome")
 PROVENANCE_ORDER = ("stage", "key", "warc", "offset", "url")
 
-PathOf: TypeAlias = Callable[..., str]
-
 
 @dataclass
 class Ledger:
-    """Collects the verdicts of one stage over some of its records."""
+    """Collects the verdicts of one stage on some of its records."""
 
     stage: str
     rows: list[LedgerRow] = field(default_factory=list)
@@ -40,7 +36,16 @@ class Ledger:
         url: str | None = None,
         scores: Scores | None = None,
     ) -> bool:
-        """Enter one verdict; return True when the record was kept."""
+        """Record one verdict; return True if the record was kept.
+
+        Args:
+          verdict: What the stage decided.
+          unit: What the record is: record, page, image_occurrence, image, pair or sample.
+          key: Key of the record.
+          parent: Key of the record that it came from.
+          url: URL of the record.
+          scores: Measured values; None to write no row of scores.
+        """
         outcome, reason = "kept", ""
         match verdict:
             case Kept():
@@ -74,7 +79,7 @@ class Ledger:
         return outcome == "kept"
 
     def counts(self) -> list[StageCounts]:
-        """Return what was entered, by unit."""
+        """Return the recorded verdicts as counts, one entry per unit, sorted by unit."""
         units = sorted({*self._kept, *(u for u, _ in self._rejected), *(u for u, _ in self._dead)})
         return [self._count(unit) for unit in units]
 
@@ -87,14 +92,18 @@ class Ledger:
         )
 
     def redact(self, stones: Tombstones) -> None:
-        """Empty the rows of what was taken down; they still count."""
+        """Redact the rows of what was taken down; they still count."""
         self.rows = [tombstones.redact(row, stones) for row in self.rows]
         self.provenance = [tombstones.redact(row, stones) for row in self.provenance]
 
-    def write(self, path_of: PathOf, name: str) -> None:
-        """Write ledger/, scores/ and provenance/NAME.parquet below a stage's folder."""
-        tables.write_records(path_of("ledger", f"{name}.parquet"), LedgerRow, self.rows, sort_by=LEDGER_ORDER)
-        tables.write_records(path_of("scores", f"{name}.parquet"), ScoreRow, self.scores, sort_by=SCORE_ORDER)
+    def write(self, folder: str, name: str) -> None:
+        """Write ledger/, scores/ and provenance/NAME.parquet below a folder."""
+        tables.write_records(_path(folder, "ledger", name), LedgerRow, self.rows, sort_by=LEDGER_ORDER)
+        tables.write_records(_path(folder, "scores", name), ScoreRow, self.scores, sort_by=SCORE_ORDER)
         tables.write_records(
-            path_of("provenance", f"{name}.parquet"), ProvenanceRow, self.provenance, sort_by=PROVENANCE_ORDER
+            _path(folder, "provenance", name), ProvenanceRow, self.provenance, sort_by=PROVENANCE_ORDER
         )
+
+
+def _path(folder: str, kind: str, name: str) -> str:
+    return storage.join(folder, kind, f"{name}.parquet")

@@ -9,6 +9,7 @@ GROWTH = 1.02
 """Ratio of neighbouring bin edges: a quantile read from a bin's middle is off by at most half a bin, 1 %."""
 SMALLEST = 1e-6
 """Lower edge of the second bin; the first bin holds zero and negative values."""
+BARS = 24
 BINS = 2_600
 """Number of bins; values beyond the last edge (about 2e16) are counted in the last bin."""
 
@@ -60,13 +61,13 @@ class LogHistogram:
             "mean": self.total / self.count,
         }
 
-    def bars(self, most: int = 24) -> tuple[tuple[float, float, int], ...]:
-        """Return at most `most` bars (low, high, count), of equal width on a logarithmic axis."""
+    def bars(self) -> tuple[tuple[float, float, int], ...]:
+        """Return at most BARS bars (low, high, count), of equal width on a logarithmic axis."""
         filled = np.flatnonzero(self.bins)
         if not len(filled):
             return ()
         first, last = int(filled[0]), int(filled[-1]) + 1
-        edges = np.unique(np.linspace(first, last, most + 1).round().astype(int))
+        edges = np.unique(np.linspace(first, last, BARS + 1).round().astype(int))
         return tuple((_lower_edge(int(a)), _lower_edge(int(b)), int(self.bins[a:b].sum())) for a, b in pairwise(edges))
 
 

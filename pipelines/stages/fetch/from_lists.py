@@ -106,7 +106,7 @@ def _fetch(
     store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)
     if lanes:
         with reporter.stage(f"fetch {rows} images"):
-            reporter.measured(run(lambda pipeline: build_fetch(pipeline, config, lanes), profile))
+            reporter.add_measures(run(lambda pipeline: build_fetch(pipeline, config, lanes), profile))
     index = store.index()
     counts = sum((index.tally(keys) for lane in lanes for keys in read_keys(lane)), Counter[tuple[str, str]]())
     storage.remove(store.path("frontier"), recursive=True)

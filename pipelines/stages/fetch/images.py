@@ -26,9 +26,9 @@ class _FetchLanes(beam.DoFn):
     def process(self, lanes: Sequence[Lane]) -> Iterator[int]:
         report = fetch_lanes(lanes, self._config)
         for (outcome, reason), number in report.ended.items():
-            metrics.ended(STAGE, "image", outcome, reason, number)
+            metrics.count_outcome(STAGE, "image", outcome, reason, number)
         for milliseconds in report.times.elements():
-            metrics.took(STAGE, "image", milliseconds / 1000)
+            metrics.record_latency(STAGE, "image", milliseconds / 1000)
         yield report.ended.total()
 
 
@@ -47,7 +47,7 @@ class _MakeFacts(beam.DoFn):
         images = ((self._store.read(record), record.sha256 or "", record.format or "") for record in batch)
         with metrics.timed(STAGE, "facts"):
             self._store.commit_facts(list(map_facts(self._pool, images)))
-        metrics.ended(STAGE, "facts", metrics.KEPT, None, len(batch))
+        metrics.count_outcome(STAGE, "facts", metrics.KEPT, None, len(batch))
         yield len(batch)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from corpusloom.pipelines.engine.subprocesses import cores, run_apart
+from corpusloom.pipelines.engine.subprocesses import cores, run_in_processes
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.response import Response
 from corpusloom.pipelines.net.scheduler import fetch_all
@@ -154,7 +154,7 @@ def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> LaneReport:
             blocklists=compile_lists(config.blocklists, folder),
         )
         report = LaneReport()
-        for found in run_apart(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__]):
+        for found in run_in_processes(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__]):
             report.ended.update(found.ended)
             report.times.update(found.times)
         return report

@@ -38,7 +38,7 @@ class _ScoreBatch(beam.DoFn):
             for record, score in zip(batch, scores, strict=True)
         ]
         self._store.commit_scores(self._model, rows)
-        metrics.ended("images", "score", metrics.KEPT, None, len(rows))
+        metrics.count_outcome("images", "score", metrics.KEPT, None, len(rows))
         yield len(rows)
 
 

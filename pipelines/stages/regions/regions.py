@@ -29,7 +29,7 @@ from corpusloom.pipelines.stages.shards import (
 )
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.dataset.card import document
-from corpusloom.pipelines.store.dataset.samples import Sample, to_json
+from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.lineage import Derived, absolute, record
 from corpusloom.pipelines.store.partitions import scratch_folder
@@ -90,7 +90,9 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
         yield Read(row, parts)
 
 
-def detect_batch(batch: list[Read], model: Detector, detector: str) -> Iterator[tuple[Read, Sample | Rejected]]:
+def detect_batch(
+    batch: list[Read], model: Detector, detector: str
+) -> Iterator[tuple[Read, UnwrittenSample | Rejected]]:
     """Yield each pair of a batch with its sample, or why its image has no regions."""
     decoded = []
     for item in batch:
@@ -109,7 +111,7 @@ def detect_batch(batch: list[Read], model: Detector, detector: str) -> Iterator[
 
 def make_sample(
     item: Read, archive: bytes, count: int, features: np.ndarray, class_probs: np.ndarray, detector: str
-) -> Sample:
+) -> UnwrittenSample:
     """Return a pair's sample with its regions.npz, described in its JSON."""
     described = Regions(
         key=item.row.key,
@@ -125,14 +127,14 @@ def make_sample(
     body = json.loads(item.members["json"]) | {"regions": arrow.to_plain(described)}
     members = {**item.members, "json": to_json(body), "regions.npz": archive}
     known = {member.field: member for member in item.row.members}
-    return Sample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
+    return UnwrittenSample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
 
 
 def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> ShardReport:
     """Write one shard with its part of the ledger; return what it says of itself."""
     ledger = Ledger(STAGE)
 
-    def samples() -> Iterator[Sample]:
+    def samples() -> Iterator[UnwrittenSample]:
         batch: list[Read] = []
         for item in read_pairs(config.source, shard, config.limit):
             batch.append(item)
@@ -141,14 +143,14 @@ def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> Sh
                 batch = []
         yield from detect(batch)
 
-    def detect(batch: list[Read]) -> Iterator[Sample]:
+    def detect(batch: list[Read]) -> Iterator[UnwrittenSample]:
         for item, made in detect_batch(batch, model, config.detector):
             verdict: Verdict = made if isinstance(made, Rejected) else Kept()
             if ledger.record(verdict, unit="pair", key=item.row.key, url=item.row.url, scores={}):
                 yield made  # type: ignore[misc]
 
     entry = write_shard_files(config.dataset, shard.index, samples())
-    ledger.write(lambda *parts: storage.join(config.folder, *parts), layout.shard_stem(shard.index))
+    ledger.write(config.folder, layout.shard_stem(shard.index))
     report = ShardReport(index=shard.index, entry=entry, counts=tuple(ledger.counts()))
     storage.write_bytes(report_path(config.folder, shard.index), json.dumps(arrow.to_plain(report)).encode())
     return report
@@ -165,7 +167,7 @@ class _DetectRegions(beam.DoFn):
         if not is_finished(self._config.dataset, self._config.folder, shard.index):
             with metrics.timed(STAGE, "shard"):
                 report = write_shard(shard, self._config, self._model)
-            metrics.count(report.counts)
+            metrics.add_counts(report.counts)
         yield shard.index
 
 
@@ -195,7 +197,7 @@ def build_dataset(
     source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
 ) -> BuildReport:
     """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
-    reporter = reporter.anew()
+    reporter = reporter.fresh()
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
         raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
@@ -218,7 +220,7 @@ def build_dataset(
             source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
         )
         with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
-            reporter.measured(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
+            reporter.add_measures(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)

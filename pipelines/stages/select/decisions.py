@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.store.dataset.folder import Rows
+from corpusloom.pipelines.store.dataset.folder import TableRows
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import Stage
@@ -39,10 +39,10 @@ def decision_files(stage: Stage) -> list[str]:
     return [stage.path("decisions", name) for name in storage.listing(stage.path("decisions"))]
 
 
-def decision_rows(stage: Stage, kind: str) -> Rows:
+def decision_rows(stage: Stage, kind: str) -> TableRows:
     """Return the select stage's ledger, scores or provenance: its decisions as columns, a file at a time."""
     paths = decision_files(stage) if kind != "provenance" else []
-    return Rows(sum(map(tables.count_rows, paths)), (_told(path, kind) for path in paths))
+    return TableRows(sum(map(tables.count_rows, paths)), (_told(path, kind) for path in paths))
 
 
 def _told(path: str, kind: str) -> pa.Table:

@@ -25,7 +25,7 @@ class _CountOutcomes(beam.DoFn):
 
     def finish_bundle(self) -> None:
         for (unit, outcome, reason), number in self._passed.items():
-            metrics.ended(self._stage, unit, outcome, reason, number)
+            metrics.count_outcome(self._stage, unit, outcome, reason, number)
 
 
 @dataclass(kw_only=True, eq=False)

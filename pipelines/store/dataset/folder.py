@@ -32,8 +32,8 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of one kind: how many, about, and tables that hold them."""
+class TableRows:
+    """TableRows of one kind: how many, about, and tables that hold them."""
 
     count: int
     parts: Iterable[pa.Table]
@@ -184,16 +184,16 @@ def clear(dataset: str) -> None:
             storage.remove(storage.join(dataset, name))
 
 
-def read_fragments(kind: str, fragments: Sequence[str]) -> Rows:
+def read_fragments(kind: str, fragments: Sequence[str]) -> TableRows:
     """Return the rows of a stage's ledger, scores or provenance fragments, to be read one at a time."""
     cls, _ = TABLES[kind]
-    return Rows(
+    return TableRows(
         sum(map(tables.count_rows, fragments)),
         (arrow.upgrade(cls, tables.read_table(path), path) for path in fragments),
     )
 
 
-def write_rows(dataset: str, kind: str, stage: str, rows: Rows, scratch: str) -> FileEntry:
+def write_rows(dataset: str, kind: str, stage: str, rows: TableRows, scratch: str) -> FileEntry:
     """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry with the hash of its rows."""
     cls, order = TABLES[kind]
     name, schema = f"{kind}/{stage}.parquet", arrow.schema(cls)

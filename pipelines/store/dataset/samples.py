@@ -50,7 +50,7 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class UnwrittenSample:
     """A key, its members' bytes by field, and its sidecar row, still without members."""
 
     key: str
@@ -107,7 +107,7 @@ def positions(page: Page, kept: Mapping[int, StoredImage]) -> Iterator[str | Sto
         yield "\n\n".join(pending)
 
 
-def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validation: float = 0.0) -> Sample:
+def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validation: float = 0.0) -> UnwrittenSample:
     """Return a page as a sample: KEY.000.jpg ..., and KEY.json with two parallel lists as in OBELICS.
 
     `kept` holds the images that passed, by their ordinal among the page's image blocks.
@@ -143,10 +143,10 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
         opt_out_signals=_signals([*page.signals, *(s for image in images.values() for s in image.record.signals)]),
         scores=page.scores,
     )
-    return Sample(page.key, fields, row, images)
+    return UnwrittenSample(page.key, fields, row, images)
 
 
-def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> Sample:
+def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> UnwrittenSample:
     """Return a pair as a sample in img2dataset's and open_clip's layout: KEY.jpg, KEY.txt, KEY.json."""
     body = {
         "key": pair.key,
@@ -179,15 +179,15 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> S
         opt_out_signals=_signals(image.record.signals),
         scores=pair.scores,
     )
-    return Sample(pair.key, fields, row, {image.extension: image})
+    return UnwrittenSample(pair.key, fields, row, {image.extension: image})
 
 
-def members_of(sample: Sample, places: Sequence[tuple[str, int, int, str]]) -> tuple[Member, ...]:
+def members_of(sample: UnwrittenSample, places: Sequence[tuple[str, int, int, str]]) -> tuple[Member, ...]:
     """Return the sidecar's members of a written sample from its (field, offset, size, sha256) in the tar."""
     return tuple(_member(sample, *place) for place in places)
 
 
-def _member(sample: Sample, name: str, offset: int, size: int, stored: str) -> Member:
+def _member(sample: UnwrittenSample, name: str, offset: int, size: int, stored: str) -> Member:
     member = Member(field=name, offset=offset, size=size, stored_sha256=stored)
     image, known = sample.images.get(name), sample.known.get(name)
     if image is not None:

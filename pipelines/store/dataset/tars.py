@@ -18,7 +18,7 @@ RECORD = 20 * BLOCK
 _MODE = 0o444
 _OWNER = b"bigdata"
 
-Place = tuple[str, int, int, str]
+MemberPlace = tuple[str, int, int, str]
 """Field, offset and size of a member's data in bytes, sha256 of it."""
 
 
@@ -28,7 +28,7 @@ class WrittenShard:
 
     sha256: str
     bytes: int
-    samples: tuple[tuple[str, tuple[Place, ...]], ...]
+    samples: tuple[tuple[str, tuple[MemberPlace, ...]], ...]
 
 
 _TAIL = b"ustar\x0000" + _OWNER.ljust(32, b"\0") + _OWNER.ljust(32, b"\0")
@@ -119,7 +119,7 @@ def _start_sync(handle: IO[bytes]) -> None:
 def write_shard(
     path: str,
     samples: Iterable[tuple[str, Mapping[str, bytes]]],
-    on_sample: Callable[[str, tuple[Place, ...]], None] | None = None,
+    on_sample: Callable[[str, tuple[MemberPlace, ...]], None] | None = None,
 ) -> WrittenShard:
     """Write samples as a tar, atomically, members in the order of their fields; nothing when there is no sample.
 
@@ -132,7 +132,7 @@ def write_shard(
     first = next(iterator, None)
     if first is None:
         return WrittenShard("", 0, ())
-    placed: list[tuple[str, tuple[Place, ...]]] = []
+    placed: list[tuple[str, tuple[MemberPlace, ...]]] = []
     with storage.writing(path) as handle, contextlib.ExitStack() as stack:
         output = _Output(handle)
         stack.callback(output.stop)
@@ -146,7 +146,7 @@ def write_shard(
     return WrittenShard(digest, output.bytes, tuple(placed))
 
 
-def _add_member(output: _Output, key: str, field: str, data: bytes) -> Place:
+def _add_member(output: _Output, key: str, field: str, data: bytes) -> MemberPlace:
     """Add one member; return its place."""
     head = header(layout.member_name(key, field), len(data))
     start = output.bytes + len(head)

@@ -82,9 +82,7 @@ class WarcWriter:
         }
         return self.write("resource", headers, body, digest=digest)
 
-    def metadata(
-        self, url: str, values: Mapping[str, Any], *, date: str, refers_to: str | None = None
-    ) -> tuple[int, int]:
+    def metadata(self, url: str, values: Mapping[str, Any], *, date: str) -> tuple[int, int]:
         """Write facts about a URL as JSON; return the record's offset and length in bytes."""
         block = _to_json(values).encode()
         headers = {
@@ -93,8 +91,6 @@ class WarcWriter:
             "WARC-Target-URI": url,
             "Content-Type": "application/json",
         }
-        if refers_to:
-            headers["WARC-Refers-To"] = refers_to
         return self.write("metadata", headers, block)
 
     def exchange(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from corpusloom.pipelines.engine.logs import FIELDS, LOGGER, JsonLines, log, redacted
+from corpusloom.pipelines.engine.logs import FIELDS, LOGGER, JsonLinesFormatter, log, redacted
 
 
 def line(name: str, message: str, **values: object) -> dict[str, object]:
@@ -15,7 +15,7 @@ def line(name: str, message: str, **values: object) -> dict[str, object]:
     record = logging.LogRecord(name, logging.WARNING, __file__, 1, message, None, None)
     record.created = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC).timestamp()
     vars(record).update(values)
-    return json.loads(JsonLines().format(record))
+    return json.loads(JsonLinesFormatter().format(record))
 
 
 def test_an_event_of_ours_carries_its_fields() -> None:

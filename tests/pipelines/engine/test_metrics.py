@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.engine.logs import JsonLines, redacted
+from corpusloom.pipelines.engine.logs import JsonLinesFormatter, redacted
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.stages.regions import regions
@@ -55,8 +55,8 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     assert report.manifest is not None
     assert found.manifest is not None
     facts = report.measures.counters.pop("images/facts/kept")
-    assert report.measures.counters == metrics.counted(report.manifest.counts)
-    assert found.measures.counters == metrics.counted(found.manifest.counts)
+    assert report.measures.counters == metrics.counters_of(report.manifest.counts)
+    assert found.measures.counters == metrics.counters_of(found.manifest.counts)
     assert 0 < facts <= report.measures.counters["images/image/kept"]
     latencies = report.measures.latencies | found.measures.latencies
     works = {name: latency.count for name, latency in latencies.items()}
@@ -79,7 +79,7 @@ def test_logs_are_json_lines_and_the_summary_is_the_manifests(web: SmallWeb, tmp
         assert named.index(("stage started", stage)) < named.index(("stage finished", stage))
     manifest = read_manifest(str(tmp_path / "o"))
     counts = {name: value for event in events for name, value in event.get("counts", {}).items()}
-    assert counts == {k: v for k, v in metrics.counted(manifest.counts).items() if not k.startswith("images/")}
+    assert counts == {k: v for k, v in metrics.counters_of(manifest.counts).items() if not k.startswith("images/")}
     summary = json.loads(ended.out)["summary"]
     assert summary["stages"] == arrow.to_plain(manifest.counts)
     assert summary["bytes"] == sum(shard.tar.bytes for shard in manifest.shards)
@@ -92,7 +92,7 @@ def test_logs_are_json_lines_and_the_summary_is_the_manifests(web: SmallWeb, tmp
 def test_no_secret_of_a_url_is_logged() -> None:
     url = "s3://key:secret@bucket/a.tar?X-Amz-Signature=deadbeef"
     record = logging.makeLogRecord({"name": "corpusloom", "msg": "x", "fields": {"where": [url], "b": {"c": url}}})
-    assert "secret" not in JsonLines().format(record)
-    assert "deadbeef" not in JsonLines().format(record)
+    assert "secret" not in JsonLinesFormatter().format(record)
+    assert "deadbeef" not in JsonLinesFormatter().format(record)
     assert redacted(f"cannot read '{url}' twice") == "cannot read 's3://bucket/a.tar?...' twice"
     assert redacted("why? https://example.org/a") == "why? https://example.org/a"

@@ -53,7 +53,7 @@ def test_json_logs_each_stage_with_what_it_alone_measured(caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO, logger=LOGGER):
         for label, count in (("pages", 3), ("images", 4)):
             with made.stage(label):
-                made.measured(Measures(counters={"kept": count}))
+                made.add_measures(Measures(counters={"kept": count}))
     events = [(record.getMessage(), getattr(record, FIELDS)) for record in caplog.records]
     assert [(event, fields["stage"]) for event, fields in events] == [
         ("stage started", "pages"),
@@ -69,8 +69,8 @@ def test_json_logs_each_stage_with_what_it_alone_measured(caplog: pytest.LogCapt
 def test_a_fresh_reporter_prints_to_the_same_place_and_has_measured_nothing() -> None:
     made, out = reporter()
     with made.stage("pages"):
-        made.measured(Measures(counters={"kept": 1}))
-    fresh = made.anew()
+        made.add_measures(Measures(counters={"kept": 1}))
+    fresh = made.fresh()
     fresh.note("hello")
     assert out.getvalue().endswith("hello\n")
     assert (fresh.seconds, fresh.measures.counters) == ({}, {})

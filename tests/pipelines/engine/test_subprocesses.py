@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.engine.subprocesses import run_apart
+from corpusloom.pipelines.engine.subprocesses import run_in_processes
 from corpusloom.schemas.errors import ConfigError, LoomError
 
 
@@ -45,33 +45,33 @@ def hold(task: tuple[str, str]) -> None:
 
 
 def test_each_task_has_a_process_of_its_own() -> None:
-    results = list(run_apart(square, [1, 2, 3], 2))
+    results = list(run_in_processes(square, [1, 2, 3], 2))
     assert sorted(value for value, _ in results) == [1, 4, 9]
     assert len({process for _, process in results} | {os.getpid()}) == 4
 
 
 def test_an_error_comes_back_as_it_was() -> None:
     with pytest.raises(ConfigError, match="this one is wrong"):
-        list(run_apart(fail, [1, 2], 2))
+        list(run_in_processes(fail, [1, 2], 2))
 
 
 def test_a_death_is_said() -> None:
     with pytest.raises(LoomError, match="a process ended with -9"):
-        list(run_apart(die, [1, 2], 2))
+        list(run_in_processes(die, [1, 2], 2))
 
 
 def test_the_others_commit_when_one_fails(tmp_path: Path) -> None:
     with pytest.raises(LoomError, match="failed"):
-        list(run_apart(hold, [(str(tmp_path), "waits"), (str(tmp_path), "fails")], 2))
+        list(run_in_processes(hold, [(str(tmp_path), "waits"), (str(tmp_path), "fails")], 2))
     assert (tmp_path / "committed").exists()
 
 
 PARENT = """
 import sys
-from corpusloom.pipelines.engine.subprocesses import run_apart
+from corpusloom.pipelines.engine.subprocesses import run_in_processes
 from tests.pipelines.engine.test_subprocesses import hold
 if __name__ == "__main__":
-    list(run_apart(hold, [(sys.argv[1], "waits")], 1))
+    list(run_in_processes(hold, [(sys.argv[1], "waits")], 1))
 """
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from corpusloom.pipelines.store import external_sort
-from corpusloom.pipelines.store.dataset.folder import TABLES, Rows, write_rows
+from corpusloom.pipelines.store.dataset.folder import TABLES, TableRows, write_rows
 from corpusloom.schemas import arrow, identity, tables
 from corpusloom.schemas.records import LedgerRow, ProvenanceRow, ScoreRow
 
@@ -36,7 +36,7 @@ def test_by_parts_as_in_memory(kind: str, count: int, tmp_path: Path, monkeypatc
     cls, order = TABLES[kind]
     whole = arrow.to_table(cls, rows_of(kind, count))
     parts = [whole.slice(start, 700) for start in range(0, count, 700)]
-    entry = write_rows(str(tmp_path), kind, "s", Rows(count, parts), str(tmp_path / "scratch"))
+    entry = write_rows(str(tmp_path), kind, "s", TableRows(count, parts), str(tmp_path / "scratch"))
     assert (tmp_path / entry.name).read_bytes() == tables.encode_table(whole, sort_by=order)
     assert entry.rows == count
     assert (

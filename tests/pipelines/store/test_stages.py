@@ -98,7 +98,7 @@ def test_the_ledger_counts_what_it_writes(tmp_path: Path) -> None:
             stage="select", unit="page", records_in=3, kept=1, rejected={"too_few_words": 1}, dead={"worker_died": 1}
         )
     ]
-    ledger.write(lambda *parts: str(tmp_path.joinpath(*parts)), "part")
+    ledger.write(str(tmp_path), "part")
     rows = list(tables.read_records(str(tmp_path / "ledger" / "part.parquet"), LedgerRow))
     assert [(row.key, row.outcome, row.reason, row.measured) for row in rows] == [
         ("2", "rejected", "too_few_words", 5.0),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from corpusloom.pipelines.store.dataset.tars import Place, write_shard
+from corpusloom.pipelines.store.dataset.tars import MemberPlace, write_shard
 from corpusloom.schemas import arrow, layout, tables
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import read_header
@@ -42,7 +42,7 @@ def make_pairs(count: int, start: int = 0) -> list[tuple[str, dict[str, bytes]]]
     ]
 
 
-def _member(key: str, fields: Mapping[str, bytes], written: Place) -> Member:
+def _member(key: str, fields: Mapping[str, bytes], written: MemberPlace) -> Member:
     field, offset, length, digest = written
     size: tuple[int | None, int | None] = (None, None)
     with contextlib.suppress(ImageError):

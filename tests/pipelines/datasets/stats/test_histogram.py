@@ -52,11 +52,11 @@ def test_nothing_is_nothing() -> None:
 def test_zero_and_negative_values_share_the_first_bin() -> None:
     histogram = LogHistogram.of(np.array([0.0, -5.0, 1e-9, 1e300]))
     assert (histogram.bins[0], histogram.bins[1], histogram.bins[BINS - 1]) == (2, 1, 1)
-    assert histogram.bars(1)[0][0] == 0.0
+    assert histogram.bars()[0][0] == 0.0
 
 
 def test_bars_cover_the_values_in_order_and_never_exceed_their_number() -> None:
-    bars = LogHistogram.of(np.geomspace(1, 1e6, 500)).bars(24)
+    bars = LogHistogram.of(np.geomspace(1, 1e6, 500)).bars()
     assert len(bars) == 24
     assert all(first[1] == second[0] for first, second in itertools.pairwise(bars))
     assert bars[0][0] <= 1.0
