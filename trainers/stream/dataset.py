@@ -134,7 +134,7 @@ class StreamingDataset:
             "position": self.cursor.position,
             "rng_seed": self.rng_seed,
             "samples": self.epoch_samples,
-            "datasets": self._digests,
+            "datasets": dict(self._digests),
             "draws": self.order.draws(self.cursor.running),
         }
 

@@ -149,6 +149,14 @@ def test_state_is_small_and_refused_by_another_stream(pairs: str, others: str) -
         StreamingDataset(pairs, 0, 0, 1).load_state_dict({**state, "position": SAMPLES + 1})
 
 
+def test_a_state_that_the_caller_changes_does_not_change_the_stream(pairs: str) -> None:
+    stream = StreamingDataset(pairs, 0, 0, 1)
+    changed = stream.state_dict()
+    changed["datasets"][""] = "another digest"
+    with pytest.raises(ConfigError, match="another stream"):
+        stream.load_state_dict(changed)
+
+
 def test_an_iterator_made_before_a_load_refuses_to_go_on(pairs: str) -> None:
     stream = StreamingDataset(pairs, 0, 0, 1)
     iterator = iter(stream)
