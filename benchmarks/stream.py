@@ -112,6 +112,7 @@ def start() -> tuple[float, float]:
     from corpusloom.trainers.stream.dataset import StreamingDataset  # noqa: F401
 
     torch.set_num_threads(1)
+    measures.decoding()
     return measures.memory(), time.perf_counter()
 
 

@@ -41,9 +41,7 @@ def test_a_stream_goes_on_when_the_disk_of_its_cache_is_full(tmp_path: Path) -> 
     with faulty(Path(data)) as (url, _):
         stream = StreamingDataset(url, 0, 0, 1, on_error="raise", cache=cache)
         try:
-            resource.setrlimit(
-                resource.RLIMIT_FSIZE, (4096, limits[1])
-            )  # writes of a block fail
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # writes of a block fail
             found = [sample.key for sample in stream]
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
