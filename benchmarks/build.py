@@ -34,21 +34,22 @@ from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages import extract as warcs
-from corpusloom.pipelines.stages import pages
+from corpusloom.pipelines.stages.input_fragments import ROW_GROUP_ROWS, InputFile
+from corpusloom.pipelines.stages.kinds import pages
 from corpusloom.pipelines.stages.select import memory_estimate as estimates
 from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_rows, frequent_urls
 from corpusloom.pipelines.stages.select.local import select
-from corpusloom.pipelines.stages.select.steps import steps_of
-from corpusloom.pipelines.stages.shards import write_shard_files
 from corpusloom.pipelines.store.dataset.folder import TABLES, write_rows
 from corpusloom.pipelines.store.dataset.samples import Sample
+from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
+from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import arrow, identity, layout, storage, tables
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
-from corpusloom.schemas.records import Head, Page, SidecarRow
+from corpusloom.schemas.records import Head, SidecarRow
 from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.small_web import SmallWeb, small_web
 
@@ -87,21 +88,17 @@ def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractStageConfig:
     """Return an extract stage into an empty folder."""
     return warcs.ExtractStageConfig(
         folder=tempfile.mkdtemp(dir=web.folder),
-        record=Page,
-        parse=extract,
-        make=pages.make_page,
+        kind=pages.PAGES,
         recipe=load_recipe("m3w"),
         workers=workers,
     )
 
 
-def crawl(web: SmallWeb, copies: int) -> list[warcs.InputFile]:
+def crawl(web: SmallWeb, copies: int) -> list[InputFile]:
     """Return the WARCs of the web so many times, each under a name of its own."""
     found = inputs.warc_inputs((str(web.folder / "crawl"),))
     return [
-        warcs.InputFile(path=entry.name, sha256=f"{copy:08x}{entry.sha256[8:]}")
-        for copy in range(copies)
-        for entry in found
+        InputFile(path=entry.name, sha256=f"{copy:08x}{entry.sha256[8:]}") for copy in range(copies) for entry in found
     ]
 
 
@@ -353,10 +350,10 @@ def hashed(numbers: np.ndarray, salt: int) -> np.ndarray:
 def write_heads(folder: str, count: int) -> list[str]:
     """Write heads as the extract stage does, a fragment sorted by key; return the paths."""
     paths = []
-    for first in range(0, count, warcs.FRAGMENT_ROWS):
+    for first in range(0, count, FRAGMENT_ROWS):
         path = f"{folder}/candidates/{first:010d}.parquet"
-        table = heads(first, min(warcs.FRAGMENT_ROWS, count - first))
-        tables.write_table(path, table, sort_by=("key", "parent"), row_group_rows=warcs.ROW_GROUP_ROWS)
+        table = heads(first, min(FRAGMENT_ROWS, count - first))
+        tables.write_table(path, table, sort_by=("key", "parent"), row_group_rows=ROW_GROUP_ROWS)
         paths.append(path)
     return paths
 
@@ -373,7 +370,7 @@ def select_memory(paths: list[str], folder: str, passes: int) -> dict[str, float
     before = peak_megabytes()
     start, used = time.perf_counter(), time.process_time()
     with scratch_folder(folder) as scratch:
-        select(paths, steps_of(recipe), f"{folder}/decisions", scratch=scratch, passes=passes)
+        select(paths, pages.PAGES.steps(recipe), f"{folder}/decisions", scratch=scratch, passes=passes)
         count_decisions(stage)
         frequent_urls(stage, recipe)
         for kind in TABLES:

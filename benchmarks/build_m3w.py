@@ -29,7 +29,7 @@ from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.pages import make_page
+from corpusloom.pipelines.stages.kinds.pages import make_page
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
@@ -88,7 +88,7 @@ def whole(path: Path | str, folder: Path, workers: int) -> tuple[float, float]:
         workers=workers,
     )
     start, clock = time.process_time(), time.monotonic()
-    build.build(config, Reporter(quiet=True), until="pages")
+    build.build(config, Reporter(quiet=True), until="select")
     return time.process_time() - start, time.monotonic() - clock
 
 

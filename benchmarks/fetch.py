@@ -144,7 +144,7 @@ def stored(urls: list[str], config: FetchConfig, *, lanes: int) -> float:
         wanted = (ImageUrl(identity.image_key(url), url) for url in urls)
         frontier = write_lanes(wanted, f"{folder}/frontier", lanes)
         start = time.perf_counter()
-        ended = fetch_lanes(frontier, ImagesConfig(store=f"{folder}/store", fetch=config, local=True)).ended
+        ended = fetch_lanes(frontier, ImagesConfig(store=f"{folder}/store", fetch=config, local=True)).outcomes
         seconds = time.perf_counter() - start
     if ended["kept", None] != len(urls):
         raise SystemExit(f"of {len(urls)} images {ended['kept', None]} were stored: {dict(ended)}")

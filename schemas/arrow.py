@@ -1,4 +1,4 @@
-"""Records as Arrow tables: schemas derived from the dataclasses, versioned, with readers for older versions."""
+"""Records as Arrow tables: schemas are derived from the dataclasses; tables of older versions are upgraded."""
 
 import dataclasses
 import types
@@ -22,11 +22,11 @@ _SCALARS: dict[type, pa.DataType] = {
 }
 
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {}
-"""(class name, version) -> the function that turns a table of that version into one of the next."""
+"""(record name, version) -> the function that converts a table of that version to the next one."""
 
 
 def _optional(hint: Any) -> tuple[Any, bool]:
-    """Split `X | None` into (X, True)."""
+    """Split `X | None` into (X, True); any other annotation is (annotation, False)."""
     if typing.get_origin(hint) in (Union, types.UnionType):
         options = [arg for arg in typing.get_args(hint) if arg is not type(None)]
         if len(options) == 1:
@@ -62,7 +62,7 @@ def _field(name: str, hint: Any) -> pa.Field:
 
 @cache
 def schema(cls: type) -> pa.Schema:
-    """Return the Arrow schema of a record class; its metadata name the record and its version."""
+    """Return the Arrow schema of a record class. Its metadata hold the name of the record and its version."""
     fields = [_field(name, hint) for name, hint in _hints(cls).items()]
     version: int = getattr(cls, "VERSION", 1)
     return pa.schema(fields, metadata={"corpusloom.record": record_name(cls), "corpusloom.version": str(version)})
@@ -74,7 +74,7 @@ def record_name(cls: type) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Turn a record into the dicts, lists and scalars that pyarrow and json take."""
+    """Return a record as dicts, lists and scalars, as pyarrow and json accept them."""
     if value is None or type(value) in _SCALARS:  # most values
         return value
     if isinstance(value, tuple | list):
@@ -88,9 +88,9 @@ def to_plain(value: Any) -> Any:
 
 @cache
 def _unbuilder(hint: Any) -> Callable[[Any], Any] | None:
-    """Return the function that turns a value of `hint` into what pyarrow takes; None where it is taken as it is.
+    """Return the function that converts a value of `hint` for pyarrow; None if no conversion is needed.
 
-    Records become dicts, tuples lists, and maps the lists of pairs that pyarrow wants, in order of their keys.
+    Records become dicts, tuples become lists, and maps become lists of pairs in order of their keys.
     """
     hint, _ = _optional(hint)
     if dataclasses.is_dataclass(hint):
@@ -123,7 +123,7 @@ def _column(rows: list[Any], name: str, hint: Any) -> list[Any]:
 
 
 def to_table(cls: type, records: Iterable[Any]) -> pa.Table:
-    """Return the records of one class as a table with its schema, in the order given."""
+    """Return records of one class as a table, in the given order."""
     target, hints = schema(cls), _hints(cls)
     rows = list(records)
     columns = [pa.array(_column(rows, item.name, hints[item.name]), type=item.type) for item in target]
@@ -132,7 +132,7 @@ def to_table(cls: type, records: Iterable[Any]) -> pa.Table:
 
 @cache
 def _builder(hint: Any) -> Callable[[Any], Any]:
-    """Return the function that builds a value of `hint` from what Arrow's to_pylist gives."""
+    """Return the function that builds a value of `hint` from a value of Arrow's to_pylist."""
     hint, _ = _optional(hint)
     if dataclasses.is_dataclass(hint):
         cls: Any = hint
@@ -149,7 +149,7 @@ def _builder(hint: Any) -> Callable[[Any], Any]:
 
 
 def from_plain(cls: type[T], value: dict[str, Any]) -> T:
-    """Build a record from JSON's dicts and lists (the inverse of `to_plain`); unknown names are an error."""
+    """Build a record from JSON's dicts and lists (the inverse of `to_plain`); an unknown name is an InputError."""
     unknown = set(value) - set(_hints(typing.cast(Any, cls)))
     if unknown:
         raise InputError(f"{cls.__name__} has no field {sorted(unknown)[0]!r}")
@@ -174,7 +174,7 @@ def _from_plain(hint: Any, value: Any) -> Any:
 
 
 def upgrade(cls: type, table: pa.Table, where: str = "") -> pa.Table:
-    """Bring a table of an older version of `cls` to the current one; refuse a newer one, and another record."""
+    """Convert a table of an older version of `cls` to the current one; refuse a newer version and other records."""
     metadata = table.schema.metadata or {}
     name = metadata.get(b"corpusloom.record", b"").decode()
     if name != record_name(cls):

@@ -1,8 +1,8 @@
-"""Errors that a person can act on: what went wrong, where, and what to do about it."""
+"""Errors that a user can act on: what went wrong, where, and what to do about it."""
 
 
 class LoomError(Exception):
-    """Base of every error shown to a user: one line of what, where and remedy. Exit code 1."""
+    """Base of all errors that are shown to a user, as one line of what, where and remedy. Exit code 1."""
 
     exit_code = 1
 
@@ -27,12 +27,12 @@ class ConfigError(LoomError):
 
 
 class InputError(LoomError):
-    """An input is missing, unreadable or not what it claims to be."""
+    """An input is missing, unreadable or of another format than its name says."""
 
 
 class DamageError(LoomError):
-    """Something that was written earlier no longer is what its manifest says."""
+    """A file is no longer as it was written."""
 
 
 class VersionError(LoomError):
-    """A file was written by a newer version of corpusloom than this one."""
+    """A file was written by a newer version of corpusloom."""

@@ -1,4 +1,4 @@
-"""Who is who: canonical URLs and the keys made of them."""
+"""Identity of pages, images and pairs: canonical URLs, and the keys that are made from them."""
 
 import hashlib
 import re
@@ -18,23 +18,23 @@ _QUERY_SAFE = _PATH_SAFE + "?"
 
 
 def make_key(kind: str, *identity: str) -> str:
-    """Return a record's key: 32 hex digits of blake2b-128 over its kind and identity."""
+    """Return a record's key: blake2b-128 over its kind and identity, as 32 hex digits."""
     text = "\x00".join((kind, *identity))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def page_key(url: str) -> str:
-    """Return the key of a page: over its canonical URL, http = https and a leading www. dropped."""
+    """Return the key of a page, from its canonical URL without scheme and leading www."""
     return make_key("page", _identity(canonical_url(url)))
 
 
 def image_key(url: str) -> str:
-    """Return the key of an image URL: the query is kept whole, since resizers put the picture's identity there."""
+    """Return the key of an image URL. The query is kept unchanged, since image servers identify the picture by it."""
     return make_key("image", _identity(canonical_url(url, keep_query=True)))
 
 
 def pair_key(image_url: str, text: str) -> str:
-    """Return the key of a pair: over the image URL's identity and the text in NFC."""
+    """Return the key of a pair, from the identity of its image URL and its text in NFC."""
     return make_key("pair", _identity(canonical_url(image_url, keep_query=True)), unicodedata.normalize("NFC", text))
 
 
@@ -43,7 +43,7 @@ def _identity(canonical: str) -> str:
 
 
 def _normalise_path(path: str) -> str:
-    """Decode unreserved characters, upper-case the other escapes, resolve dot segments."""
+    """Decode unreserved characters, put other escapes in upper case and resolve dot segments."""
     path = quote(unquote_to_bytes(path.replace("%2F", "%252F").replace("%2f", "%252F")), safe=_PATH_SAFE + "%")
     path = path.replace("%252F", "%2F")
     segments: list[str] = []
@@ -65,7 +65,7 @@ def _normalise_query(query: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL in lower case and punycode, without port or final dot; "" when it has none."""
+    """Return the host of a URL in lower case and punycode, without port or final dot; "" if it has none."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
         return host.encode("idna").decode("ascii").lower() if not host.isascii() else host.lower()
@@ -74,11 +74,11 @@ def host_of(url: str) -> str:
 
 
 def canonical_url(url: str, *, keep_query: bool = False) -> str:
-    """Return the canonical form of a URL (RFC 3986, section 6): what identity is made of, never what is fetched.
+    """Return the canonical form of a URL (RFC 3986, section 6). Keys are made from it; it is never fetched.
 
-    Scheme and host in lower case and punycode, default port, user info, fragment and session ids dropped, dot
-    segments resolved. Unless `keep_query`: tracking parameters dropped and the rest sorted. A string that is no
-    URL comes back stripped.
+    Scheme and host are put in lower case and punycode; default port, user info, fragment and session ids are
+    removed; dot segments are resolved. Unless `keep_query`, tracking parameters are removed and the others sorted. A
+    string that is not a URL is only stripped of white space.
     """
     url = url.strip()
     try:
@@ -106,7 +106,7 @@ def _suffixes() -> PublicSuffixList:
 
 @lru_cache(maxsize=65_536)
 def registered_domain(host: str) -> str:
-    """Return the registrable domain of a host (public suffix plus one label); an address or suffix is its own."""
+    """Return the registrable domain of a host: public suffix plus one label. An address or suffix is its own domain."""
     if host.replace(".", "").isdigit() or ":" in host:
         return host
     return _suffixes().privatesuffix(host) or host

@@ -1,23 +1,26 @@
-"""How a dataset lies on disk: shard numbers and names, members, what a reader accepts."""
+"""The layout of a dataset: shard numbers, names of files and members, and the extensions that a reader accepts."""
+
+import re
 
 from corpusloom.schemas.errors import ConfigError
 
 FORMAT_VERSION = 1
-"""Of the dataset as a whole; readers refuse a newer one."""
+"""Version of the dataset format; readers refuse a newer one."""
 
 MANIFEST = "manifest.json"
 SIZES = "sizes.json"
 KEY_DIGITS = 32
 IMAGE_EXTENSIONS = ("jpg", "png", "webp")
 EXTENSIONS = (*IMAGE_EXTENSIONS, "json", "txt", "npz")
-"""The only member extensions that a reader opens: no pickle anywhere."""
+"""The only member extensions that a reader opens; none of them can hold code, as a pickle can."""
 
 FOREIGN = "foreign"
-"""The recipe of an index over tars that others made."""
+"""Recipe name of an index over tars that others made."""
 
 KINDS = ("interleaved", "pairs", "clips", "regions")
 
 RECORDS_PER_SHARD = 10_000
+_SHARD_FILE = re.compile(r"[0-9]+(\.tar|\.parquet|_stats\.json)")
 
 
 def default_shards(records: int) -> int:
@@ -36,7 +39,7 @@ def check_shards(shards: int) -> int:
 
 
 def shard_of(key: str, shards: int) -> int:
-    """Return the shard of a key: its top bits, so that doubling `shards` splits each shard in two."""
+    """Return the shard of a key: the top bits of the key, so that doubling `shards` divides each shard in two."""
     return int(key[:8], 16) * shards >> 32
 
 
@@ -45,18 +48,29 @@ def shard_stem(index: int) -> str:
     return f"{index:05d}"
 
 
+def shard_files(index: int) -> tuple[str, str, str]:
+    """Return the names of a shard's tar, sidecar and statistics file."""
+    stem = shard_stem(index)
+    return f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"
+
+
+def is_shard_file(name: str) -> bool:
+    """Return True if a file in a dataset's folder has the name of a shard's file."""
+    return _SHARD_FILE.fullmatch(name) is not None
+
+
 def member_name(key: str, field: str) -> str:
-    """Return a member's name in a tar. Readers split it at the first dot, so a key holds none."""
+    """Return a member's name in a tar. Readers split it at the first dot, so a key must not contain one."""
     return f"{key}.{field}"
 
 
 def image_field(index: int, extension: str) -> str:
-    """Return the field of the i-th image of an interleaved sample or video clip: 000.jpg, 001.png ..."""
+    """Return the field of an image of an interleaved sample or video clip: 000.jpg, 001.png ..."""
     return f"{index:03d}.{extension}"
 
 
 def extension_of(field: str) -> str:
-    """Return what follows the last dot of a field: jpg for 000.jpg, json for json."""
+    """Return the extension of a field in lower case: jpg for 000.jpg, json for json."""
     return field.rsplit(".", 1)[-1].lower()
 
 

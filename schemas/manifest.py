@@ -1,4 +1,4 @@
-"""What a dataset says of itself: manifest.json, written last, and the digest that two builds compare."""
+"""manifest.json, the last file that a build writes, and the digest by which two builds are compared."""
 
 import hashlib
 import json
@@ -13,28 +13,28 @@ from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The contents of manifest.json. Holds no times and no paths of the machine: those are in run.json."""
+    """The contents of manifest.json. It has no times and no paths of the machine; those are in run.json."""
 
     VERSION: ClassVar[int] = FORMAT_VERSION
     format_version: int = FORMAT_VERSION
     recipe: str
     kind: str
-    """interleaved, pairs, clips or regions."""
+    """Kind of the samples: interleaved, pairs, clips or regions."""
     config: str
     """The recipe as it ran, as canonical JSON."""
     inputs: tuple[FileEntry, ...]
-    """The input files by content; empty rows."""
+    """The input files, without numbers of rows."""
     image_generation: int | None = None
-    """The generation of the image store's index that the build read."""
+    """Generation of the image store's index that the build read."""
     shard_count: int
-    """The --shards of the build; shards without samples are not written."""
+    """Number of shards (--shards). A shard without samples is not written."""
     samples: int
     counts: tuple[StageCounts, ...]
     shards: tuple[ShardEntry, ...]
     tables: tuple[FileEntry, ...]
-    """scores/, ledger/ and provenance/ files."""
+    """Files in scores/, ledger/ and provenance/."""
     documents: tuple[FileEntry, ...] = ()
-    """croissant.json and README.md: made of the rest, so not in the digest."""
+    """croissant.json and README.md. They are made from the other entries, so they are not part of the digest."""
     digest: str
 
     def tables_of(self, kind: str) -> list[FileEntry]:
@@ -42,14 +42,14 @@ class Manifest:
         return [entry for entry in self.tables if table_kind(entry.name) == kind]
 
     def to_json(self) -> str:
-        """Return the file's text: sorted, indented, ending in a newline."""
+        """Return the text of the file: sorted keys, indented, with a newline at the end."""
         return json.dumps(arrow.to_plain(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def make_digest(config: str, shards: tuple[ShardEntry, ...], tables: tuple[FileEntry, ...]) -> str:
-    """Return a dataset's digest: over the configuration, the tars' sha256 and the row hashes of its tables.
+    """Return a dataset's digest, from the configuration, the sha256 of the tars and the hashes of the tables' rows.
 
-    Provenance is left out: offsets in WARCs, times and error texts may differ between two equal builds.
+    Provenance is left out, since offsets in WARCs, times and error texts may differ between two equal builds.
     """
     parts: list[Any] = [config]
     parts += [[s.tar.name, s.tar.sha256, s.sidecar.rows_digest] for s in sorted(shards, key=lambda s: s.index)]
@@ -59,7 +59,7 @@ def make_digest(config: str, shards: tuple[ShardEntry, ...], tables: tuple[FileE
 
 
 def read_plain(dataset: str) -> dict[str, Any]:
-    """Read a manifest.json as it stands; one that is missing, cut short or of a newer format is an error."""
+    """Read a manifest.json as plain values; a missing, truncated or newer one is an error."""
     path = storage.join(dataset, MANIFEST)
     if not storage.exists(path):
         raise InputError(
@@ -82,13 +82,13 @@ def read_plain(dataset: str) -> dict[str, Any]:
 
 
 def not_a_manifest(dataset: str, error: Exception) -> DamageError:
-    """Return the error of a manifest.json that does not hold what one does."""
+    """Return the error for a manifest.json with other contents than a manifest's."""
     where = storage.join(dataset, MANIFEST)
     return DamageError(f"not a manifest: {error}", where=where, remedy="run loom build again")
 
 
 def read_manifest(dataset: str) -> Manifest:
-    """Read a dataset's manifest; one that is missing, cut short or of a newer format is an error with a remedy."""
+    """Read a dataset's manifest; a missing, truncated or newer one is an error with a remedy."""
     values = read_plain(dataset)
     try:
         return arrow.from_plain(Manifest, values)
@@ -97,5 +97,5 @@ def read_manifest(dataset: str) -> Manifest:
 
 
 def write_manifest(dataset: str, manifest: Manifest) -> None:
-    """Commit a dataset: the last file of a build."""
+    """Write the manifest, which commits the dataset."""
     storage.write_bytes(storage.join(dataset, MANIFEST), manifest.to_json().encode())

@@ -1,7 +1,7 @@
-"""What a record is: the frozen dataclasses that every stage, shard and table shares.
+"""The records: frozen dataclasses that stages, shards and tables share.
 
-Each class is one row of a table; `corpusloom.schemas.arrow` derives its Arrow schema from the annotations. A class that
-changes shape raises its VERSION and gives `corpusloom.schemas.arrow` an upgrade for the older one.
+Each class is one row of a table; `corpusloom.schemas.arrow` derives its Arrow schema from the annotations. A change of
+a class needs a higher VERSION and an entry in `corpusloom.schemas.arrow.UPGRADES` for tables of the older one.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRef:
-    """An image as a page refers to it. Declared sizes are those of the tag, in CSS pixels."""
+    """An image as a page refers to it. Declared sizes are from the tag, in CSS pixels."""
 
     url: str
     alt_text: str | None = None
@@ -20,7 +20,7 @@ class ImageRef:
     declared_width: int | None = None
     declared_height: int | None = None
     source: str = "src"
-    """The attribute or element that named it: src, srcset, data-src, noscript, css, meta ..."""
+    """Attribute or element that held the URL: src, srcset, data-src, noscript, css, meta ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,33 +28,33 @@ class Block:
     """One text or one image of a page, in reading order; exactly one of `text` and `image` is set."""
 
     kind: str
-    """heading, paragraph, list, table, code, quote, caption, other or image."""
+    """One of heading, paragraph, list, table, code, quote, caption, other and image."""
     text: str | None = None
     image: ImageRef | None = None
     level: int | None = None
-    """1..6 for a heading."""
+    """Level of a heading, 1 to 6."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """An opt-out or licence signal as it was seen (specs: robots.txt, TDMRep, IPTC ...)."""
+    """An opt-out or licence signal as it was found (robots.txt, TDMRep, IPTC ...)."""
 
     name: str
     value: str
     where: str
-    """robots_txt, header, meta, file, image."""
+    """Place of the signal: robots_txt, header, meta, file or image."""
     seen_at: str
-    """RFC 3339, UTC."""
+    """Time at which it was seen, RFC 3339 in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One web page: its blocks in reading order, language and scores. The unit of M3W."""
+    """One web page: its blocks in reading order, its language and its scores. The unit of M3W."""
 
     VERSION: ClassVar[int] = 1
     key: str
     parent: str = ""
-    """The WARC record that it was read from."""
+    """Key of the WARC record that the page was read from."""
     url: str
     canonical_url: str
     fetched_at: str
@@ -62,7 +62,7 @@ class Page:
     title: str | None = None
     blocks: tuple[Block, ...] = ()
     meta_images: tuple[ImageRef, ...] = ()
-    """og:image and the like: facts of the page, not blocks."""
+    """Images that the page names only in its metadata, such as og:image; they are not blocks."""
     scores: dict[str, float] = field(default_factory=dict)
     signals: tuple[Signal, ...] = ()
     license: str | None = None
@@ -70,7 +70,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """An image URL and one text for it, from the page `parent`."""
+    """An image URL and one text for it; `parent` is the key of the page."""
 
     VERSION: ClassVar[int] = 1
     key: str
@@ -79,7 +79,7 @@ class Pair:
     image_url: str
     text: str
     text_source: str
-    """alt_text, caption or title."""
+    """Source of the text: alt_text, caption or title."""
     language: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     license: str | None = None
@@ -87,7 +87,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoClip:
-    """A stretch of a video, as frames at a fixed rate, and its text. Times in seconds."""
+    """A stretch of a video, as frames at a fixed rate, and its text. `start` and `end` are in seconds."""
 
     VERSION: ClassVar[int] = 1
     key: str
@@ -104,10 +104,10 @@ class VideoClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
-    """A pair's image as regions of a detector (ViLBERT). Widths belong to the record.
+    """The regions that a detector found in a pair's image (ViLBERT).
 
-    The arrays (boxes [n, 4] float32 in pixels x1 y1 x2 y2, features [n, feature_width] float16, class_probs
-    [n, class_count] float16) lie in the sample's regions.npz.
+    The arrays are in the sample's regions.npz: boxes [n, 4] float32 in pixels (x1, y1, x2, y2), features
+    [n, feature_width] float16 and class_probs [n, class_count] float16.
     """
 
     VERSION: ClassVar[int] = 1
@@ -120,25 +120,25 @@ class Regions:
     feature_width: int
     class_count: int
     detector: str
-    """Name and weights hash of the model that made them."""
+    """Name of the detector and hash of its weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """The outcome of fetching one image URL: a row of the image store's index."""
+    """The outcome of fetching one image URL: one row of the image store's index."""
 
     VERSION: ClassVar[int] = 1
     key: str
-    """32 hex digits over the canonical image URL."""
+    """Key of the image URL: 32 hex digits."""
     url: str
     final_url: str | None = None
     status: int | None = None
     outcome: str
-    """kept, rejected or dead."""
+    """One of kept, rejected and dead."""
     reason: str | None = None
-    """The reason of a rejection, or the error class of a death."""
+    """Reason of a rejection, or error class of a dead outcome."""
     final: bool = True
-    """False for a transient outcome, which `loom images --retry dead` tries again."""
+    """False for a transient error, which `loom images --retry dead` fetches again."""
     sha256: str | None = None
     bytes: int | None = None
     width: int | None = None
@@ -149,72 +149,79 @@ class ImageRecord:
     last_modified: str | None = None
     signals: tuple[Signal, ...] = ()
     pack: str | None = None
-    """The pack's name inside the store; offset and length of the WARC record in bytes."""
+    """Name of the pack inside the store."""
     offset: int | None = None
+    """Offset of the WARC record in the pack, in bytes."""
     length: int | None = None
+    """Length of the WARC record, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """What is known of an image's bytes, once a sha256, whatever pages show it."""
+    """Facts about an image's bytes: one row per sha256, however many pages show the image."""
 
     VERSION: ClassVar[int] = 1
     sha256: str
     width: int
+    """Width in pixels as displayed, after EXIF orientation."""
     height: int
-    """As displayed, after EXIF orientation."""
+    """Height in pixels as displayed, after EXIF orientation."""
     format: str
     size: int
-    """In bytes, as fetched."""
+    """Bytes of the file as fetched."""
     dhash: str
+    """Difference hash: 64 bits as 16 hex digits."""
     phash: str
-    """64 bits, 16 hex digits."""
+    """Perceptual hash: 64 bits as 16 hex digits."""
     grid: bytes
-    """4 x 4 mean colours, 48 bytes RGB row by row: the colour check beside the hashes."""
+    """Mean colours of a 4 x 4 grid, 48 bytes of RGB row by row: compared where the hashes agree."""
     gray_std: float
+    """Standard deviation of the gray values, 0 to 255."""
     colour_range: float
-    """Largest difference of any channel over the image, 0..255: 0 is a single colour."""
+    """Largest difference within any channel, 0 to 255; 0 for an image of a single colour."""
     opt_out: str | None = None
-    """The name of a metadata signal that reserves rights, if there is one."""
+    """Name of the metadata signal that reserves rights, if the file has one."""
     error: str | None = None
-    """Why the image cannot be decoded; sizes are then the header's and hashes empty."""
+    """Reason why the image cannot be decoded; its sizes are then from the header and its hashes empty."""
     model_scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScore:
-    """What a model says of an image: a fact of the store, beside `ImageFacts`."""
+    """The score that a model gives an image; kept in the image store beside `ImageFacts`."""
 
     VERSION: ClassVar[int] = 1
     sha256: str
     model: str
     score: float | None = None
-    """None for an image that does not decode."""
+    """The score; None for an image that cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The small head of a page or pair that corpus-wide rules are decided on, with its verdict so far."""
+    """The part of a page or pair that corpus-wide rules need, with the verdict so far."""
 
     VERSION: ClassVar[int] = 1
     RECORD: ClassVar[str] = "Candidate"
-    """Name in Parquet metadata, older than the class's, so that work folders of earlier versions stay readable."""
+    """Name in Parquet metadata: the class's earlier name, so that older work folders stay readable."""
     unit: str
     key: str
     parent: str
     url: str
     rank: str = ""
-    """Of heads that are the same the smallest survives: a property of the record, never of the run."""
+    """Order among duplicates: the smallest rank is kept. It depends on the record alone, not on the run."""
     text_key: str = ""
+    """Key of the text; equal for exact duplicates."""
     image_key: str = ""
+    """Key of a pair's image."""
     images: tuple[str, ...] = ()
-    """URLs of the images it shows, in order."""
+    """URLs of the page's images, in reading order."""
     bands: tuple[str, ...] = ()
-    """MinHash band keys of its text in hex; none where near-duplicates are not looked for."""
+    """MinHash band keys of the text, in hex; empty if the recipe does not remove near-duplicates."""
     paragraphs: tuple[str, ...] = ()
-    """Keys of its paragraphs within its domain, repeats included; none where they are not counted."""
+    """Keys of the paragraphs within the domain, repeats included; empty if the recipe does not count them."""
     frequent_paragraphs: tuple[str, ...] = ()
-    """Those that occur too often in the domain: dropped when the page is written."""
+    """Keys of paragraphs that occur too often in the domain; they are dropped when the page is written."""
     scores: dict[str, float] = field(default_factory=dict)
     outcome: str = "kept"
     reason: str | None = None
@@ -224,17 +231,17 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """A record that was not kept. `parent` is the record it came from (a page for an image occurrence)."""
+    """A record that was not kept. `parent` is the record that it came from (a page for an image occurrence)."""
 
     VERSION: ClassVar[int] = 1
     stage: str
     unit: str
-    """record, page, image_occurrence, image, pair, sample."""
+    """Unit of the record: record, page, image_occurrence, image, pair or sample."""
     key: str
     parent: str | None = None
     url: str | None = None
     outcome: str
-    """rejected or dead."""
+    """One of rejected and dead."""
     reason: str
     measured: float | None = None
     threshold: float | None = None
@@ -242,7 +249,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
-    """Every filter's value of one record of one stage, kept or not."""
+    """The values that the filters of one stage measured on one record, kept or not."""
 
     VERSION: ClassVar[int] = 1
     stage: str
@@ -255,7 +262,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceRow:
-    """Where a record came from and how it went: outside the digest."""
+    """The source of a record, and the error that ended it if there is one. Not part of the digest."""
 
     VERSION: ClassVar[int] = 1
     stage: str
@@ -273,33 +280,42 @@ class ProvenanceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member of a sample in its tar: the field is the name after the first dot, places in bytes."""
+    """One member of a sample in its tar."""
 
     field: str
+    """The member's name after the first dot: jpg, 000.jpg, json ..."""
     offset: int
+    """Offset of the member's data in the tar, in bytes."""
     size: int
+    """Size of the member's data, in bytes."""
     sha256: str | None = None
-    """Of the image as fetched: its identity. None for a member that is not an image."""
+    """sha256 of the image as fetched, which identifies it; None for a member that is not an image."""
     stored_sha256: str
-    """Of the member's bytes."""
+    """sha256 of the member's data."""
     width: int | None = None
+    """Width of the image in pixels, as displayed."""
     height: int | None = None
+    """Height of the image in pixels, as displayed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarRow:
-    """One sample of a shard: the row of the Parquet beside the tar. Width to sha256 are the first image's."""
+    """One sample of a shard: a row of the Parquet file beside the tar.
+
+    `width`, `height`, `sha256` and `stored_sha256` are those of the first image.
+    """
 
     VERSION: ClassVar[int] = 1
     key: str
     status: str = "success"
-    """img2dataset's column; its readers look for it."""
+    """Always success: readers of img2dataset's layout look for this column."""
     url: str
     page_url: str | None = None
     caption: str | None = None
     text_length: int = 0
-    """In characters, over all texts of the sample."""
+    """Characters of all texts of the sample."""
     images: int = 0
+    """Number of images."""
     width: int | None = None
     height: int | None = None
     sha256: str | None = None
@@ -308,47 +324,52 @@ class SidecarRow:
     split: str = "train"
     license: str | None = None
     opt_out_signals: tuple[str, ...] = ()
-    """name=value of each signal seen."""
+    """The signals that were seen, each as name=value."""
     scores: dict[str, float] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCounts:
-    """A stage's conservation for one unit: `records_in` = kept + all rejected + all dead."""
+    """What became of the records of one unit in one stage: `records_in` = kept + all rejected + all dead."""
 
     stage: str
     unit: str
     records_in: int
     kept: int
     rejected: dict[str, int] = field(default_factory=dict)
+    """Reason -> number of records."""
     dead: dict[str, int] = field(default_factory=dict)
+    """Error class -> number of records."""
 
     @property
     def unaccounted(self) -> int:
-        """Records that went in and came out nowhere (or, negative, out of nowhere)."""
+        """Records that went in and have no outcome; negative if there are more outcomes than records."""
         return self.records_in - self.kept - sum(self.rejected.values()) - sum(self.dead.values())
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
-        """Reasons of what was rejected and classes of what is dead with their counts, commonest first."""
+        """Reasons of rejections and error classes with their counts, the commonest first, then by name."""
         return sorted({**self.rejected, **self.dead}.items(), key=lambda item: (-item[1], item[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
-    """One file of a dataset: its name inside it, its bytes' hash, and for a table the hash of its rows."""
+    """One file of a dataset."""
 
     name: str
+    """Path inside the dataset."""
     sha256: str
     bytes: int
     rows: int | None = None
+    """Number of rows of a table."""
     rows_digest: str | None = None
+    """Hash of a table's rows, which does not depend on how Parquet encodes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardEntry:
-    """One shard: a tar, its sidecar and its statistics."""
+    """One shard: a tar, its sidecar and its statistics file."""
 
     index: int
     tar: FileEntry

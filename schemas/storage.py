@@ -1,7 +1,7 @@
-"""How bytes are opened and committed: one layer over fsspec for local paths, s3://, gs:// and http(s)://.
+"""Reads and writes files on local disks, s3://, gs:// and http(s)://, through fsspec.
 
-A local write goes to a temporary name in the same folder, is flushed to disk and renamed; an object store gets
-one PUT to the final name. So a file that exists under its final name is whole.
+A local file is written under a temporary name in the same folder, flushed to disk and renamed; an object is written by
+one PUT. So a file that exists under its final name is complete.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ import fsspec
 
 from corpusloom.schemas.errors import InputError, LoomError
 
-os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # else gcsfs probes each bucket over gRPC
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # otherwise gcsfs probes each bucket over gRPC
 
 TEMPORARY = ".tmp-"
 WRITE_BUFFER = 1 << 18
-"""Bytes of one write to a local file; small records are gathered."""
+"""Bytes per write to a local file; smaller writes are buffered."""
 _READ = "check the path and its permissions"
 _WRITE = "check free space and permissions"
 _REMOTE = "check the address, your credentials and the network"
@@ -29,7 +29,7 @@ _REMOTE = "check the address, your credentials and the network"
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the filesystem of a path or URL and the path inside it.
 
-    Without a cache of listings: one that came late, or before another host wrote, would hide a file that is there.
+    Listings are not cached: a cached one would hide files that another host writes later.
     """
     cache = {} if is_local(path) else {"use_listings_cache": False}
     try:
@@ -39,7 +39,7 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def is_local(path: str) -> bool:
-    """Say whether a path lies on this machine's own disks."""
+    """Return True if a path is on this machine's own disks."""
     return "://" not in path or path.startswith("file://")
 
 
@@ -49,7 +49,7 @@ def join(base: str, *parts: str) -> str:
 
 
 def resolve(base: str, name: str) -> str:
-    """Return where a name lies that is seen from a folder: a URL or an absolute path lies where it says."""
+    """Return the path of a name relative to a folder; a URL or an absolute path is returned unchanged."""
     return name if "://" in name else join(base, name)
 
 
@@ -63,9 +63,10 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _explained(path: str, remedy: str) -> Iterator[None]:
-    """Turn what a filesystem raises into an InputError that names the path.
+    """Convert the errors of a filesystem to an InputError that names the path.
 
-    Clients of object stores raise exceptions of their own (no credentials, no route): for those paths all of them.
+    Clients of object stores raise exceptions of their own (no credentials, no route), so all exceptions are converted
+    for remote paths.
     """
     try:
         yield
@@ -78,14 +79,14 @@ def _explained(path: str, remedy: str) -> Iterator[None]:
 
 
 def open_input(path: str) -> IO[bytes]:
-    """Open for reading, seekable. A missing or unreadable file is an InputError that names it."""
+    """Open a file for reading and seeking; a missing or unreadable one is an InputError that names it."""
     fs, inner = filesystem(path)
     with _explained(path, _READ):
         return fs.open(inner, "rb")
 
 
 def open_output(path: str) -> IO[bytes]:
-    """Open for writing as it goes: scratch files that a killed run may leave half written."""
+    """Open a file for writing without a commit: for scratch files, which a killed run may leave incomplete."""
     fs, inner = filesystem(path)
     with _explained(path, _WRITE):
         if is_local(path):
@@ -94,7 +95,7 @@ def open_output(path: str) -> IO[bytes]:
 
 
 def read_bytes(path: str, start: int | None = None, end: int | None = None) -> bytes:
-    """Read a file or the range [start, end) of it, in bytes."""
+    """Return the bytes of a file, or its bytes from offset `start` to before `end`."""
     fs, inner = filesystem(path)
     with _explained(path, _READ):
         return fs.cat_file(inner, start=start, end=end)
@@ -111,7 +112,7 @@ def hash_file(path: str) -> tuple[str, int]:
 
 
 def exists(path: str) -> bool:
-    """Say whether a file or folder is there."""
+    """Return True if a file or folder exists."""
     fs, inner = filesystem(path)
     with _explained(path, _READ):
         return bool(fs.exists(inner))
@@ -125,18 +126,26 @@ def size(path: str) -> int:
 
 
 def listing(folder: str, suffix: str = "") -> list[str]:
-    """Return the names (not paths) of the files directly in a folder, sorted; none when it does not exist."""
+    """Return the sorted names (not paths) of the files directly in a folder; empty if the folder does not exist."""
+    return [name for name in _entries(folder, "file") if name.endswith(suffix) and TEMPORARY not in name]
+
+
+def folders(folder: str) -> list[str]:
+    """Return the sorted names (not paths) of the folders directly in a folder; empty if the folder does not exist."""
+    return _entries(folder, "directory")
+
+
+def _entries(folder: str, kind: str) -> list[str]:
     fs, inner = filesystem(folder)
     with _explained(folder, _READ), contextlib.suppress(FileNotFoundError):
         fs.invalidate_cache(inner)
         entries = fs.ls(inner, detail=True)
-        names = [posixpath.basename(entry["name"]) for entry in entries if entry["type"] == "file"]
-        return sorted(name for name in names if name.endswith(suffix) and TEMPORARY not in name)
+        return sorted(posixpath.basename(entry["name"].rstrip("/")) for entry in entries if entry["type"] == kind)
     return []
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the files that a path, a folder or a glob names, sorted; an empty answer is an error."""
+    """Return the sorted paths of the files that a path, a folder or a glob matches; no match is an InputError."""
     fs, inner = filesystem(pattern)
     with _explained(pattern, _READ):
         if fs.isdir(inner):
@@ -153,7 +162,7 @@ def expand(pattern: str) -> list[str]:
 
 @contextlib.contextmanager
 def writing(path: str) -> Iterator[IO[bytes]]:
-    """Open for writing; the file appears under its name, whole, when the block ends without an error."""
+    """Open a file for writing; it appears under its name, complete, when the block ends without an error."""
     fs, inner = filesystem(path)
     local = is_local(path)
     target = f"{posixpath.dirname(inner)}/{TEMPORARY}{secrets.token_hex(6)}" if local else inner
@@ -186,9 +195,9 @@ def _sync_folder(folder: str) -> None:
 
 
 def check_writable(folder: str) -> None:
-    """Raise InputError when nothing can be written into a local folder, before hours of work are spent on it.
+    """Raise InputError if a local folder cannot be written to, before hours of work are spent; make the folder.
 
-    The folder is made. An object store answers only when the bytes come.
+    An object store is not checked, since it answers only when bytes are written.
     """
     if not is_local(folder):
         return
@@ -198,7 +207,7 @@ def check_writable(folder: str) -> None:
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Write a whole file atomically: on an object store, one PUT."""
+    """Write a file atomically; on an object store by one PUT."""
     if is_local(path):
         with writing(path) as handle:
             handle.write(data)
@@ -209,7 +218,7 @@ def write_bytes(path: str, data: bytes) -> None:
 
 
 def create(path: str, data: bytes) -> bool:
-    """Write a file only if none has that name; False when another was first."""
+    """Write a file only if it does not exist; return False if it does."""
     fs, inner = filesystem(path)
     with _explained(path, _WRITE):
         if not is_local(path):
@@ -236,7 +245,7 @@ def _create_object(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> boo
 
 
 def remove(path: str, *, recursive: bool = False) -> None:
-    """Delete a file or a folder; one that is not there is no error."""
+    """Delete a file or folder; a missing one is not an error."""
     fs, inner = filesystem(path)
     with contextlib.suppress(FileNotFoundError):
         fs.rm(inner, recursive=recursive)

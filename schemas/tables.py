@@ -1,7 +1,7 @@
-"""The one Parquet writer, and the canonical hash of rows that digests are made of.
+"""The only Parquet writer, and the hash of rows that digests are made from.
 
-The same rows give the same file: sorted, chunks combined, fixed row groups and codec. The digest does not trust
-Parquet for that: `rows_digest` hashes the values themselves, so another pyarrow gives the same answer.
+The same rows give the same file: they are sorted, chunks are combined, row groups and codec are fixed. Digests do not
+depend on that: `rows_digest` hashes the values, so that another version of pyarrow gives the same digest.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ _WRITTEN: dict[str, Any] = {
     "data_page_size": 1 << 20,
     "write_statistics": True,
 }
-"""How every Parquet file is written."""
+"""Options with which every Parquet file is written."""
 
 
 def encode_table(table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
@@ -50,9 +50,10 @@ def encode_table(table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows
 
 
 def write_stream(path: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> int:
-    """Write tables one after the other, atomically, to the bytes of `write_table` over all of them; return the rows.
+    """Write sorted tables one after the other, atomically; return the number of rows.
 
-    The rows come in their order. Two row groups are in memory at most, beside a part.
+    The file has the same bytes as `write_table` gives for all rows at once. At most two row groups are in memory at a
+    time, beside a part.
     """
     rows = 0
     with storage.writing(path) as handle, pq.ParquetWriter(handle, schema, **_WRITTEN) as writer:
@@ -65,7 +66,7 @@ def write_stream(path: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> int
 
 
 def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Cut tables into tables of as many rows as a row group has."""
+    """Yield the rows of all tables as tables of ROW_GROUP_ROWS rows; the last one may have fewer."""
     held: list[pa.Table] = []
     rows = 0
     for part in parts:
@@ -95,10 +96,10 @@ def write_records(path: str, cls: type, records: Iterable[Any], *, sort_by: Sequ
 
 
 class _OneThread(pq.ParquetFile):
-    """A Parquet file behind a Python object, read by the calling thread alone.
+    """A Parquet file behind a Python object, read only by the calling thread.
 
-    Arrow's own threads would hold the Python buffers a moment longer than the read lasts. When one of them gives a
-    buffer back while the interpreter ends, the process aborts ("terminate called without an active exception").
+    Arrow's own threads hold Python buffers a moment longer than the read lasts. If one of them releases a buffer while
+    the interpreter ends, the process aborts ("terminate called without an active exception").
     """
 
     def read(self, *args: Any, **options: Any) -> pa.Table:
@@ -115,25 +116,25 @@ class _OneThread(pq.ParquetFile):
 
 
 def open_parquet(path: str) -> pq.ParquetFile:
-    """Open a Parquet file of any storage; a damaged one is an error that names it."""
+    """Open a Parquet file on any storage; a damaged file is a DamageError that names it."""
     _, inner = storage.filesystem(path)
     handle: IO[bytes] | None = None
     try:
         with _readable(path):
             if storage.is_local(path):
-                return pq.ParquetFile(inner)  # opened and read by Arrow itself: no Python object in its threads
+                return pq.ParquetFile(inner)  # Arrow opens and reads it itself: no Python object in its threads
             handle = storage.open_input(path)
             return _OneThread(handle, pre_buffer=False)
     except DamageError:
         if handle is not None:
             handle.close()
-        storage.open_input(path).close()  # a file that is missing or may not be read says so itself
+        storage.open_input(path).close()  # a missing or unreadable file raises its own error here
         raise
 
 
 @contextlib.contextmanager
 def _readable(path: str) -> Iterator[None]:
-    """Turn what Arrow raises on damaged bytes into a DamageError that names the file."""
+    """Convert Arrow's errors on damaged bytes to a DamageError that names the file."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -143,7 +144,7 @@ def _readable(path: str) -> Iterator[None]:
 
 
 def count_rows(path: str) -> int:
-    """Return the rows of a Parquet file; its footer alone is read."""
+    """Return the number of rows of a Parquet file, from its footer."""
     with open_parquet(path) as file:
         return int(file.metadata.num_rows)
 
@@ -155,7 +156,7 @@ def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def read_records(path: str, cls: type[T]) -> Iterator[T]:
-    """Yield the records of a Parquet file a row group at a time, older versions upgraded."""
+    """Yield the records of a Parquet file, one row group in memory at a time; older versions are upgraded."""
     with open_parquet(path) as file:
         for group in range(file.num_row_groups):
             with _readable(path):
@@ -164,21 +165,21 @@ def read_records(path: str, cls: type[T]) -> Iterator[T]:
 
 
 Chunks = Callable[[], Iterator[pa.Array]]
-"""Yields an array a chunk at a time, as often as it is called."""
+"""Returns an iterator over the chunks of an array, each time it is called."""
 
 
 def rows_digest(table: pa.Table, *, sort_by: Sequence[str]) -> str:
     """Return the sha256 over a table's values, column by column, after sorting by `sort_by`.
 
-    Covers names, types and validity; does not depend on chunks, row groups, encodings or padding of nulls. Rows
-    that tie in `sort_by` must be equal, or the digest depends on their order.
+    It covers names, types and validity, and does not depend on chunks, row groups, encodings or the padding of nulls.
+    Rows with equal values of `sort_by` must be equal, or the digest depends on their order.
     """
     table = sort_rows(table, sort_by)
     return _digest(table.num_rows, table.schema, lambda name: iter(table.column(name).chunks))
 
 
 def file_digest(path: str) -> str:
-    """Return the `rows_digest` of a Parquet file whose rows lie sorted; a row group of a column is in memory."""
+    """Return the `rows_digest` of a Parquet file with sorted rows, one row group of one column in memory at a time."""
     with open_parquet(path) as file, _readable(path):
 
         def chunks(name: str) -> Iterator[pa.Array]:
@@ -197,7 +198,7 @@ def _digest(rows: int, schema: pa.Schema, chunks: Callable[[str], Iterator[pa.Ar
 
 
 def _update(digest: Any, kind: pa.DataType, chunks: Chunks) -> None:
-    """Feed one array: its kind, validity, then values with nulls as zero, recursively."""
+    """Hash one array: its validity and type, then its values with nulls as zero, recursively."""
     _feed_bits(digest, (np.asarray(array.is_valid()) for array in chunks()))
     if pa.types.is_struct(kind):
         digest.update(b"struct")
@@ -239,7 +240,7 @@ def _feed(digest: Any, arrays: Iterable[Any], dtype: str) -> None:
 
 
 def _feed_bits(digest: Any, chunks: Iterable[np.ndarray]) -> None:
-    """Feed booleans, eight a byte, as if they were one array."""
+    """Hash the booleans of all chunks as one array, eight per byte."""
     left = np.zeros(0, dtype=bool)
     for chunk in chunks:
         bits = np.concatenate([left, chunk])

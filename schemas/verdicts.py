@@ -1,11 +1,11 @@
-"""What becomes of a record: kept, rejected for a reason, or dead of an error."""
+"""Verdicts on a record: kept, rejected for a reason, or dead after an error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 Scores: TypeAlias = dict[str, float]
-"""Each filter's measured value by name; a name that is absent was not reached."""
+"""Name of a filter's score -> measured value; a filter that was not reached has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +15,20 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A rule said no: a stable snake_case reason, the value measured and the threshold it missed."""
+    """The record breaks a rule."""
 
     reason: str
+    """Stable word in snake_case."""
     measured: float | None = None
     threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """An error ended the record. `error` is a stable class; message and traceback stay out of the digest."""
+    """An error ended the processing of the record. Message and traceback are not part of the digest."""
 
     error: str
+    """Stable class of the error."""
     message: str = ""
     traceback: str = ""
 
@@ -36,7 +38,7 @@ Verdict: TypeAlias = Kept | Rejected | Dead
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One threshold on one score: rejected with `reason` when the score leaves [minimum, maximum].
+    """A range for one score: a record is rejected with `reason` if the score is outside [minimum, maximum].
 
     Bounds are inclusive (a score equal to a bound passes) unless `strict`, as in ALIGN's "> 200 px".
     """
@@ -48,7 +50,7 @@ class Rule:
     strict: bool = False
 
     def judge(self, value: float) -> Verdict:
-        """Return Kept, or Rejected with the bound that the value missed."""
+        """Return Kept, or Rejected with the bound that the value violates."""
         if self.minimum is not None and (value < self.minimum or (self.strict and value == self.minimum)):
             return Rejected(self.reason, value, self.minimum)
         if self.maximum is not None and (value > self.maximum or (self.strict and value == self.maximum)):
@@ -57,9 +59,9 @@ class Rule:
 
 
 def decide(scores: Mapping[str, float | None], rules: Sequence[Rule]) -> Verdict:
-    """Return the verdict of the first rule that fails, in order. A score that was not reached passes.
+    """Return the verdict of the first rule that fails, in order. A rule whose score is missing passes.
 
-    Decisions need nothing but stored scores, so a threshold can be moved without measuring again.
+    Rules read stored scores alone, so a threshold can be changed without measuring again.
     """
     for rule in rules:
         value = scores.get(rule.score)

@@ -24,7 +24,7 @@ ONE_PER_FILE = {"Command"}
 """Types that each file of a folder defines: the command line finds a command's class by this name."""
 
 
-STILL_UNTESTED = 48
+STILL_UNTESTED = 30
 """Modules whose test file is still to be written; the number only ever gets smaller."""
 
 
@@ -165,7 +165,7 @@ def test_a_public_type_is_defined_in_one_place() -> None:
                 places[defined].append(own(name))
     assert len(places) > 200
     twice = {defined: found for defined, found in places.items() if len(found) > 1}
-    assert len(twice) <= 14, twice
+    assert len(twice) <= 6, twice
 
 
 def test_what_is_called_has_a_type() -> None:

@@ -9,32 +9,30 @@ from typing import Any
 
 from fastwarc.warc import ArchiveIterator
 
+from corpusloom.pipelines.stages import input_fragments
+from corpusloom.pipelines.stages.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
+from corpusloom.pipelines.stages.kinds.registry import RECORD_KINDS
 from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, read_notes, write_notes
-from corpusloom.pipelines.store.images.store import ImageStore, pack_name
+from corpusloom.pipelines.store.images.packs import pack_name
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
-from corpusloom.pipelines.store.stages import stem_of
+from corpusloom.pipelines.store.stages import stage_folders, stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.digests import spell_digest
 from corpusloom.pipelines.store.warc.writing import WarcWriter
-from corpusloom.schemas import storage, tables
+from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, ProvenanceRow
 
 APPLIED = "tombstones.applied"
 """In a work folder: the digest of the tombstones that its files were purged of."""
 
 Change = Callable[[Any], Any]
 HEAD_ORDER = ("key", "parent")
-NOTES = "images"
-"""Folder of the extract stage's notes of the images that WARCs hold."""
-RECORD_ROWS = 512
-"""Rows a row group of the extract stage's fragments: a shard reads only the groups of its range."""
 
 
 def rewrite(path: str, cls: type, change: Change, sort_by: tuple[str, ...], group: int = tables.ROW_GROUP_ROWS) -> bool:
     """Rewrite a table's rows, atomically, if `change` changes any; None removes a row. Return whether it did."""
-    from corpusloom.schemas import arrow
-
     before: list[Any] = list(tables.read_records(path, cls))
     after = [change(row) for row in before]
     if all(new is old for new, old in zip(after, before, strict=True)):
@@ -53,10 +51,8 @@ def purge_work(work: str, stones: Tombstones) -> None:
     digest = stones.digest().encode()
     if not stones or (storage.exists(marker) and storage.read_bytes(marker) == digest):
         return
-    stages = _folders(storage.join(work, "stages"))
-    gone = named_records(
-        [path for stage in stages if "/warcs-" in stage for path in _files(storage.join(stage, "records"))], stones
-    )
+    stages, extracted = stage_folders(work), stage_folders(work, input_fragments.FOLDER)
+    gone = named_records([path for stage in extracted for path in _files(storage.join(stage, "records"))], stones)
 
     def head(row: Head) -> Head:
         return redact_head(row) if row.url and (row.key, row.parent) in gone else redact(row, stones)
@@ -68,15 +64,11 @@ def purge_work(work: str, stones: Tombstones) -> None:
     for stage in stages:
         for kind, cls, order in (("ledger", LedgerRow, LEDGER_ORDER), ("provenance", ProvenanceRow, PROVENANCE_ORDER)):
             _each(storage.join(stage, kind), cls, lambda row: redact(row, stones), order)
-        if "/warcs-" in stage:
-            for path in _files(storage.join(stage, "records")):
-                rewrite(path, _record_class(path), lambda row: redact(row, stones), HEAD_ORDER, RECORD_ROWS)
-            _each(
-                storage.join(stage, NOTES),
-                WarcImage,
-                lambda row: None if is_taken_down(row, stones) else row,
-                NOTE_ORDER,
-            )
+    for stage in extracted:
+        for path in _files(storage.join(stage, "records")):
+            rewrite(path, _record_class(path), lambda row: redact(row, stones), HEAD_ORDER, ROW_GROUP_ROWS)
+        notes = storage.join(stage, IMAGE_NOTES)
+        _each(notes, WarcImage, lambda row: None if is_taken_down(row, stones) else row, NOTE_ORDER)
     storage.write_bytes(marker, digest)
 
 
@@ -88,15 +80,8 @@ def named_records(fragments: list[str], stones: Tombstones) -> set[tuple[str, st
 
 def _record_class(path: str) -> type[Any]:
     with tables.open_parquet(path) as file:
-        return Pair if "image_url" in file.schema_arrow.names else Page
-
-
-def _folders(folder: str) -> list[str]:
-    fs, inner = storage.filesystem(folder)
-    if not fs.exists(inner):
-        return []
-    found = [entry["name"] for entry in fs.ls(inner, detail=True) if entry["type"] == "directory"]
-    return [storage.join(folder, name.rstrip("/").rsplit("/", 1)[-1]) for name in sorted(found)]
+        name = (file.schema_arrow.metadata or {}).get(b"corpusloom.record", b"").decode()
+    return next(kind.record for kind in RECORD_KINDS if arrow.record_name(kind.record) == name)
 
 
 def _files(folder: str) -> list[str]:
@@ -227,14 +212,13 @@ def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
 
 def _rename_fragments(work: str, old: str, new: str, places: dict[int, int]) -> None:
     """Rename a WARC's fragments; notes of its images say where their records lie now: `places`, by where they lay."""
-    for stage in _folders(storage.join(work, "stages")):
-        if "/warcs-" not in stage:
-            continue
-        for folder in _folders(stage):
+    for stage in stage_folders(work, input_fragments.FOLDER):
+        for kind in storage.folders(stage):
+            folder = storage.join(stage, kind)
             for name in storage.listing(folder):
                 if name.startswith(old):
                     source, target = storage.join(folder, name), storage.join(folder, new + name[len(old) :])
-                    if folder.endswith(f"/{NOTES}"):
+                    if kind == IMAGE_NOTES:
                         notes = [note for note in read_notes([source]) if note.offset in places]
                         write_notes(target, [dataclasses.replace(note, offset=places[note.offset]) for note in notes])
                     else:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from typing import Literal
 
 from corpusloom.pipelines.builds.apply_tombstones import purge_work
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
@@ -18,11 +19,18 @@ from corpusloom.schemas.layout import MANIFEST
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
+Until = Literal["select", "images", "shards"]
+"""Stage that a build ends with."""
 
-def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alone: bool = False) -> BuildReport:
-    """Run a recipe from WARCs to a dataset, or up to its `pages`, `pairs` or `images`; what is finished is reused.
 
-    `alone`: only the last stage; InputError where one before it is not finished.
+def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", alone: bool = False) -> BuildReport:
+    """Build a recipe's dataset from WARCs, or run its stages up to one of them. What is finished is reused.
+
+    Args:
+      config: The build.
+      reporter: Where progress goes.
+      until: Last stage that runs.
+      alone: Run only that stage; InputError where a stage before it is not finished.
     """
     planner = Planner(config)
     purge_work(config.work, tombstones.read(config.store))
@@ -34,7 +42,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: str = "shards", alo
         return _run(Stages(planner, reporter.fresh()), extract, inputs, until)
 
 
-def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) -> BuildReport:
+def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: Until) -> BuildReport:
     """Run the stages in order, up to `until`."""
     started, planner, config = time.time(), stages.planner, stages.config
     stages.pages(extract, inputs)
@@ -43,7 +51,7 @@ def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: str) ->
     selected = stages.reuse(select) or stages.select(select, inputs, extracted)
     number = planner.shard_count(selected)
     counts = (*extracted.counts, *selected.counts)
-    if until in ("pages", "pairs"):
+    if until == "select":
         return stages.report(None, counts)
     urls = stages.images(inputs, select)
     if until == "images":

@@ -84,14 +84,10 @@ class BuildSummary:
 
 def summarize(report: BuildReport) -> BuildSummary:
     """Return what a build did, as `--json` and the table that ends it say it."""
-    seconds: dict[str, float] = {}
-    for label, took in report.seconds.items():
-        stage = "images" if label.endswith(" images") else label
-        seconds[stage] = round(seconds.get(stage, 0.0) + took, 3)
     manifest = report.manifest
     return BuildSummary(
         stages=manifest.counts if manifest else report.counts,
-        stage_seconds=seconds,
+        stage_seconds={stage: round(seconds, 3) for stage, seconds in report.seconds.items()},
         seconds=round(sum(report.seconds.values()), 3),
         samples=manifest.samples if manifest else 0,
         shards=len(manifest.shards) if manifest else 0,

@@ -1,19 +1,22 @@
 """The Beam graphs of a recipe, built and validated without running them: what a dry run shows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipelines
 from corpusloom.pipelines.engine.runners import Profile, make_pipeline
+from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.input_fragments import InputFile
+from corpusloom.pipelines.stages.kinds.registry import is_derived
+from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.store.images.frontier import Lane
+from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import FileEntry, ImageRecord, ShardEntry
-
-if TYPE_CHECKING:
-    import apache_beam as beam
-
-Build = Callable[["beam.Pipeline"], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,75 +30,35 @@ class Graph:
     """Size of the pipeline's proto."""
 
 
-def stage_builders(recipe: Recipe, folder: str) -> Iterator[tuple[str, Build]]:
+def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
     """Yield each stage of a recipe with the function that builds its pipeline, over placeholders for its input."""
-    if recipe.kind == "regions":
+    if is_derived(recipe):
         yield "regions", _regions(folder)
         return
-    yield "extract", _extract(recipe, folder)
-    yield "select", _select(recipe, folder)
-    yield "images", _images(folder)
-    yield "facts", _facts(folder)
-    yield "shards", _shards(recipe, folder)
-
-
-def _extract(recipe: Recipe, folder: str) -> Build:
-    from corpusloom.pipelines.builds.run_stages import kind_of
-    from corpusloom.pipelines.stages import extract
-
-    kind = kind_of(recipe)
-    config = extract.ExtractStageConfig(
-        folder=folder, record=kind.record, parse=kind.parse, make=kind.make, recipe=recipe
+    config = BuildConfig(
+        recipe=recipe,
+        out=folder,
+        work=folder,
+        store=folder,
+        warcs=(),
+        fetch=FetchConfig(contact="dry-run@example.org"),
     )
-    todo = (extract.InputFile(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64),)
-    return lambda pipeline: extract.build(pipeline, config, todo)
+    pipelines = StagePipelines(config)
+    part, decisions = storage.join(folder, "part.parquet"), storage.join(folder, "decisions")
+    image = ImageRecord(key="0" * 32, url="http://example.org/a.jpg", outcome="kept", sha256="0" * 64)
+    warc = InputFile(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64)
+    yield "extract", pipelines.extract(folder, (warc,), Tombstones())
+    yield "select", pipelines.select([part], decisions)
+    yield "images", pipelines.fetch([Lane(0, (part,), 1)])
+    yield "facts", pipelines.facts([[image]])
+    yield "shards", pipelines.shards(folder, records=[part], decisions=[part], number=4)
 
 
-def _select(recipe: Recipe, folder: str) -> Build:
-    from corpusloom.pipelines.stages.select import distributed
-    from corpusloom.pipelines.stages.select.steps import steps_of
-
-    fragments = [storage.join(folder, "candidates", "0.parquet")]
-    return lambda pipeline: distributed.build(pipeline, steps_of(recipe), fragments, storage.join(folder, "decisions"))
-
-
-def _images(folder: str) -> Build:
-    from corpusloom.pipelines.net.config import FetchConfig
-    from corpusloom.pipelines.stages.fetch import images
-    from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-    from corpusloom.pipelines.store.images.frontier import Lane
-
-    config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
-    return lambda pipeline: images.build_fetch(pipeline, config, [Lane(0, (storage.join(folder, "lane.parquet"),), 1)])
-
-
-def _facts(folder: str) -> Build:
-    from corpusloom.pipelines.net.config import FetchConfig
-    from corpusloom.pipelines.stages.fetch import images
-    from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-
-    config = ImagesConfig(store=folder, fetch=FetchConfig(contact="dry-run@example.org"))
-    record = ImageRecord(key="0" * 32, url="http://example.org/a.jpg", outcome="kept", sha256="0" * 64)
-    return lambda pipeline: images.build_facts(pipeline, config, [[record]])
-
-
-def _shards(recipe: Recipe, folder: str) -> Build:
-    from corpusloom.pipelines.stages import shards
-
-    parts = (storage.join(folder, "part.parquet"),)
-    config = shards.ShardsConfig(
-        recipe=recipe, dataset=folder, folder=folder, records=parts, decisions=parts, store=folder, shards=4
-    )
-    return lambda pipeline: shards.build(pipeline, config)
-
-
-def _regions(folder: str) -> Build:
-    from corpusloom.pipelines.stages.regions import regions
-
-    config = regions.RegionsConfig(source=folder, dataset=folder, folder=folder, detector="dry-run")
+def _regions(folder: str) -> BuildPipeline:
+    config = make_regions.RegionsConfig(source=folder, dataset=folder, folder=folder, detector="dry-run")
     file = FileEntry(name="00000.tar", sha256="0" * 64, bytes=0)
     shard = ShardEntry(index=0, tar=file, sidecar=file, stats=file, samples=0)
-    return lambda pipeline: regions.build(pipeline, config, (shard,))
+    return lambda pipeline: make_regions.build(pipeline, config, (shard,))
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:
@@ -103,10 +66,10 @@ def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:
 
     Dataflow's own dry run is used where Beam's part for Google Cloud is installed: it refuses what the service would.
     """
-    return [_graph(stage, build, profile) for stage, build in stage_builders(recipe, folder)]
+    return [_graph(stage, build, profile) for stage, build in placeholder_pipelines(recipe, folder)]
 
 
-def _graph(stage: str, build: Build, profile: Profile) -> Graph:
+def _graph(stage: str, build: BuildPipeline, profile: Profile) -> Graph:
     pipeline = make_pipeline(build, profile, dry_run=True)
     proto = pipeline.to_runner_api()
     if profile.runner == "dataflow":

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.stages.kinds.registry import kind_of
+from corpusloom.pipelines.store import img2dataset
+from corpusloom.pipelines.store.list_rows import ListConfig, format_of
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
@@ -42,20 +44,37 @@ def inputs_of(
     *,
     warcs: tuple[str, ...],
     lists: tuple[str, ...] = (),
-    img2dataset: tuple[str, ...] = (),
+    folders: tuple[str, ...] = (),
     columns: ListConfig,
 ) -> list[FileEntry]:
     """Return what a build reads: WARCs, or in their place lists or folders of img2dataset."""
-    if sum(map(bool, (warcs, lists, img2dataset))) > 1:
+    if sum(map(bool, (warcs, lists, folders))) > 1:
         raise ConfigError(
             "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
         )
-    if lists or img2dataset:
-        from corpusloom.pipelines.stages.list_pairs import check_lists, list_inputs
-
+    if lists or folders:
         check_lists(recipe, lists, columns)
-        return list_inputs(lists, img2dataset)
+        return list_inputs(lists, folders)
     return warc_inputs(warcs)
+
+
+def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
+    """Refuse lists that a recipe can make nothing of, before anything runs."""
+    if not kind_of(recipe).takes_lists:
+        raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
+    if lists and columns.caption_column is None:
+        raise ConfigError("pairs need texts", where="--list", remedy="name their column with --caption-column")
+    for path in lists:
+        format_of(path)
+
+
+def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
+    """Return the lists and the shards of img2dataset's folders, each content once, in order of their hashes."""
+    found = hashed({path for pattern in lists for path in storage.expand(pattern)})
+    for folder in folders:
+        for entry in img2dataset.find_shards(folder):
+            found.setdefault(entry.sha256, entry)
+    return [found[sha256] for sha256 in sorted(found)]
 
 
 def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:

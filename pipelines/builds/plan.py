@@ -12,7 +12,8 @@ from corpusloom.pipelines.builds.finished_stages import extracted_pages, measure
 from corpusloom.pipelines.builds.inputs import inputs_of
 from corpusloom.pipelines.dedup.evaluation_sets import set_digests
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
-from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
+from corpusloom.pipelines.stages import input_fragments
+from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.fragments import fragment_names
@@ -52,7 +53,7 @@ class Planner:
         """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs."""
         return plan_stage(
             self.config.work,
-            "warcs",
+            input_fragments.FOLDER,
             stage_version=EXTRACT_VERSION,
             inputs={"limit": self.config.limit, "measured": self.measured()},
         )
@@ -79,7 +80,7 @@ class Planner:
             self.recipe,
             warcs=config.warcs,
             lists=config.lists,
-            img2dataset=config.from_img2dataset,
+            folders=config.from_img2dataset,
             columns=config.columns,
         )
         return self.plan_extract(inputs), inputs
@@ -114,7 +115,7 @@ class Planner:
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
-        rules = select_rules(self.recipe) if self.recipe.kind == "interleaved" else pair_rules(self.recipe)
+        rules = kind_of(self.recipe).rules(self.recipe)
         return plan_stage(
             self.config.work,
             "select",

@@ -1,7 +1,7 @@
-"""argv -> a command's config, or one line that says what is wrong with argv: strict, before anything runs.
+"""argv -> a command's config, or an error of one line, before anything runs.
 
-tyro parses; what it would show as a box of several lines, in an order of its own, is said here first: an unknown
-option before a missing one, since the one is often the other misspelt.
+tyro parses. It shows errors as boxes of several lines, so unknown, repeated and missing options are checked here first:
+unknown before missing ones, since a missing option is often a misspelt one.
 """
 
 import contextlib
@@ -12,15 +12,16 @@ import io
 import types
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from corpusloom.schemas.errors import ConfigError
 
+Parsed = TypeVar("Parsed")
 RENAMED = {"--waves": "--passes"}
-"""Options of earlier versions, with their names in this one."""
+"""Option of an earlier version -> its name now."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,16 +33,16 @@ class Flag:
 
     @property
     def positional(self) -> bool:
-        """Say whether it has no dashes."""
+        """Return whether it has no dashes."""
         return not self.name.startswith("--")
 
 
 def flags_of(command: type) -> Iterator[Flag]:
-    """Yield the arguments of a command's config, those of the groups of flags in it included."""
+    """Yield the arguments of a command's config, including those of its groups of flags."""
     hints = typing.get_type_hints(command, include_extras=True)
     for item in dataclasses.fields(command):
-        marks = getattr(hints[item.name], "__metadata__", ())
-        kind = typing.get_args(hints[item.name])[0] if marks else hints[item.name]
+        hint = hints[item.name]
+        kind, *marks = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
         if dataclasses.is_dataclass(kind):
             yield from flags_of(typing.cast(type, kind))
             continue
@@ -54,14 +55,14 @@ def flags_of(command: type) -> Iterator[Flag]:
 
 
 def given(argv: Sequence[str]) -> Iterator[str]:
-    """Yield the names of the options in argv, with dashes inside."""
+    """Yield the names of the options in argv, with dashes for underscores."""
     for word in argv:
         if word.startswith("--") and len(word) > 2:
             yield word.split("=", 1)[0].replace("_", "-")
 
 
 def check_repeats(argv: Sequence[str]) -> None:
-    """Raise ConfigError for a flag that is given twice: argparse would silently keep the last."""
+    """Raise ConfigError for a flag that is given twice, of which argparse silently keeps the last."""
     seen: set[str] = set()
     for name in given(argv):
         if name in seen:
@@ -70,7 +71,7 @@ def check_repeats(argv: Sequence[str]) -> None:
 
 
 def check_names(command: type, argv: Sequence[str], where: str) -> None:
-    """Raise ConfigError for an option that the command does not have, then for one that it needs and lacks."""
+    """Raise ConfigError for an option that the command does not have, then for a required one that is missing."""
     flags = list(flags_of(command))
     known = ["--help", *(flag.name for flag in flags if not flag.positional)]
     for name in given(argv):
@@ -83,10 +84,10 @@ def check_names(command: type, argv: Sequence[str], where: str) -> None:
             raise ConfigError(f"{flag.name} is missing", where=where, remedy=f"{where} --help shows an example")
 
 
-def parse(command: type, argv: Sequence[str], where: str) -> Any:
-    """Return the config that argv gives a command.
+def parse(command: type[Parsed], argv: Sequence[str], where: str) -> Parsed:
+    """Return a command's config, filled from argv.
 
-    Errors: ConfigError in one line. `--help` prints the help and raises SystemExit.
+    Raises ConfigError of one line. `--help` prints the help and raises SystemExit.
     """
     if not {"-h", "--help"} & set(argv):
         check_repeats(argv)
@@ -112,7 +113,7 @@ def parse(command: type, argv: Sequence[str], where: str) -> Any:
 
 
 def _registry() -> ConstructorRegistry:
-    """Return how tyro reads an optional number or text: shown as INT, not as {None}|INT."""
+    """Return tyro's rule for an optional number or text: its help shows INT, not {None}|INT."""
     registry = ConstructorRegistry()
 
     @registry.primitive_rule
@@ -133,7 +134,7 @@ def _registry() -> ConstructorRegistry:
 
 
 def gist(box: str) -> str:
-    """Return the first paragraph of one of tyro's boxes as a line."""
+    """Return the first paragraph of a box of tyro's as one line."""
     words: list[str] = []
     for line in box.splitlines():
         inside = line.strip().strip("│").strip()

@@ -1,42 +1,22 @@
-"""The command `loom`: argv to a command's config, its exit code back. The only file that knows every room."""
+"""The command `loom`: argv -> a command -> its exit code."""
 
 import difflib
-import importlib
 import itertools
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
+from corpusloom.pipelines.cli.command_table import COMMANDS, LoomCommand, TakesBeamOptions
 from corpusloom.pipelines.engine import logs
 from corpusloom.schemas.errors import ConfigError, LoomError
 
-COMMANDS = {
-    "demo": "the bundled web, end to end: scrape, build, stats, three trainers",
-    "scrape": "seeds -> WARC, politely",
-    "build": "WARC -> dataset: every stage of one recipe, resumable",
-    "pages": "the stages of a recipe up to its selected pages",
-    "pairs": "the stages of a recipe up to its selected pairs",
-    "images": "the stages of a recipe up to its image store",
-    "shards": "the last stage of a recipe: records and image store -> dataset",
-    "extract": "WARC or HTML -> blocks of text and image, to standard output",
-    "stats": "what a dataset holds: summary, JSON, HTML report",
-    "verify": "does it all add up? hashes, offsets, ledger",
-    "why": "the story of one record through all stages",
-    "index": "sidecars for tars that others made",
-    "forget": "take-down: remove pages or images from a dataset and all it was made of",
-    "train": "train clip, flamingo or vilbert on datasets",
-    "eval": "evaluate a checkpoint",
-    "bench-stream": "your own throughput by stage, and what bounds it",
-}
-
 INTERRUPTED = 130
 TRACEBACK = "LOOM_TRACEBACK"
-"""Environment variable: when set, an error ends with its traceback."""
+"""Environment variable; if set, an error is shown with its traceback."""
 
 
 def usage() -> str:
@@ -46,16 +26,16 @@ def usage() -> str:
         "",
         "Builds multimodal corpora from the web and trains on them.",
         "",
-        *(f"  {name:<13} {text}" for name, text in COMMANDS.items()),
+        *(f"  {name:<13} {entry.summary}" for name, entry in COMMANDS.items()),
         "",
-        "loom COMMAND --help shows a command's options and examples. loom --version prints what shapes output.",
-        "Exit codes: 0 done, 1 failed, 2 usage, 3 finished but a gate was not met, 130 interrupted (resumable).",
+        "loom COMMAND --help shows options and examples. loom --version prints the versions that shape the output.",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but a gate was not met, 130 interrupted (resumable).",
     ]
     return "\n".join(lines)
 
 
 def version() -> str:
-    """Return the versions of what shapes output."""
+    """Return the versions of corpusloom, the dataset format and the libraries that shape the output."""
     from importlib.metadata import version as installed
 
     from corpusloom.pipelines.store.stages import library_versions
@@ -65,17 +45,16 @@ def version() -> str:
     return "\n".join(f"{name} {text}" for name, text in rows.items())
 
 
-def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> Any:
-    """Return the config of one command; what is wrong with the flags ends the process with 2 and a suggestion."""
+def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> LoomCommand:
+    """Return one command, filled from argv; wrong flags raise ConfigError with a suggestion."""
     from corpusloom.pipelines.cli import arguments
 
-    command = importlib.import_module(f"corpusloom.pipelines.cli.commands.{name.replace('-', '_')}").Command
-    parsed = arguments.parse(command, argv, f"loom {name}")
-    if beam_options:
-        if not hasattr(parsed, "with_beam_options"):
-            raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and what follows")
-        parsed = parsed.with_beam_options(tuple(beam_options))
-    return parsed
+    command = arguments.parse(COMMANDS[name].load(), argv, f"loom {name}")
+    if not beam_options:
+        return command
+    if not isinstance(command, TakesBeamOptions):
+        raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and what follows")
+    return command.with_beam_options(tuple(beam_options))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -97,21 +76,21 @@ def run(argv: Sequence[str]) -> int:
         raise ConfigError(
             f"no command {name!r}", where="loom", remedy=f"did you mean {near[0]}?" if near else "see loom --help"
         )
-    return int(parse(name, words[1:], beam_options).run())
+    return parse(name, words[1:], beam_options).run()
 
 
 def _keep(record: logging.LogRecord) -> bool:
-    """Say whether a log line concerns a user: not Beam's note that an optional Google library is absent."""
+    """Return whether a log record is shown; Beam's note that an optional Google library is absent is not."""
     return "apitools not found" not in record.getMessage()
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Say whether logs are to be JSON lines; asked before anything is parsed, so that errors of flags are as well."""
+    """Return whether logs are JSON lines; decided before flags are parsed, since their errors are logged as well."""
     return "--log-format=json" in argv or ("--log-format", "json") in itertools.pairwise(argv)
 
 
 def explain(error: Exception) -> LoomError:
-    """Return an error as one line: what the system refused, or a bug and how to see its traceback."""
+    """Return an error that can be shown as one line; an unexpected one is a bug, with a hint to its traceback."""
     if isinstance(error, LoomError):
         return error
     if isinstance(error, OSError) and error.strerror:
@@ -123,7 +102,7 @@ def explain(error: Exception) -> LoomError:
 
 
 def _flush() -> None:
-    """Write what is left for standard output; one that takes no more gets it no more, else Python complains at exit."""
+    """Flush stdout; if it is closed, point it at /dev/null so that Python does not report an error at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -135,21 +114,21 @@ def main() -> None:
     as_json = wants_json(sys.argv[1:])
     if as_json:
         logs.use_json_lines()
-    for place in (logging.getLogger(), *logging.getLogger().handlers):
-        place.addFilter(_keep)
+    for filtered in (logging.getLogger(), *logging.getLogger().handlers):
+        filtered.addFilter(_keep)
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the way out
-        text = "what was finished is kept; run the same command to resume"
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the exit
+        text = "finished work is kept; run the same command to resume"
         if as_json:
             logs.log("interrupted", text=text)
         else:
             console.print(f"interrupted: {text}")
         code = INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed it
         code = 0
     except Exception as error:
         if os.environ.get(TRACEBACK):

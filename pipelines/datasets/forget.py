@@ -1,7 +1,8 @@
-"""Take-down: what was named is removed from a dataset and everything that it was made from, and stays away.
+"""Take-down: removes pages, images and domains from a dataset and from everything that it was made from.
 
-The tombstone is committed first, so from then on no build on the store brings it back; then the store, the stage files
-and the shards concerned are written anew by an ordinary build. Killed anywhere, it is run again and goes on.
+The tombstones are committed first, so that no later build on the image store brings the records back. Then the store,
+the stages and the affected shards are written again, the shards by an ordinary build. A take-down that was killed
+continues when it is run again.
 """
 
 import json
@@ -28,23 +29,23 @@ from corpusloom.schemas.records import FileEntry, Head
 
 RUN = "run.json"
 DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
-"""Files beside the shards that may quote from them; they are made again when asked for."""
+"""Files beside the shards that may quote from them; a build or `loom stats --html` makes them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What a take-down did."""
+    """The result of a take-down."""
 
     shards: tuple[int, ...]
-    """The shards that were written anew."""
+    """Shards that were written again."""
     warcs: tuple[str, ...]
-    """The WARCs that were written anew."""
+    """WARCs that were written again."""
     digest: str
-    """The dataset's digest now."""
+    """Digest of the dataset after the take-down."""
     derived: tuple[str, ...] = ()
-    """Datasets of regions that were made anew, reports that were removed."""
+    """Datasets of regions that were made again, and reports that were deleted."""
     left: tuple[str, ...] = ()
-    """What was made from the dataset and is out of reach."""
+    """Derived datasets and reports that could not be reached."""
 
 
 def make_tombstones(
@@ -54,7 +55,7 @@ def make_tombstones(
     sha256: tuple[str, ...] = (),
     keys: tuple[str, ...] = (),
 ) -> Tombstones:
-    """Return the tombstones of what a person names: hashes of it."""
+    """Return the tombstones of URLs, domains, image hashes and keys."""
     for name, values, digits in (("--sha256", sha256, 64), ("--key", keys, layout.KEY_DIGITS)):
         for value in values:
             if len(value) != digits or set(value) - set("0123456789abcdef"):
@@ -71,7 +72,7 @@ def make_tombstones(
 
 
 def read_config(dataset: str) -> BuildConfig:
-    """Return the configuration that built a dataset, from its run.json; inputs must be where they were."""
+    """Return the configuration that built a dataset, from its run.json. Paths of inputs are those of the build."""
     path = storage.join(dataset, RUN)
     run = json.loads(storage.read_bytes(path))
     if "source" in run:
@@ -90,14 +91,21 @@ def read_config(dataset: str) -> BuildConfig:
 
 
 def concerned(row: Head, stones: Tombstones) -> bool:
-    """Say whether a kept head, or an image of it, is taken down by these tombstones."""
+    """Return True if these tombstones take down a kept head or one of its images."""
     if row.url and tombstones.is_taken_down(row, stones):
         return True
     return any(stones.has_image(url) for url in row.images)
 
 
 def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool = False) -> Forgotten:
-    """Take down what the tombstones name; return what was written anew."""
+    """Take down what the tombstones name.
+
+    Args:
+      dataset: Folder of the dataset.
+      stones: What is to be taken down now; earlier tombstones of the image store stay in force.
+      reporter: Progress of the build.
+      warc: True to write the WARCs again without the named records as well.
+    """
     config = read_config(dataset)
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
@@ -113,18 +121,18 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
-    if purged:  # those WARCs have other bytes now
+    if purged:  # those WARCs have other bytes now, so the stages have other fingerprints
         select = planner.plan_select(planner.planned_pages()[0])
     before = read_manifest(dataset) if old is not None else None
     if old is not None and before is not None:
         _carry_over(planner, old, select, before, affected)
-    else:  # moved since, or unfinished: all shards are written anew
+    else:  # moved or unfinished: all shards are written again
         _clear(dataset)
         store_dataset.clear(dataset)
     report = build.build(config, reporter)
     assert report.manifest is not None
     written = affected if old else range(report.manifest.shard_count)
-    from corpusloom.pipelines.datasets import forget_derived  # with Beam and a model: seldom needed
+    from corpusloom.pipelines.datasets import forget_derived  # imports Beam and a detector, which are seldom needed
 
     derived, left = forget_derived.purge(dataset, before)
     return Forgotten(
@@ -137,7 +145,7 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
 
 
 def _images_of(store: str, stones: Tombstones) -> Tombstones:
-    """Return the keys of the URLs under which the store knows the images that are named by their hash."""
+    """Return the keys of the URLs of images that are named by their sha256."""
     if not stones.sha256:
         return Tombstones()
     rows = ImageStore(store).index().rows()
@@ -152,7 +160,7 @@ def _old_shards(planner: Planner, select: Stage) -> Stage | None:
 
 
 def _affected(planner: Planner, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
-    """Return the shards that hold, or once weighed, something that is taken down now."""
+    """Return the shards of kept records that are taken down now, or that were made from a record that is."""
     shards = planner.shard_count(read_report(select))
     gone = named_records(planner.fragments(inputs, "records"), stones)
     return {
@@ -163,16 +171,16 @@ def _affected(planner: Planner, inputs: list[FileEntry], select: Stage, stones: 
 
 
 def _clear(dataset: str) -> None:
-    """Remove what describes a dataset as a whole; the manifest first: from here on it is unfinished."""
+    """Delete the files that describe the dataset as a whole, the manifest first, which makes it unfinished."""
     for name in (layout.MANIFEST, *DESCRIPTIONS):
         storage.remove(storage.join(dataset, name))
 
 
 def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
-    """Make the finished shards that are not concerned those of the coming stage; remove all else of the dataset."""
+    """Carry the unaffected shards over to the coming stage; delete the affected ones."""
     config = planner.config
-    if not select.done:  # the WARCs have other bytes now: decide again, on the same heads
-        build.build(config, Reporter(quiet=True), until="pages")
+    if not select.done:  # the WARCs have other bytes now: select again, from the same heads
+        build.build(config, Reporter(quiet=True), until="select")
     new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)

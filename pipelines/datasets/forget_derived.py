@@ -1,8 +1,8 @@
-"""A take-down reaches what was made from a dataset: regions are made anew, reports removed."""
+"""Applies a take-down to what was made from a dataset: regions are made again, reports are deleted."""
 
 import json
 
-from corpusloom.pipelines.stages.regions import regions
+from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.lineage import Derived
 from corpusloom.schemas import layout, storage
@@ -11,9 +11,11 @@ from corpusloom.schemas.manifest import Manifest, read_manifest
 
 
 def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
-    """Make anew, or remove, what was made from a dataset that forgot something; return what, and what is out of reach.
+    """Make again or delete what was derived from a dataset; return the paths of both sorts, and those out of reach.
 
-    `before`: the dataset's manifest before: regions of shards that are the same bytes are kept.
+    Args:
+      dataset: Folder of the dataset, after its take-down.
+      before: Manifest before the take-down, so that regions of unchanged shards are kept; None to make all again.
     """
     purged, left = [], []
     for made in lineage.read(dataset):

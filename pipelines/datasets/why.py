@@ -1,4 +1,4 @@
-"""The story of one record: what each stage decided on it, and what came of what it contained."""
+"""Explains what happened to one page or image: what each stage decided on it and on the records made from it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ STAGES = ("extract", "select", "images", "shards")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened to a record."""
+    """The outcome of one record in one stage."""
 
     stage: str
     unit: str
@@ -29,17 +29,18 @@ class Event:
     threshold: float | None = None
     scores: dict[str, float] | None = None
     note: str | None = None
+    """Where a kept sample is, in words."""
 
 
 def keys_of(name: str) -> set[str]:
-    """Return the keys that a URL or key may have: as a page or as an image."""
+    """Return the keys that a name may stand for: itself if it is a key, else its keys as a page and as an image."""
     if len(name) == layout.KEY_DIGITS and all(digit in "0123456789abcdef" for digit in name):
         return {name}
     return {identity.page_key(name), identity.image_key(name)}
 
 
 def why(dataset: str, name: str) -> list[Event]:
-    """Return the story of a URL or key, in order of the stages; an unknown one is an error."""
+    """Return what happened to a URL or key, in order of the stages; an unknown one is an InputError."""
     manifest = read_manifest(dataset)
     keys = keys_of(name)
     keys |= {row.key for row in _ledger(dataset, manifest, "url", {name})}

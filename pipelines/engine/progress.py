@@ -55,25 +55,32 @@ class Reporter:
         self._fresh.add(measures)
 
     @contextlib.contextmanager
-    def stage(self, label: str, total: int | None = None, done: Callable[[], int] | None = None) -> Iterator[None]:
-        """Time a stage; on a terminal show a bar, of which `done` returns how many of `total` are finished."""
+    def stage(
+        self, name: str, total: int | None = None, done: Callable[[], int] | None = None, *, detail: str | None = None
+    ) -> Iterator[None]:
+        """Time a stage; on a terminal show a bar, of which `done` returns how many of `total` are finished.
+
+        `detail` is shown in place of the name, where a stage has several parts.
+        """
+        label = detail or name
+        named = {"stage": name} if detail is None else {"stage": name, "detail": detail}
         start = time.monotonic()
         if self.json:
-            log("stage started", stage=label)
+            log("stage started", **named)
         if self.quiet or self.json or not self.console.is_terminal:
             yield
         else:
             with self._bar(label, total, done):
                 yield
         seconds = time.monotonic() - start
-        self.seconds[label] = self.seconds.get(label, 0.0) + seconds
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
         if self.json:
             fresh, self._fresh = self._fresh, Measures()
             latencies = {name: asdict(latency) for name, latency in sorted(fresh.latencies.items())}
             counts = dict(sorted(fresh.counters.items()))
-            log("stage finished", stage=label, seconds=round(seconds, 3), counts=counts, latencies=latencies)
+            log("stage finished", **named, seconds=round(seconds, 3), counts=counts, latencies=latencies)
         else:
-            self.note(f"  {label}: {self.seconds[label]:.1f} s")
+            self.note(f"  {label}: {seconds:.1f} s")
 
     @contextlib.contextmanager
     def _bar(self, label: str, total: int | None, done: Callable[[], int] | None) -> Iterator[None]:

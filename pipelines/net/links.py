@@ -1,4 +1,4 @@
-"""Links and image URLs of a page, found by regular expressions in linear time, so that no HTML can stall the scrape.
+"""Links of a page, found by regular expressions in linear time, so that no HTML can stall the scrape.
 
 A tag ends at the next `<` or `>` or after 4 KiB, so every byte is scanned as part of at most one tag.
 """
@@ -13,30 +13,15 @@ MAX_LINKS = 10_000
 MAX_HREF = 8_192
 """Bytes of one attribute value; the rest is cut."""
 _LINK = re.compile(rb"<(?:a|area)\s([^<>]{0,4096})", re.I)
-_IMAGE = re.compile(rb"<(?:img|source)\s([^<>]{0,4096})", re.I)
 _BASE = re.compile(rb"<base\s([^<>]{0,4096})", re.I)
 _VALUE = rb"""\s{0,9}=\s{0,9}(?:"([^"]*)"?|'([^']*)'?|([^\s>"']+))"""
 _HREF = re.compile(rb"(?<![\w-])href" + _VALUE, re.I)
-_SOURCES = tuple(
-    re.compile(rb"(?<![\w-])" + name + _VALUE, re.I) for name in (rb"src", rb"data-src", rb"data-original", rb"srcset")
-)
 
 
 def links_of(body: bytes, url: str) -> list[str]:
     """Return the absolute http(s) links of a page without fragments, each once, in order; `<base>` is applied."""
     body = _without_comments(body)
     return _absolute((_value(_HREF, match[1]) for match in _LINK.finditer(body)), base_of(body, url))
-
-
-def images_of(body: bytes, url: str) -> list[str]:
-    """Return the absolute http(s) image URLs of a page: src, attributes of lazy loaders, the last of each srcset."""
-    body = _without_comments(body)
-    found = []
-    for match in _IMAGE.finditer(body):
-        values = [_value(pattern, match[1]) for pattern in _SOURCES]
-        sets = [_last_candidate(value) for value in values[-1:] if value]
-        found += [value for value in (*values[:-1], *sets) if value]
-    return _absolute(found, base_of(body, url))
 
 
 def _without_comments(body: bytes) -> bytes:
@@ -67,12 +52,6 @@ def _value(pattern: re.Pattern[bytes], tag: bytes) -> str | None:
         return None
     raw = match[1] or match[2] or match[3] or b""
     return html.unescape(raw[:MAX_HREF].decode("utf-8", "replace")).strip()
-
-
-def _last_candidate(srcset: str) -> str | None:
-    """Return the last URL of a srcset, which by convention is the largest."""
-    candidates = [part.split()[0] for part in re.split(r",\s", srcset) if part.split()]
-    return candidates[-1].rstrip(",") if candidates else None
 
 
 def _absolute(values: Iterable[str | None], base: str) -> list[str]:

@@ -4,30 +4,30 @@ A list is one unit of work, a shard of img2dataset another; each row gets one ve
 into the image store, so that the images stage finds them there and fetches nothing.
 """
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
+from typing import ClassVar, Literal
 
 import apache_beam as beam
 
-from corpusloom.pipelines.builds.inputs import hashed
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages import pairs
-from corpusloom.pipelines.stages.extract import STAGE, FragmentWriter, InputFile, extract_once
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
+from corpusloom.pipelines.stages.input_fragments import STAGE, FragmentWriter, InputFile, is_extracted, write_counts
+from corpusloom.pipelines.stages.kinds import pairs
+from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
+from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
 from corpusloom.pipelines.store.images.packs import PackWriter
-from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, format_of, read_list
+from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
-from corpusloom.schemas import identity, storage
-from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.records import FileEntry, Pair, ProvenanceRow, StageCounts
+from corpusloom.schemas import identity
+from corpusloom.schemas.records import Pair, ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 Kind = Literal["list", "img2dataset"]
@@ -60,16 +60,6 @@ class Row:
     caption: str | None
     image: bytes | None = None
     verdict: Rejected | Dead | None = None
-
-
-def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
-    """Refuse lists that a recipe can make nothing of, before anything runs."""
-    if recipe.kind != "pairs":
-        raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
-    if lists and columns.caption_column is None:
-        raise ConfigError("pairs need texts", where="--list", remedy="name their column with --caption-column")
-    for path in lists:
-        format_of(path)
 
 
 def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
@@ -109,7 +99,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     fragments.flush()
     ledger.redact(config.tombstones)
     ledger.write(config.folder, item.stem)
-    pair_counts = StageCounts(stage=STAGE, unit="pair", records_in=fragments.rows, kept=fragments.rows)
+    pair_counts = StageCounts(stage=STAGE, unit=pairs.PAIRS.unit, records_in=fragments.rows, kept=fragments.rows)
     return (*ledger.counts(), pair_counts)
 
 
@@ -139,47 +129,28 @@ def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
     )
 
 
-def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
-    """Return the lists and the shards of img2dataset's folders, each content once, in order of their hashes."""
-    found = hashed({path for pattern in lists for path in storage.expand(pattern)})
-    for folder in folders:
-        for entry in img2dataset.find_shards(folder):
-            found.setdefault(entry.sha256, entry)
-    return [found[sha256] for sha256 in sorted(found)]
+@dataclass(frozen=True, slots=True)
+class ExtractLists:
+    """The work of the extract stage over lists: each list, or shard of img2dataset, becomes fragments on disk."""
 
-
-class _ExtractRows(beam.DoFn):
-    def __init__(self, config: RowsConfig) -> None:
-        self._config = config
-
-    def setup(self) -> None:
-        self._open, self._blocklist = contextlib.ExitStack(), None
-        if self._config.kind == "img2dataset":  # lists hold no images
-            self._blocklist = self._open.enter_context(open_blocklist(self._config.images))
-
-    def teardown(self) -> None:
-        self._open.close()
-
-    def process(self, item: InputFile) -> Iterator[InputFile]:
-        extract_once(self._config.folder, item, lambda: extract_rows(item, self._config, self._blocklist))
-        yield item
-
-
-@dataclass(kw_only=True, eq=False)
-class ExtractLists(beam.PTransform):
-    """Lists -> fragments on disk; one that was finished before is left alone.
-
-    Args:
-      config: What to make of a row, and where.
-    """
-
+    stage: ClassVar[str] = STAGE
+    unit: ClassVar[str] = "input"
     config: RowsConfig
 
-    def expand(self, items: beam.PCollection[InputFile]) -> beam.PCollection[InputFile]:
-        """Spread the lists over workers and extract each."""
-        return items | "Spread lists" >> beam.Reshuffle() | "Extract a list" >> beam.ParDo(_ExtractRows(self.config))
+    def is_finished(self, item: InputFile) -> bool:
+        """Say whether an earlier run extracted this input."""
+        return is_extracted(self.config.folder, item)
+
+    @contextmanager
+    def open(self) -> Iterator[FinishUnit[InputFile]]:
+        """Open the blocklist where images are stored: lists hold none."""
+        config = self.config
+        blocklists = open_blocklist(config.images) if config.kind == "img2dataset" else nullcontext()
+        with blocklists as blocklist:
+            yield lambda item: write_counts(config.folder, item, extract_rows(item, config, blocklist))
 
 
 def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[InputFile, ...]) -> beam.PCollection[InputFile]:
     """Build the pipeline that extracts lists."""
-    return pipeline | "Lists" >> beam.Create(items) | "ExtractLists" >> ExtractLists(config=config)
+    work = ExtractLists(config)
+    return pipeline | "Lists" >> beam.Create(items) | "ExtractLists" >> FinishUnits(work=work, step="Extract a list")

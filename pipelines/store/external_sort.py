@@ -1,4 +1,4 @@
-"""Tables sorted as one, in bounded memory: rows parted by unit and key range on disk, then sorted a part at a time."""
+"""Sorts many tables as one, in bounded memory: rows are divided on disk by unit and key range, and each part sorted."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
@@ -11,19 +11,21 @@ from corpusloom.pipelines.store.partitions import PartitionedRows
 from corpusloom.schemas import storage, tables
 
 PARTITION_ROWS = 10_000
+"""Rows that are sorted at once, on average; as many or fewer are sorted without the disk."""
 
 
 def sorted_parts(
     parts: Iterable[pa.Table], schema: pa.Schema, order: Sequence[str], *, rows: int, scratch: str
 ) -> Generator[pa.Table, None, None]:
-    """Yield the rows of all parts, sorted, a table at a time.
+    """Yield the rows of all parts in sorted order, as a sequence of tables.
 
     Args:
       parts: Rows in any order.
-      schema: Theirs.
-      order: The columns to sort by: one value all over, then `unit` where there is one, then `key` (32 hex digits).
-      rows: How many there are, about.
-      scratch: A local folder.
+      schema: Schema of the rows.
+      order: Columns to sort by: one with the same value in all rows, then `unit` if there is one, then `key` (32 hex
+        digits).
+      rows: Approximate number of rows.
+      scratch: Local folder for temporary files.
     """
     if rows <= PARTITION_ROWS:
         yield tables.sort_rows(pa.concat_tables([schema.empty_table(), *parts]), order)

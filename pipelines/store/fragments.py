@@ -1,6 +1,6 @@
-"""How the fragments of one input are named: from the hash of its bytes and its counts, without a listing.
+"""Names of the fragments of one input, derived from the hash of the input and its counts.
 
-An object store may list late what was written into it; a fragment that is named cannot be overlooked.
+Names are derived, not listed, so an object store's eventual consistency cannot hide a fragment.
 """
 
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from corpusloom.schemas.records import StageCounts
 
 FRAGMENT_ROWS = 4_096
-"""Records a fragment; the last one of an input may hold fewer."""
+"""Records per fragment; the last fragment of an input may have fewer."""
 
 
 def fragment_name(stem: str, part: int) -> str:
-    """Return the name of an input's fragment of records, and of the heads beside it."""
+    """Return the name of an input's fragment; its records and their heads are files of the same name."""
     return f"{stem}-{part:04d}.parquet"
 
 
 def fragment_names(stem: str, counts: Iterable[StageCounts]) -> list[str]:
-    """Return the names of all of an input's fragments, from what was counted in it."""
-    rows = sum(row.kept for row in counts if row.unit in ("page", "pair"))
+    """Return the names of all fragments of an input, from the counts of its records."""
+    rows = sum(row.kept for row in counts if row.unit != "record")
     return [fragment_name(stem, part) for part in range(-(-rows // FRAGMENT_ROWS))]

@@ -1,7 +1,8 @@
-"""Folders that img2dataset wrote, read back: files, webdataset and parquet outputs, a verdict for every row.
+"""Reads the output of img2dataset in its files, webdataset and parquet formats, with an outcome for every row.
 
-A shard is NNNNN.parquet with a row an input (failures too) beside NNNNN.tar or the folder NNNNN/, or alone with the
-images in a column. A shard that a killed run left behind gives what it holds, then one dead outcome.
+A shard is NNNNN.parquet, with one row per input (failures too), beside NNNNN.tar or the folder NNNNN/; or
+NNNNN.parquet alone, with the images in a column. A shard that a killed run left incomplete yields its samples, then
+one dead outcome.
 """
 
 import hashlib
@@ -22,15 +23,16 @@ from corpusloom.schemas.verdicts import Dead, Rejected
 EXTENSIONS = ("jpg", "png", "webp")
 COLUMNS = ("key", "url", "caption", "status", "error_message")
 MAX_IMAGE = 30_000_000
+"""Maximum bytes of an image; a larger member is not read."""
 MAX_TEXT = 1_000_000
-"""Bytes of a member that are read; a longer one is not."""
+"""Maximum bytes of a text or JSON member; a larger member is not read."""
 _SHARD = re.compile(r"(.*/)?(\d{1,12})\.(parquet|tar)")
 _BATCH = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Img2datasetRow:
-    """One input of img2dataset: its image's bytes, or the verdict on why there are none."""
+    """One input row of img2dataset: the bytes of its image, or the verdict that says why there is none."""
 
     key: str
     url: str
@@ -40,7 +42,7 @@ class Img2datasetRow:
 
 
 def list_shards(folder: str) -> list[str]:
-    """Return the paths of a folder's shards, without extension."""
+    """Return the paths of the shards of a folder, without extension."""
     _, inner = storage.filesystem(folder)
     return [storage.join(folder, stem) for stem in _stems(_names(folder), inner, folder)]
 
@@ -58,7 +60,7 @@ def _stems(names: list[str], inner: str, folder: str) -> list[str]:
 
 
 def find_shards(folder: str) -> list[FileEntry]:
-    """Return the shards of a folder by path without extension, each with a hash over its files, sorted by hash."""
+    """Return the shards of a folder with a hash over their files, sorted by hash; names are paths without extension."""
     fs, inner = storage.filesystem(folder)
     names = _names(folder)
     entries = []
@@ -83,7 +85,7 @@ def _belongs(name: str, stem: str) -> bool:
 
 
 def read_shard(stem: str) -> Iterator[Img2datasetRow]:
-    """Yield every input of a shard once: those with an image first, in the order of the images."""
+    """Yield every input row of a shard once: first those with an image, in the order of the images."""
     rows, damage = _rows(stem)
     if rows is None:
         yield from _read_images_of_parquet(stem)
@@ -103,7 +105,7 @@ def read_shard(stem: str) -> Iterator[Img2datasetRow]:
 
 
 def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
-    """Return a shard's rows by key, and what is wrong with its Parquet; None when the images lie in it."""
+    """Return the rows of a shard's Parquet by key, and its damage if any; None for rows if it holds the images."""
     path = f"{stem}.parquet"
     try:
         with tables.open_parquet(path) as file:
@@ -144,7 +146,7 @@ def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
 
 
 def _samples(stem: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield key and members of each sample of a tar, or of the folder of files."""
+    """Yield key and members of each sample of a tar, or of a folder of files."""
     members = _tar_members(stem) if storage.exists(f"{stem}.tar") else _folder_members(stem)
     key = ""
     fields: dict[str, bytes] = {}
@@ -180,13 +182,13 @@ def _folder_members(stem: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _limit(name: str) -> int:
-    """Return how many bytes of a member are read; 0 for one that is not ours to read."""
+    """Return the maximum bytes of a member that is read; 0 for a member that is ignored."""
     extension = name.rsplit(".", 1)[-1]
     return MAX_IMAGE if extension in EXTENSIONS else MAX_TEXT if extension in ("json", "txt") else 0
 
 
 def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Img2datasetRow:
-    """Return a sample that has members; what its row lacks its JSON says."""
+    """Return the row of a sample with members; without a row in the Parquet its values are from its JSON."""
     values = row if row is not None else _json(fields.get("json", b""))
     caption = values.get("caption")
     if caption is None and "txt" in fields:
@@ -207,7 +209,7 @@ def _json(data: bytes) -> dict[str, Any]:
 
 
 def _without_image(key: str, row: dict[str, Any]) -> Img2datasetRow:
-    """Return a row without an image: img2dataset's own reason, or that the image it speaks of is not there."""
+    """Return a row without an image: with img2dataset's own reason, or image_missing if it claims success."""
     url, status = row.get("url"), row.get("status")
     caption = row.get("caption")
     if not isinstance(url, str) or not url:

@@ -1,4 +1,4 @@
-"""What was made from a dataset and lies elsewhere, on record beside it: so that a take-down reaches it as well."""
+"""derived.json: what was made from a dataset and is stored elsewhere, so that a take-down reaches it as well."""
 
 import contextlib
 import json
@@ -14,27 +14,30 @@ FILE = "derived.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """A dataset of regions, or a report, made from a dataset."""
+    """A dataset of regions, or a report, that was made from a dataset."""
 
     kind: Literal["regions", "report"]
     path: str
+    """Path of the derived dataset or report, absolute if it is local."""
     work: str = ""
+    """Work folder in which the regions were made."""
     limit: int | None = None
+    """Maximum number of samples of the regions; None for all."""
 
 
 def absolute(path: str) -> str:
-    """Return a path as it is found from anywhere."""
+    """Return a path that does not depend on the current folder."""
     return os.path.abspath(path) if storage.is_local(path) else path
 
 
 def read(dataset: str) -> list[Derived]:
-    """Return what is on record beside a dataset."""
+    """Return what is recorded as derived from a dataset."""
     path = storage.join(dataset, FILE)
     return [Derived(**row) for row in json.loads(storage.read_bytes(path))] if storage.exists(path) else []
 
 
 def record(dataset: str, made: Derived) -> None:
-    """Enter what was made; beside a dataset that cannot be written to nothing is on record."""
+    """Record what was derived from a dataset; nothing is recorded if its folder cannot be written to."""
     known = read(dataset)
     if made not in known:
         text = json.dumps([asdict(row) for row in (*known, made)], indent=1, sort_keys=True) + "\n"

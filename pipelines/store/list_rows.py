@@ -1,6 +1,6 @@
-"""URL lists as input: Parquet, CSV, TSV, JSONL and text with named columns, streamed; a bad row is an outcome.
+"""Reads URL lists in Parquet, CSV, TSV, JSONL and text; a row that cannot be used is an outcome of its own.
 
-Nothing is held but one row group or one line, so memory does not grow with the list.
+One row group or one line is in memory at a time, so memory does not grow with the list.
 """
 
 import codecs
@@ -18,20 +18,21 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.verdicts import Rejected
 
 MAX_LINE = 1 << 20
-"""Bytes of a line; a longer one is a bad row."""
+"""Maximum bytes of a line; a longer one is a bad row."""
 BATCH_ROWS = 4_096
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListConfig:
-    """Which columns of a list are read."""
+    """Columns of a list that are read."""
 
     url_column: str = "url"
+    """Column of the image URLs."""
     caption_column: str | None = None
-    """None: the list has no captions."""
+    """Column of the captions; None if the list has none."""
     extra_columns: tuple[str, ...] = ()
-    """Kept beside each row as text."""
+    """Columns that are kept with each row, as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class ListRow:
     """One row of a list that names a URL."""
 
     number: int
-    """Counted from 0 over the rows of the list, its header left out."""
+    """Number of the row in the list, from 0, without the header."""
     url: str
     caption: str | None = None
     extra: tuple[str | None, ...] = ()
@@ -47,15 +48,16 @@ class ListRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """One row that cannot be used: why. `text` is how it begins."""
+    """One row that cannot be used, and the reason."""
 
     number: int
     verdict: Rejected
     text: str = ""
+    """Beginning of the URL field."""
 
 
 def format_of(path: str) -> str:
-    """Return the format that a file's name says; an unknown one is an error."""
+    """Return the format of a list by the extension of its name; an unknown extension is a ConfigError."""
     name = path.rsplit("/", 1)[-1].lower()
     for extension, kind in FORMATS.items():
         if name.endswith(extension):
@@ -64,7 +66,7 @@ def format_of(path: str) -> str:
 
 
 def read_list(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
-    """Yield every row of a list, in order; raise when the file or a named column is missing."""
+    """Yield every row of a list, in order; a missing file or column is an error."""
     readers: dict[str, Callable[[str, ListConfig], Iterator[ListRow | BadRow]]] = {
         "parquet": _read_parquet,
         "csv": _read_delimited,
@@ -76,7 +78,7 @@ def read_list(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
 
 
 def columns_of(config: ListConfig) -> tuple[str, ...]:
-    """Return the columns that are read, URL and caption first."""
+    """Return the columns to read: URL, caption if there is one, then the extra columns."""
     caption = (config.caption_column,) if config.caption_column else ()
     return (config.url_column, *caption, *config.extra_columns)
 
@@ -89,7 +91,7 @@ def _check_columns(path: str, config: ListConfig, present: Sequence[str]) -> Non
 
 
 def _make_row(number: int, values: Sequence[Any], config: ListConfig) -> ListRow | BadRow:
-    """Return a row of the values of `columns_of`, or why it is bad."""
+    """Return the row with these values of `columns_of`, or the reason why it is bad."""
     url, *rest = values
     if not isinstance(url, str) or not url.strip():
         return BadRow(number=number, verdict=Rejected("no_url"), text=str(url)[:80])
@@ -103,7 +105,7 @@ def _make_row(number: int, values: Sequence[Any], config: ListConfig) -> ListRow
 
 
 def _clean(text: str) -> str:
-    """Return text without lone surrogates, which JSON may hold and UTF-8 cannot."""
+    """Return text without lone surrogates, which JSON may contain but UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -124,7 +126,7 @@ def _read_parquet(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
 
 
 def _lines(handle: IO[bytes]) -> Iterator[str | None]:
-    """Yield the lines of a file as text, None for one that is too long or not UTF-8."""
+    """Yield the lines of a file as text; None for a line that is too long or not UTF-8."""
     while line := handle.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
             while (rest := handle.readline(MAX_LINE)) and not rest.endswith(b"\n"):
@@ -138,7 +140,7 @@ def _lines(handle: IO[bytes]) -> Iterator[str | None]:
 
 
 def _open(path: str) -> IO[bytes]:
-    """Open a list behind its byte order mark."""
+    """Open a list and skip its byte order mark."""
     handle: io.BufferedReader[Any] = io.BufferedReader(storage.open_input(path), 1 << 20)
     if handle.peek(3)[:3] == codecs.BOM_UTF8:
         handle.read(3)
@@ -147,7 +149,7 @@ def _open(path: str) -> IO[bytes]:
 
 def _read_text(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
     if config.caption_column or config.extra_columns:
-        raise ConfigError("a text list has URLs alone, one a line", where=path, remedy="use .csv, .tsv or .jsonl")
+        raise ConfigError("a text list has only URLs, one per line", where=path, remedy="use .csv, .tsv or .jsonl")
     with _open(path) as handle:
         for number, line in enumerate(_lines(handle)):
             yield _unreadable(number) if line is None else _make_row(number, [line], config)
@@ -178,7 +180,7 @@ def _json_row(number: int, line: str | None, names: Sequence[str], config: ListC
 
 
 def _read_delimited(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
-    """Read CSV (RFC 4180, quoted line breaks included) or TSV; the first line names the columns."""
+    """Read CSV (RFC 4180, quoted line breaks included) or TSV; the first line holds the names of the columns."""
     tsv = format_of(path) == "tsv"
     with _open(path) as handle:
         lines = ("\x00" if line is None else line for line in _lines(handle))

@@ -1,7 +1,7 @@
-"""Rows parted by key range on a local disk, read back a partition at a time: a shuffle in bounded memory.
+"""Rows divided into partitions on a local disk and read back one partition at a time: a shuffle in bounded memory.
 
-Rows are held until they fill a buffer; then they go to one Arrow file of a record batch a partition, so that a
-partition is read back with a seek a file. Scratch: a file is never committed, and is gone with its folder.
+Rows are buffered; a full buffer is written to one Arrow file with one record batch per partition, so that reading a
+partition needs one seek per file. The files are temporary and are deleted with their folder.
 """
 
 import contextlib
@@ -21,13 +21,15 @@ from corpusloom.schemas.errors import InputError
 
 SCRATCH = ".scratch-"
 BUFFER_BYTES = 16 << 20
+"""Bytes of rows that are buffered before they are written."""
 
 
 @contextlib.contextmanager
 def scratch_folder(near: str) -> Iterator[str]:
-    """Make a local folder for scratch files, in `near` where that is local; what a killed run left there is removed.
+    """Make a local folder for temporary files, inside `near` if that is local; delete it when the block ends.
 
-    Only of this host: a folder may be shared, and who is alive on another host is not known here.
+    Folders that a killed run of this host left in `near` are deleted as well. Those of other hosts stay, since `near`
+    may be shared and their processes may still run.
     """
     local = storage.is_local(near)
     prefix = f"{SCRATCH}{socket.gethostname()}-"
@@ -48,7 +50,7 @@ def scratch_folder(near: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _explained(folder: str) -> Iterator[None]:
-    """Turn what the system refuses into an InputError that names the folder."""
+    """Convert an error of the operating system to an InputError that names the folder."""
     try:
         yield
     except OSError as error:
@@ -57,12 +59,12 @@ def _explained(folder: str) -> Iterator[None]:
 
 
 class PartitionedRows:
-    """Tables of one schema, their rows parted over a number of partitions.
+    """Rows of one schema, divided into partitions on disk.
 
     Args:
-      folder: A local folder of its own; made here, removed by `close`.
-      schema: What every table has.
-      partitions: How many; each must fit in memory when it is read back.
+      folder: Local folder that does not exist; made here and deleted by `close`.
+      schema: Schema of all rows.
+      partitions: Number of partitions. Each must fit in memory when it is read back.
     """
 
     def __init__(self, folder: str, schema: pa.Schema, partitions: int) -> None:
@@ -73,7 +75,7 @@ class PartitionedRows:
         self._files: list[str] = []
 
     def add(self, table: pa.Table, partition: NDArray[np.int64]) -> None:
-        """Add rows, each to its partition."""
+        """Add the rows of a table; `partition` is the number of each row's partition."""
         if table.num_rows:
             self._held.append((table, partition))
             self._bytes += table.get_total_buffer_size()
@@ -81,7 +83,7 @@ class PartitionedRows:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the buffered rows."""
         if not self._held:
             return
         partition = np.concatenate([partition for _, partition in self._held])
@@ -97,7 +99,7 @@ class PartitionedRows:
         self._files.append(path)
 
     def read(self, partition: int) -> pa.Table:
-        """Return the rows of one partition in the order in which they were added."""
+        """Return the rows of one partition, in the order in which they were added."""
         self.flush()
         batches = []
         for path in self._files:
@@ -106,5 +108,5 @@ class PartitionedRows:
         return pa.Table.from_batches(batches, schema=self.schema).combine_chunks()
 
     def close(self) -> None:
-        """Remove everything."""
+        """Delete the files and their folder."""
         shutil.rmtree(self._folder, ignore_errors=True)

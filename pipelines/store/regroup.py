@@ -1,7 +1,7 @@
-"""Regrouping by key on an engine, and records written as sorted parts.
+"""Groups by key and writes records as sorted parts, on a distributed runner.
 
-The local runner holds every shuffled collection in memory and never spills: on one machine `spill` and
-`select_local` group instead.
+The local runner keeps every shuffled collection in memory, so on one machine `stages.select.local` and
+`store.partitions` are used instead.
 """
 
 import hashlib
@@ -20,18 +20,19 @@ from corpusloom.schemas import arrow, storage, tables
 
 KeyValue = tuple[bytes, bytes]
 SPILL_ROWS = 50_000
+"""Records of one part that a worker holds before it writes a fragment."""
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of a key, by a hash of it: keys need not be uniform."""
+    """Return the partition of a key, by the key's hash, since keys need not be uniform."""
     return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") * partitions >> 32
 
 
 class Regroup(beam.PTransform):
-    """(key, value) bytes -> (key, sorted values) for each key."""
+    """(key, value) in bytes -> (key, sorted values) per key."""
 
     def expand(self, pairs: beam.PCollection[KeyValue]) -> beam.PCollection[tuple[bytes, list[bytes]]]:
-        """Group by the engine's shuffle."""
+        """Group by key with the runner's shuffle."""
         return (
             pairs
             | "Shuffle" >> beam.GroupByKey()
@@ -41,13 +42,13 @@ class Regroup(beam.PTransform):
 
 @dataclass(kw_only=True, eq=False)
 class WriteRecords(beam.PTransform):
-    """Records of one class -> `FOLDER/part-00000.parquet` ..., each sorted; yields the number of rows a part.
+    """Records of one class -> `FOLDER/part-00000.parquet` ..., each sorted; yields the number of rows per part.
 
     Args:
-      record: The record class.
-      folder: Where the parts go.
-      sort_by: The columns that order the rows; equal rows may tie.
-      parts: How many, by the key's hash.
+      record: Class of the records.
+      folder: Folder of the parts.
+      sort_by: Columns that order the rows; only equal rows may have equal values.
+      parts: Number of parts; a record's part depends on the hash of its key.
     """
 
     record: type
@@ -56,7 +57,7 @@ class WriteRecords(beam.PTransform):
     parts: int = 1
 
     def expand(self, records: beam.PCollection[Any]) -> beam.PCollection[int]:
-        """Spill fragments a bundle at a time, then merge each part."""
+        """Write fragments per bundle, then merge the fragments of each part."""
         return (
             records
             | "Spill rows"

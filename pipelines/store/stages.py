@@ -1,7 +1,7 @@
-"""Durable stages: a folder addressed by everything that shapes its content, committed by one stage.json.
+"""Durable stages: a folder named after everything that shapes its content, committed by one stage.json.
 
-A stage's folder is `WORK/stages/NAME-FINGERPRINT`: another configuration is another folder, so a change under a
-half-finished build never mixes two configurations, and recipes share the stages that they have in common.
+A stage's folder is `WORK/stages/NAME-FINGERPRINT`. Another configuration has another folder, so a changed
+configuration never mixes with a half-finished build, and recipes share the stages that they have in common.
 """
 
 import hashlib
@@ -28,28 +28,27 @@ LIBRARIES = (
     "pyarrow",
     "resiliparse",
 )
-"""Whose versions may change what a stage writes."""
-
-
+"""Libraries whose version may change the output of a stage."""
 BUG = "this is a bug: please report it with the stage's folder"
 
 
 class ConservationError(LoomError):
-    """Records went in and came out nowhere: a bug, never a matter of the input."""
+    """Records went into a stage and have no outcome. This is a bug, whatever the input."""
 
 
 class StoreLagError(LoomError):
-    """An object store does not list, or not yet, what was written into it."""
+    """An object store does not list all the files that were written to it."""
 
 
 PAUSES = (0.1, 0.2, 0.5, 1, 2, 4, 8, 16, 30)
-"""Seconds between two looks at a store that lists late."""
+"""Seconds to wait before each new attempt to list an object store."""
 
 
 def wait_until_listed(read: Callable[[], T], whole: Callable[[T], bool], where: str) -> T:
-    """Return what `read` gives once it is whole; StoreLagError when it does not become so within a minute.
+    """Call `read` until `whole` accepts its result, and return it; raise StoreLagError after a minute.
 
-    Local folders, S3 and Google Cloud Storage list what they hold at once; others, and caches before them, may not.
+    Local folders, S3 and Google Cloud Storage list a file as soon as it is written, but other stores, and caches in
+    front of them, may not. A local folder is read once.
     """
     for pause in (*PAUSES, None):
         found = read()
@@ -64,13 +63,13 @@ def wait_until_listed(read: Callable[[], T], whole: Callable[[T], bool], where: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage of a build: where it lies and what it depends on."""
+    """One stage of a build: its folder and what it depends on."""
 
     name: str
     folder: str
     fingerprint: str
     depends_on: str
-    """What the fingerprint was made of, as JSON."""
+    """The values that the fingerprint was made from, as JSON."""
 
     def path(self, *parts: str) -> str:
         """Return the path of something inside the stage's folder."""
@@ -78,13 +77,13 @@ class Stage:
 
     @property
     def done(self) -> bool:
-        """Say whether the stage was committed."""
+        """Return True if the stage was committed."""
         return storage.exists(self.path(COMMIT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReport:
-    """What a finished stage says of itself."""
+    """The contents of a finished stage's stage.json."""
 
     name: str
     counts: tuple[StageCounts, ...]
@@ -93,12 +92,12 @@ class StageReport:
 
 @lru_cache(maxsize=1)
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that shape output."""
+    """Return the installed versions of LIBRARIES."""
     return {name: version(name) for name in LIBRARIES}
 
 
 def plan_stage(work: str, name: str, *, stage_version: int, inputs: Mapping[str, Any]) -> Stage:
-    """Return the stage that these inputs, this version constant and the installed libraries name."""
+    """Return the stage for these inputs, this version of the stage's code and the installed libraries."""
     depends = {"version": stage_version, "libraries": library_versions(), "inputs": dict(inputs)}
     text = json.dumps(depends, sort_keys=True, separators=(",", ":"))
     fingerprint = hashlib.sha256(f"{name}\n{text}".encode()).hexdigest()
@@ -107,12 +106,19 @@ def plan_stage(work: str, name: str, *, stage_version: int, inputs: Mapping[str,
 
 
 def stem_of(sha256: str) -> str:
-    """Return the first part of the names of a WARC's fragments, from the hash of its bytes."""
+    """Return the first part of the names of an input's fragments, from the sha256 of the input."""
     return sha256[:16]
 
 
+def stage_folders(work: str, name: str | None = None) -> list[str]:
+    """Return the folders of all stages in a work folder, or of those of one name, finished or not, sorted."""
+    folder = storage.join(work, "stages")
+    found = [entry for entry in storage.folders(folder) if name is None or entry.rpartition("-")[0] == name]
+    return [storage.join(folder, entry) for entry in found]
+
+
 def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> StageReport:
-    """Check that nothing was lost and write stage.json: from here on the stage is reused."""
+    """Check that no record was lost and write stage.json, after which the stage is reused."""
     check_conservation(counts)
     report = StageReport(name=stage.name, counts=counts, facts=facts)
     values = {
@@ -127,7 +133,7 @@ def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> Stage
 
 
 def carry_over(old: Stage, new: Stage, shard: int) -> None:
-    """Make a finished shard of one stage one of another, its report last."""
+    """Copy the files of a finished shard from one stage to another, its report last."""
     stem = layout.shard_stem(shard)
     for kind, suffix in (("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json")):
         path = old.path(kind, f"{stem}.{suffix}")
@@ -136,7 +142,7 @@ def carry_over(old: Stage, new: Stage, shard: int) -> None:
 
 
 def read_report(stage: Stage) -> StageReport:
-    """Read what a committed stage says of itself."""
+    """Read the stage.json of a committed stage."""
     values = json.loads(storage.read_bytes(stage.path(COMMIT)))
     counts = tuple(arrow.from_plain(StageCounts, row) for row in values["counts"])
     return StageReport(name=values["name"], counts=counts, facts=values["facts"])
@@ -179,7 +185,7 @@ class CountGap:
 def count_gaps(counts: Iterable[StageCounts]) -> Iterator[CountGap]:
     """Yield each pair of neighbouring stages whose counts do not match."""
     rows = {(row.stage, row.unit): row for row in counts}
-    for unit in ("page", "pair"):
+    for unit in sorted({unit for stage, unit in rows if stage in ("extract", "select")} - {"record"}):
         for before, after in (("extract", "select"), ("select", "shards")):
             kept, following = rows.get((before, unit)), rows.get((after, unit))
             taken = following.records_in if following is not None else 0

@@ -1,8 +1,8 @@
-"""Tombstones: what was taken down, as hashes, and how rows that name it are emptied.
+"""Tombstones: hashes of what was taken down, and how rows that name it are redacted.
 
-A tombstone is an input of every build on a store. It is applied where a WARC is extracted (text and URLs are never
-written), before any fetch, and last of all in the shards. The heads on which duplicates are decided keep their hashes:
-so nothing takes the place of what was removed.
+Tombstones are an input of every build that uses the image store. They are applied when a WARC is extracted (text and
+URLs are never written), before each fetch, and again in the shards. Heads keep their hashes when they are redacted:
+they take part in deduplication as before, so that no duplicate replaces a record that was taken down.
 """
 
 import dataclasses
@@ -17,26 +17,29 @@ from corpusloom.schemas.records import Head, ImageRecord, ImageRef, LedgerRow, P
 
 FILE = "tombstones.json"
 HIDDEN = "forgotten:"
-"""Stands where a URL stood; a hash of it follows, so that how often it occurs is still known."""
+"""Prefix of a redacted URL. A hash of the URL follows, so that its occurrences can still be counted."""
 
 
 def domain_hash(domain: str) -> str:
-    """Return the tombstone of a domain and everything below it."""
+    """Return the tombstone of a domain and its subdomains."""
     return hashlib.sha256(f"domain\n{domain.lower().removeprefix('*.').strip('.')}".encode()).hexdigest()
 
 
 def hide(url: str) -> str:
-    """Return what stands in a URL's place."""
+    """Return the placeholder of a redacted URL."""
     return url if url.startswith(HIDDEN) else HIDDEN + identity.make_key("url", url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstones:
-    """Keys of pages, images, pairs; hashes of domains; sha256 of images' bytes."""
+    """What was taken down, as hashes."""
 
     keys: frozenset[str] = frozenset()
+    """Keys of pages, images and pairs."""
     domains: frozenset[str] = frozenset()
+    """Hashes of domains."""
     sha256: frozenset[str] = frozenset()
+    """sha256 of images as fetched."""
 
     def __bool__(self) -> bool:
         return bool(self.keys or self.domains or self.sha256)
@@ -47,22 +50,22 @@ class Tombstones:
         )
 
     def digest(self) -> str:
-        """Return a hash of all of them: what a build depends on."""
+        """Return a hash of all tombstones, for the fingerprint of a build."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """Return them as canonical JSON."""
+        """Return the tombstones as JSON: sorted, so equal tombstones give equal text."""
         values = {field.name: sorted(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
     def has_url(self, url: str) -> bool:
-        """Say whether a URL was taken down: as a page, as an image, or with its domain."""
+        """Return True if a URL was taken down: as a page, as an image, or with its domain."""
         if not self or not url or url.startswith(HIDDEN):
             return False
         return identity.page_key(url) in self.keys or self.has_image(url)
 
     def has_image(self, url: str) -> bool:
-        """Say whether an image's URL was taken down, or its domain."""
+        """Return True if an image's URL or its domain was taken down."""
         if not self or not url or url.startswith(HIDDEN):
             return False
         return identity.image_key(url) in self.keys or self._has_host(url)
@@ -73,7 +76,7 @@ class Tombstones:
 
 
 def read(store: str) -> Tombstones:
-    """Read a store's tombstones; none when nothing was ever forgotten."""
+    """Read the tombstones of an image store; empty if nothing was ever taken down."""
     path = storage.join(store, FILE)
     if not storage.exists(path):
         return Tombstones()
@@ -81,17 +84,17 @@ def read(store: str) -> Tombstones:
         values = json.loads(storage.read_bytes(path))
         return Tombstones(**{name: frozenset(values[name]) for name in ("keys", "domains", "sha256")})
     except (ValueError, KeyError, TypeError) as error:
-        remedy = "restore it from a copy: without it what was taken down comes back"
+        remedy = "restore it from a copy: without it, later builds bring back what was taken down"
         raise DamageError(f"not a list of tombstones: {error}", where=path, remedy=remedy) from error
 
 
 def write(store: str, tombstones: Tombstones) -> None:
-    """Write a store's tombstones, atomically."""
+    """Write the tombstones of an image store, atomically."""
     storage.write_bytes(storage.join(store, FILE), tombstones.to_json().encode())
 
 
 def is_taken_down(row: Any, stones: Tombstones) -> bool:
-    """Say whether a row as a whole was taken down (a page's single images apart)."""
+    """Return True if a row as a whole was taken down. Single images of a page do not count."""
     match row:
         case Page():
             return row.key in stones.keys or stones.has_url(row.url) or stones.has_url(row.canonical_url)
@@ -105,7 +108,7 @@ def is_taken_down(row: Any, stones: Tombstones) -> bool:
 
 
 def redact(row: Any, stones: Tombstones) -> Any:
-    """Return a row without what was taken down, the same row when it names none of it, None when nothing stays."""
+    """Return a row without what was taken down: the same row if it names none of it, None if nothing is left."""
     match row:
         case Page():
             return None if is_taken_down(row, stones) else _redact_images(row, stones)
@@ -142,7 +145,7 @@ def _redact_head(row: Head, stones: Tombstones) -> Head:
 
 
 def redact_head(row: Head) -> Head:
-    """Return a head of which only hashes stay: it takes part in every decision as before."""
+    """Return a head with its URLs redacted. Its hashes stay, so that every decision is as before."""
     return dataclasses.replace(row, url="", images=tuple(map(hide, row.images)))
 
 

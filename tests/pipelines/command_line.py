@@ -101,7 +101,7 @@ def interrupt_at(place: str, marker: Path, *argv: str, seconds: float = 30, **op
 def check_interrupted(ended: Ended) -> None:
     """Check that a command said in one line that it was interrupted, and how to go on."""
     assert ended.code in (130, -signal.SIGINT), ended.err  # a shell shows both as 130
-    assert ended.complaint == "interrupted: what was finished is kept; run the same command to resume"
+    assert ended.complaint == "interrupted: finished work is kept; run the same command to resume"
     assert "Traceback" not in ended.err
 
 

@@ -52,3 +52,61 @@ def test_a_missing_and_a_malformed_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = ")
     with pytest.raises(ConfigError, match=r"bad\.toml.*not valid TOML"):
         config.load_toml(str(tmp_path / "bad.toml"))
+
+
+def test_overrides_leave_the_values_that_they_were_given() -> None:
+    values = {"filters": {"min_side": 1}}
+    assert config.override(values, ["filters.min_side=2", " new.key =3"]) == {
+        "filters": {"min_side": 2},
+        "new": {"key": 3},
+    }
+    assert values == {"filters": {"min_side": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("5", 5), ("0.5", 0.5), ("true", True), ("'5'", "5"), ("[1, 2]", [1, 2]), ("plain words", "plain words"),
+     ("a=b", "a=b"), ("", "")],
+)  # fmt: skip
+def test_a_value_is_toml_or_else_a_string(text: str, value: object) -> None:
+    assert config.override({}, [f"key={text}"]) == {"key": value}
+
+
+def test_a_later_assignment_wins() -> None:
+    assert config.override({}, ["a.b=1", "a.c=2", "a.b=3"]) == {"a": {"b": 3, "c": 2}}
+
+
+@pytest.mark.parametrize("assignment", ["=3", " =3", "key", ""])
+def test_an_assignment_needs_a_key_and_a_value(assignment: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set: .* is not KEY=VALUE"):
+        config.override({}, [assignment])
+
+
+def test_a_value_is_no_table() -> None:
+    with pytest.raises(ConfigError, match=r"'a' in 'a\.b' is a value, not a table"):
+        config.override({"a": 1}, ["a.b=2"])
+
+
+def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
+    made = config.build(Outer, {"name": "x", "filters": {"min_side": 3}})
+    assert isinstance(made.filters.min_side, float)
+
+
+def test_a_missing_key_is_named_with_its_file() -> None:
+    with pytest.raises(ConfigError, match=r"recipe x: .*name"):
+        config.build(Outer, {}, where="recipe x")
+
+
+def test_an_unknown_key_without_a_near_one_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="known: name, filters, maybe"):
+        config.build(Outer, {"name": "x", "zzzzzz": 1})
+    with pytest.raises(ConfigError, match=r"unknown key maybe\.zzzzzz .*known: min_side, names"):
+        config.build(Outer, {"name": "x", "maybe": {"zzzzzz": 1}})
+
+
+def test_a_file_is_read_as_utf8(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_bytes('name = "grün"'.encode())
+    assert config.load_toml(str(tmp_path / "good.toml")) == {"name": "grün"}
+    (tmp_path / "latin.toml").write_bytes('name = "grün"'.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"latin\.toml.*not valid TOML"):
+        config.load_toml(str(tmp_path / "latin.toml"))

@@ -55,3 +55,65 @@ def test_registered_domains() -> None:
 @given(st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(0, 10))
 def test_doubling_the_shards_splits_each_in_two(key: str, power: int) -> None:
     assert layout.shard_of(key, 2 << power) // 2 == layout.shard_of(key, 1 << power)
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("  http://a.example/  ", "http://a.example/"),
+        ("/relative", "/relative"),
+        ("mailto:a@b.example", "mailto:a@b.example"),
+        ("http://a.example:99999/", "http://a.example:99999/"),
+        ("http://[::1]:8080/a", "http://[::1]:8080/a"),
+        ("http://a.example/..", "http://a.example/"),
+        ("http://a.example/a/..", "http://a.example/"),
+        ("http://a.example/a/b/.", "http://a.example/a/b/"),
+        ("http://a.example//b", "http://a.example//b"),
+        ("http://a.example", "http://a.example/"),
+        ("http://a.example/a%2Fb", "http://a.example/a%2Fb"),
+        ("http://a.example/?x=%20 y", "http://a.example/?x=%20%20y"),
+        ("http://a.example/?sid=1&SESSIONID=2&side=3", "http://a.example/?side=3"),
+        ("http://a.example/?b&a", "http://a.example/?a&b"),
+        ("ftp://a.example:80/", "ftp://a.example:80/"),
+        ("http://a.example:443/", "http://a.example:443/"),
+    ],
+)
+def test_urls_at_the_edges(url: str, canonical: str) -> None:
+    assert identity.canonical_url(url) == canonical
+
+
+def test_the_query_is_kept_in_order_where_it_names_the_image() -> None:
+    assert identity.canonical_url("http://a.example/i?b=1&a=2&utm_x=3", keep_query=True) == (
+        "http://a.example/i?b=1&a=2&utm_x=3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("http://A.Example.:80/", "a.example"), ("http://bücher.example/", "xn--bcher-kva.example"), ("nothing", ""),
+     ("http://[bad/", ""), ("http://" + "ü" * 70 + ".example/", "")],
+)  # fmt: skip
+def test_the_host_of_a_url(url: str, host: str) -> None:
+    assert identity.host_of(url) == host
+
+
+def test_keys_never_change() -> None:
+    assert identity.make_key("page", "a") == "138b9acb023a04be609ba2ebedf32107"
+    assert identity.page_key("http://www.a.example/x?b=1&a=2") == "e367d37019f735707933e5b4d580fd87"
+    assert identity.image_key("http://www.a.example/x?b=1&a=2") == "54a80589a1dbb1ed4ed2884c9abee4ab"
+    assert identity.pair_key("http://www.a.example/x", "text") == "2afb1d8d2fdf6d3e540db2936187ec48"
+    assert identity.make_key("a", "b") != identity.make_key("ab")
+    assert len(identity.make_key("a", "\udc80")) == layout.KEY_DIGITS
+
+
+def test_a_pair_is_its_image_and_its_text() -> None:
+    key = identity.pair_key("http://a.example/i?b=1&a=2", "text")
+    assert key == identity.pair_key("https://www.a.example/i?b=1&a=2", "text")
+    assert key != identity.pair_key("http://a.example/i?a=2&b=1", "text")
+    assert key != identity.pair_key("http://a.example/i?b=1&a=2", "Text")
+
+
+def test_addresses_and_suffixes_are_domains_of_their_own() -> None:
+    assert identity.registered_domain("::1") == "::1"
+    assert identity.registered_domain("co.uk") == "co.uk"
+    assert identity.registered_domain("www.example.com") == "example.com"

@@ -52,3 +52,56 @@ def test_the_digest_leaves_provenance_out_and_sees_everything_else() -> None:
     assert digest != make_digest('{"a":1}', MANIFEST.shards, ())
     ledger = dataclasses.replace(FILE, name="ledger/extract.parquet", rows_digest="q")
     assert digest != make_digest("{}", MANIFEST.shards, (ledger,))
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"format_version": "x"}', '{"format_version": null}', "not json"])
+def test_other_contents_are_no_manifest(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(DamageError, match=r"manifest\.json: not a manifest"):
+        read_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"colour": 1}, {"shards": [1]}, {"counts": [{"stage": "s"}]}])
+def test_a_manifest_of_other_fields_is_damage(tmp_path: Path, change: dict[str, object]) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(json.loads(MANIFEST.to_json()) | change))
+    with pytest.raises(DamageError, match="not a manifest"):
+        read_manifest(str(tmp_path))
+
+
+def test_a_missing_field_is_damage(tmp_path: Path) -> None:
+    values = json.loads(MANIFEST.to_json())
+    del values["digest"]
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(DamageError, match="not a manifest"):
+        read_manifest(str(tmp_path))
+
+
+def test_the_file_is_sorted_text_in_utf8() -> None:
+    text = dataclasses.replace(MANIFEST, config='{"description":"grün"}').to_json()
+    assert text.endswith("}\n")
+    assert "grün" in text
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert text.split("\n")[1].startswith(' "')
+
+
+def test_tables_are_told_apart_by_kind() -> None:
+    names = ("ledger/b.parquet", "scores/a.parquet", "ledger/a.parquet", "ledgers/a.parquet")
+    manifest = dataclasses.replace(MANIFEST, tables=tuple(dataclasses.replace(FILE, name=name) for name in names))
+    assert [entry.name for entry in manifest.tables_of("ledger")] == ["ledger/b.parquet", "ledger/a.parquet"]
+    assert manifest.tables_of("provenance") == []
+
+
+def test_the_digest_does_not_depend_on_the_order_of_entries() -> None:
+    other = dataclasses.replace(SHARD, index=1, tar=dataclasses.replace(FILE, name="00001.tar"))
+    tables = tuple(dataclasses.replace(FILE, name=f"scores/{name}.parquet", rows_digest=name) for name in "ab")
+    assert make_digest("{}", (SHARD, other), tables) == make_digest("{}", (other, SHARD), tables[::-1])
+    assert make_digest("{}", (SHARD, other), tables) != make_digest("{}", (SHARD, other), tables[:1])
+    renamed = dataclasses.replace(SHARD, sidecar=dataclasses.replace(FILE, rows_digest="other"))
+    assert make_digest("{}", (SHARD,), ()) != make_digest("{}", (renamed,), ())
+
+
+def test_the_digest_of_given_entries_never_changes() -> None:
+    assert (
+        make_digest("{}", MANIFEST.shards, MANIFEST.tables)
+        == "fb1529dc1ee8b236c2523224f36ecb8b9006c1bf3d7a95c973c2bdf4f26c5c7d"
+    )

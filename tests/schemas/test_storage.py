@@ -62,3 +62,76 @@ def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
         storage.write_bytes(str(tmp_path / "file" / "below"), b"x")
     with pytest.raises(InputError, match="nosuch"):
         storage.filesystem("nosuch://bucket/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "local"), [("/a/b", True), ("a", True), ("file:///a", True), ("s3://b/k", False), ("http://h/", False)]
+)
+def test_local_paths_are_told_apart(path: str, local: bool) -> None:
+    assert storage.is_local(path) == local
+
+
+def test_paths_are_joined_as_urls_are() -> None:
+    assert storage.join("s3://b/", "c", "d") == "s3://b/c/d"
+    assert storage.join("/", "a") == "/a"
+    assert storage.join("a//", "b") == "a/b"
+    assert storage.resolve("s3://b", "c.tar") == "s3://b/c.tar"
+    assert storage.resolve("/data", "s3://b/c.tar") == "s3://b/c.tar"
+    assert storage.resolve("/data", "/other/c.tar") == "/other/c.tar"
+
+
+def test_a_file_is_hashed_whole(tmp_path: Path) -> None:
+    import hashlib
+
+    data = bytes(range(256)) * 8_193  # more than two reads
+    (tmp_path / "x").write_bytes(data)
+    assert storage.hash_file(str(tmp_path / "x")) == (hashlib.sha256(data).hexdigest(), len(data))
+
+
+def test_scratch_files_are_written_as_they_go(tmp_path: Path) -> None:
+    with storage.open_output(str(tmp_path / "deep" / "x")) as handle:
+        handle.write(b"a")
+        handle.flush()
+        assert (tmp_path / "deep" / "x").read_bytes() == b"a"
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    storage.check_writable(str(tmp_path / "new" / "folder"))
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+        storage.check_writable(str(tmp_path / "file"))
+    storage.check_writable("s3://nowhere/at/all")
+
+
+def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    storage.remove(str(tmp_path / "gone"))
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    (tmp_path / "x" / "y" / "z").write_bytes(b"")
+    storage.remove(str(tmp_path / "x"), recursive=True)
+    assert not storage.exists(str(tmp_path / "x"))
+
+
+def test_files_in_memory_are_a_remote_store() -> None:
+    base = "memory://test_storage"
+    assert storage.create(f"{base}/claim", b"a")
+    assert not storage.create(f"{base}/claim", b"b")
+    storage.write_bytes(f"{base}/folder/b.tar", b"22")
+    with storage.writing(f"{base}/folder/a.tar") as handle:
+        handle.write(b"1")
+    assert storage.read_bytes(f"{base}/claim") == b"a"
+    assert storage.listing(f"{base}/folder") == ["a.tar", "b.tar"]
+    assert storage.expand(f"{base}/folder") == [f"memory://{name}" for name in (
+        "/test_storage/folder/a.tar", "/test_storage/folder/b.tar")]  # fmt: skip
+    assert storage.size(f"{base}/folder/b.tar") == 2
+    with pytest.raises(InputError, match="check the address, your credentials"):
+        storage.read_bytes(f"{base}/gone")
+
+
+def test_a_folder_is_no_file_of_a_glob(tmp_path: Path) -> None:
+    (tmp_path / "a.d").mkdir()
+    (tmp_path / "b.d").write_bytes(b"")
+    for pattern in ("*.d", "?.d", "[ab].d"):
+        assert storage.expand(str(tmp_path / pattern)) == [str(tmp_path / "b.d")]
+    with pytest.raises(InputError, match="no such file"):
+        storage.expand(str(tmp_path / "gone"))

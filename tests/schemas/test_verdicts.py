@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpusloom.schemas.verdicts import Kept, Rejected, Rule, decide
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Rule, decide
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,33 @@ def test_the_first_failing_rule_in_order_decides_and_unreached_scores_pass() -> 
     assert decide({"x": 0, "y": 0}, rules) == Rejected("a", 0, 1)
     assert decide({"y": 0}, rules) == Rejected("b", 0, 1)
     assert decide({"x": None, "y": 1}, rules) == Kept()
+
+
+@pytest.mark.parametrize("value", [0.9, 3.1])
+def test_a_range_has_two_bounds(value: float) -> None:
+    rule = Rule(reason="r", score="s", minimum=1, maximum=3)
+    assert rule.judge(value) == Rejected("r", value, 1 if value < 1 else 3)
+    assert rule.judge(1) == rule.judge(3) == Kept()
+
+
+def test_a_bound_of_zero_is_a_bound() -> None:
+    assert Rule(reason="r", score="s", maximum=0).judge(0.1) == Rejected("r", 0.1, 0)
+    assert Rule(reason="r", score="s", minimum=0).judge(-0.1) == Rejected("r", -0.1, 0)
+    assert Rule(reason="r", score="s").judge(-1e9) == Kept()
+
+
+def test_a_strict_rule_refuses_its_bounds_alone() -> None:
+    rule = Rule(reason="r", score="s", minimum=1, maximum=3, strict=True)
+    assert [isinstance(rule.judge(value), Kept) for value in (0.9, 1, 1.1, 2.9, 3, 3.1)] == [
+        False, False, True, True, False, False,
+    ]  # fmt: skip
+    assert rule.judge(3) == Rejected("r", 3, 3)
+
+
+def test_a_passing_rule_does_not_end_the_decision() -> None:
+    rules = (Rule(reason="a", score="x", minimum=1), Rule(reason="b", score="x", maximum=3))
+    assert decide({"x": 5}, rules) == Rejected("b", 5, 3)
+    assert decide({}, rules) == Kept()
+    assert decide({"x": 0}, ()) == Kept()
+    assert Rejected("r") == Rejected("r", None, None)
+    assert Dead("e") == Dead("e", "", "")

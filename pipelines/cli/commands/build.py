@@ -13,12 +13,11 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.layout import check_shards
 
 if TYPE_CHECKING:
+    from corpusloom.pipelines.builds.build import Until
     from corpusloom.pipelines.builds.config import BuildReport
     from corpusloom.pipelines.engine.runners import Profile
     from corpusloom.pipelines.recipes.recipe import Recipe
     from corpusloom.pipelines.store.list_rows import ListConfig
-
-Until = Literal["pages", "pairs", "images", "shards"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +106,14 @@ class BuildFlags:
             raise ConfigError(f"--split {self.split}", where="loom build", remedy="--split val=0.01")
         return (*self.set, f"split.{self.split}")
 
-    def run_until(self, until: Until, *, alone: bool = False) -> int:
-        """Run the stages up to `until`; `alone`: only that one, over finished ones."""
+    def run_selection(self, command: str) -> int:
+        """Run the stages up to the selected records; refuse a recipe whose records another command selects."""
+        return self.run_until("select", command=command)
+
+    def run_until(self, until: "Until", *, alone: bool = False, command: str | None = None) -> int:
+        """Run the stages up to `until`, or that one alone, over finished ones."""
         from corpusloom.pipelines.recipes.recipe import load_recipe, to_toml
+        from corpusloom.pipelines.stages.kinds.registry import is_derived, kind_of
 
         self._check()
         recipe = load_recipe(self.recipe, self.overrides)
@@ -118,13 +122,15 @@ class BuildFlags:
             return 0
         if self.dry_run:
             return self._show_graphs(recipe)
-        if recipe.kind == "regions":
+        if is_derived(recipe):
             if until != "shards" or alone:
-                raise ConfigError("regions are one stage", where=f"loom {until}", remedy="use loom build regions")
+                raise ConfigError(
+                    "regions are one stage", where=f"loom {command or until}", remedy="use loom build regions"
+                )
             return self._run_regions()
-        made = "pages" if recipe.kind == "interleaved" else "pairs"
-        if until in ("pages", "pairs") and until != made:
-            raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {until}", remedy=f"use loom {made}")
+        made = kind_of(recipe).command
+        if command is not None and command != made:
+            raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {command}", remedy=f"use loom {made}")
         return self._run_stages(recipe, until, alone)
 
     def _profile(self) -> "Profile":
@@ -155,7 +161,7 @@ class BuildFlags:
         if self.shards is not None:
             check_shards(self.shards)
 
-    def _run_stages(self, recipe: "Recipe", until: Until, alone: bool) -> int:
+    def _run_stages(self, recipe: "Recipe", until: "Until", alone: bool) -> int:
         from corpusloom.pipelines.builds import build
         from corpusloom.pipelines.builds.config import BuildConfig
         from corpusloom.pipelines.builds.plan import plan
@@ -212,7 +218,7 @@ class BuildFlags:
         return 0
 
     def _run_regions(self) -> int:
-        from corpusloom.pipelines.stages.regions import regions
+        from corpusloom.pipelines.builds import regions
 
         if self.from_dataset is None:
             raise ConfigError(

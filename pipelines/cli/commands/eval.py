@@ -1,19 +1,19 @@
-"""`loom eval`: what a checkpoint can do."""
+"""`loom eval`: figures of a checkpoint."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
 
-from corpusloom.pipelines.cli.commands.train import require_torch
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
+from corpusloom.pipelines.engine import extras
 
-Evaluation = Literal["zero-shot", "retrieval", "few-shot"]
+EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Evaluate a checkpoint; figures come with chance and a 95 % interval.
+    """Evaluate a checkpoint. Figures come with the value of chance and a 95 % interval.
 
     Examples:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet
@@ -21,25 +21,25 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
     """
 
-    kind: Annotated[Evaluation, tyro.conf.Positional]
+    kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
     checkpoint: str
-    """A checkpoint, or the folder of a run (its newest one)."""
+    """Checkpoint, or folder of a run (its newest checkpoint)."""
     data: str
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
     limit: int | None = None
-    """At most so many samples."""
+    """Samples, at most."""
     shots: int = 4
-    """few-shot: examples before each image."""
+    """few-shot: number of examples before each image."""
     prompt: str = "Output:"
-    """few-shot: between an image and its caption; '' for pairs as they are trained on."""
+    """few-shot: text between an image and its caption; '' for pairs as in training."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
         """Evaluate."""
         check_least("--limit", self.limit, 1)
         check_least("--shots", self.shots, 0)
-        require_torch()
+        extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluate import FewShot, evaluate
 
         few_shot = FewShot(shots=self.shots, prompt=self.prompt)

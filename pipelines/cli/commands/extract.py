@@ -1,8 +1,9 @@
 """`loom extract`: extraction alone, to standard output."""
 
 import sys
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,13 +16,11 @@ from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.extract.page_task import HtmlPage
-    from corpusloom.pipelines.extract.reading.types import Extracted
-    from corpusloom.pipelines.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Extract blocks of text and image from WARCs or HTML files, one page after the other, in input order.
+    """Print the blocks of text and image of the pages in WARCs or HTML files, in input order.
 
     Examples:
       loom extract page.html --format md
@@ -32,20 +31,21 @@ class Command:
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...")]
     """WARC or HTML files."""
     format: Literal["jsonl", "md", "html"] = "jsonl"
-    """jsonl: a page a line. md, html: as a person would look at it, dropped blocks with their reasons."""
+    """jsonl: one line per page. md, html: for people, including dropped blocks and their reasons."""
     url: str | None = None
-    """Only the page of this URL."""
+    """Print only the page of this URL."""
     recipe: str = "m3w"
-    """Whose filters say whether a page would be kept."""
+    """Recipe whose filters decide whether a page is kept."""
     no_filters: bool = False
-    """Print all pages, and judge none."""
+    """Print all pages, without filters."""
     limit: int | None = None
-    """At most so many pages."""
+    """Pages, at most."""
     workers: int = 2
-    """Processes that parse."""
+    """Processes that parse pages; 0 parses in this process."""
 
     def run(self) -> int:
         """Extract and print."""
+        from corpusloom.pipelines.cli.page_printer import PagePrinter
         from corpusloom.pipelines.extract.page_task import extract_page
         from corpusloom.pipelines.extract.reading.types import ExtractConfig
         from corpusloom.pipelines.recipes.recipe import load_recipe
@@ -56,9 +56,10 @@ class Command:
         if not self.inputs:
             raise ConfigError("needs FILE ...", where="loom extract", remedy="see loom extract --help")
         recipe = None if self.no_filters else load_recipe(self.recipe)
+        printer = PagePrinter(self.format, recipe)
         cut: list[str] = []
         chosen = (page for page in self._pages(cut) if self.url in (None, page.url))
-        waiting: list[str] = []
+        waiting: deque[str] = deque()
         read = printed = 0
 
         def work() -> Iterator["HtmlPage"]:
@@ -70,7 +71,7 @@ class Command:
         with page_pool(partial(extract_page, config=config), self.workers) as pool:
             for result in pool.map(work()):
                 read += 1
-                printed += self._print(result, waiting.pop(0), recipe)
+                printed += printer.print(result, waiting.popleft())
         if cut:
             raise InputError("ends in the middle of a record", where=", ".join(cut), remedy="all before it was read")
         if not printed:
@@ -81,9 +82,9 @@ class Command:
         return 0
 
     def _pages(self, cut: list[str]) -> Iterator["HtmlPage"]:
-        """Yield the pages of every input: a WARC's responses, or an HTML file under its own URI.
+        """Yield the pages of every input: the responses of a WARC, or an HTML file under its own URI.
 
-        A WARC that is no WARC from some place on is added to `cut`.
+        The path of a WARC that ends in the middle of a record is added to `cut`.
         """
         from corpusloom.pipelines.extract.page_task import HtmlPage
         from corpusloom.pipelines.store.warc.reading import read_warc
@@ -101,48 +102,3 @@ class Command:
             else:
                 address = Path(path).resolve().as_uri() if storage.is_local(path) else path
                 yield HtmlPage(storage.read_bytes(path), address)
-
-    def _print(self, result: "object", url: str, recipe: "Recipe | None") -> bool:
-        """Print one page; False for one that is left out."""
-        from corpusloom.pipelines.extract.reading.types import Extracted
-        from corpusloom.pipelines.extract.render import to_html, to_jsonl, to_markdown
-        from corpusloom.pipelines.filters.language import measure_language
-        from corpusloom.pipelines.recipes.rules import page_text
-
-        language = refused = None
-        if isinstance(result, Extracted):
-            if url.startswith("file:") and result.canonical_link:
-                url = result.canonical_link
-            if recipe is not None:
-                result = without_boilerplate(result, recipe)
-                refused = judge(result, url, recipe)
-            language = measure_language(page_text(result.blocks))[0]
-        if self.format == "jsonl" and recipe is not None and (refused or not isinstance(result, Extracted)):
-            return False
-        render = {"jsonl": to_jsonl, "md": to_markdown, "html": to_html}[self.format]
-        print(render(result, url, language, refused))  # type: ignore[arg-type]
-        return True
-
-
-def without_boilerplate(result: "Extracted", recipe: "Recipe") -> "Extracted":
-    """Return a page as a build measures it: the blocks that the recipe drops stand among the dropped ones."""
-    from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists
-
-    kept, gone = drop_blocks(result.blocks, recipe, load_word_lists(recipe))
-    dropped = (*result.dropped, *((result.blocks[item.index], item.reason) for item in gone))
-    return replace(result, blocks=kept, dropped=dropped)
-
-
-def judge(result: "object", url: str, recipe: "Recipe") -> str | None:
-    """Return the reason for which a recipe's page rules would reject a page, or None."""
-    from corpusloom.pipelines.recipes.rules import select_rules
-    from corpusloom.pipelines.stages.pages import measure
-    from corpusloom.schemas.records import Page
-    from corpusloom.schemas.verdicts import Rejected, decide
-
-    page = measure(
-        Page(key="", url=url, canonical_url=url, fetched_at="", blocks=result.blocks),  # type: ignore[attr-defined]
-        recipe,
-    )
-    verdict = decide(page.scores, select_rules(recipe))
-    return verdict.reason if isinstance(verdict, Rejected) else None

@@ -1,12 +1,15 @@
 """`loom train`: a model on datasets."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
-from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.pipelines.engine import extras
+from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from corpusloom.trainers.metrics import StepReport
@@ -16,7 +19,9 @@ Family = Literal["clip", "flamingo", "vilbert"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Train CLIP, Flamingo or ViLBERT on datasets; also under torchrun. Resumes from the newest checkpoint of OUT.
+    """Train CLIP, Flamingo or ViLBERT on datasets, on one machine or under torchrun.
+
+    A second run resumes from the newest checkpoint of OUT.
 
     Examples:
       loom train clip --config clip-tiny --data data/align --out runs/clip
@@ -25,9 +30,9 @@ class Command:
     """
 
     model: Annotated[Family, tyro.conf.Positional]
-    """Which family of models."""
+    """Family of models."""
     config: str
-    """A configuration that ships (clip-tiny, flamingo-3b ...) or the path of a TOML file."""
+    """Name of a bundled configuration (clip-tiny, flamingo-3b ...) or path of a TOML file."""
     data: tuple[str, ...] = ()
     """DATASET, NAME=DATASET or NAME=DATASET:WEIGHT."""
     out: str | None = None
@@ -35,7 +40,7 @@ class Command:
     set: tuple[str, ...] = ()
     """Configuration keys to change: train.steps=100 ..."""
     device: str | None = None
-    """cpu, cuda ...; the best there is when not given."""
+    """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
     """Count parameters, memory and FLOPs on the meta device, without data, and stop."""
     print_config: bool = False
@@ -44,7 +49,7 @@ class Command:
 
     def run(self) -> int:
         """Train, describe or print."""
-        require_torch()
+        extras.require("train", extras.TRAIN, "loom train")
         from corpusloom.trainers.run_config import load_config
 
         config = load_config(self.config, self.set)
@@ -57,7 +62,7 @@ class Command:
             raise ConfigError("no place for checkpoints", where="loom train", remedy="name it with --out")
         from corpusloom.trainers.run import run
 
-        with progress(self.output, config.name) as on_step:
+        with progress_bar(self.output, config.name) as on_step:
             result = run(self.model, config, self.data, self.out, device=self.device, on_step=on_step)
         if self.output.json:
             print_json({"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation})
@@ -86,36 +91,19 @@ class Command:
         return 0
 
 
-def require_torch() -> None:
-    """Refuse to go on without the training extra."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise LoomError(
-            "torch is not installed", where="loom train", remedy="pip install 'corpusloom[train]'"
-        ) from error
+@contextmanager
+def progress_bar(output: OutputFlags, name: str) -> "Iterator[Callable[[StepReport], None]]":
+    """Show a bar of steps on a terminal, nothing elsewhere; yield the callback that moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = output.reporter().console
+    shown = not output.quiet and console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task(name, total=None)
 
-class progress:  # noqa: N801 - used as a function: `with progress(...) as on_step`
-    """A bar of steps on a terminal, nothing elsewhere; gives the callback that moves it."""
+        def on_step(report: "StepReport") -> None:
+            text = f"{name} loss {report.loss:.3f}"
+            bar.update(task, total=report.steps, completed=report.step, description=text)
 
-    def __init__(self, output: OutputFlags, name: str) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        reporter = output.reporter()
-        self._shown = not output.quiet and reporter.console.is_terminal
-        self._progress = Progress(*columns, console=reporter.console, transient=True, disable=not self._shown)
-        self._task = self._progress.add_task(name, total=None)
-        self._name = name
-
-    def __enter__(self) -> "progress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, report: "StepReport") -> None:
-        text = f"{self._name} loss {report.loss:.3f}"
-        self._progress.update(self._task, total=report.steps, completed=report.step, description=text)
+        yield on_step

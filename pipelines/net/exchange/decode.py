@@ -32,8 +32,6 @@ class Decoded:
     body: bytes
     cut: bool = False
     """Whether the body is longer than the cap; the rest was not decoded."""
-    partial: bool = False
-    """Whether the coded stream ended early; the body is the part that could be decoded."""
 
 
 def decode(wire: bytes, encodings: str, cap: int) -> Decoded:
@@ -46,11 +44,11 @@ def decode(wire: bytes, encodings: str, cap: int) -> Decoded:
     names = [name for name in names if name not in ("identity", "none", "utf-8")]
     if len(names) > MAX_LAYERS:
         raise CodingError("bad_encoding", f"{len(names)} nested codings")
-    body, cut, partial = wire, False, False
+    body, cut = wire, False
     for name in reversed(names):
         layer = _decode_layer(body, name, cap)
-        body, cut, partial = layer.body, cut or layer.cut, partial or layer.partial
-    return Decoded(body[:cap], cut or len(body) > cap, partial) if names else Decoded(body)
+        body, cut = layer.body, cut or layer.cut
+    return Decoded(body[:cap], cut or len(body) > cap) if names else Decoded(body)
 
 
 def is_bomb(wire: bytes, encodings: str, cap: int, ratio: float) -> bool:
@@ -76,13 +74,13 @@ def _inflate(data: bytes, cap: int, wbits: int) -> Decoded:
         except zlib.error as error:
             if not size:
                 raise CodingError("bad_encoding", str(error)) from error
-            return Decoded(b"".join(parts), partial=True)
+            return Decoded(b"".join(parts))
         parts.append(out)
         size += len(out)
         if size > cap:
             return Decoded(b"".join(parts)[:cap], cut=True)
         if not member.eof:
-            return Decoded(b"".join(parts), partial=True)
+            return Decoded(b"".join(parts))
         data = member.unused_data if wbits > 15 and member.unused_data[:2] == b"\x1f\x8b" else b""
     return Decoded(b"".join(parts))
 
@@ -108,11 +106,11 @@ def _brotli(data: bytes, cap: int) -> Decoded:
             size += len(out)
             data = b""
             if not out and decoder.can_accept_more_data():
-                return Decoded(b"".join(parts), partial=True)
+                return Decoded(b"".join(parts))
     except brotli.error as error:
         if not size:
             raise CodingError("bad_encoding", str(error)) from error
-        return Decoded(b"".join(parts)[:cap], partial=True)
+        return Decoded(b"".join(parts)[:cap])
     return Decoded(b"".join(parts)[:cap], cut=size > cap)
 
 
@@ -128,7 +126,7 @@ def _zstd(data: bytes, cap: int) -> Decoded:
     except zstandard.ZstdError as error:
         if not size:
             raise CodingError("bad_encoding", str(error)) from error
-        return Decoded(b"".join(parts)[:cap], partial=True)
+        return Decoded(b"".join(parts)[:cap])
     return Decoded(b"".join(parts)[:cap], cut=size > cap)
 
 

@@ -1,8 +1,8 @@
-"""img2dataset as the engine that fetches a trusted list, behind our check of schemes and literal addresses.
+"""Fetches trusted lists with the program img2dataset, after our check of schemes, ports and literal addresses.
 
-It runs as a program of its own (its versions of libraries are not ours) and writes a folder of tars; their bytes go
-into our store as they came. It follows redirects to anywhere, has no size cap and no total deadline, and reads no
-robots.txt: never point it at a list that strangers wrote.
+img2dataset runs as a subprocess, since it needs other versions of libraries, and writes a folder of tars; their images
+go into the store byte for byte. It follows redirects to any address, has no size limit and no total timeout, and does
+not read robots.txt: do not use it for lists that strangers wrote.
 """
 
 import logging
@@ -31,13 +31,15 @@ logger = logging.getLogger(__name__)
 PROGRAM = "img2dataset"
 WARNING = "img2dataset checks no address and no size: use it on lists that you trust, or leave --fetcher out"
 SHARD_ROWS = 1_000
+"""URLs per shard of img2dataset, which is lost if the program is killed."""
 BATCH_ROWS = 10_000
+"""URLs per row group of the list."""
 DIRECTIVES = ("noai", "noimageai", "noindex", "noimageindex")
-"""Of X-Robots-Tag, the one signal that it knows."""
+"""Directives of X-Robots-Tag, the only opt-out signal that img2dataset honours."""
 
 
 def find_program() -> str:
-    """Return the path of img2dataset: beside this Python, else on the path; ConfigError when it is not installed."""
+    """Return the path of img2dataset, beside this Python or on PATH; ConfigError if it is not installed."""
     beside = os.path.join(os.path.dirname(sys.executable), PROGRAM)
     found = beside if os.access(beside, os.X_OK) else shutil.which(PROGRAM)
     if found is None:
@@ -50,7 +52,7 @@ def find_program() -> str:
 
 
 def check_url(url: str, policy: AddressPolicy) -> Rejected | None:
-    """Return why a URL is not handed over: its scheme, its port, or a literal address that is not public."""
+    """Return the rejection of a URL by its scheme, its port, or a literal address that is not public, else None."""
     try:
         target = clean_url(url)
         policy.check_port(port_of(target))
@@ -63,7 +65,7 @@ def check_url(url: str, policy: AddressPolicy) -> Rejected | None:
 
 
 def arguments(url_list: str, folder: str, config: FetchConfig) -> list[str]:
-    """Return its command line for a list: bytes as they come, at most one shard lost when it is killed."""
+    """Return the command line for a list: images are not re-encoded, and a kill loses at most one shard."""
     honoured = [f'"{name}"' for name in DIRECTIVES if name in config.honour]
     options = {
         "url_list": url_list,
@@ -91,9 +93,9 @@ def fetch_by_img2dataset(
     on_outcome: Callable[[str, ImageOutcome], None],
     refuse: Refuse | None = None,
 ) -> None:
-    """Fetch URLs with img2dataset and hand each outcome over; each URL ends exactly once.
+    """Fetch URLs with img2dataset and pass each outcome on; every URL ends exactly once.
 
-    `refuse` is asked of every URL, but of no redirect's target: those are img2dataset's own.
+    `refuse` is asked about every URL, but not about targets of redirects, which img2dataset follows by itself.
     """
     program = find_program()
     logger.warning(WARNING)
@@ -120,7 +122,7 @@ def fetch_by_img2dataset(
 
 
 def _write_list(urls: Iterable[str], check: Refuse, path: str, on_outcome: Callable[[str, ImageOutcome], None]) -> int:
-    """Write what may be handed over as Parquet; return how many."""
+    """Write the URLs that pass the check as Parquet; return their number."""
     schema, count, batch = pa.schema([pa.field("url", pa.string())]), 0, list[str]()
     with storage.open_output(path) as handle, pq.ParquetWriter(handle, schema) as writer:
         for url in urls:
@@ -144,7 +146,7 @@ def _listed(path: str) -> Iterator[str]:
 
 
 def _read_back(listed: str, output: str, on_outcome: Callable[[str, ImageOutcome], None]) -> None:
-    """Hand over what the tars hold, then what they say nothing of."""
+    """Pass on the outcomes that the shards hold, then Dead for each URL without one."""
     open_urls = set(_listed(listed))
     for shard in list_shards(output):
         for sample in read_shard(shard):
@@ -160,7 +162,7 @@ def _read_back(listed: str, output: str, on_outcome: Callable[[str, ImageOutcome
 
 
 def _verdict(verdict: Rejected | Dead | None) -> Rejected | Dead:
-    """Return its failure in our words: an opt-out that it honoured is a rejection."""
+    """Return the verdict on a failed URL: an opt-out that img2dataset honoured is a rejection."""
     if isinstance(verdict, Dead) and "X-Robots-Tag" in verdict.message:
         return Rejected("opt_out_x_robots_tag")
     return verdict or Dead("failed_to_download")

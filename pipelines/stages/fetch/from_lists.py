@@ -1,4 +1,4 @@
-"""URL lists -> image store, without a recipe; and once more what ended in a transient error."""
+"""Fetches the images of URL lists into a store without a recipe; retries errors; re-fetches stored images."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,40 +6,48 @@ from dataclasses import dataclass, field, replace
 
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
-from corpusloom.pipelines.stages.fetch.images import build_fetch
+from corpusloom.pipelines.stages.fetch import images
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.frontier import Lane, read_keys, write_lanes
+from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
-from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage
 
 FILE_BYTES = 16_000_000
-"""Of a list, for each file of a lane: what is held in memory at once."""
+"""Bytes of lists per file of a lane; one such file is held in memory at a time."""
 MAX_FILES = 64
+"""Files per lane, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchReport:
-    """What became of every row: rows = bad + known + duplicates + the URLs that were fetched."""
+    """Outcomes of all rows: rows = bad + known + duplicates + kept + rejected + dead."""
 
     rows: int = 0
+    """Rows of all lists."""
     bad: dict[str, int] = field(default_factory=dict)
-    """Rows without a usable URL, by reason; forgotten: its URL was taken down."""
+    """Rows without a usable URL, by reason; forgotten: the URL was taken down."""
     known: int = 0
-    """Rows whose URL the store had an outcome for."""
+    """Rows whose URL already had an outcome in the store."""
     duplicates: int = 0
+    """Rows that repeat the URL of another row."""
     kept: int = 0
+    """Images that were stored."""
     rejected: dict[str, int] = field(default_factory=dict)
+    """URLs that were rejected, by reason."""
     dead: dict[str, int] = field(default_factory=dict)
+    """URLs that ended in an error, by class."""
     generation: int = 1
+    """Generation of the index that was written."""
 
 
 @dataclass
 class _Rows:
-    """Counts the rows of lists on their way into a frontier."""
+    """Counts the rows of lists while they are written into a frontier."""
 
     index: ImageIndex
     config: ListConfig
@@ -65,7 +73,7 @@ class _Rows:
 def fetch_lists(
     paths: tuple[str, ...], columns: ListConfig, config: ImagesConfig, reporter: Reporter, profile: Profile
 ) -> FetchReport:
-    """Fetch every image that lists name and the store lacks; memory does not grow with the lists."""
+    """Fetch every listed image that has no outcome in the store, in bounded memory."""
     config.fetch.require_contact()
     store = ImageStore(config.store)
     rows = _Rows(store.index(), columns, tombstones.read(config.store))
@@ -77,14 +85,14 @@ def fetch_lists(
 
 
 def retry_dead(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
-    """Fetch again what ended in a transient error, into a new generation of the index; the rest stays untouched."""
+    """Fetch URLs with a transient error again, into a new generation of the index; other outcomes stay unchanged."""
     return _fetch_again(ImageStore(config.store).index().transient(), config, reporter, profile)
 
 
 def refetch(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
-    """Ask again for every image under its ETag and Last-Modified, into a new generation of the index.
+    """Request every stored image again with its ETag and Last-Modified, into a new generation of the index.
 
-    What has not changed is not sent again; an image whose host fails now stays as it is.
+    A server does not send an unchanged image again; an image whose host fails stays stored.
     """
     return _fetch_again(ImageStore(config.store).index().kept(), config, reporter, profile)
 
@@ -102,13 +110,13 @@ def _fetch_again(
 def _fetch(
     lanes: list[Lane], config: ImagesConfig, report: FetchReport, reporter: Reporter, profile: Profile
 ) -> FetchReport:
-    """Fetch what lanes hold, then count what the store says of each of their URLs."""
+    """Fetch the URLs of lanes, then count their outcomes in the store."""
     store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)
     if lanes:
         with reporter.stage(f"fetch {rows} images"):
-            reporter.add_measures(run(lambda pipeline: build_fetch(pipeline, config, lanes), profile))
+            reporter.add_measures(run(lambda pipeline: images.build(pipeline, config, lanes), profile))
     index = store.index()
-    counts = sum((index.tally(keys) for lane in lanes for keys in read_keys(lane)), Counter[tuple[str, str]]())
+    counts = sum((index.count_outcomes(keys) for lane in lanes for keys in read_keys(lane)), Counter[tuple[str, str]]())
     storage.remove(store.path("frontier"), recursive=True)
     not_fetched = counts.pop(("", ""), 0)
     return replace(
@@ -122,5 +130,5 @@ def _fetch(
 
 
 def _reasons(counts: Counter[tuple[str, str]], outcome: str) -> dict[str, int]:
-    """Return how many outcomes of one kind had each reason."""
+    """Return the counts of one outcome by reason."""
     return {reason or "unknown": count for (kind, reason), count in sorted(counts.items()) if kind == outcome}

@@ -1,7 +1,8 @@
-"""A lane of wanted image URLs -> the store: one asyncio loop that fetches, inspects and commits; knows no Beam.
+"""Fetches a lane of image URLs into the store in one asyncio loop; without Beam.
 
-A lane commits a pack and a part of the index every `checkpoint` outcomes; a retried or resumed lane asks only for what
-no part holds. On one machine lanes run in processes of their own, as many as there are cores.
+A lane commits a pack and a part of the index at every checkpoint; a resumed lane fetches only the URLs that no part
+holds. On one machine every lane runs in its own process, at most as many at a time as there are cores.
+`corpusloom.pipelines.store.images.outcomes` describes the path of one URL.
 """
 
 import contextlib
@@ -19,44 +20,45 @@ from corpusloom.pipelines.net.exchange.response import Response
 from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.pipelines.stages.fetch.by_img2dataset import fetch_by_img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist, compile_lists
+from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.facts import facts_pool, map_facts
 from corpusloom.pipelines.store.images.frontier import Lane, merge_lanes, read_lane
 from corpusloom.pipelines.store.images.outcomes import ImageOutcome, ImageUrl, settle
-from corpusloom.pipelines.store.images.packs import Checkpoint, Ended, PackWriter
-from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
+from corpusloom.pipelines.store.images.packs import Checkpoint, OutcomeCounts, PackWriter
+from corpusloom.pipelines.store.images.store import ImageStore
 
 PROCESS_ROWS = 2_000
-"""URLs that are worth a process's start."""
+"""URLs per process, at least: fewer are fetched faster without starting one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesConfig:
-    """How wanted images get into a store."""
+    """Configuration of fetching images into a store."""
 
     store: str
     """Folder of the image store."""
     fetch: FetchConfig
     lanes: int = 1
-    """Shares of the frontier, each one asyncio loop; a registered domain belongs to one."""
+    """Shares of the frontier, one asyncio loop each; all URLs of a registered domain are in one lane."""
     local: bool = False
-    """Every lane runs on this machine, in processes of their own; else a Beam worker takes one lane at a time."""
+    """Whether all lanes run on this machine, one process each; else each Beam worker takes one lane at a time."""
     generation: int | None = None
-    """Of the index, where outcomes go; None: the latest. A later one fetches again what an earlier one holds."""
+    """Generation of the index to write; None: the latest. A new one fetches URLs of earlier generations again."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    """When a lane commits: what a kill can cost."""
+    """Limits at which a lane commits: the work that a kill can cost."""
     max_pixels: int = 89_478_485
-    """Images that declare more pixels are rejected from their header."""
+    """Largest number of pixels; an image whose header declares more is rejected."""
     workers: int = 1
     """Killable processes that decode images; 0 decodes in this process."""
     blocklists: tuple[str, ...] = ()
-    """KIND=PATH of what must never be written: sha256, md5, phash:DISTANCE, url, domain."""
+    """KIND=PATH of each list of images that must never be written: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
-    """img2dataset: on trusted lists alone."""
+    """own, or the program img2dataset, which must only be used for trusted lists."""
 
 
 @contextlib.contextmanager
 def open_blocklist(config: ImagesConfig) -> Iterator[Blocklist | None]:
-    """Read the blocklists of a run; while the block runs, a killable worker computes perceptual hashes."""
+    """Read the blocklists of a run; inside the `with` block a killable worker computes perceptual hashes."""
     if not config.blocklists:
         yield None
         return
@@ -66,29 +68,30 @@ def open_blocklist(config: ImagesConfig) -> Iterator[Blocklist | None]:
 
 @dataclass(frozen=True, slots=True)
 class LaneReport:
-    """What became of lanes."""
+    """Counts of fetched lanes."""
 
-    ended: Ended = field(default_factory=Counter)
+    outcomes: OutcomeCounts = field(default_factory=Counter)
     """Outcomes that were committed."""
-    times: Counter[int] = field(default_factory=Counter)
-    """Milliseconds between an URL's turn to be read and its outcome: how many took as long."""
+    latencies: Counter[int] = field(default_factory=Counter)
+    """Histogram of fetch latency: milliseconds from reading a URL to its outcome -> number of URLs."""
 
 
 @dataclass
 class _LaneRun:
-    """One lane under way: what is asked for, what was known of it, and where outcomes go."""
+    """The run of one lane: the URLs that are being fetched, their earlier rows, and the writer of outcomes."""
 
     config: ImagesConfig
     lane: Lane
     blocklist: Blocklist | None
-    times: Counter[int] = field(default_factory=Counter)
-    _under_way: dict[str, tuple[ImageUrl, float]] = field(default_factory=dict)
+    latencies: Counter[int] = field(default_factory=Counter)
+    _running: dict[str, tuple[ImageUrl, float]] = field(default_factory=dict)
+    """URL -> its key and the time at which it was read."""
 
     def __post_init__(self) -> None:
         store = ImageStore(self.config.store)
         self._index = store.index()
         self._generation = self.config.generation or self._index.generation
-        self._again = self._generation > self._index.generation
+        self._refetch = self._generation > self._index.generation
         self._writer = PackWriter(
             store,
             f"lane-{self.lane.number}",
@@ -110,41 +113,41 @@ class _LaneRun:
                     config.fetch,
                     kind="image",
                     on_outcome=self._end,
-                    validators=self._validators if self._again else None,
+                    validators=self._validators if self._refetch else None,
                     refuse=refuse,
                 )
         except BaseException:
-            with contextlib.suppress(Exception):  # what ended the run is said, not what it made of the rest
+            with contextlib.suppress(Exception):  # the first error is raised, not one that it caused
                 self._writer.commit()
             raise
         self._writer.commit()
-        return LaneReport(self._writer.ended, self.times)
+        return LaneReport(self._writer.committed, self.latencies)
 
     def _urls(self) -> Iterator[str]:
-        for wanted in read_lane(self.lane, self._index, self._generation):
-            self._under_way[wanted.url] = wanted, time.monotonic()
-            yield wanted.url
+        for item in read_lane(self.lane, self._index, self._generation):
+            self._running[item.url] = item, time.monotonic()
+            yield item.url
 
     def _validators(self, url: str) -> tuple[str | None, str | None]:
-        known = self._index.find(self._under_way[url][0].key)
+        known = self._index.find(self._running[url][0].key)
         return (known.etag, known.last_modified) if known else (None, None)
 
     def _end(self, url: str, outcome: Response | ImageOutcome) -> None:
-        wanted, since = self._under_way.pop(url)
-        self.times[round(1000 * (time.monotonic() - since))] += 1
-        self._writer.add(wanted, settle(outcome, self._index.find(wanted.key) if self._again else None))
+        item, since = self._running.pop(url)
+        self.latencies[round(1000 * (time.monotonic() - since))] += 1
+        self._writer.add(item, settle(outcome, self._index.find(item.key) if self._refetch else None))
 
 
 def fetch_lane(lane: Lane, config: ImagesConfig) -> LaneReport:
-    """Fetch one lane's URLs into the store in one loop."""
+    """Fetch the URLs of one lane into the store in one event loop."""
     with open_blocklist(config) as blocklist:
         return _LaneRun(config, lane, blocklist).run()
 
 
 def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> LaneReport:
-    """Fetch several lanes on this machine: each in a process of its own where there are URLs enough, else as one."""
+    """Fetch lanes on this machine: each in its own process if there are enough URLs, else merged into one."""
     size = min(cores(), len(lanes), sum(lane.rows for lane in lanes) // PROCESS_ROWS)
-    if size < 2 or config.fetcher == "img2dataset":  # which has processes of its own
+    if size < 2 or config.fetcher == "img2dataset":  # img2dataset starts its own processes
         return fetch_lane(merge_lanes(lanes), config)
     connections = -(-config.fetch.connections // size)
     with tempfile.TemporaryDirectory() as folder:
@@ -155,6 +158,6 @@ def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> LaneReport:
         )
         report = LaneReport()
         for found in run_in_processes(functools.partial(fetch_lane, config=shared), lanes, size, preload=[__name__]):
-            report.ended.update(found.ended)
-            report.times.update(found.times)
+            report.outcomes.update(found.outcomes)
+            report.latencies.update(found.latencies)
         return report

@@ -1,26 +1,25 @@
-"""Heads -> heads with a verdict: the rules that need the whole corpus, on small heads only.
+"""The select stage over Beam: heads in, heads with a verdict out. `local` gives the same output on one machine.
 
-The body for engines (Dataflow, Flink, Spark); `select_local` is the one for a single machine, with the same output.
-Texts and images are never shuffled here. Each step is a transform over `Head`; what was rejected before a
-step passes through it untouched, so every head that goes in comes out with exactly one verdict.
+Only heads are shuffled, never texts or images. Each step is a transform over `Head`, and `group_decisions` holds what
+it decides. A head that an earlier step rejected passes through unchanged, so each head ends with one verdict.
 """
 
-import dataclasses
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
 
-from corpusloom.pipelines.dedup.components import cluster, star
+from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
-from corpusloom.pipelines.stages.select.outcomes import CountOutcomes
-from corpusloom.pipelines.stages.select.steps import By, Step
+from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, node_of, value_of
+from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.regroup import Regroup, WriteRecords
-from corpusloom.schemas import arrow, tables
+from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head
-from corpusloom.schemas.verdicts import Rejected, Rule, decide
 
+STAGE = "select"
 _HEAD, _FREQUENT = b"c", b"f"
 """First bytes that tell heads from keys of paragraphs where both are regrouped together."""
 
@@ -30,83 +29,15 @@ def read_heads(path: str) -> Iterator[Head]:
     yield from tables.read_records(path, Head)
 
 
-def encode(head: Head) -> bytes:
-    """Return a head as canonical JSON, so that equal heads are equal bytes."""
-    return json.dumps(arrow.to_plain(head), sort_keys=True, separators=(",", ":")).encode()
-
-
-def decode(data: bytes) -> Head:
-    """Return the head that `encode` wrote."""
-    return arrow.from_plain(Head, json.loads(data))
-
-
-def reject(head: Head, verdict: Rejected) -> Head:
-    """Return the head with a rejection."""
-    return dataclasses.replace(
-        head,
-        outcome="rejected",
-        reason=verdict.reason,
-        measured=verdict.measured,
-        threshold=verdict.threshold,
-    )
-
-
-def judge(head: Head, rules: tuple[Rule, ...]) -> Head:
-    """Return the head with the verdict of the first failing rule on its scores."""
-    if head.outcome != "kept":
-        return head
-    verdict = decide(head.scores, rules)
-    return reject(head, verdict) if isinstance(verdict, Rejected) else head
-
-
-def keep_one(group: Iterable[Head], reason: str) -> Iterator[Head]:
-    """Of the kept heads of a group keep the one of smallest (rank, key, parent); reject the others."""
-    members = sorted(group, key=lambda c: (c.rank, c.key, c.parent))
-    survivor_seen = False
-    for head in members:
-        if head.outcome == "kept" and survivor_seen:
-            yield reject(head, Rejected(reason, float(len(members)), 1.0))
-        else:
-            survivor_seen = survivor_seen or head.outcome == "kept"
-            yield head
-
-
-def count_distinct(group: Iterable[Head], of: By, score: str) -> Iterator[Head]:
-    """Give each head of a group the number of distinct values of `of` in it, as a score."""
-    members = list(group)
-    count = float(len({getattr(head, of) for head in members}))
-    for head in members:
-        yield dataclasses.replace(head, scores={**head.scores, score: count})
-
-
-def node_of(head: Head) -> str:
-    """Return a head's name in the graph of near-duplicates: names sort as ranks do."""
-    return f"{head.rank}|{head.key}|{head.parent}"
-
-
 def band_members(head: Head) -> Iterator[tuple[bytes, bytes]]:
     """Yield a kept head's name under each of its band keys."""
-    if head.outcome == "kept":
+    if is_kept(head):
         yield from ((band.encode(), node_of(head).encode()) for band in head.bands)
 
 
 def star_edges(_: bytes, nodes: list[bytes]) -> list[tuple[str, str]]:
-    """Return the edges of one bucket: every member to the one of smallest rank."""
-    return star(((node.decode(),), node.decode()) for node in nodes)
-
-
-def find_roots(edges: Iterable[tuple[str, str]]) -> dict[str, tuple[str, int]]:
-    """Return of each node in a cluster its root and the cluster's size."""
-    return {node: (found.root, found.size) for node, found in cluster(edges, {}).items()}
-
-
-def keep_root(head: Head, roots: dict[str, tuple[str, int]]) -> Head:
-    """Reject a kept head that is not the root of its cluster; the measure is the cluster's size."""
-    node = node_of(head)
-    root, size = roots.get(node, (node, 1))
-    if head.outcome != "kept" or root == node:
-        return head
-    return reject(head, Rejected("near_duplicate", float(size), 1.0))
+    """Return the edges of one bucket."""
+    return group_decisions.bucket_edges(node.decode() for node in nodes)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -119,38 +50,36 @@ class KeepOneOfNearDuplicates(beam.PTransform):
 
     def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
         """Bucket, star, cluster, mark."""
-        roots = (
+        clusters = (
             heads
             | "Bands" >> beam.FlatMap(band_members).with_output_types(tuple[bytes, bytes])
             | "Bucket" >> Regroup()
             | "Star" >> beam.FlatMapTuple(star_edges)
             | "Collect edges" >> beam.combiners.ToList()
-            | "Cluster" >> beam.Map(find_roots)
+            | "Cluster" >> beam.Map(group_decisions.clusters_of)
         )
-        return heads | "Keep roots" >> beam.Map(keep_root, roots=beam.pvalue.AsSingleton(roots))
+        return heads | "Keep roots" >> beam.Map(group_decisions.keep_root, clusters=beam.pvalue.AsSingleton(clusters))
 
 
 def paragraph_members(head: Head) -> Iterator[tuple[bytes, bytes]]:
     """Yield a kept head's name under the key of each of its paragraphs, repeats included."""
-    if head.outcome == "kept":
+    if is_kept(head):
         yield from ((paragraph.encode(), node_of(head).encode()) for paragraph in head.paragraphs)
 
 
 def frequent_in(counted: tuple[bytes, list[bytes]], most: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield for a paragraph with more than `most` occurrences (name of a head, mark and key)."""
     paragraph, nodes = counted
-    if len(nodes) > most:
+    if group_decisions.is_frequent(len(nodes), most):
         yield from ((node, _FREQUENT + paragraph) for node in sorted(set(nodes)))
 
 
 def mark_frequent(_: bytes, values: list[bytes]) -> Iterator[Head]:
-    """Give the kept heads of one name the keys of their frequent paragraphs."""
-    keys = tuple(sorted(value[1:].decode() for value in values if value[:1] == _FREQUENT))
+    """Yield the heads of one name, the kept ones with their frequent paragraphs."""
+    frequent = {value[1:].decode() for value in values if value[:1] == _FREQUENT}
     for value in values:
         if value[:1] == _HEAD:
-            head = decode(value[1:])
-            kept = head.outcome == "kept"
-            yield dataclasses.replace(head, frequent_paragraphs=keys) if kept else head
+            yield group_decisions.mark_frequent(decode(value[1:]), frequent)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -206,8 +135,8 @@ class RegroupHeads(beam.PTransform):
         )
 
     def _keyed(self, head: Head) -> tuple[bytes, bytes]:
-        value = getattr(head, self.by)
-        if not self.everything and head.outcome != "kept":
+        value = value_of(head, self.by)
+        if not self.everything and not is_kept(head):
             value = f"rejected {head.key} {head.parent}"
         return value.encode(), encode(head)
 
@@ -224,7 +153,7 @@ class KeepOne(beam.PTransform):
         return (
             heads
             | f"Group by {self.by}" >> RegroupHeads(by=self.by)
-            | "Choose the survivor" >> beam.FlatMap(keep_one, reason=self.reason)
+            | "Choose the survivor" >> beam.FlatMap(group_decisions.keep_one, reason=self.reason)
         )
 
 
@@ -241,20 +170,39 @@ class CountDistinct(beam.PTransform):
         return (
             heads
             | f"Group by {self.by}" >> RegroupHeads(by=self.by, everything=True)
-            | f"Count distinct {self.of}" >> beam.FlatMap(count_distinct, of=self.of, score=self.score)
+            | f"Count distinct {self.of}" >> beam.FlatMap(group_decisions.count_distinct, of=self.of, score=self.score)
         )
 
 
-def without_keys(head: Head) -> Head:
-    """Return a decided head without the keys that nothing after this needs."""
-    return dataclasses.replace(head, bands=(), paragraphs=())
+class _CountOutcomes(beam.DoFn):
+    """Adds up a bundle before it touches Beam's counters, whose bookkeeping costs more than an addition."""
+
+    def start_bundle(self) -> None:
+        self._passed: Counter[tuple[str, str, str | None]] = Counter()
+
+    def process(self, head: Head) -> Iterator[Head]:
+        self._passed[head.unit, head.outcome, head.reason] += 1
+        yield head
+
+    def finish_bundle(self) -> None:
+        for (unit, outcome, reason), number in self._passed.items():
+            metrics.count_outcome(STAGE, unit, outcome, reason, number)
+
+
+@dataclass(kw_only=True, eq=False)
+class CountOutcomes(beam.PTransform):
+    """Heads -> the same, counted by outcome and reason in the counters of the select stage."""
+
+    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
+        """Count and pass on."""
+        return heads | "Count" >> beam.ParDo(_CountOutcomes()).with_output_types(Head)
 
 
 def transform(step: Step) -> beam.PTransform:
     """Return a step as a transform, labelled."""
     match step:
         case select_steps.Judge():
-            made: beam.PTransform = beam.Map(judge, rules=step.rules)
+            made: beam.PTransform = beam.Map(group_decisions.judge, rules=step.rules)
         case select_steps.KeepOne():
             made = KeepOne(by=step.by, reason=step.reason)
         case select_steps.KeepOneOfNearDuplicates():
@@ -278,6 +226,6 @@ def build(pipeline: beam.Pipeline, steps: tuple[Step, ...], heads: Sequence[str]
     decided = pipeline | "Head fragments" >> beam.Create(heads) | "Read heads" >> beam.FlatMap(read_heads)
     for step in steps:
         decided |= transform(step)
-    decided |= "Count outcomes" >> CountOutcomes(stage="select")
-    decided |= "Drop keys" >> beam.Map(without_keys)
+    decided |= "Count outcomes" >> CountOutcomes()
+    decided |= "Drop keys" >> beam.Map(group_decisions.without_keys)
     return decided | "Write decisions" >> WriteRecords(record=Head, folder=folder, sort_by=("key", "parent"))

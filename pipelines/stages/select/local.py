@@ -6,7 +6,9 @@ a head is held (why it went), for near-duplicates four more (its cluster); the r
 `passes` cuts the keys into so many passes, each with its share of disk and its own partitions.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,7 @@ from corpusloom.pipelines.stages.select.corpus import (
     ranges_of,
     whole_column,
 )
+from corpusloom.pipelines.stages.select.group_decisions import encode
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
     Judge,
@@ -160,12 +163,19 @@ def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> 
 
 
 def content(corpus: Selection, row: int) -> bytes:
-    """Return a head as the engine compares it, when all else is equal."""
-    from corpusloom.pipelines.stages.select.distributed import encode
-
+    """Return a head as `keep_one` compares it when all else is equal: encoded, with what earlier steps added."""
     part = next(part for part in corpus.ranges if part.start <= row < part.start + part.rows)
-    table = corpus.read(part).slice(row - part.start, 1)
-    return encode(next(arrow.from_table(Head, table)))
+    place = row - part.start
+    head = next(arrow.from_table(Head, corpus.read(part).slice(place, 1)))
+    added = {name: value for name, store in corpus.scores.items() for value in values_at(store.read(part), place)}
+    marks = tuple(sorted(values_at(corpus.marks.read(part), place)))
+    return encode(dataclasses.replace(head, scores={**head.scores, **added}, frequent_paragraphs=marks))
+
+
+def values_at(stored: tuple[Rows, pa.Array], place: int) -> list[Any]:
+    """Return the values that a store of a range holds for the row at a place."""
+    rows, values = stored
+    return list(values.filter(pa.array(rows == place)).to_pylist())
 
 
 # --- near-duplicates ---

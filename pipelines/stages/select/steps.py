@@ -1,21 +1,21 @@
-"""What is decided over a whole corpus, in order: the steps of a recipe, whoever runs them.
+"""The steps in which a recipe decides over a whole corpus, as values.
 
-`select.build` runs them on an engine (Dataflow, Flink, Spark), `select_local.select` on one machine over Arrow.
+`distributed` runs them on an engine (Dataflow, Flink, Spark), `local` on one machine over Arrow. `group_decisions`
+holds the meaning of each step: a pure function over one head or one group of heads.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
+from corpusloom.pipelines.stages.select.group_decisions import By
 from corpusloom.schemas.verdicts import Rule
-
-By = Literal["key", "text_key", "image_key"]
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Reject a kept head by the first failing rule on its scores."""
+    """Reject a kept head by the first failing rule on its scores (`group_decisions.judge`)."""
 
     label: str
     rules: tuple[Rule, ...]
@@ -23,7 +23,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class KeepOne:
-    """Of kept heads that share `by` the one of smallest (rank, key, parent) survives."""
+    """Keep one of the kept heads that share a key, the first by (rank, key, parent) (`group_decisions.keep_one`)."""
 
     label: str
     by: By
@@ -32,16 +32,22 @@ class KeepOne:
 
 @dataclass(frozen=True, slots=True)
 class KeepOneOfNearDuplicates:
-    """Of kept heads whose MinHash bands connect them the one of smallest rank survives."""
+    """Keep one of the kept heads that MinHash bands connect, the first by (rank, key, parent).
+
+    `group_decisions.clusters_of` says which heads are connected, `group_decisions.keep_root` which one stays.
+    """
 
     label: str
     distinct: bool
-    """No two kept heads have one key: so none are one node of the graph."""
+    """True if keys are unique among kept heads; otherwise equal names share a graph node."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkFrequentParagraphs:
-    """Kept heads learn which of their paragraphs occur more than `most` times in their domain."""
+    """Mark paragraphs of kept heads that occur more than `most` times in their domain.
+
+    `group_decisions.is_frequent` and `group_decisions.mark_frequent`.
+    """
 
     label: str
     most: int
@@ -49,7 +55,10 @@ class MarkFrequentParagraphs:
 
 @dataclass(frozen=True, slots=True)
 class CountDistinct:
-    """Heads that share `by`, rejected ones too, get the number of distinct `of` among them as a score."""
+    """Score heads that share `by`, rejected ones too, with their number of distinct `of`.
+
+    `group_decisions.count_distinct`.
+    """
 
     label: str
     by: By
@@ -61,10 +70,10 @@ Step: TypeAlias = Judge | KeepOne | KeepOneOfNearDuplicates | MarkFrequentParagr
 
 
 def page_steps(recipe: Recipe) -> tuple[Step, ...]:
-    """Return how pages are decided on: rules, one page a URL, one a text, one of near-duplicates.
+    """Return the steps for pages: rules, then one page per URL, per text and per cluster of near-duplicates.
 
-    Then paragraphs that are frequent in a domain are marked (after the duplicates, else every copy of a page votes),
-    and one page a set of images stays.
+    Paragraphs are counted after that, because each copy of a page would count its paragraphs again. One page per set of
+    images comes last.
     """
     dedup = recipe.dedup
     steps: list[Step] = [Judge("Judge pages", select_rules(recipe))]
@@ -82,9 +91,10 @@ def page_steps(recipe: Recipe) -> tuple[Step, ...]:
 
 
 def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
-    """Return how pairs are decided on.
+    """Return the steps for pairs.
 
-    ALIGN (arXiv 2102.05918, section 3) counts over the raw set: images that share a text, texts of an image.
+    ALIGN (arXiv 2102.05918, section 3) counts images per text and texts per image over the raw set, so both counts come
+    before any rule.
     """
     return (
         CountDistinct("Images a text", by="text_key", of="image_key", score="text_images"),
@@ -92,8 +102,3 @@ def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
     )
-
-
-def steps_of(recipe: Recipe) -> tuple[Step, ...]:
-    """Return the steps of a recipe's kind of record."""
-    return page_steps(recipe) if recipe.kind == "interleaved" else pair_steps(recipe)

@@ -1,4 +1,4 @@
-"""The documents of a dataset, written by its build: croissant.json for machines, README.md for people."""
+"""Writes the documents of a dataset: croissant.json for programs, README.md for people."""
 
 import dataclasses
 import hashlib
@@ -26,25 +26,25 @@ tags: [webdataset, croissant, {kind}]
 ## Reading it
 
 ```python
-from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom import StreamingDataset
 
 for sample in StreamingDataset("."):
     sample.key
 ```
 
-The tars are WebDataset's layout; beside each lies a Parquet file with a row a sample: URLs, sizes, hashes, language,
-licence, scores, and the place of every member. `loom verify .` proves that all of it is as written, `loom why . URL`
-tells why something is not in it.
+The tars have the layout of WebDataset. Beside each is a Parquet file with one row per sample: URLs, sizes, hashes,
+language, licence, scores, and the offset of every member. `loom verify .` checks that every file is as it was written;
+`loom why . URL` shows why a page or an image is not in the dataset.
 
 ## What was kept, and what was not
 
 {funnel}
 
-Each record that was not kept is a row of `ledger/` with its reason; `scores/` holds what every filter measured.
+Each record that was not kept is one row in `ledger/`, with its reason; `scores/` has the values that filters measured.
 
 ## Whose content it is
 
-Texts and images belong to their authors and keep their licences (column `license`, where a page names one).
+Texts and images belong to their authors and keep their licences (column `license`, if the page names one).
 {wishes}Fetched {days}.
 
 ## Configuration
@@ -58,7 +58,7 @@ Texts and images belong to their authors and keep their licences (column `licens
 def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None) -> Manifest:
     """Write a dataset's croissant.json and README.md; return the manifest with their entries.
 
-    `fetched_in` is the dataset whose provenance holds the days of fetching; None: this one.
+    `fetched_in` is the dataset whose provenance has the times of the fetches; None for this one.
     """
     days = fetch_days(fetched_in or dataset)
     texts = {CARD: to_card(manifest, days), CROISSANT: to_croissant(manifest, days)}
@@ -67,7 +67,7 @@ def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None)
 
 
 def fetch_days(dataset: str) -> tuple[str, str] | None:
-    """Return the first and the last day on which a page of a dataset was fetched, YYYY-MM-DD."""
+    """Return the first and the last day on which pages of a dataset were fetched, as YYYY-MM-DD; None if unknown."""
     path = storage.join(dataset, PROVENANCE)
     if not storage.exists(path):
         return None

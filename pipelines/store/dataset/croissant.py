@@ -1,6 +1,6 @@
 """croissant.json: a dataset described in Croissant 1.1 (MLCommons), with its funnel in the RAI vocabulary.
 
-It is made of the manifest and of the days on which pages were fetched, so the same build writes the same bytes.
+It depends only on the manifest and on the days on which pages were fetched, so equal builds write equal bytes.
 """
 
 import json
@@ -49,7 +49,7 @@ COLUMNS = {
 
 
 def to_croissant(manifest: Manifest, days: tuple[str, str] | None) -> str:
-    """Return the JSON of a finished build; `days` are the first and the last day of fetching, as YYYY-MM-DD."""
+    """Return croissant.json of a finished dataset; `days` are the first and last day of fetching, as YYYY-MM-DD."""
     tars = [_file(shard.tar, "application/x-tar") for shard in manifest.shards]
     images = {
         "@id": "images",
@@ -90,13 +90,13 @@ def to_croissant(manifest: Manifest, days: tuple[str, str] | None) -> str:
 
 
 def description_of(manifest: Manifest) -> str:
-    """Return a line on what a dataset holds."""
+    """Return one line that describes a dataset."""
     about = json.loads(manifest.config).get("description") or manifest.recipe
     return f"{about}: {manifest.samples:,} samples of kind {manifest.kind} in {len(manifest.shards)} WebDataset tars"
 
 
 def funnel_lines(counts: Sequence[StageCounts]) -> list[str]:
-    """Return a line a stage and unit: what went in, what was kept, and why the rest was not."""
+    """Return one line per stage and unit: records that went in, records kept, and the reasons for the rest."""
     return [_funnel_line(row) for row in counts]
 
 
@@ -137,7 +137,7 @@ def _samples() -> dict[str, Any]:
 
 
 def _pictures(manifest: Manifest) -> dict[str, Any]:
-    """Return the record set of the images: with the caption where a sample has one image."""
+    """Return the record set of the images, with captions if samples have one image each."""
     source = {"fileSet": {"@id": "images"}}
     key = {
         "@id": "pictures/key",
@@ -174,7 +174,7 @@ def _pictures(manifest: Manifest) -> dict[str, Any]:
 
 
 def _responsible(manifest: Manifest, days: tuple[str, str] | None) -> dict[str, Any]:
-    """Return the properties of responsible AI: how it was collected, what was left out, whose wishes were honoured."""
+    """Return the RAI properties: how the data was collected, what was left out, and which opt-outs were honoured."""
     config = json.loads(manifest.config)
     signals = (config.get("honour") or {}).get("signals", [])
     wishes = f"Opt-out signals that reject a page or an image: {', '.join(signals)}." if signals else ""
@@ -190,6 +190,6 @@ def _responsible(manifest: Manifest, days: tuple[str, str] | None) -> dict[str, 
         "rai:personalSensitiveInformation": [personal],
     }
     if days is not None:
-        for name in ("Timeframe", "TimeFrame"):  # the RAI specification spells it so, mlcroissant 1.1 so
+        for name in ("Timeframe", "TimeFrame"):  # the spellings of the RAI specification and of mlcroissant 1.1
             found[f"rai:dataCollection{name}"] = list(days)
     return found

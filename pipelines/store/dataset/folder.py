@@ -1,4 +1,4 @@
-"""A dataset's folder around its shards: the claim of one build, the tables, sizes.json, the manifest, run.json."""
+"""The folder of a dataset apart from its shards: the claim of a build, the tables, sizes.json and run.json."""
 
 import contextlib
 import fcntl
@@ -20,9 +20,9 @@ from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, Scor
 
 CLAIM = ".building.json"
 NOBODY = 0
-"""The process of a claim that a failed build left: it says whose half-finished shards these are."""
+"""pid of a claim whose build failed: it no longer runs, but its partial shards are still in the folder."""
 UNKNOWN = "unknown"
-"""The fingerprint of a claim that was cut short."""
+"""Fingerprint of a claim file that is incomplete, because its writer was killed."""
 
 TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "ledger": (LedgerRow, LEDGER_ORDER),
@@ -33,26 +33,29 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """TableRows of one kind: how many, about, and tables that hold them."""
+    """Rows of a table that is to be written."""
 
     count: int
+    """Approximate number of rows."""
     parts: Iterable[pa.Table]
 
 
 class BusyError(LoomError):
-    """Another build is writing into the same folder."""
+    """Another build writes into the same folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Who builds into a folder. `since` is for people alone: no decision compares clocks."""
+    """The process that builds into a folder."""
 
     fingerprint: str
+    """Fingerprint of the stage whose shards are written; empty before the first one."""
     host: str
     pid: int
     born: str = ""
-    """When the process started, by the machine's own count since it was switched on: a number used again is found."""
+    """Start of the process in clock ticks since the machine booted; it differs if another process has the same pid."""
     since: str = ""
+    """Time of the claim, RFC 3339 in UTC: shown to people, never compared."""
 
     @classmethod
     def mine(cls, fingerprint: str) -> "Claim":
@@ -63,16 +66,16 @@ class Claim:
 
     @property
     def who(self) -> str:
-        """Return the builder as a person reads it."""
+        """Return the builder in words."""
         return f"process {self.pid} on {self.host}" + (f" since {self.since}" if self.since else "")
 
     def to_json(self) -> bytes:
-        """Return the claim file's content."""
+        """Return the contents of the claim file."""
         return json.dumps(asdict(self)).encode()
 
     @property
     def alive(self) -> bool:
-        """Say whether its process, on this host, still runs."""
+        """Return True if the process, on this host, still runs."""
         if self.pid == NOBODY:
             return False
         try:
@@ -86,22 +89,22 @@ class Claim:
 
 @contextlib.contextmanager
 def building(dataset: str) -> Iterator[None]:
-    """Make this process the only builder of a folder while the block runs; BusyError names the one that already is.
+    """Claim a folder for this process while the block runs; BusyError names a process that already builds there.
 
-    What a dead or failed build left half-finished there stays, and of which configuration it is stays written down.
+    Partial shards of a killed or failed build stay, and the claim file keeps the fingerprint of their configuration.
     """
     _take(dataset, None)
     try:
         yield
     except BaseException:
-        with contextlib.suppress(LoomError):  # a disk that is full: the claim of a dead process does as well
+        with contextlib.suppress(LoomError):  # for example a full disk: the claim of a dead process serves as well
             _give_up(dataset)
         raise
     storage.remove(storage.join(dataset, CLAIM))
 
 
 def claim(dataset: str, fingerprint: str) -> None:
-    """Say what is built into a folder from here on: what another configuration left half-finished is removed."""
+    """Record the fingerprint of what is built into a folder; remove partial shards of another configuration."""
     _take(dataset, fingerprint)
 
 
@@ -122,14 +125,14 @@ def _take(dataset: str, fingerprint: str | None) -> None:
 def _give_up(dataset: str) -> None:
     path = storage.join(dataset, CLAIM)
     mine = _read_claim(path)
-    if mine is not None and not mine.fingerprint:  # nothing was written yet
+    if mine is not None and not mine.fingerprint:  # no shard was written yet
         storage.remove(path)
     elif mine is not None:
         storage.write_bytes(path, replace(mine, host="", pid=NOBODY, born="", since="").to_json())
 
 
 def _read_claim(path: str) -> Claim | None:
-    """Return the claim that a file holds, None when a kill left it cut short."""
+    """Return the claim in a file; None if the file is incomplete."""
     try:
         return Claim(**json.loads(storage.read_bytes(path)))
     except (ValueError, TypeError):
@@ -146,7 +149,7 @@ def _refuse_rival(other: Claim, dataset: str, path: str) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(dataset: str) -> Iterator[None]:
-    """Let one process of this machine look at a claim and replace it: two that find the same dead one do not both."""
+    """Lock a folder against other processes of this machine, so that two of them cannot take over the same claim."""
     if not storage.is_local(dataset):
         yield
         return
@@ -161,7 +164,7 @@ def _one_at_a_time(dataset: str) -> Iterator[None]:
 
 
 def _born(pid: int) -> str:
-    """Return when a process started, in clock ticks since the machine did; "" where the system does not say."""
+    """Return when a process started, in clock ticks since the machine booted; "" if the system does not say."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as handle:
             return handle.read().rpartition(")")[2].split()[19]
@@ -170,22 +173,20 @@ def _born(pid: int) -> str:
 
 
 def remove_shard(dataset: str, index: int) -> None:
-    """Remove the files of one shard."""
-    stem = layout.shard_stem(index)
-    for name in (f"{stem}.tar", f"{stem}.parquet", f"{stem}_stats.json"):
+    """Delete the files of one shard."""
+    for name in layout.shard_files(index):
         storage.remove(storage.join(dataset, name))
 
 
 def clear(dataset: str) -> None:
-    """Remove what an unfinished build left: only files that a build writes."""
+    """Delete the files of an unfinished build, and only files that a build writes."""
     for name in storage.listing(dataset):
-        stem = name.split(".")[0].removesuffix("_stats")
-        if stem.isdigit() and name.endswith((".tar", ".parquet", "_stats.json")):
+        if layout.is_shard_file(name):
             storage.remove(storage.join(dataset, name))
 
 
 def read_fragments(kind: str, fragments: Sequence[str]) -> TableRows:
-    """Return the rows of a stage's ledger, scores or provenance fragments, to be read one at a time."""
+    """Return the rows of a stage's ledger, scores or provenance fragments; each fragment is read when it is needed."""
     cls, _ = TABLES[kind]
     return TableRows(
         sum(map(tables.count_rows, fragments)),
@@ -194,7 +195,7 @@ def read_fragments(kind: str, fragments: Sequence[str]) -> TableRows:
 
 
 def write_rows(dataset: str, kind: str, stage: str, rows: TableRows, scratch: str) -> FileEntry:
-    """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry with the hash of its rows."""
+    """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry for the manifest."""
     cls, order = TABLES[kind]
     name, schema = f"{kind}/{stage}.parquet", arrow.schema(cls)
     path = storage.join(dataset, name)
@@ -205,13 +206,13 @@ def write_rows(dataset: str, kind: str, stage: str, rows: TableRows, scratch: st
 
 
 def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:
-    """Write sizes.json: open_clip and open_flamingo ask for it."""
+    """Write sizes.json, which open_clip and open_flamingo read."""
     sizes = {shard.tar.name: shard.samples for shard in shards}
     storage.write_bytes(storage.join(dataset, layout.SIZES), (json.dumps(sizes, indent=1) + "\n").encode())
 
 
 def write_run(dataset: str, values: dict[str, Any]) -> None:
-    """Write run.json: times and versions, which belong to a run and not to the dataset."""
+    """Write run.json: times and versions of the run, which are not part of the dataset's contents."""
     storage.write_bytes(
         storage.join(dataset, "run.json"), (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
     )

@@ -1,4 +1,4 @@
-"""Samples: which members a page or a pair becomes, and its row in the sidecar."""
+"""Makes samples: the members of a page or a pair, and its row in the sidecar."""
 
 import hashlib
 import json
@@ -16,29 +16,31 @@ _EXTENSION = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image that passed every filter: how the page names it, what is known of it, and its member's bytes."""
+    """An image that passed every filter."""
 
     ref: ImageRef
+    """The image as the page refers to it."""
     record: ImageRecord
     facts: ImageFacts
     data: bytes
+    """Bytes of the member."""
     extension: str
     size: tuple[int, int] | None = None
-    """Width and height of `data` where it was resized."""
+    """Width and height of `data` in pixels if it was resized."""
 
     @property
     def width(self) -> int:
-        """Return the member's width as shown, in pixels."""
+        """Return the member's width as displayed, in pixels."""
         return self.size[0] if self.size else self.facts.width
 
     @property
     def height(self) -> int:
-        """Return the member's height as shown, in pixels."""
+        """Return the member's height as displayed, in pixels."""
         return self.size[1] if self.size else self.facts.height
 
     @property
     def info(self) -> dict[str, Any]:
-        """Return what KEY.json says of it."""
+        """Return the image's entry in KEY.json."""
         return {
             "url": self.ref.url,
             "alt_text": self.ref.alt_text,
@@ -51,18 +53,21 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class UnwrittenSample:
-    """A key, its members' bytes by field, and its sidecar row, still without members."""
+    """A sample that is ready to be written into a tar."""
 
     key: str
     fields: dict[str, bytes]
+    """Field -> bytes of the member."""
     row: SidecarRow
+    """The sidecar row, without members."""
     images: dict[str, StoredImage]
+    """Field -> image, for image members."""
     known: dict[str, Member] = field(default_factory=dict)
-    """Facts of image members that another dataset's sidecar already has."""
+    """Field -> member of another dataset's sidecar, for image members that are copied from there."""
 
 
 def store_form(data: bytes, image_format: str) -> tuple[bytes, str]:
-    """Return an image as it goes into a tar: private metadata removed, other formats than ours as PNG."""
+    """Return an image as it is stored, and its extension: private metadata are removed, other formats become PNG."""
     extension = _EXTENSION.get(image_format)
     if extension is None:
         return reencode_png(data), "png"
@@ -75,10 +80,14 @@ def to_json(value: Mapping[str, Any]) -> bytes:
 
 
 def split_of(root: str, validation: float) -> str:
-    """Return the part that a record belongs to, by the hash of its near-duplicate root.
+    """Return the split of a record (train or val), from the hash of its near-duplicate root.
 
-    Of a cluster of pages only the root is in the dataset, so its key stands for the cluster; pairs that share an image
-    share its sha256.
+    A cluster of near-duplicate pages is in the dataset only as its root, so the root's key stands for the cluster.
+    Pairs with the same image are in the same split, since their root is the image's sha256.
+
+    Args:
+      root: Key of the root, or sha256 of the image.
+      validation: Share of records in val, 0 to 1.
     """
     value = int(hashlib.blake2b(root.encode(), digest_size=4).hexdigest(), 16) / 2**32
     return "val" if value < validation else "train"
@@ -89,7 +98,7 @@ def _signals(signals: Sequence[Signal]) -> tuple[str, ...]:
 
 
 def positions(page: Page, kept: Mapping[int, StoredImage]) -> Iterator[str | StoredImage]:
-    """Yield the page's texts and kept images in reading order, neighbouring texts joined by a blank line."""
+    """Yield texts and kept images of a page in reading order; adjacent texts are joined by a blank line."""
     pending: list[str] = []
     image = 0
     for block in page.blocks:
@@ -110,7 +119,10 @@ def positions(page: Page, kept: Mapping[int, StoredImage]) -> Iterator[str | Sto
 def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validation: float = 0.0) -> UnwrittenSample:
     """Return a page as a sample: KEY.000.jpg ..., and KEY.json with two parallel lists as in OBELICS.
 
-    `kept` holds the images that passed, by their ordinal among the page's image blocks.
+    Args:
+      page: The page.
+      kept: Ordinal among the page's image blocks -> image that passed every filter; at least one.
+      validation: Share of samples in the split val, 0 to 1.
     """
     texts: list[str | None] = []
     names: list[str | None] = []
@@ -147,7 +159,7 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
 
 
 def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> UnwrittenSample:
-    """Return a pair as a sample in img2dataset's and open_clip's layout: KEY.jpg, KEY.txt, KEY.json."""
+    """Return a pair as a sample in the layout of img2dataset and open_clip: KEY.jpg, KEY.txt, KEY.json."""
     body = {
         "key": pair.key,
         "url": pair.image_url,
@@ -183,7 +195,7 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
 
 
 def members_of(sample: UnwrittenSample, places: Sequence[tuple[str, int, int, str]]) -> tuple[Member, ...]:
-    """Return the sidecar's members of a written sample from its (field, offset, size, sha256) in the tar."""
+    """Return the members of a written sample for its sidecar row, from their places in the tar."""
     return tuple(_member(sample, *place) for place in places)
 
 

@@ -1,4 +1,4 @@
-"""Deterministic tars: byte for byte what `webdataset.TarWriter(mtime=0)` writes for the same members, only faster."""
+"""Writes deterministic tars: byte for byte those of `webdataset.TarWriter(mtime=0)`, but faster."""
 
 import contextlib
 import hashlib
@@ -19,33 +19,34 @@ _MODE = 0o444
 _OWNER = b"bigdata"
 
 MemberPlace = tuple[str, int, int, str]
-"""Field, offset and size of a member's data in bytes, sha256 of it."""
+"""(field, offset, size, sha256) of a member's data; offset and size are in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenShard:
-    """A tar that was written: its hash and size, and where each member of each sample lies."""
+    """A tar that was written."""
 
     sha256: str
     bytes: int
     samples: tuple[tuple[str, tuple[MemberPlace, ...]], ...]
+    """(key, places of its members) of each sample."""
 
 
 _TAIL = b"ustar\x0000" + _OWNER.ljust(32, b"\0") + _OWNER.ljust(32, b"\0")
 _PAD = bytes(100)
-"""The name of a link: none."""
+"""The empty link name of a header."""
 _AFTER_NAME = b"%07o\0" % _MODE + b"0000000\x000000000\x00"
 _SUM = sum(_AFTER_NAME) + sum(b"%011o\x00" % 0) + sum(b" " * 8 + b"0") + sum(_TAIL)
 CHUNK = 1 << 20
-"""Bytes that go to the writing thread at once."""
+"""Bytes per write; smaller pieces are gathered."""
 SYNC = 16 << 20
-"""Bytes after which what is written starts on its way to the disk, while the next are made."""
+"""Bytes between two flushes to the disk, which run while the next samples are made."""
 WAITING = 8
-"""Chunks that may wait for the writing thread."""
+"""Maximum number of chunks that wait for the writing thread."""
 
 
 def header(name: str, size: int) -> bytes:
-    """Return a member's header: one ustar block, or what tarfile writes where name or size do not fit."""
+    """Return a member's header: one ustar block, or tarfile's PAX header if name or size does not fit."""
     encoded = name.encode()
     if len(encoded) > 100 or not name.isascii() or size >= 1 << 33:
         info = tarfile.TarInfo(name)
@@ -58,9 +59,9 @@ def header(name: str, size: int) -> bytes:
 
 
 class _Output:
-    """A tar on its way out: hashed, written and sent to the disk by threads of its own, while members are made.
+    """An open tar that is hashed, written and flushed by threads of its own, while members are made.
 
-    Both hashing and writing leave the interpreter to others, so on two cores they cost no time of the maker's.
+    Hashing and writing release the interpreter lock, so on two cores they take no time from the calling thread.
     """
 
     def __init__(self, handle: IO[bytes]) -> None:
@@ -83,7 +84,7 @@ class _Output:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what is held; wait where the thread is behind."""
+        """Give the gathered bytes to the writing thread; wait if too many chunks are queued."""
         self._written.append(self._writer.submit(self._write, self._pieces))
         self._pieces, self._held = [], 0
         while len(self._written) > WAITING:
@@ -98,7 +99,7 @@ class _Output:
             self._synced, self._unsynced = self._syncer.submit(_start_sync, self._handle), 0
 
     def close(self) -> str:
-        """Write the rest; return the hash of everything."""
+        """Write the rest; return the sha256 of the tar."""
         self.flush()
         for future in self._written:
             future.result()
@@ -111,7 +112,7 @@ class _Output:
 
 
 def _start_sync(handle: IO[bytes]) -> None:
-    """Send a local file's bytes to the disk; the last sync, which counts, has then little left to do."""
+    """Flush a local file to the disk early, so that the final fsync has little left to do."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.fdatasync(handle.fileno())
 
@@ -121,12 +122,12 @@ def write_shard(
     samples: Iterable[tuple[str, Mapping[str, bytes]]],
     on_sample: Callable[[str, tuple[MemberPlace, ...]], None] | None = None,
 ) -> WrittenShard:
-    """Write samples as a tar, atomically, members in the order of their fields; nothing when there is no sample.
+    """Write samples as a tar, atomically, members sorted by field; write nothing if there is no sample.
 
     Args:
-      path: Where it goes.
-      samples: Key and fields of each.
-      on_sample: Called with the key and the places of each sample, before the next is asked for.
+      path: Path of the tar.
+      samples: (key, field -> data) of each sample.
+      on_sample: Called with the key and the places of each sample, before the next sample is taken.
     """
     iterator = iter(samples)
     first = next(iterator, None)

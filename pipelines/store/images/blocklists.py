@@ -1,7 +1,7 @@
-"""Blocklists by path: hashes, perceptual hashes, URLs and domains that must never be written to disk.
+"""Blocklists: hashes, perceptual hashes, URLs and domains that must never be fetched or written to disk.
 
-Ten million entries take 16 bytes each (a perceptual hash 24) in sorted numpy arrays. A line that is no entry is an
-error, never skipped: a list that blocks less than it says would be worse than none.
+Entries lie in sorted numpy arrays, 16 bytes each (24 bytes for a perceptual hash). A malformed line is an error and is
+never skipped: a list that blocks less than it claims would be worse than none.
 """
 
 import hashlib
@@ -19,20 +19,24 @@ from corpusloom.schemas.verdicts import Rejected
 
 BlocklistKind = Literal["sha256", "md5", "phash", "url", "domain"]
 HEX_DIGITS = {"sha256": 64, "md5": 32, "phash": 16}
+"""Kind of hash -> hex digits of an entry."""
 WIDTH = 16
-"""Bytes of an entry: of a sha256 the first half, of a URL its key."""
+"""Bytes of an entry: the first half of a sha256, an md5, the key of a URL, a hash of a domain."""
 BANDS = 4
-"""Of 16 bits each: hashes within a distance d agree in one band but for d // 4 bits."""
+"""A hash is cut into 4 bands of 16 bits. Two hashes at distance d differ by at most d // 4 bits in some band."""
 MAX_DISTANCE = 11
+"""Largest Hamming distance of a perceptual hash that may be configured."""
 DTYPE: dict[str, str] = dict.fromkeys(get_args(BlocklistKind), f"S{WIDTH}") | {"phash": "u8"}
 BATCH_BYTES = 1 << 22
+"""Bytes of a list that are read at once."""
 COMPILED = ".sorted.npy"
+"""Suffix of a list that `compile_lists` wrote."""
 PerceptualHash = Callable[[bytes], str | None]
-"""Bytes of an image -> its pHash in 16 hex digits, None when it does not decode."""
+"""Bytes of an image -> pHash in 16 hex digits; None for an image that cannot be decoded."""
 
 
 def parse_entry(text: str) -> tuple[BlocklistKind, int, str]:
-    """Return kind, distance and path of KIND=PATH or phash:DISTANCE=PATH; ConfigError for anything else."""
+    """Return kind, distance and path of KIND=PATH or phash:DISTANCE=PATH; raise ConfigError for other text."""
     head, equals, path = text.partition("=")
     kind, colon, number = head.partition(":")
     if (
@@ -51,7 +55,7 @@ def parse_entry(text: str) -> tuple[BlocklistKind, int, str]:
 
 
 def read_lines(lines: Iterable[bytes], path: str, before: int = 0) -> Iterator[tuple[int, str]]:
-    """Yield number and text of a list's entries: one a line, blank lines and # comments left out."""
+    """Yield (line number, text) of each entry; blank lines and # comments are left out."""
     for number, raw in enumerate(lines, before + 1):
         try:
             line = raw.decode("utf-8").strip()
@@ -62,7 +66,7 @@ def read_lines(lines: Iterable[bytes], path: str, before: int = 0) -> Iterator[t
 
 
 def encode_entry(kind: BlocklistKind, line: str) -> bytes | None:
-    """Return an entry as bytes of one width a kind, or None when the line is none."""
+    """Return a line as bytes of the kind's width; None if it is no entry of that kind."""
     if kind in HEX_DIGITS:
         try:
             data = bytes.fromhex(line)
@@ -80,15 +84,15 @@ def _domain_entry(host: str) -> bytes:
 
 
 def load_entries(kind: BlocklistKind, path: str) -> np.ndarray:
-    """Return a list's entries, sorted, each once; InputError names the line that is no entry.
+    """Return the entries of a list, sorted, each once; InputError names a malformed line.
 
-    A list that `compile_lists` wrote is mapped, not read: the processes of a machine share its memory.
+    A list that `compile_lists` wrote is memory-mapped, so the processes of a machine share it.
     """
     if path.endswith(COMPILED):
         return np.load(path, mmap_mode="r", allow_pickle=False)
     parts = list(_read_entries(kind, path))
     joined = np.concatenate([np.array([], dtype=DTYPE[kind]), *parts])
-    parts.clear()  # they and their sorted copy would take memory at the same time
+    parts.clear()  # frees them before `sort`, which needs the memory
     joined.sort()
     first = np.ones(len(joined), dtype=bool)
     first[1:] = joined[1:] != joined[:-1]
@@ -96,7 +100,7 @@ def load_entries(kind: BlocklistKind, path: str) -> np.ndarray:
 
 
 def _read_entries(kind: BlocklistKind, path: str) -> Iterator[np.ndarray]:
-    """Yield the entries of a list, some megabytes of lines at a time."""
+    """Yield the entries of a list, BATCH_BYTES of lines at a time."""
     before = 0
     with storage.open_input(path) as handle:
         while lines := handle.readlines(BATCH_BYTES):
@@ -109,7 +113,7 @@ def _read_entries(kind: BlocklistKind, path: str) -> Iterator[np.ndarray]:
 
 
 def _decode_hashes(kind: BlocklistKind, lines: list[bytes]) -> bytes | None:
-    """Decode lines that all are a hash and nothing else, as most are; None leaves them to `encode_entry`."""
+    """Decode lines that are all bare hashes, which is the common case; None leaves them to `encode_entry`."""
     digits = HEX_DIGITS.get(kind)
     if digits is None or set(map(len, lines)) != {digits + 1}:
         return None
@@ -127,12 +131,12 @@ def _decode_hashes(kind: BlocklistKind, lines: list[bytes]) -> bytes | None:
 def _encode(kind: BlocklistKind, number: int, line: str, path: str) -> bytes:
     entry = encode_entry(kind, line)
     if entry is None:
-        raise InputError(f"line {number} is no {kind}: {line[:80]!r}", where=path, remedy="one entry a line")
+        raise InputError(f"line {number} is no {kind}: {line[:80]!r}", where=path, remedy="write one entry per line")
     return entry
 
 
 def compile_lists(entries: Iterable[str], folder: str) -> tuple[str, ...]:
-    """Write the lists that KIND=PATH entries name, sorted, into a local folder; return entries that name those."""
+    """Write the lists that KIND=PATH entries name, sorted, into a local folder; return KIND=PATH entries for them."""
     compiled = []
     for number, entry in enumerate(entries):
         kind, _, path = parse_entry(entry)
@@ -143,7 +147,7 @@ def compile_lists(entries: Iterable[str], folder: str) -> tuple[str, ...]:
 
 
 class NearHashes:
-    """Hashes that are found within a Hamming distance (multi-index hashing, Norouzi et al. 2012): four bands."""
+    """Search for 64-bit hashes within a Hamming distance by multi-index hashing (Norouzi et al. 2012) with 4 bands."""
 
     def __init__(self, hashes: np.ndarray, distance: int) -> None:
         self.distance = distance
@@ -159,7 +163,7 @@ class NearHashes:
         self._flips = np.array(flips, dtype=np.uint16)
 
     def nearest(self, value: int) -> int | None:
-        """Return the distance of the nearest hash within the configured distance, or None."""
+        """Return the distance to the nearest hash, or None if it is larger than the configured distance."""
         best: int | None = None
         for band, (order, starts) in enumerate(self._bands):
             for probe in self._flips ^ np.uint16(value >> 16 * band & 0xFFFF):
@@ -172,7 +176,7 @@ class NearHashes:
 
 @dataclass
 class Blocklist:
-    """Every list of a run. Asked of a URL before it is fetched, and of bytes before they are written."""
+    """All lists of a run: checked for a URL before it is fetched, and for bytes before they are written."""
 
     perceptual_hash: PerceptualHash | None = None
     _entries: dict[str, list[np.ndarray]] = field(default_factory=dict)
@@ -195,11 +199,11 @@ class Blocklist:
 
     @property
     def is_slow(self) -> bool:
-        """Say whether bytes must be decoded to be looked up."""
+        """Whether images must be decoded to be looked up."""
         return bool(self._near)
 
     def of_url(self, url: str) -> Rejected | None:
-        """Return why a URL must not be fetched: it, its host or a domain above it is listed."""
+        """Return the rejection of a URL if it, its host or a parent domain is listed, else None."""
         if self._any("url", lambda: bytes.fromhex(identity.image_key(url))):
             return Rejected("blocked_url")
         if "domain" in self._entries:
@@ -210,7 +214,7 @@ class Blocklist:
         return None
 
     def of_content(self, body: bytes, sha256: str) -> Rejected | None:
-        """Return why bytes must not be written: a hash of them is listed, or near a listed one."""
+        """Return the rejection of bytes if a hash of them is listed or near a listed one, else None."""
         if self._any("sha256", lambda: bytes.fromhex(sha256)[:WIDTH]):
             return Rejected("blocked_sha256")
         if self._any("md5", lambda: hashlib.md5(body, usedforsecurity=False).digest()):
@@ -221,9 +225,9 @@ class Blocklist:
         return kind in self._entries and any(place_in(entries, entry()) is not None for entries in self._entries[kind])
 
     def _near_hash(self, body: bytes) -> Rejected | None:
-        """Compare perceptual hashes; an image that does not decode shows nothing."""
+        """Compare perceptual hashes; an image that cannot be decoded is not blocked."""
         if self.perceptual_hash is None:
-            raise RuntimeError("a list of perceptual hashes needs a way to compute them")
+            raise RuntimeError("a list of perceptual hashes needs a function that computes them")
         text = self.perceptual_hash(body)
         if not text:
             return None

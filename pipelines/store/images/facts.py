@@ -1,4 +1,4 @@
-"""The facts of an image, made in a killable worker: sizes, hashes, one colour or many, opt-outs in its metadata."""
+"""Facts of an image, computed in a killable worker: size, hashes, range of colours, opt-outs in its metadata."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ EMPTY = ImageFacts(
 
 
 def make_facts(data: bytes, sha256: str, kind: str) -> ImageFacts:
-    """Return what is known of one image's bytes; one that does not decode is known by its error."""
+    """Return the facts of one image; if it cannot be decoded, the size from its header and the error."""
     facts = replace(EMPTY, sha256=sha256, format=kind, size=len(data))
     try:
         width, height = read_header(data).displayed

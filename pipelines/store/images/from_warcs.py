@@ -1,13 +1,14 @@
-"""Images that WARCs hold themselves: noted while their pages are read, taken into the store instead of fetched."""
+"""Images inside WARCs: noted while the pages are read, then copied into the store instead of being fetched."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers
+from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
-from corpusloom.pipelines.store.images.packs import Ended, PackWriter
-from corpusloom.pipelines.store.images.store import ContentTable, ImageStore
+from corpusloom.pipelines.store.images.packs import OutcomeCounts, PackWriter
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.warc.reading import read_response_at
 from corpusloom.schemas import tables
 from corpusloom.schemas.verdicts import Dead, Rejected
@@ -17,24 +18,25 @@ NOTE_ORDER = ("key", "offset")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarcImage:
-    """Where a WARC holds an image."""
+    """An image in a WARC, and its place."""
 
     VERSION: ClassVar[int] = 1
     key: str
-    """The image key of its URL."""
+    """Image key of the URL."""
     url: str
     warc: str
     """Path of the WARC."""
     offset: int
+    """Offset of the record in bytes."""
 
 
 def write_notes(path: str, notes: Iterable[WarcImage]) -> None:
-    """Write the images that one WARC holds, sorted."""
+    """Write the notes of one WARC, sorted."""
     tables.write_records(path, WarcImage, notes, sort_by=NOTE_ORDER)
 
 
 def read_notes(paths: Iterable[str]) -> Iterator[WarcImage]:
-    """Yield the images that WARCs hold, from their notes."""
+    """Yield the images of WARCs from their notes."""
     for path in paths:
         yield from tables.read_records(path, WarcImage)
 
@@ -46,15 +48,16 @@ def take_images(
     honour: tuple[str, ...],
     limit: int,
     max_pixels: int,
-) -> Ended:
-    """Put wanted images without an outcome into the store from the WARCs that hold them; return how they ended.
+) -> OutcomeCounts:
+    """Copy wanted images without an outcome from WARCs into the store; return the counts of their outcomes.
 
-    Of several copies of a URL the first of the first WARC (by name) counts; one that is of no use is left to the fetch.
+    Of several copies of a URL the first in the first WARC (by name) is taken. A copy that cannot be used is left to the
+    fetch.
     """
     index = store.index()
     missing = {item.key: item for item in wanted if item.key not in index}
     if not missing:
-        return Ended()
+        return OutcomeCounts()
     writer = PackWriter(store, "warcs", index.generation, max_pixels, content=ContentTable.of(index.stored()))
     for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
         item = missing.get(note.key)
@@ -63,11 +66,11 @@ def take_images(
             writer.add(item, outcome)
             del missing[note.key]
     writer.commit()
-    return writer.ended
+    return writer.committed
 
 
 def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> ImageOutcome | None:
-    """Return what a WARC's answer gives: the image, its owner's refusal, or nothing."""
+    """Return the image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
     answer = read_response_at(note.warc, note.offset, limit)
     if isinstance(answer, Rejected | Dead):
         return None

@@ -1,8 +1,8 @@
-"""What a store still lacks: the URLs without an outcome, durably by lane, and the images without facts.
+"""The frontier of a store: URLs without an outcome, on disk by lane, and images without facts or scores.
 
-The frontier is Parquet: a lane is a hash of the registered domain, so that two workers never hammer one host; within
-a lane files are ranges of keys, small enough that duplicates are found in memory. So a list of any length takes
-the memory of one file.
+The lane of a URL is a hash of its registered domain, so that two workers never fetch from one host at the same time.
+A lane is one or more Parquet files by range of keys. A file is small enough to find its duplicates in memory, so a
+list of any length takes the memory of one file.
 """
 
 import hashlib
@@ -16,30 +16,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width
-from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.records import ImageRecord
 
 FACTS_BATCH = 256
+"""Images per batch whose facts are committed together."""
 FILE_ROWS = 100_000
-"""About how many URLs a file of a lane holds."""
+"""URLs per file of a lane, approximately."""
 BUFFER_ROWS = 20_000
+"""URLs that are held in memory before they are written."""
 SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("url", pa.string(), nullable=False)])
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane's share of a frontier: its files, and how many URLs were wanted, duplicates among them."""
+    """The share of a frontier that one event loop fetches."""
 
     number: int
     files: tuple[str, ...]
     rows: int
+    """URLs in the files, duplicates included."""
 
 
 def lane_of(url: str, lanes: int) -> int:
-    """Return the lane of a URL: a hash of its registered domain mod `lanes`."""
+    """Return the lane of a URL: a hash of its registered domain, modulo `lanes`."""
     domain = identity.registered_domain(identity.host_of(url))
     return int.from_bytes(hashlib.blake2b(domain.encode(), digest_size=4).digest(), "big") % lanes
 
@@ -47,13 +51,13 @@ def lane_of(url: str, lanes: int) -> int:
 def write_frontier(
     wanted: Iterable[ImageUrl], store: ImageStore, folder: str, lanes: int, *, files: int = 1
 ) -> list[Lane]:
-    """Write the wanted URLs that the store has no outcome for, by lane and key range; return the lanes with any."""
+    """Write the wanted URLs without an outcome by lane and range of keys; return the lanes that are not empty."""
     index = store.index()
     return write_lanes((item for item in wanted if item.key not in index), folder, lanes, files=files)
 
 
 def write_lanes(wanted: Iterable[ImageUrl], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
-    """Write URLs by lane and key range, `files` ranges a lane; memory does not grow with them."""
+    """Write URLs by lane and range of keys, `files` ranges per lane, in bounded memory; return the lanes."""
     buffers: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
     writers: dict[tuple[int, int], pq.ParquetWriter] = {}
     rows: dict[tuple[int, int], int] = defaultdict(int)
@@ -63,7 +67,9 @@ def write_lanes(wanted: Iterable[ImageUrl], folder: str, lanes: int, *, files: i
             if place not in writers:
                 writers[place] = pq.ParquetWriter(storage.open_output(_file(folder, place)), SCHEMA)
             rows[place] += len(items)
-            columns = zip(*dict.fromkeys(items), strict=True)  # a URL that stands there a million times is written once
+            columns = zip(
+                *dict.fromkeys(items), strict=True
+            )  # a URL that is repeated a million times is written once per buffer
             writers[place].write_table(pa.table([pa.array(column) for column in columns], schema=SCHEMA))
         buffers.clear()
 
@@ -86,27 +92,27 @@ def _file(folder: str, place: tuple[int, int]) -> str:
 
 
 def merge_lanes(lanes: Sequence[Lane]) -> Lane:
-    """Return several lanes as one: for one loop, whose turns a domain hold as well."""
+    """Merge lanes into one, to be fetched by a single event loop (which still limits requests per domain)."""
     files = tuple(path for lane in lanes for path in lane.files)
     return Lane(lanes[0].number, files, sum(lane.rows for lane in lanes))
 
 
 def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[ImageUrl]:
-    """Yield a lane's URLs that are still open, each key once, in order of the keys; holds one file at a time."""
+    """Yield the URLs of a lane that are due, each key once, sorted within each file; holds one file at a time."""
     for path in lane.files:
         rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
-        for batch in rows.filter(pa.array(_open(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
+        for batch in rows.filter(pa.array(_due(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
             yield from map(ImageUrl, batch.column(0).to_pylist(), batch.column(1).to_pylist())
 
 
 def read_keys(lane: Lane) -> Iterator[np.ndarray]:
-    """Yield a lane's keys, each once: 32 hex digits as bytes, sorted, a file at a time."""
+    """Yield the keys of each file of a lane: 32 hex digits as bytes, sorted, each once."""
     for path in lane.files:
         yield np.unique(fixed_width(tables.read_table(path, ["key"])["key"], 32))
 
 
-def _open(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarray:
-    """Say of sorted keys which are to be fetched: the first of equal ones, without an outcome or due for a new one."""
+def _due(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarray:
+    """Return a mask over sorted keys: the first of equal keys, if it has no outcome or needs one in `generation`."""
     names = fixed_width(keys, 32)
     first = np.ones(len(names), dtype=bool)
     first[1:] = names[1:] != names[:-1]
@@ -116,14 +122,14 @@ def _open(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarr
 
 
 def missing_facts(store: ImageStore, keys: Iterable[str]) -> list[list[ImageRecord]]:
-    """Return the stored images among `keys` that have no facts yet, in batches."""
+    """Return the stored images among `keys` without facts, in batches."""
     return missing_images(store, keys, store.facts(), FACTS_BATCH)
 
 
 def missing_images(
     store: ImageStore, keys: Iterable[str], known: Container[str], batch: int
 ) -> list[list[ImageRecord]]:
-    """Return the stored images among `keys` whose sha256 is not among those `known`, each content once, in batches."""
+    """Return the stored images among `keys` whose sha256 is not in `known`, each content once, in batches."""
     stored = store.index().rows_of(keys)
     stored = stored.filter(pc.and_(pc.is_valid(stored["pack"]), pc.is_valid(stored["sha256"])))
     new = np.array([sha256 not in known for sha256 in stored["sha256"].to_pylist()], dtype=bool)

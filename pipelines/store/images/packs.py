@@ -1,7 +1,8 @@
-"""Outcomes into packs: images by content, of each outcome a `metadata` record that says all the index says.
+"""Packs: images by content, and per outcome a `metadata` record that holds everything the index holds.
 
-A pack is held in memory and written whole when a checkpoint is full (by outcomes, bytes or seconds), then the part that
-points into it. What is blocked or was taken down is never written: its hash and the reason alone are.
+A pack is held in memory until its checkpoint is reached (a number of outcomes, bytes or seconds); then it is written
+as a whole, and after it the part of the index that points into it. Bytes that are on a blocklist or were taken down
+are never written; their hash and the reason are.
 """
 
 import hashlib
@@ -9,13 +10,14 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import IO, cast
+from typing import IO, TypeAlias, cast
 
 from corpusloom.pipelines.net.exchange.response import now
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.blocklists import Blocklist
+from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
-from corpusloom.pipelines.store.images.store import ContentTable, ImageStore, pack_name
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.pipelines.store.warc.digests import spell_digest
 from corpusloom.pipelines.store.warc.writing import WarcWriter
@@ -26,28 +28,34 @@ from corpusloom.schemas.records import ImageRecord
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 PLACE = ("pack", "offset", "length")
+"""Fields of an ImageRecord that a pack leaves out: a record cannot hold its own offset."""
 
-Ended = Counter[tuple[str, str | None]]
-"""How many images ended with which outcome and reason."""
+OutcomeCounts: TypeAlias = Counter[tuple[str, str | None]]
+"""(outcome, reason) -> number of images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """When a pack is closed: what a kill can cost."""
+    """Limits at which a pack is written: the work that a kill can cost."""
 
     outcomes: int = 1_000
     bytes: int = 128_000_000
-    """Of image bodies, which are held until then."""
+    """Bytes of image bodies, which are held in memory until then."""
     seconds: float = 60.0
 
     @property
     def half(self) -> "Checkpoint":
-        """Return one of half the size: while one is being written another fills, together what a kill costs."""
+        """A checkpoint of half the size: one pack is being written while the next one fills, and a kill costs both."""
         return Checkpoint(outcomes=max(1, self.outcomes // 2), bytes=self.bytes // 2, seconds=self.seconds / 2)
 
 
+def pack_name(seed: object) -> str:
+    """Return the name of a pack as a hash of what identifies its writer and its place in the run."""
+    return hashlib.blake2b(str(seed).encode(), digest_size=8).hexdigest()
+
+
 def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
-    """Return format, width and height from an image's header, or why it is not an image we store."""
+    """Return format, width and height from the header of an image, or why it is not stored."""
     try:
         header = read_header(data)
     except ImageError as error:
@@ -58,7 +66,7 @@ def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
 
 
 class _Pieces(list[bytes]):
-    """What a WarcWriter writes to: the pieces of a pack, none of them copied."""
+    """The file that a WarcWriter writes to: a list of the pieces, without copying them."""
 
     def write(self, piece: bytes) -> None:
         self.append(piece)
@@ -66,7 +74,7 @@ class _Pieces(list[bytes]):
 
 @dataclass
 class _Pack:
-    """A pack in the making: its bytes, the rows of its outcomes, and the outcomes that were not looked at yet."""
+    """A pack in memory: its bytes, the rows of its outcomes, and the outcomes that are not yet inspected."""
 
     stem: str
     records: list[ImageRecord] = field(default_factory=list)
@@ -82,17 +90,20 @@ class _Pack:
 
 @dataclass
 class PackWriter:
-    """Writes outcomes to packs and commits each with its part of the index, in a thread beside the fetching.
+    """Collects outcomes in packs; a thread commits each full pack and its part of the index beside the fetching.
 
-    Outcomes are looked at as they come: a thread that does so beside an event loop costs the loop a wait for the
-    interpreter at every system call. Only what takes no interpreter (writing, fsync) or much time (perceptual hashes)
-    is left to the thread. An error comes up at the next call.
+    Outcomes are inspected in the caller's thread: a second thread beside an event loop would make the loop wait for
+    the GIL at every system call. The thread gets only work that releases the GIL (writing, fsync) or takes long
+    (perceptual hashes). An error in it is raised by the next call.
 
     Args:
-      store: Where to.
-      name: Of the writer; two writers at work in one store have two names.
-      generation: Of the index.
-      blocklist: What must never be written.
+      store: The store to write to.
+      name: Name of the writer; two writers that run in one store at the same time need two names.
+      generation: Generation of the index.
+      max_pixels: Largest number of pixels of an image that is stored.
+      checkpoint: Limits at which a pack is written.
+      blocklist: URLs and content that must never be written.
+      content: Places of the images in the store; read from its index if None.
     """
 
     store: ImageStore
@@ -102,13 +113,13 @@ class PackWriter:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     blocklist: Blocklist | None = None
     content: ContentTable | None = None
-    ended: Ended = field(default_factory=Counter)
-    """Of what was committed."""
+    committed: OutcomeCounts = field(default_factory=Counter)
+    """Outcomes that are on disk."""
     _stones: Tombstones = field(init=False)
     _pack: _Pack | None = None
     _part: int = 0
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "packs"))
-    _under_way: "Future[None] | None" = None
+    _running: "Future[None] | None" = None
 
     def __post_init__(self) -> None:
         self.content = self.content or ContentTable.of(self.store.index().stored())
@@ -116,26 +127,26 @@ class PackWriter:
         self._limit = self.checkpoint.half
         self._slow = self.blocklist is not None and self.blocklist.is_slow
 
-    def add(self, wanted: ImageUrl, outcome: ImageOutcome) -> None:
-        """Enter one outcome; commits when the checkpoint is full."""
-        pack = self._pack = self._pack or self._open(wanted.key)
+    def add(self, url: ImageUrl, outcome: ImageOutcome) -> None:
+        """Add one outcome; commit the pack if its checkpoint is reached."""
+        pack = self._pack = self._pack or self._open(url.key)
         pack.outcomes += 1
         pack.bytes += len(outcome.body) if isinstance(outcome, FetchedImage) else 0
         if self._slow:
-            pack.waiting.append((wanted, outcome))
+            pack.waiting.append((url, outcome))
         else:
-            self._write(pack, wanted, outcome)
+            self._write(pack, url, outcome)
         full = pack.outcomes >= self._limit.outcomes or pack.bytes >= self._limit.bytes
         if full or time.monotonic() - pack.since >= self._limit.seconds:
             self._start()
 
     def commit(self) -> None:
-        """Commit what is pending, and wait until it is on disk."""
+        """Commit the current pack and wait until everything is on disk."""
         self._start()
         self._wait()
 
     def _open(self, key: str) -> _Pack:
-        """Begin a pack. A key has one outcome a generation, so that of the first one names it for good."""
+        """Begin a pack. It is named after its first key, which occurs once per generation: unique and stable."""
         pack = _Pack(pack_name((self.name, self._part, self.generation, key)))
         self._part += 1
         fields = {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}
@@ -146,87 +157,85 @@ class PackWriter:
         self._wait()
         if self._pack is not None:
             pack, self._pack = self._pack, None
-            self._under_way = self._thread.submit(self._flush, pack)
+            self._running = self._thread.submit(self._flush, pack)
 
     def _wait(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.result()
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
     def _flush(self, pack: _Pack) -> None:
-        """Close the pack, then write the part that points into it."""
-        for wanted, outcome in pack.waiting:
-            self._write(pack, wanted, outcome)
+        """Write the pack, then the part of the index that points into it."""
+        for url, outcome in pack.waiting:
+            self._write(pack, url, outcome)
         with storage.writing(self.store.path("packs", pack.name)) as handle:
             handle.writelines(pack.pieces)
         self.store.commit_part(self.generation, pack.stem, pack.records)
-        self.ended.update((record.outcome, record.reason) for record in pack.records)
+        self.committed.update((record.outcome, record.reason) for record in pack.records)
 
-    def _write(self, pack: _Pack, wanted: ImageUrl, outcome: ImageOutcome) -> None:
+    def _write(self, pack: _Pack, url: ImageUrl, outcome: ImageOutcome) -> None:
         """Write one outcome and its row into a pack."""
         if isinstance(outcome, FetchedImage):
-            record = self._judge(pack, wanted, outcome)
+            record = self._judge(pack, url, outcome)
         elif isinstance(outcome, ImageRecord):
             record = outcome
         else:
-            record = _without_body(wanted, outcome)
+            record = _without_body(url, outcome)
         values = arrow.to_plain(record)
         for name in PLACE:
             del values[name]
-        pack.warc.metadata(wanted.url, values, date=record.fetched_at or now())
+        pack.warc.metadata(url.url, values, date=record.fetched_at or now())
         pack.records.append(record)
 
-    def _judge(self, pack: _Pack, wanted: ImageUrl, answer: FetchedImage) -> ImageRecord:
-        """Write an answer's bytes, unless they are no image or blocked; return its row."""
-        sha256 = hashlib.sha256(answer.body).hexdigest()
-        blocked = self._blocked(answer.body, sha256)
-        found = blocked or inspect(answer.body, self.max_pixels)
+    def _judge(self, pack: _Pack, url: ImageUrl, image: FetchedImage) -> ImageRecord:
+        """Write the bytes of an image unless they are blocked or no image; return its row."""
+        sha256 = hashlib.sha256(image.body).hexdigest()
+        blocked = self._blocked(image.body, sha256)
+        found = blocked or inspect(image.body, self.max_pixels)
         if isinstance(found, Rejected):
-            return replace(_without_body(wanted, found), sha256=sha256 if blocked else None)
+            return replace(_without_body(url, found), sha256=sha256 if blocked else None)
         kind, width, height = found
-        place = self._place(pack, wanted, answer, sha256, kind)
+        place = self._place(pack, url, image, sha256, kind)
         return ImageRecord(
-            key=wanted.key,
-            url=wanted.url,
-            final_url=answer.final_url,
-            status=answer.status,
+            key=url.key,
+            url=url.url,
+            final_url=image.final_url,
+            status=image.status,
             outcome="kept",
             sha256=sha256,
-            bytes=len(answer.body),
+            bytes=len(image.body),
             width=width,
             height=height,
             format=kind,
-            fetched_at=answer.fetched_at,
-            etag=answer.etag,
-            last_modified=answer.last_modified,
-            signals=answer.signals,
+            fetched_at=image.fetched_at,
+            etag=image.etag,
+            last_modified=image.last_modified,
+            signals=image.signals,
             pack=place[0],
             offset=place[1],
             length=place[2],
         )
 
     def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
-        """Say why bytes must not be written, whatever URL they come from: taken down, or on a blocklist."""
+        """Return why bytes must not be written, whichever URL they come from: taken down, or on a blocklist."""
         if sha256 in self._stones.sha256:
             return Rejected("forgotten")
         return self.blocklist.of_content(body, sha256) if self.blocklist else None
 
-    def _place(
-        self, pack: _Pack, wanted: ImageUrl, answer: FetchedImage, sha256: str, kind: str
-    ) -> tuple[str, int, int]:
-        """Write the bytes unless the store has them; return their place."""
+    def _place(self, pack: _Pack, url: ImageUrl, image: FetchedImage, sha256: str, kind: str) -> tuple[str, int, int]:
+        """Return the place of the bytes in a pack; write them if the store lacks them."""
         assert self.content is not None
         place = self.content.find(sha256)
         if place is None:
-            digest = spell_digest("sha256", bytes.fromhex(sha256))  # at hand: a second hash costs as much as fetching
-            date = answer.fetched_at or now()
-            place = pack.name, *pack.warc.resource(wanted.url, f"image/{kind}", answer.body, date=date, digest=digest)
+            digest = spell_digest("sha256", bytes.fromhex(sha256))  # hashing again would take as long as the fetch
+            date = image.fetched_at or now()
+            place = pack.name, *pack.warc.resource(url.url, f"image/{kind}", image.body, date=date, digest=digest)
             self.content.add(sha256, *place)
         return place
 
 
-def _without_body(wanted: ImageUrl, outcome: Rejected | Dead) -> ImageRecord:
-    """Return the row of an outcome without a body: rejections are final, deaths may be tried again."""
+def _without_body(url: ImageUrl, outcome: Rejected | Dead) -> ImageRecord:
+    """Return the row of an outcome without bytes: a rejection is final, an error may be retried."""
     if isinstance(outcome, Rejected):
-        return ImageRecord(key=wanted.key, url=wanted.url, outcome="rejected", reason=outcome.reason)
-    return ImageRecord(key=wanted.key, url=wanted.url, outcome="dead", reason=outcome.error, final=False)
+        return ImageRecord(key=url.key, url=url.url, outcome="rejected", reason=outcome.reason)
+    return ImageRecord(key=url.key, url=url.url, outcome="dead", reason=outcome.error, final=False)

@@ -1,7 +1,7 @@
-"""A damaged store made whole: the index rebuilt from the packs, and what nothing points to swept away.
+"""Recovery of a damaged store: the index is rebuilt from the packs, and unreferenced packs are removed.
 
-A pack is read record by record; where it is cut, or a record's digest does not fit, that record alone is lost and its
-URL counts as never fetched. So every prefix of every file leads to a consistent store.
+A pack is read record by record. A record that is truncated, or whose digest does not match, is lost alone: its URL
+counts as never fetched. So any truncation of any file leads to a consistent store.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _GENERATION = re.compile(rb"(?m)^generation: (\d{1,9})\r$")
 
 @dataclass(frozen=True, slots=True)
 class PackRecord:
-    """One whole record of a pack: its type, block and place in bytes."""
+    """One complete record of a pack: its type, block, and place in bytes."""
 
     kind: str
     block: bytes
@@ -34,20 +34,21 @@ class PackRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What a rebuilt index holds."""
+    """Counts of a rebuilt index."""
 
     packs: int
     outcomes: int
+    """URLs with an outcome."""
     images: int
-    """Different contents."""
+    """Distinct contents."""
     damaged: int
-    """Places in packs where a record could not be read."""
+    """Places in packs at which no record could be read."""
     lost: int
-    """Outcomes whose image is nowhere: their URLs will be fetched again."""
+    """Outcomes whose image is in no pack: their URLs will be fetched again."""
 
 
 def read_pack(data: bytes) -> Iterator[PackRecord | None]:
-    """Yield the whole records of an uncompressed WARC in order, None for each damaged stretch between or after them."""
+    """Yield the complete records of an uncompressed WARC in order, and None for each damaged stretch of bytes."""
     at = 0
     while at < len(data):
         record = _record_at(data, at)
@@ -61,7 +62,7 @@ def read_pack(data: bytes) -> Iterator[PackRecord | None]:
 
 
 def _record_at(data: bytes, at: int) -> PackRecord | None:
-    """Return the record that begins at a byte, or None when it is not whole or its digest does not fit."""
+    """Return the record that begins at an offset; None if it is truncated or its digest does not match."""
     head_end = data.find(b"\r\n\r\n", at, at + 65_536)
     if not data.startswith(_MARK, at) or head_end < 0:
         return None
@@ -80,7 +81,7 @@ def _record_at(data: bytes, at: int) -> PackRecord | None:
 
 @dataclass
 class _Packs:
-    """What the packs of a store hold, read twice: first where each content lies, then the outcomes."""
+    """The packs of a store, read twice: first for the place of each content, then for the outcomes."""
 
     store: ImageStore
     places: dict[bytes, tuple[str, int, int]]
@@ -96,7 +97,7 @@ class _Packs:
                     self.places.setdefault(digest, (name, record.offset, record.length))
 
     def outcomes(self, name: str) -> tuple[int, list[ImageRecord], int]:
-        """Return a pack's generation, its outcomes with their places, and how many have lost their image."""
+        """Return the generation of a pack, its outcomes with their places, and the number whose image is lost."""
         generation, rows, lost = 1, [], 0
         for record in read_pack(storage.read_bytes(self.store.path("packs", name))):
             if record is not None and record.kind == "warcinfo":
@@ -116,7 +117,7 @@ class _Packs:
 
 
 def reindex(store: ImageStore) -> Recovered:
-    """Write every part of the index anew from the packs; parts that belong to no pack go."""
+    """Rewrite every part of the index from the packs and remove parts that belong to no pack."""
     names = storage.listing(store.path("packs"), ".warc")
     packs = _Packs(store, {})
     packs.locate(names)
@@ -138,7 +139,7 @@ def reindex(store: ImageStore) -> Recovered:
 def sweep(store: ImageStore) -> list[str]:
     """Remove packs that no part of the index names or points into, and temporary files; return their names.
 
-    Run it when nothing writes into the store.
+    No other process may write to the store meanwhile.
     """
     parts = [path for number in store.generations() for path in store.parts(number)]
     used = {path.rsplit("/part-", 1)[1].removesuffix(".parquet") + ".warc" for path in parts}
@@ -151,7 +152,7 @@ def sweep(store: ImageStore) -> list[str]:
 
 
 def _sweep_temporary(store: ImageStore) -> list[str]:
-    """Remove what killed writers left behind under a temporary name."""
+    """Remove the temporary files of killed writers; return their names."""
     fs, inner = storage.filesystem(store.folder)
     found = [path for path in fs.find(inner) if storage.TEMPORARY in path] if fs.exists(inner) else []
     for path in found:

@@ -1,7 +1,7 @@
-"""Resizing with img2dataset's modes and pixels (its resizer.py, version 1.47), from pixels as shown.
+"""Resizing with the modes of img2dataset (resizer.py, version 1.47), pixel by pixel the same.
 
-no: as is. keep_ratio: the shorter side becomes `size`. center_crop: so, then its square in the middle.
-keep_ratio_largest: the longer side becomes `size`. border: so, then white up to a square.
+no: unchanged. keep_ratio: the shorter side becomes `size`. center_crop: as keep_ratio, then the square in the middle.
+keep_ratio_largest: the longer side becomes `size`. border: as keep_ratio_largest, then padded with white to a square.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,16 @@ DOWNSCALE = cv2.INTER_AREA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resize:
-    """How images are resized and encoded."""
+    """Mode, size and encoding of resized images."""
 
     mode: Mode = "border"
     size: int = 256
-    """Pixels."""
+    """Pixels of the side that the mode names."""
     only_if_bigger: bool = False
+    """Whether images of at most `size` keep their pixels."""
     format: Format = "jpg"
     quality: int = 95
-    """Of JPEG and WebP."""
+    """Quality of JPEG and WebP, 1 to 100."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 1 <= self.quality <= 100:
@@ -40,7 +41,7 @@ class Resize:
 
 
 def resize_pixels(pixels: np.ndarray, config: Resize) -> np.ndarray:
-    """Return an RGB picture (H, W, 3) resized; the same array when there is nothing to do."""
+    """Return an RGB image (H, W, 3) resized; the same array if there is nothing to do."""
     if config.mode == "no":
         return pixels
     height, width = pixels.shape[:2]
@@ -69,7 +70,7 @@ def _pad(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_pixels(pixels: np.ndarray, config: Resize) -> bytes:
-    """Return an RGB picture encoded: JPEG at 4:2:0, PNG, or WebP."""
+    """Return an RGB image encoded as JPEG with 4:2:0 subsampling, PNG or WebP."""
     if config.format == "jpg":
         data: bytes = simplejpeg.encode_jpeg(pixels, config.quality, "RGB", "420")
         return data
@@ -82,6 +83,6 @@ def encode_pixels(pixels: np.ndarray, config: Resize) -> bytes:
 
 
 def resize(data: bytes, config: Resize) -> tuple[bytes, int, int]:
-    """Return an image resized and encoded, with its width and height. ImageError: as `decode_rgb`."""
+    """Return an image resized and encoded, with its width and height. Raises ImageError as `decode_rgb` does."""
     pixels = resize_pixels(decode_rgb(data), config)
     return encode_pixels(pixels, config), pixels.shape[1], pixels.shape[0]

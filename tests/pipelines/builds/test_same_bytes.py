@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from fastwarc.warc import ArchiveIterator
 
-from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.plan import plan
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.engine import runners
 from corpusloom.pipelines.engine.runners import Profile
-from corpusloom.pipelines.stages import extract, shards
-from corpusloom.pipelines.stages.regions import regions
+from corpusloom.pipelines.stages import units
 from corpusloom.pipelines.store import regroup
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import read_manifest
@@ -70,12 +69,14 @@ def test_replayed_bundles(web: SmallWeb, plain: dict[str, str], tmp_path: Path) 
     assert build_all(web, tmp_path, profile=profile) == plain
 
 
-def _fails_twice(process: Callable[..., Any], failed: Counter[str]) -> Callable[..., Any]:
-    """Return a DoFn's process that does its work, then loses its output, the first two times."""
+def _fails_twice(
+    process: Callable[..., Any], failed: Counter[str], name_of: Callable[[Any], str]
+) -> Callable[..., Any]:
+    """Return a DoFn's process that does its work, then loses its output, the first two times under each name."""
 
     def lossy(self: Any, element: Any) -> Iterator[Any]:
         made = list(process(self, element) or ())
-        name = type(self).__name__
+        name = name_of(self)
         if failed[name] < 2:
             failed[name] += 1
             raise RuntimeError("the worker was lost after its work")
@@ -90,13 +91,13 @@ def test_bundles_that_fail_and_are_retried(
     from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
     failed: Counter[str] = Counter()
-    fns = (extract._ExtractWarc, shards._WriteShard, regions._DetectRegions, regroup._SpillRecords)
-    for fn in fns:
-        monkeypatch.setattr(fn, "process", _fails_twice(fn.process, failed))
+    finish, spill = units._FinishUnit, regroup._SpillRecords
+    monkeypatch.setattr(finish, "process", _fails_twice(finish.process, failed, lambda fn: fn._work.stage))
+    monkeypatch.setattr(spill, "process", _fails_twice(spill.process, failed, lambda _: "spill"))
     monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))
     profile = Profile(runner="portable")  # so that the decisions are the engine's as well
     assert build_all(web, tmp_path, profile=profile) == plain
-    assert failed == {fn.__name__: 2 for fn in fns}
+    assert failed == dict.fromkeys(("extract", "shards", "regions", "spill"), 2)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -115,7 +116,7 @@ def test_passes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
 def test_a_build_that_does_not_fit_is_refused_before_it_decides(web: SmallWeb, tmp_path: Path) -> None:
     config = web.config("align", "small", work=str(tmp_path), memory=10**6)
     with pytest.raises(LoomError, match=r"this shuffle needs about .* GB of memory, more than 0\.001 GB"):
-        build.build(config, QUIET, until="pairs")
+        build.build(config, QUIET, until="select")
 
 
 def test_another_engine_over_a_job_endpoint(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:

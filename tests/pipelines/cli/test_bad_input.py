@@ -15,7 +15,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.verify import verify
-from corpusloom.pipelines.stages.scrape import frontier_rows
+from corpusloom.pipelines.stages.scrape_lane import frontier_rows
 from corpusloom.pipelines.store.dataset.folder import CLAIM
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity, layout
@@ -235,13 +235,13 @@ def test_ctrl_c_while_images_are_fetched_loses_none(web: SmallWeb, tmp_path: Pat
     ("place", "argv"),
     [
         (
-            "corpusloom.pipelines.stages.regions.regions:write_shard",
+            "corpusloom.pipelines.stages.regions.make_regions:write_shard",
             ["build", "regions", "--from", "DATASET", "--out", "OUT"],
         ),
         ("corpusloom.pipelines.datasets.stats.report:render", ["stats", "DATASET", "--html", "OUT"]),
         ("corpusloom.pipelines.datasets.verify:check_ledger", ["verify", "DATASET"]),
         ("corpusloom.pipelines.extract.render:to_jsonl", ["extract", "CRAWL", "--no-filters"]),
-        ("corpusloom.pipelines.cli.demo_steps:build_world", ["demo", "--quick", "--out", "OUT"]),
+        ("corpusloom.pipelines.cli.run_demo:build_world", ["demo", "--quick", "--out", "OUT"]),
     ],
 )
 def test_ctrl_c_in_other_commands_leaves_nothing_that_looks_whole(

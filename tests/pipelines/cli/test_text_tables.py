@@ -1,12 +1,14 @@
 """Tables for people: one line per stage and unit, complete when the output is a file."""
 
 import dataclasses
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from corpusloom.pipelines.cli.text_tables import PLAIN_WIDTH, print_build, print_counts, print_summary, table_console
-from corpusloom.schemas.records import StageCounts, StatsSummary
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.schemas.records import StageCounts
 
 MANY = {f"reason_{number}": 100 - number for number in range(8)}
 ROW = StageCounts(stage="pages", unit="page", records_in=1_234, kept=500, rejected={"too_short": 730}, dead={"Oops": 4})
@@ -44,9 +46,9 @@ def summary() -> StatsSummary:
     """Return statistics of a dataset with two columns, of which one holds no value."""
     quantiles = {"width": {"min": 1, "p05": 2, "p50": 3, "p95": 4, "max": 5.25, "mean": 12_345.6}, "height": {}}
     return StatsSummary(
-        dataset="data/m3w", recipe="m3w", kind="interleaved", digest="d", samples=1_000, images=2_000, shards=3,
-        tar_bytes=4_560_000, text_characters=5_000, funnel=(ROW,), quantiles=quantiles, histograms={}, languages={},
-        formats={}, domains={}, rejected={}, opt_outs={},
+        dataset="data/m3w", recipe="m3w", kind="interleaved", digest="d", samples=1_000, shards=3, tar_bytes=4_560_000,
+        funnel=(ROW,), rejected={}, quantiles=quantiles, histograms={}, counts=defaultdict(dict, languages={"en": 900}),
+        totals=defaultdict(int, images=2_000, text_characters=5_000),
     )  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def test_a_summary_shows_the_funnel_the_quantiles_and_the_sums(capsys: pytest.Ca
     assert ["column", "min", "p05", "p50", "p95", "max", "mean"] in found
     assert ["width", "1", "2", "3", "4", "5.25", "1.235e+04"] in found
     assert "height" not in {line[0] for line in found if line}
-    assert " ".join(found[-1]) == "1,000 samples, 2,000 images, 5,000 characters, 3 shards, 4.6 MB"
+    assert " ".join(found[-1]) == "1,000 samples, 2,000 images, 5,000 characters of text, 3 shards, 4.6 MB"
 
 
 def test_seconds_stand_beside_the_first_row_of_their_stage(capsys: pytest.CaptureFixture[str]) -> None:

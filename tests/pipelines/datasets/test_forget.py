@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.forget import forget, make_tombstones
 from corpusloom.pipelines.datasets.verify import verify
-from corpusloom.pipelines.stages.regions import regions
 from corpusloom.pipelines.store import lineage
 from corpusloom.schemas import identity, layout, tables
 from corpusloom.schemas.errors import ConfigError

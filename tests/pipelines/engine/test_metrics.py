@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.engine.logs import JsonLinesFormatter, redacted
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
-from corpusloom.pipelines.stages.regions import regions
 from corpusloom.schemas import arrow
 from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.command_line import loom

@@ -28,7 +28,18 @@ def test_a_stage_is_one_line_and_its_seconds_add_up(monkeypatch: pytest.MonkeyPa
         with made.stage("pages"):
             pass
     assert made.seconds == {"pages": 3.5}
-    assert out.getvalue() == "  pages: 1.5 s\n  pages: 3.5 s\n"
+    assert out.getvalue() == "  pages: 1.5 s\n  pages: 2.0 s\n"
+
+
+def test_a_part_of_a_stage_is_shown_by_its_detail_and_added_to_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 1.0, 3.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    made, out = reporter()
+    for detail in ("fetch 2 images", "facts of 2 images"):
+        with made.stage("images", detail=detail):
+            pass
+    assert made.seconds == {"images": 3.0}
+    assert out.getvalue() == "  fetch 2 images: 1.0 s\n  facts of 2 images: 2.0 s\n"
 
 
 def test_a_stage_that_fails_is_not_reported_as_finished() -> None:

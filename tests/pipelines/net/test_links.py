@@ -1,10 +1,10 @@
-"""Links and images of pages, hostile ones included."""
+"""Links of pages, hostile ones included."""
 
 import time
 
 import pytest
 
-from corpusloom.pipelines.net.links import MAX_LINKS, images_of, links_of
+from corpusloom.pipelines.net.links import MAX_LINKS, links_of
 
 URL = "http://a.example/dir/page.html"
 
@@ -26,11 +26,6 @@ URL = "http://a.example/dir/page.html"
 )
 def test_links(html: bytes, links: list[str]) -> None:
     assert links_of(html, URL) == links
-
-
-def test_images_of_lazy_loaders_and_srcsets() -> None:
-    html = b'<img src="a.jpg" data-src="b.jpg"><img srcset="c.jpg 1x, d.jpg 2x"><source srcset="e.webp 100w">'
-    assert images_of(html, URL) == [f"http://a.example/dir/{name}" for name in ("a.jpg", "b.jpg", "d.jpg", "e.webp")]
 
 
 def test_links_of_a_page_are_bounded() -> None:

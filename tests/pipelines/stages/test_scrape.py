@@ -20,7 +20,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.stages import scrape
+from corpusloom.pipelines.stages import scrape, scrape_lane
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas.errors import ConfigError, InputError
@@ -29,12 +29,12 @@ from tests.pipelines.small_web import small_web
 PAGES = 60
 KILLED = """
 import asyncio, sys
-from corpusloom.pipelines.stages import scrape
+from corpusloom.pipelines.stages import scrape, scrape_lane
 from corpusloom.pipelines.net.config import FetchConfig
 seeds, out, port = sys.argv[1:]
 fetch = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0, slots=1)
-config = scrape.ScrapeConfig(seeds=seeds, out=out, fetch=fetch, depth=99, checkpoint_pages=10)
-asyncio.run(scrape.scrape_lane(0, scrape.read_seeds(seeds), config))
+config = scrape_lane.ScrapeConfig(seeds=seeds, out=out, fetch=fetch, depth=99, checkpoint_pages=10)
+asyncio.run(scrape_lane.scrape_lane(0, scrape.read_seeds(seeds), config))
 """
 
 
@@ -51,11 +51,11 @@ class Site:
         """Return the paths asked for, without the files of wishes."""
         return Counter({path: n for path, n in self.asked.items() if not path.endswith((".txt", ".json"))})
 
-    def config(self, folder: Path, seed: str, **changes: object) -> scrape.ScrapeConfig:
+    def config(self, folder: Path, seed: str, **changes: object) -> scrape_lane.ScrapeConfig:
         seeds = folder / "seeds.txt"
         seeds.write_text(f"# seeds\nhttp://127.0.0.1:{self.port}{seed}\n")
         fetch = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{self.port}",), delay=0)
-        return scrape.ScrapeConfig(seeds=str(seeds), out=str(folder / "out"), fetch=fetch, **changes)  # type: ignore[arg-type]
+        return scrape_lane.ScrapeConfig(seeds=str(seeds), out=str(folder / "out"), fetch=fetch, **changes)  # type: ignore[arg-type]
 
 
 def body_of(path: str) -> tuple[int, bytes]:
@@ -117,9 +117,9 @@ def serve() -> Iterator[Site]:
         server.server_close()
 
 
-def run(config: scrape.ScrapeConfig) -> scrape.ScrapeReport:
+def run(config: scrape_lane.ScrapeConfig) -> scrape.ScrapeReport:
     """Scrape the one lane without Beam."""
-    asyncio.run(scrape.scrape_lane(0, scrape.read_seeds(config.seeds), config))
+    asyncio.run(scrape_lane.scrape_lane(0, scrape.read_seeds(config.seeds), config))
     return scrape.finish(config, "test")
 
 
@@ -215,7 +215,7 @@ def test_a_missing_seed_file_is_an_error(tmp_path: Path) -> None:
 
 def test_nothing_is_fetched_without_a_contact(tmp_path: Path) -> None:
     (tmp_path / "seeds").write_text("http://example.org/\n")
-    config = scrape.ScrapeConfig(seeds=str(tmp_path / "seeds"), out=str(tmp_path / "out"), fetch=FetchConfig())
+    config = scrape_lane.ScrapeConfig(seeds=str(tmp_path / "seeds"), out=str(tmp_path / "out"), fetch=FetchConfig())
     with pytest.raises(ConfigError, match="reach you"):
         scrape.scrape(config, Reporter(quiet=True))
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from corpusloom.pipelines.cli import demo_steps, main
+from corpusloom.pipelines.cli import main, run_demo
 from corpusloom.pipelines.cli.commands.demo import GATE
+from corpusloom.pipelines.cli.demo_folder import DemoFolder
 from corpusloom.schemas.errors import ConfigError
 
 
@@ -30,14 +31,11 @@ def test_the_exit_code_says_whether_the_gates_were_met(
         def print(self) -> None:
             print("tables")
 
-    class Demo:
-        def __init__(self, out: str, _: object, *, quick: bool, port: int) -> None:
-            made.append((out, quick, port))
+    def run(demo: DemoFolder) -> Result:
+        made.append((demo.out, demo.quick, demo.port))
+        return Result()
 
-        def run(self) -> Result:
-            return Result()
-
-    monkeypatch.setattr(demo_steps, "Demo", Demo)
+    monkeypatch.setattr(run_demo, "run_demo", run)
     assert main.run(["demo", "--out", "there", "--quick", "--port", "65535"]) == code
     assert capsys.readouterr().out == "tables\n"
     assert main.run(["demo", "--json"]) == code

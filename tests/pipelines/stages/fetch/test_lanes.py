@@ -42,10 +42,10 @@ def test_processes_store_what_one_loop_stores(
 ) -> None:
     monkeypatch.setattr(image_lanes, "PROCESS_ROWS", 1)
     config = ImagesConfig(store=str(tmp_path / "a"), fetch=server.fetch, local=True)
-    assert fetch_lanes(lanes_of(server, tmp_path), config).ended == {("kept", None): ROWS}
+    assert fetch_lanes(lanes_of(server, tmp_path), config).outcomes == {("kept", None): ROWS}
     packs = {path.name for path in (tmp_path / "a" / "packs").iterdir()}
     one = ImagesConfig(store=str(tmp_path / "b"), fetch=server.fetch)
-    assert fetch_lanes(lanes_of(server, tmp_path), one).ended == {("kept", None): ROWS}
+    assert fetch_lanes(lanes_of(server, tmp_path), one).outcomes == {("kept", None): ROWS}
     assert rows_of(one.store) == rows_of(config.store)
     assert len(packs) == 2
     assert set(server.asked.values()) == {2}
@@ -77,7 +77,7 @@ def test_a_killed_lane_costs_what_was_in_flight(
     monkeypatch.setattr(image_lanes, "fetch_lane", fetch_lane)
     before = len(ImageStore(config.store).index())
     assert 0 < before < ROWS
-    ended = fetch_lanes(lanes, config).ended
+    ended = fetch_lanes(lanes, config).outcomes
     assert before + ended["kept", None] == ROWS == len(ImageStore(config.store).index())
     twice = sum(count - 1 for count in server.asked.values())
     assert twice <= checkpoint.outcomes + 2 * server.fetch.slots_of("image")
@@ -87,5 +87,5 @@ def test_lanes_run_as_one_where_processes_are_not_worth_it(server: ImageServer, 
     lanes = lanes_of(server, tmp_path)
     config = ImagesConfig(store=str(tmp_path / "s"), fetch=server.fetch, local=True)
     assert merge_lanes(lanes).rows == ROWS
-    assert fetch_lanes(lanes, config).ended == {("kept", None): ROWS}
+    assert fetch_lanes(lanes, config).outcomes == {("kept", None): ROWS}
     assert len(list((tmp_path / "s" / "packs").iterdir())) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
-from corpusloom.pipelines.stages.select.steps import steps_of
+from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head
 from tests.pipelines.stages.select.bodies import on_an_engine, on_one_machine, write_fragments
@@ -57,7 +57,7 @@ def recipes() -> Iterator[Recipe]:
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=["obelics", "nodes", "align"])
 def test_one_machine_decides_as_an_engine_does(recipe: Recipe, tmp_path: Path) -> None:
-    steps = steps_of(recipe)
+    steps = kind_of(recipe).steps(recipe)
     paths = fragments(tmp_path, "page" if recipe.kind == "interleaved" else "pair")
     expected = on_an_engine(paths, steps, tmp_path / "engine")
     assert {row.outcome for row in expected} == {"kept", "rejected"}

@@ -1,23 +1,28 @@
 """WARC -> image-text pairs (ALIGN and its successors): alt texts, measured, then counted over the whole corpus."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import measure_pair
-from corpusloom.pipelines.stages.extract import RecordAndHead, record_key
+from corpusloom.pipelines.recipes.rules import measure_pair, pair_rules
+from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
+from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, ImageRef, Pair
 from corpusloom.schemas.verdicts import Rejected
 
+if TYPE_CHECKING:  # slow to import, and only where HTML is parsed
+    from corpusloom.pipelines.extract.alt_texts import PageImages
+    from corpusloom.pipelines.extract.page_task import PageTask
+
 TEXT_SOURCES = ("alt_text",)
 """Where a pair's text comes from (ALIGN: alt texts alone)."""
 
 
-def make_pairs(warc_page: HtmlResponse, found: PageImages, recipe: Recipe) -> list[RecordAndHead] | Rejected:
+def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
     """Return a pair for each image and text of a page, or the opt-out that reserves the page or its images."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
@@ -66,3 +71,30 @@ def make_pair(image_url: str, text: str, source: str, parent: str, page_url: str
         scores=pair.scores,
     )
     return pair, head
+
+
+def _parser() -> "PageTask[PageImages]":
+    from corpusloom.pipelines.extract.page_task import extract_page_images
+
+    return extract_page_images
+
+
+def _sampler() -> MakeSample[Pair]:
+    from corpusloom.pipelines.stages.shard_records import pair_to_sample
+
+    return pair_to_sample
+
+
+PAIRS = RecordKind(
+    name="pairs",
+    unit="pair",
+    command="pairs",
+    record=Pair,
+    parser=_parser,
+    make=make_pairs,
+    rules=pair_rules,
+    steps=pair_steps,
+    sampler=_sampler,
+    takes_lists=True,
+)
+"""Pairs of an image and a text, one per image and text of an HTML page or per row of a list."""

@@ -1,6 +1,7 @@
 """WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.dedup.exact import image_set_key, text_key
 from corpusloom.pipelines.dedup.frequency import paragraph_keys
@@ -9,12 +10,16 @@ from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, measure_page, page_text
-from corpusloom.pipelines.stages.extract import RecordAndHead, record_key
+from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, measure_page, page_text, select_rules
+from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
+from corpusloom.pipelines.stages.select.steps import page_steps
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page
 from corpusloom.schemas.verdicts import Rejected
+
+if TYPE_CHECKING:  # slow to import, and only where HTML is parsed
+    from corpusloom.pipelines.extract.page_task import PageTask
 
 
 def page_identity(url: str, canonical_link: str | None) -> str:
@@ -85,3 +90,29 @@ def page_head(page: Page, recipe: Recipe) -> Head:
         paragraphs=tuple(paragraph_keys(page)) if dedup.max_domain_paragraph is not None else (),
         scores=page.scores,
     )
+
+
+def _parser() -> "PageTask[Extracted]":
+    from corpusloom.pipelines.extract.page_task import extract_page
+
+    return extract_page
+
+
+def _sampler() -> MakeSample[Page]:
+    from corpusloom.pipelines.stages.shard_records import page_sample
+
+    return page_sample
+
+
+PAGES = RecordKind(
+    name="interleaved",
+    unit="page",
+    command="pages",
+    record=Page,
+    parser=_parser,
+    make=make_page,
+    rules=select_rules,
+    steps=page_steps,
+    sampler=_sampler,
+)
+"""Interleaved pages, one per HTML page of a WARC."""

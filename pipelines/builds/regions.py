@@ -1,0 +1,137 @@
+"""A dataset of regions (ViLBERT), from a dataset of pairs: planned, made, finished, and made anew after a take-down."""
+
+import json
+import time
+from typing import Any
+
+from corpusloom.pipelines.builds.config import BuildReport
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.models.detector import EfficientNetDetector
+from corpusloom.pipelines.stages.regions.make_regions import STAGE, RegionsConfig, build
+from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.dataset.card import document
+from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
+from corpusloom.pipelines.store.lineage import Derived, absolute, record
+from corpusloom.pipelines.store.partitions import scratch_folder
+from corpusloom.pipelines.store.stages import (
+    Stage,
+    add_counts,
+    carry_over,
+    check_conservation,
+    commit,
+    plan_stage,
+    read_report,
+)
+from corpusloom.schemas import layout, storage
+from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+
+REGIONS_VERSION = 1
+
+
+def build_dataset(
+    source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
+) -> BuildReport:
+    """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
+    reporter = reporter.fresh()
+    pairs = read_manifest(source)
+    if pairs.kind != "pairs":
+        raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
+    check_tars(source, pairs)
+    inputs = inputs_of(pairs, limit)
+    stage = plan_regions(work, inputs)
+    record(source, Derived(kind="regions", path=absolute(out), work=absolute(work), limit=limit))
+    if stage.done:
+        try:
+            found = read_manifest(out)
+        except LoomError:
+            found = None
+        if found is not None and found.digest == read_report(stage).facts["digest"]:
+            return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
+    if storage.exists(storage.join(out, layout.MANIFEST)):
+        raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
+    with store_dataset.building(out):
+        store_dataset.claim(out, stage.fingerprint)
+        config = RegionsConfig(
+            source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
+        )
+        with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
+            reporter.add_measures(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
+        manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
+        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
+        manifest = document(out, manifest, fetched_in=source)
+        write_manifest(out, manifest)
+    return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds, measures=reporter.measures)
+
+
+def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
+    """Return what shapes a dataset of regions."""
+    return {"source": pairs.digest, "detector": EfficientNetDetector().identity.label, "limit": limit}
+
+
+def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:
+    """Return the one stage of a dataset of regions."""
+    return plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
+
+
+def make_anew(source: str, made: Derived, before: Manifest | None, after: Manifest) -> None:
+    """Make regions again of a dataset that forgot something; shards of the same bytes as before are taken over."""
+    new = plan_regions(made.work, inputs_of(after, made.limit))
+    same: set[int] = set()
+    for name in (layout.MANIFEST, "README.md", "croissant.json", "report.html"):
+        storage.remove(storage.join(made.path, name))
+    if before is not None:
+        old = plan_regions(made.work, inputs_of(before, made.limit))
+        tars = {shard.index: shard.tar.sha256 for shard in before.shards}
+        same = {shard.index for shard in after.shards if tars.get(shard.index) == shard.tar.sha256}
+        for index in sorted(same):
+            carry_over(old, new, index)
+        storage.remove(old.folder, recursive=True)
+    with store_dataset.building(made.path):
+        store_dataset.claim(made.path, new.fingerprint)
+        for index in {shard.index for shard in (before or after).shards} - same:
+            store_dataset.remove_shard(made.path, index)
+    build_dataset(source, made.path, made.work, Reporter(quiet=True), limit=made.limit)
+
+
+def check_tars(source: str, pairs: Manifest) -> None:
+    """Raise DamageError unless each tar has its size: behind a cut, images would seem to be broken."""
+    for shard in pairs.shards:
+        path = storage.join(source, shard.tar.name)
+        found = storage.size(path)
+        if found != shard.tar.bytes:
+            raise DamageError(
+                f"has {found} bytes, the manifest says {shard.tar.bytes}", where=path, remedy="run loom verify"
+            )
+
+
+def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
+    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    reports = [read_shard_report(stage.folder, shard.index) for shard in pairs.shards]
+    counts = add_counts([row for report in reports for row in report.counts])
+    check_conservation(counts)
+    entries = tuple(report.entry for report in reports if report.entry is not None)
+    files = []
+    for kind in store_dataset.TABLES:
+        fragments = [stage.path(kind, f"{layout.shard_stem(shard.index)}.parquet") for shard in pairs.shards]
+        with scratch_folder(stage.folder) as scratch:
+            files.append(
+                store_dataset.write_rows(out, kind, STAGE, store_dataset.read_fragments(kind, fragments), scratch)
+            )
+    store_dataset.write_sizes(out, entries)
+    manifest = Manifest(
+        recipe="regions",
+        kind="regions",
+        config=config,
+        inputs=(),
+        image_generation=pairs.image_generation,
+        shard_count=pairs.shard_count,
+        samples=sum(entry.samples for entry in entries),
+        counts=counts,
+        shards=entries,
+        tables=tuple(files),
+        digest=make_digest(config, entries, tuple(files)),
+    )
+    commit(stage, counts, digest=manifest.digest)
+    return manifest

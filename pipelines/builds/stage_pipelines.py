@@ -1,0 +1,120 @@
+"""The Beam pipeline of each stage of a build.
+
+Importing this module imports Beam, which takes seconds, so only what runs a stage imports it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.stages import extract, list_pairs, shards
+from corpusloom.pipelines.stages.fetch import facts, images, scores
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.stages.input_fragments import InputFile
+from corpusloom.pipelines.stages.kinds.registry import kind_of
+from corpusloom.pipelines.stages.select import distributed
+from corpusloom.pipelines.store.images.frontier import Lane
+from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas.records import ImageRecord
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+BuildPipeline: TypeAlias = Callable[["beam.Pipeline"], object]
+"""What adds a stage's transforms to a pipeline."""
+
+
+@dataclass(frozen=True)
+class StagePipelines:
+    """The pipelines of one build: each method returns that of one stage."""
+
+    config: BuildConfig
+
+    def extract(self, folder: str, inputs: tuple[InputFile, ...], stones: Tombstones) -> BuildPipeline:
+        """Return the pipeline that turns WARCs or lists into fragments of records in the stage's folder.
+
+        What the tombstones name is not written.
+        """
+        if self.config.lists or self.config.from_img2dataset:
+            rows = list_pairs.RowsConfig(
+                folder=folder,
+                kind="list" if self.config.lists else "img2dataset",
+                recipe=self.config.recipe,
+                columns=self.config.columns,
+                images=self.images_config,
+                limit=self.config.limit,
+                tombstones=stones,
+            )
+            return lambda pipeline: list_pairs.build(pipeline, rows, inputs)
+        warcs = extract.ExtractStageConfig(
+            folder=folder,
+            kind=kind_of(self.config.recipe),
+            recipe=self.config.recipe,
+            workers=self.config.workers,
+            limit=self.config.limit,
+            tombstones=stones,
+            verify_digests=self.config.verify_digests,
+            across=tuple(item.path for item in inputs) if self.config.resolve_revisits else (),
+        )
+        return lambda pipeline: extract.build(pipeline, warcs, inputs)
+
+    def select(self, fragments: Sequence[str], folder: str) -> BuildPipeline:
+        """Return the pipeline that decides on the heads of these fragments and writes the decisions into a folder."""
+        steps = kind_of(self.config.recipe).steps(self.config.recipe)
+        return lambda pipeline: distributed.build(pipeline, steps, fragments, folder)
+
+    @property
+    def images_config(self) -> ImagesConfig:
+        """Return how images get into the store."""
+        return ImagesConfig(
+            store=self.config.store,
+            fetch=self.config.fetch,
+            lanes=self.config.lanes,
+            local=self.config.profile.local,
+            workers=self.config.workers,
+            blocklists=self.config.blocklists,
+            fetcher=self.config.fetcher,
+        )
+
+    def fetch(self, lanes: list[Lane]) -> BuildPipeline:
+        """Return the pipeline that fetches images into the store."""
+        return lambda pipeline: images.build(pipeline, self.images_config, lanes)
+
+    def facts(self, batches: list[list[ImageRecord]]) -> BuildPipeline:
+        """Return the pipeline that computes facts of stored images."""
+        return lambda pipeline: facts.build(pipeline, self.config.store, self.config.workers, batches)
+
+    def scores(self, model: str, batches: list[list[ImageRecord]]) -> BuildPipeline:
+        """Return the pipeline that scores stored images with an NSFW model."""
+        return lambda pipeline: scores.build(pipeline, self.config.store, model, batches)
+
+    def shards(
+        self,
+        folder: str,
+        *,
+        records: Sequence[str],
+        decisions: Sequence[str],
+        number: int,
+        frequent: Sequence[str] = (),
+    ) -> BuildPipeline:
+        """Return the pipeline that writes the dataset's shards.
+
+        Args:
+          folder: Folder of the shards stage.
+          records: Fragments of records.
+          decisions: Parts of decided heads.
+          number: Number of shards.
+          frequent: Image URLs on more pages than the recipe allows.
+        """
+        made = shards.ShardsConfig(
+            recipe=self.config.recipe,
+            dataset=self.config.out,
+            folder=folder,
+            records=tuple(records),
+            decisions=tuple(decisions),
+            store=self.config.store,
+            shards=number,
+            frequent=tuple(frequent),
+        )
+        return lambda pipeline: shards.build(pipeline, made)

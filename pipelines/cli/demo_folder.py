@@ -1,0 +1,35 @@
+"""The folder in which `loom demo` runs, and the time of its steps."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.schemas import storage
+
+
+@dataclass
+class DemoFolder:
+    """One run of the demo over one folder."""
+
+    out: str
+    reporter: Reporter
+    quick: bool
+    """Use a small website and short training, without gates."""
+    port: int
+    """Port of the bundled website."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Step -> seconds."""
+
+    def path(self, *parts: str) -> str:
+        """Return the path of something inside the folder."""
+        return storage.join(self.out, *parts)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Print and time one step."""
+        start = time.monotonic()
+        self.reporter.note(f"[bold]{name}[/bold]")
+        yield
+        self.seconds[name] = time.monotonic() - start

@@ -1,0 +1,90 @@
+"""The models of `loom demo`: trained on its datasets, then examined on images that they never saw."""
+
+import json
+from dataclasses import astuple, replace
+
+from corpusloom.pipelines.cli.demo_folder import DemoFolder
+from corpusloom.pipelines.cli.demo_result import Gate, Training
+from corpusloom.pipelines.demo import drawing
+from corpusloom.pipelines.demo.evaluation_set import write_zero_shot
+from corpusloom.schemas import storage
+
+QUICK_STEPS = 12
+CHANCE_FACTORS = {"clip": 10.0, "vilbert": 5.0}
+"""Model -> the multiple of chance that its figure must reach."""
+RIGHT_IMAGE_SHARE = 2 / 3
+"""Share of captions that the right image must make likelier than a wrong one (Flamingo)."""
+
+
+def train_models(demo: DemoFolder) -> dict[str, Training]:
+    """Train the three models, Flamingo on top of the CLIP."""
+    m3w, align, region = (demo.path("datasets", name) for name in ("m3w", "align", "regions"))
+    clip_checkpoint = f"model.vision.checkpoint='{demo.path('runs', 'clip')}'"
+    runs: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+        "clip": ("clip-tiny", (align,), ()),
+        "flamingo": ("flamingo-tiny", (f"m3w={m3w}:0.2", f"align={align}:1.0"), (clip_checkpoint,)),
+        "vilbert": ("vilbert-tiny", (region,), ()),
+    }
+    return {family: _train(demo, family, *run) for family, run in runs.items()}
+
+
+def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
+    """Train one model, unless it was trained before."""
+    from corpusloom.trainers.run import run
+    from corpusloom.trainers.run_config import load_config
+
+    if demo.quick:
+        changes = (*changes, f"train.steps={QUICK_STEPS}", "train.warmup=2")
+    with demo.step(f"train {family}"):
+        result = run(family, load_config(config, changes), data, demo.path("runs", family))
+    summary = demo.path("runs", family, "summary.json")
+    if result.report is not None:
+        training = Training(result.steps, result.report.loss, result.seconds)
+        storage.write_bytes(summary, json.dumps(astuple(training)).encode())
+    else:
+        demo.reporter.note(f"  {family}: trained before, step {result.steps}")
+    return Training(*json.loads(storage.read_bytes(summary)))
+
+
+def examine_models(demo: DemoFolder) -> list[Gate]:
+    """Evaluate the three models."""
+    seen, unseen = demo.path("evaluation", "zero-shot"), demo.path("evaluation", "unseen-combinations")
+    if not storage.exists(storage.join(seen, "classnames.txt")):
+        per_class = 2 if demo.quick else 8
+        write_zero_shot(seen, drawing.evaluation_pictures(per_class))
+        write_zero_shot(unseen, drawing.unseen_pictures(per_class))
+    limit = 20 if demo.quick else 100
+    zero = evaluate_once(demo, "zero-shot", "clip", seen)
+    combined = evaluate_once(demo, "zero-shot", "clip", unseen)
+    ranked = evaluate_once(demo, "retrieval", "vilbert", demo.path("datasets", "exam-regions"), limit)
+    liked = evaluate_once(demo, "few-shot", "flamingo", demo.path("datasets", "exam"), limit)
+    gates = [
+        make_gate("clip zero-shot top-1", zero, "top1", zero["chance"] * CHANCE_FACTORS["clip"]),
+        make_gate("clip on unseen combinations", combined, "top1", None),
+        make_gate("vilbert retrieval R@1", ranked, "r1", ranked["chance"] * CHANCE_FACTORS["vilbert"]),
+        make_gate("flamingo caption, right image", liked, "right_image_likelier", RIGHT_IMAGE_SHARE),
+    ]
+    return [replace(gate, wanted=None) for gate in gates] if demo.quick else gates
+
+
+def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
+    """Evaluate a model, or return the figures that were stored for its newest checkpoint."""
+    from corpusloom.trainers.checkpoint import find
+    from corpusloom.trainers.evaluate import FewShot, evaluate
+
+    run = demo.path("runs", family)
+    name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"
+    path, newest = demo.path("evaluation", name), find(run)
+    if storage.exists(path):
+        known = json.loads(storage.read_bytes(path))
+        if known["checkpoint"] == newest:
+            return dict(known["figures"])
+    figures = evaluate(kind, run, data, limit=limit, few_shot=FewShot(shots=2, prompt=""))
+    storage.write_bytes(path, json.dumps({"checkpoint": newest, "figures": figures}, indent=1).encode())
+    return figures
+
+
+def make_gate(name: str, figures: dict[str, float], figure: str, wanted: float | None) -> Gate:
+    """Return one figure of an evaluation as a gate."""
+    low, high = figures[f"{figure}_low"], figures[f"{figure}_high"]
+    return Gate(name, figures[figure], low, high, figures["chance"], wanted)

@@ -1,0 +1,53 @@
+"""What `loom extract` prints of a page, and whether a recipe would keep the page."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.extract.render import PageResult, to_html, to_jsonl, to_markdown
+from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, page_text, select_rules
+from corpusloom.pipelines.stages.kinds.pages import measure
+from corpusloom.schemas.records import Page
+from corpusloom.schemas.verdicts import Rejected, decide
+
+
+@dataclass(frozen=True, slots=True)
+class PagePrinter:
+    """Prints pages in one format."""
+
+    format: Literal["jsonl", "md", "html"]
+    recipe: Recipe | None
+    """Recipe whose filters are applied; None prints every page."""
+
+    def print(self, result: PageResult, url: str) -> bool:
+        """Print one page; return False for one that is left out: JSON lines hold kept pages only."""
+        language = refused = None
+        if isinstance(result, Extracted):
+            if url.startswith("file:") and result.canonical_link:
+                url = result.canonical_link
+            if self.recipe is not None:
+                result = drop_boilerplate(result, self.recipe)
+                refused = judge(result, url, self.recipe)
+            language = measure_language(page_text(result.blocks))[0]
+        kept = isinstance(result, Extracted) and not refused
+        if self.format == "jsonl" and self.recipe is not None and not kept:
+            return False
+        render = {"jsonl": to_jsonl, "md": to_markdown, "html": to_html}[self.format]
+        print(render(result, url, language, refused))
+        return True
+
+
+def drop_boilerplate(page: Extracted, recipe: Recipe) -> Extracted:
+    """Return a page as a build measures it: the blocks that the recipe drops are among the dropped ones."""
+    kept, gone = drop_blocks(page.blocks, recipe, load_word_lists(recipe))
+    dropped = (*page.dropped, *((page.blocks[item.index], item.reason) for item in gone))
+    return replace(page, blocks=kept, dropped=dropped)
+
+
+def judge(page: Extracted, url: str, recipe: Recipe) -> str | None:
+    """Return the reason for which the recipe's rules would reject a page, or None."""
+    measured = measure(Page(key="", url=url, canonical_url=url, fetched_at="", blocks=page.blocks), recipe)
+    verdict = decide(measured.scores, select_rules(recipe))
+    return verdict.reason if isinstance(verdict, Rejected) else None

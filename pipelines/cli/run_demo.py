@@ -1,0 +1,94 @@
+"""The demo, step by step: each calls what a user's command calls, and finished work is reused."""
+
+from corpusloom.pipelines.builds import build, regions
+from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.cli.demo_folder import DemoFolder
+from corpusloom.pipelines.cli.demo_models import examine_models, train_models
+from corpusloom.pipelines.cli.demo_result import DemoResult
+from corpusloom.pipelines.datasets.stats.report import write_report
+from corpusloom.pipelines.datasets.stats.summary import summarise
+from corpusloom.pipelines.demo.server import Canary, WebServer, serve
+from corpusloom.pipelines.demo.sites import build_world
+from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.scrape import ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import LoomError
+
+CONTACT = "https://corpusloom.example/demo"
+QUICK_PAGES = 5
+"""Pages per host of the small website."""
+
+
+def run_demo(demo: DemoFolder) -> DemoResult:
+    """Run every step."""
+    extras.require("train", extras.TRAIN, "loom demo")
+    canary = Canary()
+    pages = {"pages": QUICK_PAGES} if demo.quick else {}
+    world = build_world(canary=canary.port, **pages)
+    try:
+        with serve(world, demo.port) as server:
+            scraped, builds = build_datasets(demo, server)
+    except OSError as error:
+        raise LoomError(
+            f"port {demo.port} of loopback: {error.strerror}", where="loom demo", remedy="give another --port"
+        ) from error
+    finally:
+        canary.close()
+    with demo.step("statistics"):
+        reports = [_write_report(demo, name) for name in ("m3w", "align")]
+    trainings = train_models(demo)
+    with demo.step("evaluations"):
+        gates = examine_models(demo)
+    return DemoResult(demo.out, scraped, builds, gates, trainings, demo.seconds, canary.connections, reports, demo.port)
+
+
+def fetch_config(demo: DemoFolder) -> FetchConfig:
+    """Return the fetcher's configuration: of all private addresses only the bundled website may be fetched."""
+    return FetchConfig(contact=CONTACT, allow_addresses=(f"127.0.0.0/8:{demo.port}",), delay=0)
+
+
+def build_datasets(demo: DemoFolder, server: WebServer) -> tuple[ScrapeReport, dict[str, BuildReport]]:
+    """Scrape and build everything that needs the website, then the regions."""
+    with demo.step("scrape"):
+        scraped = _scrape(demo, server, "crawl", exam=False)
+        _scrape(demo, server, "exam-crawl", exam=True)
+    builds: dict[str, BuildReport] = {}
+    for name, recipe, crawl in (("m3w", "m3w", "crawl"), ("align", "align", "crawl"), ("exam", "align", "exam-crawl")):
+        with demo.step(f"build {name}"):
+            builds[name] = _build(demo, name, recipe, crawl)
+    with demo.step("regions"):
+        for name, source in (("regions", "align"), ("exam-regions", "exam")):
+            builds[name] = regions.build_dataset(
+                demo.path("datasets", source), demo.path("datasets", name), demo.path("work"), demo.reporter
+            )
+    return scraped, builds
+
+
+def _scrape(demo: DemoFolder, server: WebServer, name: str, *, exam: bool) -> ScrapeReport:
+    """Scrape the website, or its pages that models are examined on."""
+    seeds = demo.path(f"{name}-seeds.txt")
+    storage.write_bytes(seeds, "\n".join(server.world.seed_urls(demo.port, exam=exam)).encode())
+    return scrape(ScrapeConfig(seeds=seeds, out=demo.path(name), fetch=fetch_config(demo)), demo.reporter)
+
+
+def _build(demo: DemoFolder, name: str, recipe: str, crawl: str) -> BuildReport:
+    """Build one dataset."""
+    config = BuildConfig(
+        recipe=load_recipe(recipe),
+        out=demo.path("datasets", name),
+        work=demo.path("work"),
+        store=demo.path("work", "images"),
+        warcs=(demo.path(crawl),),
+        fetch=fetch_config(demo),
+    )
+    return build.build(config, demo.reporter)
+
+
+def _write_report(demo: DemoFolder, name: str) -> str:
+    """Write the HTML report of a dataset and return its path."""
+    path = demo.path("reports", f"{name}.html")
+    write_report(summarise(demo.path("datasets", name)), path)
+    return path

@@ -1,0 +1,100 @@
+"""What the extract stage leaves of one input: fragments of records and heads, and a report that makes it finished."""
+
+import json
+from dataclasses import dataclass, field
+
+from corpusloom.pipelines.stages.kinds.record_kind import RecordAndHead
+from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
+from corpusloom.pipelines.store.stages import stem_of
+from corpusloom.pipelines.store.tombstones import Tombstones, redact, redact_head
+from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.records import Head, Page, Pair, StageCounts
+
+STAGE = "extract"
+FOLDER = "warcs"
+"""Name of the folder, among the stages of a work folder, where the inputs of all builds that measure alike lie."""
+IMAGE_NOTES = "images"
+"""Folder, beside the records, of notes on the images that WARCs hold."""
+ROW_GROUP_ROWS = 512
+"""Rows per row group: a shard reads only the row groups of its key range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """One WARC, list or shard of img2dataset."""
+
+    path: str
+    sha256: str
+    """Hash of all that its fragments come from, which names them."""
+
+    @property
+    def stem(self) -> str:
+        """Return the first part of its fragments' names."""
+        return stem_of(self.sha256)
+
+
+@dataclass
+class FragmentWriter:
+    """Cuts an input's records into fragments of a bounded number of rows, so that memory does not grow with the input.
+
+    Beside each fragment of records lies one of their heads, sorted alike.
+    """
+
+    folder: str
+    """Folder of the stage."""
+    record: type[Page] | type[Pair]
+    stem: str
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down and is not written."""
+    rows: int = 0
+    """Records so far."""
+    _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)
+    _part: int = 0
+
+    def add(self, made: list[RecordAndHead]) -> None:
+        """Take the records of one page. Of a record that was taken down only the redacted head stays."""
+        for row, head in made:
+            left = redact(row, self.tombstones)
+            self._held.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
+        self.rows += len(made)
+        while len(self._held) >= FRAGMENT_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as one fragment of at most `FRAGMENT_ROWS` rows."""
+        if not self._held:
+            return
+        held, self._held = self._held[:FRAGMENT_ROWS], self._held[FRAGMENT_ROWS:]
+        name = fragment_name(self.stem, self._part)
+        for folder, cls, rows in (
+            ("records", self.record, [row for row, _ in held if row is not None]),
+            ("candidates", Head, [head for _, head in held]),
+        ):
+            tables.write_table(
+                storage.join(self.folder, folder, name),
+                arrow.to_table(cls, rows),
+                sort_by=("key", "parent"),
+                row_group_rows=ROW_GROUP_ROWS,
+            )
+        self._part += 1
+
+
+def report_path(folder: str, item: InputFile) -> str:
+    """Return the path of an input's report in the stage's folder."""
+    return storage.join(folder, "done", f"{item.stem}.json")
+
+
+def is_extracted(folder: str, item: InputFile) -> bool:
+    """Say whether an input's report was written: from then on the input is finished."""
+    return storage.exists(report_path(folder, item))
+
+
+def write_counts(folder: str, item: InputFile, counts: tuple[StageCounts, ...]) -> tuple[StageCounts, ...]:
+    """Write an input's report, which makes it finished; return its counts."""
+    storage.write_bytes(report_path(folder, item), json.dumps(arrow.to_plain(counts)).encode())
+    return counts
+
+
+def read_counts(folder: str, item: InputFile) -> list[StageCounts]:
+    """Read a finished input's counts."""
+    return [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report_path(folder, item)))]

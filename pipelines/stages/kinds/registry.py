@@ -1,0 +1,28 @@
+"""Which kinds of records there are, and which kind a recipe makes."""
+
+from typing import Any
+
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.kinds.pages import PAGES
+from corpusloom.pipelines.stages.kinds.pairs import PAIRS
+from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
+from corpusloom.schemas.errors import ConfigError
+
+RECORD_KINDS: tuple[RecordKind[Any, Any], ...] = (PAGES, PAIRS)
+"""Kinds of records that are made of web pages."""
+DERIVED_KINDS = ("regions",)
+"""Kinds of datasets that are made from another dataset, in one stage."""
+
+
+def is_derived(recipe: Recipe) -> bool:
+    """Say whether a recipe makes its dataset from another dataset."""
+    return recipe.kind in DERIVED_KINDS
+
+
+def kind_of(recipe: Recipe) -> RecordKind[Any, Any]:
+    """Return the kind of record that a recipe makes of web pages."""
+    for kind in RECORD_KINDS:
+        if kind.name == recipe.kind:
+            return kind
+    known = ", ".join(kind.name for kind in RECORD_KINDS)
+    raise ConfigError(f"no stage makes {recipe.kind} of web pages", where=recipe.name, remedy=f"kind is one of {known}")

@@ -1,0 +1,128 @@
+"""The meaning of each step of select, as a pure function over one head or one group of heads.
+
+`distributed` calls these functions. `local` does the same over Arrow columns, where a call per group would be slow;
+tests compare both with these functions. A rejected head takes part in nothing but `count_distinct`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
+
+from corpusloom.pipelines.dedup.components import Cluster, cluster, star
+from corpusloom.schemas import arrow
+from corpusloom.schemas.records import Head
+from corpusloom.schemas.verdicts import Rejected, Rule, decide
+
+By = Literal["key", "text_key", "image_key"]
+"""A key that heads are grouped by."""
+
+
+def value_of(head: Head, by: By) -> str:
+    """Return a head's key of one kind."""
+    match by:
+        case "key":
+            return head.key
+        case "text_key":
+            return head.text_key
+        case "image_key":
+            return head.image_key
+
+
+def encode(head: Head) -> bytes:
+    """Return a head as canonical JSON, so that equal heads are equal bytes."""
+    return json.dumps(arrow.to_plain(head), sort_keys=True, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> Head:
+    """Return the head that `encode` wrote."""
+    return arrow.from_plain(Head, json.loads(data))
+
+
+def is_kept(head: Head) -> bool:
+    """Say whether no step has rejected a head so far."""
+    return head.outcome == "kept"
+
+
+def reject(head: Head, verdict: Rejected) -> Head:
+    """Return the head with a rejection."""
+    return dataclasses.replace(
+        head,
+        outcome="rejected",
+        reason=verdict.reason,
+        measured=verdict.measured,
+        threshold=verdict.threshold,
+    )
+
+
+def judge(head: Head, rules: tuple[Rule, ...]) -> Head:
+    """Return a kept head with the verdict of the first failing rule on its scores. A score it lacks fails no rule."""
+    verdict = decide(head.scores, rules) if is_kept(head) else None
+    return reject(head, verdict) if isinstance(verdict, Rejected) else head
+
+
+def keep_one(group: Iterable[Head], reason: str) -> list[Head]:
+    """Return a group in which one kept head survives: the first by (rank, key, parent), then by its encoded bytes.
+
+    The other kept heads are rejected; the measured value is the number of heads of the group that were kept before.
+    """
+    heads = list(group)
+    kept = [place for place, head in enumerate(heads) if is_kept(head)]
+    if len(kept) < 2:
+        return heads
+    first = min((heads[place].rank, heads[place].key, heads[place].parent) for place in kept)
+    tied = [place for place in kept if (heads[place].rank, heads[place].key, heads[place].parent) == first]
+    survivor = min(tied, key=lambda place: encode(heads[place])) if len(tied) > 1 else tied[0]
+    verdict = Rejected(reason, float(len(kept)), 1.0)
+    for place in kept:
+        if place != survivor:
+            heads[place] = reject(heads[place], verdict)
+    return heads
+
+
+def node_of(head: Head) -> str:
+    """Return a head's name in the graph of near-duplicates. Names sort as (rank, key, parent) do."""
+    return f"{head.rank}|{head.key}|{head.parent}"
+
+
+def bucket_edges(nodes: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the edges of one band's bucket: each node to the one of smallest name."""
+    return star(((node,), node) for node in nodes)
+
+
+def clusters_of(edges: Iterable[tuple[str, str]]) -> dict[str, Cluster]:
+    """Return the cluster of each node that has an edge: the node of smallest name, and the number of nodes."""
+    return cluster(edges, {})
+
+
+def keep_root(head: Head, clusters: Mapping[str, Cluster]) -> Head:
+    """Reject a kept head that is not the root of its cluster; the measured value is the number of its nodes."""
+    node = node_of(head)
+    found = clusters.get(node)
+    if found is None or found.root == node or not is_kept(head):
+        return head
+    return reject(head, Rejected("near_duplicate", float(found.size), 1.0))
+
+
+def is_frequent(occurrences: int, most: int) -> bool:
+    """Say whether a paragraph with so many occurrences on kept pages of its domain is frequent."""
+    return occurrences > most
+
+
+def mark_frequent(head: Head, frequent: Collection[str]) -> Head:
+    """Return a kept head with those of its paragraphs that are frequent, each once, sorted."""
+    if not is_kept(head):
+        return head
+    return dataclasses.replace(head, frequent_paragraphs=tuple(sorted(set(head.paragraphs).intersection(frequent))))
+
+
+def count_distinct(group: Iterable[Head], of: By, score: str) -> list[Head]:
+    """Return the heads of a group, rejected ones too, with the number of distinct values of `of` in it as a score."""
+    heads = list(group)
+    count = float(len({value_of(head, of) for head in heads}))
+    return [dataclasses.replace(head, scores={**head.scores, score: count}) for head in heads]
+
+
+def without_keys(head: Head) -> Head:
+    """Return a decided head without the keys that nothing after select needs."""
+    return dataclasses.replace(head, bands=(), paragraphs=())

@@ -1,0 +1,206 @@
+"""Verdicts on the pages, pairs and image occurrences of a shard, and the samples of those that are kept."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from corpusloom.pipelines.dedup.decontamination import Benchmarks, Match, cut_blocks, reason_of
+from corpusloom.pipelines.dedup.frequency import drop_paragraphs
+from corpusloom.pipelines.dedup.image_hashes import ImageHashes
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import edit_blocks, image_count_rules, image_rules, measure_image
+from corpusloom.pipelines.store.dataset.samples import (
+    StoredImage,
+    UnwrittenSample,
+    interleaved_sample,
+    pair_sample,
+    store_form,
+)
+from corpusloom.pipelines.store.images.resize import Resize, resize
+from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_down
+from corpusloom.schemas import config as configs
+from corpusloom.schemas import identity
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.records import (
+    ImageFacts,
+    ImageRef,
+    Page,
+    Pair,
+    ProvenanceRow,
+)
+from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Scores, Verdict, decide
+
+STAGE = "shards"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJudge:
+    """What images are judged with: the store as of one generation, the rules, the too frequent URLs."""
+
+    recipe: Recipe
+    store: ImageStore
+    index: ImageIndex
+    frequent: frozenset[str]
+    benchmarks: Benchmarks | None = None
+    """Evaluation sets that must stay out."""
+    nsfw: Mapping[str, float | None] = field(default_factory=dict)
+    """Scores of the recipe's NSFW model by sha256."""
+    tombstones: Tombstones = field(default_factory=Tombstones)
+
+    def _is_forgotten(self, ref: ImageRef) -> bool:
+        """Say whether an image was taken down by what the store knows of it: it is known only here and now."""
+        if not self.tombstones:
+            return False
+        record = self.index.find(identity.image_key(ref.url))
+        return record is not None and is_taken_down(record, self.tombstones)
+
+    def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
+        """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
+        if ref.url.startswith(HIDDEN) or self._is_forgotten(ref):
+            return Rejected("forgotten"), {}, None
+        if ref.url in self.frequent:
+            return Rejected("url_too_frequent"), {}, None
+        verdict, scores, image = judge_image(ref, self.index, self.store, self.recipe, self.nsfw)
+        match = self._match(image.facts) if image is not None else None
+        if match is not None:
+            return Rejected(reason_of(match), match.distance), scores, None
+        return verdict, scores, image
+
+    def _match(self, facts: ImageFacts) -> Match | None:
+        if self.benchmarks is None:
+            return None
+        hashes = ImageHashes(facts.dhash, facts.phash, facts.grid, facts.gray_std, facts.colour_range)
+        return self.benchmarks.match_image(facts.sha256, hashes)
+
+
+def judge_image(
+    ref: ImageRef,
+    index: ImageIndex,
+    store: ImageStore,
+    recipe: Recipe,
+    nsfw: Mapping[str, float | None] = MappingProxyType({}),
+) -> tuple[Verdict, Scores, StoredImage | None]:
+    """Return the verdict on an image by what the store holds of it."""
+    record = index.find(identity.image_key(ref.url))
+    if record is None:
+        return Dead("not_fetched"), {}, None
+    if record.outcome == "dead":
+        return Dead(record.reason or "unknown"), {}, None
+    if record.outcome == "rejected":
+        return Rejected(record.reason or "unknown"), {}, None
+    facts = store.facts().get(record.sha256 or "")
+    if facts is None:
+        return Dead("no_facts"), {}, None
+    if facts.error is not None:
+        return Rejected(facts.error), {}, None
+    if facts.opt_out is not None:
+        return Rejected(f"opt_out_{facts.opt_out}"), {}, None
+    scores = measure_image(ref, record, facts)
+    score = nsfw.get(facts.sha256)
+    if score is not None:
+        scores["model_nsfw"] = score
+    verdict = decide(scores, image_rules(recipe))
+    if not isinstance(verdict, Kept):
+        return verdict, scores, None
+    try:
+        stored = StoredImage(ref, record, facts, *member_form(store.read(record), facts.format, recipe))
+    except ImageError as error:
+        return Rejected(error.reason), scores, None
+    return verdict, scores, stored
+
+
+def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, str, tuple[int, int] | None]:
+    """Return an image's bytes as a member, its extension, and its size where the recipe resizes or re-encodes."""
+    config = resize_of(recipe)
+    if config is None:
+        return *store_form(data, image_format), None
+    resized, width, height = resize(data, config)
+    return resized, config.format, (width, height)
+
+
+def resize_of(recipe: Recipe) -> Resize | None:
+    """Return how a recipe resizes its images; None stores them as fetched."""
+    images = recipe.images
+    if images.resize is None and images.format is None:
+        return None
+    values = {"mode": images.resize_mode if images.resize else "no", "size": images.resize or 1}
+    values |= {"only_if_bigger": images.resize_only_if_bigger, "format": images.format or "jpg"}
+    return configs.build(Resize, values | {"quality": images.quality}, where="images")
+
+
+def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:
+    """Return a page as it is written: without frequent paragraphs, bad lines and evaluation texts; or why it is not."""
+    blocks, _ = drop_paragraphs(page, frequent) if frequent else (page.blocks, 0)
+    page = dataclasses.replace(page, blocks=edit_blocks(blocks, judge.recipe))
+    if judge.benchmarks is not None:
+        texts, matches = cut_blocks([block.text for block in page.blocks], judge.benchmarks)
+        ledger.provenance += [_provenance(page, match) for match in matches]
+        if texts is None:
+            return Rejected(reason_of(matches[0]), float(len(matches)))
+        pairs = zip(page.blocks, texts, strict=True)
+        kept = (dataclasses.replace(block, text=text) for block, text in pairs if text or block.image is not None)
+        page = dataclasses.replace(page, blocks=tuple(kept))
+    return page if any(block.text for block in page.blocks) else Rejected("no_text")
+
+
+def _provenance(page: Page, match: Match) -> ProvenanceRow:
+    message = f"{match.benchmark} {match.item}: {match.kind} of {match.distance:.0f} words"
+    return ProvenanceRow(stage=STAGE, key=page.key, url=page.url, message=message)
+
+
+def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
+    """Edit a page, judge its images, then the page; return its sample if it is kept."""
+    found = edited(page, frequent, judge, ledger)
+    if isinstance(found, Rejected):
+        ledger.record(found, unit="page", key=page.key, parent=page.parent, url=page.url)
+        return None
+    kept, unsafe = judge_occurrences(found, judge, ledger)
+    verdict: Verdict = decide({"images": float(len(kept))}, image_count_rules(judge.recipe))
+    if unsafe and judge.recipe.images.drop_page_on_nsfw:
+        verdict = Rejected("nsfw_image", float(unsafe), 0.0)
+    ledger.record(
+        verdict, unit="page", key=page.key, parent=page.parent, url=page.url, scores={"images": float(len(kept))}
+    )
+    if not isinstance(verdict, Kept):
+        return None
+    return interleaved_sample(found, kept, validation=judge.recipe.split.val)
+
+
+def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[dict[int, StoredImage], int]:
+    """Judge each image of a page; return those kept, by their ordinal, and how many were not safe for work."""
+    kept: dict[int, StoredImage] = {}
+    seen: set[str] = set()
+    unsafe = 0
+    for ordinal, block in enumerate(block for block in page.blocks if block.image is not None):
+        ref = block.image
+        if ref is None:
+            continue
+        verdict, scores, image = judge(ref)
+        if image is not None and judge.recipe.images.once_per_page and image.facts.sha256 in seen:
+            verdict, image = Rejected("repeated_in_page"), None
+        key = identity.make_key("occurrence", page.key, str(ordinal))
+        ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=_shown(ref.url), scores=scores)
+        if image is not None:
+            kept[ordinal] = image
+            seen.add(image.facts.sha256)
+        unsafe += isinstance(verdict, Rejected) and verdict.reason == "nsfw"
+    return kept, unsafe
+
+
+def _shown(url: str) -> str | None:
+    return None if url.startswith(HIDDEN) else url
+
+
+def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
+    """Judge a pair's image; return its sample if it is kept."""
+    verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
+    texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
+    if texts:
+        verdict, image = Rejected(reason_of(texts[0]), texts[0].distance), None
+    ledger.record(verdict, unit="pair", key=pair.key, parent=pair.parent, url=pair.image_url, scores=scores)
+    if image is None:
+        return None
+    return pair_sample(pair, image, validation=judge.recipe.split.val)

@@ -1,0 +1,120 @@
+"""The index of an image store in memory: one row per URL in Arrow, found by binary search over numpy keys."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
+from corpusloom.schemas import arrow
+from corpusloom.schemas.records import ImageRecord
+
+GENERATION = "generation"
+"""Column with the generation in which a row was committed."""
+KEY_DIGITS = 32
+
+
+def choose_rows(rows: pa.Table) -> pa.Table:
+    """Return one row per key, sorted by key.
+
+    The latest generation wins; within it a final outcome wins over a transient one, then the smallest sha256.
+    """
+    order = rows.append_column("transient", pc.invert(rows["final"]))
+    keys = [("key", "ascending"), (GENERATION, "descending"), ("transient", "ascending"), ("sha256", "ascending")]
+    rows = rows.take(pc.sort_indices(order, sort_keys=keys))
+    names = fixed_width(rows["key"], KEY_DIGITS)
+    first = np.ones(len(names), dtype=bool)
+    first[1:] = names[1:] != names[:-1]
+    return rows.filter(pa.array(first)).combine_chunks()
+
+
+@dataclass
+class ImageIndex:
+    """The outcomes of all URLs as of one generation."""
+
+    generation: int
+    """Latest generation of the store."""
+    _keys: np.ndarray
+    _generations: np.ndarray
+    _table: pa.Table
+
+    @classmethod
+    def of(cls, generation: int, parts: Iterable[pa.Table]) -> "ImageIndex":
+        """Build the index from the parts of all generations up to the latest."""
+        empty = arrow.to_table(ImageRecord, []).append_column(GENERATION, pa.array([], type=pa.int64()))
+        rows = choose_rows(pa.concat_tables([empty, *parts]))
+        committed = rows[GENERATION].to_numpy()
+        return cls(generation, fixed_width(rows["key"], KEY_DIGITS), committed, rows.drop_columns([GENERATION]))
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __contains__(self, key: str) -> bool:
+        return self._place(key) is not None
+
+    def find(self, key: str) -> ImageRecord | None:
+        """Return the outcome of an image key, or None if it was never fetched."""
+        place = self._place(key)
+        if place is None:
+            return None
+        return next(arrow.from_table(ImageRecord, self._table.slice(place, 1)))
+
+    def rows(self) -> Iterator[ImageRecord]:
+        """Yield the outcomes of all URLs, sorted by key."""
+        yield from arrow.from_table(ImageRecord, self._table)
+
+    def count_outcomes(self, keys: np.ndarray) -> Counter[tuple[str, str]]:
+        """Count (outcome, reason) over keys; the outcome of a key that was never fetched is ""."""
+        places = places_in(self._keys, keys)
+        found = places >= 0
+        rows = self._table.select(["outcome", "reason"]).take(pa.array(places[found]))
+        groups = rows.group_by(["outcome", "reason"]).aggregate([([], "count_all")]).to_pylist()
+        counts = Counter({(row["outcome"], row["reason"] or ""): row["count_all"] for row in groups})
+        missing = int(len(keys) - found.sum())
+        return counts + Counter({("", ""): missing})
+
+    def generations_of(self, keys: np.ndarray) -> np.ndarray:
+        """Return the generation of each key's outcome; 0 for a key without one."""
+        places = places_in(self._keys, keys)
+        generations = np.zeros(len(keys), dtype=np.int64)
+        generations[places >= 0] = self._generations[places[places >= 0]]
+        return generations
+
+    def transient(self) -> Iterator[tuple[str, str]]:
+        """Yield key and URL of each outcome that is not final, sorted by key, without URLs that were taken down."""
+        return self._urls(pc.invert(self._table["final"]))
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """Yield key and URL of each stored image, sorted by key, without URLs that were taken down."""
+        return self._urls(pc.equal(self._table["outcome"], "kept"))
+
+    def _urls(self, mask: pa.ChunkedArray) -> Iterator[tuple[str, str]]:
+        rows = self._table.filter(pc.and_(mask, pc.not_equal(self._table["url"], ""))).select(["key", "url"])
+        for batch in rows.to_batches(max_chunksize=4096):
+            yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+
+    def stored(self) -> pa.Table:
+        """Return sha256, pack, offset and length of each row whose image is stored."""
+        return self._table.filter(pc.is_valid(self._table["pack"])).select(["sha256", "pack", "offset", "length"])
+
+    def rows_of(self, keys: Iterable[str]) -> pa.Table:
+        """Return the rows of those keys that have an outcome, each once, sorted by key."""
+        wanted = np.unique(np.array([key.encode("ascii", "replace") for key in keys], dtype=self._keys.dtype))
+        places = places_in(self._keys, wanted)
+        return self._table.take(pa.array(places[places >= 0]))
+
+    def digest(self, keys: Iterable[str]) -> str:
+        """Return a hash of the outcomes of these keys: the part of the store that a build depends on."""
+        state, wanted = hashlib.sha256(), sorted(set(keys))
+        columns = [column.to_pylist() for column in self.rows_of(wanted).select(["key", "outcome", "reason", "sha256"])]
+        outcomes = {key: f"{outcome} {reason} {sha256}" for key, outcome, reason, sha256 in zip(*columns, strict=True)}
+        for key in wanted:
+            state.update(f"{key} {outcomes.get(key, '-')}\n".encode())
+        return state.hexdigest()
+
+    def _place(self, key: str) -> int | None:
+        return place_in(self._keys, key.encode("ascii", "replace"))

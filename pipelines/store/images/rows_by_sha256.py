@@ -1,0 +1,60 @@
+"""Tables of the store that are keyed by sha256: facts and scores. Parts are immutable Parquet files."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in
+from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.records import ImageFacts, ImageScore
+
+Row = TypeVar("Row", bound=ImageFacts | ImageScore)
+
+PARTS = ".parquet"
+
+
+def commit_rows(folder: str, record: type[Row], rows: Sequence[Row]) -> None:
+    """Write a part of a table. Its name is a hash of the keys, so a replay writes the same file."""
+    rows = sorted(rows, key=lambda row: row.sha256)
+    name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
+    tables.write_records(storage.join(folder, f"part-{name}{PARTS}"), record, rows)
+
+
+@dataclass
+class RowsBySha256(Generic[Row]):
+    """The rows of a table by sha256. They stay in Arrow; `get` makes an object of one row."""
+
+    _record: type[Row]
+    _sha256: np.ndarray
+    _table: pa.Table
+
+    @classmethod
+    def read(cls, folder: str, record: type[Row]) -> "RowsBySha256[Row]":
+        """Read every part of a table; of several rows of one image the first is kept."""
+        paths = [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
+        parts = [arrow.upgrade(record, tables.read_table(path), path) for path in paths]
+        rows = pa.concat_tables([arrow.to_table(record, []), *parts])
+        sha256, first = np.unique(fixed_width(rows["sha256"], 64), return_index=True)
+        return cls(record, sha256, rows.take(pa.array(first)).combine_chunks())
+
+    def __len__(self) -> int:
+        return len(self._sha256)
+
+    def __contains__(self, sha256: object) -> bool:
+        return self._place(str(sha256)) is not None
+
+    def column(self, name: str) -> dict[str, Any]:
+        """Return one column by sha256."""
+        return dict(zip(self._table["sha256"].to_pylist(), self._table[name].to_pylist(), strict=True))
+
+    def get(self, sha256: str) -> Row | None:
+        """Return the row of an image, or None."""
+        place = self._place(sha256)
+        return None if place is None else next(arrow.from_table(self._record, self._table.slice(place, 1)))
+
+    def _place(self, sha256: str) -> int | None:
+        return place_in(self._sha256, sha256.encode("ascii", "replace"))

@@ -1,0 +1,19 @@
+"""The demo's folder: paths in it, and seconds per step."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from corpusloom.pipelines.cli import demo_folder
+from corpusloom.pipelines.cli.demo_folder import DemoFolder
+from corpusloom.pipelines.engine.progress import Reporter
+
+
+def test_steps_are_timed_and_paths_lie_in_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 11.5])
+    monkeypatch.setattr(demo_folder, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    demo = DemoFolder("out", Reporter(quiet=True), quick=True, port=1)
+    with demo.step("scrape"):
+        pass
+    assert demo.seconds == {"scrape": 1.5}
+    assert demo.path("datasets", "m3w") == "out/datasets/m3w"

@@ -1,0 +1,60 @@
+"""`loom extract` prints a page with the verdict of a recipe, or leaves it out of JSON lines."""
+
+import json
+
+import pytest
+
+from corpusloom.pipelines.cli.page_printer import PagePrinter, drop_boilerplate, judge
+from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.schemas.records import Block, ImageRef
+from corpusloom.schemas.verdicts import Rejected
+
+URL = "https://a.example/x"
+SENTENCE = "The lighthouse keeper wrote down the weather of each day in a book that is kept in the museum. "
+SHORT = Extracted(title=None, blocks=(Block(kind="paragraph", text=SENTENCE),), canonical_link="https://b.example/")
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_without_a_recipe_every_page_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    printer = PagePrinter("jsonl", None)
+    assert printer.print(SHORT, URL)
+    line = printed(capsys)
+    assert (line["url"], line["outcome"], line["language"]) == (URL, "kept", "en")
+    assert printer.print(Rejected("not_html"), URL)
+    line = printed(capsys)
+    assert (line["outcome"], line["reason"], line["language"]) == ("rejected", "not_html", None)
+
+
+def test_json_lines_hold_the_kept_pages_and_markdown_all(capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = load_recipe("m3w")
+    for page in (SHORT, Rejected("not_html")):
+        assert not PagePrinter("jsonl", recipe).print(page, URL)
+        assert capsys.readouterr().out == ""
+        assert PagePrinter("md", recipe).print(page, URL)
+        assert "rejected" in capsys.readouterr().out
+
+
+def test_a_page_from_a_file_is_shown_under_its_canonical_link(capsys: pytest.CaptureFixture[str]) -> None:
+    PagePrinter("jsonl", None).print(SHORT, "file:///tmp/x.html")
+    assert printed(capsys)["url"] == "https://b.example/"
+
+
+def test_the_recipes_rules_judge_a_page() -> None:
+    recipe = load_recipe("m3w")
+    image = Block(kind="image", image=ImageRef(url="https://a.example/i.jpg"))
+    assert judge(SHORT, URL, recipe) is not None
+    texts = tuple(Block(kind="paragraph", text=f"On day {n} {SENTENCE.lower()}") for n in range(12))
+    refused = judge(Extracted(title=None, blocks=(image, *texts)), URL, load_recipe("m3w"))
+    assert refused != judge(SHORT, URL, recipe)
+
+
+def test_blocks_that_a_recipe_drops_are_listed_as_dropped() -> None:
+    cookies = Block(kind="paragraph", text="This site uses cookies. Accept all cookies?")
+    page = Extracted(title=None, blocks=(Block(kind="paragraph", text=SENTENCE), cookies))
+    left = drop_boilerplate(page, load_recipe("obelics"))
+    assert len(left.blocks) + len(left.dropped) == 2
+    assert {block for block, _ in left.dropped} | set(left.blocks) == set(page.blocks)
