@@ -52,6 +52,12 @@ class BuildConfig:
     limit: int | None = None
     profile: Profile = dataclasses.field(default_factory=Profile)
 
+    @property
+    def image_fetch(self) -> FetchConfig:
+        """Return how images are fetched: by the opt-outs and agents that the recipe honours."""
+        honour = self.recipe.honour
+        return dataclasses.replace(self.fetch, honour=honour.signals, agents=(*self.fetch.agents, *honour.agents))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildReport:
