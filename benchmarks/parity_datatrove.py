@@ -155,13 +155,8 @@ def bins(pairs: int) -> None:
     """Print for each tenth of exact Jaccard: pairs, those that the S-curve expects, those that ours and theirs find."""
     from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
-    from corpusloom.pipelines.dedup.minhash import (
-        MinHashConfig,
-        candidate_probability,
-        jaccard,
-        shingles,
-        text_band_keys,
-    )
+    from benchmarks.near_duplicates import candidate_probability, jaccard
+    from corpusloom.pipelines.dedup.minhash import MinHashConfig, shingles, text_band_keys
 
     config, signer = MinHashConfig(), MinhashDedupSignature("/nonexistent")
     sums: dict[int, list[float]] = {}

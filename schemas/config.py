@@ -1,4 +1,4 @@
-"""TOML and overrides into frozen dataclasses: one strict reader for recipes and training configurations."""
+"""Reads TOML and overrides into frozen dataclasses, for recipes and training configurations."""
 
 import dataclasses
 import difflib
@@ -40,7 +40,7 @@ def setting(default: T, *, kinds: tuple[str, ...]) -> T:
 
 
 def is_threshold(item: "dataclasses.Field[Any]") -> bool:
-    """Say whether a field of a configuration is a rule's threshold, which may be off."""
+    """Return True if a field of a configuration is a rule's threshold, which may be off."""
     return bool(item.metadata.get("threshold"))
 
 
@@ -58,19 +58,19 @@ def load_toml(path: str) -> dict[str, Any]:
         raise ConfigError(f"not valid TOML: {error}", where=path) from error
 
 
-def override(values: dict[str, Any], assignments: Sequence[str], where: str = "--set") -> dict[str, Any]:
+def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string."""
     result: dict[str, Any] = json.loads(json.dumps(values))
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
-            raise ConfigError(f"{assignment!r} is not KEY=VALUE", where=where, remedy="e.g. filters.min_side=200")
+            raise ConfigError(f"{assignment!r} is not KEY=VALUE", where="--set", remedy="e.g. filters.min_side=200")
         *folders, leaf = name.strip().split(".")
         table = result
         for folder in folders:
             table = table.setdefault(folder, {})
             if not isinstance(table, dict):
-                raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where=where)
+                raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where="--set")
         try:
             table[leaf] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -90,7 +90,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
 
 def _to_float(value: Any) -> Any:
-    """Let a whole number stand where a float is wanted."""
+    """Convert a whole number where a float is wanted."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -106,7 +106,7 @@ class FetchConfig:
             raise ConfigError(f"--delay {self.delay} is negative", remedy="give seconds, 0 or more")
         if self.delay == 0 and not (policy.allow or self.i_own_these_hosts):
             raise ConfigError(
-                "--delay 0 hammers other people's hosts",
+                "--delay 0 would overload other people's hosts",
                 remedy="leave it out, or add --allow-addresses or --i-own-these-hosts",
             )
         unknown = sorted(set(self.honour) - set(SIGNALS))

@@ -137,7 +137,7 @@ def resize_of(recipe: Recipe) -> Resize | None:
 
 def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:
     """Return a page as it is written: without frequent paragraphs, bad lines and evaluation texts; or why it is not."""
-    blocks, _ = drop_paragraphs(page, frequent) if frequent else (page.blocks, 0)
+    blocks = drop_paragraphs(page, frequent) if frequent else page.blocks
     page = dataclasses.replace(page, blocks=edit_blocks(blocks, judge.recipe))
     if judge.benchmarks is not None:
         texts, matches = cut_blocks([block.text for block in page.blocks], judge.benchmarks)

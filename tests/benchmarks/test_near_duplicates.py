@@ -2,11 +2,13 @@
 
 import random as randoms
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.dedup.clusters import band_edges, near_duplicates
+from benchmarks.near_duplicates import candidate_probability, jaccard, near_duplicates
 from corpusloom.pipelines.dedup.components import Cluster
+from corpusloom.pipelines.dedup.minhash import MinHashConfig
 
 RNG = randoms.Random(3)
 WORDS = ["".join(RNG.choices("abcdefghij", k=4)) for _ in range(3000)]
@@ -30,14 +32,14 @@ TEXTS = {
     "short": "too short for this",
     "short-copy": "too short for this",
 }
-RANKS = {name: (-len(name), name) for name in TEXTS}
+CONFIG = MinHashConfig()
 
 
 def test_copies_and_near_copies_are_found() -> None:
-    found = near_duplicates(TEXTS, RANKS)
+    found = near_duplicates(TEXTS, CONFIG)
     assert found == {
-        **dict.fromkeys(("a", "a-copy", "a-near"), Cluster("a-copy", 3)),
-        **dict.fromkeys(("b", "b-near"), Cluster("b-near", 2)),
+        **dict.fromkeys(("a", "a-copy", "a-near"), Cluster("a", 3)),
+        **dict.fromkeys(("b", "b-near"), Cluster("b", 2)),
     }
 
 
@@ -46,10 +48,16 @@ def test_copies_and_near_copies_are_found() -> None:
 def test_the_order_of_the_texts_does_not_matter(random: randoms.Random) -> None:
     items = list(TEXTS.items())
     random.shuffle(items)
-    assert near_duplicates(dict(items), RANKS) == near_duplicates(TEXTS, RANKS)
+    assert near_duplicates(dict(items), CONFIG) == near_duplicates(TEXTS, CONFIG)
 
 
-def test_a_bucket_is_a_star() -> None:
-    members = [(b"k", (2, "x"), "x"), (b"k", (1, "y"), "y"), (b"k", (3, "z"), "z"), (b"q", (0, "w"), "w")]
-    assert band_edges(members) == [("x", "y"), ("z", "y")]
-    assert band_edges(reversed(members)) == band_edges(members)
+def test_jaccard_is_the_share_of_common_shingles() -> None:
+    one, other, none = (np.array(values, dtype=np.uint64) for values in ([1, 2, 3], [2, 3, 4], []))
+    assert jaccard(one, other) == 0.5
+    assert (jaccard(one, one), jaccard(one, none), jaccard(none, none)) == (1.0, 0.0, 0.0)
+
+
+def test_the_probability_rises_from_none_to_certainty() -> None:
+    found = [candidate_probability(step / 10, CONFIG) for step in range(11)]
+    assert (found[0], found[-1]) == (0.0, 1.0)
+    assert found == sorted(found)
