@@ -7,7 +7,7 @@ KILLS  ?= 200
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: api bench-build bench-extract bench-fetch chaos clean constraints demo help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch chaos clean constraints demo generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,8 +31,12 @@ lint: $(STAMP) ## Check formatting and rules with ruff, and the imports between 
 types: $(STAMP) ## Check types with mypy
 	$(BIN)/mypy
 
-api: $(STAMP) ## Write docs/api.md anew from the public names
+generated: $(STAMP) ## Write anew the files that are made from the code (docs/api.md, docs/architecture.svg, keys in docs/recipes.md ...)
 	$(BIN)/python docs/make_api.py
+	$(BIN)/python infra/draw_architecture.py
+	$(BIN)/python -m corpusloom.pipelines.recipes.key_table docs/recipes.md
+	$(BIN)/python -m tests.pipelines.filters.test_versions
+	$(BIN)/python -m tests.pipelines.recipes.test_in_force
 
 interop: $(STAMP) ## Test that other programs read our datasets and we read img2dataset's (READERS=--all adds open_clip and energon)
 	$(BIN)/python tests/interop/run.py $(READERS)

@@ -1,17 +1,17 @@
-"""Images a second into the store, beside img2dataset and bare aiohttp, on nginx over loopback: `make bench-fetch`.
+"""Images per second into the store, compared with img2dataset and plain aiohttp, from nginx on loopback.
 
-    python -m benchmarks.fetch [--images 6000] [--pairs 3] [--img2dataset PYTHON] [--only WORD]
+    make bench-fetch; python -m benchmarks.fetch [--images 6000] [--pairs 3] [--img2dataset PYTHON] [--only WORD]
 
-Prints one line a measure: ours, the peer's, their ratio (medians over interleaved pairs). For hosts that hang, fail or
-answer late, and for memory, the peer is our own plain run. img2dataset runs in an environment of its own, at its best
-settings (bytes as they come, no EXIF) and its speed is that of its own statistics, its start left out. The pictures lie
-on 64 addresses of loopback, since a domain belongs to one lane; like img2dataset we fetch by two processes on two
-cores, 32 at a time in each. Needs nginx.
+Prints one line per measure: ours, the peer's, their ratio (medians over interleaved pairs). For hosts that hang, fail
+or respond late, and for memory, the peer is our own plain run. img2dataset runs in its own environment with its fastest
+settings (no re-encoding, no EXIF); its speed is taken from its statistics, without its start. The images lie on 64
+addresses of loopback, since a domain belongs to one lane. Like img2dataset we fetch in two processes on two cores, with
+32 connections each. Needs nginx.
 
-What bounds it: our packs are flushed to disk at every checkpoint and img2dataset's tars are not, so a slow disk counts
-against us alone (`TMPDIR=/dev/shm` takes it out). Where others use the cores, look at the CPU an image. Of that aiohttp
-itself is two thirds; tried and not kept: uvloop (no gain at 40 KB), hashing in a thread (its Python makes the loop wait
-for the interpreter at every system call), 128 connections at a time (bodies fall out of the cache).
+Limits: our packs are synced to disk at every checkpoint and img2dataset's tars are not, so a slow disk slows only us
+(`TMPDIR=/dev/shm` removes that). If other programs use the cores, compare the CPU time per image; two thirds of it are
+aiohttp's. Tried without gain: uvloop (none at 40 KB), hashing in a thread (the loop waits for the GIL at every system
+call), 128 connections (bodies fall out of the CPU cache).
 """
 
 import argparse
@@ -49,9 +49,9 @@ from tests.interop.environments import environment, python_of
 
 HOSTS = 500
 CROWD = 20_000
-"""URLs over these hosts."""
+"""URLs over HOSTS hosts."""
 ADDRESSES = 64
-"""Of loopback, each a host like another: 127.0.0.1, 127.0.0.2, ..."""
+"""Addresses of loopback, one host each: 127.0.0.1, 127.0.0.2, ..."""
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 2048; }}
@@ -66,7 +66,7 @@ http {{
 
 
 def make_jpegs(folder: Path, count: int) -> None:
-    """Write pictures of about 40 KB, each of its own: one picture with another comment."""
+    """Write distinct images of about 40 KB: one image, each time with another comment."""
     y, x = np.mgrid[0:360, 0:480]
     noise = np.random.default_rng(0).integers(0, 20, (360, 480, 3))
     pixels = (np.stack([x % 256, y % 256, (x + y) % 256], axis=2) * 0.8 + noise).astype(np.uint8)
@@ -79,7 +79,7 @@ def make_jpegs(folder: Path, count: int) -> None:
 
 @contextlib.contextmanager
 def nginx(images: int) -> Iterator[int]:
-    """Serve pictures of about 40 KB under /N.jpg."""
+    """Serve images of about 40 KB as /N.jpg."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         os.chmod(folder, 0o755)
@@ -91,7 +91,7 @@ def nginx(images: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def hanging() -> Iterator[int]:
-    """Listen without ever accepting."""
+    """Listen and never accept."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(4096)
@@ -99,7 +99,7 @@ def hanging() -> Iterator[int]:
 
 
 def bare(urls: list[str]) -> float:
-    """Read the bodies with aiohttp alone, 32 at a time; return images a second."""
+    """Read the bodies with plain aiohttp, 32 at a time; return images per second."""
 
     async def read(session: aiohttp.ClientSession, queue: list[str]) -> None:
         while queue:
@@ -117,14 +117,14 @@ def bare(urls: list[str]) -> float:
 
 
 def cpu_of(work: Callable[[], float], images: int) -> float:
-    """Return the CPU milliseconds an image of some work in this process."""
+    """Return the CPU milliseconds per image of some work in this process."""
     start = time.process_time()
     work()
     return 1000 * (time.process_time() - start) / images
 
 
 def ours(urls: list[str], config: FetchConfig) -> float:
-    """Fetch with policy, turns, wishes, caps and deadlines; return good images a second."""
+    """Fetch with address policy, scheduler, host files, caps and timeouts; return images per second."""
     counts: Counter[str] = Counter()
 
     def count(url: str, outcome: FetchOutcome) -> None:
@@ -139,7 +139,7 @@ def ours(urls: list[str], config: FetchConfig) -> float:
 
 
 def stored(urls: list[str], config: FetchConfig, *, lanes: int) -> float:
-    """Fetch into a store: policy, turns, caps, header inspected, hashes, packs, index; return images a second."""
+    """Fetch into a store: the same, and headers, hashes, packs and index; return images per second."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = (ImageUrl(identity.image_key(url), url) for url in urls)
         frontier = write_lanes(wanted, f"{folder}/frontier", lanes)
@@ -160,7 +160,7 @@ img2dataset.download(url_list=sys.argv[1], output_folder=sys.argv[2], output_for
 
 
 def by_img2dataset(python: str, urls: list[str]) -> float:
-    """Let img2dataset write tars with two processes; return images a second by its own statistics."""
+    """Let img2dataset write tars with two processes; return images per second by its own statistics."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "urls.txt").write_text("\n".join(urls))
         command = [python, "-c", IMG2DATASET, f"{folder}/urls.txt", f"{folder}/out", str(len(urls) // 4)]
@@ -184,7 +184,7 @@ print(300 / (time.process_time() - start))
 
 
 def resized_by_img2dataset(python: str, path: str) -> float:
-    """Return pictures a CPU second through img2dataset's Resizer: decode, 256 pixels with a border, JPEG 95."""
+    """Return images per CPU second of img2dataset's Resizer: decode, 256 pixels with a border, JPEG 95."""
     command = [python, "-c", RESIZER, path]
     offline = environment(NO_ALBUMENTATIONS_UPDATE="1")
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=offline)
@@ -192,7 +192,7 @@ def resized_by_img2dataset(python: str, path: str) -> float:
 
 
 def resized(path: str) -> float:
-    """Return pictures a CPU second through ours, the same pixels."""
+    """Return images per CPU second of our resizer, with the same pixels."""
     data, config = Path(path).read_bytes(), Resize(mode="border", size=256)
     resize(data, config)
     start = time.process_time()
@@ -203,7 +203,7 @@ def resized(path: str) -> float:
 
 @contextlib.contextmanager
 def late(port: int, seconds: float) -> Iterator[int]:
-    """Hand connections on to nginx, every answer `seconds` late."""
+    """Forward connections to nginx and delay every response by `seconds`."""
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait: float) -> None:
         with contextlib.suppress(ConnectionError):
@@ -239,7 +239,7 @@ def _peak(urls: list[str], config: FetchConfig, result: "multiprocessing.Queue[f
 
 
 def peak_memory(urls: list[str], config: FetchConfig) -> float:
-    """Return the MiB of a run in a process of its own at its peak, imports included."""
+    """Return the peak MiB of a run in its own process, imports included."""
     context = multiprocessing.get_context("spawn")
     result: multiprocessing.Queue[float] = context.Queue()
     process = context.Process(target=_peak, args=(urls, config, result))
@@ -250,7 +250,7 @@ def peak_memory(urls: list[str], config: FetchConfig) -> float:
 
 
 def compare(label: str, mine: Callable[[], float], peer: Callable[[], float], pairs: int) -> None:
-    """Run both in turn, print medians and the median of the ratios."""
+    """Run both alternately; print the medians and the median of the ratios."""
     rows = [(mine(), peer()) for _ in range(pairs)]
     ratio = statistics.median(a / b for a, b in rows)
     a, b = (statistics.median(column) for column in zip(*rows, strict=True))
@@ -274,8 +274,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--img2dataset", help="a Python that has img2dataset; made under .interop when not given")
-    parser.add_argument("--only", default="", help="measures whose label holds this word")
+    parser.add_argument("--img2dataset", help="a Python with img2dataset; default: one that is made under .interop")
+    parser.add_argument("--only", default="", help="only measures whose label contains this word")
     options = parser.parse_args()
     python = options.img2dataset or peer_environment()
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {options.images} images, {options.pairs} pairs")
@@ -284,17 +284,17 @@ def main() -> None:
         for label, mine, peer in measures(options.images, python, port, hang, slow):
             if options.only in label:
                 if "into the store" in label:
-                    mine()  # the process that lanes are forked from starts with the first of them
+                    mine()  # the forkserver starts with the first run
                 compare(label, mine, peer, options.pairs)
     with tempfile.TemporaryDirectory() as folder:
         make_jpegs(Path(folder), 1)
-        path, label = f"{folder}/0.jpg", "decode, resize, encode a CPU second / its Resizer"
+        path, label = f"{folder}/0.jpg", "decode, resize, encode per CPU second / its Resizer"
         if options.only in label:
             compare(label, lambda: resized(path), lambda: resized_by_img2dataset(python, path), options.pairs)
 
 
 def peer_environment() -> str:
-    """Return the Python of img2dataset's environment, made when it is not there."""
+    """Return the Python of img2dataset's environment; make the environment if it is missing."""
     from tests.interop.run import REQUIREMENTS
 
     return python_of("img2dataset", REQUIREMENTS["img2dataset"])
@@ -314,7 +314,7 @@ def measures(
         slots=4,
         total_timeout=3.0,
         breaker_failures=3,
-        connections=1024,  # 5,000 answers a second that are 200 ms late
+        connections=1024,  # 5,000 responses per second, each 200 ms late
     )
     one = [f"http://127.0.0.{1 + n % ADDRESSES}:{port}/{n}.jpg" for n in range(images)]
     few = one[: min(images, CROWD // 10)]
@@ -330,17 +330,17 @@ def measures(
         ("images/s into the store / bare aiohttp", into_store, lambda: bare(one)),
         ("images/s fetched alone / bare aiohttp", lambda: ours(one, config), lambda: bare(one)),
         (
-            "CPU ms an image fetched alone / bare aiohttp",
+            "CPU ms per image fetched alone / bare aiohttp",
             lambda: cpu_of(lambda: ours(one, config), images),
             lambda: cpu_of(lambda: bare(one), images),
         ),
         (
-            "CPU ms an image into the store, 1 lane / bare aiohttp",
+            "CPU ms per image into the store, 1 lane / bare aiohttp",
             lambda: cpu_of(lambda: stored(one, config, lanes=1), images),
             lambda: cpu_of(lambda: bare(one), images),
         ),
         ("5 % of hosts hang, 5 % fail / own clean run", lambda: ours(bad, crowd), lambda: ours(good, crowd)),
-        ("every answer 200 ms late / own clean run", lambda: ours(delayed, crowd), lambda: ours(good, crowd)),
+        ("every response 200 ms late / own clean run", lambda: ours(delayed, crowd), lambda: ours(good, crowd)),
         (
             "MiB at the peak, 10 x the URLs / the plain run",
             lambda: peak_memory(ten, config),

@@ -12,8 +12,8 @@ from dataclasses import replace
 from benchmarks.parity_datatrove import paragraph
 from corpusloom.pipelines.dedup.minhash import MinHashConfig, text_band_keys
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.measuring import measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.recipes.rules import measure_page, page_text
 from corpusloom.schemas.records import Block, Page
 
 

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import tyro
 
-from corpusloom.pipelines.dedup.clusters import near_duplicates
+from benchmarks.near_duplicates import candidate_probability, jaccard, near_duplicates
 from corpusloom.pipelines.dedup.exact import text_key
-from corpusloom.pipelines.dedup.minhash import MinHashConfig, candidate_probability, jaccard, shingles
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, shingles
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.measuring import page_text
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.recipes.rules import page_text
 
 _NEAR = 0.9
 _UNTRANSLATED = 2 / 3
@@ -66,7 +66,7 @@ def same_text(texts: dict[str, str]) -> tuple[int, int]:
 def near_pairs(texts: dict[str, str], config: MinHashConfig) -> tuple[int, int, float]:
     """Return of pairs of Jaccard 0.9 and more (exact, all pairs): how many, how many share a cluster, the expected."""
     sets = {name: shingles(text, config.shingle_words) for name, text in texts.items()}
-    clusters = near_duplicates(texts, {name: (name,) for name in texts}, config)
+    clusters = near_duplicates(texts, config)
     pairs = found = 0
     expected = 0.0
     for first, second in itertools.combinations(sorted(texts), 2):

@@ -120,13 +120,22 @@ def datatrove_verdicts(text: str) -> dict[str, str | None]:
 
 def our_verdicts(text: str) -> dict[str, str | None]:
     """Return our reason for each filter, or None where it keeps the text."""
-    from corpusloom.pipelines.filters.c4 import c4
-    from corpusloom.pipelines.filters.fineweb import fineweb
-    from corpusloom.pipelines.filters.gopher_quality import quality
-    from corpusloom.pipelines.filters.gopher_repetition import repetition
-    from corpusloom.schemas.verdicts import Rejected
+    from corpusloom.pipelines.filters.fineweb import FineWebConfig
+    from corpusloom.pipelines.filters.text.text_filter import Text
+    from corpusloom.pipelines.recipes.recipe import load_recipe
+    from corpusloom.pipelines.recipes.rules import FilterSet, registered
+    from corpusloom.schemas.verdicts import Rejected, decide
 
-    found = {"quality": quality(text), "repetition": repetition(text), "c4": c4(text), "fineweb": fineweb(text)}
+    m3w, mmc4 = load_recipe("m3w").filters, load_recipe("mmc4").filters
+    fineweb = FineWebConfig(
+        min_line_punctuation=0.12, max_short_lines=0.67, max_duplicate_characters=0.01, max_new_lines_per_word=0.3
+    )
+    published = FilterSet(quality=m3w.quality, repetition=m3w.repetition, c4=mmc4.c4, fineweb=fineweb)
+    found = {
+        item.name: decide(item.module.measure(Text(text), item.config), item.rules())
+        for item in registered(published)
+        if item.config is not None
+    }
     return {name: verdict.reason if isinstance(verdict, Rejected) else None for name, verdict in found.items()}
 
 
@@ -146,13 +155,8 @@ def bins(pairs: int) -> None:
     """Print for each tenth of exact Jaccard: pairs, those that the S-curve expects, those that ours and theirs find."""
     from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
-    from corpusloom.pipelines.dedup.minhash import (
-        MinHashConfig,
-        candidate_probability,
-        jaccard,
-        shingles,
-        text_band_keys,
-    )
+    from benchmarks.near_duplicates import candidate_probability, jaccard
+    from corpusloom.pipelines.dedup.minhash import MinHashConfig, shingles, text_band_keys
 
     config, signer = MinHashConfig(), MinhashDedupSignature("/nonexistent")
     sums: dict[int, list[float]] = {}
@@ -195,7 +199,7 @@ def compare(folder: Path, limit: int) -> None:
     """Print for each filter on how many texts of a folder both say the same, and where they differ."""
     from datatrove.utils.text import split_into_words
 
-    from corpusloom.pipelines.filters.words import split_words
+    from corpusloom.pipelines.filters.text.words import split_words
 
     same: Counter[str] = Counter()
     total, drift = 0, 0.0

@@ -1,11 +1,11 @@
-"""The loader beside webdataset, mosaicml-streaming, litdata and energon on the same samples.
+"""Throughput of the loader compared with webdataset, mosaicml-streaming, litdata and energon on the same samples.
 
     python benchmarks/stream.py [raw decoded resume share pages http | resize] [--peers mosaic litdata energon]
                                 [--tars 8] [--samples 500] [--rounds 3] [--folder DIR]
 
-Every run is a process of its own, in rounds that take turns, so that a busy machine hits all alike; medians are
-printed, and ratios, which hold where absolute figures do not. Decoded and resized by the same functions everywhere.
-CPU is that of the process and its children; memory is the PSS of the process tree above that after its imports.
+Every run is a process of its own. The loaders take turns in rounds, so that a busy machine slows all of them; medians
+and their ratios are printed. All loaders decode and resize with the same functions. CPU is that of the process and its
+children; memory is the PSS of the process tree minus that after the imports.
 """
 
 import argparse
@@ -112,6 +112,7 @@ def start() -> tuple[float, float]:
     from corpusloom.trainers.stream.dataset import StreamingDataset  # noqa: F401
 
     torch.set_num_threads(1)
+    measures.decoding()
     return measures.memory(), time.perf_counter()
 
 
@@ -159,7 +160,7 @@ def ours_resume(folder: str, count: int) -> Figures:
 
 
 def webdataset_resume(folder: str, count: int) -> Figures:
-    """Replay to 90 % of the epoch, which is all that can be done there."""
+    """Replay 90 % of the epoch: webdataset cannot resume."""
     import webdataset
 
     start()
@@ -190,7 +191,7 @@ def webdataset_share(folder: str, count: int) -> Figures:
 
 
 def window(texts: Any, images: Any) -> dict[str, Any]:
-    """Return four images of 224 x 224 and 256 tokens (bytes stand in for a tokenizer)."""
+    """Return four images of 224 x 224 and 256 tokens; a token is a byte of the text."""
     pictures = [measures.square(image) for image in images if image is not None][:4]
     tokens = np.frombuffer(" ".join(text for text in texts if text).encode().ljust(256)[:256], np.uint8)
     return {"images": pictures, "tokens": tokens.astype(np.int64)}
@@ -226,7 +227,7 @@ def webdataset_pages(folder: str, count: int) -> Figures:
 
 
 def ours_http(folder: str, count: int) -> Figures:
-    """Decode from nginx on loopback, 20 ms added to every request, through a cache that is empty at first."""
+    """Decode from nginx on loopback, with 20 ms added to every request and a cache that is empty at first."""
     from benchmarks.nginx import free_port, serve
     from corpusloom.trainers.stream.reading.cache import CacheConfig
     from corpusloom.trainers.stream.reading.remote_files import RemoteFile
@@ -271,7 +272,7 @@ def run_one(name: str, folder: str, count: int) -> Figures:
 
 
 def run_peer(peer: str, measure: str, folder: str, count: int) -> Figures:
-    """Run one measure of a peer in its own environment, which is made when it is not there."""
+    """Run one measure of a peer in its own environment, which is made if it does not exist."""
     from benchmarks.stream_peers import PACKAGES
     from tests.interop.environments import python_of
 
@@ -290,7 +291,7 @@ def _run(command: list[str]) -> Figures:
 
 
 def compare(folder: str, count: int, rounds: int, only: list[str], peers: list[str]) -> None:
-    """Print medians over interleaved rounds of each figure, ours against each other's."""
+    """Print the medians of each figure over interleaved rounds, and the ratios to the first loader."""
     for measure in only or MEASURES:
         runs: dict[str, Callable[[], Figures]] = {
             function.__name__: partial(run_one, function.__name__, folder, count) for function in MEASURES[measure]
@@ -308,7 +309,7 @@ def compare(folder: str, count: int, rounds: int, only: list[str], peers: list[s
 
 
 def report(measure: str, results: dict[str, list[Figures]]) -> None:
-    """Print a line a figure and loader; ratios above 1 say that the first is better."""
+    """Print one line per figure and loader; a ratio above 1 means that the first loader is better."""
     ours = next(iter(results))
     for figure in results[ours][0]:
         medians = {
@@ -324,14 +325,14 @@ def report(measure: str, results: dict[str, list[Figures]]) -> None:
 
 
 def adjacency(folder: str) -> None:
-    """Print how often two neighbours of the order are of one shard."""
+    """Print the share of neighbours in the order that are of one shard."""
     stream = open_stream(folder)
     shards = np.asarray([place.shard for place in stream.order.places(np.arange(stream.epoch_samples))])
     print(f"neighbours of one shard: {(shards[1:] == shards[:-1]).mean():.3f} of {len(shards)}")
 
 
 def resize_quality() -> None:
-    """Print PSNR against Pillow's BILINEAR, and milliseconds, of three ways to shrink to 224 x 224."""
+    """Print PSNR against Pillow's BILINEAR, and milliseconds, of three ways to resize to 224 x 224."""
     import cv2
 
     from corpusloom.trainers.stream.samples.image_ops import resize
@@ -358,9 +359,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help=f"{' '.join(MEASURES)} resize; all but resize when none is named")
     parser.add_argument("--tars", type=int, default=8, help="a power of two")
-    parser.add_argument("--samples", type=int, default=500, help="samples a tar")
+    parser.add_argument("--samples", type=int, default=500, help="samples per tar")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", default="", help="where the samples lie, and stay for the next time")
+    parser.add_argument("--folder", default="", help="folder of the samples, kept for the next run")
     parser.add_argument("--peers", nargs="*", default=[], help="mosaic litdata energon; each gets an environment")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     flags = parser.parse_args()

@@ -1,9 +1,9 @@
-"""What bounds raw reads: ways to take every sample's members out of tars as bytes, in the loader's own order.
+"""What bounds raw reads: several ways to read the members of all samples as bytes, in the loader's order.
 
     python benchmarks/stream_floor.py [--folder DIR] [--tars 8] [--samples 500] [--rounds 5]
 
-Prints CPU microseconds a sample: the loader itself; two preads a sample and nothing else, which is what its reads
-cost; mapped tars, mapped anew each round as a first epoch would; one pread of 28 neighbours, cut up; a copy alone.
+Prints CPU microseconds per sample of: the loader; two preads per sample, which the loader does too, and nothing else;
+tars that are mapped anew in each round, as in a first epoch; one pread per 28 neighbours, cut apart; a copy alone.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from benchmarks.stream import make_material, open_stream
 from corpusloom.trainers.stream.reading.index import read_shard
 
 NEIGHBOURS = 28
-"""Samples of about 36 KB that make a megabyte."""
+"""Number of samples of about 36 KB in a megabyte."""
 
 
 class Wanted(NamedTuple):
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 
 def plan(folder: str) -> tuple[list[str], list[Wanted], list[list[Wanted]]]:
-    """Return the tars, the samples in the loader's order, and each tar's samples as they lie in it."""
+    """Return the tars, the samples in the loader's order, and the samples of each tar in the tar's order."""
     stream = open_stream(folder)
     index = stream.reader.indexes[0]
     shards = [read_shard(index.path, entry) for entry in index.shards]
@@ -101,7 +101,7 @@ def main() -> None:
         descriptors = [os.open(path, os.O_RDONLY) for path in paths]
         ways: dict[str, Callable[[], Any]] = {
             "the loader": lambda: [None for _ in open_stream(folder).raw()],
-            "two preads a sample": lambda: two_preads(descriptors, order),
+            "two preads per sample": lambda: two_preads(descriptors, order),
             "mapped tars": lambda: mapped(descriptors, order),
             "a pread of 28 neighbours": lambda: neighbours(descriptors, lying),
             "a copy alone": lambda: copies(order),

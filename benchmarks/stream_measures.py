@@ -1,4 +1,4 @@
-"""What is measured of a loader, whichever it is: imported by `stream.py` and, in other environments, by its peers."""
+"""Measurements of any loader, imported by `stream.py` and, in their own environments, by its peers."""
 
 import glob
 import importlib
@@ -16,13 +16,13 @@ Figures = dict[str, float]
 
 
 def decoding() -> Any:
-    """Return our decoding and resizing, so that all loaders compared do the same work; needs nothing else of ours."""
+    """Return the module of decoding and resizing, with which all loaders do the same work."""
     sys.path.insert(0, str(ROOT))
     return importlib.import_module("corpusloom.trainers.stream.samples.image_ops")
 
 
 def square(data: bytes) -> Any:
-    """Return a JPEG as a uint8 array (SIDE, SIDE, 3): decoded, the middle cut out, resized."""
+    """Return the central square of a JPEG, decoded and resized to uint8 (SIDE, SIDE, 3)."""
     ours = decoding()
     return ours.centre_square(ours.decode_near(data, SIDE), SIDE)
 
@@ -44,7 +44,7 @@ def memory() -> float:
 
 
 def raw(items: Iterator[Any], count: int) -> Figures:
-    """Time samples as bytes, in one process."""
+    """Measure samples as bytes in one process."""
     next(items)
     wall, cpu = time.perf_counter(), time.process_time()
     taken = sum(1 for _ in islice(items, count - 1))
@@ -52,7 +52,7 @@ def raw(items: Iterator[Any], count: int) -> Figures:
 
 
 def batches(iterator: Iterator[Any], count: int, before: float, started: float) -> Figures:
-    """Time batches: the first one, rate, CPU of the process and the living children, most memory."""
+    """Measure batches: seconds to the first one, rate, CPU of the process and its living children, peak memory."""
     next(iterator)
     first = time.perf_counter() - started
     wall, cpu = time.perf_counter(), cpu_seconds()
@@ -81,7 +81,7 @@ def cpu_seconds() -> float:
 
 
 def share_error(names: Iterator[int], share: float, count: int) -> float:
-    """Return how far the share of data set 0 in any 1,000 samples is from `share`, at most."""
+    """Return the largest difference between `share` and the share of data set 0 in any 1,000 samples."""
     drawn = [int(name == 0) for name in islice(names, count)]
     inside = sum(drawn[:1000])
     worst = abs(inside / 1000 - share)

@@ -1,8 +1,8 @@
-"""Other loaders on the samples of our tars, each run by the Python of its own environment: see `stream.py --peers`.
+"""Other loaders on the same samples, each run by the Python of its own environment: see `stream.py --peers`.
 
     PYTHON benchmarks/stream_peers.py PEER MEASURE --folder TARS --samples N
 
-Samples are converted into a peer's own format beside the tars the first time, outside what is measured.
+In the first run the samples are converted into a peer's own format; this time is not measured.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def samples_of(folder: str) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def converted(folder: str, peer: str) -> str:
-    """Return where a peer's form of the samples lies, made when it is not there."""
+    """Return the folder of the samples in a peer's format, which is made if it does not exist."""
     place = Path(folder).with_name(f"{Path(folder).name}-{peer}")
     if not (place / "done").exists():
         place.mkdir(exist_ok=True)

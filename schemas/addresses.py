@@ -1,4 +1,4 @@
-"""Which addresses may be connected to: public unicast only, whatever name, redirect or embedding led there."""
+"""The address policy: connections go to public unicast addresses only, whatever URL, name or redirect leads there."""
 
 import ipaddress
 import re
@@ -12,17 +12,18 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SCHEMES = {"http": 80, "https": 443}
-"""Schemes that are fetched, with their ports."""
+"""Schemes that may be fetched -> their default ports."""
 PORTS = frozenset((80, 443, 8080, 8443))
+"""Ports that may be connected to."""
 MAX_URL = 8_192
-"""Characters; a longer URL is refused."""
+"""Characters of a URL; a longer one is refused."""
 
 SPECIAL = (
     ("0.0.0.0/8", "this network, RFC 791"),
     ("10.0.0.0/8", "private, RFC 1918"),
     ("100.64.0.0/10", "shared by carriers, RFC 6598; metadata of Alibaba Cloud"),
     ("127.0.0.0/8", "loopback, RFC 1122"),
-    ("168.63.129.16/32", "Azure's host: public by number, inside by nature"),
+    ("168.63.129.16/32", "Azure's host: a public number for an internal service"),
     ("169.254.0.0/16", "link local, RFC 3927; metadata of AWS, Google, Azure"),
     ("172.16.0.0/12", "private, RFC 1918"),
     ("192.0.0.0/24", "protocol assignments, RFC 6890; metadata of Oracle Cloud"),
@@ -47,9 +48,9 @@ SPECIAL = (
     ("fec0::/10", "site local, RFC 3879"),
     ("ff00::/8", "multicast, RFC 4291"),
 )
-"""The IANA special-purpose registries, what is not unicast, and a cloud's inside address: each with its reason.
+"""(network, reason) of the IANA special-purpose registries, of multicast, and of one cloud's internal address.
 
-Python 3.11's `ipaddress.is_global` passes several of them, and every IPv4 address that is embedded in IPv6.
+`ipaddress.is_global` of Python 3.11 accepts several of them, and every IPv4 address that is embedded in IPv6.
 """
 
 _SPECIAL = tuple(ipaddress.ip_network(text) for text, _ in SPECIAL)
@@ -57,7 +58,7 @@ _UNICAST6 = ipaddress.IPv6Network("2000::/3")
 _TEREDO = ipaddress.IPv6Network("2001::/32")
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 _LOW_32 = tuple(ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
-"""Prefixes before an IPv4 address: compatible, mapped, translated (SIIT), NAT64."""
+"""Prefixes of IPv6 addresses that embed an IPv4 address: compatible, mapped, translated (SIIT), NAT64."""
 
 
 _CLEAN = re.compile(
@@ -65,13 +66,13 @@ _CLEAN = re.compile(
     r"/[\w.~!$&'()*+,;=:@/%-]*(?:\?[\w.~!$&'()*+,;=:@/%?\[\]-]+)?",
     re.ASCII,
 )
-"""Most URLs: those that `clean_url` would return as they are (a test holds it to that)."""
+"""Matches most URLs that `clean_url` returns unchanged, and no other URL (a test checks that)."""
 
 
 class RefusedError(OSError):
-    """An address, port, scheme or URL that the policy refuses; carries the ledger's reason.
+    """Raised for an address, port, scheme or URL that the policy refuses; `reason` is the word for the ledger.
 
-    An OSError, so that aiohttp hands it on as the cause of its own connection error.
+    It is an OSError, so that aiohttp keeps it as the cause of its own connection error.
     """
 
     def __init__(self, reason: str, what: str) -> None:
@@ -80,7 +81,7 @@ class RefusedError(OSError):
 
 
 def embedded(address: Address) -> tuple[ipaddress.IPv4Address, ...]:
-    """Return the IPv4 addresses that an IPv6 address leads to: mapped, compatible, NAT64, 6to4, Teredo, ISATAP."""
+    """Return the IPv4 addresses embedded in an IPv6 address: mapped, compatible, NAT64, 6to4, Teredo or ISATAP."""
     if isinstance(address, ipaddress.IPv4Address):
         return ()
     number = int(address)
@@ -97,7 +98,7 @@ def embedded(address: Address) -> tuple[ipaddress.IPv4Address, ...]:
 
 
 def is_public(address: Address) -> bool:
-    """Say whether an address, and every IPv4 address inside it, is public unicast."""
+    """Return whether an address, or every IPv4 address embedded in it, is public unicast."""
     inner = embedded(address)
     if inner:
         return all(is_public(part) for part in inner)
@@ -107,7 +108,7 @@ def is_public(address: Address) -> bool:
 
 
 def parse_allowed(entry: str) -> tuple[Network, int | None]:
-    """Return network and port of an `allow_addresses` entry: NET, NET:PORT, [NET6], [NET6]/BITS:PORT."""
+    """Return network and port of an `allow_addresses` entry: NET, NET:PORT, [NET6] or [NET6]/BITS:PORT."""
     text, port = entry.strip(), ""
     if text.startswith("["):
         inner, _, rest = text[1:].partition("]")
@@ -126,17 +127,17 @@ def parse_allowed(entry: str) -> tuple[Network, int | None]:
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """The policy of one fetcher: public addresses and common ports, plus what an operator allowed explicitly."""
+    """The policy of one fetcher: public addresses and common ports, and what an operator allowed explicitly."""
 
     allow: tuple[str, ...] = ()
-    """NET or NET:PORT; an entry without a port opens every port of its network."""
+    """Allowed networks, NET or NET:PORT; an entry without a port allows every port."""
     _allowed: tuple[tuple[Network, int | None], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_allowed", tuple(parse_allowed(entry) for entry in self.allow))
 
     def allows(self, address: str, port: int) -> bool:
-        """Say whether an operator allowed this address and port explicitly."""
+        """Return whether an operator allowed this address and port explicitly."""
         if not self._allowed:
             return False
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -155,7 +156,7 @@ class AddressPolicy:
             raise RefusedError(reason, f"{address} port {port}")
 
     def check_port(self, port: int) -> None:
-        """Raise RefusedError for a port that no address may be asked on."""
+        """Raise RefusedError for a port that is allowed on no address."""
         if port not in PORTS and not any(number in (None, port) for _, number in self._allowed):
             raise RefusedError("port_not_allowed", str(port))
 
@@ -173,9 +174,9 @@ def _is_open(address: str, port: int) -> bool:
 
 
 def clean_url(url: str) -> str:
-    """Return a URL as it is requested: no credentials, no fragment, escapes for what may not stand in a request.
+    """Return a URL as it is requested: without credentials and fragment, with escapes for forbidden characters.
 
-    Raises RefusedError for a scheme that is not fetched and for what is no URL at all.
+    Raises RefusedError for a scheme that may not be fetched and for text that is no URL.
     """
     url = url.strip()
     if len(url) <= MAX_URL and _CLEAN.fullmatch(url):
@@ -198,7 +199,7 @@ def clean_url(url: str) -> str:
 
 
 def _ascii_host(host: str) -> str:
-    """Return a host in punycode; refuse one that no resolver could be asked for."""
+    """Return a host in punycode; raise RefusedError for text that is no host name."""
     host = host.rstrip(".")
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
@@ -212,12 +213,12 @@ def _ascii_host(host: str) -> str:
 
 
 def host_of_clean(url: str) -> str:
-    """Return the host of a cleaned URL: what `corpusloom.schemas.identity.host_of` says, without parsing it again."""
+    """Return the host of a cleaned URL, as `corpusloom.schemas.identity.host_of` does, without parsing it."""
     place = url.partition("//")[2].partition("/")[0]
     return place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
 
 
 def port_of(url: str) -> int:
-    """Return the port that a cleaned URL is fetched from."""
+    """Return the port of a cleaned URL."""
     parts = urlsplit(url)
     return parts.port or SCHEMES[parts.scheme]

@@ -1,4 +1,4 @@
-"""TOML and overrides into frozen dataclasses: one strict reader for recipes and training configurations."""
+"""Reads TOML and overrides into frozen dataclasses, for recipes and training configurations."""
 
 import dataclasses
 import difflib
@@ -7,6 +7,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any, TypeVar
 
 import dacite
@@ -15,6 +16,38 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 
 T = TypeVar("T")
+OFF = "off"
+"""The value of an assignment that turns a rule off: `--set filters.max_aspect=off`."""
+
+
+def threshold(off: Any = None, *, kinds: tuple[str, ...] = (), measured: bool = False) -> Any:
+    """Return a dataclass field that holds a rule's threshold: a file that leaves it out turns the rule off.
+
+    Every other field is a setting: it says how something is done and has a default.
+
+    Args:
+      off: The value that turns the rule off: None, False or ().
+      kinds: The kinds of recipe that the rule is for; () is all of them.
+      measured: Whether the value shapes what is measured, besides what is decided.
+    """
+    return field(default=off, metadata={"threshold": True, "kinds": kinds, "measured": measured})
+
+
+def setting(default: T, *, kinds: tuple[str, ...]) -> T:
+    """Return a dataclass field that holds a setting of some kinds of recipe alone."""
+    made: T = field(default=default, metadata={"kinds": kinds})
+    return made
+
+
+def is_threshold(item: "dataclasses.Field[Any]") -> bool:
+    """Return True if a field of a configuration is a rule's threshold, which may be off."""
+    return bool(item.metadata.get("threshold"))
+
+
+def table_type(hint: Any) -> Any:
+    """Return the dataclass of a field `Table` or `Table | None`."""
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    return next(option for option in options if dataclasses.is_dataclass(option))
 
 
 def load_toml(path: str) -> dict[str, Any]:
@@ -25,19 +58,19 @@ def load_toml(path: str) -> dict[str, Any]:
         raise ConfigError(f"not valid TOML: {error}", where=path) from error
 
 
-def override(values: dict[str, Any], assignments: Sequence[str], where: str = "--set") -> dict[str, Any]:
+def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string."""
     result: dict[str, Any] = json.loads(json.dumps(values))
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
-            raise ConfigError(f"{assignment!r} is not KEY=VALUE", where=where, remedy="e.g. filters.min_side=200")
+            raise ConfigError(f"{assignment!r} is not KEY=VALUE", where="--set", remedy="e.g. filters.min_side=200")
         *folders, leaf = name.strip().split(".")
         table = result
         for folder in folders:
             table = table.setdefault(folder, {})
             if not isinstance(table, dict):
-                raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where=where)
+                raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where="--set")
         try:
             table[leaf] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -57,7 +90,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
 
 def _to_float(value: Any) -> Any:
-    """Let a whole number stand where a float is wanted."""
+    """Convert a whole number where a float is wanted."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -138,8 +138,9 @@ def _readable(path: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())  # Arrow's messages may have several lines
         raise DamageError(
-            f"not a readable Parquet file: {error}", where=path, remedy="delete it and run the build again"
+            f"not a readable Parquet file: {reason}", where=path, remedy="delete it and run the build again"
         ) from error
 
 

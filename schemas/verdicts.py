@@ -58,6 +58,36 @@ class Rule:
         return Kept()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Above:
+    """A smallest value that fails itself: `{above = 200}` in a recipe, as in ALIGN's "> 200 px"."""
+
+    above: float
+    """The bound, which itself fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below:
+    """A largest value that fails itself: `{below = 3.0}` in a recipe, as in ALIGN's "< 3"."""
+
+    below: float
+    """The bound, which itself fails."""
+
+
+def at_least(reason: str, score: str, bound: float | Above | None) -> Rule:
+    """Return the rule that a score reaches a bound; None gives a rule without bounds, which passes everything."""
+    if isinstance(bound, Above):
+        return Rule(reason=reason, score=score, minimum=bound.above, strict=True)
+    return Rule(reason=reason, score=score, minimum=bound)
+
+
+def at_most(reason: str, score: str, bound: float | Below | None) -> Rule:
+    """Return the rule that a score does not exceed a bound; None gives a rule without bounds."""
+    if isinstance(bound, Below):
+        return Rule(reason=reason, score=score, maximum=bound.below, strict=True)
+    return Rule(reason=reason, score=score, maximum=bound)
+
+
 def decide(scores: Mapping[str, float | None], rules: Sequence[Rule]) -> Verdict:
     """Return the verdict of the first rule that fails, in order. A rule whose score is missing passes.
 

@@ -81,6 +81,12 @@ class BuildConfig(BuildOptions):
     memory: int | None = None
     """Bytes that deciding over the corpus may take on this machine; by default its available memory."""
 
+    @property
+    def image_fetch(self) -> FetchConfig:
+        """Return how images are fetched: by the opt-outs and agents that the recipe honours."""
+        honour = self.recipe.honour
+        return dataclasses.replace(self.fetch, honour=honour.signals, agents=(*self.fetch.agents, *honour.agents))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildReport:

@@ -1,37 +1,12 @@
 """Finished stages of a work folder, found again without their inputs: `--from pages` decides once more from scores."""
 
-import dataclasses
-import hashlib
 import json
 from typing import Any
 
-from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import load_word_lists
 from corpusloom.pipelines.store.stages import COMMIT, Stage
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry
-
-
-def measured_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what shapes extraction and measuring, as opposed to deciding."""
-    lists, dedup = load_word_lists(recipe), recipe.dedup
-    return {
-        "kind": recipe.kind,
-        "honour": dataclasses.asdict(recipe.honour),
-        "filters": {
-            name: dataclasses.asdict(value)
-            for name in ("boilerplate", "c4", "obelics")
-            if (value := getattr(recipe.filters, name)) is not None
-        },
-        "lists": {
-            name: words and hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
-            for name, words in dataclasses.asdict(lists).items()
-        },
-        "minhash": dedup.minhash and dataclasses.asdict(dedup.minhash),
-        "text": [dedup.exact_text or "strict", dedup.scope, dedup.max_domain_paragraph is not None],
-        "languages": list(recipe.filters.language.languages) if recipe.filters.language else [],
-    }
 
 
 def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
@@ -49,24 +24,21 @@ def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
     return found
 
 
-def extracted_pages(
-    work: str, version: int, measured: dict[str, Any], limit: int | None
-) -> tuple[Stage, list[FileEntry]]:
-    """Return the finished extract stage that a recipe can be decided from again, and the WARCs that it read.
+def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[FileEntry]:
+    """Return the inputs of the finished extract stage whose records a recipe can be decided from again.
 
-    It must have been made by this version and measured as the recipe asks. ConfigError when several fit (say which
-    WARCs), InputError when none does.
+    It must have been made by this version and its records read as the recipe asks; how they were measured does not
+    matter. ConfigError where stages of different inputs fit (say which), InputError where none does.
     """
-    fitting = [
-        (stage, values)
-        for stage, values in finished_stages(work, "extract")
-        if values["depends_on"]["version"] == version
-        and values["depends_on"]["inputs"]["measured"] == json.loads(json.dumps(measured))
-        and values["depends_on"]["inputs"]["limit"] == limit
-    ]
+    asked = json.loads(json.dumps(read))
+    fitting = {
+        json.dumps(values["depends_on"]["inputs"]["warcs"]): values["facts"]["warcs"]
+        for _, values in finished_stages(work, "extract")
+        if values["depends_on"]["version"] == version and values["depends_on"]["inputs"]["read"] == asked
+    }
     if not fitting:
         raise InputError(
-            "holds no finished pages that were measured as this recipe asks",
+            "holds no finished pages that were read as this recipe asks",
             where=work,
             remedy="name the --work folder of an earlier build, or the WARCs with --warc",
         )
@@ -74,5 +46,5 @@ def extracted_pages(
         raise ConfigError(
             f"holds pages of {len(fitting)} different inputs", where=work, remedy="say which with --warc instead"
         )
-    stage, values = fitting[0]
-    return stage, [arrow.from_plain(FileEntry, row) for row in values["facts"]["warcs"]]
+    (inputs,) = fitting.values()
+    return [arrow.from_plain(FileEntry, row) for row in inputs]

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig
-from corpusloom.pipelines.builds.finished_stages import extracted_pages, measured_by
+from corpusloom.pipelines.builds.finished_stages import extracted_inputs
 from corpusloom.pipelines.builds.inputs import inputs_of
 from corpusloom.pipelines.dedup.evaluation_sets import set_digests
+from corpusloom.pipelines.recipes.measuring import measured_by, read_by
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
 from corpusloom.pipelines.stages import input_fragments
 from corpusloom.pipelines.stages.kinds.registry import kind_of
@@ -18,13 +19,13 @@ from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.fragments import fragment_names
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stem_of
+from corpusloom.pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stage_folders, stem_of
 from corpusloom.schemas import arrow, identity, layout, storage
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 6
+EXTRACT_VERSION = 7
 SELECT_VERSION = 2
 SHARDS_VERSION = 2
 
@@ -40,23 +41,40 @@ class Planner:
         """Return the recipe."""
         return self.config.recipe
 
+    def read(self) -> dict[str, Any]:
+        """Return what shapes the records of a WARC or list; img2dataset's images go into one store alone."""
+        config = self.config
+        read: dict[str, Any] = {"recipe": read_by(self.recipe), "limit": config.limit}
+        read |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        read |= {"digests": "checked"} if config.verify_digests else {}
+        read |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
+        return read | ({"store": config.store} if config.from_img2dataset else {})
+
     def measured(self) -> dict[str, Any]:
-        """Return what shapes a WARC's or list's fragments; img2dataset's images go into one store alone."""
-        config, measured = self.config, measured_by(self.recipe)
-        measured |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
-        measured |= {"digests": "checked"} if config.verify_digests else {}
-        measured |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
-        return measured | ({"store": config.store} if config.from_img2dataset else {})
+        """Return what shapes the scores and heads of records: other values measure stored records again."""
+        return measured_by(self.recipe)
 
     @cached_property
     def warc_folder(self) -> Stage:
-        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs."""
-        return plan_stage(
-            self.config.work,
-            input_fragments.FOLDER,
-            stage_version=EXTRACT_VERSION,
-            inputs={"limit": self.config.limit, "measured": self.measured()},
+        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs.
+
+        The first half of its name is a hash of what shapes records, the second one of what is measured of them.
+        """
+        work, name = self.config.work, input_fragments.FOLDER
+        read, measured = (
+            plan_stage(work, name, stage_version=EXTRACT_VERSION, inputs=inputs)
+            for inputs in (self.read(), self.measured())
         )
+        fingerprint = read.fingerprint[:16] + measured.fingerprint[:16]
+        folder = storage.join(work, "stages", f"{name}-{fingerprint}")
+        return Stage(name=name, folder=folder, fingerprint=fingerprint, depends_on=measured.depends_on)
+
+    def earlier_folders(self) -> tuple[str, ...]:
+        """Return the folders that WARCs were extracted to for other measures of the same records."""
+        own, name = self.warc_folder, input_fragments.FOLDER
+        alike = f"{name}-{own.fingerprint[:16]}"
+        found = stage_folders(self.config.work, name)
+        return tuple(path for path in found if path.rpartition("/")[2].startswith(alike) and path != own.folder)
 
     def plan_extract(self, inputs: list[FileEntry]) -> Stage:
         """Return the extract stage: it depends on the WARCs and on what is measured, not on thresholds."""
@@ -66,7 +84,7 @@ class Planner:
             stage_version=EXTRACT_VERSION,
             inputs={
                 "warcs": [entry.sha256 for entry in inputs],
-                "limit": self.config.limit,
+                "read": self.read(),
                 "measured": self.measured(),
             },
         )
@@ -86,11 +104,15 @@ class Planner:
         return self.plan_extract(inputs), inputs
 
     def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
-        """Return the finished extract stage in the work folder that this recipe can be decided from again."""
+        """Return the extract stage over the inputs of a finished one whose records this recipe would read alike.
+
+        It is finished itself unless this recipe measures otherwise: then the stored records are measured again.
+        """
         config = self.config
         if config.warcs or config.lists or config.from_img2dataset:
             raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
-        return extracted_pages(config.work, EXTRACT_VERSION, self.measured(), config.limit)
+        inputs = extracted_inputs(config.work, EXTRACT_VERSION, self.read())
+        return self.plan_extract(inputs), inputs
 
     def unit_hashes(self, inputs: list[FileEntry]) -> list[str]:
         """Return of each input a hash of all that its fragments come from: with revisits across WARCs, of every one."""

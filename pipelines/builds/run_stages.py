@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from corpusloom.pipelines.builds.check_scores import check_scores
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.inputs import check_read
 from corpusloom.pipelines.builds.plan import Planner
@@ -79,14 +80,12 @@ class Stages:
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
         config = self.config
-        if config.from_pages:
-            self.reused.append("extract")
-            return
         if not stage.done:
             storage.check_writable(config.work)
         if not self.reuse(stage):
             self.extract(stage, inputs)
-        check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
+        if not config.from_pages:
+            check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
@@ -94,7 +93,7 @@ class Stages:
         todo = tuple(InputFile(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True))
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
             stones = tombstones.read(self.config.store)
-            self._run(self.pipelines.extract(folder, todo, stones))
+            self._run(self.pipelines.extract(folder, todo, stones, self.planner.earlier_folders()))
         rows = [row for item in todo for row in read_counts(folder, item)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
@@ -102,6 +101,7 @@ class Stages:
         """Run the select stage: rules, counts and duplicates over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
+        check_scores(fragments, self.kind.rules(self.recipe), self.recipe, self.planner.warc_folder.folder)
         with self.reporter.stage("select"):
             if fragments:
                 self.decide(fragments, stage.path("decisions"))
@@ -137,7 +137,7 @@ class Stages:
 
     def take_images(self, inputs: list[FileEntry], wanted: list[ImageUrl], store: ImageStore) -> None:
         """Take the wanted images that the WARCs themselves hold."""
-        fetch, notes = self.config.fetch, self.planner.fragments(inputs, "images")
+        fetch, notes = self.config.image_fetch, self.planner.fragments(inputs, "images")
         taken = take_images(notes, wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
         counters = {f"images/{counter_name('image', *ended)}": number for ended, number in taken.items()}
         self.reporter.add_measures(Measures(counters=counters))

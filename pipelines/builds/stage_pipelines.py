@@ -31,10 +31,12 @@ class StagePipelines:
 
     config: BuildConfig
 
-    def extract(self, folder: str, inputs: tuple[InputFile, ...], stones: Tombstones) -> BuildPipeline:
+    def extract(
+        self, folder: str, inputs: tuple[InputFile, ...], stones: Tombstones, earlier: tuple[str, ...] = ()
+    ) -> BuildPipeline:
         """Return the pipeline that turns WARCs or lists into fragments of records in the stage's folder.
 
-        What the tombstones name is not written.
+        What the tombstones name is not written. Records that lie in one of the `earlier` folders are measured again.
         """
         if self.config.lists or self.config.from_img2dataset:
             rows = list_pairs.RowsConfig(
@@ -45,6 +47,7 @@ class StagePipelines:
                 images=self.images_config,
                 limit=self.config.limit,
                 tombstones=stones,
+                earlier=earlier,
             )
             return lambda pipeline: list_pairs.build(pipeline, rows, inputs)
         warcs = extract.ExtractStageConfig(
@@ -56,6 +59,7 @@ class StagePipelines:
             tombstones=stones,
             verify_digests=self.config.verify_digests,
             across=tuple(item.path for item in inputs) if self.config.resolve_revisits else (),
+            earlier=earlier,
         )
         return lambda pipeline: extract.build(pipeline, warcs, inputs)
 
@@ -69,7 +73,7 @@ class StagePipelines:
         """Return how images get into the store."""
         return ImagesConfig(
             store=self.config.store,
-            fetch=self.config.fetch,
+            fetch=self.config.image_fetch,
             lanes=self.config.lanes,
             local=self.config.profile.local,
             workers=self.config.workers,

@@ -22,6 +22,8 @@ class FetchFlags:
     """Seconds between two fetches of one registered domain; 0 only for allowed addresses."""
     i_own_these_hosts: bool = False
     """Allow --delay 0 on hosts of your own."""
+    agents: tuple[str, ...] = ()
+    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, such as CCBot."""
 
     def fetch_config(self, reporter: Reporter) -> FetchConfig:
         """Return the configuration of the fetcher; say loudly which addresses it does not guard."""
@@ -32,6 +34,7 @@ class FetchFlags:
             allow_addresses=self.allow_addresses,
             delay=self.delay,
             i_own_these_hosts=self.i_own_these_hosts,
+            agents=self.agents,
         )
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.extract.render import PageResult, to_html, to_jsonl, to_markdown
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.recipes.deciding import select_rules
+from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, page_text, select_rules
 from corpusloom.pipelines.stages.kinds.pages import measure
 from corpusloom.schemas.records import Page
 from corpusloom.schemas.verdicts import Rejected, decide

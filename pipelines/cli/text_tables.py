@@ -1,4 +1,4 @@
-"""Results as tables that a person reads on a terminal."""
+"""Results as tables for terminals."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ PLAIN_WIDTH = 160
 
 
 def table_console() -> Console:
-    """Return standard output for tables; in a file or pipe, where nobody can widen the window, a row stays a line."""
+    """Return standard output for tables; in a file or pipe, which has no window to widen, it is wide."""
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
 
@@ -24,7 +24,7 @@ def table_console() -> Console:
 def counts_table(
     counts: Iterable[StageCounts], title: str, seconds: Mapping[str, float] = MappingProxyType({})
 ) -> Table:
-    """Return the funnel: a row a stage and unit with each reason, and the seconds of the stages that ran now."""
+    """Return the funnel: one row per stage and unit with its reasons, and the seconds of stages that ran now."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("stage", "unit"):
         table.add_column(name)
@@ -55,7 +55,7 @@ def print_counts(counts: Iterable[StageCounts], title: str) -> None:
 
 
 def print_build(report: BuildReport, summary: BuildSummary, out: str) -> None:
-    """Print what a build made."""
+    """Print the funnel, the size and the digest of a build."""
     console = table_console()
     manifest = report.manifest
     title = f"{manifest.recipe}: {out}" if manifest else f"stages of {out}"

@@ -14,7 +14,7 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import from_json
 from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
@@ -82,10 +82,8 @@ def read_config(dataset: str) -> BuildConfig:
     values = run.get("build")
     if values is None:
         raise InputError("does not say what it was built from", where=path, remedy="build the dataset again")
-    recipe, columns = (
-        arrow.from_plain(Recipe, values.pop("recipe")),
-        arrow.from_plain(ListConfig, values.pop("columns", {})),
-    )
+    recipe = from_json(values.pop("recipe"), where=path)
+    columns = arrow.from_plain(ListConfig, values.pop("columns", {}))
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
 

@@ -54,7 +54,8 @@ def why(dataset: str, name: str) -> list[Event]:
             remedy="was it in the input? loom extract WARC --url shows what is read",
         )
     order = {stage: number for number, stage in enumerate(STAGES)}
-    return sorted(events, key=lambda event: (order.get(event.stage, 9), event.unit, event.key, event.url or ""))
+    last = len(STAGES)
+    return sorted(events, key=lambda event: (order.get(event.stage, last), event.unit, event.key, event.url or ""))
 
 
 def _events(dataset: str, manifest: Manifest, keys: set[str]) -> Iterator[Event]:
@@ -110,10 +111,9 @@ def _matching(path: str, column: str, values: set[str]) -> pa.Table:
 
 
 def _rows(dataset: str, manifest: Manifest, kind: str, column: str, values: set[str]) -> Iterator[tuple[str, pa.Table]]:
-    for entry in manifest.tables:
-        if entry.name.startswith(f"{kind}/"):
-            path = storage.join(dataset, entry.name)
-            yield path, _matching(path, column, values)
+    for entry in manifest.tables_of(kind):
+        path = storage.join(dataset, entry.name)
+        yield path, _matching(path, column, values)
 
 
 def _ledger(dataset: str, manifest: Manifest, column: str, values: set[str]) -> Iterator[LedgerRow]:

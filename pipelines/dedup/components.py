@@ -1,73 +1,43 @@
-"""Clusters of near-duplicates and which member stays: the same whatever the order of the edges.
+"""Connected components of near-duplicates, whatever the order of the edges.
 
-Ids are strings or bytes. A rank is a tuple of properties of the record, smallest first, that ends in the id:
-so no two are equal, and no place in a file, time of a run or random number decides.
+Ids sort as the records they name are preferred: the smallest id of a component is its root, the record that stays.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
-
-Id = TypeVar("Id", bound=Hashable)
-Rank: TypeAlias = tuple[Any, ...]
+from typing import Any, Generic, Protocol, TypeVar
 
 
-def _timestamp(fetched_at: str) -> float:
-    try:
-        return datetime.fromisoformat(fetched_at).timestamp()
-    except ValueError:
-        return 0.0
+class SortableId(Hashable, Protocol):
+    """An id that can be compared with others of its type."""
+
+    def __lt__(self, other: Any, /) -> bool:
+        """Say whether this id sorts before another one."""
+        ...
 
 
-def page_rank(
-    *,
-    canonical_url: str,
-    fetched_at: str,
-    images: int,
-    text_length: int,
-    digest: str,
-    record_id: str = "",
-    trusted: bool = False,
-) -> Rank:
-    """Return a page's rank: trusted source, latest crawl, most images, longest text, shortest URL, then its hashes.
-
-    `images`: image URLs left by the URL filters. `digest`: the payload's; `record_id`: WARC-Record-ID.
-    """
-    return (
-        not trusted,
-        -_timestamp(fetched_at),
-        -images,
-        -text_length,
-        len(canonical_url),
-        canonical_url,
-        digest,
-        record_id,
-    )
-
-
-def image_rank(*, width: int, height: int, size: int, sha256: str) -> Rank:
-    """Return an image's rank: more pixels, then more bytes (fewer losses of JPEG), then its sha256."""
-    return (-width * height, -size, sha256)
+Id = TypeVar("Id", bound=SortableId)
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """The cluster of one record: the id that stays, and how many members it has."""
+class Cluster(Generic[Id]):
+    """The component that a record belongs to."""
 
-    root: Any
+    root: Id
+    """Its smallest id."""
     size: int
+    """Number of its ids."""
 
 
-class Components:
-    """Union-find with path halving: joins ids, then names each component's members."""
+class Components(Generic[Id]):
+    """Union-find with path halving and union by size, over ids of any hashable type."""
 
     def __init__(self) -> None:
-        self._parent: dict[Any, Any] = {}
-        self._size: dict[Any, int] = {}
+        self._parent: dict[Id, Id] = {}
+        self._size: dict[Id, int] = {}
 
-    def find(self, item: Any) -> Any:
-        """Return the present representative of an id; which one depends on the order, its set does not."""
+    def find(self, item: Id) -> Id:
+        """Return the representative of an id's component; which member that is depends on the order of the edges."""
         parent = self._parent
         if item not in parent:
             parent[item] = item
@@ -77,7 +47,7 @@ class Components:
             item = parent[item]
         return item
 
-    def union(self, first: Any, second: Any) -> None:
+    def union(self, first: Id, second: Id) -> None:
         """Join the components of two ids."""
         larger, smaller = self.find(first), self.find(second)
         if larger == smaller:
@@ -87,45 +57,40 @@ class Components:
         self._parent[smaller] = larger
         self._size[larger] += self._size.pop(smaller)
 
-    def groups(self) -> list[list[Any]]:
-        """Return the components, each sorted, in the order of their smallest id."""
-        members: dict[Any, list[Any]] = {}
+    def groups(self) -> list[list[Id]]:
+        """Return the components, each sorted, in the order of their smallest ids."""
+        members: dict[Id, list[Id]] = {}
         for item in self._parent:
             members.setdefault(self.find(item), []).append(item)
         return sorted(sorted(group) for group in members.values())
 
 
-def cluster(edges: Iterable[tuple[Id, Id]], ranks: Mapping[Id, Rank]) -> dict[Id, Cluster]:
-    """Return the cluster of each id that an edge names; the member of smallest rank (then id) stays.
-
-    An id without a rank loses to those that have one.
-    """
-    components = Components()
+def cluster(edges: Iterable[tuple[Id, Id]]) -> dict[Id, Cluster[Id]]:
+    """Return the cluster of each id that an edge names."""
+    components: Components[Id] = Components()
     for first, second in edges:
         components.union(first, second)
-    result: dict[Id, Cluster] = {}
+    result: dict[Id, Cluster[Id]] = {}
     for group in components.groups():
-        root = min(group, key=lambda item: (item not in ranks, ranks.get(item, ()), item))
-        found = Cluster(root, len(group))
-        result.update(dict.fromkeys(group, found))
+        result.update(dict.fromkeys(group, Cluster(group[0], len(group))))
     return result
 
 
-def star(members: Iterable[tuple[Rank, Id]]) -> list[tuple[Id, Id]]:
-    """Return a bucket's edges: every other member to the one of smallest rank, m - 1 of them, sorted."""
-    ordered = sorted(set(members))
-    return sorted((other, ordered[0][1]) for _, other in ordered[1:]) if ordered else []
+def star(bucket: Iterable[Id]) -> list[tuple[Id, Id]]:
+    """Return the edges of a bucket of n distinct ids, sorted: n - 1 of them, from each other id to the smallest."""
+    ordered = sorted(set(bucket))
+    return [(other, ordered[0]) for other in ordered[1:]]
 
 
 def large_star(node: Id, neighbours: Iterable[Id]) -> list[tuple[Id, Id]]:
     """Return the edges of a large-star step: larger neighbours to the smallest of all (Kiveris et al., SoCC 2014)."""
     around = set(neighbours)
-    smallest = min(around | {node})  # type: ignore[type-var]
-    return sorted((other, smallest) for other in around if other > node)  # type: ignore[operator]
+    smallest = min(around | {node})
+    return sorted((other, smallest) for other in around if node < other)
 
 
 def small_star(node: Id, neighbours: Iterable[Id]) -> list[tuple[Id, Id]]:
     """Return the edges of a small-star step: the node and its smaller neighbours to the smallest of them."""
-    around = {other for other in neighbours if other <= node} | {node}  # type: ignore[operator]
-    smallest = min(around)  # type: ignore[type-var]
+    around = {other for other in neighbours if not node < other} | {node}
+    smallest = min(around)
     return sorted((other, smallest) for other in around if other != smallest)

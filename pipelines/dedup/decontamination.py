@@ -1,7 +1,7 @@
-"""Evaluation sets kept out of a corpus: their images by hash and colour, their texts by n-grams.
+"""Decontamination: evaluation images are found by hash and colour, evaluation texts by n-grams.
 
-No benchmark is bundled: lists are JSONL, a line an item, {"benchmark", "item", "text"} or {"benchmark", "item",
-"sha256", "dhash", "phash", "grid"} (grid in hex, optional: without it two recoloured drawings are one).
+No benchmark is bundled. A list is JSONL with one item per line: {"benchmark", "item", "text"} or {"benchmark", "item",
+"sha256", "dhash", "phash", "grid"}. The grid is in hex and optional; without it a recoloured drawing is a match too.
 """
 
 import json
@@ -25,18 +25,18 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecontaminationConfig:
-    """How a text is compared with evaluation texts: GPT-3's n-grams (arXiv 2005.14165, App. C), where they apply."""
+    """Thresholds of decontamination. GPT-3 (arXiv 2005.14165, App. C) for texts of pages, ours for the rest."""
 
     ngram_words: int = 13
-    """Words of the n-grams that texts of at least so many words are cut into (GPT-3 App. C)."""
+    """Words per n-gram (GPT-3 App. C). A shorter evaluation text is one n-gram as a whole."""
     min_words: int = 8
-    """Words of the shortest text that is looked for; a caption as short as "a dog on a beach" never is (ours)."""
+    """Words of the shortest evaluation text that is used: "a dog on a beach" would match too much (ours)."""
     window: int = 200
-    """Characters cut away on each side of a match in a page (GPT-3 App. C)."""
+    """Characters removed on each side of a match in a page (GPT-3 App. C)."""
     max_pieces: int = 10
-    """Pieces that cutting may leave; a page in more goes (GPT-3 App. C)."""
+    """Pieces that a page may fall into; a page in more pieces is rejected (GPT-3 App. C)."""
     twins: TwinConfig = field(default_factory=TwinConfig)
-    """How near an image must be."""
+    """Distances up to which two images are one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,15 +54,18 @@ class BenchmarkItem:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was found: the benchmark, its item, how (sha256, twin, ngram, text), distance in bits or words matched."""
+    """An evaluation item that a text or an image contains."""
 
     benchmark: str
     item: str
     kind: str
+    """sha256 or twin for an image, ngram for a text."""
     distance: float = 0.0
+    """Differing bits of the dHash for a twin, matched words for an n-gram."""
     start: int = 0
+    """First character of the match in the text; 0 for an image."""
     end: int = 0
-    """Characters of the match in the text; 0, 0 for an image."""
+    """Character after the match; 0 for an image."""
 
 
 def read_items(path: str) -> list[BenchmarkItem]:
@@ -80,7 +83,7 @@ def read_items(path: str) -> list[BenchmarkItem]:
 
 
 class Benchmarks:
-    """An index of evaluation items, small enough to travel beside the work: texts by n-gram, images by hash."""
+    """An index of evaluation items: texts by n-gram, images by hash. Each worker holds one."""
 
     def __init__(self, items: Iterable[BenchmarkItem], config: DecontaminationConfig | None = None) -> None:
         self._config = config or DecontaminationConfig()
@@ -109,7 +112,7 @@ class Benchmarks:
             self._ngrams.setdefault(" ".join(words[start : start + size]), item)
 
     def match_text(self, text: str) -> tuple[Match, ...]:
-        """Return the places of a text that hold an evaluation text, in order, each n-gram once."""
+        """Return one match per n-gram of an evaluation text that occurs in a text, in order of its place."""
         if not self._sizes:
             return ()
         words = _words_with_places(text)
@@ -123,7 +126,7 @@ class Benchmarks:
         return tuple(sorted(found, key=lambda match: (match.start, match.end, match.benchmark, match.item)))
 
     def match_image(self, sha256: str | None, hashes: ImageHashes | None = None) -> Match | None:
-        """Return the nearest evaluation image that an image equals or is a twin of, or None."""
+        """Return the evaluation image that has the same bytes, else the nearest twin; None if there is neither."""
         if sha256 is not None and (same := self._sha256.get(sha256)) is not None:
             return Match(same.benchmark, same.item, "sha256")
         twins = self._config.twins
@@ -137,11 +140,6 @@ class Benchmarks:
                     near.append((distance, item.benchmark, item.item))
         return Match(*min(near)[1:], "twin", min(near)[0]) if near else None
 
-    def match_pair(self, text: str, sha256: str | None, hashes: ImageHashes | None = None) -> Match | None:
-        """Return why a pair is an evaluation item: its image, else the first evaluation text in its text, or None."""
-        image = self.match_image(sha256, hashes)
-        return image or next(iter(self.match_text(text)), None)
-
 
 def _twin_distance(item: BenchmarkItem, hashes: ImageHashes, twins: TwinConfig) -> int | None:
     distance = hamming(item.dhash or "0", hashes.dhash)
@@ -153,18 +151,26 @@ def _twin_distance(item: BenchmarkItem, hashes: ImageHashes, twins: TwinConfig) 
 
 
 def _words_with_places(text: str) -> list[tuple[str, int, int]]:
-    """Return the words of a text in lower case without punctuation, each with its first and last character's place."""
+    """Return the lower-case words of a text without punctuation, each with its start and end in characters."""
     return [(match.group().lower(), match.start(), match.end()) for match in _WORD.finditer(text)]
 
 
 def cut_blocks(
     texts: Sequence[str | None], benchmarks: Benchmarks, config: DecontaminationConfig | None = None
 ) -> tuple[tuple[str | None, ...] | None, tuple[Match, ...]]:
-    """Return a page's texts without evaluation texts and what is around them, and the matches.
+    """Remove evaluation texts from a page as GPT-3 does (App. C); return its texts and the matches.
 
-    As GPT-3 (App. C): `window` characters go on each side of a match, and pieces left shorter than that. `texts` are
-    the page's blocks in order, None for an image. A match may run over several blocks, and so does the window
-    around it. None for the texts when the page would fall into more than `max_pieces`, or none of its text is left.
+    `window` characters on each side of a match are removed, and then each piece that is shorter than `window`. A match
+    and its window may run over several blocks.
+
+    Args:
+      texts: The blocks of the page in order, None for an image.
+      benchmarks: The evaluation items.
+      config: The thresholds.
+
+    Returns:
+      The texts, None in place of a block that lost all its text; or None when the page falls into more than
+      `max_pieces` or keeps no text. Then the matches.
     """
     config = config or DecontaminationConfig()
     whole = "\n\n".join(text for text in texts if text is not None)
@@ -183,7 +189,7 @@ def cut_blocks(
 
 
 def _without(text: str, start: int, spans: Sequence[tuple[int, int]], shortest: int) -> str | None:
-    """Return a text that stands at `start` without the spans; of one that is cut, pieces long enough stay."""
+    """Return a text that starts at character `start` without the spans; shorter pieces than `shortest` go as well."""
     inside = [(max(low - start, 0), min(high - start, len(text))) for low, high in spans]
     inside = [(low, high) for low, high in inside if low < high]
     if not inside:
@@ -194,7 +200,7 @@ def _without(text: str, start: int, spans: Sequence[tuple[int, int]], shortest: 
 
 
 def reason_of(match: Match) -> str:
-    """Return the reason under which what matched is dropped: benchmark_NAME, so that totals are kept a benchmark."""
+    """Return the reason of a rejection, benchmark_NAME, so that rejections are counted per benchmark."""
     return "benchmark_" + (re.sub(r"[^a-z0-9]+", "_", match.benchmark.lower()).strip("_") or "unnamed")
 
 

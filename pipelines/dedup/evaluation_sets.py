@@ -1,6 +1,6 @@
-"""Evaluation sets given by path -> the index that keeps them out of a corpus: JSONL lists, tars, folders of tars.
+"""Reads evaluation sets, JSONL lists and tars, into the index that decontamination uses.
 
-A tar is read as WebDataset writes them: images are hashed, `.txt` members and captions in `.json` members are texts.
+Tars have WebDataset's layout: images are hashed, `.txt` members and captions in `.json` members are texts.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.images.errors import ImageError
 
 MAX_MEMBER = 64_000_000
-"""Bytes of a member that are read; a larger one is no image of an evaluation set."""
+"""Bytes of the largest member that is read."""
 _IMAGES = ("jpg", "jpeg", "png", "webp", "gif")
 _CAPTIONS = ("caption", "text", "question")
 
 
 @lru_cache(maxsize=4)
 def load_benchmarks(paths: tuple[str, ...]) -> Benchmarks | None:
-    """Return the index of all items that the paths name, read once a process; None without paths."""
+    """Return the index of all items at these paths, cached per process; None without paths."""
     return Benchmarks(item for path in paths for item in items_of(path)) if paths else None
 
 
@@ -40,12 +40,12 @@ def set_files(path: str) -> list[str]:
 
 
 def set_digests(paths: Iterable[str]) -> list[str]:
-    """Return the sha256 of each file of the evaluation sets: what a stage that reads them depends on."""
+    """Return the sha256 of each file of the evaluation sets, for the fingerprint of a stage that reads them."""
     return [storage.hash_file(file)[0] for path in paths for file in set_files(path)]
 
 
 def items_of(path: str) -> Iterator[BenchmarkItem]:
-    """Yield the items of an evaluation set; one without a name of its own is called by its folder or file."""
+    """Yield the items of an evaluation set. Items of a tar belong to the benchmark that its file or folder names."""
     name = path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".tar")
     for file in set_files(path):
         if file.endswith(".jsonl"):
@@ -56,7 +56,7 @@ def items_of(path: str) -> Iterator[BenchmarkItem]:
 
 
 def tar_items(handle: IO[bytes], benchmark: str, where: str) -> Iterator[BenchmarkItem]:
-    """Yield the images and texts of a tar as items; members that are neither are passed over."""
+    """Yield the images and texts of a tar as items; other members are skipped."""
     try:
         with tarfile.open(fileobj=handle, mode="r|") as archive:
             for member in archive:

@@ -1,4 +1,4 @@
-"""Keys of equal texts and equal sets of images: blake2b-128 over a normal form."""
+"""Keys of exact duplicates: blake2b-128 over the normal form of a text, a paragraph or a set of images."""
 
 import hashlib
 import itertools
@@ -9,18 +9,19 @@ from functools import lru_cache
 
 from corpusloom.schemas.errors import ConfigError
 
+VERSION = 1
 _DIGIT = re.compile(r"\d")
 
 
 def strict_form(text: str) -> str:
-    """Return a text in NFC with its white space collapsed: equal for the eye."""
+    """Return a text in NFC with its white space collapsed. Texts that look equal have equal forms."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @lru_cache(maxsize=2)
 def _punctuation(replacement: str) -> dict[int, str]:
-    """Return a translation of all Unicode punctuation and combining marks: marks go, the rest is replaced."""
-    codes = itertools.chain(range(0x20000), range(0xE0100, 0xE01F0))  # no mark stands elsewhere (a test)
+    """Return a translation that removes combining marks and replaces Unicode punctuation."""
+    codes = itertools.chain(range(0x20000), range(0xE0100, 0xE01F0))  # a test checks that there are no others
     kinds = ((code, unicodedata.category(chr(code))[0]) for code in codes)
     return {code: replacement if kind == "P" else "" for code, kind in kinds if kind in "PM"}
 
@@ -37,7 +38,7 @@ def loose_form(text: str, replacement: str = "") -> str:
 
 
 def loose_words(text: str) -> list[str]:
-    """Return the words of a text in the loose form, where a punctuation mark parts two words."""
+    """Return the words of a text in the loose form; punctuation separates words."""
     return loose_form(text, " ").split()
 
 
@@ -47,7 +48,7 @@ def _digest(*parts: str) -> str:
 
 
 def text_key(text: str, form: str = "strict") -> str:
-    """Return the key (32 hex digits) under which equal texts fall together, in the `strict` or `loose` form."""
+    """Return the key (32 hex digits) of a text: equal for texts with equal `strict` or `loose` forms."""
     if form not in ("strict", "loose"):
         raise ConfigError(f"text form is {form!r}", remedy="strict or loose")
     return _digest("text", strict_form(text) if form == "strict" else loose_form(text))
@@ -59,5 +60,5 @@ def paragraph_key(domain: str, text: str) -> str:
 
 
 def image_set_key(images: Iterable[str]) -> str:
-    """Return the key of a page's set of images (keys or URLs): order and repeats do not matter."""
+    """Return the key of a set of images, given as keys or URLs in any order, with or without repeats."""
     return _digest("images", *sorted(set(images)))

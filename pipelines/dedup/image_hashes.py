@@ -1,11 +1,10 @@
-"""Images that look the same: dHash, pHash and a grid of colours beside them, since both hashes see grey only.
+"""Perceptual hashes of images: dHash, pHash, and a grid of mean colours because both hashes ignore colour.
 
-Hashes equal those of the library imagehash at its defaults, so published lists made with it can be used.
+Hashes equal those of the library imagehash at its defaults, so lists that were made with it can be used.
 Arrays are RGB uint8 [height, width, 3], after EXIF orientation.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,23 +18,23 @@ _BLOCKS = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TwinConfig:
-    """How near two images must be to count as one picture (values of ours, measured on drawings)."""
+    """Distances up to which two images are one picture (our values, measured on drawings)."""
 
     max_dhash_distance: int = 4
-    """Differing bits of the dHash at most."""
+    """Largest number of differing bits of the dHash."""
     max_phash_distance: int = 6
-    """Differing bits of the pHash at most."""
+    """Largest number of differing bits of the pHash."""
     max_colour_distance: int = 24
-    """Difference of any channel of any cell of the 4 x 4 grid at most, of 255."""
+    """Largest difference of any channel of any cell of the 4 x 4 grid, 0 to 255."""
     min_bits: int = 8
-    """Bits set, and bits not set, that a dHash needs to say anything."""
+    """Smallest number of set bits, and of unset bits, of a dHash that is compared."""
     min_gray_std: float = 4.0
-    """Standard deviation of grey that an image needs; below it only exact equality counts."""
+    """Smallest standard deviation of grey of an image that is compared by hash; below it only equal bytes match."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHashes:
-    """What `hash_image` finds: 64-bit hashes as 16 hex digits, 48 bytes of mean colours, spread of grey and colour."""
+    """Hashes of an image (64 bits as 16 hex digits each), 48 bytes of mean colours, spread of grey and colour."""
 
     dhash: str
     phash: str
@@ -64,7 +63,7 @@ def dhash(gray: Image.Image) -> str:
 def phash(gray: Image.Image) -> str:
     """Return the pHash of a grey image: lowest 8 x 8 of the DCT of 32 x 32 pixels, above their median or not.
 
-    Coefficients are rounded first: the pixels are whole numbers, so what lies below is noise of the sum's order.
+    Coefficients are rounded first: pixels are integers, so smaller differences come from the order of summation.
     """
     pixels = np.asarray(gray.resize((32, 32), Image.Resampling.LANCZOS), dtype=np.float64)
     matrix = _dct_matrix()
@@ -74,7 +73,7 @@ def phash(gray: Image.Image) -> str:
 
 def hash_image(rgb: NDArray[np.uint8]) -> ImageHashes:
     """Return the hashes, colours and spreads of an image, RGB uint8 [height, width, 3]."""
-    import cv2  # what only compares hashes does without
+    import cv2  # not at the top: comparing hashes does not need it
 
     image = Image.fromarray(rgb)
     gray = image.convert("L")
@@ -97,28 +96,17 @@ def colour_distance(first: bytes, second: bytes) -> int:
 
 
 def has_content(hashes: ImageHashes, config: TwinConfig | None = None) -> bool:
-    """Say whether an image has enough structure for its hashes to mean anything; flat ones all look alike."""
+    """Say whether an image has enough structure to be compared by hash; the hashes of flat images are all alike."""
     config = config or TwinConfig()
     bits = int(hashes.dhash, 16).bit_count() if hashes.dhash else 0
     return config.min_bits <= bits <= 64 - config.min_bits and hashes.gray_std >= config.min_gray_std
 
 
-def are_twins(first: ImageHashes, second: ImageHashes, config: TwinConfig | None = None) -> bool:
-    """Say whether two images are one picture: near in dHash, in pHash and in every cell's colour."""
-    config = config or TwinConfig()
-    return (
-        has_content(first, config)
-        and has_content(second, config)
-        and hamming(first.dhash, second.dhash) <= config.max_dhash_distance
-        and hamming(first.phash, second.phash) <= config.max_phash_distance
-        and colour_distance(first.grid, second.grid) <= config.max_colour_distance
-    )
-
-
 def block_keys(dhash: str, distance: int = 4) -> tuple[tuple[int, int], ...]:
-    """Return keys of which two hashes within `distance` bits (at most 4) share at least one.
+    """Return keys such that two hashes within `distance` bits (at most 4) share at least one key.
 
-    The 64 bits are cut into 6 blocks; each key is (which blocks, their bits) of 6 - distance of them.
+    The 64 bits are cut into 6 blocks. By the pigeonhole principle at least 6 - distance blocks are equal, so there is
+    one key per choice of 6 - distance blocks: the number of the choice and the bits of its blocks.
     """
     value = int(dhash, 16)
     edges = [64 * place // _BLOCKS for place in range(_BLOCKS + 1)]
@@ -130,18 +118,3 @@ def block_keys(dhash: str, distance: int = 4) -> tuple[tuple[int, int], ...]:
             key = key << width | bits
         keys.append((number, key))
     return tuple(keys)
-
-
-def twin_pairs(
-    hashes: Sequence[ImageHashes] | Iterable[ImageHashes], config: TwinConfig | None = None
-) -> list[tuple[int, int]]:
-    """Return the pairs of positions (smaller first, sorted) whose images are twins; flat images have none."""
-    config = config or TwinConfig()
-    items = list(hashes)
-    buckets: dict[tuple[int, int], list[int]] = {}
-    for position, item in enumerate(items):
-        if has_content(item, config):
-            for key in block_keys(item.dhash, config.max_dhash_distance):
-                buckets.setdefault(key, []).append(position)
-    candidates = {pair for bucket in buckets.values() for pair in itertools.combinations(bucket, 2)}
-    return sorted(pair for pair in candidates if are_twins(items[pair[0]], items[pair[1]], config))

@@ -1,4 +1,4 @@
-"""Keys as numbers: what is compared by the million is two 64-bit numbers, not a string."""
+"""128-bit keys as pairs of uint64, so that numpy can sort and compare them."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ Numbers = NDArray[np.uint64]
 
 
 def key_numbers(values: pa.Array) -> Numbers:
-    """Return strings as two numbers each, shape [n, 2]: 32 hex digits as such, others by blake2b-128."""
+    """Return one pair of uint64 per string, shape [n, 2]: 32 hex digits by value, other strings by blake2b-128."""
     found = np.zeros((len(values), 2), dtype=np.uint64)
     if not len(values):
         return found
@@ -34,7 +34,7 @@ def key_numbers(values: pa.Array) -> Numbers:
 
 
 def _bytes(values: pa.Array) -> NDArray[np.uint8]:
-    """Return the bytes of all strings of an array, one after the other."""
+    """Return the concatenated bytes of the strings of an array."""
     _, offsets, data = values.buffers()
     if data is None:
         return np.empty(0, dtype=np.uint8)
@@ -43,7 +43,7 @@ def _bytes(values: pa.Array) -> NDArray[np.uint8]:
 
 
 def group_starts(*columns: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Return where in sorted columns a new group begins."""
+    """Return the index of the first row of each group of equal rows in sorted columns."""
     if not len(columns[0]):
         return np.empty(0, dtype=np.int64)
     new = np.zeros(len(columns[0]), dtype=bool)

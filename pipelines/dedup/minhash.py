@@ -1,4 +1,4 @@
-"""MinHash signatures and bands of texts (14 x 8 on five words, as FineWeb and datatrove; arXiv 2406.17557 §3.4).
+"""MinHash signatures of texts and their bands: 14 x 8 on five words as FineWeb and datatrove (arXiv 2406.17557 §3.4).
 
 Two texts of Jaccard similarity s share a band with probability 1 - (1 - s^rows)^bands. Arrays: shingles uint64
 [n], sorted and distinct; signature uint32 [bands x rows].
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from corpusloom.pipelines.dedup.exact import loose_words
 from corpusloom.schemas.errors import ConfigError
 
+VERSION = 1
 _CHUNK = 512
-"""Shingles hashed at once: 512 x 112 x 8 bytes stay in a core's cache."""
+"""Shingles hashed at once: 512 x 112 x 8 bytes fit into the cache of a core."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,20 +24,18 @@ class MinHashConfig:
     """Near-duplicate texts by MinHash and banding."""
 
     shingle_words: int = 5
-    """Words a shingle."""
+    """Words per shingle."""
     bands: int = 14
     """Bands; two texts are candidates when one band agrees."""
     rows: int = 8
-    """32-bit hashes a band."""
+    """32-bit hashes per band."""
     rng_seed: int = 1
-    """Seed of the hash functions: the same on every worker."""
-    min_jaccard: float | None = None
-    """Exact Jaccard of the shingles that a candidate needs to the bucket's first; None takes all candidates."""
+    """Seed of the hash functions."""
 
     def __post_init__(self) -> None:
-        for name in ("shingle_words", "bands", "rows"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}", remedy=f"set dedup.minhash.{name} to 1 or more")
+        for name, value in (("shingle_words", self.shingle_words), ("bands", self.bands), ("rows", self.rows)):
+            if value < 1:
+                raise ConfigError(f"{name} is {value}", remedy=f"set dedup.minhash.{name} to 1 or more")
 
 
 @lru_cache(maxsize=1 << 17)
@@ -54,7 +53,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def shingles(text: str, size: int = 5) -> NDArray[np.uint64]:
     """Return the distinct shingles of a text as sorted 64-bit hashes [n]; empty when it has fewer than `size` words.
 
-    Words are lower-cased, without accents, digits as 0; punctuation parts them (as datatrove normalises).
+    Words are lower-cased, without accents, digits as 0; punctuation separates words (as datatrove normalises).
     """
     words = loose_words(text)
     if len(words) < size:
@@ -76,7 +75,7 @@ def _hash_functions(count: int, rng_seed: int) -> tuple[NDArray[np.uint64], NDAr
 
 
 def signature(items: NDArray[np.uint64], config: MinHashConfig) -> NDArray[np.uint32] | None:
-    """Return the signature [bands x rows] of shingles, or None when there are none (such a text is kept)."""
+    """Return the signature [bands x rows] of shingles, or None when there are none."""
     if not len(items):
         return None
     multipliers, addends = _hash_functions(config.bands * config.rows, config.rng_seed)
@@ -88,7 +87,7 @@ def signature(items: NDArray[np.uint64], config: MinHashConfig) -> NDArray[np.ui
 
 
 def band_keys(values: NDArray[np.uint32], config: MinHashConfig) -> tuple[bytes, ...]:
-    """Return a signature's band keys: 16 bytes each (blake2b-128), one a band, the band's number hashed in."""
+    """Return one key per band of a signature: 16 bytes of blake2b over the band's number and hashes."""
     bands = values.astype("<u4").reshape(config.bands, config.rows)
     return tuple(
         hashlib.blake2b(number.to_bytes(4, "little") + band.tobytes(), digest_size=16).digest()
@@ -100,20 +99,3 @@ def text_band_keys(text: str, config: MinHashConfig) -> tuple[bytes, ...]:
     """Return the band keys of a text; () for one with fewer words than a shingle."""
     values = signature(shingles(text, config.shingle_words), config)
     return () if values is None else band_keys(values, config)
-
-
-def jaccard(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
-    """Return the exact Jaccard similarity of two sets of shingles; 0 when both are empty."""
-    shared = len(np.intersect1d(first, second, assume_unique=True))
-    union = len(first) + len(second) - shared
-    return shared / union if union else 0.0
-
-
-def estimate_jaccard(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
-    """Return the estimate of two signatures; its standard error is sqrt(s (1 - s) / hashes)."""
-    return float(np.mean(first == second))
-
-
-def candidate_probability(similarity: float, config: MinHashConfig) -> float:
-    """Return the probability that two texts of this Jaccard similarity share a band: the S-curve."""
-    return 1.0 - (1.0 - similarity**config.rows) ** config.bands

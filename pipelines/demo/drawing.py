@@ -1,8 +1,8 @@
-"""Pictures of the bundled world: coloured shapes in numbers, sizes and places on patterned backgrounds.
+"""Pictures of the bundled website: coloured shapes, in several numbers, sizes and places, on patterned backgrounds.
 
-A picture is a function of its `Picture` alone, so nothing is stored and two machines draw the same scene. Object
-colours differ in hue; backgrounds are muted and patterned, so that no picture is of one colour and no two of the
-same shape look alike to a perceptual hash with a colour check.
+Pixels are a function of the `Picture` alone, so nothing is stored and two machines draw the same scene. Objects differ
+in hue. Backgrounds are muted and patterned, so that no picture has one colour, and no two pictures of one shape are
+near-duplicates to a perceptual hash with a colour check.
 """
 
 import math
@@ -45,12 +45,12 @@ NUMBERS = {1: "a", 2: "two", 3: "three"}
 UNSEEN = tuple((colour, shape) for colour, shape in zip(tuple(COLOURS) + ("red", "blue"), SHAPES[::-1], strict=False))[
     :8
 ]
-"""Combinations that no page shows: a test of composition, not of memory."""
+"""Combinations that no page shows: they test composition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One scene: what is drawn, and the seed of everything that has no name."""
+    """One scene: its named properties, and the seed of all others."""
 
     colour: str
     shape: str
@@ -76,7 +76,7 @@ def classes() -> list[str]:
 
 
 def make_picture(label: str, seed: int) -> Picture:
-    """Return a picture of a class; all else is drawn from the seed."""
+    """Return a picture of a class; the seed decides on all else."""
     rng = np.random.default_rng([seed, 7])
     colour, shape = label.split()
 
@@ -119,7 +119,7 @@ def draw(picture: Picture) -> np.ndarray:
 
 
 def _placements(picture: Picture, rng: np.random.Generator) -> list[tuple[float, float, float, float]]:
-    """Return centre, side and angle of each object: one where it was said, several in a row."""
+    """Return centre, side and angle of each object: one at the picture's place, several in a row."""
     short = min(picture.width, picture.height)
     side = short * SIZES[picture.size] * rng.uniform(0.92, 1.08)
     if picture.count == 1:
@@ -151,7 +151,7 @@ def _fill(canvas: np.ndarray, points: np.ndarray, colour: tuple[int, ...]) -> No
 
 
 def _background(picture: Picture, rng: np.random.Generator) -> np.ndarray:
-    """Return the patterned ground as uint8."""
+    """Return the patterned background as uint8."""
     height, width = picture.height, picture.width
     base = (np.array(BACKGROUNDS[picture.background]) + rng.uniform(-8, 8, 3)).astype(np.float32)
     other = np.clip(base * rng.uniform(0.70, 0.84) + rng.uniform(-6, 6, 3), 0, 255).astype(np.float32)
@@ -228,7 +228,7 @@ OUTLINES: dict[str, Callable[[float], np.ndarray]] = {
     "arrow": _arrow,
     "flower": _flower,
 }
-"""Shape -> its outline round the origin, for a radius in pixels: (n, 2)."""
+"""Shape -> its outline (n, 2) around the origin, given a radius in pixels."""
 
 
 def encode(rgb: np.ndarray, extension: str) -> bytes:
@@ -244,19 +244,19 @@ def encode(rgb: np.ndarray, extension: str) -> bytes:
     return bytes(data.tobytes())
 
 
-def evaluation_pictures(a_class: int = 5) -> list[Picture]:
-    """Return pictures of every class that no page shows: other seeds, so other scenes."""
+def evaluation_pictures(per_class: int = 5) -> list[Picture]:
+    """Return new pictures of every class that pages show: other seeds, so other scenes."""
     return [
         make_picture(label, 5_000_000 + 1_000 * number + index)
         for number, label in enumerate(classes())
-        for index in range(a_class)
+        for index in range(per_class)
     ]
 
 
-def unseen_pictures(a_class: int = 8) -> list[Picture]:
+def unseen_pictures(per_class: int = 8) -> list[Picture]:
     """Return pictures of the combinations that no page shows."""
     return [
         make_picture(f"{colour} {shape}", 8_000_000 + 1_000 * number + index)
         for number, (colour, shape) in enumerate(UNSEEN)
-        for index in range(a_class)
+        for index in range(per_class)
     ]

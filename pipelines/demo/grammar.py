@@ -1,4 +1,4 @@
-"""Texts of the bundled world: sentences from a small grammar about its pictures and the places that show them."""
+"""Texts of the bundled website: sentences from a small grammar, about its pictures and about other things."""
 
 from collections.abc import Sequence
 
@@ -59,7 +59,7 @@ def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 
 def noun_phrase(picture: Picture) -> str:
-    """Return what a picture shows: a large red star, two small blue rings."""
+    """Return a picture's contents as a noun phrase: a large red star, two small blue rings."""
     number = NUMBERS[picture.count]
     if picture.count > 1:
         return f"{number} {picture.size} {picture.colour} {_plural(picture.shape)}"
@@ -71,7 +71,7 @@ def _plural(noun: str) -> str:
 
 
 def caption(picture: Picture) -> str:
-    """Return the picture's alt text: 4 to 14 words that say what, where and on what."""
+    """Return a picture's alt text: 4 to 14 words on its objects, their place and the background."""
     rng = np.random.default_rng([picture.seed, 3])
     return _pick(rng, _ALT).format(
         noun=noun_phrase(picture),
@@ -106,7 +106,7 @@ def sentence(rng: np.random.Generator) -> str:
 
 
 def story(seed: int, sentences: int) -> str:
-    """Return a paragraph of the world's small talk."""
+    """Return a paragraph of sentences."""
     rng = np.random.default_rng([seed, 13])
     return " ".join(sentence(rng) for _ in range(sentences))
 
@@ -126,4 +126,4 @@ PROMPTS = (
     "a medium {} on a striped background",
     "picture of a large {}",
 )
-"""Templates of zero-shot classification, in the words of the alt texts: a size stands between article and colour."""
+"""Templates for zero-shot classification, in the words of the alt texts: a size between article and colour."""

@@ -1,6 +1,6 @@
-"""Serves the bundled web on loopback: virtual hosts by name, requests counted, a canary port that nobody may reach.
+"""The server of the bundled website: virtual hosts on loopback, counted requests, and a canary port.
 
-`python -m corpusloom.pipelines.demo.server [PORT]` serves it by hand and prints where each host starts.
+`python -m corpusloom.pipelines.demo.server [PORT]` serves it and prints the start URLs.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _ABSENT = Resource(b"<h1>404</h1>", status=404)
 
 
 class WebServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """An HTTP/1.1 server over a world. `hits` counts (host, path)."""
+    """An HTTP/1.1 server of a `World`. `hits` counts requests per (host, path)."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -36,17 +36,17 @@ class WebServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return int(self.server_address[1])
 
     def count(self, host: str, path: str) -> None:
-        """Count one request; each comes in a thread of its own."""
+        """Count one request; each has a thread of its own."""
         with self._counting:
             self.hits[host, path] += 1
 
     def counted(self) -> Counter[tuple[str, str]]:
-        """Return a copy of the counts, also while requests come in."""
+        """Return a copy of the counts; safe while requests are served."""
         with self._counting:
             return self.hits.copy()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
+        """Print nothing if a client closes its connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Canary:
-    """A listening socket that counts who connects: it must stay at zero."""
+    """A listening socket that counts connections; the count must stay at zero."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -96,7 +96,7 @@ class Canary:
 
 @contextlib.contextmanager
 def serve(world: World, port: int = 0) -> Iterator[WebServer]:
-    """Serve a world on a loopback port (0: any) while the block runs."""
+    """Serve a world on a loopback port (0: any free one) while the block runs."""
     server = WebServer(world, port)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
@@ -107,7 +107,7 @@ def serve(world: World, port: int = 0) -> Iterator[WebServer]:
 
 
 def main(port: int = 8765) -> None:
-    """Serve the bundled web until Ctrl-C."""
+    """Serve the bundled website until Ctrl-C."""
     from corpusloom.pipelines.demo.sites import build_world
 
     world = build_world()

@@ -1,7 +1,6 @@
-"""The bundled web: eight hosts of good pages, and the rest of the open web in small.
+"""The bundled website: eight hosts of good pages, and one host of everything that a corpus must leave out.
 
-Besides the good pages there are link farms, other languages, duplicates, reserved pages, small and broken images,
-redirects, and bombs: everything that a corpus has to tell apart.
+That host has link farms, other languages, duplicates, pages with opt-outs, small and broken images, redirects and bombs.
 """
 
 import base64
@@ -18,10 +17,10 @@ from corpusloom.pipelines.demo.resources import Resource, World
 from corpusloom.pipelines.demo.styles import STYLES, Shown, shell
 
 GOOD_PAGES = 22
-"""Pages a host."""
+"""Good pages per host."""
 PICTURES = 8
-"""Pictures a page, on average."""
-PAGES_AN_INDEX = 10
+"""Pictures per page, on average."""
+PAGES_PER_INDEX = 10
 EXAM_PAGES = 20
 EXAM_SEED = 3_000_000
 _GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -43,7 +42,7 @@ FOREIGN = {
 
 
 def picture_resource(picture: drawing.Picture, extension: str) -> Resource:
-    """Return a picture's resource, drawn when it is first asked for."""
+    """Return a picture's resource, drawn at its first request."""
     return Resource(
         lambda: drawing.encode(drawing.draw(picture), extension),
         {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}[extension],
@@ -54,7 +53,7 @@ def picture_resource(picture: drawing.Picture, extension: str) -> Resource:
 def build_world(
     *, pages: int = GOOD_PAGES, pictures: int = PICTURES, exam_pages: int = EXAM_PAGES, canary: int = 9
 ) -> World:
-    """Return the world: `pages` good pages a host with about `pictures` each, and the exam's pages.
+    """Return the world: per host `pages` good pages with about `pictures` pictures each, and the pages of the exam.
 
     `canary` is the port that must never be reached.
     """
@@ -77,7 +76,7 @@ def build_world(
 
 
 def _add_exam(world: World, pages: int, pictures: int) -> None:
-    """Add the host that nothing links to: pages of the same kind whose pictures no model is trained on."""
+    """Add a host that nothing links to: good pages with pictures that no model is trained on."""
     host = "exam.localhost"
     world.add(host, "/robots.txt", Resource(b"User-agent: *\nAllow: /\n", "text/plain"))
     seeds = iter(range(EXAM_SEED, EXAM_SEED + 10_000))
@@ -97,7 +96,7 @@ def _add_exam(world: World, pages: int, pictures: int) -> None:
 
 
 def shuffled_labels(count: int) -> list[str]:
-    """Return classes in rounds, each round in another order: equally often, and never to be guessed from the last."""
+    """Return classes in rounds, each in another order: all equally often, and none predictable from the one before."""
     rng = np.random.default_rng(2204)
     rounds = -(-count // len(drawing.classes()))
     return [str(label) for _ in range(rounds) for label in rng.permutation(drawing.classes())][:count]
@@ -126,7 +125,7 @@ def _add_good_page(
 
 
 def _add_furniture(world: World, host: str) -> None:
-    """Add what every host has: robots.txt, logo, spacer, decoration, and pages without content."""
+    """Add the resources of every host: robots.txt, logo, spacer, decoration, and pages without content."""
     robots = "User-agent: *\nDisallow: /private/\n"
     world.add(host, "/robots.txt", Resource(robots.encode(), "text/plain"))
     world.add(host, "/spacer.gif", Resource(_GIF, "image/gif"))
@@ -143,13 +142,13 @@ def _flat(width: int, height: int, colour: tuple[int, int, int]) -> bytes:
 
 
 def _add_indexes(world: World, host: str, paths: list[str]) -> None:
-    """Add the pages that list a host's pages, some at a time, each linking to the next."""
-    for start in range(0, max(len(paths), 1), PAGES_AN_INDEX):
-        number = start // PAGES_AN_INDEX
+    """Add pages that list a host's pages, `PAGES_PER_INDEX` per page, each with a link to the next."""
+    for start in range(0, max(len(paths), 1), PAGES_PER_INDEX):
+        number = start // PAGES_PER_INDEX
         rows = "".join(
-            f'<li><a href="{path}">Notes {path[1:4]}</a></li>' for path in paths[start : start + PAGES_AN_INDEX]
+            f'<li><a href="{path}">Notes {path[1:4]}</a></li>' for path in paths[start : start + PAGES_PER_INDEX]
         )
-        following = f'<a href="/index-{number + 1}.html">older</a>' if start + PAGES_AN_INDEX < len(paths) else ""
+        following = f'<a href="/index-{number + 1}.html">older</a>' if start + PAGES_PER_INDEX < len(paths) else ""
         content = f"<ul>{rows}</ul>{following}"
         name = "/index.html" if number == 0 else f"/index-{number}.html"
         world.add_page(host, name, shell(host, f"Contents of {host.split('.')[0]}", content), "boilerplate")
@@ -159,7 +158,7 @@ def _add_indexes(world: World, host: str, paths: list[str]) -> None:
 
 
 def _add_bad_pages(world: World, canary: int) -> None:
-    """Add the host of everything that is no good page, and its index."""
+    """Add the host of all pages that are not good, and its index."""
     host = "attic.localhost"
     _add_furniture(world, host)
     paths: list[str] = []
@@ -189,7 +188,7 @@ def _add_bad_pages(world: World, canary: int) -> None:
 
 
 def _extra(world: World, host: str, seed: int) -> str:
-    """Add one more picture and return its element."""
+    """Add a picture and return its element."""
     labels = drawing.classes()
     picture = drawing.make_picture(labels[seed % len(labels)], seed)
     world.add(host, f"/extra/{seed}.jpg", picture_resource(picture, "jpg"))
@@ -240,7 +239,7 @@ def _add_reserved(world: World, host: str, add: Callable[[str, str, str], None])
 
 
 def _add_images(world: World, host: str, add: Callable[[str, str, str], None]) -> None:
-    """Add pages whose images are too small, of one colour, too long, missing, cut, lying, or bombs."""
+    """Add pages with images that are too small, of one colour, too long, missing, cut, mislabelled, or bombs."""
     made: dict[str, tuple[Callable[[], bytes], str]] = {
         "tiny.png": (lambda: _flat(16, 16, (200, 40, 40)), "image/png"),
         "thin.png": (
@@ -273,7 +272,7 @@ def _add_images(world: World, host: str, add: Callable[[str, str, str], None]) -
 
 
 def _add_hostile(world: World, host: str, canary: int, paths: list[str]) -> None:
-    """Add redirects, bombs, other charsets, compressed and empty answers."""
+    """Add redirects, bombs, other charsets, compressed and empty responses."""
     again = _extra(world, host, 9_100_000 + sorted(FOREIGN).index("ja"))
     hostile = {
         "/moved": Resource(b"", status=301, headers=(("Location", "/copy-0.html"),)),
@@ -308,7 +307,7 @@ def _shift_jis(picture: str) -> bytes:
 
 
 def pixel_bomb(side: int = 30_000) -> bytes:
-    """Return a PNG of some kilobytes that declares gigabytes; its data end early."""
+    """Return a PNG of some kilobytes whose header declares gigabytes of pixels; its data end early."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

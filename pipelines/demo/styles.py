@@ -1,4 +1,4 @@
-"""How the hosts of the bundled web write a page: eight house styles, each another way to show an image."""
+"""Page styles of the bundled website: one per host, each with another way to show an image."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def figure(pictures: Sequence[Shown]) -> str:
 
 
 def lazy(pictures: Sequence[Shown]) -> str:
-    """Show lazily loaded images: a spacer in src, the picture in data-src, a twin in noscript."""
+    """Show lazily loaded images: a spacer in src, the picture in data-src, a fallback in noscript."""
     return "".join(
         f'<div class="entry"><img class="lazy" src="/spacer.gif" data-src="{p.path}" alt="{escape(p.alt)}">'
         f'<noscript><img src="{p.path}" alt="{escape(p.alt)}"></noscript><p>{escape(p.text)}</p></div>\n'
@@ -38,7 +38,7 @@ def lazy(pictures: Sequence[Shown]) -> str:
 
 
 def responsive(pictures: Sequence[Shown]) -> str:
-    """Show picture elements with srcset; the candidates' widths name the same file."""
+    """Show picture elements with a srcset whose widths name the same file."""
     return "".join(
         f'<picture><source type="image/x-unknown" srcset="/none.xyz"><img srcset="{p.path}?w=160 160w, {p.path} {p.width}w"'
         f' sizes="100vw" src="{p.path}?w=160" alt="{escape(p.alt)}"></picture><p>{escape(p.text)}</p>\n'
@@ -55,7 +55,7 @@ def table(pictures: Sequence[Shown]) -> str:
 
 
 def sections(pictures: Sequence[Shown]) -> str:
-    """Show sections whose image links to itself."""
+    """Show sections whose image links to its own file."""
     return "".join(
         f'<section><h2>Sheet {number}</h2><a href="{p.path}"><img src="{p.path}" alt="{escape(p.alt)}"></a>'
         f"<p>{escape(p.text)}</p></section>\n"
@@ -72,7 +72,7 @@ def inline(pictures: Sequence[Shown]) -> str:
 
 
 def cards(pictures: Sequence[Shown]) -> str:
-    """Show a grid of cards below a CSS background that is only decoration."""
+    """Show a grid of cards below a decorative CSS background."""
     items = "".join(
         f'<li class="card"><img loading="lazy" src="{p.path}" alt="{escape(p.alt)}"><div class="text"><p>{escape(p.text)}</p>'
         "</div></li>\n"
@@ -104,7 +104,7 @@ STYLES: dict[str, Style] = {
 
 
 def shell(host: str, title: str, content: str, head: str = "") -> str:
-    """Return a page: navigation, content, and the boilerplate that a host hangs round it."""
+    """Return a page: navigation, content, and the host's boilerplate around it."""
     menu = "".join(
         f'<li><a href="/{name}.html">{name}</a></li>' for name in ("index", "about", "contact", "shop", "news")
     )

@@ -1,4 +1,7 @@
-"""The text of the bundled world, for pre-training a language model: `python -m corpusloom.pipelines.demo.texts > texts.jsonl`."""
+"""Texts in the words of the bundled website, to pre-train a language model on.
+
+`python -m corpusloom.pipelines.demo.texts > texts.jsonl`
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,19 +12,19 @@ from corpusloom.pipelines.demo import drawing, grammar
 
 PAGES = 4_000
 FIRST_SEED = 20_000_000
-"""Far from the seeds of the world's own pictures: the model never reads a page that Flamingo trains on."""
+"""First seed, far from those of the website's pictures: no text is about a picture that Flamingo is trained on."""
 
 
 def texts(pages: int = PAGES) -> Iterator[str]:
     """Yield pages of text: a story, then paragraphs and captions of pictures of every class, unseen ones included.
 
-    Half of the pages carry <image> tags, and captions stand alone as well: the frozen model then knows the form, and
-    what is left to learn from a picture is what it shows.
+    Half of the pages have <image> tags, and captions occur alone as well. The frozen model then knows the form of the
+    text, and training on pictures teaches it only what they show.
     """
     labels = [f"{colour} {shape}" for shape in drawing.SHAPES for colour in drawing.COLOURS]
     for page in range(pages):
         seed = FIRST_SEED + 10 * page
-        chosen = np.random.default_rng(seed).choice(labels, 5)  # at random: the next class cannot be guessed
+        chosen = np.random.default_rng(seed).choice(labels, 5)  # random, so that no class predicts the next
         pictures = [drawing.make_picture(str(label), seed + number) for number, label in enumerate(chosen)]
         parts = [grammar.story(seed, 2)]
         for number, picture in enumerate(pictures):

@@ -53,7 +53,7 @@ def _extract_images(html: bytes, url: str, content_type: str | None, config: Ext
         images=found,
         title=page.title or None,
         canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
-        license=licenses.of_links(page.licenses),
+        license=licenses.of_page(page.licenses, page.metas, page.json_ld),
         charset=codec,
         truncated=truncated or page.truncated,
     )

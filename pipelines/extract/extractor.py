@@ -48,7 +48,7 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
         blocks=blocks,
         meta_images=meta_images(page),
         canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
-        license=licenses.of_links(page.licenses),
+        license=licenses.of_page(page.licenses, page.metas, page.json_ld),
         charset=codec,
         truncated=truncated or page.truncated,
         dropped=_dropped(runs, reasons) if config.keep_dropped else (),

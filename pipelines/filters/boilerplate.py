@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from corpusloom.schemas.config import threshold
 from corpusloom.schemas.records import Block
 
 _COOKIES = re.compile(
@@ -42,19 +43,23 @@ _SHARE_WORDS = _SHARE_NAMES | {
     *("shares", "sharing", "tweets", "x", "telegram", "email", "e-mail", "mail", "print", "pin", "like", "likes"),
     *("follow", "us", "on", "this", "page", "article", "post", "via", "copy", "link", "save", "messenger", "sms"),
 }
+MAX_SHARE_BAR = 60
+"""Words of the longest block that may be a share bar."""
+VERSION = 1
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BoilerplateConfig:
-    """How long a block may be and still count as boilerplate. Values are ours: the papers publish none."""
+    """How long a block may be and still count as boilerplate. The papers publish no values."""
 
-    max_notice_words: int = 60
-    """Words of a cookie, copyright or sign-up notice at most (ours; a longer block is an article about it)."""
-    max_label_words: int = 12
-    """Words of a "read more" or "back to top" label at most (ours)."""
-    min_share_words: float | None = 0.8
-    """Share of a block's words that belong to a share bar, at least (ours); None turns the rule off."""
+    max_notice_words: int | None = threshold()
+    """Words of a cookie, copyright or sign-up notice, at most: a longer block is an article about it. Absent: no
+    notice goes."""
+    max_label_words: int | None = threshold()
+    """Words of a "read more" or "back to top" label, at most. Absent: no label goes."""
+    min_share_words: float | None = threshold()
+    """Share of a block's words that belong to a share bar, at least. Absent: no share bar goes."""
     kinds: tuple[str, ...] = ("paragraph", "list", "other", "heading", "table")
     """The kinds of block that may be dropped; code, quotes and captions never are (ours)."""
 
@@ -78,17 +83,18 @@ def judge_block(block: Block, config: BoilerplateConfig) -> str | None:
 def boilerplate_reason(text: str, config: BoilerplateConfig) -> str | None:
     """Return why a text is boilerplate, or None."""
     words = [word.lower() for word in _WORD.findall(text)]
-    if len(words) > config.max_notice_words:
-        return None
-    if len(words) <= config.max_label_words:
+    is_label = config.max_label_words is not None and len(words) <= config.max_label_words
+    if is_label:
         label = " ".join(text.split())
         if _READ_MORE.fullmatch(label):
             return "read_more"
         if _BACK_TO_TOP.fullmatch(label):
             return "back_to_top"
-    if _is_share_bar(words, config):
+    if len(words) <= MAX_SHARE_BAR and _is_share_bar(words, config):
         return "share_bar"
-    return _notice_reason(text.strip(), len(words) <= config.max_label_words)
+    if config.max_notice_words is None or len(words) > config.max_notice_words:
+        return None
+    return _notice_reason(text.strip(), is_label)
 
 
 def _notice_reason(text: str, is_label: bool) -> str | None:
@@ -110,20 +116,10 @@ def _is_share_bar(words: Sequence[str], config: BoilerplateConfig) -> bool:
     return sum(word in _SHARE_WORDS for word in words) >= config.min_share_words * len(words)
 
 
-def boilerplate_blocks(blocks: Sequence[Block], config: BoilerplateConfig | None = None) -> tuple[DroppedBlock, ...]:
+def boilerplate_blocks(blocks: Sequence[Block], config: BoilerplateConfig) -> tuple[DroppedBlock, ...]:
     """Return the blocks of a page that are boilerplate, in order, each with its reason."""
-    config = config or BoilerplateConfig()
     dropped = []
     for index, block in enumerate(blocks):
         if (reason := judge_block(block, config)) is not None:
             dropped.append(DroppedBlock(index, reason, float(len((block.text or "").split()))))
     return tuple(dropped)
-
-
-def drop_boilerplate(
-    blocks: Sequence[Block], config: BoilerplateConfig | None = None
-) -> tuple[tuple[Block, ...], tuple[DroppedBlock, ...]]:
-    """Return the blocks that stay and the ones that go."""
-    dropped = boilerplate_blocks(blocks, config)
-    gone = {item.index for item in dropped}
-    return tuple(block for index, block in enumerate(blocks) if index not in gone), dropped

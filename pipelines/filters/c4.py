@@ -1,26 +1,31 @@
 """C4's rules (arXiv 1910.10683, §2.2) and the additions of its code: lines that go, pages that go."""
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from corpusloom.pipelines.filters.words import count_sentences
-from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.text.text_filter import Text
+from corpusloom.pipelines.filters.text.words import count_sentences
+from corpusloom.schemas.config import threshold
+from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _POLICY = re.compile(r"terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")
 _TERMINALS = (".", "?", "!", '"')
+VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class C4Config:
-    """C4's rules for lines and pages; None or false turns one off. Paper: §2.2; code: TFDS text/c4_utils.py."""
+    """C4's rules for lines and pages. Paper: §2.2; code: TFDS text/c4_utils.py.
+
+    How lines are judged are settings: they shape the text that the page's rules measure, also where these are off.
+    """
 
     terminal_punctuation: bool = True
     """Keep only lines that end in . ! ? or a quotation mark, and not in `...` (paper §2.2; the dots: code)."""
-    min_line_words: int | None = 5
-    """Words a line at least (paper §2.2; datatrove's 3 is swapped with the sentences)."""
-    max_word_length: int | None = 1_000
+    min_line_words: int = 5
+    """Words per line, at least (paper §2.2; datatrove's 3 is swapped with the sentences)."""
+    max_word_length: int = 1_000
     """Characters of the longest word of a line (code)."""
     javascript: bool = True
     """Drop lines that name Javascript (paper §2.2)."""
@@ -28,13 +33,13 @@ class C4Config:
     """Drop lines about cookies, terms of use or privacy (paper §2.2; the phrases: code)."""
     citations: bool = True
     """Strip citation marks such as [1] and [edit] from lines (paper §2.2)."""
-    min_sentences: int | None = 3
+    min_sentences: int | Above | None = threshold()
     """Sentences of the kept lines at least (paper §2.2; datatrove's 5 is swapped with the words)."""
-    max_lorem_ipsum: int | None = 0
+    max_lorem_ipsum: int | Below | None = threshold()
     """Lines with "lorem ipsum" (paper §2.2; code: of the lines that end like sentences)."""
-    max_curly_brackets: int | None = 0
+    max_curly_brackets: int | Below | None = threshold()
     """Lines with { (paper §2.2; code: of the lines that end like sentences)."""
-    max_bad_words: int | None = 0
+    max_bad_words: int | Below | None = threshold()
     """Words of the given list in the page (paper §2.2: LDNOOBW); not measured without a list."""
 
 
@@ -58,11 +63,11 @@ def judge_line(line: str, config: C4Config) -> str | None:
     words = line.split()
     lower = line.lower()
     longest = config.max_word_length
-    if longest is not None and len(line) > longest and max(map(len, words)) > longest:
+    if len(line) > longest and max(map(len, words)) > longest:
         return "long_word"
     if config.terminal_punctuation and (not line.endswith(_TERMINALS) or line.endswith("...")):
         return "no_terminal_punctuation"
-    if config.min_line_words is not None and len(words) < config.min_line_words:
+    if len(words) < config.min_line_words:
         return "short_line"
     if config.javascript and "javascript" in lower:
         return "javascript"
@@ -93,12 +98,12 @@ def clean_lines(text: str, config: C4Config) -> CleanedText:
     return CleanedText("\n".join(kept), len(kept), lorem_ipsum, curly_brackets, dropped)
 
 
-def measure_c4(text: str, config: C4Config, bad_words: Collection[str] | None = None) -> Scores:
+def measure(page: Text, config: C4Config | None = None) -> Scores:
     """Measure a page for C4's rules: sentences of the kept lines, and the lines that no page may hold.
 
-    `bad_words`: a word list in lower case (LDNOOBW in the paper); without it `c4_bad_words` is not measured.
+    `c4_bad_words` needs a word list (LDNOOBW in the paper).
     """
-    cleaned = clean_lines(text, config)
+    cleaned = clean_lines(page.text, config or C4Config())
     lines = cleaned.kept + sum(cleaned.dropped.values())
     scores: Scores = {
         "c4_lorem_ipsum": float(cleaned.lorem_ipsum),
@@ -106,22 +111,17 @@ def measure_c4(text: str, config: C4Config, bad_words: Collection[str] | None = 
         "c4_sentences": float(sum(map(count_sentences, cleaned.text.split("\n"))) if cleaned.text else 0),
         "c4_kept_lines": cleaned.kept / lines if lines else 0.0,
     }
-    if bad_words is not None:
-        scores["c4_bad_words"] = float(sum(word in bad_words for word in re.findall(r"\w+", text.lower())))
+    listed = page.lists.bad_words
+    if listed is not None:
+        scores["c4_bad_words"] = float(sum(word in listed for word in re.findall(r"\w+", page.text.lower())))
     return scores
 
 
 def rules(config: C4Config) -> tuple[Rule, ...]:
     """Return the rules for pages."""
     return (
-        Rule(reason="lorem_ipsum", score="c4_lorem_ipsum", maximum=config.max_lorem_ipsum),
-        Rule(reason="curly_brackets", score="c4_curly_brackets", maximum=config.max_curly_brackets),
-        Rule(reason="bad_words", score="c4_bad_words", maximum=config.max_bad_words),
-        Rule(reason="too_few_sentences", score="c4_sentences", minimum=config.min_sentences),
+        at_most("lorem_ipsum", "c4_lorem_ipsum", config.max_lorem_ipsum),
+        at_most("curly_brackets", "c4_curly_brackets", config.max_curly_brackets),
+        at_most("bad_words", "c4_bad_words", config.max_bad_words),
+        at_least("too_few_sentences", "c4_sentences", config.min_sentences),
     )
-
-
-def c4(text: str, config: C4Config | None = None, bad_words: Collection[str] | None = None) -> Verdict:
-    """Judge a page by C4's rules."""
-    config = config or C4Config()
-    return decide(measure_c4(text, config, bad_words), rules(config))

@@ -1,46 +1,47 @@
 """Gopher's quality rules (arXiv 2112.11446, App. A.1.1), as MassiveWeb and so M3W use them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from corpusloom.pipelines.filters.words import split_words
-from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.text.text_filter import Text
+from corpusloom.schemas.config import threshold
+from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
+VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityConfig:
-    """Thresholds of Gopher's quality rules; None turns one off."""
+    """Thresholds of Gopher's quality rules."""
 
-    min_words: int | None = 50
+    min_words: int | Above | None = threshold()
     """Words at least; tokens of punctuation alone do not count (A.1.1)."""
-    max_words: int | None = 100_000
+    max_words: int | Below | None = threshold()
     """Words at most (A.1.1)."""
-    min_mean_word_length: float | None = 3.0
-    """Characters a word at least, on average (A.1.1)."""
-    max_mean_word_length: float | None = 10.0
-    """Characters a word at most, on average (A.1.1)."""
-    max_hash_ratio: float | None = 0.1
-    """`#` a token at most (A.1.1)."""
-    max_ellipsis_ratio: float | None = 0.1
-    """`...` and `…` a token at most (A.1.1)."""
-    max_bullet_lines: float | None = 0.9
+    min_mean_word_length: float | Above | None = threshold()
+    """Mean number of characters per word, at least (A.1.1)."""
+    max_mean_word_length: float | Below | None = threshold()
+    """Mean number of characters per word, at most (A.1.1)."""
+    max_hash_ratio: float | Below | None = threshold()
+    """`#` per token, at most (A.1.1)."""
+    max_ellipsis_ratio: float | Below | None = threshold()
+    """`...` and `…` per token, at most (A.1.1)."""
+    max_bullet_lines: float | Below | None = threshold()
     """Share of lines that start with a bullet, at most (A.1.1)."""
-    max_ellipsis_lines: float | None = 0.3
+    max_ellipsis_lines: float | Below | None = threshold()
     """Share of lines that end with an ellipsis, at most (A.1.1)."""
-    min_alphabetic_words: float | None = 0.8
+    min_alphabetic_words: float | Above | None = threshold()
     """Share of tokens with an alphabetic character, at least (A.1.1)."""
-    min_stop_words: int | None = 2
+    min_stop_words: int | Above | None = threshold()
     """Different words among the, be, to, of, and, that, have, with, at least (A.1.1)."""
 
 
-def measure_quality(text: str, words: Sequence[str] | None = None) -> Scores:
-    """Measure a text for Gopher's quality rules; `words` are its tokens when they are known.
+def measure(page: Text, config: QualityConfig | None = None) -> Scores:
+    """Measure a text for Gopher's quality rules.
 
-    A ratio with nothing to divide by is left out, so its rule passes: `words` is 0 then and says no.
+    A ratio whose divisor is 0 is left out, so its rule passes; `min_words` rejects such a text by its 0 words.
     """
-    words = split_words(text) if words is None else words
+    text, words = page.text, page.words
     spelt = [word for word in words if word.isalnum() or any(map(str.isalnum, word))]
     scores: Scores = {"words": float(len(spelt))}
     if spelt:
@@ -61,19 +62,14 @@ def measure_quality(text: str, words: Sequence[str] | None = None) -> Scores:
 def rules(config: QualityConfig) -> tuple[Rule, ...]:
     """Return the rules in datatrove's order; all comparisons are inclusive, as the paper rejects beyond a bound."""
     return (
-        Rule(reason="too_few_words", score="words", minimum=config.min_words),
-        Rule(reason="too_many_words", score="words", maximum=config.max_words),
-        Rule(reason="short_words", score="mean_word_length", minimum=config.min_mean_word_length),
-        Rule(reason="long_words", score="mean_word_length", maximum=config.max_mean_word_length),
-        Rule(reason="too_many_hashes", score="hash_ratio", maximum=config.max_hash_ratio),
-        Rule(reason="too_many_ellipses", score="ellipsis_ratio", maximum=config.max_ellipsis_ratio),
-        Rule(reason="too_many_bullet_lines", score="bullet_lines", maximum=config.max_bullet_lines),
-        Rule(reason="too_many_ellipsis_lines", score="ellipsis_lines", maximum=config.max_ellipsis_lines),
-        Rule(reason="too_few_alphabetic_words", score="alphabetic_words", minimum=config.min_alphabetic_words),
-        Rule(reason="too_few_stop_words", score="stop_words", minimum=config.min_stop_words),
+        at_least("too_few_words", "words", config.min_words),
+        at_most("too_many_words", "words", config.max_words),
+        at_least("short_words", "mean_word_length", config.min_mean_word_length),
+        at_most("long_words", "mean_word_length", config.max_mean_word_length),
+        at_most("too_many_hashes", "hash_ratio", config.max_hash_ratio),
+        at_most("too_many_ellipses", "ellipsis_ratio", config.max_ellipsis_ratio),
+        at_most("too_many_bullet_lines", "bullet_lines", config.max_bullet_lines),
+        at_most("too_many_ellipsis_lines", "ellipsis_lines", config.max_ellipsis_lines),
+        at_least("too_few_alphabetic_words", "alphabetic_words", config.min_alphabetic_words),
+        at_least("too_few_stop_words", "stop_words", config.min_stop_words),
     )
-
-
-def quality(text: str, config: QualityConfig | None = None) -> Verdict:
-    """Judge a text by Gopher's quality rules."""
-    return decide(measure_quality(text), rules(config or QualityConfig()))

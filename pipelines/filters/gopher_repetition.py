@@ -1,18 +1,17 @@
 """Gopher's repetition rules (arXiv 2112.11446, App. A.1.1, Table A1), counted as datatrove counts them."""
 
-import itertools
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 import numpy as np
 
-from corpusloom.pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent
-from corpusloom.pipelines.filters.words import split_words
-from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.text.ngrams import NgramHashes, has_repeats, most_frequent
+from corpusloom.pipelines.filters.text.text_filter import Text
+from corpusloom.schemas.config import threshold
+from corpusloom.schemas.verdicts import Below, Rule, Scores, at_most
 
+VERSION = 1
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 _PARAGRAPH_BREAK = re.compile(r"\n{2,}")
@@ -21,33 +20,33 @@ _LINE_BREAK = re.compile(r"\n+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepetitionConfig:
-    """Thresholds of Gopher's repetition rules, each a largest share; None turns one off."""
+    """Thresholds of Gopher's repetition rules, each a largest share."""
 
-    max_duplicate_lines: float | None = 0.30
+    max_duplicate_lines: float | Below | None = threshold()
     """Second and later copies of a line / lines (Table A1)."""
-    max_duplicate_paragraphs: float | None = 0.30
+    max_duplicate_paragraphs: float | Below | None = threshold()
     """Second and later copies of a paragraph / paragraphs (Table A1)."""
-    max_duplicate_line_characters: float | None = 0.20
+    max_duplicate_line_characters: float | Below | None = threshold()
     """Characters in those lines / characters (Table A1)."""
-    max_duplicate_paragraph_characters: float | None = 0.20
+    max_duplicate_paragraph_characters: float | Below | None = threshold()
     """Characters in those paragraphs / characters (Table A1)."""
-    max_top_2_gram: float | None = 0.20
+    max_top_2_gram: float | Below | None = threshold()
     """Characters of the most frequent pair of words / characters (Table A1)."""
-    max_top_3_gram: float | None = 0.18
+    max_top_3_gram: float | Below | None = threshold()
     """The same of three words (Table A1)."""
-    max_top_4_gram: float | None = 0.16
+    max_top_4_gram: float | Below | None = threshold()
     """The same of four words (Table A1)."""
-    max_duplicate_5_gram: float | None = 0.15
+    max_duplicate_5_gram: float | Below | None = threshold()
     """Characters in repeated runs of five words / characters (Table A1)."""
-    max_duplicate_6_gram: float | None = 0.14
+    max_duplicate_6_gram: float | Below | None = threshold()
     """The same of six words (Table A1)."""
-    max_duplicate_7_gram: float | None = 0.13
+    max_duplicate_7_gram: float | Below | None = threshold()
     """The same of seven words (Table A1)."""
-    max_duplicate_8_gram: float | None = 0.12
+    max_duplicate_8_gram: float | Below | None = threshold()
     """The same of eight words (Table A1)."""
-    max_duplicate_9_gram: float | None = 0.11
+    max_duplicate_9_gram: float | Below | None = threshold()
     """The same of nine words (Table A1)."""
-    max_duplicate_10_gram: float | None = 0.10
+    max_duplicate_10_gram: float | Below | None = threshold()
     """The same of ten words (Table A1)."""
 
 
@@ -64,25 +63,11 @@ def count_duplicates(items: Iterable[str]) -> tuple[int, int]:
     return count, characters
 
 
-def top_ngram_characters(words: Sequence[str], size: int) -> int:
-    """Return the characters of the most frequent n-gram, blanks included, times its count; of ties the first seen."""
-    counts = Counter(zip(*(words[start:] for start in range(size)), strict=False))
-    if not counts:
-        return 0
-    ngram, count = max(counts.items(), key=itemgetter(1))
-    return (sum(map(len, ngram)) + size - 1) * count
-
-
-def duplicate_ngram_characters(words: Sequence[str], size: int) -> int:
+def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
     """Return the characters of repeated n-grams, greedily: a repeat counts once and is jumped over.
 
-    n-grams are compared joined without blanks, as datatrove does.
+    n-grams are compared joined without blanks, as datatrove does. `ends` [words + 1]: where words end in `joined`.
     """
-    ends = list(itertools.accumulate(map(len, words), initial=0))
-    return _greedy_duplicates("".join(words), ends, size)
-
-
-def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
     seen: set[str] = set()
     characters = index = 0
     while index < len(ends) - size:
@@ -99,8 +84,7 @@ def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
 def measure_ngrams(text: str, words: Sequence[str]) -> Scores:
     """Measure the shares of a text's characters in its most frequent and in its repeated n-grams of words.
 
-    The same as `top_ngram_characters` and `duplicate_ngram_characters`, by hashes: a text without repeats, the
-    usual case, costs a sort a size and no string.
+    n-grams are compared by hashes, so a text without repeats, the usual case, costs one sort per size and no string.
     """
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     spaced = np.concatenate(([0], np.cumsum(lengths + 1)))
@@ -121,11 +105,11 @@ def measure_ngrams(text: str, words: Sequence[str]) -> Scores:
     return scores
 
 
-def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:
-    """Measure a text for Gopher's repetition rules; `words` are its tokens when they are known. All are shares."""
+def measure(page: Text, config: RepetitionConfig | None = None) -> Scores:
+    """Measure a text for Gopher's repetition rules: shares of its lines, paragraphs and characters."""
+    text, words = page.text, page.words
     if not text:
         return {}
-    words = split_words(text) if words is None else words
     paragraphs = _PARAGRAPH_BREAK.split(text.strip())
     lines = _LINE_BREAK.split(text)
     paragraph_count, paragraph_characters = count_duplicates(paragraphs)
@@ -141,11 +125,22 @@ def measure_repetition(text: str, words: Sequence[str] | None = None) -> Scores:
 
 def rules(config: RepetitionConfig) -> tuple[Rule, ...]:
     """Return the rules in datatrove's order; a share equal to its bound passes. The reason is the score's name."""
-    names = ["duplicate_paragraphs", "duplicate_paragraph_characters", "duplicate_lines", "duplicate_line_characters"]
-    names += [f"top_{size}_gram" for size in TOP_SIZES] + [f"duplicate_{size}_gram" for size in DUPLICATE_SIZES]
-    return tuple(Rule(reason=name, score=name, maximum=getattr(config, f"max_{name}")) for name in names)
-
-
-def repetition(text: str, config: RepetitionConfig | None = None) -> Verdict:
-    """Judge a text by Gopher's repetition rules."""
-    return decide(measure_repetition(text), rules(config or RepetitionConfig()))
+    return (
+        at_most("duplicate_paragraphs", "duplicate_paragraphs", config.max_duplicate_paragraphs),
+        at_most(
+            "duplicate_paragraph_characters",
+            "duplicate_paragraph_characters",
+            config.max_duplicate_paragraph_characters,
+        ),
+        at_most("duplicate_lines", "duplicate_lines", config.max_duplicate_lines),
+        at_most("duplicate_line_characters", "duplicate_line_characters", config.max_duplicate_line_characters),
+        at_most("top_2_gram", "top_2_gram", config.max_top_2_gram),
+        at_most("top_3_gram", "top_3_gram", config.max_top_3_gram),
+        at_most("top_4_gram", "top_4_gram", config.max_top_4_gram),
+        at_most("duplicate_5_gram", "duplicate_5_gram", config.max_duplicate_5_gram),
+        at_most("duplicate_6_gram", "duplicate_6_gram", config.max_duplicate_6_gram),
+        at_most("duplicate_7_gram", "duplicate_7_gram", config.max_duplicate_7_gram),
+        at_most("duplicate_8_gram", "duplicate_8_gram", config.max_duplicate_8_gram),
+        at_most("duplicate_9_gram", "duplicate_9_gram", config.max_duplicate_9_gram),
+        at_most("duplicate_10_gram", "duplicate_10_gram", config.max_duplicate_10_gram),
+    )

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.text.text_filter import Text
+from corpusloom.schemas.config import threshold
+from corpusloom.schemas.verdicts import Above, Rule, Scores, at_least
 
 SAMPLE = 400
 """Characters of each of the three places that are looked at in a longer text: more adds time and no certainty."""
+VERSION = 1
 _PREDICT = threading.Lock()
 
 if TYPE_CHECKING:
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanguageConfig:
-    """Which languages are wanted, and how sure the detector must be; None turns the threshold off."""
+    """Which languages are wanted, and how sure the detector must be."""
 
-    languages: tuple[str, ...] = ("en",)
-    """ISO 639 codes as lid.176 gives them."""
-    min_score: float | None = 0.65
+    languages: tuple[str, ...] = threshold((), measured=True)
+    """ISO 639 codes as lid.176 gives them; a text in another language goes."""
+    min_score: float | Above | None = threshold()
     """The detector's probability at least (FineWeb, arXiv 2406.17557 §3.3)."""
 
 
@@ -55,20 +58,21 @@ def measure_language(text: str) -> tuple[str, float]:
     return (str(found[0]["lang"]), round(float(found[0]["score"]), 4)) if found else ("und", 0.0)
 
 
-def language_scores(code: str, score: float, config: LanguageConfig) -> Scores:
+def language_scores(code: str, score: float, languages: tuple[str, ...] = ()) -> Scores:
     """Return the scores of a detected language: `language_match` is 0 for a language that is not wanted."""
-    return {"language_score": score, "language_match": score if code in config.languages else 0.0}
+    return {"language_score": score, "language_match": score if not languages or code in languages else 0.0}
+
+
+def measure(text: Text, config: LanguageConfig | None = None) -> Scores:
+    """Measure the language of a text, unless it is known already."""
+    code, score = text.language or measure_language(text.text)
+    return language_scores(code, score, config.languages if config is not None else ())
 
 
 def rules(config: LanguageConfig) -> tuple[Rule, ...]:
     """Return the rules: `language` is another one or none, `language_uncertain` a wanted one, not surely enough."""
+    wanted = Above(above=0.0) if config.languages else None
     return (
-        Rule(reason="language", score="language_match", minimum=0.0, strict=True),
-        Rule(reason="language_uncertain", score="language_match", minimum=config.min_score),
+        at_least("language", "language_match", wanted),
+        at_least("language_uncertain", "language_match", config.min_score),
     )
-
-
-def language(text: str, config: LanguageConfig | None = None) -> Verdict:
-    """Judge a text by its language."""
-    config = config or LanguageConfig()
-    return decide(language_scores(*measure_language(text), config), rules(config))

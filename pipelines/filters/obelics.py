@@ -10,10 +10,12 @@ from importlib import resources
 
 import numpy as np
 
-from corpusloom.pipelines.filters.ngrams import NgramHashes, run_lengths
-from corpusloom.pipelines.filters.words import split_words
-from corpusloom.schemas.verdicts import Rule, Scores, Verdict, decide
+from corpusloom.pipelines.filters.text.ngrams import NgramHashes, run_lengths
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
+from corpusloom.schemas.config import threshold
+from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, Verdict, at_least, at_most, decide
 
+VERSION = 1
 CHARACTER_NGRAM = 10
 WORD_NGRAM = 5
 _PUNCTUATION = frozenset([*".,;:!?\"'()[]-–—…“”‘’«»/", "..."])
@@ -23,30 +25,28 @@ _ASCII_SPECIAL = bytes(code for code in range(128) if not chr(code).isalpha())
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextRules:
-    """Thresholds of OBELICS' text measures, for a paragraph or a page; None turns one off."""
+    """Thresholds of OBELICS' text measures, for a paragraph or a page."""
 
-    min_words: int | None = 10
+    min_words: int | Above | None = threshold()
     """Words at least (Table 3)."""
-    max_words: int | None = 2_000
+    max_words: int | Below | None = threshold()
     """Words at most (Table 3)."""
-    max_character_repetition: float | None = 0.1
+    max_character_repetition: float | Below | None = threshold()
     """Share of the most frequent 10-grams of characters (Table 3)."""
-    max_word_repetition: float | None = 0.2
+    max_word_repetition: float | Below | None = threshold()
     """Share of repeated 5-grams of words (Table 3)."""
-    max_special_characters: float | None = 0.275
+    max_special_characters: float | Below | None = threshold()
     """Share of characters that are not letters: marks, digits, blanks too, as its code counts (Table 3)."""
-    min_stop_words: float | None = 0.35
+    min_stop_words: float | Above | None = threshold()
     """Share of words that are stop words (Table 3)."""
-    max_flagged_words: float | None = 0.01
+    max_flagged_words: float | Below | None = threshold()
     """Share of words of a given list (Table 3); not measured without a list."""
-    min_punctuation: float | None = 0.03
+    min_punctuation: float | Above | None = threshold()
     """Share of marks among words and marks (Table 3)."""
-    max_spam_words: float | None = 0.12
+    max_spam_words: float | Below | None = threshold()
     """Share of words such as share, tweet, cookies (Table 3)."""
-    min_common_words: float | None = 0.9
+    min_common_words: float | Above | None = threshold()
     """Share of words of a given list of common ones (Table 3); not measured without a list."""
-    max_perplexity: float | None = 1_500.0
-    """KenLM perplexity (Table 3); not measured without a model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,19 +55,8 @@ class ObelicsConfig:
 
     page: TextRules = field(default_factory=TextRules)
     """Thresholds of the page level (Table 3)."""
-    paragraph: TextRules = field(
-        default_factory=lambda: TextRules(
-            min_words=4,
-            max_words=1_000,
-            max_word_repetition=0.1,
-            max_special_characters=0.3,
-            min_stop_words=0.3,
-            min_punctuation=0.001,
-            min_common_words=0.8,
-            max_perplexity=None,
-        )
-    )
-    """Thresholds of the paragraph level (Table 3); perplexity is off in the published configuration."""
+    paragraph: TextRules = field(default_factory=TextRules)
+    """Thresholds of the paragraph level (Table 3)."""
     min_paragraph_words_for_punctuation: int = 12
     """A shorter paragraph is not judged by its punctuation (Table 3)."""
 
@@ -123,56 +112,39 @@ def _share(words: Sequence[str], listed: Collection[str]) -> float:
     return sum(map(listed.__contains__, words)) / len(words) if words else 0.0
 
 
-def measure_obelics(
-    text: str,
-    tokens: Sequence[str] | None = None,
-    *,
-    flagged_words: Collection[str] | None = None,
-    common_words: Collection[str] | None = None,
-    perplexity: float | None = None,
-) -> Scores:
-    """Measure a paragraph or a page by OBELICS' metrics; what needs a list or a model is left out without it.
-
-    `tokens` are those of `split_words`, when they are known: marks are counted among them.
-    """
+def measure(page: Text, config: ObelicsConfig | None = None) -> Scores:
+    """Measure a paragraph or a page by OBELICS' metrics; a score whose word list is missing is left out."""
+    text = page.text
     words = plain_words(text)
-    tokens = split_words(text) if tokens is None else tokens
     scores: Scores = {
         "obelics_words": float(len(words)),
         "obelics_character_repetition": character_repetition(text),
         "obelics_word_repetition": word_repetition(words),
         "obelics_special_characters": special_characters(text),
         "obelics_stop_words": _share(words, word_list("stop_words")),
-        "obelics_punctuation": _share(tokens, _PUNCTUATION),
+        "obelics_punctuation": _share(page.words, _PUNCTUATION),
         "obelics_spam_words": _share(words, word_list("spam_words")),
     }
-    if flagged_words is not None:
-        scores["obelics_flagged_words"] = _share(words, flagged_words)
-    if common_words is not None:
-        scores["obelics_common_words"] = _share(words, common_words)
-    if perplexity is not None:
-        scores["obelics_perplexity"] = perplexity
+    if page.lists.flagged_words is not None:
+        scores["obelics_flagged_words"] = _share(words, page.lists.flagged_words)
+    if page.lists.common_words is not None:
+        scores["obelics_common_words"] = _share(words, page.lists.common_words)
     return scores
 
 
 def text_rules(config: TextRules) -> tuple[Rule, ...]:
     """Return the rules of one level, spam words last as in OBELICS' step 13."""
     return (
-        Rule(reason="too_few_words", score="obelics_words", minimum=config.min_words),
-        Rule(reason="too_many_words", score="obelics_words", maximum=config.max_words),
-        Rule(
-            reason="character_repetition",
-            score="obelics_character_repetition",
-            maximum=config.max_character_repetition,
-        ),
-        Rule(reason="word_repetition", score="obelics_word_repetition", maximum=config.max_word_repetition),
-        Rule(reason="special_characters", score="obelics_special_characters", maximum=config.max_special_characters),
-        Rule(reason="too_few_stop_words", score="obelics_stop_words", minimum=config.min_stop_words),
-        Rule(reason="flagged_words", score="obelics_flagged_words", maximum=config.max_flagged_words),
-        Rule(reason="too_little_punctuation", score="obelics_punctuation", minimum=config.min_punctuation),
-        Rule(reason="too_few_common_words", score="obelics_common_words", minimum=config.min_common_words),
-        Rule(reason="perplexity", score="obelics_perplexity", maximum=config.max_perplexity),
-        Rule(reason="spam_words", score="obelics_spam_words", maximum=config.max_spam_words),
+        at_least("too_few_words", "obelics_words", config.min_words),
+        at_most("too_many_words", "obelics_words", config.max_words),
+        at_most("character_repetition", "obelics_character_repetition", config.max_character_repetition),
+        at_most("word_repetition", "obelics_word_repetition", config.max_word_repetition),
+        at_most("special_characters", "obelics_special_characters", config.max_special_characters),
+        at_least("too_few_stop_words", "obelics_stop_words", config.min_stop_words),
+        at_most("flagged_words", "obelics_flagged_words", config.max_flagged_words),
+        at_least("too_little_punctuation", "obelics_punctuation", config.min_punctuation),
+        at_least("too_few_common_words", "obelics_common_words", config.min_common_words),
+        at_most("spam_words", "obelics_spam_words", config.max_spam_words),
     )
 
 
@@ -181,33 +153,12 @@ def rules(config: ObelicsConfig) -> tuple[Rule, ...]:
     return text_rules(config.page)
 
 
-def measure_paragraph(
-    text: str,
-    config: ObelicsConfig,
-    *,
-    flagged_words: Collection[str] | None = None,
-    common_words: Collection[str] | None = None,
-) -> Scores:
-    """Measure one paragraph; a short one has no punctuation score, so that rule passes."""
-    scores = measure_obelics(text, flagged_words=flagged_words, common_words=common_words)
+def paragraph(text: str, config: ObelicsConfig, lists: WordLists | None = None) -> Verdict:
+    """Judge one paragraph; a rejected one is removed from its page, which stays.
+
+    A short paragraph has no punctuation score, so that rule passes.
+    """
+    scores = measure(Text(text, lists or WordLists()))
     if scores["obelics_words"] < config.min_paragraph_words_for_punctuation:
         del scores["obelics_punctuation"]
-    return scores
-
-
-def paragraph(
-    text: str,
-    config: ObelicsConfig | None = None,
-    *,
-    flagged_words: Collection[str] | None = None,
-    common_words: Collection[str] | None = None,
-) -> Verdict:
-    """Judge one paragraph; a rejected one is removed from its page, which stays."""
-    config = config or ObelicsConfig()
-    scores = measure_paragraph(text, config, flagged_words=flagged_words, common_words=common_words)
     return decide(scores, text_rules(config.paragraph))
-
-
-def obelics(text: str, config: ObelicsConfig | None = None) -> Verdict:
-    """Judge a page's text by OBELICS' rules."""
-    return decide(measure_obelics(text), rules(config or ObelicsConfig()))

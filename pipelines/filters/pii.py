@@ -5,6 +5,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from corpusloom.schemas.config import threshold
+
+VERSION = 1
 _EMAIL = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}\b"
 )
@@ -17,14 +20,14 @@ _PHONE = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PiiConfig:
-    """Which kinds are masked, and with what. Off in every published recipe here; FineWeb (§3) masks the first two."""
+    """Masks for personal data, by kind. FineWeb (§3) masks e-mail and IP addresses."""
 
-    email: str | None = "email@example.com"
-    """Stands for an e-mail address; None leaves them."""
-    ip_address: str | None = "0.0.0.0"  # noqa: S104
-    """Stands for a public IP address; None leaves them. Private ones stay."""
-    phone: str | None = None
-    """Stands for a telephone number of 8 to 15 digits; None leaves them (numbers of other kinds look alike)."""
+    email: str | None = threshold()
+    """Mask for an e-mail address, e.g. email@example.com."""
+    ip_address: str | None = threshold()
+    """Mask for a public IP address, e.g. 0.0.0.0. Private ones stay."""
+    phone: str | None = threshold()
+    """Mask for a telephone number of 8 to 15 digits; other numbers that look alike are masked too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,8 @@ def _mask(text: str, pattern: re.Pattern[str], mask: str, accept: Callable[[str]
     return pattern.sub(replace, text), count
 
 
-def mask_pii(text: str, config: PiiConfig | None = None) -> MaskedText:
+def mask_pii(text: str, config: PiiConfig) -> MaskedText:
     """Return a text with personal data masked, and counts by kind (email, ip_address, phone)."""
-    config = config or PiiConfig()
     counts = {"email": 0, "ip_address": 0, "phone": 0}
     if config.email is not None and "@" in text:
         text, counts["email"] = _mask(text, _EMAIL, config.email, lambda _: True)

@@ -91,6 +91,8 @@ class FetchConfig:
     """Name or connection errors in a row, over many hosts, after which the run stops: our own network is down."""
     honour: tuple[str, ...] = SIGNALS
     """Opt-out signals that are honoured: a resource that carries one is rejected."""
+    agents: tuple[str, ...] = ()
+    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, such as CCBot."""
     robots_txt: bool = True
     """Whether robots.txt (RFC 9309) is obeyed."""
     robots_seconds: float = 86_400.0
@@ -104,7 +106,7 @@ class FetchConfig:
             raise ConfigError(f"--delay {self.delay} is negative", remedy="give seconds, 0 or more")
         if self.delay == 0 and not (policy.allow or self.i_own_these_hosts):
             raise ConfigError(
-                "--delay 0 hammers other people's hosts",
+                "--delay 0 would overload other people's hosts",
                 remedy="leave it out, or add --allow-addresses or --i-own-these-hosts",
             )
         unknown = sorted(set(self.honour) - set(SIGNALS))

@@ -80,7 +80,7 @@ class HostFilesCache:
             response = await self._file(f"{origin}/robots.txt")
             if not isinstance(response, Response):
                 return response
-            robots = parse_robots(response.status, response.body, seen_at=response.fetched_at)
+            robots = parse_robots(response.status, response.body, seen_at=response.fetched_at, agents=config.agents)
             if robots.rules is None:
                 return Dead("robots_unavailable", f"status {response.status}")
         tdm, ai = TdmFile(), AiFile()

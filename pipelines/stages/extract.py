@@ -25,6 +25,7 @@ from corpusloom.pipelines.stages.input_fragments import (
 )
 from corpusloom.pipelines.stages.kinds.record_kind import RecordKind, record_key
 from corpusloom.pipelines.stages.page_pool import page_pool
+from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
@@ -58,6 +59,8 @@ class ExtractStageConfig:
     """Whether a record that does not match its digests is dead."""
     across: tuple[str, ...] = ()
     """WARCs that revisits may point into besides their own."""
+    earlier: tuple[str, ...] = ()
+    """Folders of the stage for other measures, whose records are measured again in place of reading the WARC."""
 
 
 def parse_pages(
@@ -156,7 +159,16 @@ class ExtractWarcs:
         config = self.config
         across = CollectionRevisitIndex(config.across, MAX_BODY) if config.across else None
         with page_pool(config.kind.parser(), config.workers) as pool:
-            yield lambda warc: write_counts(config.folder, warc, extract_warc(warc, config, pool, across))
+            remeasure = Remeasure(
+                folder=config.folder,
+                earlier=config.earlier,
+                kind=config.kind,
+                recipe=config.recipe,
+                tombstones=config.tombstones,
+            )
+            yield lambda warc: write_counts(
+                config.folder, warc, remeasure(warc) or extract_warc(warc, config, pool, across)
+            )
 
 
 def build(

@@ -1,6 +1,7 @@
 """What the extract stage leaves of one input: fragments of records and heads, and a report that makes it finished."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from corpusloom.pipelines.stages.kinds.record_kind import RecordAndHead
@@ -53,12 +54,16 @@ class FragmentWriter:
 
     def add(self, made: list[RecordAndHead]) -> None:
         """Take the records of one page. Of a record that was taken down only the redacted head stays."""
-        for row, head in made:
-            left = redact(row, self.tombstones)
-            self._held.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
-        self.rows += len(made)
+        self.add_heads(made)
         while len(self._held) >= FRAGMENT_ROWS:
             self.flush()
+
+    def add_heads(self, made: Iterable[RecordAndHead | tuple[None, Head]]) -> None:
+        """Take records with their heads, or heads whose records are gone, into the fragment that is open."""
+        for row, head in made:
+            left = None if row is None else redact(row, self.tombstones)
+            self._held.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
+            self.rows += 1
 
     def flush(self) -> None:
         """Write what is held as one fragment of at most `FRAGMENT_ROWS` rows."""

@@ -12,10 +12,12 @@ from typing import ClassVar, Literal
 
 import apache_beam as beam
 
+from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
 from corpusloom.pipelines.stages.input_fragments import STAGE, FragmentWriter, InputFile, is_extracted, write_counts
 from corpusloom.pipelines.stages.kinds import pairs
+from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist
@@ -49,6 +51,8 @@ class RowsConfig:
     """At most so many rows an input are read."""
     tombstones: Tombstones = field(default_factory=Tombstones)
     """What was taken down: it is not written."""
+    earlier: tuple[str, ...] = ()
+    """Folders of the stage for other measures, whose records are measured again in place of reading the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,13 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
     packs: PackWriter | None = None
+    unlicensed = license_refusal(None, config.recipe.honour.licenses)  # a list names no page, so no licence
     for row in islice(read_rows(item.path, config), config.limit):
         key = identity.make_key("row", item.sha256, row.name)
-        ledger.record(row.verdict or Kept(), unit="record", key=key, url=row.url or None)
+        refused = row.verdict or unlicensed
+        ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
         ledger.provenance.append(_provenance(item, row, key))
-        if row.verdict is None:
+        if refused is None:
             text = " ".join((row.caption or "").split())
             pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
             fragments.add([(pair, head)])
@@ -147,7 +153,16 @@ class ExtractLists:
         config = self.config
         blocklists = open_blocklist(config.images) if config.kind == "img2dataset" else nullcontext()
         with blocklists as blocklist:
-            yield lambda item: write_counts(config.folder, item, extract_rows(item, config, blocklist))
+            remeasure = Remeasure(
+                folder=config.folder,
+                earlier=config.earlier,
+                kind=pairs.PAIRS,
+                recipe=config.recipe,
+                tombstones=config.tombstones,
+            )
+            yield lambda item: write_counts(
+                config.folder, item, remeasure(item) or extract_rows(item, config, blocklist)
+            )
 
 
 def build(pipeline: beam.Pipeline, config: RowsConfig, items: tuple[InputFile, ...]) -> beam.PCollection[InputFile]:

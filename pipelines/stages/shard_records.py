@@ -8,8 +8,10 @@ from types import MappingProxyType
 from corpusloom.pipelines.dedup.decontamination import Benchmarks, Match, cut_blocks, reason_of
 from corpusloom.pipelines.dedup.frequency import drop_paragraphs
 from corpusloom.pipelines.dedup.image_hashes import ImageHashes
+from corpusloom.pipelines.net.permissions.opt_outs import opt_out, opt_out_of_facts
+from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules
+from corpusloom.pipelines.recipes.measuring import edit_blocks, measure_image
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import edit_blocks, image_count_rules, image_rules, measure_image
 from corpusloom.pipelines.store.dataset.samples import (
     StoredImage,
     UnwrittenSample,
@@ -96,8 +98,10 @@ def judge_image(
         return Dead("no_facts"), {}, None
     if facts.error is not None:
         return Rejected(facts.error), {}, None
-    if facts.opt_out is not None:
-        return Rejected(f"opt_out_{facts.opt_out}"), {}, None
+    honoured = recipe.honour.signals
+    refused = opt_out_of_facts(facts, honoured) or opt_out(record.signals, honoured, unit="image")
+    if refused is not None:
+        return refused, {}, None
     scores = measure_image(ref, record, facts)
     score = nsfw.get(facts.sha256)
     if score is not None:
@@ -133,7 +137,7 @@ def resize_of(recipe: Recipe) -> Resize | None:
 
 def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:
     """Return a page as it is written: without frequent paragraphs, bad lines and evaluation texts; or why it is not."""
-    blocks, _ = drop_paragraphs(page, frequent) if frequent else (page.blocks, 0)
+    blocks = drop_paragraphs(page, frequent) if frequent else page.blocks
     page = dataclasses.replace(page, blocks=edit_blocks(blocks, judge.recipe))
     if judge.benchmarks is not None:
         texts, matches = cut_blocks([block.text for block in page.blocks], judge.benchmarks)

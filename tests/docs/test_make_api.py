@@ -23,7 +23,7 @@ def make_api() -> ModuleType:
 
 
 def test_the_page_is_current(make_api: ModuleType) -> None:
-    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == make_api.page(), "run: python docs/make_api.py"
+    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == make_api.page(), "run: make generated"
 
 
 def test_every_section_begins_at_a_public_name(make_api: ModuleType) -> None:

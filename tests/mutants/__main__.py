@@ -29,7 +29,17 @@ from tests.mutants.mutations import Mutant, mutants_of, sample
 from tests.mutants.results import Results, killed_share, table
 
 ROOMS = tuple(map(str, config().source_paths))
-TESTS = ("tests/pipelines", "tests/schemas")
+TESTS = (
+    "tests/pipelines/builds",
+    "tests/pipelines/datasets",
+    "tests/pipelines/recipes",
+    "tests/pipelines/stages",
+    "tests/pipelines/store",
+    "tests/schemas",
+)
+"""Tests that are measured: those of the rooms, and of the datasets that they make."""
+TOO_SLOW = ("test_same_bytes.py", "test_faults.py", "test_report_browser.py", "test_regions.py")
+"""Test files of which one test already takes longer than `BUDGET`."""
 COPIED = ("corpusloom", "pipelines", "schemas", "trainers", "tests", "benchmarks", "docs", "infra", "pyproject.toml")
 COPIED_TOO = ("README.md", "CHANGELOG.md", "Makefile", "constraints.txt")
 BUDGET = 60.0
@@ -102,6 +112,7 @@ def measure_lines(root: Path, folder: Path, processes: int) -> CoveredLines:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         command = [sys.executable, "-m", "pytest", *TESTS, "-q", "--tb=line", "-p", "no:randomly"]
+        command += [f"--ignore-glob=*/{name}" for name in TOO_SLOW]
         command += ["-p", "tests.mutants.covered_lines", "--timeout=600", "-n", str(processes), "--dist", "loadfile"]
         print("measuring which test runs which line ...", flush=True)
         with (folder / "lines.log").open("wb") as log:

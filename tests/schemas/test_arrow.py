@@ -1,5 +1,6 @@
 """Records survive Arrow and JSON, newer versions are refused, older ones upgraded."""
 
+import dataclasses
 import json
 import typing
 
@@ -92,3 +93,45 @@ def test_nested_blocks_come_back_as_tuples() -> None:
 
 def test_heads_keep_their_older_name_in_parquet() -> None:
     assert arrow.schema(Head).metadata[b"corpusloom.record"] == b"Candidate"
+
+
+def test_the_schema_of_a_sidecar_never_changes_without_its_version() -> None:
+    names = [
+        "key", "status", "url", "page_url", "caption", "text_length", "images", "width", "height", "sha256",
+        "stored_sha256", "language", "split", "license", "opt_out_signals", "scores", "members",
+    ]  # fmt: skip
+    schema = arrow.schema(SidecarRow)
+    assert schema.names == names
+    assert schema.field("scores").type == pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False))
+    assert schema.field("opt_out_signals").type.value_field.nullable is False
+    assert [schema.field(name).nullable for name in ("key", "width", "members")] == [False, True, False]
+
+
+def test_maps_are_written_in_order_of_their_keys() -> None:
+    row = SidecarRow(key="k", url="u", scores={"b": 1.0, "a": 2.0})
+    assert arrow.to_table(SidecarRow, [row])["scores"].to_pylist() == [[("a", 2.0), ("b", 1.0)]]
+    assert list(arrow.to_plain(row)["scores"]) == ["a", "b"]
+
+
+def test_an_annotation_without_an_arrow_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="has no Arrow type here"):
+        arrow.data_type(set[int])
+    with pytest.raises(TypeError, match="has no Arrow type here"):
+        arrow.data_type(dict[int, str])
+
+
+def test_a_fixed_tuple_comes_back_from_json() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Bins:
+        bars: tuple[tuple[float, float, int], ...]
+        pair: tuple[int, str] | None = None
+
+    globals()["Bins"] = Bins
+    made = Bins(bars=((1.0, 2.0, 3),), pair=(1, "a"))
+    assert arrow.from_plain(Bins, json.loads(json.dumps(arrow.to_plain(made)))) == made
+    assert arrow.from_plain(Bins, {"bars": []}) == Bins(bars=())
+
+
+def test_rows_without_a_record_are_refused_with_their_file() -> None:
+    with pytest.raises(InputError, match=r"x\.parquet: holds no corpusloom rows, not LedgerRow"):
+        arrow.upgrade(LedgerRow, pa.table({"a": [1]}), "x.parquet")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.schemas.records import ScoreRow
 
 rows = st.lists(
@@ -28,6 +28,7 @@ rows = st.lists(
     max_size=12,
 )
 ORDER = ("stage", "key", "parent")
+GROUP = tables.ROW_GROUP_ROWS
 
 
 @given(rows, st.randoms())
@@ -116,3 +117,96 @@ def test_a_local_table_is_opened_by_arrow_itself(tmp_path: Path, monkeypatch: py
     tables.write_table(path, pa.table({"a": [1]}))
     monkeypatch.setattr(storage, "open_input", lambda path: pytest.fail("a Python file was opened"))
     assert tables.read_table(path).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "rows", [0, 1, tables.ROW_GROUP_ROWS, tables.ROW_GROUP_ROWS + 1, 3 * tables.ROW_GROUP_ROWS + 7]
+)
+@pytest.mark.parametrize("part", [700, tables.ROW_GROUP_ROWS, 25_000])
+def test_a_stream_of_parts_has_the_bytes_of_one_table(tmp_path: Path, rows: int, part: int) -> None:
+    whole = pa.table({"n": pa.array(range(rows), pa.int64()), "s": [str(n) for n in range(rows)]},
+                     schema=pa.schema([("n", pa.int64()), ("s", pa.string())]))  # fmt: skip
+    path = str(tmp_path / "x.parquet")
+    assert tables.write_stream(path, whole.schema, (whole.slice(n, part) for n in range(0, rows, part))) == rows
+    assert Path(path).read_bytes() == tables.encode_table(whole)
+    assert tables.count_rows(path) == rows
+    assert tables.file_digest(path) == tables.rows_digest(whole, sort_by=())
+    with tables.open_parquet(path) as file:
+        sizes = [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
+    assert all(size == tables.ROW_GROUP_ROWS for size in sizes[:-1])
+
+
+def test_rows_are_sorted_by_all_columns_with_nulls_last() -> None:
+    table = pa.table({"a": [2, None, 1, 1], "b": ["x", "y", "z", "a"]})
+    assert tables.sort_rows(table, ("a", "b"))["b"].to_pylist() == ["a", "z", "x", "y"]
+    assert tables.sort_rows(table, ())["b"].to_pylist() == ["x", "y", "z", "a"]
+    assert tables.sort_rows(table.slice(0, 0), ("a",)).num_rows == 0
+
+
+def test_only_the_columns_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.parquet")
+    written = tables.write_table(path, pa.table({"a": [2, 1], "b": [3, 4], "c": [5, 6]}), sort_by=("a",))
+    assert written == Path(path).read_bytes()
+    assert tables.read_table(path, ["b"]).to_pydict() == {"b": [4, 3]}
+    assert tables.read_table(path, []).column_names == []
+    assert tables.read_table(path).column_names == ["a", "b", "c"]
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.parquet: No such file"):
+        tables.read_table(str(tmp_path / "gone.parquet"))
+
+
+def test_a_damaged_row_group_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    tables.write_records(str(path), ScoreRow, [
+        ScoreRow(stage="s", unit="u", key=str(n), outcome="kept") for n in range(1_000)])  # fmt: skip
+    data = bytearray(path.read_bytes())
+    data[4:400] = bytes(396)
+    path.write_bytes(data)
+    for read in (tables.read_table, lambda path: list(tables.read_records(path, ScoreRow)), tables.file_digest):
+        with pytest.raises(DamageError, match=r"x\.parquet: not a readable Parquet file.*delete it"):
+            read(str(path))
+
+
+EVERY_TYPE = pa.table(
+    {
+        "i": pa.array([1, None, 3], pa.int64()),
+        "f": pa.array([0.5, None, -1.0], pa.float64()),
+        "b": pa.array([True, False, None], pa.bool_()),
+        "s": pa.array(["a", "", None], pa.string()),
+        "y": pa.array([b"a", None, b"\x00"], pa.binary()),
+        "l": pa.array([["a", "b"], [], None], pa.list_(pa.string())),
+        "t": pa.array(
+            [{"x": 1, "y": "a"}, {"x": None, "y": "b"}, None], pa.struct([("x", pa.int64()), ("y", pa.string())])
+        ),
+        "m": pa.array([[("k", 1.0)], [], None], pa.map_(pa.string(), pa.float64())),
+        "n": pa.nulls(3),
+    }
+)
+
+
+def test_the_digest_of_given_rows_never_changes() -> None:
+    assert (
+        tables.rows_digest(EVERY_TYPE, sort_by=()) == "003b47d5e334b6d3382f96677bde357e47459cfa2fbdd81d06c290b9d849e919"
+    )
+
+
+@pytest.mark.parametrize("name", EVERY_TYPE.column_names[:-1])
+def test_every_type_has_a_part_in_the_digest(name: str) -> None:
+    reordered = EVERY_TYPE.set_column(
+        EVERY_TYPE.column_names.index(name), name, EVERY_TYPE[name].take(pa.array([1, 0, 2]))
+    )
+    assert tables.rows_digest(reordered, sort_by=()) != tables.rows_digest(EVERY_TYPE, sort_by=())
+
+
+def test_names_have_a_part_in_the_digest_and_their_order_has_none() -> None:
+    digest = tables.rows_digest(EVERY_TYPE, sort_by=())
+    assert tables.rows_digest(EVERY_TYPE.select(EVERY_TYPE.column_names[::-1]), sort_by=()) == digest
+    assert tables.rows_digest(EVERY_TYPE.rename_columns([*EVERY_TYPE.column_names[:-1], "z"]), sort_by=()) != digest
+    assert tables.rows_digest(EVERY_TYPE.slice(0, 2), sort_by=()) != digest
+
+
+def test_a_type_without_a_canonical_form_is_refused() -> None:
+    with pytest.raises(TypeError, match="no canonical form for date32"):
+        tables.rows_digest(pa.table({"d": pa.array([1], pa.date32())}), sort_by=())

@@ -1,4 +1,4 @@
-"""One torch thread in every test: several processes share the machine, and last bits depend on the number."""
+"""Every test has one torch thread: tests share the machine, and the last bits of results depend on the number."""
 
 import pytest
 

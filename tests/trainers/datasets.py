@@ -1,4 +1,4 @@
-"""Writes small datasets of pairs as the pipelines would: tar, sidecar, manifest."""
+"""Small datasets of pairs with tar, sidecar and manifest as the pipelines write them."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ class Pair:
 
 
 def coloured_pairs(count: int, split: str = "train", first: int = 0) -> list[Pair]:
-    """Return pictures of squares and discs in four colours, each with its text."""
+    """Return images of squares and discs in four colours, each with its text."""
     return [_coloured_pair(number, split) for number in range(first, first + count)]
 
 
@@ -72,7 +72,7 @@ def write_pairs(folder: Path, pairs: Sequence[Pair]) -> str:
 
 
 def close_shard(folder: Path, kind: str, rows: Sequence[SidecarRow]) -> str:
-    """Write what stands beside 00000.tar, sidecar, statistics and manifest; return the dataset's path."""
+    """Write sidecar, statistics and manifest of 00000.tar; return the dataset's path."""
     tables.write_records(str(folder / "00000.parquet"), SidecarRow, rows, sort_by=["key"])
     (folder / "00000_stats.json").write_text("{}")
     entries = [_entry(folder, f"00000{end}") for end in (".tar", ".parquet", "_stats.json")]

@@ -1,4 +1,4 @@
-"""Runs a function in several gloo processes on this machine, as torchrun would start them."""
+"""Runs a function in several gloo processes on this machine, as under torchrun."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Work = Callable[[], dict[str, Tensor]]
 
 
 def run_ranks(work: Work, folder: Path, world_size: int = 2) -> list[dict[str, Tensor]]:
-    """Return what `work` (a function of a module) returned in each rank."""
+    """Return the result of `work`, a function of a module, in each rank."""
     port = free_port()
     mp.start_processes(_rank, (work, str(folder), world_size, port), nprocs=world_size, start_method="spawn")
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world_size)]

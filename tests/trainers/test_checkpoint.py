@@ -1,4 +1,4 @@
-"""Checkpoints: complete or not there, without pickle, and exact."""
+"""Checkpoints: complete or absent, without pickles, and exact."""
 
 import json
 import os
@@ -34,12 +34,12 @@ def test_a_checkpoint_is_safetensors_and_json_only(tmp_path: Path) -> None:
     assert names == {"model.safetensors", "optimizer.safetensors", "config.json", "stream.json", "checkpoint.json"}
 
 
-def test_the_configuration_comes_back(tmp_path: Path) -> None:
+def test_the_configuration_is_read_back_from_a_checkpoint(tmp_path: Path) -> None:
     config = checkpoint.read_config(str(saved(tmp_path)))
     assert config == RunConfig(family="clip", name="toy", model={"width": 3}, train=toy_config())
 
 
-def test_only_complete_checkpoints_count(tmp_path: Path) -> None:
+def test_an_unfinished_checkpoint_does_not_count(tmp_path: Path) -> None:
     assert checkpoint.latest(str(tmp_path / "nothing")) is None
     saved(tmp_path, 10)
     (saved(tmp_path, 20) / "checkpoint.json").unlink()
@@ -53,7 +53,7 @@ def test_older_checkpoints_are_deleted_beyond_keep(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000016", "step-00000020"]
 
 
-def test_find_takes_a_checkpoint_its_parent_and_a_runs_folder(tmp_path: Path) -> None:
+def test_find_accepts_a_checkpoint_its_parent_and_the_folder_of_a_run(tmp_path: Path) -> None:
     path = saved(tmp_path / "run" / "checkpoints")
     for given in (path, path.parent, path.parent.parent):
         assert checkpoint.find(str(given)) == str(path)
@@ -115,7 +115,7 @@ def test_frozen_weights_have_no_optimizer_state(tmp_path: Path) -> None:
     assert int(optimizer.state[again[4].weight]["step"]) == 3
 
 
-def test_attachments_travel_and_must_stay_equal(tmp_path: Path) -> None:
+def test_attachments_are_saved_and_must_be_equal_when_a_run_resumes(tmp_path: Path) -> None:
     model = toy_model()
     optimizer = make_optimizer(model, toy_config())
     path = Checkpointer(str(tmp_path), attachments={"tokenizer.txt": b"a b"}).save(1, model, optimizer)

@@ -1,4 +1,4 @@
-"""The dry run: parameters, memory and FLOPs without data and without memory."""
+"""The dry run: parameters, memory and FLOPs, counted without data or memory."""
 
 import json
 

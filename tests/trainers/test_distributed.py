@@ -1,4 +1,4 @@
-"""Ranks: what one process does alone. (Several are tested in test_loop and clip/test_objective.)"""
+"""Functions over ranks in a single process; test_loop and clip/test_objective test several ranks."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from corpusloom.trainers import distributed
 from corpusloom.trainers.distributed import _buckets
 
 
-def test_alone_there_is_one_rank_and_nothing_to_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_process_is_one_rank_and_gathers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     with distributed.session("cpu") as device:
         assert device == torch.device("cpu")
@@ -19,7 +19,7 @@ def test_alone_there_is_one_rank_and_nothing_to_gather(monkeypatch: pytest.Monke
         distributed.barrier()
 
 
-def test_absent_gradients_stay_absent_alone() -> None:
+def test_in_a_single_process_absent_gradients_stay_absent() -> None:
     parameter = nn.Parameter(torch.ones(2))
     distributed.average_gradients([parameter])
     assert parameter.grad is None

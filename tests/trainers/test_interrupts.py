@@ -1,4 +1,4 @@
-"""The first Ctrl-C waits, the second does not; the handler of before comes back."""
+"""The first Ctrl-C waits, the second does not, and the previous handler is restored."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def test_the_first_interrupt_waits_and_the_second_is_immediate() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_nothing_is_held_when_it_cannot_be_answered() -> None:
+def test_outside_the_main_thread_and_when_inactive_no_interrupt_is_held() -> None:
     with pytest.raises(KeyboardInterrupt), held_interrupts(False):
         os.kill(os.getpid(), signal.SIGINT)
     seen = []

@@ -19,7 +19,7 @@ TINY_CLIP = ["train.steps=1", "train.warmup=0", "train.batch_size=4", "model.ima
 
 
 def assignments(family: str, folder: Path) -> list[str]:
-    """Return what makes a family's tiny configuration small; Flamingo needs a CLIP that was trained."""
+    """Return assignments that make a family's tiny configuration smaller; Flamingo needs a trained CLIP."""
     if family == "clip":
         return TINY_CLIP
     if family == "vilbert":
@@ -56,10 +56,10 @@ def test_batches_do_not_depend_on_how_they_are_loaded(family: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("change", ["loader.prefetch=-1", "loader.processes=true"])
-def test_what_no_loader_can_be_is_refused(change: str) -> None:
+def test_contradictory_values_of_the_loader_table_are_refused(change: str) -> None:
     with pytest.raises(ConfigError, match=change.split(".")[1].split("=")[0]):
         load_config("clip-tiny", ["train.workers=0", change])
 
 
-def test_a_configuration_that_says_nothing_reads_without_a_cache_in_threads() -> None:
+def test_by_default_the_loader_has_threads_and_no_cache() -> None:
     assert load_config("clip-vit-b-32").loader == LoaderConfig(cache=None, processes=False, prefetch=2)

@@ -1,4 +1,4 @@
-"""The loop: losses one by one, one update a step, reports, and training that ends where it would have ended."""
+"""The loop: one backward pass per loss, one update per step, reports, and exact resume."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
         assert torch.equal(tensor, states(other)[name]), name
 
 
-def test_a_step_is_adamw_on_the_sum_of_the_losses() -> None:
+def test_a_step_is_one_adamw_update_on_the_sum_of_the_losses() -> None:
     def halves(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
         for x in batch["x"].chunk(2):
             yield Loss(0.5 * model(x).square().mean())
@@ -74,7 +74,7 @@ def test_reports_come_every_log_every_steps_and_after_the_last() -> None:
 
 
 @pytest.mark.parametrize("stop", [10, 15])
-def test_resumed_training_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, stop: int) -> None:
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path: Path, stop: int) -> None:
     whole, parts = toy_model(), toy_model()
     config = toy_config(checkpoint_every=5)
     train(whole, toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path / "whole")))
@@ -142,7 +142,7 @@ def test_evaluation_sees_the_model_in_evaluation_mode_and_without_gradient() -> 
     assert result.evaluation == {"figure": 1.5}
 
 
-def test_the_callers_random_state_and_threads_stay() -> None:
+def test_the_callers_random_state_and_threads_are_restored() -> None:
     model = toy_model()
     before = torch.get_rng_state()
     train(model, toy_objective, ToyStream(), toy_config(steps=2, warmup=0, threads=2))
@@ -186,13 +186,13 @@ def test_samples_are_counted_by_keys_through_mappings_of_batches() -> None:
     assert count_samples(torch.zeros(3)) == 0
 
 
-def test_to_device_keeps_the_nest() -> None:
+def test_to_device_keeps_the_structure_of_nested_values() -> None:
     moved = to_device({"x": [torch.zeros(1), "text"], "y": (torch.ones(1),)}, torch.device("meta"))
     assert moved["x"][0].device.type == moved["y"][0].device.type == "meta"
     assert moved["x"][1] == "text"
 
 
-def test_steps_draw_different_numbers_and_a_step_the_same_again() -> None:
+def test_each_step_draws_other_numbers_and_a_repeated_step_the_same() -> None:
     with torch.random.fork_rng():
         draws = []
         for step in (0, 1, 0):
@@ -202,7 +202,7 @@ def test_steps_draw_different_numbers_and_a_step_the_same_again() -> None:
 
 
 def _train_on_ranks() -> dict[str, torch.Tensor]:
-    """Each rank has half of the batch; no dropout or batch norm, whose randomness and statistics are a rank's own."""
+    """Train with half of the batch per rank, without dropout and batch norm, which differ between ranks."""
     torch.manual_seed(distributed.rank())
     model = nn.Linear(6, 1)
     half = ToyStream()
@@ -220,7 +220,7 @@ def _train_on_ranks() -> dict[str, torch.Tensor]:
     return states(model) | {name: torch.tensor(value) for name, value in facts.items()}
 
 
-def test_two_ranks_train_as_one_with_the_global_batch(tmp_path: Path) -> None:
+def test_two_ranks_train_as_one_rank_with_the_global_batch(tmp_path: Path) -> None:
     first, second = run_ranks(_train_on_ranks, tmp_path)
     alone = _train_on_ranks_alone()
     assert torch.equal(first["weight"], second["weight"])

@@ -1,4 +1,4 @@
-"""Means, times and the log of a run."""
+"""Means, times and the metrics log of a run."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_meter_means_over_what_was_added_and_begins_again() -> None:
     assert meter.read() == {}
 
 
-def test_a_stopwatch_splits_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopwatch_divides_time_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 3.0, 4.0, 4.5, 10.0])
     monkeypatch.setattr("corpusloom.trainers.metrics.time.perf_counter", lambda: next(now))
     watch = Stopwatch()
@@ -42,7 +42,7 @@ def test_a_stopwatch_splits_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert watch.read() == (10.0, {"data": 2.5})
 
 
-def test_the_log_is_a_json_line_a_report(tmp_path: Path) -> None:
+def test_the_log_has_one_json_line_per_report(tmp_path: Path) -> None:
     log = MetricsLog(str(tmp_path / "run" / "metrics.jsonl"))
     log.write(report(1))
     log.write(report(2, loss=float("inf")))

@@ -1,4 +1,4 @@
-"""Groups and schedules: what decays, what is frozen, and the learning rate of every step."""
+"""Parameter groups, weight decay, frozen parameters, and the learning rate of each step."""
 
 import math
 
@@ -27,7 +27,7 @@ class Model(nn.Module):
         return 0.1 if name.startswith("layer") else 1.0
 
 
-def test_matrices_decay_but_for_the_models_exceptions() -> None:
+def test_matrices_decay_except_those_that_the_model_exempts() -> None:
     model = Model()
     groups = parameter_groups(model, toy_config(weight_decay=0.5))
     decayed = [p for group in groups if group["weight_decay"] for p in group["params"]]
@@ -57,12 +57,12 @@ def test_the_warmup_is_linear_and_reaches_the_peak() -> None:
 
 
 @pytest.mark.parametrize("step", [10, 25, 55, 99])
-def test_the_cosine_is_half_a_wave_to_zero(step: int) -> None:
+def test_the_cosine_schedule_is_half_a_period_down_to_zero(step: int) -> None:
     expected = 2.0 * 0.5 * (1 + math.cos(math.pi * (step - 10) / 90))
     assert learning_rate(step, schedule("cosine")) == pytest.approx(expected)
 
 
-def test_linear_and_constant() -> None:
+def test_the_linear_schedule_falls_to_zero_and_the_constant_one_stays() -> None:
     assert learning_rate(55, schedule("linear")) == pytest.approx(1.0)
     assert learning_rate(99, schedule("constant")) == 2.0
 

@@ -1,4 +1,4 @@
-"""One run: data sets named and weighted, a folder with checkpoints, metrics and a result, resumable."""
+"""One run: named and weighted data sets, a folder with checkpoints, metrics and a result, and resuming."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_dataset_has_a_name_a_path_and_a_weight(text: str, expected: dict[str,
 
 
 @pytest.mark.parametrize("data", [[], ["a=x:0"], ["=x"], ["a=x", "a=y"], [""]], ids=str)
-def test_data_that_says_nothing_is_refused(data: list[str]) -> None:
+def test_data_without_a_path_a_name_or_a_positive_weight_is_refused(data: list[str]) -> None:
     with pytest.raises(ConfigError):
         parse_datasets(data)
 
@@ -73,7 +73,7 @@ def test_resuming_with_other_captions_is_refused(tmp_path: Path) -> None:
         run("clip", config(), [other], str(tmp_path / "run"))
 
 
-def test_what_cannot_be_decoded_is_counted_in_the_result(tmp_path: Path) -> None:
+def test_samples_that_cannot_be_decoded_are_counted_in_the_result(tmp_path: Path) -> None:
     broken = Pair(b"\xff\xd8 no picture", "a broken picture")
     data = write_pairs(tmp_path / "pairs", [*coloured_pairs(15), broken])
     run("clip", config(), [data], str(tmp_path / "run"))

@@ -1,4 +1,4 @@
-"""Training configurations: every shipped file is valid, mistakes are named with a remedy."""
+"""Training configurations: every shipped file is valid, and errors name a remedy."""
 
 from pathlib import Path
 

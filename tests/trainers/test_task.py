@@ -1,4 +1,4 @@
-"""Each family's task module has what the registry calls, and builds its model without data or memory."""
+"""Each family's task module has the functions that the registry calls, and builds its model without data or memory."""
 
 import inspect
 

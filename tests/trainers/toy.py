@@ -1,4 +1,4 @@
-"""A small model, an endless resumable stream and an objective: what the loop is tested with."""
+"""A small model, an endless resumable stream and an objective, for tests of the loop."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ WIDTH = 6
 
 
 class ToyStream:
-    """Batch i is a function of i, of the rank and of nothing else."""
+    """A stream whose batch i is a function of i alone."""
 
     def __init__(self, batch_size: int = 4, limit: int | None = None) -> None:
         self.position, self.batch_size, self.limit = 0, batch_size, limit

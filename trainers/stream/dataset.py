@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.batches import batches_of
+from corpusloom.trainers.stream.batches.batches import Batches, open_batches
 from corpusloom.trainers.stream.cursor import Cursor
 from corpusloom.trainers.stream.dataloader.loader_state import check_same_workers, is_loader_state, merge_workers
 from corpusloom.trainers.stream.dataloader.passes import Origin, Passes
@@ -20,7 +20,7 @@ from corpusloom.trainers.stream.dataloader.worker_share import WorkerShare
 from corpusloom.trainers.stream.errors import reason_of
 from corpusloom.trainers.stream.order.global_order import GlobalOrder
 from corpusloom.trainers.stream.order.mixing import Mixture
-from corpusloom.trainers.stream.plan import SKIPPABLE, SamplePlace, Transform, check_on_error
+from corpusloom.trainers.stream.plan import SKIPPABLE, BatchPlan, SamplePlace, Transform, check_on_error
 from corpusloom.trainers.stream.reading.cache import CacheConfig
 from corpusloom.trainers.stream.reading.prefetch import Prefetcher
 from corpusloom.trainers.stream.reading.remote_files import RetryConfig
@@ -134,7 +134,7 @@ class StreamingDataset:
             "position": self.cursor.position,
             "rng_seed": self.rng_seed,
             "samples": self.epoch_samples,
-            "datasets": self._digests,
+            "datasets": dict(self._digests),
             "draws": self.order.draws(self.cursor.running),
         }
 
@@ -190,7 +190,32 @@ class StreamingDataset:
         """Yield (key, {field: bytes}) as they lie in the tars, in the order of iter()."""
         return self._walk(self.reader.read)
 
-    batches = batches_of
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        transform: Transform,
+        workers: int = 2,
+        prefetch: int = 2,
+        processes: bool = False,
+        pin: bool | None = None,
+        on_error: str | None = None,
+        epochs: int | None = None,
+        last: str = "pad",
+    ) -> Batches:
+        """Return an endless iterator over this rank's batches, or one that ends after `epochs` epochs with this one.
+
+        A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy arrays without torch), and
+        "keys" (list of str) and "valid" (bool [B]). A sample that is skipped keeps its row, filled with a neighbour's
+        values and valid False. A partial last batch is padded in the same way (`last="pad"`) or dropped (`"drop"`).
+        Workers are threads, or with `processes` processes that assemble in shared memory. `pin` assembles in
+        page-locked memory, by default when this process already uses CUDA.
+        """
+        plan = BatchPlan(
+            batch_size=batch_size, workers=workers, prefetch=prefetch, processes=processes, pin=pin,
+            on_error=on_error or self.on_error, epochs=epochs, last=last,
+        )  # fmt: skip
+        return open_batches(self, plan, transform)
 
     def __getitem__(self, at: int) -> TypedSample:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""`loom bench-stream`: how fast does this machine stream that dataset, and what holds it back?"""
+"""`loom bench-stream`: how fast a dataset streams on this machine, and what limits it."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,7 +10,7 @@ from corpusloom.pipelines.cli.flags import print_json
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Measure a dataset's throughput by stage (read, parse, decode, whole batches) and say what bounds it.
+    """Measure a dataset's throughput per stage (read, parse, decode, whole batches), and what limits it.
 
     Examples:
       loom bench-stream data/align
@@ -20,15 +20,15 @@ class Command:
     dataset: Annotated[str, tyro.conf.Positional]
     """Folder or URL of a dataset."""
     samples: int = 2000
-    """Samples a stage."""
+    """Samples per stage."""
     batch_size: int = 64
-    """Samples a batch."""
+    """Samples per batch."""
     workers: int = 2
     """Threads that make batches."""
     cache: str | None = None
     """Folder on a local disk where blocks of a remote dataset are kept."""
     cache_bytes: int = 100 << 30
-    """Bytes that the cache may take."""
+    """Bytes of the cache, at most."""
     json: bool = False
     """Print the figures as JSON."""
 

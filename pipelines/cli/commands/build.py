@@ -105,7 +105,8 @@ class BuildFlags(BuildOptions):
 
     def run_until(self, until: "Until", *, alone: bool = False, command: str | None = None) -> int:
         """Run the stages up to `until`, or that one alone, over finished ones."""
-        from corpusloom.pipelines.recipes.recipe import load_recipe, to_toml
+        from corpusloom.pipelines.recipes.keys import to_toml
+        from corpusloom.pipelines.recipes.recipe import load_recipe
         from corpusloom.pipelines.stages.kinds.registry import is_derived, kind_of
 
         recipe = load_recipe(self.recipe, self.overrides)

@@ -1,4 +1,4 @@
-"""`loom demo`: the bundled web, end to end."""
+"""`loom demo`: everything, end to end, on a bundled website."""
 
 from dataclasses import dataclass, field
 
@@ -7,14 +7,14 @@ from corpusloom.pipelines.engine import extras
 from corpusloom.schemas.errors import ConfigError
 
 GATE = 3
-"""Exit code of a demo that ran through but whose models did not beat chance clearly."""
+"""Exit code if every step ran, but a model's figure does not reach its gate."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Serve the bundled web on loopback, scrape it, build datasets, train three models on them and examine them.
+    """Serve a bundled website on loopback, scrape it, build datasets, train three models on them and evaluate them.
 
-    A second run over the same folder skips what is finished.
+    A second run over the same folder skips finished steps.
 
     Examples:
       loom demo
@@ -22,15 +22,15 @@ class Command:
     """
 
     out: str = "demo"
-    """Where everything goes: crawl, datasets, reports, runs."""
+    """Folder of the crawl, the datasets, the reports and the runs."""
     quick: bool = False
-    """A small web of about 300 images and short training, without gates: does everything run?"""
+    """Use a small website of about 300 images and short training, without gates, to check that everything runs."""
     port: int = 8765
-    """Loopback port of the bundled web; it is part of the URLs, hence of the datasets."""
+    """Loopback port of the website; it is part of the URLs, hence of the datasets."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
-        """Run all of it; the exit code is 3 when a gate was not met."""
+        """Run every step; the exit code is 3 if a gate was not met."""
         if not 0 < self.port < 1 << 16:
             raise ConfigError(f"--port is {self.port}", remedy="give 1 to 65535")
         extras.require("report", extras.REPORT, "loom demo")

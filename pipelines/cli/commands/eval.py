@@ -1,4 +1,4 @@
-"""`loom eval`: what a checkpoint can do."""
+"""`loom eval`: figures of a checkpoint."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Evaluate a checkpoint; figures come with chance and a 95 % interval.
+    """Evaluate a checkpoint. Figures come with the value of chance and a 95 % interval.
 
     Examples:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet
@@ -24,15 +24,15 @@ class Command:
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
     checkpoint: str
-    """A checkpoint, or the folder of a run (its newest one)."""
+    """Checkpoint, or folder of a run (its newest checkpoint)."""
     data: str
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
     limit: int | None = None
-    """At most so many samples."""
+    """Samples, at most."""
     shots: int = 4
-    """few-shot: examples before each image."""
+    """few-shot: number of examples before each image."""
     prompt: str = "Output:"
-    """few-shot: between an image and its caption; '' for pairs as they are trained on."""
+    """few-shot: text between an image and its caption; '' for pairs as in training."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:

@@ -1,4 +1,4 @@
-"""`loom forget`: take-down."""
+"""`loom forget`: take-downs."""
 
 import sys
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from corpusloom.schemas.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Take down pages, images or pairs from a dataset, and from the store and stages that it was made of.
+    """Remove pages, images or pairs from a dataset, and from the store and stages that it was made of.
 
-    Recorded as hashes in the image store, so that no later build on that store brings them back. Only the shards
-    concerned are written anew. The ledger keeps the key and the reason `forgotten`. Regions made from the dataset are
-    made anew where they are concerned, reports that were written elsewhere removed. Lists and img2dataset's folders
-    that were read stay as they are, and what they name stays away.
+    The image store records take-downs as hashes, and later builds on that store apply them. Only affected shards are
+    written again. The ledger keeps the key and the reason `forgotten`. Regions made from the dataset are made again
+    where they are affected; reports that were written elsewhere are removed. Lists and img2dataset's folders that were
+    read are not changed, but builds leave out what was taken down.
 
     Examples:
       loom forget data/m3w --url https://example.org/page.html
@@ -31,15 +31,15 @@ class Command:
     url: tuple[str, ...] = ()
     """URLs of pages or images."""
     domain: tuple[str, ...] = ()
-    """Domains: all below them goes too (example.org, *.example.org)."""
+    """Domains, with all their subdomains (example.org, *.example.org)."""
     sha256: tuple[str, ...] = ()
-    """Images by the sha256 of their bytes as fetched."""
+    """sha256 of images, over their bytes as fetched."""
     key: tuple[str, ...] = ()
-    """Samples or images by their keys."""
+    """Keys of samples or images."""
     listed: Annotated[str | None, tyro.conf.arg(name="list")] = None
-    """A text file with a URL, domain, sha256 or key a line."""
+    """Text file with one URL, domain, sha256 or key per line."""
     warc: bool = False
-    """Also write the WARCs anew without the records (only do this to WARCs of your own)."""
+    """Also rewrite the WARCs without the records (for WARCs of your own only)."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
@@ -61,11 +61,11 @@ class Command:
         if self.output.json:
             print_json(done)
         else:
-            print(f"{self.dataset}: {len(done.shards)} shards written anew, {len(done.warcs)} WARCs; {done.digest}")
+            print(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
             for path in done.derived:
                 print(f"made from it, purged: {path}")
         for path in done.left:
-            print(f"made from it and out of reach: {path}; purge it by hand", file=sys.stderr)
+            print(f"made from it, but out of reach: {path}; purge it by hand", file=sys.stderr)
         return 0
 
     def _lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""`loom images`: the stages of a recipe up to its images, and the image store by itself."""
+"""`loom images`: the stages of a recipe up to its images, or work on an image store."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from corpusloom.schemas.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Command(BuildFlags):
-    """Run the stages of a recipe up to its images, or work on an image store by itself.
+    """Run the stages of a recipe up to its images, or work on an image store without a recipe.
 
     Examples:
       loom images m3w --warc 'crawl/*.warc.gz' --out data/m3w --contact https://example.org/bot
@@ -22,20 +22,20 @@ class Command(BuildFlags):
     """
 
     recipe: Annotated[str, tyro.conf.Positional] = ""
-    """A recipe, when its images are wanted."""
+    """Recipe whose images are fetched; leave it out to work on a store."""
     out: str = ""
     """Folder of the recipe's dataset."""
     retry: Literal["dead"] | None = None
-    """Fetch again the store's URLs that ended in a transient error, into a new generation of its index."""
+    """Fetch again the store's URLs with a transient error, into a new generation of its index."""
     refetch: bool = False
-    """Ask again for every image of the store under its ETag and Last-Modified, into a new generation of its index."""
+    """Revalidate every image of the store by ETag and Last-Modified, into a new generation of its index."""
     reindex: bool = False
-    """Rebuild the store's index from its packs: damaged, cut or lost parts come back."""
+    """Rebuild the store's index from its packs, if parts are damaged, cut or lost."""
     sweep: bool = False
-    """Remove packs that the index does not name and what killed runs left; when nothing writes into the store."""
+    """Remove packs that the index does not name, and leftovers of killed runs. Nothing else may write to the store."""
 
     def run(self) -> int:
-        """Run the stages up to images, or what was asked of the store."""
+        """Run the stages up to images, or the work on the store."""
         if self.recipe:
             if self.retry or self.refetch or self.reindex or self.sweep:
                 raise ConfigError("works on a store, not on a recipe", where="--retry, --refetch, --reindex, --sweep",

@@ -1,4 +1,4 @@
-"""`loom index`: sidecars for tars that others made."""
+"""`loom index`: sidecars for tars that other tools made."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -12,10 +12,10 @@ SampleKind = Literal["interleaved", "pairs", "clips", "regions"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Index tars that others made (img2dataset, webdataset, energon, open_flamingo, OBELICS), so that they stream.
+    """Index tars that other tools made (img2dataset, webdataset, energon, open_flamingo, OBELICS), so that they stream.
 
-    Only headers are read, and the tars stay where and as they are. OUT is then a dataset: loom train --data OUT,
-    StreamingDataset(OUT), loom bench-stream OUT.
+    Only headers are read, and the tars are not changed. OUT is then a dataset for loom train --data OUT,
+    StreamingDataset(OUT) and loom bench-stream OUT.
 
     Examples:
       loom index 'laion/{00000..00099}.tar' --out laion-index
@@ -24,15 +24,15 @@ class Command:
     """
 
     tars: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Paths, URLs, globs, braces, folders of tars, or a folder that `energon prepare` has seen."""
+    """Paths, URLs, globs, braces or folders of tars, or a folder that `energon prepare` prepared."""
     out: str
-    """Folder of sidecars and manifest; a new one, or that of an earlier index."""
+    """Folder of the sidecars and the manifest: a new one, or that of an earlier index."""
     kind: SampleKind | None = None
-    """What the samples are; guessed from their members when not given."""
+    """Kind of the samples; if not given, it is guessed from their members."""
     prefix_keys: bool = False
-    """Put the tar's name before each key: for tars whose keys all count from zero."""
+    """Prefix each key with the tar's name, for tars whose keys all count from zero."""
     hashes: bool = False
-    """Read the tars whole and note each member's sha256, so that later changes are found."""
+    """Read the whole tars and record each member's sha256, so that later changes are detected."""
     json: bool = False
     """Print the result as JSON."""
 

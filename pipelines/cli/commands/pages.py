@@ -1,4 +1,4 @@
-"""`loom pages`: the stages of a recipe up to its pages."""
+"""`loom pages`: the stages of a recipe up to its selected pages."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from corpusloom.pipelines.cli.commands.build import BuildFlags
 
 @dataclass(frozen=True, kw_only=True)
 class Command(BuildFlags):
-    """Run the stages of a recipe up to its pages; `loom build` goes on from there.
+    """Run the stages of a recipe up to its selected pages; `loom build` continues from there.
 
     Examples:
       loom pages m3w --warc 'crawl/*.warc.gz' --out data/m3w

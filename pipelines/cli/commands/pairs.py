@@ -1,4 +1,4 @@
-"""`loom pairs`: the stages of a recipe up to its pairs."""
+"""`loom pairs`: the stages of a recipe up to its selected pairs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from corpusloom.pipelines.cli.commands.build import BuildFlags
 
 @dataclass(frozen=True, kw_only=True)
 class Command(BuildFlags):
-    """Run the stages of a recipe up to its pairs of image URL and text; `loom build` goes on from there.
+    """Run the stages of a recipe up to its selected pairs of image URL and text; `loom build` continues from there.
 
     Examples:
       loom pairs align --warc 'crawl/*.warc.gz' --out data/align

@@ -7,7 +7,7 @@ from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least,
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Scrape sites into WARCs: same-host links to a depth, robots.txt and opt-outs honoured.
+    """Scrape sites into WARCs: links within a host down to a depth; robots.txt and opt-outs are honoured.
 
     Examples:
       loom scrape --seeds seeds.txt --out crawl --contact https://example.org/bot
@@ -15,15 +15,15 @@ class Command:
     """
 
     seeds: str
-    """A text file of start URLs, one a line."""
+    """Text file with one start URL per line."""
     out: str
     """Folder of the WARCs; a second run over it resumes."""
     depth: int = 3
     """Links followed from a seed, within its host."""
     max_pages: int | None = None
-    """At most so many pages a host."""
+    """Pages per host, at most."""
     images: bool = False
-    """The images of the pages go into the WARCs as well: a build takes them from there."""
+    """Fetch the pages' images into the WARCs as well; a build then takes them from there."""
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
 

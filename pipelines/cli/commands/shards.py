@@ -7,7 +7,7 @@ from corpusloom.pipelines.cli.commands.build import BuildFlags
 
 @dataclass(frozen=True, kw_only=True)
 class Command(BuildFlags):
-    """Write the shards of a recipe whose other stages have run, and fetch nothing.
+    """Write the shards of a recipe whose other stages are finished; nothing is fetched.
 
     Examples:
       loom images m3w --warc crawl --out data/m3w --contact https://example.org/bot
@@ -15,5 +15,5 @@ class Command(BuildFlags):
     """
 
     def run(self) -> int:
-        """Run the last stage; what stands before it must be finished."""
+        """Run the last stage over finished ones."""
         return self.run_until("shards", alone=True)

@@ -1,4 +1,4 @@
-"""`loom stats`: what a dataset holds."""
+"""`loom stats`: statistics of a dataset."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -11,7 +11,7 @@ from corpusloom.pipelines.engine import extras
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Summarise a dataset with Dask over its sidecars; JSON for machines, one HTML page for people.
+    """Summarise a dataset with Dask over its sidecars: as text, as JSON, or as an HTML report.
 
     Examples:
       loom stats data/m3w
@@ -22,7 +22,7 @@ class Command:
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     html: str | None = None
-    """Where to write the report."""
+    """Path of the HTML report."""
     scheduler: str = "threads"
     """threads, synchronous, or the address of a Dask cluster."""
     output: OutputFlags = field(default_factory=OutputFlags)

@@ -19,7 +19,9 @@ Family = Literal["clip", "flamingo", "vilbert"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Train CLIP, Flamingo or ViLBERT on datasets; also under torchrun. Resumes from the newest checkpoint of OUT.
+    """Train CLIP, Flamingo or ViLBERT on datasets, on one machine or under torchrun.
+
+    A second run resumes from the newest checkpoint of OUT.
 
     Examples:
       loom train clip --config clip-tiny --data data/align --out runs/clip
@@ -28,9 +30,9 @@ class Command:
     """
 
     model: Annotated[Family, tyro.conf.Positional]
-    """Which family of models."""
+    """Family of models."""
     config: str
-    """A configuration that ships (clip-tiny, flamingo-3b ...) or the path of a TOML file."""
+    """Name of a bundled configuration (clip-tiny, flamingo-3b ...) or path of a TOML file."""
     data: tuple[str, ...] = ()
     """DATASET, NAME=DATASET or NAME=DATASET:WEIGHT."""
     out: str | None = None
@@ -38,7 +40,7 @@ class Command:
     set: tuple[str, ...] = ()
     """Configuration keys to change: train.steps=100 ..."""
     device: str | None = None
-    """cpu, cuda ...; the best there is when not given."""
+    """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
     """Count parameters, memory and FLOPs on the meta device, without data, and stop."""
     print_config: bool = False

@@ -1,4 +1,4 @@
-"""`loom verify`: does a dataset add up?"""
+"""`loom verify`: check a dataset's hashes, offsets and counts."""
 
 import sys
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from corpusloom.schemas.manifest import read_manifest
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Prove a dataset: every hash, every offset, every count. Exit code 1 when something is damaged.
+    """Check every hash, offset and count of a dataset. The exit code is 1 if anything is damaged.
 
     Examples:
       loom verify data/m3w
@@ -25,11 +25,11 @@ class Command:
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     quick: bool = False
-    """Only sizes, footers and counts."""
+    """Check sizes, footers and counts only."""
     deep: bool = False
-    """Also the bytes of every member."""
+    """Check the bytes of every member as well."""
     repair: bool = False
-    """Write what is damaged anew, from the stages that the dataset was built from, and verify again."""
+    """Write damaged files again from the stages of the build, and verify again."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:

@@ -1,4 +1,4 @@
-"""`loom why`: the story of one record."""
+"""`loom why`: what became of one record in each stage."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,7 +10,7 @@ from corpusloom.pipelines.cli.flags import print_json
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Tell what became of a page, pair or image, and why.
+    """Print what became of a page, pair or image in each stage, and why.
 
     Examples:
       loom why data/m3w https://example.org/page.html
@@ -19,12 +19,12 @@ class Command:
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     record: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORD")]
-    """A URL as it was scraped, or a key."""
+    """URL as it was scraped, or key."""
     json: bool = False
     """Print the events as JSON."""
 
     def run(self) -> int:
-        """Print the story."""
+        """Print the record's events."""
         from corpusloom.pipelines.datasets.why import why
 
         events = why(self.dataset, self.record)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Literal
 
 from corpusloom.pipelines.net.config import TOKEN, FetchKind
-from corpusloom.schemas.records import Signal
+from corpusloom.schemas.records import ImageFacts, Signal
 from corpusloom.schemas.verdicts import Rejected
 
 HTML_BYTES = 65_536
@@ -86,6 +86,13 @@ def tdm_reservation(signals: Iterable[Signal]) -> str | None:
             if signal.name == "tdm-reservation" and signal.where == level and signal.value in ("0", "1"):
                 value = signal.value
     return value
+
+
+def opt_out_of_facts(facts: ImageFacts, honour: Collection[str]) -> Rejected | None:
+    """Return the rejection that an image's own metadata asks for, if its signal (iptc or c2pa) is honoured."""
+    if facts.opt_out is None or facts.opt_out.partition("_")[0] not in honour:
+        return None
+    return Rejected(f"opt_out_{facts.opt_out}")
 
 
 def opt_out(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -32,47 +33,67 @@ class Robots:
     """One host's robots.txt; `rules` is None when everything is disallowed, because the server failed."""
 
     rules: Protego | None
-    uses: tuple[UseRule, ...] = ()
+    uses: tuple[tuple[UseRule, ...], ...] = ()
+    """Use lines of the group for us, then of the groups of each other agent that is obeyed."""
     seen_at: str = ""
+    agents: tuple[str, ...] = ()
+    """Other agents that are obeyed as well, of those that the file has a group for."""
 
     def allows(self, url: str) -> bool:
-        """Say whether our token, else `*`, may fetch a URL."""
-        return self.rules is not None and bool(self.rules.can_fetch(url, TOKEN))
+        """Say whether our token, else `*`, and every other agent that is obeyed may fetch a URL."""
+        rules = self.rules
+        return rules is not None and all(bool(rules.can_fetch(url, agent)) for agent in (TOKEN, *self.agents))
 
     @property
     def crawl_delay(self) -> float | None:
-        """Return the delay that the host asks for, in seconds."""
-        return None if self.rules is None else self.rules.crawl_delay(TOKEN)
+        """Return the delay that the host asks for, in seconds: the longest of the groups that are obeyed."""
+        if self.rules is None:
+            return None
+        delays = [self.rules.crawl_delay(agent) for agent in (TOKEN, *self.agents)]
+        return max((delay for delay in delays if delay is not None), default=None)
 
     def signals(self, url: str) -> tuple[Signal, ...]:
-        """Return the use signals for a URL: for each name the one with the longest path that matches."""
-        if not self.uses:
+        """Return the use signals for a URL: for each group and name the one with the longest path that matches."""
+        if not any(self.uses):
             return ()
         place = _path_of(url)
-        best: dict[str, UseRule] = {}
-        for rule in self.uses:
-            longer = rule.name not in best or len(rule.path) >= len(best[rule.name].path)
-            if longer and matches(rule.path, place):
-                best[rule.name] = rule
+        found = [rule for group in self.uses for rule in _longest(group, place)]
         return tuple(
-            Signal(name=rule.name, value=rule.value, where="robots_txt", seen_at=self.seen_at) for rule in best.values()
+            Signal(name=rule.name, value=rule.value, where="robots_txt", seen_at=self.seen_at)
+            for rule in dict.fromkeys(found)
         )
+
+
+def _longest(rules: Iterable[UseRule], place: str) -> list[UseRule]:
+    """Return for each name the rule with the longest path that matches; of equal ones the last."""
+    best: dict[str, UseRule] = {}
+    for rule in rules:
+        longer = rule.name not in best or len(rule.path) >= len(best[rule.name].path)
+        if longer and matches(rule.path, place):
+            best[rule.name] = rule
+    return list(best.values())
 
 
 ALLOW_ALL = Protego.parse("")
 
 
-def parse_robots(status: int, body: bytes, *, seen_at: str) -> Robots:
+def parse_robots(status: int, body: bytes, *, seen_at: str, agents: tuple[str, ...] = ()) -> Robots:
     """Return the rules of an answer (RFC 9309, 2.3.1): 2xx is parsed, 4xx allows everything, the rest disallows it.
 
-    429 counts with the server's failures: it says "not now", not "there is none".
+    429 counts as a server's failure: it says "not now", not "there is none". The groups that name one of `agents` are
+    obeyed besides ours; an agent without a group of its own adds nothing.
     """
     if 400 <= status < 500 and status != 429:
         return Robots(ALLOW_ALL, seen_at=seen_at)
     if not 200 <= status < 300:
         return Robots(None, seen_at=seen_at)
     text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").replace("\x00", "")
-    return Robots(Protego.parse(text), tuple(_use_rules(text)), seen_at)
+    groups = _groups(_lines(text))
+    named = {name for names, _ in groups for name in names}
+    obeyed = tuple(agent for agent in agents if agent.lower() in named)
+    ours = _use_rules(groups, TOKEN) if TOKEN in named else _use_rules(groups, "*")
+    uses = (ours, *(_use_rules(groups, agent.lower()) for agent in obeyed))
+    return Robots(Protego.parse(text), uses, seen_at, obeyed)
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
@@ -96,16 +117,14 @@ def _groups(lines: list[tuple[str, str]]) -> list[tuple[list[str], list[tuple[st
     return groups
 
 
-def _use_rules(text: str) -> list[UseRule]:
-    """Return the use lines of the groups for our token, else of those for `*`."""
-    groups = _groups(_lines(text))
-    named = [lines for agents, lines in groups if TOKEN in agents]
-    ours = named or [lines for agents, lines in groups if "*" in agents]
+def _use_rules(groups: list[tuple[list[str], list[tuple[str, str]]]], agent: str) -> tuple[UseRule, ...]:
+    """Return the use lines of the groups that name an agent, in lower case."""
     rules = []
-    for name, value in (line for lines in ours for line in lines if line[0] in _USES):
+    lines = (line for agents, found in groups if agent in agents for line in found)
+    for name, value in (line for line in lines if line[0] in _USES):
         path, _, rest = value.partition(" ") if value.startswith("/") else ("/", "", value)
         rules.append(UseRule(name, path, rest.strip()))
-    return rules
+    return tuple(rules)
 
 
 def _path_of(url: str) -> str:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 from corpusloom.pipelines.dedup.exact import image_set_key, text_key
 from corpusloom.pipelines.dedup.frequency import paragraph_keys
 from corpusloom.pipelines.dedup.minhash import text_band_keys
+from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.deciding import select_rules
+from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import drop_blocks, load_word_lists, measure_page, page_text, select_rules
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import page_steps
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
@@ -34,12 +37,15 @@ def page_identity(url: str, canonical_link: str | None) -> str:
 
 
 def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return the page that was extracted with its head, or the opt-out that reserves it."""
+    """Return the page that was extracted with its head, or the opt-out or licence that forbids it."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
     )
-    refused = opt_out(signals, recipe.honour.signals, unit="page")
+    license_name = extracted.license or license_of_headers(warc_page.headers)
+    refused = opt_out(signals, recipe.honour.signals, unit="page") or license_refusal(
+        license_name, recipe.honour.licenses
+    )
     if refused is not None:
         return refused
     blocks = extracted.blocks
@@ -57,10 +63,15 @@ def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> 
         blocks=blocks,
         meta_images=extracted.meta_images,
         signals=signals,
-        license=extracted.license,
+        license=license_name,
     )
+    return [remake_page(page, recipe)]
+
+
+def remake_page(page: Page, recipe: Recipe) -> tuple[Page, Head]:
+    """Return a page, measured, with its head."""
     page = measure(page, recipe)
-    return [(page, page_head(page, recipe))]
+    return page, page_head(page, recipe)
 
 
 def measure(page: Page, recipe: Recipe) -> Page:
@@ -111,6 +122,7 @@ PAGES = RecordKind(
     record=Page,
     parser=_parser,
     make=make_page,
+    remake=remake_page,
     rules=select_rules,
     steps=page_steps,
     sampler=_sampler,

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
+from corpusloom.pipelines.recipes.deciding import pair_rules
+from corpusloom.pipelines.recipes.measuring import measure_pair
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import measure_pair, pair_rules
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
@@ -23,18 +26,21 @@ TEXT_SOURCES = ("alt_text",)
 
 
 def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return a pair for each image and text of a page, or the opt-out that reserves the page or its images."""
+    """Return a pair for each image and text of a page, or the opt-out or licence that forbids it."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
     )
-    refused = opt_out(signals, recipe.honour.signals, unit="page") or opt_out(
-        signals, recipe.honour.signals, unit="image"
+    license_name = found.license or license_of_headers(warc_page.headers)
+    refused = (
+        opt_out(signals, recipe.honour.signals, unit="page")
+        or opt_out(signals, recipe.honour.signals, unit="image")
+        or license_refusal(license_name, recipe.honour.licenses)
     )
     if refused is not None:
         return refused
     made = [
-        make_pair(image.url, text, source, record_key(warc_page), warc_page.url, recipe)
+        make_pair(image.url, text, source, record_key(warc_page), warc_page.url, recipe, license_name)
         for image in found.images
         for source, text in texts_of(image, TEXT_SOURCES)
     ]
@@ -47,8 +53,16 @@ def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]
     return [(source, text) for source, text in found if text]
 
 
-def make_pair(image_url: str, text: str, source: str, parent: str, page_url: str, recipe: Recipe) -> tuple[Pair, Head]:
-    """Return an image URL and a text as a pair, measured, with its head."""
+def make_pair(
+    image_url: str,
+    text: str,
+    source: str,
+    parent: str,
+    page_url: str,
+    recipe: Recipe,
+    license_name: str | None = None,
+) -> tuple[Pair, Head]:
+    """Return an image URL and a text as a pair, measured, with its head. The licence is that of the page."""
     pair = Pair(
         key=identity.pair_key(image_url, text),
         parent=parent,
@@ -56,18 +70,25 @@ def make_pair(image_url: str, text: str, source: str, parent: str, page_url: str
         image_url=image_url,
         text=text,
         text_source=source,
+        license=license_name,
     )
-    language, _ = measure_language(text)
-    pair = replace(pair, language=language, scores=measure_pair(pair, recipe))
+    return remake_pair(pair, recipe)
+
+
+def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
+    """Return a pair, measured, with its head."""
+    language, score = measure_language(pair.text)
+    pair = replace(pair, language=language, scores={"language_score": score})
+    pair = replace(pair, scores=measure_pair(pair, recipe))
     head = Head(
         unit="pair",
         key=pair.key,
         parent=pair.parent,
-        url=image_url,
-        rank=identity.make_key("rank", page_url),
-        text_key=identity.make_key("text", text),
-        image_key=identity.image_key(image_url),
-        images=(image_url,),
+        url=pair.image_url,
+        rank=identity.make_key("rank", pair.page_url),
+        text_key=identity.make_key("text", pair.text),
+        image_key=identity.image_key(pair.image_url),
+        images=(pair.image_url,),
         scores=pair.scores,
     )
     return pair, head
@@ -92,6 +113,7 @@ PAIRS = RecordKind(
     record=Pair,
     parser=_parser,
     make=make_pairs,
+    remake=remake_pair,
     rules=pair_rules,
     steps=pair_steps,
     sampler=_sampler,

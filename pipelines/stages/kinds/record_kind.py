@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # slow to import, and only where HTML is parsed or shards are
 
 Record = TypeVar("Record", Page, Pair)
 Parsed = TypeVar("Parsed")
+_Record = TypeVar("_Record")
 _Record_contra = TypeVar("_Record_contra", contravariant=True)
 _Parsed_contra = TypeVar("_Parsed_contra", contravariant=True)
 
@@ -33,6 +34,13 @@ class MakeRecords(Protocol[_Parsed_contra]):
 
     def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
         """Return the records, or why the page has none."""
+
+
+class RemakeRecord(Protocol[_Record]):
+    """A stored record -> the same record, measured as a recipe asks now, with its head."""
+
+    def __call__(self, record: _Record, recipe: Recipe, /) -> tuple[_Record, Head]:
+        """Return the record and its head. Blocks stay as they are stored."""
 
 
 class MakeSample(Protocol[_Record_contra]):
@@ -63,6 +71,8 @@ class RecordKind(Generic[Record, Parsed]):
     """Import of the task that parses a page: called only where pages are parsed, since extractors import slowly."""
     make: MakeRecords[Parsed]
     """Maker of records from what was parsed."""
+    remake: RemakeRecord[Record]
+    """Measure of stored records: where only a filter changed, no WARC is read again."""
     rules: Callable[[Recipe], tuple[Rule, ...]]
     """Rules on a single record, before its images are fetched."""
     steps: Callable[[Recipe], tuple[Step, ...]]

@@ -87,15 +87,15 @@ def node_of(head: Head) -> str:
 
 def bucket_edges(nodes: Iterable[str]) -> list[tuple[str, str]]:
     """Return the edges of one band's bucket: each node to the one of smallest name."""
-    return star(((node,), node) for node in nodes)
+    return star(nodes)
 
 
-def clusters_of(edges: Iterable[tuple[str, str]]) -> dict[str, Cluster]:
+def clusters_of(edges: Iterable[tuple[str, str]]) -> dict[str, Cluster[str]]:
     """Return the cluster of each node that has an edge: the node of smallest name, and the number of nodes."""
-    return cluster(edges, {})
+    return cluster(edges)
 
 
-def keep_root(head: Head, clusters: Mapping[str, Cluster]) -> Head:
+def keep_root(head: Head, clusters: Mapping[str, Cluster[str]]) -> Head:
     """Reject a kept head that is not the root of its cluster; the measured value is the number of its nodes."""
     node = node_of(head)
     found = clusters.get(node)

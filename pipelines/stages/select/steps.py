@@ -7,8 +7,8 @@ holds the meaning of each step: a pure function over one head or one group of he
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from corpusloom.pipelines.recipes.deciding import pair_rules, select_rules
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import pair_rules, select_rules
 from corpusloom.pipelines.stages.select.group_decisions import By
 from corpusloom.schemas.verdicts import Rule
 

@@ -64,7 +64,7 @@ def to_croissant(manifest: Manifest, days: tuple[str, str] | None) -> str:
         "@id": "sidecars",
         "@type": "cr:FileSet",
         "name": "sidecars",
-        "description": "A Parquet file a tar, a row a sample",
+        "description": "One Parquet file per tar, with one row per sample",
         "encodingFormat": "application/x-parquet",
         "includes": "[0-9][0-9][0-9][0-9][0-9]*.parquet",
     }

@@ -1,11 +1,10 @@
-"""The files of one shard: tar, sidecar, statistics, and the report that makes the shard finished."""
+"""Writes the files of one shard: tar, sidecar and statistics, and the report that marks the shard as finished."""
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from corpusloom.pipelines.store.dataset import tars
 from corpusloom.pipelines.store.dataset.samples import (
@@ -25,20 +24,23 @@ from corpusloom.schemas.records import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardReport:
-    """What a finished shard says of itself; entry is None when no sample was left for it."""
+    """The report of a finished shard."""
 
     index: int
     entry: ShardEntry | None
+    """Entry for the manifest; None for a shard without samples, which has no files."""
     counts: tuple[StageCounts, ...]
 
 
-def file_entry(name: str, data: bytes, **rows: Any) -> FileEntry:
-    """Return the manifest's entry of a file whose bytes are at hand."""
-    return FileEntry(name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), **rows)
+def file_entry(name: str, data: bytes, *, rows: int | None = None, rows_digest: str | None = None) -> FileEntry:
+    """Return the entry of a file for the manifest, from its bytes."""
+    return FileEntry(
+        name=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=rows, rows_digest=rows_digest
+    )
 
 
 def write_shard_files(dataset: str, index: int, samples: Iterable[UnwrittenSample]) -> ShardEntry | None:
-    """Write a shard's tar, sidecar and statistics; return None, and write nothing, without samples."""
+    """Write a shard's tar, sidecar and statistics; without samples write nothing and return None."""
     current: list[UnwrittenSample] = []
     sidecar: list[SidecarRow] = []
 
@@ -51,12 +53,12 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[UnwrittenSampl
         (sample,) = current
         sidecar.append(_sidecar_row(sample, members_of(sample, places)))
 
-    stem = layout.shard_stem(index)
-    tar = tars.write_shard(storage.join(dataset, f"{stem}.tar"), members(), written)
+    tar_name, sidecar_name, stats_name = layout.shard_files(index)
+    tar = tars.write_shard(storage.join(dataset, tar_name), members(), written)
     if not sidecar:
         return None
     table = arrow.to_table(SidecarRow, sidecar)
-    data = tables.write_table(storage.join(dataset, f"{stem}.parquet"), table, sort_by=("key",))
+    data = tables.write_table(storage.join(dataset, sidecar_name), table, sort_by=("key",))
     stats = json.dumps(
         {
             "count": len(sidecar),
@@ -67,26 +69,26 @@ def write_shard_files(dataset: str, index: int, samples: Iterable[UnwrittenSampl
         },
         indent=4,
     ).encode()
-    storage.write_bytes(storage.join(dataset, f"{stem}_stats.json"), stats)
+    storage.write_bytes(storage.join(dataset, stats_name), stats)
     return ShardEntry(
         index=index,
-        tar=FileEntry(name=f"{stem}.tar", sha256=tar.sha256, bytes=tar.bytes),
+        tar=FileEntry(name=tar_name, sha256=tar.sha256, bytes=tar.bytes),
         sidecar=file_entry(
-            f"{stem}.parquet", data, rows=len(sidecar), rows_digest=tables.rows_digest(table, sort_by=("key",))
+            sidecar_name, data, rows=len(sidecar), rows_digest=tables.rows_digest(table, sort_by=("key",))
         ),
-        stats=file_entry(f"{stem}_stats.json", stats),
+        stats=file_entry(stats_name, stats),
         samples=len(sidecar),
     )
 
 
 def _sidecar_row(sample: UnwrittenSample, members: tuple[Member, ...]) -> SidecarRow:
-    """Return a sample's row with its members, and its first image's stored hash."""
+    """Return a sample's row with its members and the stored hash of its first image."""
     stored = next((member.stored_sha256 for member in members if member.sha256 is not None), None)
     return dataclasses.replace(sample.row, stored_sha256=stored, members=members)
 
 
 def commit_shard(folder: str, index: int, entry: ShardEntry | None, ledger: Ledger) -> ShardReport:
-    """Write a shard's part of the ledger, then its report, which makes the shard finished; return the report."""
+    """Write a shard's part of the ledger, then its report, which marks the shard as finished; return the report."""
     ledger.write(folder, layout.shard_stem(index))
     report = ShardReport(index=index, entry=entry, counts=tuple(ledger.counts()))
     storage.write_bytes(report_path(folder, index), json.dumps(arrow.to_plain(report)).encode())
@@ -94,17 +96,17 @@ def commit_shard(folder: str, index: int, entry: ShardEntry | None, ledger: Ledg
 
 
 def report_path(folder: str, index: int) -> str:
-    """Return where a finished shard's report lies: what makes it finished."""
+    """Return the path of a shard's report; the shard is finished if it exists."""
     return storage.join(folder, "done", f"{layout.shard_stem(index)}.json")
 
 
 def read_shard_report(folder: str, index: int) -> ShardReport:
-    """Read a finished shard's report."""
+    """Read the report of a finished shard."""
     return arrow.from_plain(ShardReport, json.loads(storage.read_bytes(report_path(folder, index))))
 
 
 def is_finished(dataset: str, folder: str, index: int) -> bool:
-    """Say whether a shard was written before and still lies there: another build may have claimed the folder since."""
+    """Return True if a shard is finished and its files still exist: another build may have deleted them since."""
     if not storage.exists(report_path(folder, index)):
         return False
     entry = read_shard_report(folder, index).entry

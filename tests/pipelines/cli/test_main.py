@@ -26,7 +26,7 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 FROZEN = {
-    "scrape": "allow-addresses contact delay depth i-own-these-hosts images max-pages out seeds "
+    "scrape": "allow-addresses contact delay depth i-own-these-hosts agents images max-pages out seeds "
     "json log-format quiet help",
     "verify": "deep repair quick json log-format quiet help",
     "forget": "domain key list sha256 url warc json log-format quiet help",

@@ -9,13 +9,14 @@ import pytest
 
 from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.cli import main
-from corpusloom.pipelines.datasets.forget import forget, make_tombstones
+from corpusloom.pipelines.datasets.forget import concerned, forget, make_tombstones, read_config
 from corpusloom.pipelines.datasets.verify import verify
-from corpusloom.pipelines.store import lineage
+from corpusloom.pipelines.store import lineage, tombstones
+from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, layout, tables
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import read_manifest
-from corpusloom.schemas.records import ImageRecord, LedgerRow, SidecarRow
+from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 pytestmark = pytest.mark.timeout(600)
@@ -174,3 +175,50 @@ def test_the_command_reads_a_list_and_refuses_nothing(web: SmallWeb, capsys: pyt
         main.run(["forget", dataset])
     with pytest.raises(ConfigError, match="64 hex digits"):
         main.run(["forget", dataset, "--sha256", "abc"])
+
+
+def test_tombstones_are_hashes_of_what_a_person_names() -> None:
+    url, key, digest = "http://a.example/x", "0123456789abcdef" * 2, "0123456789abcdef" * 4
+    stones = make_tombstones(urls=(url,), domains=("B.example",), sha256=(digest,), keys=(key,))
+    assert stones.keys == {key, identity.page_key(url), identity.image_key(url)}
+    assert stones.domains == {tombstones.domain_hash("b.example")}
+    assert stones.sha256 == {digest}
+    assert not make_tombstones()
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"keys": ("0" * 31,)}, "--key: .* is not 32 hex digits"),
+        ({"keys": ("0" * 33,)}, "--key: .* is not 32 hex digits"),
+        ({"keys": ("g" * 32,)}, "--key: .* is not 32 hex digits"),
+        ({"keys": ("A" * 32,)}, "--key: .* is not 32 hex digits"),
+        ({"sha256": ("0" * 32,)}, "--sha256: .* is not 64 hex digits"),
+        ({"urls": ("a.example/x",)}, "--url: .* is no URL .*or use --domain"),
+    ],
+)
+def test_what_is_no_key_hash_or_url_is_refused(named: dict[str, tuple[str, ...]], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_tombstones(**named)
+
+
+def test_a_dataset_that_does_not_say_how_it_was_built_cannot_forget(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"seconds": 1}))
+    with pytest.raises(InputError, match=r"run\.json: does not say what it was built from"):
+        read_config(str(tmp_path))
+    (tmp_path / "run.json").write_text(json.dumps({"source": "data/align"}))
+    with pytest.raises(ConfigError, match=r"made from another dataset .*loom forget data/align"):
+        read_config(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        (Head(unit="page", key="k", parent="p", url="http://a.example/x"), True),
+        (Head(unit="page", key="k", parent="p", url=""), False),  # redacted before: it names nothing any more
+        (Head(unit="page", key="o", parent="p", url="http://b.example/x", images=("http://a.example/i.jpg",)), True),
+        (Head(unit="page", key="o", parent="p", url="http://b.example/x", images=("http://c.example/i.jpg",)), False),
+    ],
+)
+def test_a_head_is_concerned_by_itself_or_by_an_image(row: Head, named: bool) -> None:
+    assert concerned(row, make_tombstones(domains=("a.example",)) | Tombstones(keys=frozenset("k"))) == named

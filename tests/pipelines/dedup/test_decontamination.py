@@ -97,12 +97,10 @@ def test_colour_counts_where_the_list_has_it() -> None:
     assert Benchmarks([image_item(red, with_grid=False)]).match_image(None, green) is not None
 
 
-def test_pairs_go_by_image_or_long_text_never_by_a_short_one() -> None:
-    assert BENCHMARKS.match_pair("a dog on a beach", None) is None
-    assert BENCHMARKS.match_pair("a dog on a beach", "ab" * 32) == Match("pictures", "4", "sha256")
-    found = BENCHMARKS.match_pair(QUESTION, None)
-    assert found is not None
-    assert found.item == "1"
+def test_captions_match_by_long_texts_never_by_short_ones() -> None:
+    assert BENCHMARKS.match_text("a dog on a beach") == ()
+    assert BENCHMARKS.match_image("ab" * 32) == Match("pictures", "4", "sha256")
+    assert [found.item for found in BENCHMARKS.match_text(QUESTION)][:1] == ["1"]
 
 
 def test_the_order_of_the_list_does_not_matter() -> None:

@@ -1,8 +1,11 @@
-"""Frequent image URLs and frequent paragraphs of one domain."""
+"""Paragraphs that are frequent in one domain."""
+
+import dataclasses
+from collections import Counter
 
 import pytest
 
-from corpusloom.pipelines.dedup.frequency import count, drop_paragraphs, image_url_keys, paragraph_keys, too_frequent
+from corpusloom.pipelines.dedup.frequency import COUNTED_KINDS, drop_paragraphs, page_domain, paragraph_keys
 from corpusloom.schemas.records import Block, ImageRef, Page
 
 
@@ -14,33 +17,37 @@ def paragraph(text: str) -> Block:
     return Block(kind="paragraph", text=text)
 
 
-def test_more_than_ten_occurrences_are_too_many() -> None:
-    logo = Block(kind="image", image=ImageRef(url="https://www.a.org/logo.png"))
-    twin = Block(kind="image", image=ImageRef(url="http://a.org/logo.png"))
-    pages = [page(f"http://a.org/{number}", logo, twin) for number in range(5)]
-    counts = count(key for found in pages for key in image_url_keys(found))
-    assert list(counts.values()) == [10]
-    assert too_frequent(counts, 10) == frozenset()
-    counts += count(image_url_keys(page("http://a.org/x", logo)))
-    assert too_frequent(counts, 10) == set(counts)
-
-
 def test_every_copy_of_a_frequent_paragraph_goes_in_its_domain_only() -> None:
     same = paragraph("All our prices are without tax.")
-    pages = [page(f"http://shop.a.org/{n}", same, paragraph(f"Text {chr(97 + n)}")) for n in range(3)]
+    pages = [page(f"http://shop.a.org/{n}", same, paragraph(f"Text {chr(97 + n)}"), same) for n in range(3)]
     other = page("http://b.org/", same)
-    counts = count(key for found in [*pages, other] for key in paragraph_keys(found))
-    frequent = too_frequent(counts, 2)
-    assert [drop_paragraphs(found, frequent)[1] for found in pages] == [1, 1, 1]
-    assert drop_paragraphs(pages[0], frequent)[0] == pages[0].blocks[1:]
-    assert drop_paragraphs(other, frequent) == (other.blocks, 0)
+    counts = Counter(key for found in [*pages, other] for key in paragraph_keys(found))
+    assert sorted(counts.values()) == [1, 1, 1, 1, 6]
+    frequent = frozenset(key for key, count in counts.items() if count > 2)
+    assert [drop_paragraphs(found, frequent) for found in pages] == [found.blocks[1:2] for found in pages]
+    assert drop_paragraphs(other, frequent) == other.blocks
+    assert drop_paragraphs(pages[0], frozenset()) == pages[0].blocks
 
 
 @pytest.mark.parametrize("kind", ["heading", "caption", "code"])
-def test_headings_captions_and_code_do_not_count(kind: str) -> None:
-    assert paragraph_keys(page("http://a.org/", Block(kind=kind, text="Same"))) == []
+def test_headings_captions_and_code_are_neither_counted_nor_dropped(kind: str) -> None:
+    found = page("http://a.org/", Block(kind=kind, text="Same"))
+    assert paragraph_keys(found) == []
+    assert drop_paragraphs(found, frozenset(paragraph_keys(page("http://a.org/", paragraph("Same"))))) == found.blocks
 
 
-def test_counts_of_parts_add_up_in_any_order() -> None:
-    keys = ["a", "b", "a", "c"]
-    assert count(keys[:2]) + count(keys[2:]) == count(reversed(keys))
+@pytest.mark.parametrize("kind", COUNTED_KINDS)
+def test_the_other_kinds_are_counted_alike(kind: str) -> None:
+    found = page("http://a.org/", Block(kind=kind, text="Same"), Block(kind=kind, text=""))
+    assert paragraph_keys(found) == paragraph_keys(page("http://a.org/", paragraph("Same")))
+
+
+def test_images_are_no_paragraphs() -> None:
+    found = page("http://a.org/", Block(kind="image", image=ImageRef(url="http://a.org/logo.png")))
+    assert (paragraph_keys(found), drop_paragraphs(found, frozenset())) == ([], found.blocks)
+
+
+def test_a_page_belongs_to_the_domain_of_its_canonical_url() -> None:
+    copy = dataclasses.replace(page("http://shop.a.co.uk/x"), url="http://www.mirror.net/x")
+    assert page_domain(copy) == "a.co.uk"
+    assert page_domain(dataclasses.replace(copy, canonical_url="")) == "mirror.net"

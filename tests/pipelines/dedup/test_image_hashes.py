@@ -8,17 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from corpusloom.pipelines.dedup.decontamination import BenchmarkItem, Benchmarks, DecontaminationConfig
 from corpusloom.pipelines.dedup.image_hashes import (
     ImageHashes,
     TwinConfig,
-    are_twins,
     block_keys,
     colour_distance,
     hamming,
     has_content,
     hash_image,
-    twin_pairs,
 )
+
+
+def are_twins(first: ImageHashes, second: ImageHashes, config: TwinConfig | None = None) -> bool:
+    """Say whether the second image is found among evaluation images that hold the first."""
+    grid = first.grid.hex()
+    item = BenchmarkItem(benchmark="b", item="i", sha256="0", dhash=first.dhash, phash=first.phash, grid=grid)
+    index = Benchmarks([item], DecontaminationConfig(twins=config or TwinConfig()))
+    return index.match_image("1", second) is not None
 
 
 def noise(seed: int, width: int = 160, height: int = 120) -> np.ndarray:
@@ -99,24 +106,12 @@ def test_few_random_hashes_share_a_block_key() -> None:
     assert shared < 10
 
 
-@given(st.randoms())
-def test_pairs_are_those_of_comparing_all_in_any_order(random: object) -> None:
-    rng = np.random.default_rng(random.randrange(100))  # type: ignore[attr-defined]
-    bases = rng.integers(0, 2**63, 4, dtype=np.uint64)
-    items = []
-    for number in range(24):
-        flips = int(np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, 3).astype(np.uint64)))
-        value = f"{int(bases[number % 4]) ^ flips:016x}"
-        items.append(ImageHashes(value, value, bytes(48), 50.0, 255.0))
-    expected = [(i, j) for i in range(24) for j in range(i + 1, 24) if are_twins(items[i], items[j])]
-    assert twin_pairs(items) == expected
-    order = list(range(24))
-    random.shuffle(order)  # type: ignore[attr-defined]
-    found = twin_pairs([items[place] for place in order])
-    assert sorted(tuple(sorted((order[i], order[j]))) for i, j in found) == expected
-
-
 def test_thresholds_are_options() -> None:
     first, second = hash_image(noise(1)), hash_image(noise(2))
     assert not are_twins(first, second)
-    assert are_twins(first, second, TwinConfig(max_dhash_distance=64, max_phash_distance=64, max_colour_distance=255))
+    near, far = hash_image(drawing((200, 40, 40))), hash_image(drawing((40, 120, 40)))
+    assert not are_twins(near, far)
+    assert are_twins(near, far, TwinConfig(max_phash_distance=64, max_colour_distance=255))
+    assert not are_twins(
+        near, far, TwinConfig(max_phash_distance=64, max_colour_distance=colour_distance(near.grid, far.grid) - 1)
+    )

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.near_duplicates import candidate_probability, jaccard
 from corpusloom.pipelines.dedup.minhash import (
     MinHashConfig,
     band_keys,
-    candidate_probability,
-    estimate_jaccard,
-    jaccard,
     shingles,
     signature,
     text_band_keys,
@@ -68,18 +66,6 @@ def test_texts_follow_the_curve_as_sets_do() -> None:
         hits += bool(first & second)
     sigma = math.sqrt(expected / pairs * (1 - expected / pairs) / pairs)
     assert abs(hits - expected) / pairs <= 2.5 * sigma
-
-
-def test_the_estimate_has_its_standard_error() -> None:
-    rng = np.random.default_rng(4)
-    errors = []
-    for _ in range(200):
-        first, second = simulated_pair(0.8, 150, rng)
-        estimate = estimate_jaccard(signature(first, CONFIG), signature(second, CONFIG))  # type: ignore[arg-type]
-        errors.append(estimate - jaccard(first, second))
-    expected = math.sqrt(0.8 * 0.2 / 112)
-    assert abs(float(np.mean(errors))) < 3 * expected / math.sqrt(200)
-    assert 0.85 * expected < float(np.std(errors)) < 1.15 * expected
 
 
 @pytest.mark.parametrize(("similarity", "probability"), [(0.5, 0.053), (0.6, 0.211), (0.7, 0.5645), (0.8, 0.924)])

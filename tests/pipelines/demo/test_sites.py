@@ -11,8 +11,9 @@ from corpusloom.pipelines.demo import drawing, grammar, sites
 from corpusloom.pipelines.demo.resources import World
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
+from corpusloom.pipelines.recipes.deciding import select_rules
+from corpusloom.pipelines.recipes.measuring import measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.recipes.rules import measure_page, page_text, select_rules
 from corpusloom.schemas.records import Page
 from corpusloom.schemas.verdicts import Kept, decide
 

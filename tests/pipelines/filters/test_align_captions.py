@@ -2,15 +2,9 @@
 
 import pytest
 
-from corpusloom.pipelines.filters.align_captions import (
-    CaptionConfig,
-    caption,
-    caption_tokens,
-    measure_caption,
-    rarest_token_count,
-    rules,
-)
-from corpusloom.schemas.verdicts import Kept, Rejected, decide
+from corpusloom.pipelines.filters.align_captions import CaptionConfig, measure_caption, rules
+from corpusloom.schemas.verdicts import Above, Kept, Rejected, decide
+from tests.pipelines.filters.published import CAPTIONS
 
 
 @pytest.mark.parametrize(
@@ -24,7 +18,8 @@ from corpusloom.schemas.verdicts import Kept, Rejected, decide
     ],
 )
 def test_three_to_twenty_words(count: int, verdict: object) -> None:
-    assert caption(" ".join(f"word{number}" for number in range(count))) == verdict
+    scores = measure_caption(" ".join(f"word{number}" for number in range(count)))
+    assert decide(scores, rules(CAPTIONS)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -37,22 +32,19 @@ def test_three_to_twenty_words(count: int, verdict: object) -> None:
     ],
 )
 def test_counts_over_the_raw_set(counts: dict[str, int], reason: str | None) -> None:
-    verdict = decide(measure_caption("a red round ball", **counts), rules(CaptionConfig()))
+    verdict = decide(measure_caption("a red round ball", **counts), rules(CAPTIONS))
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
 
-def test_tokens_are_unigrams_and_bigrams_each_once() -> None:
-    assert caption_tokens("A red  red ball") == ["a", "a red", "ball", "red", "red ball", "red red"]
+def test_without_thresholds_every_text_passes() -> None:
+    assert decide(measure_caption("", text_images=10**6, image_texts=10**6), rules(CaptionConfig())) == Kept()
 
 
-def test_the_rarest_token_decides() -> None:
-    counts = {"a": 9, "ball": 5, "red": 4, "a red": 3, "red ball": 2}
-    assert rarest_token_count("a red ball", counts) == 2
-    scores = measure_caption("a red ball", token_counts=counts)
-    assert decide(scores, rules(CaptionConfig(min_token_count=2))) == Kept()
-    assert decide(scores, rules(CaptionConfig(min_token_count=3))) == Rejected("rare_token", 2, 3)
-    assert rarest_token_count("a blue ball", counts) == 0
+def test_a_bound_may_be_strict() -> None:
+    three, config = measure_caption("one two three"), CaptionConfig(min_words=Above(above=3))
+    assert decide(three, rules(config)) == Rejected("too_few_caption_words", 3, 3)
+    assert decide(measure_caption("one two three four"), rules(config)) == Kept()
 
 
 def test_what_was_not_counted_passes() -> None:
-    assert decide(measure_caption("a red ball"), rules(CaptionConfig(min_token_count=100))) == Kept()
+    assert measure_caption("A ball") == {"caption_words": 2.0, "caption_characters": 6.0}

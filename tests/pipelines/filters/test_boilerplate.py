@@ -1,16 +1,12 @@
 """Blocks that are no content are found, and content about the same things stays."""
 
+from dataclasses import replace
+
 import pytest
 
-from corpusloom.pipelines.filters.boilerplate import (
-    BoilerplateConfig,
-    boilerplate_blocks,
-    boilerplate_reason,
-    drop_boilerplate,
-)
+from corpusloom.pipelines.filters.boilerplate import BoilerplateConfig, boilerplate_blocks, boilerplate_reason
 from corpusloom.schemas.records import Block, ImageRef
-
-CONFIG = BoilerplateConfig()
+from tests.pipelines.filters.published import BOILERPLATE as CONFIG
 
 
 @pytest.mark.parametrize(
@@ -58,12 +54,31 @@ def test_code_captions_and_images_stay() -> None:
         Block(kind="image", image=ImageRef(url="http://a/cookie.jpg")),
         Block(kind="paragraph", text="Read more"),
     )
-    kept, dropped = drop_boilerplate(blocks)
-    assert kept == blocks[:3]
+    dropped = boilerplate_blocks(blocks, CONFIG)
     assert [(item.index, item.reason, item.measured) for item in dropped] == [(3, "read_more", 2.0)]
 
 
 def test_share_bars_can_be_left() -> None:
     block = Block(kind="list", text="Facebook Twitter")
-    assert [item.reason for item in boilerplate_blocks([block])] == ["share_bar"]
-    assert boilerplate_blocks([block], BoilerplateConfig(min_share_words=None)) == ()
+    assert [item.reason for item in boilerplate_blocks([block], CONFIG)] == ["share_bar"]
+    assert boilerplate_blocks([block], replace(CONFIG, min_share_words=None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words", "longer"),
+    [
+        ("max_notice_words", "This site uses cookies." + " word" * 56, " word"),
+        ("max_label_words", "Read more about one two three four five six seven eight nine", " ten"),
+    ],
+)
+def test_a_longer_block_is_content_and_without_the_threshold_nothing_goes(
+    threshold: str, words: str, longer: str
+) -> None:
+    assert boilerplate_reason(words, CONFIG) is not None
+    assert boilerplate_reason(words + longer, CONFIG) is None
+    assert boilerplate_reason(words, replace(CONFIG, **{threshold: None})) is None  # type: ignore[arg-type]
+
+
+def test_without_thresholds_every_block_stays() -> None:
+    for text in ("Read more", "We use cookies. Accept all", "Share on Facebook", "All rights reserved"):
+        assert boilerplate_reason(text, BoilerplateConfig()) is None

@@ -2,8 +2,11 @@
 
 import pytest
 
-from corpusloom.pipelines.filters.c4 import C4Config, c4, clean_lines, judge_line, measure_c4
+from corpusloom.pipelines.filters import c4
+from corpusloom.pipelines.filters.c4 import C4Config, clean_lines, judge_line
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
+from tests.pipelines.filters.published import C4
 
 LINE = "This line has more than five words."
 
@@ -47,11 +50,18 @@ def test_cleaning_strips_citations_and_counts_what_went() -> None:
     ],
 )
 def test_pages(text: str, verdict: object) -> None:
-    assert c4(text) == verdict
+    assert judge(c4, text, C4) == verdict
 
 
 def test_bad_words_need_a_list() -> None:
     text = "\n".join([LINE] * 3)
-    assert "c4_bad_words" not in measure_c4(text, C4Config())
-    assert c4(text, bad_words={"line"}) == Rejected("bad_words", 3, 0)
-    assert c4(text, bad_words={"lin"}) == Kept()
+    assert "c4_bad_words" not in c4.measure(Text(text))
+    assert judge(c4, text, C4, WordLists(bad_words=frozenset(("line",)))) == Rejected("bad_words", 3, 0)
+    assert judge(c4, text, C4, WordLists(bad_words=frozenset(("lin",)))) == Kept()
+
+
+def test_without_thresholds_no_page_goes_and_lines_are_still_judged() -> None:
+    text = "Lorem ipsum has { as its only mark here."
+    assert judge(c4, text, C4Config()) == Kept()
+    assert c4.measure(Text(text)) == c4.measure(Text(text), C4Config())
+    assert c4.measure(Text("Menu"), C4Config())["c4_kept_lines"] == 0.0

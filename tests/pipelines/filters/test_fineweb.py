@@ -1,9 +1,13 @@
 """FineWeb's own rules, at their thresholds."""
 
+from dataclasses import replace
+
 import pytest
 
-from corpusloom.pipelines.filters.fineweb import FineWebConfig, fineweb, measure_fineweb
+from corpusloom.pipelines.filters import fineweb
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
+from tests.pipelines.filters.published import FINEWEB
 
 LONG = "This is a line of more than thirty characters, number {}."
 CASES = [
@@ -24,15 +28,15 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_fineweb(text: str, reason: str | None) -> None:
-    verdict = fineweb(text)
+    verdict = judge(fineweb, text, FINEWEB)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
 
 def test_a_line_of_thirty_characters_is_short() -> None:
-    assert measure_fineweb("x" * 30)["fineweb_short_lines"] == 1.0
-    assert measure_fineweb("x" * 31)["fineweb_short_lines"] == 0.0
+    assert fineweb.measure(Text("x" * 30))["fineweb_short_lines"] == 1.0
+    assert fineweb.measure(Text("x" * 31))["fineweb_short_lines"] == 0.0
 
 
 def test_the_papers_looser_value_can_be_set() -> None:
     text = "\n".join([*(LONG.format(n) for n in range(12)), LONG.format(1)])
-    assert fineweb(text, FineWebConfig(max_duplicate_characters=0.1)) == Kept()
+    assert judge(fineweb, text, replace(FINEWEB, max_duplicate_characters=0.1)) == Kept()

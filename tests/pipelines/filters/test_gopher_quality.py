@@ -1,11 +1,16 @@
 """Gopher's quality rules: each at its threshold and just past it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.filters.gopher_quality import QualityConfig, measure_quality, quality, rules
+from corpusloom.pipelines.filters import gopher_quality
+from corpusloom.pipelines.filters.gopher_quality import QualityConfig
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected, decide
+from tests.pipelines.filters.published import QUALITY
 
 GOOD = "The cat and the dog have to be with us, that is what we want of them today. " * 4
 
@@ -39,16 +44,19 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_quality(text: str, reason: str | None) -> None:
-    verdict = quality(text)
+    verdict = judge(gopher_quality, text, QUALITY)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
 
 def test_a_threshold_of_none_turns_the_rule_off_and_zero_does_not() -> None:
-    assert quality("house " * 60, QualityConfig(min_stop_words=None)) == Kept()
-    assert quality(words(81) + " # ", QualityConfig(max_hash_ratio=0.0)) == Rejected("too_many_hashes", 1 / 82, 0.0)
+    assert judge(gopher_quality, "house " * 60, replace(QUALITY, min_stop_words=None)) == Kept()
+    strict = replace(QUALITY, max_hash_ratio=0.0)
+    assert judge(gopher_quality, words(81) + " # ", strict) == Rejected("too_many_hashes", 1 / 82, 0.0)
+    assert judge(gopher_quality, "", QualityConfig()) == Kept()
 
 
 @given(st.text(max_size=400))
 def test_any_text_gets_a_verdict_and_deciding_again_from_scores_is_the_same(text: str) -> None:
     config = QualityConfig(min_words=1)
-    assert decide(measure_quality(text), rules(config)) == quality(text, config)
+    scores = gopher_quality.measure(Text(text))
+    assert decide(scores, gopher_quality.rules(config)) == judge(gopher_quality, text, config)

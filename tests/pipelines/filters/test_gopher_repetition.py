@@ -1,20 +1,21 @@
 """Gopher's repetition rules against a plain reading of Table A1."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from corpusloom.pipelines.filters import gopher_repetition
 from corpusloom.pipelines.filters.gopher_repetition import (
     DUPLICATE_SIZES,
     TOP_SIZES,
-    RepetitionConfig,
     count_duplicates,
-    duplicate_ngram_characters,
-    measure_repetition,
-    repetition,
-    top_ngram_characters,
+    measure_ngrams,
 )
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
+from tests.pipelines.filters.published import REPETITION
 
 WORDS = st.lists(st.sampled_from(["a", "aa", "b", "ab", "the", "é", "x,"]), max_size=60)
 
@@ -39,24 +40,14 @@ def plain_duplicates(words: list[str], size: int) -> int:
     return characters
 
 
-@given(WORDS, st.sampled_from(TOP_SIZES))
-@example(["a", "b", "a", "b", "c", "d", "c", "d"], 2)
-def test_top_ngram_is_the_first_seen_of_the_most_frequent(words: list[str], size: int) -> None:
-    assert top_ngram_characters(words, size) == plain_top(words, size)
-
-
-@given(WORDS, st.sampled_from(DUPLICATE_SIZES))
-def test_duplicate_ngrams_are_counted_greedily(words: list[str], size: int) -> None:
-    assert duplicate_ngram_characters(words, size) == plain_duplicates(words, size)
-
-
-@given(WORDS)
+@given(WORDS.filter(bool))
+@example(["a", "b", "a", "b", "c", "d", "c", "d"])
 def test_measures_of_a_text_are_those_of_its_words(words: list[str]) -> None:
     text = " ".join(words)
-    scores = measure_repetition(text, words)
-    for size in TOP_SIZES if text else ():
+    scores = measure_ngrams(text, words)
+    for size in TOP_SIZES:
         assert scores[f"top_{size}_gram"] == plain_top(words, size) / len(text)
-    for size in DUPLICATE_SIZES if text else ():
+    for size in DUPLICATE_SIZES:
         assert scores[f"duplicate_{size}_gram"] == plain_duplicates(words, size) / len(text)
 
 
@@ -82,17 +73,27 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_repetition(text: str, reason: str | None) -> None:
-    verdict = repetition(text)
+    verdict = judge(gopher_repetition, text, REPETITION)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
 
 def test_a_share_equal_to_its_bound_passes() -> None:
     text = "\n".join([*(distinct(9, 10 * n) for n in range(7)), "q", "q", "q"])
-    share = measure_repetition(text)["duplicate_lines"]
-    assert repetition(text, RepetitionConfig(max_duplicate_lines=share)) == Kept()
-    assert isinstance(repetition(text, RepetitionConfig(max_duplicate_lines=share - 1e-9)), Rejected)
+    share = gopher_repetition.measure(Text(text))["duplicate_lines"]
+    assert judge(gopher_repetition, text, replace(REPETITION, max_duplicate_lines=share)) == Kept()
+    below = replace(REPETITION, max_duplicate_lines=share - 1e-9)
+    assert isinstance(judge(gopher_repetition, text, below), Rejected)
 
 
 @given(st.text(alphabet=st.sampled_from("ab \n.é"), max_size=200))
 def test_shares_are_shares(text: str) -> None:
-    assert all(value >= 0.0 for value in measure_repetition(text).values())
+    scores = gopher_repetition.measure(Text(text))
+    assert len(scores) == (13 if text else 0)
+    assert all(value >= 0.0 for value in scores.values())
+
+
+def test_each_score_has_the_rule_of_its_name() -> None:
+    found = [(rule.reason, rule.score) for rule in gopher_repetition.rules(REPETITION)]
+    assert found == [(name, name) for name in gopher_repetition.measure(Text("a text"))]
+    for rule in gopher_repetition.rules(REPETITION):
+        assert rule.maximum == getattr(REPETITION, f"max_{rule.score}")

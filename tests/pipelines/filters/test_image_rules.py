@@ -5,19 +5,15 @@ import pytest
 from corpusloom.pipelines.filters.image_rules import (
     FORMATS,
     ImageConfig,
-    duplicate_occurrences,
     measure_image,
     measure_url,
     rules,
 )
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageRef
-from corpusloom.schemas.verdicts import Kept, Rejected, decide
+from corpusloom.schemas.verdicts import Above, Below, Kept, Rejected, decide
+from tests.pipelines.filters import published
 
-M3W = ImageConfig()
-ALIGN = ImageConfig(min_side=200, max_aspect=3.0, strict=True)
-OBELICS = ImageConfig(
-    min_side=150, max_side=20_000, max_aspect=2.0, min_declared_side=150, max_url_count=10, url_words=("logo", "icon")
-)
+M3W, ALIGN, OBELICS = (filters.images for filters in (published.M3W, published.ALIGN, published.OBELICS))
 
 
 def facts(width: int = 300, height: int = 300, **changes: object) -> ImageFacts:
@@ -28,8 +24,8 @@ def facts(width: int = 300, height: int = 300, **changes: object) -> ImageFacts:
     return ImageFacts(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def reason(config: ImageConfig, found: ImageFacts, ref: ImageRef | None = None, **known: int) -> str | None:
-    verdict = decide(measure_image(ref or ImageRef(url="http://a/b.jpg"), facts=found, **known), rules(config))
+def reason(config: ImageConfig, found: ImageFacts, ref: ImageRef | None = None) -> str | None:
+    verdict = decide(measure_image(ref or ImageRef(url="http://a/b.jpg"), facts=found), rules(config))
     return verdict.reason if isinstance(verdict, Rejected) else None
 
 
@@ -69,8 +65,6 @@ def test_what_the_page_says() -> None:
     declared = ImageRef(url="http://a/b.jpg", declared_width=149)
     assert reason(OBELICS, facts(), declared) == "declared_too_small"
     assert reason(OBELICS, facts(), ImageRef(url="http://a/LOGO.jpg")) == "url_word_logo"
-    assert reason(OBELICS, facts(), url_count=10) is None
-    assert reason(OBELICS, facts(), url_count=11) == "url_too_frequent"
     assert reason(M3W, facts(), ImageRef(url="http://a/logo.jpg")) is None
 
 
@@ -95,5 +89,20 @@ def test_other_formats_are_known_as_other() -> None:
     assert "other" in FORMATS
 
 
-def test_repeats_in_a_page() -> None:
-    assert duplicate_occurrences(["a", "b", "a", "a", "c"]) == (2, 3)
+def test_without_thresholds_every_image_passes() -> None:
+    assert reason(ImageConfig(), facts(1, 900, format="ico", colour_range=0.0, model_scores={"nsfw": 1.0})) is None
+
+
+@pytest.mark.parametrize(
+    ("plain", "strict", "width", "height"),
+    [
+        (ImageConfig(min_side=200), ImageConfig(min_side=Above(above=200)), 200, 300),
+        (ImageConfig(max_side=300), ImageConfig(max_side=Below(below=300)), 200, 300),
+        (ImageConfig(max_aspect=2.0), ImageConfig(max_aspect=Below(below=2.0)), 200, 400),
+    ],
+)
+def test_a_value_equal_to_a_bound_fails_where_the_bound_is_strict(
+    plain: ImageConfig, strict: ImageConfig, width: int, height: int
+) -> None:
+    assert reason(plain, facts(width, height)) is None
+    assert reason(strict, facts(width, height)) is not None

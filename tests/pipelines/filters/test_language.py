@@ -4,8 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from corpusloom.pipelines.filters.language import LanguageConfig, language, language_scores, measure_language, rules
+from corpusloom.pipelines.filters import language
+from corpusloom.pipelines.filters.language import LanguageConfig, language_scores, measure_language, rules
+from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.verdicts import Kept, Rejected, decide
+from tests.pipelines.filters.published import LANGUAGE
 
 TEXTS = {
     "en": "The museum is open every day and shows paintings of the last century to all who want to see them.",
@@ -35,16 +38,27 @@ def test_capitals_and_new_lines_do_not_matter() -> None:
 
 
 def test_only_wanted_languages_pass() -> None:
-    assert language(TEXTS["en"]) == Kept()
-    assert language(TEXTS["de"]) == Rejected("language", 0.0, 0.0)
-    assert language(TEXTS["de"], LanguageConfig(languages=("de", "en"))) == Kept()
-    assert language_scores("de", 0.9, LanguageConfig()) == {"language_score": 0.9, "language_match": 0.0}
+    assert judge(language, TEXTS["en"], LANGUAGE) == Kept()
+    assert judge(language, TEXTS["de"], LANGUAGE) == Rejected("language", 0.0, 0.0)
+    assert judge(language, TEXTS["de"], LanguageConfig(languages=("de", "en"))) == Kept()
+    assert language_scores("de", 0.9, ("en",)) == {"language_score": 0.9, "language_match": 0.0}
+
+
+def test_without_languages_any_language_passes() -> None:
+    assert judge(language, TEXTS["de"], LanguageConfig()) == Kept()
+    assert judge(language, "", LanguageConfig()) == Kept()
+    assert judge(language, "", LanguageConfig(min_score=0.5)) == Rejected("language_uncertain", 0.0, 0.5)
+
+
+def test_a_known_language_is_not_detected_again() -> None:
+    scores = language.measure(Text(TEXTS["en"], language=("de", 0.9)), LANGUAGE)
+    assert scores == {"language_score": 0.9, "language_match": 0.0}
 
 
 def test_a_wanted_language_may_be_uncertain() -> None:
-    scores = language_scores("en", 0.3, LanguageConfig())
-    assert decide(scores, rules(LanguageConfig())) == Rejected("language_uncertain", 0.3, 0.65)
-    assert decide(scores, rules(LanguageConfig(min_score=None))) == Kept()
+    scores = language_scores("en", 0.3, ("en",))
+    assert decide(scores, rules(LANGUAGE)) == Rejected("language_uncertain", 0.3, 0.65)
+    assert decide(scores, rules(LanguageConfig(languages=("en",)))) == Kept()
 
 
 def test_threads_agree_with_one_thread() -> None:

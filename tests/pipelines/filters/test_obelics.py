@@ -2,23 +2,25 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpusloom.pipelines.filters import obelics
 from corpusloom.pipelines.filters.obelics import (
     ObelicsConfig,
     TextRules,
     character_repetition,
-    measure_obelics,
-    obelics,
     paragraph,
     plain_words,
     word_list,
     word_repetition,
 )
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists, judge
 from corpusloom.schemas.verdicts import Kept, Rejected
+from tests.pipelines.filters.published import OBELICS_TEXT
 
 GOOD = (
     "When the rain had stopped, we went down to the river and looked for the boat that she had seen. "
@@ -51,7 +53,7 @@ def test_words_lose_case_and_edges() -> None:
 
 
 def test_blanks_are_special_characters_as_in_its_code() -> None:
-    assert measure_obelics("ab c1")["obelics_special_characters"] == 2 / 5
+    assert obelics.measure(Text("ab c1"))["obelics_special_characters"] == 2 / 5
 
 
 @pytest.mark.parametrize(
@@ -76,22 +78,38 @@ def test_blanks_are_special_characters_as_in_its_code() -> None:
     ],
 )
 def test_pages(text: str, reason: str | None) -> None:
-    verdict = obelics(text)
+    verdict = judge(obelics, text, OBELICS_TEXT)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
 
 def test_a_short_paragraph_needs_no_punctuation() -> None:
-    assert paragraph("the cat is on the mat") == Kept()
+    assert paragraph("the cat is on the mat", OBELICS_TEXT) == Kept()
     longer = "the cat is on the mat and it is there for all of us to see"
-    assert paragraph(longer) == Rejected("too_little_punctuation", 0.0, 0.001)
+    assert paragraph(longer, OBELICS_TEXT) == Rejected("too_little_punctuation", 0.0, 0.001)
 
 
-def test_lists_and_models_are_optional() -> None:
-    assert obelics(GOOD, ObelicsConfig(page=TextRules(max_flagged_words=0.0, min_common_words=1.0))) == Kept()
-    scores = measure_obelics(GOOD, flagged_words={"rain"}, common_words={"the"}, perplexity=10.0)
+def test_word_lists_are_optional() -> None:
+    config = ObelicsConfig(page=TextRules(max_flagged_words=0.0, min_common_words=1.0))
+    assert judge(obelics, GOOD, config) == Kept()
+    lists = WordLists(flagged_words=frozenset(("rain",)), common_words=frozenset(("the",)))
+    scores = obelics.measure(Text(GOOD, lists))
+    assert set(scores) - set(obelics.measure(Text(GOOD))) == {"obelics_flagged_words", "obelics_common_words"}
     assert scores["obelics_flagged_words"] == pytest.approx(1 / 44)
     assert scores["obelics_common_words"] == pytest.approx(5 / 44)
-    assert scores["obelics_perplexity"] == 10.0
+    assert judge(obelics, GOOD, config, lists) == Rejected("flagged_words", 1 / 44, 0.0)
+
+
+def test_without_thresholds_everything_passes() -> None:
+    assert judge(obelics, "x", ObelicsConfig()) == Kept()
+    assert paragraph("x", ObelicsConfig()) == Kept()
+
+
+def test_a_paragraph_just_long_enough_is_judged_by_its_punctuation() -> None:
+    text = "the cat is on the mat and it is there for all of us"
+    words = len(text.split())
+    assert paragraph(text, replace(OBELICS_TEXT, min_paragraph_words_for_punctuation=words + 1)) == Kept()
+    judged = paragraph(text, replace(OBELICS_TEXT, min_paragraph_words_for_punctuation=words))
+    assert judged == Rejected("too_little_punctuation", 0.0, 0.001)
 
 
 @pytest.mark.parametrize("name", ["stop_words", "spam_words"])

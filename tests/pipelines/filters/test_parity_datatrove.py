@@ -5,8 +5,9 @@ import math
 
 import pytest
 
+from benchmarks.near_duplicates import candidate_probability, jaccard
 from benchmarks.parity_datatrove import EDITS, FILTERS, FIXTURE, PAIRS, our_verdicts, text_pairs, texts
-from corpusloom.pipelines.dedup.minhash import MinHashConfig, candidate_probability, jaccard, shingles, text_band_keys
+from corpusloom.pipelines.dedup.minhash import MinHashConfig, shingles, text_band_keys
 
 EXPECTED = json.loads(FIXTURE.read_text("utf-8"))
 REASONS = {

@@ -31,8 +31,8 @@ def test_masks(text: str, masked: str) -> None:
 def test_kinds_are_counted_and_switched() -> None:
     text = "a@b.com and c@d.org from 8.8.4.4, +49 30 1234 5678"
     assert mask_pii(text, ALL).counts == {"email": 2, "ip_address": 1, "phone": 1}
-    assert mask_pii(text, PiiConfig(email=None, ip_address=None)).text == text
-    assert "+49 30 1234 5678" in mask_pii(text).text
+    assert mask_pii(text, PiiConfig()).text == text
+    assert mask_pii(text, PiiConfig(email="MAIL")).text == text.replace("a@b.com", "MAIL").replace("c@d.org", "MAIL")
 
 
 @pytest.mark.parametrize("piece", ["a@", "1.", "12 ", "a.b-", "0:", "+1-"])

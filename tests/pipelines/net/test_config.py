@@ -32,7 +32,7 @@ def test_without_a_delay_there_are_more_slots_unless_they_are_given() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"delay": 0}, "hammers"),
+        ({"delay": 0}, "overload"),
         ({"delay": -0.1}, "negative"),
         ({"honour": ("noai", "nonsense")}, "unknown opt-out signal 'nonsense'"),
         ({"allow_addresses": ("nonsense",)}, "allow-addresses"),

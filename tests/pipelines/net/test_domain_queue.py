@@ -16,7 +16,7 @@ from corpusloom.pipelines.net.domain_queue import DomainQueue
     st.sampled_from([0.0, 0.1, 1.0]),
     st.integers(1, 4),
 )
-def test_every_item_starts_once_and_no_domain_is_hurried(
+def test_every_item_starts_once_within_the_limits_of_its_domain(
     items: list[tuple[str, float]], delay: float, slots: int
 ) -> None:
     queue: DomainQueue[tuple[int, str, float]] = DomainQueue(delay, slots)
@@ -44,7 +44,7 @@ def test_every_item_starts_once_and_no_domain_is_hurried(
         assert all(later - earlier >= delay - 1e-9 for earlier, later in itertools.pairwise(times))
 
 
-def test_a_slow_domain_holds_nobody() -> None:
+def test_a_slow_domain_does_not_delay_the_others() -> None:
     queue: DomainQueue[str] = DomainQueue(10.0, 1)
     for item in ("a1", "a2", "b1"):
         queue.add(item[0], item)

@@ -1,4 +1,4 @@
-"""Many URLs at once: interleaving, delays, retries, breakers, and runs that always end."""
+"""Many URLs in one loop: interleaved hosts, delays, retries, circuit breakers, and runs that always end."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ IMAGE = b"\xff\xd8\xff" + bytes(600)
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Hosts that begin with hang never answer, those with fail always fail, those with busy only at first."""
+    """Hosts named hang... never respond, fail... always fail, busy... fail at first, moved... redirect robots.txt."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -63,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def answer_robots(self) -> None:
-        """Send a robots.txt that lies elsewhere."""
+        """Redirect robots.txt to another path, and serve it there."""
         body = b"User-agent: *\nDisallow: /1" if self.path == "/rules" else b""
         self.send_response(200 if body else 301)
         self.send_header("Location", "/rules")
@@ -114,7 +114,7 @@ def fetch(server: Server, hosts: dict[str, int], **changes: object) -> dict[str,
     return found
 
 
-def test_hanging_and_failing_hosts_hold_nobody(server: Server) -> None:
+def test_hanging_and_failing_hosts_do_not_delay_the_others(server: Server) -> None:
     hosts = {"hang.example": 30, "fail.example": 30} | {f"good{n}.example": 10 for n in range(10)}
     start = time.monotonic()
     found = fetch(server, hosts, slots=4)
@@ -133,7 +133,7 @@ def test_a_robots_txt_that_moved_is_followed(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(300.0, 1), (0.0, 3)])
-def test_a_name_is_resolved_once_for_as_long_as_it_is_believed(server: Server, seconds: float, asked: int) -> None:
+def test_a_name_is_resolved_once_while_it_is_cached(server: Server, seconds: float, asked: int) -> None:
     names: list[str] = []
 
     async def run() -> None:
@@ -152,7 +152,7 @@ def test_a_busy_host_is_asked_again(server: Server) -> None:
     assert {n for name, n in server.asked.items() if "jpg" in name} == {2}
 
 
-def test_wishes_are_asked_once_a_host(server: Server) -> None:
+def test_host_files_are_fetched_once_per_host(server: Server) -> None:
     fetch(server, {"good.example": 20})
     assert [server.asked[f"good.example/{name}"] for name in ("robots.txt", "ai.txt", ".well-known/tdmrep.json")] == [
         1
@@ -192,7 +192,7 @@ def test_each_url_ends_once_although_few_are_held(server: Server, monkeypatch: p
     assert ended == Counter(urls)
 
 
-def test_an_error_of_the_caller_ends_the_run(server: Server) -> None:
+def test_an_error_in_the_callback_ends_the_run(server: Server) -> None:
     def full(url: str, outcome: FetchOutcome) -> None:
         raise OSError("disk full")
 

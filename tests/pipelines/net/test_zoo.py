@@ -1,4 +1,4 @@
-"""The zoo of hostile endpoints against the guarded fetcher: each ends as the table says, the canary sees nobody."""
+"""The hostile endpoints against the guarded fetcher: each has the outcome of its table, the canary no connection."""
 
 import socket
 import time
@@ -12,7 +12,9 @@ from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.schemas.verdicts import Rejected
 from tests.web.zoo import CANARY_HOST, CAP, ENDPOINTS, Zoo, open_zoo
 
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1", CANARY_HOST])  # the test's own net must not do the guarding
+pytestmark = pytest.mark.allow_hosts(
+    ["127.0.0.1", CANARY_HOST]
+)  # so that the fetcher alone, and not pytest-socket, protects the canary
 
 NAMES = {
     "inside.example": ["10.1.2.3"],

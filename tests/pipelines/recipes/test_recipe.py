@@ -7,8 +7,17 @@ import tomllib
 
 import pytest
 
-from corpusloom.pipelines.recipes.recipe import Recipe, config_json, load_recipe, recipe_names, recipe_text, to_toml
+from corpusloom.pipelines.filters.pii import PiiConfig
+from corpusloom.pipelines.recipes.recipe import (
+    Recipe,
+    config_json,
+    from_json,
+    load_recipe,
+    recipe_names,
+    recipe_text,
+)
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.verdicts import Above, Below
 
 
 def test_the_recipes_that_ship() -> None:
@@ -52,15 +61,21 @@ def test_flamingos_values() -> None:
 
 def test_aligns_values() -> None:
     recipe = load_recipe("align")
-    assert (recipe.filters.images.min_side, recipe.filters.images.strict) == (200, True)
+    assert recipe.filters.images.min_side == Above(above=200)
+    assert recipe.filters.images.max_aspect == Below(below=3.0)
     assert recipe.filters.captions is not None
     assert (recipe.filters.captions.min_words, recipe.filters.captions.max_words) == (3, 20)
 
 
-def test_a_toml_value_equal_to_a_default_stays_visible() -> None:
+def test_a_table_of_thresholds_names_every_one() -> None:
     quality = load_recipe("m3w").filters.quality
     assert quality is not None
     assert tomllib.loads(recipe_text("m3w"))["filters"]["quality"] == dataclasses.asdict(quality)
+
+
+def test_a_notebook_reaches_a_filter_by_its_name() -> None:
+    assert load_recipe("m3w").filters.quality is not None
+    assert Recipe(name="x", kind="interleaved").filters.quality is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +87,19 @@ def test_a_toml_value_equal_to_a_default_stays_visible() -> None:
         ("images.max_per_page=30", lambda recipe: recipe.images.max_per_page == 30),
         ("split.val=0.01", lambda recipe: recipe.split.val == 0.01),
         ('filters.languages=["en", "de"]', lambda recipe: recipe.filters.language.languages == ("en", "de")),
-        ("filters.pii.phone=PHONE", lambda recipe: recipe.filters.pii.phone == "PHONE"),
+        ("filters.pii.phone=PHONE", lambda recipe: recipe.filters.pii == PiiConfig(phone="PHONE")),
+        ("filters.min_side={above = 200}", lambda recipe: recipe.filters.images.min_side == Above(above=200)),
+        ("filters.min_side.above=200", lambda recipe: recipe.filters.images.min_side == Above(above=200)),
+        ("filters.images.max_aspect.below=2", lambda recipe: recipe.filters.images.max_aspect == Below(below=2.0)),
+        ("filters.max_aspect=off", lambda recipe: recipe.filters.images.max_aspect is None),
+        ("filters.quality=off", lambda recipe: recipe.filters.quality is None),
+        ("filters.quality.min_words = off", lambda recipe: recipe.filters.quality.min_words is None),
+        ("filters.pii=off", lambda recipe: recipe.filters.pii is None),
+        ("dedup.exact_url=off", lambda recipe: recipe.dedup.exact_url is False),
+        ("dedup.minhash=off", lambda recipe: recipe.dedup.minhash is None),
+        ("filters.formats=off", lambda recipe: recipe.filters.images.formats == ()),
+        ("images.format=off", lambda recipe: recipe.images.format is None),
+        ("honour.signals=[]", lambda recipe: recipe.honour.signals == ()),
     ],
 )
 def test_overrides(assignment: str, read: object) -> None:
@@ -93,6 +120,19 @@ def test_overrides(assignment: str, read: object) -> None:
         ("m3w", ['filters.order=["qualty"]'], "filters.order names 'qualty'"),
         ("m3w", ["dedup.minhash.bands=0"], "bands is 0"),
         ("m3w", ["split.val=2"], "split.val is 2"),
+        ("m3w", ["honour.signals=off"], r"honour.signals cannot be off: it is a setting \(by default .*noai"),
+        ("m3w", ["images.quality=off"], r"images.quality cannot be off: it is a setting \(by default 95\)"),
+        ("m3w", ["name=off"], "name cannot be off: it is a setting"),
+        ("m3w", ["filters=off"], "filters cannot be off: it is a table of settings"),
+        ("m3w", ["filters.images=off"], "filters.images cannot be off: it is a table of settings"),
+        ("m3w", ["filters.qualty=off"], "unknown key filters.qualty.*did you mean filters.quality"),
+        ("m3w", ["filters.min_side.below=200"], "filters.images.min_side"),
+        ("m3w", ['honour.signals=["noia"]'], "honour.signals names 'noia'.*noai"),
+        ("m3w", ["dedup.exact_text=fuzzy"], "dedup.exact_text is 'fuzzy'"),
+        ("m3w", ["filters.captions.min_words=3"], "filters.captions is for pairs, and this recipe makes interleaved"),
+        ("align", ["filters.quality.min_words=3"], "filters.quality is for interleaved, and this recipe makes pairs"),
+        ("align", ["images.min_per_page=1"], "images.min_per_page is for interleaved"),
+        ("regions", ["filters.min_side=300"], "filters.images.min_side is for interleaved and pairs.*makes regions"),
     ],
 )
 def test_mistakes_are_explained(name: str, assignments: list[str], message: str) -> None:
@@ -103,25 +143,27 @@ def test_mistakes_are_explained(name: str, assignments: list[str], message: str)
 def test_a_recipe_of_ones_own(tmp_path: object) -> None:
     path = f"{tmp_path}/mine.toml"
     with open(path, "w", encoding="utf-8") as file:
-        file.write('name = "mine"\nkind = "pairs"\n[filters.images]\nmin_side = 10\n')
+        file.write('format = 2\nname = "mine"\nkind = "pairs"\n[filters.images]\nmin_side = 10\n')
     recipe = load_recipe(path, ["filters.max_aspect=2.0"])
     assert (recipe.name, recipe.filters.images.min_side, recipe.filters.images.max_aspect) == ("mine", 10, 2.0)
     with pytest.raises(InputError):
         load_recipe(f"{tmp_path}/missing.toml")
 
 
-@pytest.mark.parametrize("name", recipe_names())
-def test_printed_toml_loads_to_the_same_recipe(name: str, tmp_path: object) -> None:
-    recipe = load_recipe(name, ["filters.min_side=123"])
-    path = f"{tmp_path}/{name}.toml"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(to_toml(recipe))
-    assert load_recipe(path) == recipe
-
-
 def test_the_canonical_json_tells_configurations_apart_and_nothing_else() -> None:
     assert config_json(load_recipe("m3w")) == config_json(load_recipe("m3w", ["filters.min_side=64"]))
     assert config_json(load_recipe("m3w")) != config_json(load_recipe("m3w", ["filters.min_side=65"]))
-    assert list(json.loads(config_json(Recipe(name="x", kind="pairs")))) == sorted(
-        item.name for item in dataclasses.fields(Recipe)
-    )
+    values = json.loads(config_json(Recipe(name="x", kind="pairs")))
+    assert list(values) == sorted(["format", *(item.name for item in dataclasses.fields(Recipe))])
+    assert values["format"] == 2
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_canonical_json_is_read_back(name: str) -> None:
+    recipe = load_recipe(name)
+    assert from_json(json.loads(config_json(recipe)), where="run.json") == recipe
+
+
+def test_a_recipe_that_an_older_version_wrote_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a recipe of format 1"):
+        from_json({"name": "m3w", "kind": "interleaved", "filters": {"quality": {"min_words": 50}}}, where="run.json")

@@ -8,8 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpusloom.pipelines.store.list_rows import MAX_LINE, BadRow, ListConfig, ListRow, read_list
+from corpusloom.pipelines.store.list_rows import (
+    MAX_LINE,
+    BadRow,
+    ListConfig,
+    ListRow,
+    columns_of,
+    format_of,
+    read_list,
+)
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.verdicts import Rejected
 
 ROWS = [("http://a.example/1.jpg", "a cat"), ("http://grün.example/2.jpg", 'a "dog", two\tlines')]
 CONFIG = ListConfig(url_column="URL", caption_column="TEXT")
@@ -84,3 +93,82 @@ def test_memory_does_not_grow_with_a_list(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == 100_000
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.parquet", "parquet"), ("A.CSV", "csv"), ("a.b.tsv", "tsv"), ("a.jsonl", "jsonl"), ("a.ndjson", "jsonl"),
+     ("s3://bucket/a.txt", "text")],
+)  # fmt: skip
+def test_the_format_is_that_of_the_name(name: str, kind: str) -> None:
+    assert format_of(name) == kind
+
+
+def test_a_name_without_a_known_format_lists_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"name it \.parquet, \.csv"):
+        format_of("folder.csv/list")
+
+
+def rows_of(path: Path, text: str, **columns: object) -> list[ListRow | BadRow]:
+    path.write_text(text)
+    return list(read_list(str(path), ListConfig(**columns)))  # type: ignore[arg-type]
+
+
+def test_extra_columns_are_kept_as_text(tmp_path: Path) -> None:
+    (row,) = rows_of(
+        tmp_path / "a.jsonl", '{"url": " http://a/ ", "n": 5, "x": null}', extra_columns=("n", "x", "gone")
+    )
+    assert row == ListRow(number=0, url="http://a/", caption=None, extra=("5", None, None))
+
+
+@pytest.mark.parametrize("caption", ["null", '""', '"  "', "7"])
+def test_a_row_without_a_caption_is_bad_where_one_is_wanted(tmp_path: Path, caption: str) -> None:
+    text = f'{{"url": "http://a/", "text": {caption}}}'
+    assert rows_of(tmp_path / "a.jsonl", text, caption_column="text") == [
+        BadRow(number=0, verdict=Rejected("no_caption"), text="http://a/")
+    ]
+    assert rows_of(tmp_path / "a.jsonl", text) == [ListRow(number=0, url="http://a/")]
+
+
+def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "a.jsonl", '{"url": "http://a/\\ud800", "text": "\\udfff ü"}', caption_column="text")
+    assert row == ListRow(number=0, url="http://a/?", caption="? ü")
+
+
+def test_the_text_of_a_bad_row_is_its_beginning(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "a.txt", "http://a/\x00" + "x" * 200)
+    assert (row.verdict.reason, len(row.text)) == ("bad_url", 80)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("columns", [{"caption_column": "x"}, {"extra_columns": ("x",)}])
+def test_a_text_list_has_no_other_columns(tmp_path: Path, columns: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="a text list has only URLs"):
+        rows_of(tmp_path / "a.txt", "http://a/", **columns)
+
+
+def test_columns_are_read_in_a_fixed_order() -> None:
+    assert columns_of(ListConfig(url_column="u", caption_column="c", extra_columns=("x", "a"))) == ("u", "c", "x", "a")
+    assert columns_of(ListConfig()) == ("url",)
+
+
+def test_an_empty_list_has_no_column(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no column 'url'"):
+        rows_of(tmp_path / "a.csv", "")
+    assert rows_of(tmp_path / "b.csv", "url\n") == []
+
+
+def test_a_quoted_line_break_is_part_of_its_value(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "a.csv", 'url,text\nhttp://a/,"one\ntwo"\n', caption_column="text")
+    assert row == ListRow(number=0, url="http://a/", caption="one\ntwo")
+
+
+def test_a_damaged_parquet_list_names_the_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"url": [f"http://a/{n}" for n in range(20_000)]}), path, row_group_size=10_000,
+                   compression="none", use_dictionary=False)  # fmt: skip
+    data = bytearray(path.read_bytes())
+    place = data.find(b"http://a/15000")
+    data[place - 4 : place] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"damaged after row \d+"):
+        list(read_list(str(path), ListConfig()))

@@ -69,3 +69,27 @@ def test_a_disk_that_takes_no_more_is_an_error_that_says_so(tmp_path: Path) -> N
 def test_scratch_for_an_object_store_is_local() -> None:
     with scratch_folder("s3://bucket/work") as made:
         assert Path(made).is_dir()
+
+
+def test_nothing_is_written_before_the_buffer_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = pa.schema([("number", pa.int64())])
+    table = pa.table([pa.array([1, 2])], schema=schema)
+    monkeypatch.setattr(partitions, "BUFFER_BYTES", 2 * table.get_total_buffer_size())
+    rows = PartitionedRows(str(tmp_path / "s"), schema, 2)
+    rows.add(table, np.array([1, 0]))
+    rows.add(schema.empty_table(), np.zeros(0, dtype=np.int64))
+    assert list((tmp_path / "s").iterdir()) == []
+    rows.add(table, np.array([0, 1]))
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["000000.arrow"]
+    rows.flush()
+    assert len(list((tmp_path / "s").iterdir())) == 1
+    assert [rows.read(index)["number"].to_pylist() for index in (0, 1)] == [[2, 1], [1, 2]]
+
+
+def test_partitions_without_rows_are_empty_tables(tmp_path: Path) -> None:
+    schema = pa.schema([("number", pa.int64())])
+    rows = PartitionedRows(str(tmp_path / "s"), schema, 3)
+    assert rows.read(2).num_rows == 0
+    assert rows.schema == schema
+    with pytest.raises(FileExistsError):
+        PartitionedRows(str(tmp_path / "s"), schema, 3)

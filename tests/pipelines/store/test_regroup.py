@@ -1,12 +1,15 @@
 """Regrouping gives sorted groups; replayed bundles change nothing."""
 
 import random
+import secrets
+from collections import Counter
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from corpusloom.pipelines.store import regroup
 from corpusloom.pipelines.store.regroup import Regroup, WriteRecords, partition_of
 from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head
@@ -61,3 +64,29 @@ def test_partitions_are_spread() -> None:
     for number in range(4000):
         counts[partition_of(str(number).encode(), 8)] += 1
     assert min(counts) > 400
+
+
+def test_each_part_has_the_keys_of_its_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regroup, "SPILL_ROWS", 7)  # several fragments per part
+    rows = [Head(unit="page", key=f"{n:032x}", parent="p", url="u") for n in range(100)]
+
+    def count(number: int) -> None:
+        (tmp_path / f"count-{number}-{secrets.token_hex(4)}").touch()
+
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    transform = WriteRecords(record=Head, folder=str(tmp_path / "out"), sort_by=("key",), parts=3)
+    _ = pipeline | beam.Create(rows) | transform | beam.Map(count)
+    pipeline.run().wait_until_finish()
+    found = {}
+    for part in range(3):
+        path = str(tmp_path / "out" / f"part-{part:05d}.parquet")
+        for row in tables.read_records(path, Head):
+            found[row.key] = part
+    assert found == {row.key: partition_of(row.key.encode(), 3) for row in rows}
+    sizes = sorted(int(path.name.split("-")[1]) for path in tmp_path.glob("count-*"))
+    assert sizes == sorted(Counter(found.values()).values())
+
+
+def test_a_partition_never_changes() -> None:
+    assert [partition_of(str(n).encode(), 8) for n in range(8)] == [1, 7, 7, 1, 7, 6, 5, 0]
+    assert {partition_of(str(n).encode(), 1) for n in range(100)} == {0}

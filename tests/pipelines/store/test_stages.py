@@ -1,13 +1,15 @@
 """Stages are addressed by what shapes them and committed only when nothing is lost."""
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from corpusloom.pipelines.store import stages
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.schemas import tables
+from corpusloom.schemas import storage, tables
 from corpusloom.schemas.records import LedgerRow, ScoreRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
@@ -105,3 +107,94 @@ def test_the_ledger_counts_what_it_writes(tmp_path: Path) -> None:
         ("3", "dead", "worker_died", None),
     ]
     assert [row.key for row in tables.read_records(str(tmp_path / "scores" / "part.parquet"), ScoreRow)] == ["1", "2"]
+
+
+def test_a_fingerprint_covers_name_version_inputs_and_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = stages.plan_stage(str(tmp_path), "extract", stage_version=1, inputs={"a": 1, "b": 2})
+    assert base == stages.plan_stage(str(tmp_path), "extract", stage_version=1, inputs={"b": 2, "a": 1})
+    assert base.folder == f"{tmp_path}/stages/extract-{base.fingerprint[:16]}"
+    assert json.loads(base.depends_on) == {
+        "version": 1, "libraries": stages.library_versions(), "inputs": {"a": 1, "b": 2},
+    }  # fmt: skip
+    others = [
+        stages.plan_stage(str(tmp_path), "select", stage_version=1, inputs={"a": 1, "b": 2}),
+        stages.plan_stage(str(tmp_path), "extract", stage_version=2, inputs={"a": 1, "b": 2}),
+        stages.plan_stage(str(tmp_path), "extract", stage_version=1, inputs={"a": 1}),
+    ]
+    monkeypatch.setattr(stages, "library_versions", lambda: {"pyarrow": "0"})
+    others.append(stages.plan_stage(str(tmp_path), "extract", stage_version=1, inputs={"a": 1, "b": 2}))
+    assert len({stage.fingerprint for stage in (base, *others)}) == 5
+
+
+def test_a_fingerprint_never_changes_while_its_inputs_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "library_versions", lambda: {"pyarrow": "1"})
+    stage = stages.plan_stage("/work", "extract", stage_version=3, inputs={"warcs": ["a"]})
+    text = '{"inputs":{"warcs":["a"]},"libraries":{"pyarrow":"1"},"version":3}'
+    assert stage.depends_on == text
+    assert stage.fingerprint == hashlib.sha256(f"extract\n{text}".encode()).hexdigest()
+
+
+def test_what_is_committed_is_readable_json(tmp_path: Path) -> None:
+    stage = plan(tmp_path, a=1)
+    stages.commit(stage, (), warcs=2)
+    text = Path(stage.path("stage.json")).read_text()
+    assert text.endswith("}\n")
+    assert json.loads(text) == {
+        "name": "extract", "fingerprint": stage.fingerprint, "depends_on": json.loads(stage.depends_on), "counts": [],
+        "facts": {"warcs": 2},
+    }  # fmt: skip
+
+
+def test_a_finished_shard_is_carried_over_with_its_report_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = plan(tmp_path, a=1), plan(tmp_path, a=2)
+    names = [f"{kind}/00003.{suffix}" for kind, suffix in (
+        ("ledger", "parquet"), ("scores", "parquet"), ("provenance", "parquet"), ("done", "json"))]  # fmt: skip
+    for name in (*names, "done/00004.json"):
+        storage.write_bytes(old.path(name), name.encode())
+    written: list[str] = []
+    write = storage.write_bytes
+    monkeypatch.setattr(storage, "write_bytes", lambda path, data: (written.append(path), write(path, data)))
+    stages.carry_over(old, new, 3)
+    assert written == [new.path(name) for name in names]
+    assert [storage.read_bytes(new.path(name)) for name in names] == [name.encode() for name in names]
+    stages.carry_over(old, new, 5)  # a shard without files
+    assert len(written) == 4
+
+
+def test_a_local_folder_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages.time, "sleep", lambda seconds: pytest.fail("waited"))
+    assert stages.wait_until_listed(lambda: 5, lambda found: found == 5, "/local") == 5
+    with pytest.raises(stages.StoreLagError, match="/local: not all that was written is listed"):
+        stages.wait_until_listed(lambda: 4, lambda found: found == 5, "/local")
+
+
+@pytest.mark.parametrize("late", [0, 1, 9])
+def test_an_object_store_is_given_a_minute(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(stages.time, "sleep", waited.append)
+    reads = iter([False] * late + [True])
+    assert stages.wait_until_listed(lambda: next(reads), bool, "s3://bucket")
+    assert waited == list(stages.PAUSES[:late])
+
+
+def test_a_store_that_never_lists_a_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(stages.time, "sleep", waited.append)
+    with pytest.raises(stages.StoreLagError, match="run the same command again"):
+        stages.wait_until_listed(lambda: 0, bool, "s3://bucket")
+    assert waited == list(stages.PAUSES)
+    assert 60 < sum(waited) < 70
+
+
+def test_counts_of_other_stages_and_units_stay_apart() -> None:
+    row = StageCounts(stage="b", unit="u", records_in=2, kept=1, dead={"x": 1})
+    others = [dataclasses.replace(row, stage="a"), dataclasses.replace(row, unit="t")]
+    assert stages.add_counts([row, *others]) == (others[0], others[1], row)
+    (total,) = stages.add_counts([row, row, row])
+    assert (total.records_in, total.kept, total.dead, total.rejected) == (6, 3, {"x": 3}, {})
+
+
+def test_stems_are_the_beginning_of_a_hash() -> None:
+    assert stages.stem_of("0123456789abcdef0123") == "0123456789abcdef"

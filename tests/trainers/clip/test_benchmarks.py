@@ -1,4 +1,4 @@
-"""Benchmarks: CLIP_benchmark's layout, read by us and by webdataset; damage is named."""
+"""Benchmarks in CLIP_benchmark's layout: read here and by webdataset, with errors that name damage."""
 
 import io
 import tarfile
@@ -22,7 +22,7 @@ def written(folder: Path, count: int = 16) -> str:
     return str(folder)
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_benchmark_that_was_written_is_read_back(tmp_path: Path) -> None:
     benchmark = open_benchmark(written(tmp_path))
     assert benchmark.classes == tuple(CLASSES)
     assert benchmark.templates == ("a {c}", "one {c}")
@@ -31,7 +31,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [sample.image for sample in samples] == [pair.image for pair in coloured_pairs(16)]
 
 
-def test_webdataset_reads_the_same(tmp_path: Path) -> None:
+def test_webdataset_reads_the_same_samples_from_a_benchmark(tmp_path: Path) -> None:
     import webdataset
 
     folder = written(tmp_path, 5)
@@ -47,7 +47,7 @@ def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert [Path(tar).name for tar in open_benchmark(str(folder)).tars] == ["0.tar", "2.tar", "10.tar"]
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_benchmark_without_tars_or_classes_is_an_error_that_names_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no shard"):
         open_benchmark(str(tmp_path))
     folder = Path(written(tmp_path))
@@ -82,7 +82,7 @@ def test_a_label_outside_the_classes_is_damage(tmp_path: Path) -> None:
         list(open_benchmark(str(tmp_path)))
 
 
-def test_no_tar_is_damage(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tar_is_damage(tmp_path: Path) -> None:
     (tmp_path / "0.tar").write_bytes(b"nonsense" * 200)
     with pytest.raises(DamageError, match="not a tar"):
         list(read_shard(str(tmp_path / "0.tar")))

@@ -1,4 +1,4 @@
-"""Pairs to arrays: CLIP's preprocessing, augmentation keyed by its generator, a cache that changes nothing."""
+"""Pairs to arrays: CLIP's preprocessing, augmentation from a given generator, and a cache that changes no result."""
 
 import io
 from pathlib import Path
@@ -32,7 +32,7 @@ def sample(key: str = "k") -> PairSample:
     return PairSample(key, encode_jpeg(noise(50, 70)), "a cat", {})
 
 
-def test_evaluation_is_clips_preprocessing() -> None:
+def test_evaluation_images_are_preprocessed_as_in_clip() -> None:
     buffer = io.BytesIO()
     Image.fromarray(noise(50, 71)).save(buffer, "PNG")
     picture = Image.open(buffer).convert("RGB").resize((34, 24), Image.Resampling.BICUBIC)
@@ -46,7 +46,7 @@ def test_the_shorter_side_becomes_the_size(height: int, width: int) -> None:
     assert min(resize_bicubic(noise(height, width), 20).shape[:2]) == 20
 
 
-def test_a_sample_becomes_a_square_and_a_row() -> None:
+def test_a_sample_becomes_a_square_of_pixels_and_a_row_of_tokens() -> None:
     fields = PairTransform(TOKENIZER, 24, CLIPDataConfig())(sample(), np.random.default_rng(0))
     assert fields["image"].shape == (3, 24, 24)
     assert fields["image"].dtype == np.uint8

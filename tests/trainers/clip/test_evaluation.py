@@ -1,4 +1,4 @@
-"""Zero-shot and retrieval figures, by hand on small cases."""
+"""Zero-shot and retrieval figures against small cases counted by hand."""
 
 import math
 
@@ -37,7 +37,7 @@ def test_a_template_without_a_class_is_refused() -> None:
         class_embeddings(model(), ClipTokenizer((), context=8), ["cat"], ["a photo"])
 
 
-def test_zero_shot_figures() -> None:
+def test_zero_shot_figures_are_those_counted_by_hand() -> None:
     classes = torch.eye(6)
     images = torch.tensor([[9, 1, 0, 0, 0, 0], [0, 1, 9, 0, 0, 0], [0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 5, 0.0]])
     labels = torch.tensor([0, 1, 2, 5])
@@ -50,7 +50,7 @@ def test_zero_shot_figures() -> None:
     assert "top5" not in dict(zero_shot(images[:, :3], labels.clamp(max=2), torch.eye(3)))
 
 
-def test_retrieval_counts_any_of_an_images_texts() -> None:
+def test_an_image_is_a_hit_when_any_of_its_texts_is_among_the_first_k() -> None:
     images = torch.eye(3)
     texts = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, 1, 0], [0.1, 0.2, 0.3]])
     image_of = torch.tensor([0, 0, 1, 2])
@@ -60,7 +60,7 @@ def test_retrieval_counts_any_of_an_images_texts() -> None:
     assert figures["text_retrieval_r2"] == 1.0
 
 
-def test_ties_count_against() -> None:
+def test_a_wrong_candidate_of_equal_similarity_ranks_first() -> None:
     copies = torch.ones(4, 2)
     figures = dict(retrieval(copies, copies, torch.arange(4), ks=(1, 4)))
     assert figures["image_retrieval_r1"] == 0
@@ -73,14 +73,14 @@ def test_rank_is_the_number_of_wrong_ones_before_the_best_right_one() -> None:
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_holds_the_share(case: tuple[int, int]) -> None:
+def test_the_interval_contains_the_share(case: tuple[int, int]) -> None:
     successes, total = case
     low, high = wilson(successes, total)
     assert 0 <= low <= successes / total + 1e-12
     assert successes / total - 1e-12 <= high <= 1
 
 
-def test_the_interval_is_wilsons() -> None:
+def test_the_interval_is_that_of_wilson() -> None:
     low, high = wilson(40, 100)
     assert (low, high) == (pytest.approx(0.3094, abs=1e-4), pytest.approx(0.4980, abs=1e-4))
     assert wilson(0, 0) == (0.0, 1.0)

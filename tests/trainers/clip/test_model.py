@@ -1,4 +1,4 @@
-"""CLIP as a whole: the same numbers as transformers' CLIPModel, the paper's sizes, the logit scale's limits."""
+"""The whole CLIP: the outputs of transformers' CLIPModel, the paper's sizes, the limits of the logit scale."""
 
 import math
 
@@ -81,7 +81,7 @@ def test_the_published_models_have_the_published_sizes(name: str, parameters: in
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
-def test_what_follows_the_end_token_does_not_matter() -> None:
+def test_tokens_after_the_end_token_do_not_change_the_embedding() -> None:
     model, rows = small().eval(), tokens()
     changed = rows.clone()
     changed[0, 6:] = 50
@@ -91,7 +91,7 @@ def test_what_follows_the_end_token_does_not_matter() -> None:
         assert not torch.allclose(model.encode_text(rows)[0], model.encode_text(changed)[0], atol=1e-3)
 
 
-def test_trimming_a_batch_behind_its_longest_text_is_exact() -> None:
+def test_trimming_a_batch_after_its_longest_text_does_not_change_the_embeddings() -> None:
     torch.manual_seed(0)
     whole = small().eval()
     trimmed = small(trim=True).eval()
@@ -128,7 +128,7 @@ def test_embeddings_have_length_one_in_float32_under_autocast() -> None:
         assert torch.allclose(side.norm(dim=-1), torch.ones(3), atol=1e-5)
 
 
-def test_bytes_of_pixels_are_normalised_and_floats_are_not() -> None:
+def test_uint8_pixels_are_normalised_and_floats_are_not() -> None:
     model = small().eval()
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     mean = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
@@ -138,7 +138,7 @@ def test_bytes_of_pixels_are_normalised_and_floats_are_not() -> None:
         assert torch.allclose(model.encode_image(pixels), expected, atol=1e-5)
 
 
-def test_positions_are_interpolated_but_for_the_class_token() -> None:
+def test_positions_are_interpolated_except_that_of_the_class_token() -> None:
     state = {"image.positions": torch.arange(17.0)[:, None].expand(17, 2).clone()}
     resized = resize_positions(state, 65)["image.positions"]
     assert resized.shape == (65, 2)

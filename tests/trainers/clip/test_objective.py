@@ -38,7 +38,7 @@ def batch() -> dict[str, Tensor]:
     return {"image": images, "tokens": torch.randint(0, 20, (B, 5), generator=generator)}
 
 
-def test_the_contrastive_loss_is_figure_3() -> None:
+def test_the_contrastive_loss_is_that_of_the_papers_figure_3() -> None:
     image, text = (side.double().numpy() for side in features())
     logits = 14.0 * image @ text.T
     rows = logits - np.log(np.exp(logits).sum(1, keepdims=True))
@@ -48,7 +48,7 @@ def test_the_contrastive_loss_is_figure_3() -> None:
     assert got.item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_sigmoid_loss_is_algorithm_1() -> None:
+def test_the_sigmoid_loss_is_that_of_the_papers_algorithm_1() -> None:
     image, text = (side.double().numpy() for side in features())
     logits = 7.0 * image @ text.T - 3.0
     signs = 2 * np.eye(B) - 1
@@ -67,7 +67,7 @@ def test_batch_accuracy_and_scale_are_reported() -> None:
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("patch_dropout", [0.0, 0.5])
-def test_chunks_give_the_full_batchs_loss_and_gradient(loss: str, patch_dropout: float) -> None:
+def test_chunks_give_the_loss_and_gradient_of_the_whole_batch(loss: str, patch_dropout: float) -> None:
     whole, parts = small(loss, patch_dropout), small(loss, patch_dropout)
     context = StepContext(step=0, config=toy_config(), device=torch.device("cpu"))
     torch.manual_seed(1)
@@ -88,7 +88,7 @@ def _inputs(rows: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _embed_in_chunks(model: CLIP, chunks: int) -> Embeddings:
-    """Embed with the random state that the chunked objective gives each chunk after torch.manual_seed(1)."""
+    """Embed each chunk with the random state that the chunked objective gives it after torch.manual_seed(1)."""
     pieces = zip(batch()["image"].chunk(chunks), batch()["tokens"].chunk(chunks), strict=True)
     found = []
     for number, piece in enumerate(pieces):
@@ -104,7 +104,7 @@ def _run_backward(losses: Iterator) -> Iterator:
 
 
 def _gradients_of_a_rank() -> dict[str, Tensor]:
-    """Loss and averaged gradients of both losses; each rank has its part of the batch."""
+    """Return both losses and their averaged gradients, where each rank has its part of the batch."""
     found: dict[str, Tensor] = {}
     part = (
         slice(distributed.rank() * B // W, (distributed.rank() + 1) * B // W)
@@ -133,7 +133,7 @@ def _double(model: CLIP, kind: str, rows: dict[str, Tensor]) -> Tensor:
     return F.normalize(model.image((rows["images"].double() - 128) / 64), dim=-1)
 
 
-def test_two_ranks_have_the_loss_and_gradients_of_one_with_the_whole_batch(tmp_path: Path) -> None:
+def test_two_ranks_have_the_loss_and_gradients_of_one_rank_with_the_whole_batch(tmp_path: Path) -> None:
     alone = _gradients_of_a_rank()
     ranks = run_ranks(_gradients_of_a_rank, tmp_path, W)
     for name, expected in alone.items():

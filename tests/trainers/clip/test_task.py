@@ -1,4 +1,4 @@
-"""CLIP over a dataset: it learns, it is measured, it comes back from its checkpoint."""
+"""CLIP trained on a dataset: it learns, is evaluated, and is loaded from its checkpoint."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def config(*assignments: str) -> RunConfig:
     return load_config("clip-tiny", [*small, *assignments])
 
 
-def test_a_clip_learns_to_name_what_it_has_not_seen(tmp_path: Path) -> None:
+def test_a_clip_learns_to_classify_images_that_it_has_not_seen(tmp_path: Path) -> None:
     pairs = [*coloured_pairs(160), *coloured_pairs(40, "val", first=160)]
     data = write_pairs(tmp_path / "pairs", pairs)
     result = run("clip", config('data.split="train"', 'data.evaluate="val"'), [data], str(tmp_path / "run"))

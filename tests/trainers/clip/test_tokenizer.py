@@ -1,4 +1,4 @@
-"""The tokenizer: CLIP's order of ids, its own algorithm letter by letter, rows that keep their end, learnt merges."""
+"""The tokenizer: CLIP's order of ids, byte-pair encoding by its definition, rows with an end token, learnt merges."""
 
 import gzip
 import re
@@ -24,7 +24,7 @@ MERGES = train_merges(TEXTS, 600)
 
 
 def reference_ids(merges: tuple[tuple[str, str], ...], word: str) -> list[int]:
-    """Byte-pair encoding by its definition: merge the pair of lowest rank, everywhere, until none is left."""
+    """Return ids by the definition of byte-pair encoding: merge the pair of lowest rank until no pair is left."""
     alphabet = byte_alphabet()
     pieces = [*alphabet, *(letter + "</w>" for letter in alphabet), *("".join(pair) for pair in merges)]
     letters = dict(zip(_bytes_in_order(), alphabet, strict=True))
@@ -52,7 +52,7 @@ def _bytes_in_order() -> list[int]:
     return printable + [b for b in range(256) if b not in printable]
 
 
-def test_the_ids_begin_with_clips_bytes() -> None:
+def test_the_first_ids_are_the_bytes_in_the_order_of_clip() -> None:
     tokenizer = ClipTokenizer(())
     assert (tokenizer.start, tokenizer.end, tokenizer.vocab_size) == (512, 513, 514)
     assert tokenizer.encode("a") == [256 + ord("a") - ord("!")]
@@ -78,7 +78,7 @@ def test_any_text_is_one_row_with_one_end(text: str) -> None:
     assert row.argmax() == (row != 0).sum() - 1 or 0 in row[: row.argmax()]
 
 
-def test_words_come_back() -> None:
+def test_decoding_an_encoded_text_gives_the_text_back() -> None:
     tokenizer = ClipTokenizer(MERGES)
     assert tokenizer.decode(tokenizer.row("Two LARGE  red stars naïve").tolist()) == "two large red stars naïve"
 
@@ -105,7 +105,7 @@ def test_words_that_are_frequent_become_one_token() -> None:
     assert len(tokenizer.encode("zebra")) > 1
 
 
-def test_learning_is_deterministic_and_bounded() -> None:
+def test_learnt_merges_are_deterministic_and_fit_the_vocabulary() -> None:
     assert train_merges(TEXTS, 600) == MERGES
     assert len(train_merges(TEXTS, 520)) == 6
     assert train_merges(TEXTS, 520) == MERGES[:6]
@@ -113,14 +113,14 @@ def test_learning_is_deterministic_and_bounded() -> None:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_a_vocabulary_comes_back_from_its_file(tmp_path: Path, pack: type) -> None:
+def test_a_vocabulary_is_the_same_after_it_was_written_and_read(tmp_path: Path, pack: type) -> None:
     path = tmp_path / "merges.txt"
     path.write_bytes(pack(ClipTokenizer(MERGES).to_bytes()))
     assert load_tokenizer(str(path)).merges == MERGES
 
 
 @pytest.mark.parametrize("data", [b"head\none two three\n", b"\x1f\x8bbroken", b"head\n\xff\xfe x\n"])
-def test_a_file_that_is_no_vocabulary_is_an_error(data: bytes) -> None:
+def test_a_file_that_is_not_a_vocabulary_is_an_error(data: bytes) -> None:
     with pytest.raises(InputError, match="not a file of merges"):
         tokenizer_from_bytes(data)
 

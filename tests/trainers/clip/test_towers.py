@@ -45,7 +45,7 @@ def test_attention_pooling_is_one_query_of_multi_head_attention() -> None:
     assert torch.allclose(pool(grid), expected[0], atol=1e-12)
 
 
-def test_a_resnet_of_four_stages_sees_one_token_a_32_pixels() -> None:
+def test_a_resnet_of_four_stages_has_one_token_per_32_pixels() -> None:
     tower = ModifiedResNet(ImageTowerConfig(size=64, layers=(1, 2, 1, 1), width=16, heads=8), embed_dim=10)
     images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     assert tower.grid(images).shape == (2, 4, 16 * 32)
@@ -53,7 +53,7 @@ def test_a_resnet_of_four_stages_sees_one_token_a_32_pixels() -> None:
     assert tower(images).shape == (2, 10)
 
 
-def test_a_bottleneck_begins_as_its_shortcut() -> None:
+def test_a_fresh_bottleneck_is_its_shortcut() -> None:
     block = Bottleneck(8, 2, stride=1).eval()
     x = torch.randn(2, 8, 4, 4)
     assert torch.allclose(block(x), F.relu(x))

@@ -1,4 +1,4 @@
-"""Names of transformers become ours, all of them. (The numbers are compared in test_model.)"""
+"""All names of transformers and open_clip have a counterpart here; test_model compares the outputs."""
 
 import pytest
 import torch

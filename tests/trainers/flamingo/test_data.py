@@ -1,4 +1,4 @@
-"""Sequences of tags and texts: phi is right on any window, images beyond the limit are gone."""
+"""Sequences of tags and texts: phi in any window, and images dropped beyond the limit."""
 
 import cv2
 import numpy as np
@@ -16,12 +16,12 @@ VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.get_vocab_size())
 
 
 def jpeg(colour: int, height: int = 40, width: int = 60) -> bytes:
-    """Return an image of one grey."""
+    """Return an image of a single grey."""
     return cv2.imencode(".png", np.full((height, width, 3), colour, np.uint8))[1].tobytes()
 
 
 def page(images: int = 3) -> InterleavedSample:
-    """Return a page of texts with images between."""
+    """Return a page of images, each followed by a text."""
     texts: list[str | None] = []
     pictures: list[bytes | None] = []
     for number in range(images):
@@ -30,7 +30,7 @@ def page(images: int = 3) -> InterleavedSample:
     return InterleavedSample("k", tuple(texts), tuple(pictures), {})
 
 
-def test_a_page_has_its_marks_where_the_paper_puts_them() -> None:
+def test_special_tokens_of_a_page_stand_where_the_paper_puts_them() -> None:
     ids, tags = data.page_sequence(page(2), VOCABULARY)
     assert ids[0] == VOCABULARY.mark(BOS)
     assert ids[-2:] == [VOCABULARY.eoc, VOCABULARY.mark(EOS)]
@@ -43,7 +43,7 @@ def test_a_page_has_its_marks_where_the_paper_puts_them() -> None:
 
 
 @given(st.integers(1, 60), st.lists(st.integers(0, 59), unique=True, max_size=8), st.integers(0, 8), st.booleans())
-def test_phi_against_a_plain_loop(length: int, places: list[int], kept: int, look_ahead: bool) -> None:
+def test_phi_is_that_of_a_plain_loop_over_the_tags(length: int, places: list[int], kept: int, look_ahead: bool) -> None:
     tags = sorted(place for place in places if place < length)
     kept = min(kept, len(tags))
     phi = data.make_phi(length, tags, kept, look_ahead=look_ahead)
@@ -55,7 +55,7 @@ def test_phi_against_a_plain_loop(length: int, places: list[int], kept: int, loo
         assert phi[place] == (number if number <= kept else 0)
 
 
-def test_a_page_becomes_a_window_with_at_most_so_many_images() -> None:
+def test_a_page_becomes_a_window_with_no_more_images_than_configured() -> None:
     config = data.FlamingoDataConfig(tokens=24, images=2, size=16, next_image=0.0)
     transform = data.FlamingoTransform(VOCABULARY, config)
     for seed in range(30):
@@ -66,7 +66,7 @@ def test_a_page_becomes_a_window_with_at_most_so_many_images() -> None:
         assert arrays["counted"].all()
 
 
-def test_a_short_page_is_padded_and_padding_sees_nothing_and_counts_nothing() -> None:
+def test_a_short_page_is_padded_with_tokens_that_see_no_image_and_do_not_count() -> None:
     config = data.FlamingoDataConfig(tokens=200, images=5, size=16)
     arrays = data.FlamingoTransform(VOCABULARY, config)(page(1), np.random.default_rng(0))
     padding = arrays["tokens"] == VOCABULARY.mark(PAD)

@@ -1,4 +1,4 @@
-"""A Flamingo that has learnt two images by heart: their captions are likelier with them, and it writes them."""
+"""Evaluation of a Flamingo that was trained on two images until it reproduces their captions."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def model() -> Flamingo:
     torch.manual_seed(0)
     shape = LanguageModelConfig(vocab_size=VOCABULARY.eoc, context=96, layers=2, width=16, heads=2)
     model = Flamingo(SHAPE, Eyes(), LanguageModel(shape))
-    nn.init.normal_(model.language.embedding.weight)  # a head that can tell tokens apart
+    nn.init.normal_(model.language.embedding.weight)  # embeddings that differ, since the head is tied to them
     open_gates(model)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     images = torch.from_numpy(np.stack([item.pixels for item in ITEMS]))[:, None]
@@ -55,14 +55,14 @@ def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
     assert dict(evaluation.right_against_wrong(scores))["right_image_likelier"] == 1.0
 
 
-def test_it_writes_each_image_its_caption(model: Flamingo) -> None:
+def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> None:
     assert [evaluation.caption(model, [], item, VOCABULARY, prompt="") for item in ITEMS] == list(TEXTS)
     figures = dict(evaluation.few_shot(model, ITEMS, VOCABULARY, shots=0, prompt=""))
     assert figures["caption_word_f1"] == 1.0
     assert figures["caption_word_f1_chance"] == pytest.approx(evaluation.word_f1(*TEXTS))
 
 
-def test_a_prompt_shows_every_example_with_its_end_and_the_query_without() -> None:
+def test_a_prompt_ends_each_example_with_eoc_but_not_the_query() -> None:
     ids, tags = evaluation.few_shot_prompt(ITEMS, VOCABULARY)
     tag = VOCABULARY.ids("<image>Output:")
     assert [ids[place : place + len(tag)] for place in tags] == [tag] * 3
@@ -73,5 +73,5 @@ def test_a_prompt_shows_every_example_with_its_end_and_the_query_without() -> No
 @pytest.mark.parametrize(
     ("written", "reference", "wanted"), [("", "a b", 0.0), ("a b", "A b", 1.0), ("a a a", "a b", 0.4), ("", "", 0.0)]
 )
-def test_word_f1(written: str, reference: str, wanted: float) -> None:
+def test_word_f1_counts_shared_words_as_multisets(written: str, reference: str, wanted: float) -> None:
     assert evaluation.word_f1(written, reference) == pytest.approx(wanted)

@@ -1,4 +1,4 @@
-"""The frozen language model: causal, parity with a plain computation, and the same after a round trip."""
+"""The frozen language model: causal, equal to PyTorch's blocks, and the same after it is saved and loaded."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def model() -> LanguageModel:
     return LanguageModel(SHAPE).eval()
 
 
-def test_a_token_sees_those_before_it_only(model: LanguageModel) -> None:
+def test_a_token_depends_on_the_tokens_before_it_only(model: LanguageModel) -> None:
     tokens = torch.randint(0, 50, (2, 9))
     before = model(tokens)
     tokens[:, 5] = (tokens[:, 5] + 1) % 50

@@ -1,4 +1,4 @@
-"""Flamingo's bridge: nothing changes at the start, each token sees its own image, frozen parts stay frozen."""
+"""Flamingo's trained layers: no effect at the start, one image per token, frozen parts that stay frozen."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ SHAPE = FlamingoConfig(
 
 
 class Eyes(nn.Module):
-    """A frozen encoder whose grid is a linear image of the pixels."""
+    """A frozen encoder whose grid is a linear function of the pixels."""
 
     grid_width = 12
 
@@ -43,14 +43,14 @@ def model() -> Flamingo:
 
 
 def open_gates(model: Flamingo) -> None:
-    """Let the language model listen."""
+    """Open the gates, so that images enter the language model."""
     for block in model.gated:
         nn.init.constant_(block.attention_gate, 0.5)
         nn.init.constant_(block.ffw_gate, 0.5)
 
 
 def inputs(batch: int = 2, images: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """Return tokens, pixels and phi: five tokens of no image, then five a image."""
+    """Return tokens, pixels and phi: five tokens that see no image, then five per image."""
     tokens = torch.randint(0, 50, (batch, 5 + 5 * images))
     phi = torch.arange(tokens.shape[1]).div(5, rounding_mode="floor").expand(batch, -1)
     return tokens, torch.randint(0, 256, (batch, images, 1, 3, 8, 8), dtype=torch.uint8), phi
@@ -63,7 +63,7 @@ def test_at_the_start_the_logits_are_the_language_models_to_the_bit(model: Flami
     assert logits.shape[-1] == model.eoc + 1
 
 
-def test_gates_get_a_gradient_at_the_start_and_what_is_behind_them_none(model: Flamingo) -> None:
+def test_at_the_start_gates_have_a_gradient_and_layers_behind_them_have_none(model: Flamingo) -> None:
     tokens, images, phi = inputs()
     model(tokens, model.encode_images(images), phi)[..., :-1].square().sum().backward()
     block = model.gated[0]
@@ -73,7 +73,7 @@ def test_gates_get_a_gradient_at_the_start_and_what_is_behind_them_none(model: F
     assert all(p.grad is None for p in [*model.language.parameters(), *model.vision.parameters()])
 
 
-def test_a_token_changes_with_its_image_and_those_before_it_do_not(model: Flamingo) -> None:
+def test_a_changed_image_changes_the_tokens_that_see_it_and_none_before_them(model: Flamingo) -> None:
     open_gates(model)
     tokens, images, phi = inputs()
     before = model(tokens, model.encode_images(images), phi)
@@ -114,7 +114,7 @@ def test_frozen_parts_stay_in_evaluation_mode_and_out_of_the_optimiser(model: Fl
     assert trained == {"resampler", "gated", "end_of_chunk"}
 
 
-def test_only_the_end_of_chunk_row_is_new(model: Flamingo) -> None:
+def test_only_the_embedding_of_end_of_chunk_is_trained(model: Flamingo) -> None:
     tokens = torch.tensor([[1, model.eoc, 3]])
     embedded = model.embed(tokens)
     assert torch.equal(embedded[0, 1], model.end_of_chunk[0])
@@ -139,7 +139,7 @@ def test_the_resampler_takes_any_grid_and_any_number_of_frames() -> None:
     assert torch.allclose(longer[-1], resampler.time[-1], atol=1e-6)
 
 
-def test_generation_stops_at_the_mark_and_sees_the_last_image(model: Flamingo) -> None:
+def test_generation_stops_at_a_stop_token_and_sees_the_last_image(model: Flamingo) -> None:
     open_gates(model)
     tokens, images, phi = inputs(batch=1)
     visual = model.encode_images(images)

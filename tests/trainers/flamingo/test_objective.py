@@ -1,4 +1,4 @@
-"""The weighted sum over datasets: one update of several losses is one backward of their sum."""
+"""The weighted sum over datasets: several backward passes give the gradient of the summed loss."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=1, lr=1.0),
 
 
 def fresh() -> Flamingo:
-    """Return a Flamingo that listens."""
+    """Return a Flamingo with open gates."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Flamingo(
@@ -47,7 +47,7 @@ def test_the_loss_sums_over_tokens_and_leaves_padding_out() -> None:
     assert torch.allclose(mean, expected / 5)
 
 
-def test_losses_one_by_one_have_the_gradient_of_their_weighted_sum() -> None:
+def test_losses_one_after_another_have_the_gradient_of_their_weighted_sum() -> None:
     batches = {"m3w": batch(1, 12), "align": batch(2, 7)}
     objective = make_objective({"m3w": 1.0, "align": 0.2}, per_token=False)
     one = fresh()
@@ -60,9 +60,9 @@ def test_losses_one_by_one_have_the_gradient_of_their_weighted_sum() -> None:
             assert torch.allclose(first.grad, second.grad, rtol=1e-5, atol=1e-7), name
 
 
-def test_a_flamingo_learns_what_the_image_says() -> None:
+def test_a_flamingo_learns_to_tell_texts_apart_by_their_images() -> None:
     model = fresh()
-    nn.init.normal_(model.language.embedding.weight)  # a head that can tell tokens apart
+    nn.init.normal_(model.language.embedding.weight)  # embeddings that differ, since the head is tied to them
     given = batch(3, 6)
     given["tokens"][:] = torch.tensor([[1, 2, 3, 4, 5, 6], [1, 2, 7, 8, 9, 10]])
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
@@ -76,7 +76,7 @@ def test_a_flamingo_learns_what_the_image_says() -> None:
     assert gates(model).abs().max() > 0
 
 
-def test_the_share_of_right_images_comes_with_its_interval() -> None:
+def test_the_share_of_right_images_has_a_confidence_interval() -> None:
     scores = torch.tensor([[1.0, 0.0]] * 9 + [[0.0, 1.0]])
     figures = dict(right_against_wrong(scores))
     assert figures["right_image_likelier"] == pytest.approx(0.9)

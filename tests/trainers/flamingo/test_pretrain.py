@@ -1,4 +1,4 @@
-"""Pre-training the language model: it learns its texts, twice to the same bytes, and saves what loads again."""
+"""Pre-training of the language model: the loss falls, equal runs give equal weights, and the model is saved."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ TEXTS = [f"the {colour} star number {number}" for colour in ("red", "blue") for 
 SHAPE = LanguageModelConfig(vocab_size=280, context=16, layers=1, width=16, heads=2)
 
 
-def test_texts_stand_one_after_another_between_their_marks() -> None:
+def test_texts_follow_each_other_between_begin_and_end_tokens() -> None:
     tokenizer = train_tokenizer(TEXTS, 280)
     bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
     stream = token_stream(TEXTS[:2], tokenizer)
@@ -25,7 +25,7 @@ def test_texts_stand_one_after_another_between_their_marks() -> None:
     assert stream.tolist() == expected
 
 
-def test_more_steps_give_a_lower_loss_and_the_same_steps_the_same_weights(tmp_path: Path) -> None:
+def test_more_steps_lower_the_loss_and_equal_runs_give_equal_weights(tmp_path: Path) -> None:
     first = pretrain(TEXTS, str(tmp_path / "first"), SHAPE, steps=3)
     again = pretrain(TEXTS, str(tmp_path / "again"), SHAPE, steps=3)
     longer = pretrain(TEXTS, str(tmp_path / "longer"), SHAPE, steps=60)

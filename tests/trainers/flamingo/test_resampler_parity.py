@@ -1,4 +1,4 @@
-"""The Perceiver Resampler against transformers' Idefics one, on mapped weights with the same activation."""
+"""The Perceiver Resampler against that of Idefics in transformers, with the same weights and activation."""
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ def copy_weights(own, other):
         layer.ffw[3].weight.data.copy_(mlp.c_proj.weight)
 
 
-def test_same_visual_tokens_on_mapped_weights():
+def test_with_the_same_weights_the_visual_tokens_are_those_of_idefics():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = IdeficsConfig(vision_config={"embed_dim": 16}, perceiver_config={"qk_layer_norms_perceiver": False})

@@ -1,4 +1,4 @@
-"""Flamingo as a task: it trains on pages and pairs, comes back bit for bit, and keeps its frozen parts."""
+"""Flamingo as a task: it trains on pages and pairs, resumes bit for bit, and keeps its frozen parts."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def weights(folder: str) -> dict[str, torch.Tensor]:
     return load_file(Path(folder) / checkpoint.MODEL)
 
 
-def test_a_run_that_was_cut_ends_with_the_same_weights_and_the_frozen_parts_of_its_beginning(
+def test_a_resumed_run_ends_with_the_same_weights_and_frozen_parts_do_not_change(
     clip: str, datasets: list[str], tmp_path: Path
 ) -> None:
     whole = run("flamingo", config(clip), datasets, str(tmp_path / "run"))
@@ -76,7 +76,9 @@ def test_a_run_that_was_cut_ends_with_the_same_weights_and_the_frozen_parts_of_i
     assert not torch.equal(first["end_of_chunk"], fresh["end_of_chunk"])
 
 
-def test_a_step_takes_a_batch_of_each_data_set_and_pairs_in_their_own_number(clip: str, datasets: list[str]) -> None:
+def test_a_step_has_one_batch_per_data_set_and_pairs_have_a_batch_size_of_their_own(
+    clip: str, datasets: list[str]
+) -> None:
     paths = {text.partition("=")[0]: text.partition("=")[2].rpartition(":")[0] for text in datasets}
     task = build_task(config(clip), {name: (path, 1.0) for name, path in paths.items()})
     assert isinstance(task.stream, JointBatches)

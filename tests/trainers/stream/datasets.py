@@ -1,4 +1,4 @@
-"""Small datasets for tests: tars, sidecars and a manifest, written by the same code as a build's."""
+"""Small datasets for tests: tars, sidecars and a manifest, written by the code of the builds."""
 
 import contextlib
 import hashlib
@@ -19,7 +19,7 @@ from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 
 
 def make_image(number: int = 0, size: tuple[int, int] = (48, 40), format: str = "JPEG") -> bytes:
-    """Return an encoded picture (width, height) that depends on its number."""
+    """Return an encoded image of a size (width, height); each number has its own image."""
     rng = np.random.default_rng(number)
     small = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
     sink = io.BytesIO()
@@ -28,7 +28,7 @@ def make_image(number: int = 0, size: tuple[int, int] = (48, 40), format: str = 
 
 
 def make_pairs(count: int, start: int = 0) -> list[tuple[str, dict[str, bytes]]]:
-    """Return `count` pair samples: keys spread over all shards, a small JPEG, a text and a JSON."""
+    """Return `count` pairs of a small JPEG, a text and a JSON, with keys spread over all shards."""
     return [
         (
             hashlib.md5(str(number).encode()).hexdigest(),

@@ -1,4 +1,4 @@
-"""Servers on loopback for remote datasets: nginx, and one that fails and stalls on purpose."""
+"""Servers on loopback for remote datasets: nginx, and one with configurable faults."""
 
 import contextlib
 import http.server
@@ -14,7 +14,7 @@ from tests.programs import require
 
 @contextlib.contextmanager
 def nginx(folder: Path) -> Iterator[str]:
-    """Serve a folder with nginx; skip the test where there is none, except where nothing may be left out."""
+    """Serve a folder with nginx; without nginx the test is skipped, unless skipping is forbidden."""
     require("nginx")
     port = free_port()
     with serve({"127.0.0.1": folder}, port):
@@ -22,7 +22,7 @@ def nginx(folder: Path) -> Iterator[str]:
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
-    """Serves ranges of a folder; every n-th request fails, every m-th stalls or breaks off."""
+    """Serves ranges of a folder; every n-th request fails, stalls or breaks off."""
 
     folder: Path
     requests = 0

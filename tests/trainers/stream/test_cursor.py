@@ -1,4 +1,4 @@
-"""The cursor: which samples are a rank's, how many are left, and iterators that a load makes void."""
+"""The cursor: the samples of a rank, the number left, and iterators that a load makes void."""
 
 import pytest
 from hypothesis import given

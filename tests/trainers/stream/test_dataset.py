@@ -1,4 +1,4 @@
-"""The promise: one global order for any world size, exact resume from any rank's state, exact epochs."""
+"""A stream: one global order for any world size, exact resume from any rank's state, exact epochs."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_position_p_belongs_to_rank_p_mod_world_size(pairs: str, world: int, see
     mixed=st.booleans(),
     weight=st.floats(0.05, 0.95),
 )
-def test_resume_on_other_world_sizes_goes_on_at_the_exact_sample(
+def test_another_world_size_resumes_at_the_exact_sample(
     pairs: str, others: str, plan: list[tuple[int, int, int, int]], mixed: bool, weight: float
 ) -> None:
     source: Any = pairs
@@ -87,7 +87,7 @@ def test_resume_on_other_world_sizes_goes_on_at_the_exact_sample(
         source = Mixture(datasets={"a": pairs, "b": others}, weights={"a": weight, "b": 1 - weight})
     state: dict[str, Any] | None = None
     order: list[str] = []
-    for world, size, steps, workers in plan:  # each leg is killed with its prefetched batches lost
+    for world, size, steps, workers in plan:  # each leg ends with its prefetched batches lost
         ranks = [StreamingDataset(source, 3, rank, world) for rank in range(world)]
         for stream in ranks:
             if state is not None:
@@ -111,7 +111,7 @@ def test_resume_on_other_world_sizes_goes_on_at_the_exact_sample(
         assert all(len(set(drawn[at : at + size])) == len(drawn[at : at + size]) for at in range(0, len(drawn), size))
 
 
-def test_iter_resumes_in_the_middle_whatever_the_rank_that_saved(pairs: str) -> None:
+def test_iter_resumes_in_the_middle_of_an_epoch_from_the_state_of_any_rank(pairs: str) -> None:
     whole = keys_of(pairs)
     for saved_by in (0, 2):
         stream = StreamingDataset(pairs, 0, saved_by, 3)
@@ -149,6 +149,14 @@ def test_state_is_small_and_refused_by_another_stream(pairs: str, others: str) -
         StreamingDataset(pairs, 0, 0, 1).load_state_dict({**state, "position": SAMPLES + 1})
 
 
+def test_a_state_that_the_caller_changes_does_not_change_the_stream(pairs: str) -> None:
+    stream = StreamingDataset(pairs, 0, 0, 1)
+    changed = stream.state_dict()
+    changed["datasets"][""] = "another digest"
+    with pytest.raises(ConfigError, match="another stream"):
+        stream.load_state_dict(changed)
+
+
 def test_an_iterator_made_before_a_load_refuses_to_go_on(pairs: str) -> None:
     stream = StreamingDataset(pairs, 0, 0, 1)
     iterator = iter(stream)
@@ -158,14 +166,14 @@ def test_an_iterator_made_before_a_load_refuses_to_go_on(pairs: str) -> None:
         next(iterator)
 
 
-def test_fewer_samples_than_ranks(others: str) -> None:
+def test_ranks_beyond_the_number_of_samples_have_none(others: str) -> None:
     lengths = [len(keys_of(others, rank=rank, world_size=40)) for rank in range(40)]
     assert lengths == [1] * 17 + [0] * 23
     taken = [take(StreamingDataset(others, 0, rank, 40), 1, 2)[0] for rank in range(40)]
     assert set(Counter(key for keys in taken for key in keys).values()) == {4, 5}  # 80 positions of 17 samples
 
 
-def test_sigkill_at_a_random_moment_and_resume_is_exact(pairs: str, tmp_path: Path) -> None:
+def test_resuming_after_sigkill_at_a_random_moment_is_exact(pairs: str, tmp_path: Path) -> None:
     script = (
         "import sys, json, os, numpy as np\n"
         "from corpusloom.trainers.stream.dataset import StreamingDataset\n"
@@ -190,12 +198,12 @@ def test_sigkill_at_a_random_moment_and_resume_is_exact(pairs: str, tmp_path: Pa
     uninterrupted = StreamingDataset(pairs, 9, 0, 1)
     expected = [" ".join(keys) + "\n" for keys in take(uninterrupted, len(before) + 1 + len(after), 4)]
     assert before == expected[: len(before)]
-    # A kill between the state's rename and the print loses a line of output, never a sample's place.
+    # A kill between the rename of the state and the print loses a line of output, but no sample.
     begin = len(before) + (after[0] != expected[len(before)])
     assert after == expected[begin : begin + len(after)]
 
 
-def test_what_is_refused(pairs: str, tmp_path: Path) -> None:
+def test_impossible_arguments_are_refused(pairs: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rank"):
         StreamingDataset(pairs, 0, 3, 3)
     with pytest.raises(InputError, match=r"manifest\.json"):
@@ -213,7 +221,7 @@ def test_a_split_is_a_dataset_of_its_own(tmp_path: Path) -> None:
     assert len(keys_of(path, split="val")) == 9
 
 
-def test_a_stream_travels_to_workers_of_a_dataloader_alone(pairs: str) -> None:
+def test_a_stream_is_pickled_for_workers_of_a_dataloader_only(pairs: str) -> None:
     with pytest.raises(ConfigError, match="other processes"):
         pickle.dumps(StreamingDataset(pairs, 0, 0, 1))
 
@@ -226,7 +234,7 @@ def damaged(tmp_path: Path, count: int = 24) -> tuple[Path, str]:
     return Path(path) / "00000.tar", path
 
 
-def test_a_truncated_tar_is_skipped_counted_and_listed_and_keeps_its_places(tmp_path: Path) -> None:
+def test_samples_of_a_truncated_tar_are_skipped_counted_and_listed(tmp_path: Path) -> None:
     tar, path = damaged(tmp_path)
     whole = keys_of(path)
     tar.write_bytes(tar.read_bytes()[:3000])
@@ -241,7 +249,7 @@ def test_a_truncated_tar_is_skipped_counted_and_listed_and_keeps_its_places(tmp_
         list(StreamingDataset(path, 0, 0, 1, on_error="raise"))
 
 
-def test_batches_keep_the_place_of_a_bad_sample(tmp_path: Path) -> None:
+def test_a_bad_sample_keeps_its_row_in_the_batch(tmp_path: Path) -> None:
     tar, path = damaged(tmp_path)
     whole = keys_of(path)
     data = tar.read_bytes()
@@ -261,7 +269,7 @@ def test_batches_keep_the_place_of_a_bad_sample(tmp_path: Path) -> None:
         list(StreamingDataset(path, 0, 0, 1).batches(8, transform=decode, epochs=1, on_error="raise"))
 
 
-def test_sidecar_of_another_shard_and_replaced_shard(tmp_path: Path) -> None:
+def test_a_sidecar_of_another_shard_and_a_replaced_shard_are_found(tmp_path: Path) -> None:
     tar, path = damaged(tmp_path)
     folder = tar.parent
     sidecar = (folder / "00000.parquet").read_bytes()
@@ -280,7 +288,7 @@ def test_sidecar_of_another_shard_and_replaced_shard(tmp_path: Path) -> None:
     assert len(list(empty)) + empty.skipped["damaged_shard"] == 24
 
 
-def test_a_sample_without_its_text(tmp_path: Path) -> None:
+def test_a_sample_without_its_text_is_skipped(tmp_path: Path) -> None:
     samples = make_pairs(4)
     del samples[1][1]["txt"]
     stream = StreamingDataset(make_dataset(tmp_path, "pairs", samples), 0, 0, 1)
@@ -288,7 +296,7 @@ def test_a_sample_without_its_text(tmp_path: Path) -> None:
     assert stream.skipped == {"missing_txt": 1}
 
 
-def test_a_shard_of_no_samples_is_passed_over(tmp_path: Path) -> None:
+def test_a_shard_without_samples_changes_nothing(tmp_path: Path) -> None:
     path = Path(make_dataset(tmp_path, "pairs", make_pairs(20), shards=4))
     whole = keys_of(str(path), shuffle=False)
     described = json.loads((path / "manifest.json").read_text())

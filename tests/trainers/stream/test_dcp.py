@@ -1,4 +1,4 @@
-"""Checkpoints by torch.distributed.checkpoint: {model, stream} saved on some ranks goes on exactly on others."""
+"""Checkpoints of torch.distributed.checkpoint: {model, stream} saved by some ranks is resumed exactly by others."""
 
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ BATCH = 3
 
 
 def number(sample: Any, rng: Any) -> dict[str, Any]:
-    """Return what tells a sample, and a draw of its generator."""
+    """Return a sample's number, and a draw of its generator."""
     return {"number": int(sample.text.split()[-1]), "drawn": rng.random()}
 
 
@@ -35,7 +35,7 @@ def take(batches: Any, steps: int) -> Any:
 
 
 def save(batches: Any, folder: str, steps: int, group: Any = None) -> Any:
-    """Take steps and save: all ranks of a group one checkpoint."""
+    """Take steps, and save one checkpoint of all ranks of a group."""
     seen = take(batches, steps)
     state = batches.state_dict()
     assert len(repr(state)) < 1024
@@ -45,7 +45,7 @@ def save(batches: Any, folder: str, steps: int, group: Any = None) -> Any:
 
 
 def resume(batches: Any, folder: str, steps: int) -> Any:
-    """Load into a new stream, and go on."""
+    """Load into a new stream, and take further steps."""
     values = {"model": {"weight": torch.zeros(2)}, "stream": batches.state_dict()}
     checkpoint.load(values, checkpoint_id=f"{folder}/checkpoint")
     assert values["model"]["weight"].tolist() == [5.0, 5.0]
@@ -54,7 +54,7 @@ def resume(batches: Any, folder: str, steps: int) -> Any:
 
 
 def two_then_three(folder: str) -> dict[str, Any]:
-    """Save with two of the three ranks, and go on with all."""
+    """Save with two of three ranks, and resume with all three."""
     rank = torch.distributed.get_rank()
     group = torch.distributed.new_group([0, 1])
     seen = torch.empty(0)
@@ -65,7 +65,7 @@ def two_then_three(folder: str) -> dict[str, Any]:
 
 
 def in_order(ranks: list[Any], start: int) -> list[list[float]]:
-    """Return what all ranks saw in the global order, which was at `start`."""
+    """Return the samples of all ranks in the global order from `start` on."""
     world = len(ranks)
     turns = sorted(range(world), key=lambda rank: (rank - start) % world)
     return torch.stack([ranks[rank].reshape(-1, 2) for rank in turns], 1).reshape(-1, 2).tolist()
@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_what_two_ranks_save_goes_on_exactly_on_one_and_on_three(folder: str) -> None:
+def test_a_checkpoint_of_two_ranks_is_resumed_exactly_by_one_and_by_three(folder: str) -> None:
     truth = take(open_batches(folder), 20).reshape(-1, 2).tolist()
     ranks = run_ranks(partial(two_then_three, folder), Path(folder), 3)
     assert in_order([rank["before"] for rank in ranks[:2]], 0) == truth[:30]
@@ -89,6 +89,6 @@ def test_what_two_ranks_save_goes_on_exactly_on_one_and_on_three(folder: str) ->
 
 
 @pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
-def test_what_one_process_saves_goes_on_there(folder: str) -> None:
+def test_a_checkpoint_of_one_process_is_resumed_exactly(folder: str) -> None:
     first, rest = save(open_batches(folder), folder, 5), resume(open_batches(folder), folder, 7)
     assert torch.equal(torch.cat([first, rest]), take(open_batches(folder), 12))

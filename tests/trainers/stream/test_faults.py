@@ -1,4 +1,4 @@
-"""Faults under way, on whole streams: full disks, kills at random moments, files that are not what they were."""
+"""Faults while a stream runs: full disks, processes killed at random moments, changed files."""
 
 import dataclasses
 import random
@@ -41,7 +41,7 @@ def test_a_stream_goes_on_when_the_disk_of_its_cache_is_full(tmp_path: Path) -> 
     with faulty(Path(data)) as (url, _):
         stream = StreamingDataset(url, 0, 0, 1, on_error="raise", cache=cache)
         try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # as a full disk refuses a block
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # writes of a block fail
             found = [sample.key for sample in stream]
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -71,7 +71,7 @@ def test_workers_killed_at_random_moments_lose_and_repeat_nothing(tmp_path: Path
     assert keys == [sample.key for sample in StreamingDataset(data, 1, 0, 1)]
 
 
-def test_more_workers_than_samples_and_shards(tmp_path: Path) -> None:
+def test_more_workers_than_samples_and_shards_change_nothing(tmp_path: Path) -> None:
     data = make_dataset(tmp_path, "pairs", make_pairs(3), shards=2)
     stream = StreamingDataset(data, 0, 0, 1)
     batches = list(stream.batches(2, transform=length, workers=9, prefetch=9, epochs=2))
@@ -79,7 +79,7 @@ def test_more_workers_than_samples_and_shards(tmp_path: Path) -> None:
     assert sorted(key for batch in batches for key in batch["keys"]) == sorted(2 * keys_of(data))
 
 
-def test_a_length_is_known_and_true_for_every_rank(tmp_path: Path) -> None:
+def test_the_length_of_a_stream_is_the_number_of_its_samples_on_every_rank(tmp_path: Path) -> None:
     data = make_dataset(tmp_path, "pairs", make_pairs(23), shards=4)
     for world in (1, 4, 30):
         streams = [StreamingDataset(data, 0, rank, world) for rank in range(world)]
@@ -87,9 +87,7 @@ def test_a_length_is_known_and_true_for_every_rank(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])
-def test_a_sidecar_that_is_gone_or_cut_is_named_and_costs_its_own_samples_only(
-    tmp_path: Path, content: bytes | None
-) -> None:
+def test_a_missing_or_cut_sidecar_skips_its_own_samples_only(tmp_path: Path, content: bytes | None) -> None:
     data = make_dataset(tmp_path, "pairs", make_pairs(24), shards=2)
     whole, sidecar = keys_of(data), tmp_path / "00000.parquet"
     sidecar.unlink()
@@ -102,7 +100,7 @@ def test_a_sidecar_that_is_gone_or_cut_is_named_and_costs_its_own_samples_only(
         keys_of(data, on_error="raise")
 
 
-def test_offsets_that_are_off_by_a_few_bytes_are_found_by_the_hash(tmp_path: Path) -> None:
+def test_hashes_find_offsets_that_are_wrong_by_a_few_bytes(tmp_path: Path) -> None:
     data = make_dataset(tmp_path, "pairs", make_pairs(12), shards=1)
     sidecar = str(tmp_path / "00000.parquet")
     rows = list(tables.read_records(sidecar, SidecarRow))
@@ -121,7 +119,9 @@ def test_offsets_that_are_off_by_a_few_bytes_are_found_by_the_hash(tmp_path: Pat
         keys_of(data, on_error="raise")
 
 
-def test_members_and_json_past_their_caps_are_skipped_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_and_json_above_their_size_limits_are_skipped_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = make_pairs(6)
     made[2][1]["jpg"] += bytes(9000)
     made[4][1]["json"] = b'{"a": "' + b"x" * 2000 + b'"}'

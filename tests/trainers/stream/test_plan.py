@@ -1,4 +1,4 @@
-"""A plan of batches refuses values that cannot be, at the boundary and not before it."""
+"""A plan of batches refuses impossible values, exactly from the boundary on."""
 
 import pytest
 

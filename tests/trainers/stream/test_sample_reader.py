@@ -92,6 +92,6 @@ def test_a_local_tar_has_nothing_to_fetch(paths: tuple[str, str]) -> None:
     assert isinstance(SampleReader(ReaderConfig(paths=paths)).open_remote((0, 0)), NothingToFetch)
 
 
-def test_no_shard_at_once_is_refused() -> None:
+def test_block_shards_below_one_is_refused() -> None:
     with pytest.raises(ConfigError, match="block_shards is 0"):
         ReaderConfig(paths=("x",), block_shards=0)

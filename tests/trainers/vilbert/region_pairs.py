@@ -1,4 +1,4 @@
-"""Small datasets of regions as the pipelines write them, learnable: the caption names what the features hold."""
+"""Small, learnable datasets of regions as the pipelines write them: captions describe the features."""
 
 import io
 import json
@@ -18,7 +18,7 @@ WIDTH, CLASSES = 10, 12
 
 
 def region_sample(number: int, *, boxes: int | None = None) -> RegionsSample:
-    """Return sample `number`: a colour and a shape, in its features and in its caption."""
+    """Return sample `number`; its features and its caption have the same colour and shape."""
     rng = np.random.default_rng(number)
     colour, shape = number % 4, number // 4 % 4
     count = boxes or int(rng.integers(4, 8))

@@ -11,7 +11,7 @@ TOKENS, REGIONS = 9, 7
 
 
 def small_config(**changes: Any) -> ViLBERTConfig:
-    """Return other widths for each stream, so that a mix-up of two does not run."""
+    """Return a configuration in which all widths differ, so that code which confuses two of them fails."""
     values: dict[str, Any] = {"vocab_size": 50, "max_tokens": 16, "hidden": 24, "layers": 4, "heads": 4, "ffw": 40}
     values |= {"v_hidden": 32, "v_layers": 2, "v_heads": 2, "v_ffw": 36, "co_hidden": 16, "co_heads": 2}
     values |= {"feature_width": 10, "class_count": 12, "v_connections": (0, 1), "t_connections": (2, 3)}
@@ -19,7 +19,7 @@ def small_config(**changes: Any) -> ViLBERTConfig:
 
 
 def small_model(**changes: Any) -> ViLBERT:
-    """Return the model with weights large enough that every part shows in the outputs."""
+    """Return the model with weights so large that every part affects the outputs."""
     torch.manual_seed(0)
     model = ViLBERT(small_config(**changes))
     with torch.no_grad():

@@ -30,7 +30,7 @@ TOKENIZER = train_tokenizer(CAPTIONS, 100)
 CONFIG = ViLBERTDataConfig(tokens=12, regions=8)
 
 
-def test_a_caption_is_cls_words_sep_and_padding() -> None:
+def test_a_caption_becomes_cls_its_words_sep_and_padding() -> None:
     ids = encode(TOKENIZER, "A small BLUE ring", 12)
     assert TOKENIZER.decode(ids[1:5].tolist()) == "a small blue ring"
     assert ids[0] == TOKENIZER.token_to_id("[CLS]")
@@ -103,7 +103,7 @@ def test_regions_are_masked_at_the_papers_shares() -> None:
     assert not (zeroed & ~chosen).any()
 
 
-def test_a_masked_region_cannot_be_read_from_one_that_overlaps() -> None:
+def test_regions_that_overlap_a_masked_region_are_zeroed_too() -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]], np.float32)
     seen = set()
     for number in range(200):
@@ -123,7 +123,7 @@ def test_locations_are_shares_of_the_image() -> None:
     np.testing.assert_allclose(found, [[0.1, 0.25, 0.6, 0.75, 0.25]], atol=1e-6)
 
 
-def test_img_is_the_mean_of_the_boxes_there_are() -> None:
+def test_img_is_the_mean_over_the_boxes_without_padding() -> None:
     sample = region_sample(3, boxes=5)
     arrays = region_arrays(sample, replace(CONFIG, mask=0.0), np.random.default_rng(0))
     np.testing.assert_allclose(arrays["features"][0], sample.features.astype(np.float32).mean(0), atol=2e-3)

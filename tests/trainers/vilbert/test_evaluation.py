@@ -1,4 +1,4 @@
-"""Retrieval by the alignment head: the right column, the right rank, nothing lost by what is computed once."""
+"""Retrieval by the alignment head: column, rank, and streams that are computed once."""
 
 import torch
 
@@ -7,7 +7,7 @@ from tests.trainers.vilbert.small import small_model
 from tests.trainers.vilbert.test_objective import make_batch
 
 
-def test_scores_are_those_of_each_pair_alone() -> None:
+def test_scores_are_those_of_each_pair_computed_alone() -> None:
     model, batch = small_model(), make_batch(5, mask=0.0)
     scores = score_all(model, batch, images_per_pass=2)
     assert scores.shape == (5, 5)
@@ -23,7 +23,7 @@ def test_scores_are_those_of_each_pair_alone() -> None:
             torch.testing.assert_close(scores[caption, image], outputs.alignment.softmax(1)[0, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_recall_counts_the_images_of_their_own_caption() -> None:
+def test_recall_counts_captions_whose_own_image_is_among_the_first_k() -> None:
     scores = torch.eye(10)
     scores[0, 3] = 2.0  # one caption prefers another image
     figures = dict(retrieval(scores))
@@ -33,8 +33,8 @@ def test_recall_counts_the_images_of_their_own_caption() -> None:
     assert figures["r1_low"] < 0.9 < figures["r1_high"]
 
 
-def test_equal_scores_win_nothing() -> None:
-    assert dict(retrieval(torch.zeros(20, 20)))["r1"] <= 0.1
+def test_images_of_equal_score_are_no_hits() -> None:
+    assert dict(retrieval(torch.zeros(20, 20)))["r10"] == 0
 
 
 def test_an_evaluation_yields_all_its_figures() -> None:

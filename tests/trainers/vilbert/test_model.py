@@ -1,4 +1,4 @@
-"""ViLBERT against independent oracles: published counts, transformers' BERT, torch's attention, symmetries."""
+"""ViLBERT against published parameter counts, transformers' BERT, torch's attention, and symmetries."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def their_bert() -> BertModel:
     return BertModel(config, add_pooling_layer=False).eval()
 
 
-def test_without_connections_the_text_stream_is_berts() -> None:
+def test_without_connections_the_text_stream_is_that_of_bert() -> None:
     theirs, model, inputs = their_bert(), small_model(v_connections=(), t_connections=()), random_inputs()
     model.load_state_dict({**model.state_dict(), **from_transformers(theirs.state_dict())})
     expected = theirs(inputs["tokens"], attention_mask=inputs["token_mask"].long()).last_hidden_state
@@ -65,7 +65,7 @@ def test_layers_run_in_the_published_order() -> None:
     model(**random_inputs())
     assert order[:8] == ["t0", "t1", "t2", "t3", "t4", "t5", "c0", "t6"]
     assert len(order) == 24
-    for number in range(6):  # a connection stands before the layers of its ids, and the streams meet nowhere else
+    for number in range(6):  # a connection stands before the layers of its ids; the streams exchange nothing elsewhere
         assert order.index(f"c{number}") < min(order.index(f"v{number}"), order.index(f"t{6 + number}"))
         if number:
             assert order.index(f"c{number}") > max(order.index(f"v{number - 1}"), order.index(f"t{5 + number}"))
@@ -75,7 +75,7 @@ def normed(stream: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
     return F.layer_norm(stream, (stream.shape[-1],), norm.weight, norm.bias, eps=1e-12)
 
 
-def test_a_connection_is_attention_of_each_stream_over_the_other() -> None:
+def test_in_a_connection_each_stream_attends_to_the_other() -> None:
     config, inputs = small_config(), random_inputs()
     torch.manual_seed(3)
     connection = Connection(config).double().eval()
@@ -104,7 +104,7 @@ def test_a_connection_is_attention_of_each_stream_over_the_other() -> None:
     torch.testing.assert_close(got[1], c.v_ffw(expected_image), atol=1e-10, rtol=1e-10)
 
 
-def test_padding_changes_nothing() -> None:
+def test_padding_does_not_change_the_outputs() -> None:
     model, inputs = small_model(), random_inputs()
     before = model(**inputs)
     tokens, regions = inputs["token_mask"], inputs["region_mask"]
@@ -117,7 +117,7 @@ def test_padding_changes_nothing() -> None:
     torch.testing.assert_close(after.alignment, before.alignment, atol=1e-5, rtol=1e-5)
 
 
-def test_regions_have_no_order() -> None:
+def test_the_order_of_regions_does_not_matter() -> None:
     model, inputs = small_model(), random_inputs()
     inputs["region_mask"] = torch.ones_like(inputs["region_mask"])
     before = model(**inputs)
@@ -128,7 +128,7 @@ def test_regions_have_no_order() -> None:
     torch.testing.assert_close(after.text, before.text, atol=1e-5, rtol=1e-5)
 
 
-def test_each_stream_sees_the_other_and_both_decide_alignment() -> None:
+def test_each_stream_depends_on_the_other_and_alignment_on_both() -> None:
     model, inputs = small_model(), random_inputs()
     inputs["features"].requires_grad_(True)
     model(**inputs).text[0, 0].sum().backward()
@@ -140,7 +140,7 @@ def test_each_stream_sees_the_other_and_both_decide_alignment() -> None:
     assert not torch.allclose(model(**other).alignment, model(**random_inputs()).alignment)
 
 
-def test_streams_encoded_before_give_the_same_outputs() -> None:
+def test_streams_encoded_in_advance_give_the_same_outputs() -> None:
     model, inputs = small_model(v_layers=3, v_connections=(1, 2)), random_inputs()
     text = model.encode_text(inputs["tokens"], inputs["token_mask"])
     image = model.encode_image(inputs["features"], inputs["locations"], inputs["region_mask"])
@@ -158,7 +158,7 @@ def test_words_are_predicted_with_the_token_embedding() -> None:
     assert model.predict_regions(torch.randn(5, 32)).shape == (5, 12)
 
 
-def test_initial_weights_are_berts() -> None:
+def test_initial_weights_are_drawn_as_in_bert() -> None:
     torch.manual_seed(0)
     model = ViLBERT(small_config(hidden=96, co_hidden=96))
     assert model.text_layers[0].query.weight.std().item() == pytest.approx(0.02, rel=0.05)

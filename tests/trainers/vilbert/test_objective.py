@@ -1,4 +1,4 @@
-"""The three pre-training losses against their formulas, and who is a negative."""
+"""The three pre-training losses against their formulas, and the choice of negatives."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def test_region_loss_is_the_divergence_from_the_detector() -> None:
     torch.testing.assert_close(masked_region_loss(targets.clamp_min(1e-30).log(), targets), torch.tensor(0.0))
 
 
-def test_nothing_masked_is_a_loss_of_zero_not_nan() -> None:
+def test_without_masked_items_the_loss_is_zero_and_not_nan() -> None:
     found = losses(small_model(), make_batch(mask=0.0))
     assert found["words"] == found["regions"] == 0
     assert found["total"] == pytest.approx(found["alignment"])
@@ -77,11 +77,11 @@ def test_half_of_the_pairs_are_negatives() -> None:
     assert abs(int(label.sum()) - 5000) < 200
 
 
-def test_one_pair_alone_stays_aligned() -> None:
+def test_a_single_pair_stays_aligned() -> None:
     assert mismatch(torch.tensor([[1, 2]]), 1.0)[1].tolist() == [0]
 
 
-def test_column_zero_is_aligned() -> None:
+def test_column_zero_of_the_logits_means_aligned() -> None:
     model = small_model()
     with torch.no_grad():
         model.alignment.weight.zero_()
@@ -105,7 +105,7 @@ def test_the_total_is_the_weighted_sum() -> None:
     assert found["total"] == pytest.approx(2 * found["words"] + 0.5 * found["regions"] + found["alignment"], rel=1e-5)
 
 
-def test_every_parameter_learns() -> None:
+def test_every_parameter_has_a_gradient() -> None:
     model, batch = small_model(), make_batch(mask=0.5)
     (loss,) = make_objective(ObjectiveConfig())(model, batch, CONTEXT)
     loss.value.backward()
@@ -113,7 +113,7 @@ def test_every_parameter_learns() -> None:
     assert not idle  # DistributedDataParallel would wait for them
 
 
-def test_a_small_set_is_learnt_by_heart() -> None:
+def test_a_small_data_set_is_learnt_by_heart() -> None:
     torch.manual_seed(0)
     model, batch = ViLBERT(small_config(init_std=0.2, layers=3, t_connections=(1, 2))), make_batch(8)
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, foreach=True)

@@ -1,4 +1,4 @@
-"""ViLBERT over a dataset of regions: it trains, comes back bit for bit, and is measured on what it has not seen."""
+"""ViLBERT trained on a dataset of regions: it resumes bit for bit, and is evaluated on held-out samples."""
 
 import shutil
 from pathlib import Path
@@ -42,7 +42,7 @@ def weights(folder: str) -> dict[str, torch.Tensor]:
     return {name: tensor for path in Path(folder).glob("*.safetensors") for name, tensor in load_file(path).items()}
 
 
-def test_a_run_that_was_cut_ends_with_the_same_weights(tmp_path: Path) -> None:
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     data = write_regions(tmp_path / "regions", 24)
     whole = run("vilbert", config("model.dropout=0.1"), [data], str(tmp_path / "whole"))
     folder = tmp_path / "cut"
@@ -82,7 +82,7 @@ def test_a_configuration_that_does_not_fit_is_refused(tmp_path: Path, assignment
         build_task(config(assignment), {"regions": (data, 1.0)})
 
 
-def test_vilbert_base_is_the_published_shape() -> None:
+def test_vilbert_base_has_the_published_shape() -> None:
     base = load_config("vilbert-base")
     described = describe_run(base)
     assert described["parameters"]["total"] + unused_query_weights(model_config(base)) == 250_044_029

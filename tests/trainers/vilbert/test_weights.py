@@ -1,4 +1,4 @@
-"""A BERT's weights under our names: all of them, at their place, and nothing else."""
+"""A BERT's weights in a ViLBERT: all of the text stream and nothing else."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def their_bert(**changes: int) -> BertForPreTraining:
 
 def save(model: BertForPreTraining, path: Path) -> str:
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state.pop("cls.predictions.decoder.weight", None)  # tied
+    state.pop("cls.predictions.decoder.weight", None)  # tied to the embedding
     save_file(state, path)
     return str(path)
 
@@ -61,13 +61,13 @@ def test_a_bert_of_another_shape_is_refused(tmp_path: Path, changes: dict[str, i
         load_bert(small_model(), save(their_bert(**changes), tmp_path / "bert.safetensors"))
 
 
-def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bert.safetensors").write_bytes(b"pickle?")
     with pytest.raises(InputError, match="not a safetensors file"):
         load_bert(small_model(), str(tmp_path / "bert.safetensors"))
 
 
-def test_berts_part_may_learn_more_slowly() -> None:
+def test_weights_from_bert_may_have_a_lower_learning_rate() -> None:
     config = TrainConfig(steps=1, batch_size=1, lr=1e-4)
     slow = ViLBERT(small_config(init="bert.safetensors", init_lr_factor=0.1))
     assert {group["lr_factor"] for group in parameter_groups(slow, config)} == {0.1, 1.0}

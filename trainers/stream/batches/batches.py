@@ -72,36 +72,13 @@ class BatchPool(Protocol):
         """End the workers; tasks that have not begun are dropped."""
 
 
-def batches_of(
-    stream: BatchSource,
-    batch_size: int,
-    *,
-    transform: Transform,
-    workers: int = 2,
-    prefetch: int = 2,
-    processes: bool = False,
-    pin: bool | None = None,
-    on_error: str | None = None,
-    epochs: int | None = None,
-    last: str = "pad",
-) -> "Batches":
-    """Return an endless iterator over this rank's batches, or one that ends after `epochs` epochs, this one included.
-
-    A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy arrays without torch), and
-    "keys" (list of str) and "valid" (bool [B]). A sample that is skipped keeps its row, filled with a neighbour's
-    values and valid False. A partial last batch is padded in the same way (`last="pad"`) or dropped (`"drop"`).
-    Workers are threads, or with `processes` processes that assemble in shared memory. `pin` assembles in page-locked
-    memory, by default when this process already uses CUDA.
-    """
+def open_batches(stream: BatchSource, plan: BatchPlan, transform: Transform) -> "Batches":
+    """Return the iterator over this rank's batches of `transform(sample, rng)`, made as planned."""
     if this_worker() is not None:
         raise ConfigError(
             "batches() inside a DataLoader's worker",
             remedy="iterate over the stream there, or use batches(workers=...) instead of the DataLoader",
         )
-    plan = BatchPlan(
-        batch_size=batch_size, workers=workers, prefetch=prefetch, processes=processes, pin=pin,
-        on_error=on_error or stream.on_error, epochs=epochs, last=last,
-    )  # fmt: skip
     return Batches(stream, plan, transform)
 
 

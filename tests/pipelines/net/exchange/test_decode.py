@@ -1,4 +1,4 @@
-"""Content codings: what comes out, how much of it, and what damage does."""
+"""Content codings: nested codings, the limit on the decoded size, and damaged streams."""
 
 import contextlib
 import gzip

@@ -1,4 +1,4 @@
-"""Deadlines: the phase that was too long is named, an interrupt stays one, and our own pauses count for nobody."""
+"""Timeouts: the phase that took too long is named, cancellation stays cancellation, our own pauses are given back."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from corpusloom.pipelines.net.exchange.timeouts import Deadlines, Phase
 
 
 async def wait(deadlines: Deadlines, phase: Phase, seconds: float, total: float = 5.0) -> str | None:
-    """Wait for ever under a deadline; return the phase that passed."""
+    """Wait endlessly under a deadline; return the phase whose time passed."""
     deadline = deadlines.begin(total)
     deadline.enter(phase, seconds)
     try:
@@ -44,7 +44,7 @@ def test_an_interrupt_from_outside_is_not_taken_for_a_deadline() -> None:
         asyncio.run(run())
 
 
-def test_the_time_in_which_we_were_held_up_is_given_back() -> None:
+def test_time_in_which_our_own_process_was_blocked_is_given_back() -> None:
     async def run() -> tuple[str | None, float]:
         deadlines, start = Deadlines(), time.monotonic()
         task = asyncio.create_task(wait(deadlines, "header", 0.5))

@@ -1,4 +1,4 @@
-"""TLS: a certificate that vouches for the name is wanted; anything else ends as an outcome of its own."""
+"""TLS: a valid certificate for the host is required; every other case has its own outcome."""
 
 import socket
 import ssl

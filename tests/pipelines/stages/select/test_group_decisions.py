@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from corpusloom.pipelines.dedup.components import Cluster
 from corpusloom.pipelines.stages.select import group_decisions as meaning
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
@@ -62,6 +63,15 @@ RULES = st.lists(
     max_size=4,
 ).map(tuple)
 BY: tuple[meaning.By, ...] = ("key", "text_key", "image_key")
+
+
+def labelled(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return steps with a label each, as a Beam pipeline needs it. Paragraphs are marked once, as in every recipe."""
+    marks = [step for step in steps if isinstance(step, MarkFrequentParagraphs)]
+    once = [step for step in steps if not isinstance(step, MarkFrequentParagraphs) or step is marks[0]]
+    return tuple(dataclasses.replace(step, label=f"{number} {step.label}") for number, step in enumerate(once))
+
+
 STEPS = st.lists(
     st.one_of(
         st.builds(Judge, st.just("judge"), RULES),
@@ -73,12 +83,7 @@ STEPS = st.lists(
         ),
     ),
     max_size=5,
-).map(lambda steps: tuple(labelled(step, number) for number, step in enumerate(steps)))
-
-
-def labelled(step: Step, number: int) -> Step:
-    """Return a step with a label of its own, as a Beam pipeline needs it."""
-    return dataclasses.replace(step, label=f"{number} {step.label}")
+).map(labelled)
 
 
 # --- the corpus as a whole, decided with nothing but the functions ---
@@ -92,7 +97,7 @@ def grouped(heads: Sequence[Head], by: meaning.By) -> list[list[Head]]:
     return list(groups.values())
 
 
-def clusters(heads: Sequence[Head]) -> dict[str, meaning.Cluster]:
+def clusters(heads: Sequence[Head]) -> dict[str, Cluster[str]]:
     """Return the clusters of the kept heads by what their bands connect."""
     buckets: dict[str, set[str]] = defaultdict(set)
     for head in filter(meaning.is_kept, heads):

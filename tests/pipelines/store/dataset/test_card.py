@@ -1,6 +1,7 @@
 """The dataset card: the funnel and the wishes that were honoured, from the manifest and the provenance."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -45,3 +46,26 @@ def test_verify_finds_a_card_that_was_changed(tmp_path: Path) -> None:
     card = Path(dataset, "README.md")
     card.write_text(card.read_text().replace("3 samples", "9 samples"))
     assert [damage.where for damage in verify(dataset)] == ["README.md"]
+
+
+def test_a_card_without_days_or_signals_says_so(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", "pairs", make_pairs(3), shards=1)
+    card = to_card(read_manifest(dataset), None)
+    assert "Fetched on days that are not on record." in card
+    assert "left out" not in card
+    assert "test: 3 samples of kind pairs" in card
+    assert "from corpusloom import StreamingDataset" in card
+
+
+def test_documents_take_their_days_from_where_the_pages_were_fetched(tmp_path: Path) -> None:
+    source, derived = (make_dataset(tmp_path / name, "pairs", make_pairs(3), shards=1) for name in ("a", "b"))
+    row = ProvenanceRow(stage="extract", key="1", fetched_at="2026-03-04T10:00:00Z")
+    tables.write_records(f"{source}/provenance/extract.parquet", ProvenanceRow, [row])
+    manifest = document(derived, read_manifest(derived), fetched_in=source)
+    assert "from 2026-03-04 to 2026-03-04" in Path(derived, "README.md").read_text()
+    assert [entry.name for entry in manifest.documents] == ["README.md", "croissant.json"]
+    for entry in manifest.documents:
+        data = Path(derived, entry.name).read_bytes()
+        assert (entry.bytes, entry.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    document(source, read_manifest(source))
+    assert "from 2026-03-04" in Path(source, "README.md").read_text()

@@ -81,3 +81,60 @@ def test_a_manifest_of_an_earlier_build_has_no_documents(dataset: str) -> None:
     Path(dataset, "manifest.json").write_text(json.dumps(plain))
     assert isinstance(read_manifest(dataset), Manifest)
     assert read_manifest(dataset).documents == ()
+
+
+def plain(dataset: str, days: tuple[str, str] | None = DAYS, **changes: Any) -> dict[str, Any]:
+    manifest = dataclasses.replace(read_manifest(dataset), counts=COUNTS, **changes)
+    values: dict[str, Any] = json.loads(to_croissant(manifest, days))
+    return values
+
+
+def test_the_funnel_has_one_line_per_stage_with_its_reasons() -> None:
+    assert funnel_lines(COUNTS) == ["select, pair: 9 in, 6 kept, language 2, OSError 1"]
+    many = StageCounts(stage="extract", unit="record", records_in=1_200, kept=1_200)
+    assert funnel_lines([many, *COUNTS])[0] == "extract, record: 1,200 in, 1,200 kept"
+
+
+def test_every_tar_is_listed_with_its_size_and_hash(dataset: str) -> None:
+    manifest = read_manifest(dataset)
+    tars = plain(dataset)["distribution"][:-2]
+    assert [(tar["name"], tar["contentSize"], tar["sha256"]) for tar in tars] == [
+        (shard.tar.name, f"{shard.tar.bytes} B", shard.tar.sha256) for shard in manifest.shards
+    ]
+    assert {tar["encodingFormat"] for tar in tars} == {"application/x-tar"}
+
+
+def test_what_is_not_known_is_left_out(dataset: str) -> None:
+    values = plain(dataset, None)
+    assert "datePublished" not in values
+    assert not {"rai:dataCollectionTimeframe", "rai:dataCollectionTimeFrame"} & set(values)
+    assert plain(dataset)["datePublished"] == DAYS[1]
+    assert plain(dataset)["rai:dataCollectionTimeFrame"] == list(DAYS)
+
+
+def test_opt_outs_and_personal_data_are_those_of_the_recipe(dataset: str) -> None:
+    values = plain(dataset)
+    assert values["rai:personalSensitiveInformation"] == ["Personal data in texts was not masked."]
+    assert values["rai:dataCollection"].endswith("obeyed when fetching.")
+    config = json.dumps({"honour": {"signals": ["noai", "ai.txt"]}, "filters": {"pii": {"mask": True}}})
+    values = plain(dataset, config=config)
+    assert values["rai:personalSensitiveInformation"] == ["Personal data in texts was masked by rules."]
+    assert values["rai:dataCollection"].endswith("Opt-out signals that reject a page or an image: noai, ai.txt.")
+    assert values["rai:dataCollectionMissingData"].startswith("1 records ended in an error")
+
+
+def test_a_dataset_without_tars_describes_its_rows_alone(dataset: str) -> None:
+    values = plain(dataset, shards=(), samples=0)
+    assert [entry["@id"] for entry in values["distribution"]] == ["sidecars"]
+    assert [entry["@id"] for entry in values["recordSet"]] == ["samples"]
+
+
+def test_the_name_and_the_digest_identify_the_dataset(dataset: str) -> None:
+    manifest = read_manifest(dataset)
+    values = plain(dataset)
+    assert (values["name"], values["url"]) == ("corpusloom-test", f"urn:sha256:{manifest.digest}")
+    assert values["citeAs"] == f"corpusloom test, digest {manifest.digest}"
+    assert (values["version"], values["keywords"]) == ("1.0.0", ["webdataset", "pairs", "test"])
+    assert values["description"] == "test: 6 samples of kind pairs in 1 WebDataset tars"
+    described = plain(dataset, config=json.dumps({"description": "Pairs of a test"}))["description"]
+    assert described.startswith("Pairs of a test: 6 samples")

@@ -124,7 +124,7 @@ def test_a_tensor_has_the_memory_of_its_array() -> None:
     assert array.tolist() == [0, 5, 0]
 
 
-def test_skipped_samples_go_by_the_reader_not_by_the_transform(tmp_path: Path) -> None:
+def test_a_sample_that_the_reader_refuses_is_skipped_with_its_key(tmp_path: Path) -> None:
     samples = make_pairs(4)
     del samples[1][1]["txt"]
     reader = SampleReader(ReaderConfig(paths=(make_dataset(tmp_path, "pairs", samples, shards=1),)))

@@ -1,4 +1,4 @@
-"""Exact epochs, elastic resume, mixtures that keep their shares, and a clear end for everything that is broken."""
+"""Batches: exact epochs, resuming on other world sizes, shares of mixtures, and errors for damaged datasets."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.trainers.stream.datasets import make_dataset
 
 
 def pairs(count: int, name: str = "pair") -> dict[str, dict[str, bytes]]:
-    """Return pairs whose image bytes are their number."""
+    """Return pairs; the bytes of an image are its number."""
     return {
         make_key(name, str(number)): {"jpg": str(number).encode(), "txt": f"text {number}".encode(), "json": b"{}"}
         for number in range(count)
@@ -30,7 +30,7 @@ def pairs(count: int, name: str = "pair") -> dict[str, dict[str, bytes]]:
 
 
 def pages(count: int) -> dict[str, dict[str, bytes]]:
-    """Return pages of a text, an image, a text."""
+    """Return pages of a text, an image and a text."""
     made = {}
     for number in range(count):
         key = make_key("page", str(number))
@@ -95,7 +95,7 @@ def test_an_epoch_is_every_sample_once_over_all_ranks(data: str, world: int) -> 
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 30), st.integers(1, 4), st.integers(1, 6))
-def test_any_world_size_resumes_another_at_the_exact_sample(
+def test_a_state_of_any_world_size_is_resumed_by_any_other_at_the_exact_sample(
     tmp_path_factory: pytest.TempPathFactory, world: int, batch: int, steps: int, world_after: int, batch_after: int
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "resume"
@@ -110,7 +110,7 @@ def test_prefetching_workers_change_neither_order_nor_draws_nor_state(data: str)
     assert run(data, 2, 4, 30, workers=0) == run(data, 2, 4, 30, workers=3)
 
 
-def test_the_state_is_small_and_of_other_data_refused(data: str, tmp_path: Path) -> None:
+def test_the_state_is_small_and_refused_by_a_stream_of_other_data(data: str, tmp_path: Path) -> None:
     stream = StreamingDataset(data, rng_seed=7)
     state = stream.state_dict()
     assert len(str(state)) < 1000
@@ -144,7 +144,7 @@ def test_samples_are_typed_and_members_outside_the_list_are_not_opened(tmp_path:
         assert sample.images[1] == made[sample.key]["000.jpg"]
 
 
-def test_only_a_split(data: str) -> None:
+def test_a_stream_of_a_split_has_the_samples_of_that_split_only(data: str) -> None:
     keys = [sample.key for sample in StreamingDataset(data, split="val")]
     assert sorted(keys) == sorted(key for key in pairs(101) if key[-1] == "0")
 

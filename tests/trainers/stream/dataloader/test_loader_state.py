@@ -1,4 +1,4 @@
-"""States of a StatefulDataLoader: merged when the workers' places meet, refused with a remedy when they do not."""
+"""States of a StatefulDataLoader: merged when the workers' places leave no gap, else refused with a remedy."""
 
 from typing import Any
 
@@ -26,13 +26,15 @@ def loader_state(taken: list[int], chunk: int = 4, late: int = 0, world: int = 1
     ("taken", "chunk", "world", "since"),
     [([8, 4], 4, 1, 12), ([4, 4], 4, 3, 24), ([4, 2], 4, 2, 12), ([0, 0], 0, 1, 0), ([5], 4, 1, 5)],
 )
-def test_places_that_meet_are_one_place_of_the_stream(taken: list[int], chunk: int, world: int, since: int) -> None:
+def test_workers_places_without_gaps_are_one_place_of_the_stream(
+    taken: list[int], chunk: int, world: int, since: int
+) -> None:
     state, passed = merge_workers(loader_state(taken, chunk, world=world))
     assert (state["epoch"], passed) == (2, since)
 
 
 @pytest.mark.parametrize("taken", [[4, 8], [8, 2], [3, 4]])
-def test_places_that_do_not_meet_are_refused(taken: list[int]) -> None:
+def test_workers_places_with_a_gap_are_refused(taken: list[int]) -> None:
     with pytest.raises(ConfigError, match="samples were skipped"):
         merge_workers(loader_state(taken))
 

@@ -1,4 +1,4 @@
-"""The page that workers share: when a pass is over, the next one is over the next epoch, and loads are seen by all."""
+"""The page that workers share: the epoch of each pass, and states that are loaded in one process."""
 
 import os
 
@@ -45,6 +45,9 @@ def test_the_end_of_an_older_pass_does_not_count() -> None:
     begin(passes, 0, workers=1, seed=2)
     passes.end(0, 1)
     assert begin(passes, 0, workers=1, seed=3) == (3, 0)
+    passes.end(0, 3)
+    passes.end(0, 1)  # an iterator of the first pass that ends late
+    assert begin(passes, 0, workers=1, seed=4) == (4, EPOCH)
 
 
 def test_a_state_loaded_in_the_main_process_starts_the_next_pass_there() -> None:

@@ -53,7 +53,7 @@ def flat(batches: Any) -> list[tuple[str, tuple[float, ...]]]:
 
 
 def epochs_of(path: Any, epochs: int, rank: int = 0, world: int = 1) -> list[tuple[str, tuple[float, ...]]]:
-    """Return the truth: what the stream yields in this process."""
+    """Return what the stream yields in this process, for comparison."""
     stream = stream_of(path, rank, world)
     return [item for _ in range(epochs) for item in flat(stream)]
 
@@ -63,7 +63,7 @@ def load(stream: Any, workers: int, batch: int | None, kind: Any = data.DataLoad
 
 
 def refuse(loader: Any, error: type[Exception], match: str) -> None:
-    """Expect an error of the workers, and end them: left to the garbage collector each would be waited for for 5 s."""
+    """Expect an error of the workers, and end them; the garbage collector would wait 5 s for each."""
     steps = iter(loader)
     with pytest.raises(error, match=match):
         list(steps)
@@ -78,7 +78,7 @@ def test_a_dataloader_gives_back_the_order_and_the_draws_of_the_rank(
     assert [item for _ in range(3) for item in flat(loader)] == epochs_of(pairs, 3, 1, 2)
 
 
-def test_more_workers_than_chunks_and_a_last_batch_that_is_dropped(pairs: str) -> None:
+def test_workers_without_a_chunk_and_dropped_last_batches_do_not_change_the_order(pairs: str) -> None:
     expected = epochs_of(pairs, 2)
     assert flat(load(stream_of(pairs), 3, 50)) == expected[:SAMPLES]
     loader = load(stream_of(pairs), 2, 8, drop_last=True)
@@ -86,13 +86,13 @@ def test_more_workers_than_chunks_and_a_last_batch_that_is_dropped(pairs: str) -
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_pass_that_is_left_begins_again_and_only_whole_ones_count(pairs: str, keep: bool) -> None:
+def test_a_pass_that_is_abandoned_is_repeated_and_only_complete_passes_count(pairs: str, keep: bool) -> None:
     loader = load(stream_of(pairs), 2, 4, persistent_workers=keep)
     assert flat(islice(loader, 3)) == epochs_of(pairs, 1)[:12]
     assert flat(loader) + flat(loader) == epochs_of(pairs, 2)
 
 
-def test_the_main_process_says_that_it_does_not_know_where_workers_are(pairs: str) -> None:
+def test_the_main_process_refuses_to_give_a_state_once_workers_have_moved_on(pairs: str) -> None:
     stream = stream_of(pairs)
     before = stream.state_dict()
     loader = load(stream, 2, 4, persistent_workers=True)
@@ -130,7 +130,9 @@ def test_a_stateful_dataloader_resumes_exactly_at_any_point(pairs: str, workers:
         assert len(rest) >= SAMPLES
 
 
-def test_a_state_goes_on_with_as_many_workers_or_into_the_stream_with_any(pairs: str, tmp_path: Path) -> None:
+def test_a_loaders_state_resumes_with_as_many_workers_and_in_the_stream_with_any_number(
+    pairs: str, tmp_path: Path
+) -> None:
     other = make_dataset(tmp_path, "pairs", make_pairs(17, start=1000), shards=2)
     mixture = Mixture(datasets={"a": pairs, "b": other}, weights={"a": 0.7, "b": 0.3})
     truth = epochs_of(mixture, 1)
@@ -153,7 +155,7 @@ def test_a_state_goes_on_with_as_many_workers_or_into_the_stream_with_any(pairs:
     assert keys == [key for key, _ in truth[22::3][:4]]
 
 
-def test_states_that_do_not_meet_are_refused(pairs: str) -> None:
+def test_states_of_other_workers_or_of_skipped_samples_are_refused(pairs: str) -> None:
     loader = load(stream_of(pairs), 2, 4, stateful.StatefulDataLoader, snapshot_every_n_steps=3)
     steps = iter(loader)
     for _ in range(3):
@@ -174,11 +176,11 @@ def test_states_that_do_not_meet_are_refused(pairs: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [data.DataLoader, stateful.StatefulDataLoader])
-def test_a_worker_that_is_killed_is_an_error_and_no_hang(pairs: str, kind: Any) -> None:
+def test_a_killed_worker_is_an_error_and_not_a_hang(pairs: str, kind: Any) -> None:
     refuse(load(stream_of(pairs, transform=die), 2, 4, kind), RuntimeError, r"exited unexpectedly|killed by signal")
 
 
-def test_a_bad_sample_is_skipped_and_counted_or_raised_and_the_rest_comes_once(tmp_path: Path) -> None:
+def test_a_bad_sample_is_skipped_or_raised_and_every_other_sample_comes_once(tmp_path: Path) -> None:
     samples = make_pairs(30)
     del samples[11][1]["txt"]
     path = make_dataset(tmp_path, "pairs", samples)
@@ -190,7 +192,7 @@ def test_a_bad_sample_is_skipped_and_counted_or_raised_and_the_rest_comes_once(t
     refuse(load(stream_of(path, on_error="raise"), 2, 4), DamageError, samples[11][0])
 
 
-def test_workers_that_are_spawned_serve_as_forked_ones_do(pairs: str) -> None:
+def test_spawned_workers_give_the_same_samples_as_forked_ones(pairs: str) -> None:
     stream = StreamingDataset(pairs, 5, 0, 1)
     stream.load_state_dict({**stream.state_dict(), "position": 31, "draws": {"": 31}})
     loader = load(stream, 2, None, multiprocessing_context="spawn", persistent_workers=True)
@@ -200,7 +202,7 @@ def test_workers_that_are_spawned_serve_as_forked_ones_do(pairs: str) -> None:
         stream.state_dict()
 
 
-def test_forks_of_a_process_that_has_read_open_connections_of_their_own(pairs: str, tmp_path: Path) -> None:
+def test_forked_workers_open_connections_of_their_own(pairs: str, tmp_path: Path) -> None:
     cache = CacheConfig(folder=str(tmp_path), block_bytes=65536, max_bytes=1 << 24)
     with faulty(Path(pairs)) as (url, _):
         stream = stream_of(url, on_error="raise", cache=cache)
@@ -210,7 +212,7 @@ def test_forks_of_a_process_that_has_read_open_connections_of_their_own(pairs: s
 
 
 class Wrapped(data.IterableDataset):  # type: ignore[name-defined, misc]
-    """A user's own data set around a stream that it makes in the worker."""
+    """A user's own data set, which opens a stream in the worker."""
 
     def __init__(self, path: str, batched: bool = False) -> None:
         self.path, self.batched = path, batched
@@ -223,7 +225,7 @@ class Wrapped(data.IterableDataset):  # type: ignore[name-defined, misc]
             yield {"key": item["key"].upper(), "drawn": item["drawn"]}
 
 
-def test_a_stream_inside_a_users_own_dataset_is_shared_out_as_well(pairs: str) -> None:
+def test_a_stream_inside_a_users_own_dataset_is_dealt_to_the_workers_too(pairs: str) -> None:
     expected = [(key.upper(), drawn) for key, drawn in epochs_of(pairs, 1)]
     assert flat(load(Wrapped(pairs), 2, 4)) == expected
     refuse(load(Wrapped(pairs, batched=True), 1, None), ConfigError, r"batches\(\) inside")

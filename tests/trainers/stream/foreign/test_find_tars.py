@@ -37,7 +37,7 @@ def test_paths_globs_braces_and_folders_name_tars(folder: Path) -> None:
     assert names(find_tars([str(folder)])) == ["a-0.tar", "a-1.tar", "b.tar"]
 
 
-def test_a_tar_named_twice_is_found_once_at_its_first_place(folder: Path) -> None:
+def test_a_tar_named_twice_is_listed_once(folder: Path) -> None:
     assert names(find_tars([f"{folder}/b.tar", str(folder)])) == ["b.tar", "a-0.tar", "a-1.tar"]
 
 
@@ -75,7 +75,7 @@ def test_only_tars_that_energon_counted_are_taken(folder: Path) -> None:
         ({"parts": {}}, "not energon's split.yaml"),
     ],
 )
-def test_energons_metadata_that_makes_no_sense_is_named(folder: Path, split: dict[str, object], match: str) -> None:
+def test_invalid_metadata_of_energon_is_an_error(folder: Path, split: dict[str, object], match: str) -> None:
     with pytest.raises(InputError, match=match):
         find_tars([energon(folder, split)])
 

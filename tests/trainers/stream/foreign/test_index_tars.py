@@ -1,4 +1,4 @@
-"""Tars that others made: indexed by their headers, then streamed like ours."""
+"""Foreign tars: indexed by their headers, then streamed like our own."""
 
 import base64
 import io
@@ -58,7 +58,7 @@ def test_a_repeated_key_and_a_broken_tar_are_errors(tmp_path: Path) -> None:
     assert not (tmp_path / "index" / "manifest.json").exists()
 
 
-def test_kinds_by_their_fields() -> None:
+def test_the_kind_of_samples_is_guessed_from_their_fields() -> None:
     assert guess_kind(["jpg", "txt", "json"]) == "pairs"
     assert guess_kind(["000.jpg", "txt"]) == "clips"
     assert guess_kind(["000.jpg", "json"]) == "interleaved"
@@ -78,7 +78,7 @@ def write_tar(path: Path, members: dict[str, bytes]) -> str:
 
 
 def differences(index: Path, hashes: bool = True) -> list[str]:
-    """Return what an index says of its tars that they do not hold."""
+    """Return the differences between an index and its tars."""
     found: list[str] = []
     for shard in read_manifest(str(index)).shards:
         rows = tables.read_records(str(index / shard.sidecar.name), SidecarRow)
@@ -105,7 +105,7 @@ def test_an_img2dataset_folder_is_not_overwritten(tmp_path: Path) -> None:
     assert (folder / "00000.parquet").read_bytes() == b"theirs"
 
 
-def test_braces_and_keys_that_all_count_from_zero(tmp_path: Path) -> None:
+def test_tars_whose_keys_all_count_from_zero_are_indexed_with_prefixed_keys(tmp_path: Path) -> None:
     for shard in range(3):
         write_tar(tmp_path / f"{shard:05d}.tar", {f"0.{name}": make_image(shard) for name in ("jpg", "JPEG")})
     pattern = f"{tmp_path}/{{00000..00002}}.tar"
@@ -124,7 +124,7 @@ def test_a_tar_cut_off_inside_its_last_member_is_an_error(tmp_path: Path) -> Non
         index_tars([str(tar)], str(tmp_path / "index"))
 
 
-def test_energons_splits_and_exclusions_hold(tmp_path: Path) -> None:
+def test_energons_splits_and_exclusions_apply_to_the_stream(tmp_path: Path) -> None:
     folder = tmp_path / "energon"
     for shard in range(4):
         names = [f"s{shard}_{number}" for number in range(3)]
@@ -145,7 +145,7 @@ def test_energons_splits_and_exclusions_hold(tmp_path: Path) -> None:
 SPLITS = ("train", "val")
 
 
-def test_mmc4_as_open_flamingo_carries_it(tmp_path: Path) -> None:
+def test_mmc4_pages_in_the_tars_of_open_flamingo_are_read(tmp_path: Path) -> None:
     images = [make_image(number) for number in range(3)]
     info = [
         {"matched_text_index": at, "image_base64": base64.b64encode(image).decode()}
@@ -167,7 +167,9 @@ def test_mmc4_as_open_flamingo_carries_it(tmp_path: Path) -> None:
         ([None, "http://a/x.jpg", None, "http://a/y"], ["000.jpg", "001.png"]),  # OBELICS: URLs, in order
     ],
 )
-def test_pages_of_others_keep_their_order(tmp_path: Path, tokens: list[str | None], names: list[str]) -> None:
+def test_pages_of_energon_nemo_curator_and_obelics_keep_their_order(
+    tmp_path: Path, tokens: list[str | None], names: list[str]
+) -> None:
     images = [make_image(1), make_image(2, format="PNG")]
     body = json.dumps({"texts": ["a", None, "b", None], "images": tokens}).encode()
     members = {f"part/doc.{name}": image for name, image in zip(names, images, strict=True)}
@@ -185,7 +187,7 @@ def test_hashes_find_a_member_that_changed(tmp_path: Path) -> None:
     assert list(stream.skipped_keys) == [("1", "hash_differs")]
 
 
-def test_an_index_tells_members_that_moved_or_changed_from_those_that_did_not(tmp_path: Path) -> None:
+def test_members_that_moved_or_changed_are_reported_and_others_are_not(tmp_path: Path) -> None:
     tars = foreign(tmp_path / "tars", shards=1)
     index_tars(tars, str(tmp_path / "index"), hashes=True)
     assert differences(tmp_path / "index") == []  # long names, .jpeg, and members that are not read
@@ -199,6 +201,6 @@ def test_an_index_tells_members_that_moved_or_changed_from_those_that_did_not(tm
     assert "of 14 members differ from the index; the first: no" in differences(tmp_path / "index")[0]
 
 
-def test_captions_in_json_alone(tmp_path: Path) -> None:
+def test_a_pair_without_txt_has_the_caption_of_its_json(tmp_path: Path) -> None:
     tar = write_tar(tmp_path / "a.tar", {"1.png": make_image(1, format="PNG"), "1.json": b'{"caption": "told"}'})
     assert stream_of([tar], tmp_path / "index")["1"].text == "told"

@@ -1,4 +1,4 @@
-"""The order of an epoch: a permutation, computed a block at a time, that mixes shards."""
+"""The order of an epoch: a permutation that mixes shards, computed block by block."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -23,20 +23,22 @@ def test_each_sample_stands_at_one_position(counts: list[int], epoch: int, block
 
 @settings(deadline=None)
 @given(counts=COUNTS, data=st.data())
-def test_any_positions_give_what_the_whole_order_has_there(counts: list[int], data: st.DataObject) -> None:
+def test_any_subset_of_positions_gives_the_same_places_as_the_whole_order(
+    counts: list[int], data: st.DataObject
+) -> None:
     whole = np.stack(order(counts).locate(np.arange(sum(counts))))
     chosen = np.asarray(data.draw(st.lists(st.integers(0, sum(counts) - 1), min_size=1, max_size=20)))
     assert np.array_equal(np.stack(order(counts).locate(chosen)), whole[:, chosen])
 
 
-def test_neighbours_are_of_one_shard_in_few_cases_and_epochs_differ() -> None:
+def test_neighbours_are_rarely_of_one_shard_and_epochs_differ() -> None:
     shards, _ = order([1000] * 20, block=16).locate(np.arange(20_000))
     assert (shards[1:] == shards[:-1]).mean() < 0.15
     other = order([1000] * 20, epoch=1, block=16).locate(np.arange(20_000))
     assert (other[0] == shards).mean() < 0.2
 
 
-def test_memory_is_a_few_bytes_a_shard_and_one_window() -> None:
+def test_memory_is_a_few_bytes_per_shard_and_one_window() -> None:
     many = order([100] * 50_000, block=8)
     many.locate(np.arange(2_000_000, 2_000_100))
     held = many.shards.nbytes + many.cuts.nbytes + many.starts.nbytes

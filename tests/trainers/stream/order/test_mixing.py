@@ -1,4 +1,4 @@
-"""Mixtures: shares in every window, closed form, schedules, exact epochs of each data set."""
+"""Mixtures: shares in every window, counts in closed form, schedules, exact epochs of each data set."""
 
 from collections import Counter
 from pathlib import Path
@@ -25,7 +25,7 @@ def mixing(weights: list[float], schedule: tuple = ()) -> Mixing:
 
 @settings(max_examples=20, deadline=None)
 @given(weights=WEIGHTS, start=st.integers(0, 3 * PERIOD))
-def test_any_thousand_draws_hold_the_shares(weights: list[float], start: int) -> None:
+def test_in_any_thousand_draws_each_data_set_has_its_share(weights: list[float], start: int) -> None:
     which, _ = mixing(weights).locate(np.arange(start, start + 1000))
     measured = np.bincount(which, minlength=len(weights)) / 1000
     assert np.abs(measured - np.asarray(weights) / sum(weights)).max() <= 0.0021
@@ -33,7 +33,7 @@ def test_any_thousand_draws_hold_the_shares(weights: list[float], start: int) ->
 
 @settings(max_examples=20, deadline=None)
 @given(weights=WEIGHTS, other=st.integers(1, 25_000))
-def test_draws_are_counted_in_closed_form_across_a_schedule(weights: list[float], other: int) -> None:
+def test_counts_of_draws_in_closed_form_agree_with_counting_across_a_schedule(weights: list[float], other: int) -> None:
     mixed = mixing(weights, ((other, weights[::-1]),))
     which, draw = mixed.locate(np.arange(30_000))
     for dataset in range(len(weights)):
@@ -42,7 +42,7 @@ def test_draws_are_counted_in_closed_form_across_a_schedule(weights: list[float]
         assert mixed.draws(position).tolist() == np.bincount(which[:position], minlength=len(weights)).tolist()
 
 
-def test_shares_sum_and_small_weights_get_their_slot() -> None:
+def test_shares_sum_to_the_period_and_every_positive_weight_has_a_slot() -> None:
     assert shares(np.asarray([1.0, 1.0, 1.0])).sum() == PERIOD
     assert shares(np.asarray([1e9, 1.0, 0.0])).tolist() == [PERIOD - 1, 1, 0]
     assert Pattern(np.asarray([1.0, 0.2, 0.2, 0.03])).shares.sum() == PERIOD
@@ -76,7 +76,7 @@ def test_each_data_set_keeps_its_own_exact_epochs(tmp_path: Path) -> None:
         {"datasets": {"a": "x"}, "weights": {"a": 1.0}, "schedule": ((5, {"a": 1.0}), (5, {"a": 1.0}))},
     ],
 )
-def test_what_a_mixture_refuses(fields: dict) -> None:
+def test_a_mixture_that_contradicts_itself_is_refused(fields: dict) -> None:
     with pytest.raises(ConfigError):
         Mixture(**fields)
 
@@ -88,7 +88,7 @@ def test_what_a_mixture_refuses(fields: dict) -> None:
     later=st.sampled_from([(0.5, 0.5), (1.0, 0.0), (0.05, 1.0)]),
     sizes=st.tuples(st.integers(1, 300), st.integers(1, 300)),
 )
-def test_an_epoch_under_a_schedule_ends_when_all_or_the_first_were_drawn_whole(
+def test_an_epoch_under_a_schedule_ends_when_all_or_the_first_data_set_was_drawn_whole(
     weights: tuple[float, float], change: int, later: tuple[float, float], sizes: tuple[int, int]
 ) -> None:
     mixed = mixing(list(weights), ((change, list(later)),))

@@ -1,4 +1,5 @@
-"""The cache of remote tars: bounded, least recently used out, one fetch for all, safe against kills and full disks."""
+"""The cache of remote tars: bounded, least recently used first out, one fetch per block, safe when processes are
+killed or the disk is full."""
 
 import os
 import random
@@ -20,7 +21,7 @@ BLOCKS = 40
 
 
 def original(offset: int, size: int) -> bytes:
-    """Return bytes of a tar of BLOCKS blocks that tell where they are from."""
+    """Return a range of a tar of BLOCKS blocks; its bytes depend on their offset."""
     return bytes((place // 7 + place) % 251 for place in range(offset, offset + size))
 
 
@@ -37,7 +38,7 @@ def read(cache: BlockCache, offset: int, size: int) -> bytes:
     return cache.read("a tar", SIZE * BLOCKS - 10, offset, size, original)
 
 
-def test_any_range_comes_back_and_the_folder_never_grows_past_its_cap(tmp_path: Path) -> None:
+def test_any_range_is_read_and_the_folder_never_exceeds_its_limit(tmp_path: Path) -> None:
     cache = cache_of(tmp_path)
     draw = random.Random(0)
     for _ in range(300):
@@ -48,12 +49,12 @@ def test_any_range_comes_back_and_the_folder_never_grows_past_its_cap(tmp_path: 
     assert cache.counts["refusals"] == 0
 
 
-def test_what_was_used_last_stays(tmp_path: Path) -> None:
+def test_the_blocks_used_last_are_kept(tmp_path: Path) -> None:
     cache = cache_of(tmp_path)
     for number in range(9):
         read(cache, number * SIZE, 1)
         time.sleep(0.002)
-    cache._open.clear()  # as another process that uses block 0
+    cache._open.clear()  # as if another process used block 0
     read(cache, 0, 1)
     fetched = cache.counts["fetches"]
     for number in range(20, 24):
@@ -65,7 +66,7 @@ def test_what_was_used_last_stays(tmp_path: Path) -> None:
     assert not cache._path("a tar", 2).exists()
 
 
-def test_two_tars_of_one_name_are_told_apart_by_what_they_are(tmp_path: Path) -> None:
+def test_two_tars_have_blocks_of_their_own(tmp_path: Path) -> None:
     cache = cache_of(tmp_path)
     assert cache.read("one", SIZE, 0, 3, lambda offset, size: b"a" * size) == b"aaa"
     assert cache.read("two", SIZE, 0, 3, lambda offset, size: b"b" * size) == b"bbb"
@@ -97,7 +98,7 @@ def test_ranks_of_a_host_fetch_each_block_once(tmp_path: Path) -> None:
     assert sum(fetched) == BLOCKS - 1
 
 
-def test_a_kill_at_any_moment_leaves_whole_blocks_and_a_true_cap(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_leaves_whole_blocks_and_the_folder_within_its_limit(tmp_path: Path) -> None:
     for moment in (0.0, 0.004, 0.011, 0.017):
         reader = start(tmp_path, 10, 0.001)
         assert reader.stdout is not None
@@ -128,7 +129,7 @@ print(cache.counts["refusals"], cache.paused)
 """
 
 
-def test_a_disk_that_takes_no_more_is_done_without(tmp_path: Path) -> None:
+def test_reads_go_to_the_server_while_the_disk_is_full(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, env=environment, check=True
@@ -137,9 +138,7 @@ def test_a_disk_that_takes_no_more_is_done_without(tmp_path: Path) -> None:
     assert list((tmp_path / "blocks").iterdir()) == []
 
 
-def test_a_block_that_a_crash_of_the_machine_damaged_is_fetched_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_block_that_a_machine_crash_damaged_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_boot", lambda: b"earlier")
     cache = cache_of(tmp_path)
     read(cache, 0, 1)
@@ -153,7 +152,7 @@ def test_a_block_that_a_crash_of_the_machine_damaged_is_fetched_again(
     assert again.counts["fetches"] == 2
 
 
-def test_a_folder_that_is_emptied_or_cut_under_way_costs_fetches_only(tmp_path: Path) -> None:
+def test_blocks_that_are_deleted_or_cut_while_in_use_are_fetched_again(tmp_path: Path) -> None:
     cache = cache_of(tmp_path)
     read(cache, 0, SIZE)
     os.truncate(cache._path("a tar", 0), 10)
@@ -164,6 +163,6 @@ def test_a_folder_that_is_emptied_or_cut_under_way_costs_fetches_only(tmp_path: 
     assert cache.paused
 
 
-def test_a_cap_below_a_few_blocks_is_refused(tmp_path: Path) -> None:
+def test_a_limit_below_eight_blocks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least"):
         CacheConfig(folder=str(tmp_path), max_bytes=1 << 20)

@@ -112,7 +112,7 @@ def test_fields_that_are_not_on_the_allow_list_have_no_name(tmp_path: Path) -> N
     assert (len(shard), shard.ignored) == (3, 1)
 
 
-def test_a_window_is_the_largest_remote_tars(tmp_path: Path) -> None:
+def test_the_window_is_as_large_as_the_largest_remote_tars(tmp_path: Path) -> None:
     path = Path(make_dataset(tmp_path, "pairs", make_pairs(30), shards=4))
     index = open_index(str(path))
     assert index.remote_window(2) == 0

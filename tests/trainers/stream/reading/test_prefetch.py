@@ -1,4 +1,4 @@
-"""What comes next is fetched before it is due, each shard once, whatever fails."""
+"""Prefetching: the next shards are fetched once, before their samples are due, whatever fails."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from tests.trainers.stream.servers import faulty
 
 
 class Tar:
-    """A tar of three blocks that notes what is made ready."""
+    """A tar of three blocks that notes which of them are fetched."""
 
     blocks = 3
 
@@ -32,7 +32,7 @@ def until(condition: "threading.Event | object", seconds: float = 10.0) -> None:
         time.sleep(0.005)
 
 
-def test_every_shard_within_reach_is_fetched_whole_beginning_at_the_ranks_share() -> None:
+def test_every_shard_ahead_is_fetched_whole_from_the_ranks_own_block_on() -> None:
     warmed: list[tuple[ShardId, int]] = []
 
     def shards_of(positions: np.ndarray) -> list[ShardId]:
@@ -66,7 +66,7 @@ def test_a_remote_stream_fills_its_cache_before_it_is_read(tmp_path: Path) -> No
         stream.close()
 
 
-def test_closing_ends_the_threads_at_their_next_block_and_leaves_what_is_queued() -> None:
+def test_closing_ends_the_threads_after_their_current_block_and_drops_the_queue() -> None:
     held, begun, warmed = threading.Event(), threading.Event(), list[tuple[ShardId, int]]()
 
     class Slow(Tar):

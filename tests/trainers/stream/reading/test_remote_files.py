@@ -61,13 +61,13 @@ def test_errors_that_may_pass_are_retried(file_on: Callable[..., RemoteFile], st
     assert server.calls == 3
 
 
-def test_a_short_answer_is_retried_and_a_long_one_is_the_callers(file_on: Callable[..., RemoteFile]) -> None:
+def test_a_short_answer_is_retried_and_a_long_one_is_returned(file_on: Callable[..., RemoteFile]) -> None:
     assert file_on(server := Server(b"short")).read(10, 20) == CONTENT[10:20]
     assert server.calls == 2
     assert file_on(Server(CONTENT)).read(10, 20) == CONTENT
 
 
-def test_after_the_last_attempt_the_storage_is_named(file_on: Callable[..., RemoteFile]) -> None:
+def test_after_the_last_attempt_the_last_error_is_raised(file_on: Callable[..., RemoteFile]) -> None:
     server = Server(*[OSError("reset by peer")] * 3)
     with pytest.raises(StorageError, match="3 reads failed, the last: reset by peer"):
         file_on(server).read(0, 5)

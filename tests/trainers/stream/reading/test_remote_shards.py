@@ -1,4 +1,4 @@
-"""Remote datasets on real servers: the same stream as on disk, whatever the network does; replaced tars are found."""
+"""Remote datasets on real servers: the same stream as on disk despite network errors; replaced tars are found."""
 
 import os
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def content(stream: StreamingDataset) -> list[tuple[str, bytes]]:
     return found
 
 
-def test_from_nginx_with_and_without_a_cache_it_is_the_same_stream(data: str, tmp_path: Path) -> None:
+def test_a_stream_from_nginx_is_the_local_one_with_and_without_a_cache(data: str, tmp_path: Path) -> None:
     local = content(StreamingDataset(data))
     with nginx(Path(data)) as url:
         assert content(StreamingDataset(url, on_error="raise")) == local
@@ -48,7 +48,7 @@ def test_from_nginx_with_and_without_a_cache_it_is_the_same_stream(data: str, tm
     assert not any(name.startswith(".tmp") for name in blocks)
 
 
-def test_sidecars_here_and_tars_there(data: str, tmp_path: Path) -> None:
+def test_local_sidecars_of_remote_tars_give_the_same_stream(data: str, tmp_path: Path) -> None:
     with nginx(Path(data)) as url:
         index_tars([f"{url}/00000.tar", f"{url}/00001.tar"], str(tmp_path / "index"))
         found = dict(content(StreamingDataset(str(tmp_path / "index"), on_error="raise")))
@@ -58,7 +58,7 @@ def test_sidecars_here_and_tars_there(data: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_tar_that_is_replaced_under_way_is_named(data: str, tmp_path: Path, cached: bool) -> None:
+def test_a_tar_that_is_replaced_while_it_is_read_is_an_error(data: str, tmp_path: Path, cached: bool) -> None:
     copy = Path(make_dataset(tmp_path / "copy", "pairs", make_pairs(60), shards=1))
     tar = copy / "00000.tar"
     cache = CacheConfig(folder=str(tmp_path / "cache"), block_bytes=65536, max_bytes=1 << 24) if cached else None
@@ -77,7 +77,7 @@ def test_a_tar_that_is_replaced_under_way_is_named(data: str, tmp_path: Path, ca
             list(samples)
 
 
-def test_a_local_tar_that_is_replaced_is_read_as_it_was_or_named(tmp_path: Path) -> None:
+def test_a_replaced_local_tar_is_read_as_it_was_or_is_an_error(tmp_path: Path) -> None:
     data = make_dataset(tmp_path, "pairs", make_pairs(40), shards=4)
     whole = content(StreamingDataset(data))
     stream = StreamingDataset(data, on_error="raise")
@@ -92,17 +92,17 @@ def test_a_local_tar_that_is_replaced_is_read_as_it_was_or_named(tmp_path: Path)
     assert len(whole) == 40
 
 
-def test_every_twentieth_request_fails_and_some_break_off(data: str) -> None:
+def test_failed_and_broken_requests_do_not_change_the_stream(data: str) -> None:
     with faulty(Path(data), fail_every=20, break_every=33) as (url, _):
         assert content(StreamingDataset(url, on_error="raise", retry=QUICK)) == content(StreamingDataset(data))
 
 
-def test_requests_that_stall_are_given_up_and_tried_again(data: str) -> None:
+def test_stalled_requests_are_cancelled_and_retried(data: str) -> None:
     with faulty(Path(data), stall_every=40) as (url, _):
         assert content(StreamingDataset(url, on_error="raise", retry=QUICK)) == content(StreamingDataset(data))
 
 
-def test_a_server_that_is_gone_ends_the_stream_and_skips_nothing(data: str) -> None:
+def test_a_server_that_is_down_ends_the_stream_and_no_sample_is_skipped(data: str) -> None:
     with faulty(Path(data), stall_s=0) as (url, server):
         stream = StreamingDataset(url, on_error="skip", retry=QUICK)
         samples = iter(stream)
@@ -113,19 +113,19 @@ def test_a_server_that_is_gone_ends_the_stream_and_skips_nothing(data: str) -> N
     assert not stream.skipped
 
 
-def test_a_server_that_ignores_ranges_is_said_to(data: str) -> None:
+def test_a_server_that_ignores_ranges_is_an_error_that_says_so(data: str) -> None:
     with faulty(Path(data), ranges=False) as (url, _), pytest.raises(DamageError, match="ignores Range"):
         list(StreamingDataset(url, on_error="raise", retry=QUICK))
 
 
-def test_a_tar_that_is_missing_is_named_at_once(data: str, tmp_path: Path) -> None:
+def test_a_missing_tar_is_an_error_without_retries(data: str, tmp_path: Path) -> None:
     copy = Path(make_dataset(tmp_path, "pairs", make_pairs(10), shards=1))
     (copy / "00000.tar").unlink()
     with faulty(copy) as (url, _), pytest.raises(DamageError, match=r"00000\.tar"):
         list(StreamingDataset(url, on_error="raise", retry=QUICK))
 
 
-def test_a_cache_that_a_window_does_not_fit_into_is_refused(data: str, tmp_path: Path) -> None:
+def test_a_cache_smaller_than_the_shards_that_are_read_together_is_refused(data: str, tmp_path: Path) -> None:
     with faulty(Path(data)) as (url, _), pytest.raises(ConfigError, match="lower block_shards"):
         StreamingDataset(url, cache=small_cache(tmp_path, blocks=9))
 
@@ -137,7 +137,9 @@ def bucket(data: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"{url}/data"
 
 
-def test_from_s3_it_is_the_same_stream_and_replaced_tars_are_named(bucket: str, data: str, tmp_path: Path) -> None:
+def test_a_stream_from_s3_is_the_local_one_and_a_replaced_tar_is_an_error(
+    bucket: str, data: str, tmp_path: Path
+) -> None:
     local = content(StreamingDataset(data))
     stream = StreamingDataset(bucket, on_error="raise", cache=small_cache(tmp_path / "cache"), retry=QUICK)
     assert content(stream) == local
@@ -161,7 +163,7 @@ def google(data: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[gcs.Store]:
         yield store
 
 
-def test_from_gs_it_is_the_same_stream_and_replaced_tars_are_named(
+def test_a_stream_from_gs_is_the_local_one_and_a_replaced_tar_is_an_error(
     google: gcs.Store, data: str, tmp_path: Path
 ) -> None:
     local = content(StreamingDataset(data))
@@ -174,7 +176,7 @@ def test_from_gs_it_is_the_same_stream_and_replaced_tars_are_named(
     again.prefetch = lambda running: None  # type: ignore[method-assign]
     assert content(again) == local
     assert google.ranges == asked > 0
-    assert "00000.tar" in storage.listing("gs://corpus/data")  # gcsfs would go on believing what it lists now
+    assert "00000.tar" in storage.listing("gs://corpus/data")  # gcsfs would keep this listing in its cache
     stream = StreamingDataset("gs://corpus/data", on_error="raise")
     samples = iter(stream)
     next(samples)
@@ -187,7 +189,7 @@ def test_from_gs_it_is_the_same_stream_and_replaced_tars_are_named(
     assert all("changed" in sample.text for sample in changed_since)  # type: ignore[union-attr]
 
 
-def test_on_gs_a_file_is_created_once(google: gcs.Store) -> None:
+def test_on_gs_only_the_first_creation_of_a_file_succeeds(google: gcs.Store) -> None:
     assert storage.create("gs://corpus/claim", b"mine")
     assert not storage.create("gs://corpus/claim", b"yours")
     assert storage.read_bytes("gs://corpus/claim") == b"mine"

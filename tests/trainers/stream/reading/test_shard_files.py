@@ -1,4 +1,4 @@
-"""Wrong places, members that are not opened, and descriptors that do not pile up."""
+"""Local tars: wrong offsets, members that are never opened, and a bounded number of descriptors."""
 
 import dataclasses
 import os
@@ -17,7 +17,7 @@ from corpusloom.trainers.stream.reading.shard_files import LocalShard, ShardFile
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 
-def test_a_sidecar_that_points_at_other_samples_is_found(tmp_path: Path) -> None:
+def test_a_sidecar_of_another_tar_is_an_error(tmp_path: Path) -> None:
     path = make_dataset(tmp_path, "pairs", make_pairs(8), shards=1)
     entry = read_manifest(path).shards[0]
     rows = list(tables.read_records(f"{path}/00000.parquet", SidecarRow))
@@ -40,7 +40,7 @@ def test_members_outside_the_allow_list_are_ignored_and_counted(tmp_path: Path) 
     assert sorted(read_members(LocalShard(shard), shard, 0)) == ["jpg", "json", "txt"]
 
 
-def test_open_tars_are_bounded_and_closed(tmp_path: Path) -> None:
+def test_the_number_of_open_tars_is_bounded_and_closed_ones_leak_no_descriptor(tmp_path: Path) -> None:
     path = make_dataset(tmp_path, "pairs", make_pairs(40), shards=16)
     manifest = read_manifest(path)
     shards = [read_shard(path, entry) for entry in manifest.shards]
@@ -53,7 +53,7 @@ def test_open_tars_are_bounded_and_closed(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
-def test_a_stream_starts_without_pandas(tmp_path: Path) -> None:
+def test_a_stream_does_not_import_pandas(tmp_path: Path) -> None:
     path = make_dataset(tmp_path, "pairs", make_pairs(8), shards=1)
     code = (
         "import sys; from corpusloom.trainers.stream.dataset import StreamingDataset as S; "

@@ -1,4 +1,4 @@
-"""What an opened dataset holds of its shards: arrays, the same entries as the manifest's, and what that takes."""
+"""The table of shards: the entries of the manifest, held in arrays of few bytes."""
 
 import json
 import tracemalloc
@@ -17,7 +17,7 @@ from tests.trainers.stream.datasets import make_dataset, make_pairs
 SHARDS = 100_000
 
 
-def test_entries_are_those_of_the_manifest_without_what_no_reader_needs(tmp_path: Path) -> None:
+def test_entries_are_those_of_the_manifest_without_statistics_and_row_hashes(tmp_path: Path) -> None:
     path = make_dataset(tmp_path, "pairs", make_pairs(20), shards=4)
     shards, table = read_manifest(path).shards, open_index(path).shards
     assert [entry.index for entry in table] == [0, 1, 2, 3]
@@ -33,12 +33,12 @@ def shard(number: int, digest: str = "") -> dict[str, object]:
 
 
 @pytest.mark.parametrize("digest", ["", "00" + "ab" * 31, "ab" * 31 + "00"])
-def test_hashes_keep_their_zeros_and_none_stays_none(digest: str) -> None:
+def test_hashes_keep_their_zeros_and_an_absent_hash_stays_absent(digest: str) -> None:
     assert ShardTable([shard(0, digest)])[0].tar.sha256 == digest
 
 
 @pytest.mark.parametrize("damage", [{"tar": {}}, {"tar": None}, {"samples": "many"}, {"index": None}])
-def test_a_manifest_whose_shards_are_none_is_named(tmp_path: Path, damage: dict[str, object]) -> None:
+def test_a_manifest_with_invalid_shards_is_an_error(tmp_path: Path, damage: dict[str, object]) -> None:
     path = Path(make_dataset(tmp_path, "pairs", make_pairs(3), shards=1))
     values = json.loads((path / "manifest.json").read_text())
     values["shards"][0] |= damage

@@ -23,7 +23,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_only_the_last_ones_are_held(tmp_path: Path, loads: list[int]) -> None:
+def test_only_the_sidecars_loaded_last_are_held(tmp_path: Path, loads: list[int]) -> None:
     index = open_index(make_dataset(tmp_path, "pairs", make_pairs(30), shards=4))
     sidecars = Sidecars(index, 2, hashes=False)
     for number in (0, 1, 0, 1, 2, 1, 2, 0):

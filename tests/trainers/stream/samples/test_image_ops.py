@@ -9,7 +9,7 @@ from corpusloom.trainers.stream.samples import image_ops
 
 
 def detailed(width: int, height: int) -> np.ndarray:
-    """Return shapes of all sizes, lines and grain: what aliases when it is shrunk."""
+    """Return an image of shapes, lines and grain of all sizes, which aliases when it is shrunk."""
     rng = np.random.default_rng(0)
     image = rng.normal(127, 25, (height, width, 3)).clip(0, 255).astype(np.uint8)
     for _ in range(width * height // 5000):
@@ -24,7 +24,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("size", [(640, 480), (500, 333), (300, 300), (1200, 900)])
-def test_resize_is_near_pillows_and_better_than_bilinear(size: tuple[int, int]) -> None:
+def test_resize_is_close_to_that_of_pillow_and_closer_than_bilinear(size: tuple[int, int]) -> None:
     image = detailed(*size)
     expected = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR))
     ours = image_ops.resize(image, 224, 224)
@@ -33,20 +33,20 @@ def test_resize_is_near_pillows_and_better_than_bilinear(size: tuple[int, int]) 
     assert psnr(ours, expected) > max(28, psnr(aliased, expected) + 3)
 
 
-def test_a_centre_square_is_the_middle_of_the_whole_picture_resized() -> None:
+def test_a_centre_square_is_the_middle_of_the_resized_image() -> None:
     image = detailed(400, 300)
     whole = np.asarray(Image.fromarray(image).resize((299, 224), Image.Resampling.BILINEAR))
     assert psnr(image_ops.centre_square(image, 224), whole[:, 37:261]) > 28
 
 
 @pytest.mark.parametrize("size", [(448, 100), (100, 448), (230, 230), (900, 230), (223, 225)])
-def test_resize_when_the_axes_differ(size: tuple[int, int]) -> None:
+def test_resize_by_different_factors_is_close_to_that_of_pillow(size: tuple[int, int]) -> None:
     image = detailed(*size)
     expected = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR))
     assert psnr(image_ops.resize(image, 224, 224), expected) > 24
 
 
-def test_shapes_of_crops_and_padding() -> None:
+def test_crops_and_padding_have_the_size_asked_for() -> None:
     rng = np.random.default_rng(0)
     image = detailed(90, 40)
     assert image_ops.centre_square(image, 20).shape == (20, 20, 3)

@@ -1,4 +1,4 @@
-"""Typed samples from members: what each kind needs, and nothing that executes."""
+"""Typed samples from members: what each kind needs; no content is executed."""
 
 import io
 import json
@@ -24,7 +24,7 @@ def npz(**arrays: np.ndarray) -> bytes:
     return sink.getvalue()
 
 
-def test_interleaved_takes_whole_names_and_short_ones() -> None:
+def test_images_of_a_page_are_named_by_member_or_by_field() -> None:
     info = {"texts": ["a", None, None], "images": [None, "k.000.jpg", "001.png"]}
     sample = make_sample("interleaved", "k", {"000.jpg": b"x", "001.png": b"y", "json": json.dumps(info).encode()})
     assert isinstance(sample, InterleavedSample)
@@ -61,20 +61,20 @@ def test_regions_carry_their_arrays() -> None:
         ("regions", {"jpg": b"x", "txt": b"t", "regions.npz": npz(boxes=np.zeros((1, 4)))}, "bad_regions"),
     ],
 )
-def test_what_cannot_be_a_sample(kind: str, members: dict[str, bytes], reason: str) -> None:
+def test_members_that_do_not_make_a_sample_have_a_reason(kind: str, members: dict[str, bytes], reason: str) -> None:
     with pytest.raises(SampleError) as caught:
         make_sample(kind, "k", members)
     assert caught.value.reason == reason
 
 
-def test_an_npz_with_objects_is_not_unpickled_and_a_bomb_not_inflated() -> None:
+def test_an_npz_with_objects_is_not_unpickled_and_a_zip_bomb_is_not_inflated() -> None:
     class Bomb:
         def __reduce__(self) -> tuple:
             return exec, ("raise SystemExit('executed')",)
 
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
-        archive.writestr("boxes.npy", pickle.dumps(Bomb()))  # the attack itself: nothing here may load it
+        archive.writestr("boxes.npy", pickle.dumps(Bomb()))  # an attack, which must not be loaded
     with pytest.raises(SampleError):
         load_arrays(sink.getvalue())
     huge = io.BytesIO()

@@ -2,6 +2,7 @@
 
 import re
 
+VERSION = 1
 _WORD = re.compile(r"/?\w+(?:[./]\w+|,\d+|-\d\w*)*|['’](?:s|re|ve|ll|[dmt])\b|\.\.\.|[^\w\s]")
 # The look-behind and the possessive quantifiers keep a long run of marks linear.
 _SENTENCE_END = re.compile(r"[.!?…。！？](?<![.!?…。！？].)[.!?…。！？]*+[\"'”’)\]]*+(?=\s|$)")

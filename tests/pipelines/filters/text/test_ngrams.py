@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.filters.ngrams import NgramHashes, has_repeats, most_frequent, run_lengths
+from corpusloom.pipelines.filters.text.ngrams import NgramHashes, has_repeats, most_frequent, run_lengths
 
 
 @given(st.text(alphabet=st.sampled_from("ab\x00é\U0001f600\ud800"), max_size=60), st.integers(1, 8))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.filters.words import count_sentences, split_words
+from corpusloom.pipelines.filters.text.words import count_sentences, split_words
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+VERSION = 1
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _TABLE = 1 << 16
 

@@ -1,0 +1,51 @@
+"""Whether every rule has a score to judge: a rule whose score no record has would pass everything, silently."""
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpusloom.pipelines.recipes.measuring import measured_names
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.schemas import tables
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.verdicts import Rule
+
+EMPTY = {"words": 0.0, "caption_words": 0.0}
+"""Scores that tell a record without text, of which ratios are not measured, by their value."""
+
+
+def check_scores(fragments: Sequence[str], rules: Iterable[Rule], recipe: Recipe, folder: str) -> None:
+    """Raise InputError where a rule judges a score that this version measures and that no stored record has.
+
+    Args:
+      fragments: Fragments of heads; reading stops once every score was seen.
+      rules: Rules on a single record.
+      recipe: What is measured follows from it.
+      folder: Folder of the fragments, for the message.
+    """
+    measured = measured_names(recipe)
+    missing = {rule.score: rule.reason for rule in rules if rule.score in measured}
+    has_text = False
+    for path in fragments:
+        if not missing:
+            return
+        scores = tables.read_table(path, ["scores"])["scores"].combine_chunks()
+        chunks = scores.chunks if isinstance(scores, pa.ChunkedArray) else [scores]
+        for chunk in chunks:
+            found = set(pc.unique(chunk.keys).to_pylist())
+            missing = {score: reason for score, reason in missing.items() if score not in found}
+            has_text = has_text or (bool(missing) and any(map(_has_text, chunk.to_pylist())))
+    if missing and has_text:
+        score, reason = min(missing.items())
+        raise InputError(
+            f"rule {reason} judges the score {score}, which no stored record has",
+            where=folder,
+            remedy="delete this folder and run the same command again: what it holds is measured anew",
+        )
+
+
+def _has_text(scores: list[tuple[str, float]]) -> bool:
+    """Say whether a record has words to measure."""
+    known = dict(scores)
+    return any(known.get(name, empty) > empty for name, empty in EMPTY.items())

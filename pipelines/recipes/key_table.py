@@ -1,0 +1,83 @@
+"""The table of a recipe's keys in docs/recipes.md, made from the dataclasses and their docstrings.
+
+`python -m corpusloom.pipelines.recipes.key_table docs/recipes.md` writes the table anew between its two markers.
+"""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import json
+import sys
+import typing
+from functools import lru_cache
+from pathlib import Path
+
+from corpusloom.pipelines.recipes.keys import BOUNDS, Key, keys_of
+from corpusloom.pipelines.recipes.recipe import Recipe
+
+START, END = "<!-- keys: made by corpusloom.pipelines.recipes.key_table -->\n", "<!-- end of keys -->\n"
+_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+@lru_cache(maxsize=64)
+def docs_of(cls: type) -> dict[str, str]:
+    """Return what stands under each field of a dataclass, in one line."""
+    tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
+    body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
+    found = {}
+    for field, doc in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(doc, ast.Expr):
+            found[field.target.id] = " ".join(str(ast.literal_eval(doc.value)).split())
+    return found
+
+
+def _type_name(key: Key) -> str:
+    """Return what values a key takes, for a reader of TOML."""
+    options = [option for option in typing.get_args(key.hint) or (key.hint,) if option is not type(None)]
+    if key.table is not None:
+        return "table"
+    if typing.get_origin(key.hint) is tuple:
+        return "list of texts"
+    names = [_NAMES[option] for option in options if option in _NAMES]
+    names += [f"{{ {option.__name__.lower()} = ... }}" for option in options if option in BOUNDS]
+    return " or ".join(names)
+
+
+def _absent(key: Key) -> str:
+    """Return what holds where a recipe leaves a key out."""
+    if key.is_threshold:
+        return "off"
+    if key.default is dataclasses.MISSING:
+        return "required"
+    if key.table is not None:
+        return "its keys' defaults"
+    return "none" if key.default is None else f"`{json.dumps(key.default)}`".replace("|", "\\|")
+
+
+def table() -> str:
+    """Return the table, in Markdown."""
+    lines = ["| key | sort | value | left out | for | what |", "| --- | --- | --- | --- | --- | --- |"]
+    for key in keys_of(Recipe):
+        sort = "threshold" if key.is_threshold else "setting"
+        doc = docs_of(key.owner)[key.item.name].replace("|", "\\|")
+        kinds = ", ".join(key.kinds) or "all"
+        lines.append(f"| `{key.path}` | {sort} | {_type_name(key)} | {_absent(key)} | {kinds} | {doc} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_table(text: str) -> str:
+    """Return a page with the table between its markers."""
+    before, _, rest = text.partition(START)
+    after = rest.partition(END)[2]
+    return f"{before}{START}{table()}{END}{after}"
+
+
+def main(path: str) -> None:
+    """Write the table into a page."""
+    page = Path(path)
+    page.write_text(with_table(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

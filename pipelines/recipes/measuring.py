@@ -1,0 +1,210 @@
+"""Measure a page, a pair or an image once, whatever a recipe decides from its scores.
+
+A page goes through `drop_blocks` (boilerplate, bad paragraphs) and `measure_page`, and, when kept, through
+`edit_blocks` (bad lines, masks).
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from corpusloom.pipelines.dedup import exact, frequency, minhash
+from corpusloom.pipelines.filters import (
+    align_captions,
+    boilerplate,
+    c4,
+    image_rules,
+    language,
+    obelics,
+    pii,
+)
+from corpusloom.pipelines.filters.boilerplate import DroppedBlock
+from corpusloom.pipelines.filters.text import ngrams, text_filter, words
+from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.rules import FilterSet, WordListPaths, registered
+from corpusloom.schemas import storage
+from corpusloom.schemas.config import is_threshold
+from corpusloom.schemas.records import Block, Page, Pair
+from corpusloom.schemas.verdicts import Rejected, Scores
+
+VERSION = 1
+SAMPLE = "The old boat was seen near the river. We saw it there.\nAnd then it was gone again."
+_ENGLISH: dict[str, Any] = {"language": "en", "scores": {"language_score": 1.0}}
+PARAGRAPH_KINDS = ("paragraph", "other")
+"""Kinds of block that rules for paragraphs and lines judge: a heading or a list is no sentence."""
+
+measure_image = image_rules.measure_image
+
+
+def read_words(path: str) -> frozenset[str]:
+    """Read a word list, one word per line, in lower case; lines that start with # are comments."""
+    lines = storage.read_bytes(path).decode("utf-8", "replace").splitlines()
+    return frozenset(line.strip().lower() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def load_word_lists(recipe: Recipe) -> WordLists:
+    """Read the word lists that a recipe names, once per process; a missing file is an InputError."""
+    return _word_lists(recipe.filters.lists)
+
+
+@lru_cache(maxsize=4)
+def _word_lists(paths: WordListPaths) -> WordLists:
+    named = dataclasses.asdict(paths).items()
+    return WordLists(**{name: None if path is None else read_words(path) for name, path in named})
+
+
+def page_text(blocks: Iterable[Block]) -> str:
+    """Return the text that a page's filters see: all text blocks, headings and captions too, blank lines between."""
+    return "\n\n".join(block.text for block in blocks if block.text is not None)
+
+
+def drop_blocks(
+    blocks: Sequence[Block], recipe: Recipe, lists: WordLists | None = None
+) -> tuple[tuple[Block, ...], tuple[DroppedBlock, ...]]:
+    """Return the blocks that a page's text is measured on, and those that go: boilerplate, OBELICS' bad paragraphs."""
+    filters = recipe.filters
+    dropped: dict[int, DroppedBlock] = {}
+    if filters.boilerplate is not None:
+        dropped.update((item.index, item) for item in boilerplate.boilerplate_blocks(blocks, filters.boilerplate))
+    if filters.obelics is not None:
+        for index, block in enumerate(blocks):
+            if index in dropped or block.text is None or block.kind not in PARAGRAPH_KINDS:
+                continue
+            verdict = obelics.paragraph(block.text, filters.obelics, lists)
+            if isinstance(verdict, Rejected):
+                dropped[index] = DroppedBlock(index, f"paragraph_{verdict.reason}", verdict.measured or 0.0)
+    kept = tuple(block for index, block in enumerate(blocks) if index not in dropped)
+    return kept, tuple(dropped[index] for index in sorted(dropped))
+
+
+def edit_blocks(blocks: Sequence[Block], recipe: Recipe) -> tuple[Block, ...]:
+    """Return a kept page's blocks as they are written: without the lines that C4 drops, personal data masked."""
+    filters = recipe.filters
+    edited = []
+    for block in blocks:
+        text = block.text
+        if text is not None and filters.c4 is not None and block.kind in PARAGRAPH_KINDS:
+            text = c4.clean_lines(text, filters.c4).text
+        if text is not None and filters.pii is not None:
+            text = pii.mask_pii(text, filters.pii).text
+        if text or block.image is not None:
+            edited.append(block if text == block.text else dataclasses.replace(block, text=text))
+    return tuple(edited)
+
+
+def measure_text(text: Text, filters: FilterSet) -> Scores:
+    """Measure a text for every text filter; those that the recipe leaves out measure by their default settings."""
+    scores: Scores = {}
+    for item in registered(filters):
+        scores |= item.module.measure(text, item.config)
+    return scores
+
+
+def _known_language(record: Page | Pair) -> tuple[str, float] | None:
+    """Return the language of a record and its score, where they were found before."""
+    if record.language is None or "language_score" not in record.scores:
+        return None
+    return record.language, record.scores["language_score"]
+
+
+def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> Scores:
+    """Measure a page for every text filter, also those that the recipe leaves out, so that it can be decided again.
+
+    The text is `page_text` of its blocks. `page.language` and a `language_score` among the page's scores are
+    taken when they are there (the extractor's), else detected. Adds `images`, the count of image blocks.
+    """
+    text = Text(page_text(page.blocks), lists or WordLists(), _known_language(page))
+    images = sum(block.image is not None for block in page.blocks)
+    return {**measure_text(text, recipe.filters), "images": float(images)}
+
+
+def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
+    """Measure a pair's text (language, unless it is known; ALIGN's measures) and the words of its image's URL."""
+    return {
+        **align_captions.measure_caption(pair.text),
+        **language.measure(Text(pair.text, language=_known_language(pair)), recipe.filters.language),
+        **image_rules.measure_url(pair.image_url),
+    }
+
+
+def measured_names(recipe: Recipe) -> frozenset[str]:
+    """Return the names of the scores that every text of some length has: those of a short English sample."""
+    if recipe.kind != "interleaved":
+        pair = Pair(key="", parent="", page_url="", image_url="", text=SAMPLE, text_source="", **_ENGLISH)
+        return frozenset(measure_pair(pair, recipe))
+    blocks = (Block(kind="paragraph", text=SAMPLE),)
+    page = Page(key="", url="", canonical_url="", fetched_at="", blocks=blocks, **_ENGLISH)
+    return frozenset(measure_page(page, recipe, load_word_lists(recipe)))
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """Return the values of a configuration that shape what is measured: its settings, and few thresholds."""
+    items = [item for item in dataclasses.fields(config) if item.metadata.get("measured") or not is_threshold(item)]
+    return {
+        item.name: _settings(value) if dataclasses.is_dataclass(value) else value
+        for item in items
+        for value in (getattr(config, item.name),)
+    }
+
+
+def _list_hashes(lists: WordLists) -> dict[str, str | None]:
+    """Return a hash of what each word list holds; None for one that is not given."""
+    return {
+        name: None if found is None else hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
+        for name, found in dataclasses.asdict(lists).items()
+    }
+
+
+def read_by(recipe: Recipe) -> dict[str, Any]:
+    """Return what of a recipe shapes the blocks of stored records: other values need the WARCs again."""
+    filters, lists = recipe.filters, _list_hashes(load_word_lists(recipe))
+    shaped: dict[str, Any] = {
+        "version": VERSION,
+        "kind": recipe.kind,
+        "signals": sorted(recipe.honour.signals),
+        "licenses": sorted(recipe.honour.licenses),
+    }
+    if filters.boilerplate is not None:
+        shaped["boilerplate"] = [boilerplate.VERSION, dataclasses.asdict(filters.boilerplate)]
+    if filters.obelics is not None:
+        rules = {**dataclasses.asdict(filters.obelics), "page": None}
+        shaped["paragraphs"] = [
+            obelics.VERSION,
+            words.VERSION,
+            ngrams.VERSION,
+            rules,
+            lists["flagged_words"],
+            lists["common_words"],
+        ]
+    return shaped
+
+
+def measured_by(recipe: Recipe) -> dict[str, Any]:
+    """Return what of a recipe shapes scores and heads: other values measure stored records again."""
+    modules = {"words": words, "ngrams": ngrams, "text": text_filter, "exact": exact}
+    shared = {"measuring": VERSION, **{name: module.VERSION for name, module in modules.items()}}
+    if recipe.kind != "interleaved":
+        filters = {"captions": align_captions, "language": language, "images": image_rules}
+        wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
+        return {
+            "shared": shared,
+            "scores": sorted(measured_names(recipe)),
+            "filters": {name: module.VERSION for name, module in filters.items()},
+            "languages": list(wanted),
+        }
+    dedup = recipe.dedup
+    return {
+        "shared": shared,
+        "scores": sorted(measured_names(recipe)),
+        "filters": {
+            item.name: [item.module.VERSION, _settings(item.config or item.defaults)]
+            for item in registered(recipe.filters)
+        },
+        "lists": _list_hashes(load_word_lists(recipe)),
+        "minhash": None if dedup.minhash is None else [minhash.VERSION, dataclasses.asdict(dedup.minhash)],
+        "text": [dedup.exact_text or "strict", dedup.scope],
+        "paragraphs": None if dedup.max_domain_paragraph is None else frequency.VERSION,
+    }

@@ -1,0 +1,78 @@
+"""Stored records of one input, measured again: for a filter that changed, without reading the WARC.
+
+Fragments of an earlier build that read the input alike hold its records. They are measured as the recipe asks now and
+written under the same names with the same rows, as reading the input again would write them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.input_fragments import (
+    IMAGE_NOTES,
+    FragmentWriter,
+    InputFile,
+    is_extracted,
+    read_counts,
+)
+from corpusloom.pipelines.stages.kinds.record_kind import RecordAndHead, RecordKind
+from corpusloom.pipelines.store.fragments import fragment_names
+from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas import storage, tables
+from corpusloom.schemas.records import Head, StageCounts
+
+BESIDE = ("ledger", "scores", "provenance", IMAGE_NOTES)
+"""Folders whose files do not depend on what is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remeasure:
+    """Earlier folders of the extract stage whose records this recipe would read alike, and how to measure them."""
+
+    folder: str
+    """Folder of the stage."""
+    earlier: tuple[str, ...]
+    """Folders of the stage for other measures, the first to be looked into first."""
+    kind: RecordKind[Any, Any]
+    recipe: Recipe
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """What was taken down and is not written."""
+
+    def __call__(self, item: InputFile) -> tuple[StageCounts, ...] | None:
+        """Measure the records of an input again; None where no earlier folder has all of them."""
+        source = next((folder for folder in self.earlier if is_extracted(folder, item)), None)
+        return None if source is None else self._measure_again(source, item)
+
+    def _measure_again(self, source: str, item: InputFile) -> tuple[StageCounts, ...] | None:
+        counts = tuple(read_counts(source, item))
+        names = fragment_names(item.stem, counts)
+        if any(_taken_down(source, name) for name in names) and storage.exists(item.path):
+            return None  # a record that was taken down is decided on by its text, which only the input still has
+        writer = FragmentWriter(self.folder, self.kind.record, item.stem, self.tombstones)
+        for name in names:
+            writer.add_heads(self._fragment(source, name))
+            writer.flush()
+        for kind in BESIDE:
+            path = storage.join(source, kind, f"{item.stem}.parquet")
+            if storage.exists(path):
+                storage.write_bytes(storage.join(self.folder, kind, f"{item.stem}.parquet"), storage.read_bytes(path))
+        return counts
+
+    def _fragment(self, source: str, name: str) -> Iterator[RecordAndHead | tuple[None, Head]]:
+        """Yield the records of one fragment with their new heads; a head without a record stays as it was."""
+        records = tables.read_records(storage.join(source, "records", name), self.kind.record)
+        found = {(record.key, record.parent): record for record in records}
+        for head in tables.read_records(storage.join(source, "candidates", name), Head):
+            record = found.get((head.key, head.parent))
+            if record is None:
+                yield None, head
+                continue
+            record, new = self.kind.remake(record, self.recipe)
+            yield record, replace(new, images=head.images, image_key=head.image_key)
+
+
+def _taken_down(source: str, name: str) -> bool:
+    """Say whether a fragment has heads whose records were taken down."""
+    records, heads = (tables.count_rows(storage.join(source, folder, name)) for folder in ("records", "candidates"))
+    return records < heads
