@@ -81,6 +81,7 @@ def lines_of_make(target: str) -> list[str]:
 BUILD = """
 import sys
 from pathlib import Path
+from corpusloom.pipelines.cli.main import run
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from tests.pipelines.small_web import small_web
@@ -99,6 +100,10 @@ with small_web(folder) as web:
     web.build("galleries", "galleries")
     recipe = load_recipe("m3w", ['filters.order=["capitals"]'])
     web.build(recipe, "m3w", warcs=(str(folder / "pages.warc"),))
+    code = run(["build", "galleries", "--out", str(folder / "few"), "--work", str(folder / "work"),
+                "--store", str(folder / "store"), "--warc", str(folder / "crawl"), "--workers", "0",
+                "--min-samples", "1000", "--quiet"])
+    print("exit code", code)
 """
 """Builds the small web by the example recipe, and one page in capitals with one that is not by m3w."""
 
@@ -107,7 +112,7 @@ with small_web(folder) as web:
 def built(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the datasets that BUILD makes in the copy."""
     folder = tmp_path_factory.mktemp("built")
-    run(copy, "-c", BUILD, str(folder))
+    (folder / "printed.txt").write_text(run(copy, "-c", BUILD, str(folder)), "utf-8")
     return folder
 
 
@@ -129,6 +134,12 @@ def test_the_example_recipe_builds_a_dataset(built: Path) -> None:
     assert manifest["samples"] > 0
     assert rejected(built / "galleries")["no_image"] > 0
     assert "too_few_words" not in rejected(built / "galleries")
+
+
+def test_the_example_flag_refuses_a_dataset_that_is_too_small(built: Path) -> None:
+    samples = json.loads((built / "galleries" / "manifest.json").read_text("utf-8"))["samples"]
+    assert f"{samples} samples, fewer than 1000" in (built / "printed.txt").read_text("utf-8")
+    assert not (built / "few" / "manifest.json").exists()
 
 
 STATS = """
@@ -161,6 +172,7 @@ GUARDS = (
     "tests/pipelines/filters/test_versions.py::test_changed_code_has_another_version[filters/capitals.py]",
     "tests/pipelines/datasets/stats/test_summary.py::test_the_json_has_each_total_and_each_count_as_a_key_of_its_own",
     "tests/pipelines/datasets/stats/test_statistics.py::test_names_do_not_collide_in_the_json",
+    "tests/pipelines/cli/commands/test_build.py::test_every_shared_option_reaches_the_build",
     LAYOUT,
 )
 """Tests of what a recipe of the page touches; they pass when all of it was followed."""
