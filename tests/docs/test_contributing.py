@@ -13,7 +13,8 @@ from tests.docs.blocks import ROOT, Block, blocks, copy_repository, sections
 
 SECTIONS = sections("CONTRIBUTING.md")
 PATIENCE = 300
-"""Seconds until a command counts as stuck."""
+"""Seconds until a command counts as stuck; on a quiet machine all of them together take less than half a minute."""
+pytestmark = pytest.mark.timeout(PATIENCE)
 
 
 def run(folder: Path, *argv: str, code: int = 0) -> str:
@@ -84,6 +85,7 @@ from pathlib import Path
 from corpusloom.pipelines.cli.main import run
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.warc.writing import WarcWriter
+from corpusloom.schemas.errors import LoomError
 from tests.pipelines.small_web import small_web
 
 TEXT = "The old boat was seen near the river. "
@@ -100,10 +102,11 @@ with small_web(folder) as web:
     web.build("galleries", "galleries")
     recipe = load_recipe("m3w", ['filters.order=["capitals"]'])
     web.build(recipe, "m3w", warcs=(str(folder / "pages.warc"),))
-    code = run(["build", "galleries", "--out", str(folder / "few"), "--work", str(folder / "work"),
-                "--store", str(folder / "store"), "--warc", str(folder / "crawl"), "--workers", "0",
-                "--min-samples", "1000", "--quiet"])
-    print("exit code", code)
+    places = ["--out", f"{folder}/few", "--work", f"{folder}/work", "--store", f"{folder}/store"]
+    try:
+        run(["build", "galleries", *places, "--warc", f"{folder}/crawl", "--min-samples", "1000", "--quiet"])
+    except LoomError as error:
+        print(error)
 """
 """Builds the small web by the example recipe, and one page in capitals with one that is not by m3w."""
 
@@ -176,6 +179,12 @@ GUARDS = (
     LAYOUT,
 )
 """Tests of what a recipe of the page touches; they pass when all of it was followed."""
+
+
+def test_what_the_page_adds_is_formatted_and_breaks_no_rule(copy: Path) -> None:
+    changed = {block.path for title in SECTIONS for block in blocks(SECTIONS[title]) if block.path.endswith(".py")}
+    run(copy, "-m", "ruff", "check", *changed)
+    run(copy, "-m", "ruff", "format", "--check", *changed)
 
 
 def test_the_guards_pass_when_every_step_was_followed(copy: Path) -> None:
