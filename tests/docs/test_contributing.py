@@ -164,6 +164,7 @@ def test_the_example_statistic_is_in_the_json_the_text_and_the_report(copy: Path
     assert "Samples per split" in page.read_text("utf-8")
 
 
+EVERY_KEY = "tests/pipelines/builds/test_every_key.py"
 LAYOUT = "tests/test_layout.py::test_every_module_has_a_test_file_of_its_name"
 GUARDS = (
     "tests/pipelines/filters/test_capitals.py",
@@ -176,6 +177,10 @@ GUARDS = (
     "tests/pipelines/datasets/stats/test_summary.py::test_the_json_has_each_total_and_each_count_as_a_key_of_its_own",
     "tests/pipelines/datasets/stats/test_statistics.py::test_names_do_not_collide_in_the_json",
     "tests/pipelines/cli/commands/test_build.py::test_every_shared_option_reaches_the_build",
+    f"{EVERY_KEY}::test_every_key_has_a_row",
+    f"{EVERY_KEY}::test_every_field_of_a_build_has_a_row",
+    f"{EVERY_KEY}::test_a_key_changes_its_stages_and_what_is_built[filters.capitals.max_capital_words]",
+    f"{EVERY_KEY}::test_a_field_of_a_build_changes_its_stages[min_samples]",
     LAYOUT,
 )
 """Tests of what a recipe of the page touches; they pass when all of it was followed."""
