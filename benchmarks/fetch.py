@@ -48,7 +48,7 @@ from corpusloom.schemas import identity
 from tests.interop.environments import environment, python_of
 
 HOSTS = 500
-CROWD = 20_000
+MANY_URLS = 20_000
 """URLs over HOSTS hosts."""
 ADDRESSES = 64
 """Addresses of loopback, one host each: 127.0.0.1, 127.0.0.2, ..."""
@@ -307,7 +307,7 @@ def measures(
     allowed = tuple(f"127.0.0.0/8:{number}" for number in (port, hang, slow))
     config = FetchConfig(contact="bench@example.org", allow_addresses=allowed, delay=0, connections=32)
     both = dataclasses.replace(config, connections=32 * cores())
-    crowd = FetchConfig(
+    many = FetchConfig(
         contact="bench@example.org",
         allow_addresses=allowed,
         delay=0,
@@ -317,10 +317,10 @@ def measures(
         connections=1024,  # 5,000 responses per second, each 200 ms late
     )
     one = [f"http://127.0.0.{1 + n % ADDRESSES}:{port}/{n}.jpg" for n in range(images)]
-    few = one[: min(images, CROWD // 10)]
+    few = one[: min(images, MANY_URLS // 10)]
     ten = [f"{few[n % len(few)]}?{n}" for n in range(10 * len(few))]
-    bad, good = (many_hosts(port, hang, CROWD, images, clean=clean) for clean in (False, True))
-    delayed = many_hosts(slow, hang, CROWD, images, clean=True)
+    bad, good = (many_hosts(port, hang, MANY_URLS, images, clean=clean) for clean in (False, True))
+    delayed = many_hosts(slow, hang, MANY_URLS, images, clean=True)
 
     def into_store() -> float:
         return stored(one, both, lanes=cores())
@@ -339,8 +339,8 @@ def measures(
             lambda: cpu_of(lambda: stored(one, config, lanes=1), images),
             lambda: cpu_of(lambda: bare(one), images),
         ),
-        ("5 % of hosts hang, 5 % fail / own clean run", lambda: ours(bad, crowd), lambda: ours(good, crowd)),
-        ("every response 200 ms late / own clean run", lambda: ours(delayed, crowd), lambda: ours(good, crowd)),
+        ("5 % of hosts hang, 5 % fail / own clean run", lambda: ours(bad, many), lambda: ours(good, many)),
+        ("every response 200 ms late / own clean run", lambda: ours(delayed, many), lambda: ours(good, many)),
         (
             "MiB at the peak, 10 x the URLs / the plain run",
             lambda: peak_memory(ten, config),

@@ -12,7 +12,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import is_derived
 from corpusloom.pipelines.stages.regions import make_regions
-from corpusloom.pipelines.store.images.frontier import Lane
+from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
@@ -49,7 +49,7 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
     warc = InputFile(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64)
     yield "extract", pipelines.extract(folder, (warc,), Tombstones())
     yield "select", pipelines.select([part], decisions)
-    yield "images", pipelines.fetch([Lane(0, (part,), 1)])
+    yield "images", pipelines.fetch([FrontierLane(0, (part,), 1)])
     yield "facts", pipelines.facts([[image]])
     yield "shards", pipelines.shards(folder, records=[part], decisions=[part], number=4)
 

@@ -26,7 +26,7 @@ from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
 EXTRACT_VERSION = 7
-SELECT_VERSION = 2
+SELECT_VERSION = 3
 SHARDS_VERSION = 2
 
 
@@ -136,16 +136,17 @@ class Planner:
         return sum(f"{stem}.json" in names for stem in stems)
 
     def plan_select(self, extract: Stage) -> Stage:
-        """Return the select stage: it depends on the extract stage, the rules and the deduplication."""
-        rules = kind_of(self.recipe).rules(self.recipe)
+        """Return the select stage: it depends on the extract stage and on the steps that decide."""
+        steps = [
+            dataclasses.asdict(step) | {"step": type(step).__name__} for step in kind_of(self.recipe).steps(self.recipe)
+        ]
         return plan_stage(
             self.config.work,
             "select",
             stage_version=SELECT_VERSION,
             inputs={
                 "extract": extract.fingerprint,
-                "rules": [dataclasses.asdict(rule) for rule in rules],
-                "dedup": dataclasses.asdict(self.recipe.dedup),
+                "steps": [{**step, "label": None} for step in steps],
             },
         )
 

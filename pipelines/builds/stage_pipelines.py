@@ -14,7 +14,7 @@ from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import distributed
-from corpusloom.pipelines.store.images.frontier import Lane
+from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas.records import ImageRecord
 
@@ -81,7 +81,7 @@ class StagePipelines:
             fetcher=self.config.fetcher,
         )
 
-    def fetch(self, lanes: list[Lane]) -> BuildPipeline:
+    def fetch(self, lanes: list[FrontierLane]) -> BuildPipeline:
         """Return the pipeline that fetches images into the store."""
         return lambda pipeline: images.build(pipeline, self.images_config, lanes)
 

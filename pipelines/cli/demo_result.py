@@ -43,7 +43,7 @@ class Training:
 
 @dataclass
 class DemoResult:
-    """What the demo made and measured."""
+    """Datasets, figures and times of one run of the demo."""
 
     out: str
     scraped: ScrapeReport

@@ -1,4 +1,4 @@
-"""What `loom extract` prints of a page, and whether a recipe would keep the page."""
+"""Output of `loom extract`: one page, with the verdict of a recipe."""
 
 from dataclasses import dataclass, replace
 from typing import Literal

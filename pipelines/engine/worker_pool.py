@@ -31,17 +31,17 @@ HUNG = "page_hung"
 
 
 class Task(Protocol[_Item_contra, _Result_co]):
-    """What a worker does with an item: an importable function, or a `functools.partial` of one. It never raises."""
+    """The work on one item: an importable function, or a `functools.partial` of one. It never raises."""
 
     def __call__(self, item: _Item_contra, /) -> _Result_co:
         """Return the item's result."""
 
 
 class Cost(Protocol[_Item_contra]):
-    """What an item costs to hand over, in bytes."""
+    """The size of an item, by which chunks are bounded."""
 
     def __call__(self, item: _Item_contra, /) -> int:
-        """Return the item's bytes."""
+        """Return the item's size in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class PoolConfig:
     """Bytes per chunk, at most; a larger item travels alone."""
 
     memory: int = 2_000_000_000
-    """Bytes of address space per worker."""
+    """Bytes of address space per worker; at least half of it is on top of what the worker's imports take."""
 
     cpu_seconds: int = 30
     """CPU seconds per item, after which its worker is killed."""
@@ -71,7 +71,7 @@ class WorkerPool(Generic[Item, Result]):
     """Processes that run one task on many items; use it as a context manager, or call `close`.
 
     Args:
-      task: What is done with an item.
+      task: The work on one item.
       config: Size and limits.
       cost: An item's bytes.
       preload: Modules that the forkserver imports once for all workers. They must not import Beam. A process has one
@@ -185,10 +185,18 @@ def relax_gc() -> None:
 
 
 def _start_worker(memory: int) -> None:
-    """Bound a new worker's address space, unless the system already bounds it lower."""
+    """Bound a new worker's address space, unless the system already bounds it lower.
+
+    A worker imports the main module of its program. If that is a script which imports Beam, the worker starts with 2 GB
+    of address space: it gets half the limit on top of what it starts with, since otherwise each item would cost it.
+    """
     relax_gc()
+    with open("/proc/self/statm") as pages:
+        at_start = int(pages.read().split()[0]) * resource.getpagesize()
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    bound = max(memory, at_start + memory // 2)
+    if hard != resource.RLIM_INFINITY:
+        bound = min(bound, hard)
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 

@@ -1,4 +1,4 @@
-"""What a worker pool does with one page: extract its blocks, or its images alone."""
+"""Tasks of a worker pool: extract one page's blocks, or its images alone."""
 
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -26,11 +26,11 @@ class PageTask(Protocol[_Parsed_co]):
     """An importable function that reads one page and never raises."""
 
     def __call__(self, page: HtmlPage, /) -> _Parsed_co | Rejected | Dead:
-        """Return what the page holds, or why it holds nothing."""
+        """Return the page's contents, or the reason why there are none."""
 
 
 def html_bytes(page: HtmlPage) -> int:
-    """Return the bytes of a page's body: what it costs to hand over."""
+    """Return the number of bytes of a page's body, which a pool's chunks are bounded by."""
     return len(page.html)
 
 

@@ -19,8 +19,9 @@ from corpusloom.pipelines.store.dataset.samples import (
     pair_sample,
     store_form,
 )
+from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.resize import Resize, resize
-from corpusloom.pipelines.store.images.store import ImageIndex, ImageStore
+from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_down
 from corpusloom.schemas import config as configs

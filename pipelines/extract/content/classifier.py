@@ -11,9 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from corpusloom.pipelines.extract.content.features import Features
-
-Floats = NDArray[np.float32]
+from corpusloom.pipelines.extract.content.features import Features, Floats
 
 VERSION = 3
 """Version of features and weights; pages extracted by different versions are not comparable."""

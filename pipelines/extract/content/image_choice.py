@@ -1,4 +1,4 @@
-"""Which images are content: those among kept texts and the lead image, but no icons, portraits or promotions.
+"""The choice of images: those among kept texts and the lead image, but no icons, portraits or promotions.
 
 `benchmarks/extract.py` measures the rules on labelled articles. No rule is specific to a site.
 """
@@ -133,7 +133,7 @@ def _is_portrait(run: TextRun, path: str, name: str, sides: list[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What the rules look at around an image."""
+    """Facts of a page that the rules for its images need."""
 
     page: RawPage
     runs: Sequence[TextRun]

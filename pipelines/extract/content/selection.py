@@ -1,4 +1,4 @@
-"""Which runs are main content, with a reason for each that is not.
+"""The choice of main content: a reason for each run that is not.
 
 The block classifier or rules (tags, class words, links) choose texts; images follow the texts around them
 (`image_choice.py`).
@@ -82,8 +82,8 @@ def _learned(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reaso
 
 
 def share_among_alike(
-    page: RawPage, runs: Sequence[TextRun], probabilities: classifier.Floats, lengths: classifier.Floats
-) -> classifier.Floats:
+    page: RawPage, runs: Sequence[TextRun], probabilities: features.Floats, lengths: features.Floats
+) -> features.Floats:
     """Return probabilities averaged by words over texts of one look: all cards of a listing are kept, or none.
 
     Two texts have one look if their kinds are equal, and the tags and classes of the three elements around them.
@@ -104,7 +104,7 @@ def share_among_alike(
 
 
 def _share_in_tables(
-    page: RawPage, runs: Sequence[TextRun], probabilities: classifier.Floats, lengths: classifier.Floats
+    page: RawPage, runs: Sequence[TextRun], probabilities: features.Floats, lengths: features.Floats
 ) -> None:
     """Give all rows of a data table and its caption one probability, in place: all are kept, or none.
 

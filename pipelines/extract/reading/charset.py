@@ -64,7 +64,7 @@ def declared(html: bytes, content_type: str | None = None) -> str | None:
         return codec
     meta = _META.search(html, 0, _META_BYTES)
     codec = codec_of(meta.group(1).decode("ascii")) if meta else None
-    # A meta element that could be read as ASCII cannot stand in a UTF-16 document: the standard says UTF-8.
+    # A meta element that is readable as ASCII is not UTF-16; the standard decides on UTF-8.
     return "utf-8" if codec and codec.startswith(("utf-16", "utf-32")) else codec
 
 

@@ -1,4 +1,4 @@
-"""What HTML's elements and common class words mean: tables that both walks read."""
+"""Tables of HTML's elements and common class words, which both walks read."""
 
 import re
 from functools import lru_cache

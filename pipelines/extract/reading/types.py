@@ -7,7 +7,7 @@ from corpusloom.schemas.records import Block, ImageRef
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtractConfig:
-    """How a page becomes blocks. The caps count bytes and elements, so a verdict never depends on a busy machine."""
+    """Settings of extraction. The caps count bytes and elements, so a verdict does not depend on the machine's load."""
 
     max_bytes: int = 10_000_000
     """Bytes of HTML that are read; the rest is cut off and the page is marked truncated."""
@@ -31,7 +31,7 @@ class ExtractConfig:
     """Keep the main content only (a menu or footer is read as one block); if false, every visible block is kept."""
 
     method: str = "learned"
-    """How main content is found: learned (block classifier) or rules (tags, class words, links)."""
+    """Method of finding main content: learned (block classifier) or rules (tags, class words, links)."""
 
     walk: str = "fast"
     """fast (parse events) or reference (BeautifulSoup, an order of magnitude slower, the same blocks)."""

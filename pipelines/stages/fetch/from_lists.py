@@ -9,7 +9,7 @@ from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.fetch import images
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store import tombstones
-from corpusloom.pipelines.store.images.frontier import Lane, read_keys, write_lanes
+from corpusloom.pipelines.store.images.frontier import FrontierLane, read_keys, write_lanes
 from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -108,7 +108,7 @@ def _fetch_again(
 
 
 def _fetch(
-    lanes: list[Lane], config: ImagesConfig, report: FetchReport, reporter: Reporter, profile: Profile
+    lanes: list[FrontierLane], config: ImagesConfig, report: FetchReport, reporter: Reporter, profile: Profile
 ) -> FetchReport:
     """Fetch the URLs of lanes, then count their outcomes in the store."""
     store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)

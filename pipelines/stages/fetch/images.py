@@ -11,7 +11,7 @@ import apache_beam as beam
 
 from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lanes
-from corpusloom.pipelines.store.images.frontier import Lane
+from corpusloom.pipelines.store.images.frontier import FrontierLane
 
 STAGE = "images"
 
@@ -20,7 +20,7 @@ class _FetchLanes(beam.DoFn):
     def __init__(self, config: ImagesConfig) -> None:
         self._config = config
 
-    def process(self, lanes: Sequence[Lane]) -> Iterator[int]:
+    def process(self, lanes: Sequence[FrontierLane]) -> Iterator[int]:
         report = fetch_lanes(lanes, self._config)
         for (outcome, reason), number in report.outcomes.items():
             metrics.count_outcome(STAGE, "image", outcome, reason, number)
@@ -39,12 +39,12 @@ class FetchImages(beam.PTransform):
 
     config: ImagesConfig
 
-    def expand(self, groups: beam.PCollection[Sequence[Lane]]) -> beam.PCollection[int]:
+    def expand(self, groups: beam.PCollection[Sequence[FrontierLane]]) -> beam.PCollection[int]:
         """Spread the groups over workers and fetch each lane in one asyncio loop."""
         return groups | "Spread lanes" >> beam.Reshuffle() | "Fetch lanes" >> beam.ParDo(_FetchLanes(self.config))
 
 
-def build(pipeline: beam.Pipeline, config: ImagesConfig, lanes: Iterable[Lane]) -> beam.PCollection[int]:
+def build(pipeline: beam.Pipeline, config: ImagesConfig, lanes: Iterable[FrontierLane]) -> beam.PCollection[int]:
     """Build the pipeline that fetches the frontier: all lanes on this machine, or one per Beam worker."""
     found = tuple(lanes)
     groups = [found] if config.local and found else [(lane,) for lane in found]

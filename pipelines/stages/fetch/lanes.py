@@ -22,7 +22,7 @@ from corpusloom.pipelines.stages.fetch.by_img2dataset import fetch_by_img2datase
 from corpusloom.pipelines.store.images.blocklists import Blocklist, compile_lists
 from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.facts import facts_pool, map_facts
-from corpusloom.pipelines.store.images.frontier import Lane, merge_lanes, read_lane
+from corpusloom.pipelines.store.images.frontier import FrontierLane, merge_lanes, read_lane
 from corpusloom.pipelines.store.images.outcomes import ImageOutcome, ImageUrl, settle
 from corpusloom.pipelines.store.images.packs import Checkpoint, OutcomeCounts, PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -81,7 +81,7 @@ class _LaneRun:
     """The run of one lane: the URLs that are being fetched, their earlier rows, and the writer of outcomes."""
 
     config: ImagesConfig
-    lane: Lane
+    lane: FrontierLane
     blocklist: Blocklist | None
     latencies: Counter[int] = field(default_factory=Counter)
     _running: dict[str, tuple[ImageUrl, float]] = field(default_factory=dict)
@@ -138,13 +138,13 @@ class _LaneRun:
         self._writer.add(item, settle(outcome, self._index.find(item.key) if self._refetch else None))
 
 
-def fetch_lane(lane: Lane, config: ImagesConfig) -> LaneReport:
+def fetch_lane(lane: FrontierLane, config: ImagesConfig) -> LaneReport:
     """Fetch the URLs of one lane into the store in one event loop."""
     with open_blocklist(config) as blocklist:
         return _LaneRun(config, lane, blocklist).run()
 
 
-def fetch_lanes(lanes: Sequence[Lane], config: ImagesConfig) -> LaneReport:
+def fetch_lanes(lanes: Sequence[FrontierLane], config: ImagesConfig) -> LaneReport:
     """Fetch lanes on this machine: each in its own process if there are enough URLs, else merged into one."""
     size = min(cores(), len(lanes), sum(lane.rows for lane in lanes) // PROCESS_ROWS)
     if size < 2 or config.fetcher == "img2dataset":  # img2dataset starts its own processes

@@ -1,4 +1,4 @@
-"""A corpus that is being decided on, on one machine: heads by range, what is known of them, rows parted by key."""
+"""The state of a selection on one machine: ranges of heads, their outcomes so far, rows partitioned by key on disk."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.records import Head
 
 RANGE_ROWS = 32_768
-"""Heads that are read at once, cut at the border of a fragment."""
+"""Heads that are read at once, rounded to whole fragments."""
 PARTITION_BYTES = 8 << 20
 MAX_PARTITIONS = 1_024
 NAME = ("rank", "key", "parent")
@@ -27,16 +27,18 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Heads that are read at once: their fragments, and the number of the first."""
+    """Fragments whose heads are read at once."""
 
     index: int
     paths: tuple[str, ...]
     start: int
+    """Number of the first head in the corpus."""
     rows: int
+    """Number of heads."""
 
 
 def ranges_of(fragments: Iterable[str], rows_at_once: int) -> list[Range]:
-    """Return fragments in ranges of about so many rows; only footers are read."""
+    """Group fragments into ranges of at most `rows_at_once` rows, or of one fragment. Only footers are read."""
     found: list[Range] = []
     paths: list[str] = []
     start = rows = 0
@@ -53,15 +55,15 @@ def ranges_of(fragments: Iterable[str], rows_at_once: int) -> list[Range]:
 
 @dataclass
 class Selection:
-    """A corpus being decided on."""
+    """Outcome, marks and added scores of each head while steps run."""
 
     ranges: list[Range]
     scratch: str
-    """A local folder for what is parted by key; removed by whoever made it."""
+    """A local folder for partitions; the caller removes it."""
     passes: int = 1
     partition_bytes: int = PARTITION_BYTES
     reasons: list[tuple[str, float | None]] = field(default_factory=lambda: [("", None)])
-    """Reason and threshold of each code; 0 is kept."""
+    """Reason and threshold of each code in `code`. Code 0 means kept."""
     _spills: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class Selection:
         self.scores: dict[str, ByRange] = {}
 
     def by_range(self, name: str, kind: pa.DataType) -> "ByRange":
-        """Return an empty store of one value a row."""
+        """Return an empty store of values per row."""
         schema = pa.schema([ROW, (name, kind)])
         return ByRange(self.ranges, PartitionedRows(self._folder(), schema, max(1, len(self.ranges))))
 
@@ -86,12 +88,12 @@ class Selection:
         return pa.concat_tables(read).combine_chunks()
 
     def kept(self, part: Range, columns: Sequence[str]) -> tuple[pa.Table, Rows]:
-        """Return columns of the kept heads of a range, and their numbers."""
+        """Return columns of the kept heads of a range, and the numbers of these heads."""
         rows = part.start + np.flatnonzero(self.code[part.start : part.start + part.rows] == 0)
         return self.read(part, columns).take(pa.array(rows - part.start)).combine_chunks(), rows
 
     def reject(self, rows: Rows, measured: NDArray[np.float64], reason: str, threshold: float | None) -> None:
-        """Reject heads that were kept so far."""
+        """Reject heads that are kept so far."""
         if (reason, threshold) not in self.reasons:
             self.reasons.append((reason, threshold))
         self.code[rows] = self.reasons.index((reason, threshold))
@@ -103,12 +105,12 @@ class Selection:
         parted: Callable[[Range], tuple[pa.Table, NDArray[np.float64]]],
         size: int,
     ) -> Iterator[pa.Table]:
-        """Yield rows a partition at a time.
+        """Partition rows by key on disk; yield one partition at a time.
 
         Args:
-          schema: Of the rows.
-          parted: Range -> rows, and for each where its key lies in [0, 1).
-          size: Bytes of all rows, about: how many partitions there are follows from it.
+          schema: Schema of the rows.
+          parted: Function from a range to its rows and, per row, the place of its key in [0, 1).
+          size: Estimated bytes of all rows. It sets the number of partitions.
         """
         number = min(MAX_PARTITIONS, 1 + size // self.passes // self.partition_bytes)
         for turn in range(self.passes):
@@ -127,26 +129,26 @@ class Selection:
 
 
 class ByRange:
-    """Values of heads that wait on disk until their range is read."""
+    """Values of heads, kept on disk until their range is read."""
 
     def __init__(self, ranges: list[Range], spill: PartitionedRows) -> None:
         self._starts = np.array([part.start for part in ranges], dtype=np.int64)
         self._spill, self._schema = spill, spill.schema
 
     def add(self, rows: Rows, values: pa.Array) -> None:
-        """Add a value for each row."""
+        """Add one value per row."""
         table = pa.Table.from_arrays([pa.array(rows), values], schema=self._schema)
         self._spill.add(table, np.searchsorted(self._starts, rows, side="right").astype(np.int64) - 1)
 
     def read(self, part: Range) -> tuple[Rows, pa.Array]:
-        """Return the rows of a range, counted from its first, and their values."""
+        """Return the values of a range, and their rows counted from the start of the range."""
         table = self._spill.read(part.index)
         rows = np.asarray(table.column(0)) - part.start
         return rows, table.column(1).combine_chunks()
 
 
 def places_of(numbers: Numbers) -> NDArray[np.float64]:
-    """Return where keys lie in [0, 1): keys in order, places in order."""
+    """Return the place of each key in [0, 1). Places sort as keys do."""
     return (numbers[:, 0] >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 

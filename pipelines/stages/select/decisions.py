@@ -1,4 +1,4 @@
-"""What the select stage decided, read back: ledger, counts, and the images that the kept records want."""
+"""Reads the decisions of the select stage: ledger rows, counts, and image URLs of the kept records."""
 
 import zlib
 from collections import Counter
@@ -21,9 +21,9 @@ from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 _TOLD = ["unit", "key", "parent", "url", "scores", "outcome", "reason", "measured", "threshold"]
 FULL = (1 << 16) - 1
-"""More than so many are not counted apart in a place."""
+"""Counters saturate here (uint16); fuller buckets are counted again exactly."""
 CHECKSUMS = 1 << 24
-"""Places that image URLs are counted in at first; those in a place that is too full are then counted one by one."""
+"""Buckets in which image URLs are counted first, by checksum. URLs of too full buckets are then counted exactly."""
 
 
 def decisions(stage: Stage, outcome: str | None = None) -> Iterator[Head]:
@@ -40,7 +40,7 @@ def decision_files(stage: Stage) -> list[str]:
 
 
 def decision_rows(stage: Stage, kind: str) -> TableRows:
-    """Return the select stage's ledger, scores or provenance: its decisions as columns, a file at a time."""
+    """Return the ledger or score rows of a select stage, one file at a time. It has no provenance."""
     paths = decision_files(stage) if kind != "provenance" else []
     return TableRows(sum(map(tables.count_rows, paths)), (_told(path, kind) for path in paths))
 
@@ -56,13 +56,13 @@ def _told(path: str, kind: str) -> pa.Table:
 
 
 def _rows(cls: type, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
-    """Return the columns that a class of rows has, as its table."""
+    """Return a table of the columns that a record class has."""
     schema = arrow.schema(cls)
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
 
 def count_decisions(stage: Stage) -> tuple[StageCounts, ...]:
-    """Return the select stage's counts; three columns are read, a file at a time."""
+    """Return the counts of a select stage. Three columns are read, one file at a time."""
     found: Counter[tuple[str, str | None]] = Counter()
     for path in decision_files(stage):
         table = tables.read_table(path, ["unit", "outcome", "reason"])
@@ -84,7 +84,7 @@ def count_decisions(stage: Stage) -> tuple[StageCounts, ...]:
 
 
 def kept_images(stage: Stage) -> Iterator[pa.ListArray]:
-    """Yield the image URLs of kept heads, a list each, a file at a time."""
+    """Yield the image URLs of kept heads, one list per head, in chunks of one file."""
     for path in decision_files(stage):
         table = tables.read_table(path, ["images", "outcome"])
         # Not pc.equal: scalars of Arrow import pandas, which costs a build that reuses everything .3 s.
@@ -93,9 +93,9 @@ def kept_images(stage: Stage) -> Iterator[pa.ListArray]:
 
 
 def frequent_urls(select: Stage, recipe: Recipe) -> list[str]:
-    """Return the image URLs that occur on more kept pages than the recipe allows, before any is fetched.
+    """Return the image URLs that occur on more kept pages than the recipe allows, before any of them is fetched.
 
-    First by checksum, in a table of fixed size; then, of what falls into a full place of it, by URL.
+    URLs are counted by checksum in a table of fixed size, then those of too full buckets by URL.
     """
     most = recipe.filters.images.max_url_count
     if most is None:
@@ -112,7 +112,7 @@ def frequent_urls(select: Stage, recipe: Recipe) -> list[str]:
 
 
 def _distinct(lists: pa.ListArray) -> pa.Array:
-    """Return the URLs of lists, each once a list."""
+    """Return the distinct URLs of each list, concatenated."""
     table = pa.table({"list": pc.list_parent_indices(lists), "url": lists.flatten()})
     return table.group_by(["list", "url"], use_threads=False).aggregate([])["url"].combine_chunks()
 
@@ -123,7 +123,7 @@ def _checksums(urls: pa.Array) -> NDArray[np.int64]:
 
 
 def image_ledger(store_folder: str, urls: list[str]) -> Ledger:
-    """Return the ledger of the images that a build wanted: the store's outcome of each URL."""
+    """Return the ledger of the images that a build asked for, with the outcome in the store of each URL."""
     ledger, index = Ledger("images"), ImageStore(store_folder).index()
     for key, url in sorted({identity.image_key(url): url for url in urls}.items()):
         ledger.record(_outcome(index.find(key)), unit="image", key=key, url=url)
@@ -141,7 +141,7 @@ def _outcome(record: ImageRecord | None) -> Verdict:
 
 
 def wanted_urls(select: Stage, recipe: Recipe) -> list[str]:
-    """Return the image URLs that the kept records want, sorted, without the too frequent and the forgotten ones."""
+    """Return the image URLs of kept records, sorted, without the too frequent and the taken-down ones."""
     frequent = set(frequent_urls(select, recipe))
     found = {url for lists in kept_images(select) for url in lists.flatten().unique().to_pylist()}
     return sorted(url for url in found - frequent if not url.startswith(HIDDEN))

@@ -21,7 +21,7 @@ from corpusloom.schemas.records import Head
 
 STAGE = "select"
 _HEAD, _FREQUENT = b"c", b"f"
-"""First bytes that tell heads from keys of paragraphs where both are regrouped together."""
+"""First bytes that tell heads from paragraph keys, which are regrouped together."""
 
 
 def read_heads(path: str) -> Iterator[Head]:
@@ -42,10 +42,9 @@ def star_edges(_: bytes, nodes: list[bytes]) -> list[tuple[str, str]]:
 
 @dataclass(kw_only=True, eq=False)
 class KeepOneOfNearDuplicates(beam.PTransform):
-    """Of kept heads whose MinHash bands connect them, the one of smallest rank survives.
+    """Keep one of the kept heads that MinHash bands connect.
 
-    Band keys and names are shuffled, never texts; the edges (a star a bucket) are clustered on one worker.
-
+    Band keys and names are shuffled, never texts. The edges, one star per bucket, are clustered on one worker.
     """
 
     def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
@@ -68,7 +67,7 @@ def paragraph_members(head: Head) -> Iterator[tuple[bytes, bytes]]:
 
 
 def frequent_in(counted: tuple[bytes, list[bytes]], most: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield for a paragraph with more than `most` occurrences (name of a head, mark and key)."""
+    """Yield (name of a head, mark and key) for each head that has a frequent paragraph."""
     paragraph, nodes = counted
     if group_decisions.is_frequent(len(nodes), most):
         yield from ((node, _FREQUENT + paragraph) for node in sorted(set(nodes)))
@@ -84,9 +83,9 @@ def mark_frequent(_: bytes, values: list[bytes]) -> Iterator[Head]:
 
 @dataclass(kw_only=True, eq=False)
 class MarkFrequentParagraphs(beam.PTransform):
-    """Kept heads learn which of their paragraphs occur more than `most` times in their domain.
+    """Mark paragraphs of kept heads that occur more than `most` times in their domain (OBELICS, App. A.1.5).
 
-    Only keys and names are counted; what is joined back are the frequent keys (OBELICS, arXiv 2306.16527, App. A.1.5).
+    Only keys and names are counted. Frequent keys are then joined back to the heads.
 
     Args:
       most: Occurrences that a paragraph may have.
@@ -115,11 +114,11 @@ class MarkFrequentParagraphs(beam.PTransform):
 
 @dataclass(kw_only=True, eq=False)
 class RegroupHeads(beam.PTransform):
-    """Heads -> lists of heads that share the value of `by`; those rejected before stand alone.
+    """Heads -> lists of heads that share the key `by`. Rejected heads are in lists of their own.
 
     Args:
-      by: The field whose value groups them.
-      everything: Group the rejected ones as well (for counts over the raw set).
+      by: The key that groups heads.
+      everything: Group rejected heads with the others, for counts over the raw set.
     """
 
     by: By
@@ -143,7 +142,7 @@ class RegroupHeads(beam.PTransform):
 
 @dataclass(kw_only=True, eq=False)
 class KeepOne(beam.PTransform):
-    """Of heads that share `by`, one survives; the others are rejected with `reason`."""
+    """Keep one of the kept heads that share `by`; reject the others with `reason`."""
 
     by: By
     reason: str
@@ -159,7 +158,7 @@ class KeepOne(beam.PTransform):
 
 @dataclass(kw_only=True, eq=False)
 class CountDistinct(beam.PTransform):
-    """Heads that share `by` get the number of distinct `of` among them as the score `score`."""
+    """Score heads that share `by` with their number of distinct `of`."""
 
     by: By
     of: By
@@ -219,9 +218,9 @@ def build(pipeline: beam.Pipeline, steps: tuple[Step, ...], heads: Sequence[str]
 
     Args:
       pipeline: Where to add it.
-      steps: What decides, in order.
+      steps: The steps, in order.
       heads: Fragments of the extract stage.
-      folder: Where the decisions are written.
+      folder: Folder of the decisions.
     """
     decided = pipeline | "Head fragments" >> beam.Create(heads) | "Read heads" >> beam.FlatMap(read_heads)
     for step in steps:

@@ -1,9 +1,9 @@
-"""The select stage on one machine: the steps of `select_steps` over Arrow, in memory that hardly grows with the corpus.
+"""The select stage on one machine, over Arrow. `group_decisions` states what each step means.
 
-Heads are numbered as they lie in their fragments and read a range at a time, the columns that a step needs
-alone. What a step compares is parted by key range on disk and read back a partition at a time. Between steps a byte
-a head is held (why it went), for near-duplicates four more (its cluster); the rest waits on disk, by range.
-`passes` cuts the keys into so many passes, each with its share of disk and its own partitions.
+Heads are numbered in the order of their fragments. A step reads one range of heads at a time, only the columns that it
+needs, partitions them by key on disk, and reads one partition at a time. Memory holds 1 byte per head between steps (a
+code for the reason of its rejection) and 4 more for near-duplicates (its cluster); all else is kept on disk. With
+`passes` > 1 a step goes over the heads several times, each time for a part of the keys, and needs less disk at once.
 """
 
 import dataclasses
@@ -56,16 +56,16 @@ def select(
     rows_at_once: int = RANGE_ROWS,
     partition_bytes: int = PARTITION_BYTES,
 ) -> None:
-    """Decide on the heads of these fragments; write the decisions as parts by key range, each sorted.
+    """Decide on the heads of fragments; write the decisions as sorted parts, one per range of keys.
 
     Args:
       fragments: Parquet of Head rows.
-      steps: What decides, in order.
-      folder: Where the decisions go.
+      steps: The steps, in order.
+      folder: Folder of the decisions.
       scratch: An empty local folder.
-      passes: In how many passes over the keys.
+      passes: Number of passes over the heads per step, each for a part of the keys.
       rows_at_once: Heads that are read at once.
-      partition_bytes: What a partition has about.
+      partition_bytes: Target size of a partition.
     """
     ranges = ranges_of(fragments, rows_at_once)
     corpus = Selection(ranges, scratch, passes, partition_bytes)
@@ -84,7 +84,7 @@ def select(
     write_decisions(corpus, folder)
 
 
-# --- the rules ---
+# --- rules ---
 
 
 def judge(corpus: Selection, step: Judge) -> None:
@@ -106,7 +106,7 @@ def judge(corpus: Selection, step: Judge) -> None:
 
 
 def score_values(scores: pa.MapArray, name: str) -> NDArray[np.float64]:
-    """Return one score of each row; NaN where it was not reached."""
+    """Return one score per row, NaN where a row lacks it."""
     values = np.full(len(scores), np.nan)
     offsets = np.asarray(scores.offsets)
     keys, items = scores.keys, scores.items
@@ -116,18 +116,18 @@ def score_values(scores: pa.MapArray, name: str) -> NDArray[np.float64]:
 
 
 def missed_bounds(rule: Rule, values: NDArray[np.float64]) -> Iterator[tuple[float, NDArray[np.bool_]]]:
-    """Yield a rule's bounds with the rows that miss each (see `Rule.judge`)."""
+    """Yield each bound of a rule with a mask of the rows that miss it (see `Rule.judge`)."""
     if rule.minimum is not None:
         yield rule.minimum, (values <= rule.minimum) if rule.strict else (values < rule.minimum)
     if rule.maximum is not None:
         yield rule.maximum, (values >= rule.maximum) if rule.strict else (values > rule.maximum)
 
 
-# --- one of equal ones ---
+# --- exact duplicates ---
 
 
 def keep_one(corpus: Selection, step: KeepOne) -> None:
-    """Of kept heads that share a key keep the first by rank; the measure is how many they were."""
+    """Keep one of the kept heads that share a key, as `group_decisions.keep_one` says."""
     schema = pa.schema([*HASH, ROW, *((name, pa.string()) for name in NAME)])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
@@ -146,7 +146,7 @@ def keep_one(corpus: Selection, step: KeepOne) -> None:
 
 
 def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> Rows:
-    """Return the places of each group's survivor: its first; of several with one name the first by its bytes."""
+    """Return the place of each group's survivor: its first row, or of equal names the one with the smallest content."""
     names = [whole_column(table, name) for name in NAME]
     chosen = starts.copy()
     second = np.flatnonzero(sizes > 1)
@@ -182,7 +182,7 @@ def values_at(stored: tuple[Rows, pa.Array], place: int) -> list[Any]:
 
 
 def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
-    """Of kept heads that bands connect keep the first by name; the measure is the cluster's size."""
+    """Keep one head per cluster of near-duplicates, as `group_decisions.keep_root` says."""
     forest = clusters(corpus, step)
     linked = np.zeros(corpus.rows, dtype=bool)
     for part in corpus.ranges:
@@ -213,12 +213,12 @@ def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
 
 
 def node_names(table: pa.Table) -> pa.Array:
-    """Return heads' names in the graph, as `select.node_of` makes them."""
+    """Return the names of heads in the graph, as `group_decisions.node_of` makes them."""
     return pc.binary_join_element_wise(*(whole_column(table, name) for name in NAME), "|")
 
 
 def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
-    """Return what the bands connect."""
+    """Return the components of the kept heads that bands connect."""
     schema = pa.schema([*HASH, ROW])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
@@ -241,7 +241,7 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
 
 
 def bands_of(corpus: Selection) -> int:
-    """Return how many bands the heads have, about: as those of the first fragment."""
+    """Estimate the number of bands of all heads from the first fragment."""
     first = corpus.ranges[0].paths[0]
     table = tables.read_table(first, ["bands"])
     return corpus.rows * len(pc.list_flatten(table["bands"])) // max(1, table.num_rows)
@@ -251,7 +251,7 @@ def bands_of(corpus: Selection) -> int:
 
 
 def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
-    """Note for kept heads which of their paragraphs occur more than `most` times."""
+    """Mark frequent paragraphs of kept heads, as `group_decisions.mark_frequent` says."""
     schema = pa.schema([*HASH, ROW, ("paragraph", pa.string())])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
@@ -274,7 +274,7 @@ def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
 
 
 def count_distinct(corpus: Selection, step: CountDistinct) -> None:
-    """Give every head the number of distinct `of` among those that share its `by`."""
+    """Score every head with the number of distinct `of` in its group, as `group_decisions.count_distinct` says."""
     schema = pa.schema([*HASH, ROW, ("of_high", pa.uint64()), ("of_low", pa.uint64())])
     corpus.scores[step.score] = corpus.by_range("value", pa.float64())
 
@@ -296,11 +296,11 @@ def count_distinct(corpus: Selection, step: CountDistinct) -> None:
         corpus.scores[step.score].add(rows, pa.array(distinct.astype(np.float64)))
 
 
-# --- the end ---
+# --- decisions ---
 
 
 def write_decisions(corpus: Selection, folder: str) -> None:
-    """Write every head with its verdict, without what nothing after this needs."""
+    """Write every head with its verdict, without the keys that nothing after select needs."""
     schema = arrow.schema(Head)
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
@@ -351,13 +351,13 @@ def marked(corpus: Selection, part: Range) -> pa.ListArray:
 
 
 def lists_of(lengths: NDArray[np.int64], values: pa.Array, kind: pa.Field) -> pa.ListArray:
-    """Return lists of these lengths."""
+    """Return lists of these lengths, filled with values in order."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values, type=kind.type)
 
 
 def with_scores(scores: pa.MapArray, added: dict[str, tuple[Rows, pa.Array]]) -> pa.MapArray:
-    """Return scores with others added, each row's in order of their names."""
+    """Return scores with others added, sorted by name within each row."""
     lengths = np.diff(np.asarray(scores.offsets))
     row, names, values = np.repeat(np.arange(len(scores)), lengths), scores.keys, scores.items
     old = ~np.asarray(pc.is_in(names, pa.array(list(added))))

@@ -1,4 +1,4 @@
-"""How much memory deciding over a corpus takes on one machine: an estimate, and a refusal instead of a kill."""
+"""Estimates the memory and disk that the select stage takes on one machine, and refuses a corpus that does not fit."""
 
 import os
 import re
@@ -12,15 +12,15 @@ from corpusloom.schemas.errors import ConfigError, LoomError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BASE_BYTES = 350 << 20
-"""What deciding takes whatever the corpus: buffers, a range of heads, a partition (`benchmarks/build.py --only
-memory`, above the imports)."""
+"""Bytes for buffers, one range of heads and one partition: the memory that does not grow with the corpus, as
+`benchmarks/build.py --only memory` measures it above the imports."""
 ROW_BYTES = 8
-"""Bytes that a head takes all the while: why it went, and its cluster."""
+"""Resident bytes per head: reason code and cluster label, rounded up."""
 SORT_FACTOR = 6
-"""How often a partition's bytes are held while it is sorted."""
+"""Copies of a partition in memory while it is sorted."""
 FREE_SHARE = 0.9
 POWERS = tuple(1 << power for power in range(17))
-"""Numbers of passes that are proposed."""
+"""Numbers of passes that an error may propose."""
 
 
 def parse_size(text: str) -> int:
@@ -34,7 +34,7 @@ def parse_size(text: str) -> int:
 
 
 def machine_memory() -> int:
-    """Return the bytes of memory of this machine, or of its control group where that has less."""
+    """Return the memory of this machine in bytes, or the limit of its control group if that is lower."""
     own = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         if os.path.exists(path):
@@ -46,20 +46,20 @@ def machine_memory() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What deciding over heads takes in one of so many passes: bytes of memory and of scratch disk."""
+    """Bytes of memory and of scratch disk that one pass takes."""
 
     memory: int
     disk: int
 
 
 def select_need(rows: int, size: int, passes: int) -> Need:
-    """Return what deciding over so many heads of so many bytes takes, parted over `passes` passes."""
+    """Return what one pass takes for a number of heads and their total size in bytes."""
     partition = max(PARTITION_BYTES, size // (MAX_PARTITIONS * passes))
     return Need(memory=BASE_BYTES + ROW_BYTES * rows + SORT_FACTOR * partition, disk=size // passes)
 
 
 def measure(fragments: Iterable[str]) -> tuple[int, int]:
-    """Return the heads of these fragments and their bytes, encodings undone; only footers are read."""
+    """Return the number of heads in fragments and their decoded size in bytes. Only footers are read."""
     rows = size = 0
     for path in fragments:
         with tables.open_parquet(path) as file:
@@ -69,7 +69,7 @@ def measure(fragments: Iterable[str]) -> tuple[int, int]:
 
 
 def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, passes: int) -> None:
-    """Raise LoomError when deciding over these heads would not fit.
+    """Raise LoomError when deciding over the heads of fragments would not fit.
 
     Args:
       fragments: Parquet of heads.
@@ -82,7 +82,7 @@ def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, 
 
 
 def check_need(rows: int, size: int, passes: int, allowed: Need) -> None:
-    """Raise LoomError, which names the number of passes that would fit, when a shuffle takes more than is allowed."""
+    """Raise LoomError when a pass takes more than is allowed; the error names the number of passes that would fit."""
     need = select_need(rows, size, passes)
     if fits(need, allowed):
         return
@@ -96,5 +96,5 @@ def check_need(rows: int, size: int, passes: int, allowed: Need) -> None:
 
 
 def fits(need: Need, allowed: Need) -> bool:
-    """Say whether a need is met, with a little left of the disk."""
+    """Say whether a need is within what is allowed; a tenth of the disk must stay free."""
     return need.memory <= allowed.memory and need.disk <= FREE_SHARE * allowed.disk

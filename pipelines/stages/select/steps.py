@@ -78,15 +78,15 @@ def page_steps(recipe: Recipe) -> tuple[Step, ...]:
     dedup = recipe.dedup
     steps: list[Step] = [Judge("Judge pages", select_rules(recipe))]
     if dedup.exact_url:
-        steps.append(KeepOne("One page a URL", "key", "duplicate_url"))
+        steps.append(KeepOne("One page per URL", "key", "duplicate_url"))
     if dedup.exact_text is not None:
-        steps.append(KeepOne("One page a text", "text_key", "duplicate_text"))
+        steps.append(KeepOne("One page per text", "text_key", "duplicate_text"))
     if dedup.minhash is not None:
         steps.append(KeepOneOfNearDuplicates("One of near-duplicates", distinct=dedup.exact_url))
     if dedup.max_domain_paragraph is not None:
         steps.append(MarkFrequentParagraphs("Mark frequent paragraphs", dedup.max_domain_paragraph))
     if dedup.exact_image_set:
-        steps.append(KeepOne("One page a set of images", "image_key", "duplicate_image_set"))
+        steps.append(KeepOne("One page per set of images", "image_key", "duplicate_image_set"))
     return tuple(steps)
 
 
@@ -97,8 +97,8 @@ def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
     before any rule.
     """
     return (
-        CountDistinct("Images a text", by="text_key", of="image_key", score="text_images"),
-        CountDistinct("Texts an image", by="image_key", of="text_key", score="image_texts"),
+        CountDistinct("Images per text", by="text_key", of="image_key", score="text_images"),
+        CountDistinct("Texts per image", by="image_key", of="text_key", score="image_texts"),
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
     )

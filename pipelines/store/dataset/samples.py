@@ -121,7 +121,7 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
 
     Args:
       page: The page.
-      kept: Ordinal among the page's image blocks -> image that passed every filter; at least one.
+      kept: Ordinal among the page's image blocks -> image that passed every filter; none for a page of text alone.
       validation: Share of samples in the split val, 0 to 1.
     """
     texts: list[str | None] = []
@@ -139,16 +139,16 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
     info = [{"name": member_name(page.key, field), **image.info} for field, image in images.items()]
     body = {"url": page.url, "title": page.title, "texts": texts, "images": names, "image_info": info}
     fields = {field: image.data for field, image in images.items()} | {"json": to_json(body)}
-    first = next(iter(images.values()))
+    first = next(iter(images.values()), None)
     row = SidecarRow(
         key=page.key,
         url=page.url,
         page_url=page.url,
         text_length=sum(len(text) for text in texts if text),
         images=len(images),
-        width=first.width,
-        height=first.height,
-        sha256=first.facts.sha256,
+        width=None if first is None else first.width,
+        height=None if first is None else first.height,
+        sha256=None if first is None else first.facts.sha256,
         language=page.language,
         split=split_of(page.key, validation),
         license=page.license,

@@ -33,7 +33,7 @@ SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("url"
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class FrontierLane:
     """The share of a frontier that one event loop fetches."""
 
     number: int
@@ -50,13 +50,13 @@ def lane_of(url: str, lanes: int) -> int:
 
 def write_frontier(
     wanted: Iterable[ImageUrl], store: ImageStore, folder: str, lanes: int, *, files: int = 1
-) -> list[Lane]:
+) -> list[FrontierLane]:
     """Write the wanted URLs without an outcome by lane and range of keys; return the lanes that are not empty."""
     index = store.index()
     return write_lanes((item for item in wanted if item.key not in index), folder, lanes, files=files)
 
 
-def write_lanes(wanted: Iterable[ImageUrl], folder: str, lanes: int, *, files: int = 1) -> list[Lane]:
+def write_lanes(wanted: Iterable[ImageUrl], folder: str, lanes: int, *, files: int = 1) -> list[FrontierLane]:
     """Write URLs by lane and range of keys, `files` ranges per lane, in bounded memory; return the lanes."""
     buffers: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
     writers: dict[tuple[int, int], pq.ParquetWriter] = {}
@@ -82,7 +82,7 @@ def write_lanes(wanted: Iterable[ImageUrl], folder: str, lanes: int, *, files: i
         writer.close()
     places = sorted(rows)
     return [
-        Lane(lane, tuple(_file(folder, place) for place in group), sum(rows[place] for place in group))
+        FrontierLane(lane, tuple(_file(folder, place) for place in group), sum(rows[place] for place in group))
         for lane, group in ((lane, list(group)) for lane, group in itertools.groupby(places, lambda place: place[0]))
     ]
 
@@ -91,13 +91,13 @@ def _file(folder: str, place: tuple[int, int]) -> str:
     return storage.join(folder, f"lane-{place[0]:04d}-{place[1]:04d}.parquet")
 
 
-def merge_lanes(lanes: Sequence[Lane]) -> Lane:
+def merge_lanes(lanes: Sequence[FrontierLane]) -> FrontierLane:
     """Merge lanes into one, to be fetched by a single event loop (which still limits requests per domain)."""
     files = tuple(path for lane in lanes for path in lane.files)
-    return Lane(lanes[0].number, files, sum(lane.rows for lane in lanes))
+    return FrontierLane(lanes[0].number, files, sum(lane.rows for lane in lanes))
 
 
-def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[ImageUrl]:
+def read_lane(lane: FrontierLane, index: ImageIndex, generation: int) -> Iterator[ImageUrl]:
     """Yield the URLs of a lane that are due, each key once, sorted within each file; holds one file at a time."""
     for path in lane.files:
         rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
@@ -105,7 +105,7 @@ def read_lane(lane: Lane, index: ImageIndex, generation: int) -> Iterator[ImageU
             yield from map(ImageUrl, batch.column(0).to_pylist(), batch.column(1).to_pylist())
 
 
-def read_keys(lane: Lane) -> Iterator[np.ndarray]:
+def read_keys(lane: FrontierLane) -> Iterator[np.ndarray]:
     """Yield the keys of each file of a lane: 32 hex digits as bytes, sorted, each once."""
     for path in lane.files:
         yield np.unique(fixed_width(tables.read_table(path, ["key"])["key"], 32))

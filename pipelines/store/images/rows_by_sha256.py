@@ -12,12 +12,12 @@ from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.records import ImageFacts, ImageScore
 
-Row = TypeVar("Row", bound=ImageFacts | ImageScore)
+_Row = TypeVar("_Row", bound=ImageFacts | ImageScore)
 
 PARTS = ".parquet"
 
 
-def commit_rows(folder: str, record: type[Row], rows: Sequence[Row]) -> None:
+def commit_rows(folder: str, record: type[_Row], rows: Sequence[_Row]) -> None:
     """Write a part of a table. Its name is a hash of the keys, so a replay writes the same file."""
     rows = sorted(rows, key=lambda row: row.sha256)
     name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
@@ -25,15 +25,15 @@ def commit_rows(folder: str, record: type[Row], rows: Sequence[Row]) -> None:
 
 
 @dataclass
-class RowsBySha256(Generic[Row]):
+class RowsBySha256(Generic[_Row]):
     """The rows of a table by sha256. They stay in Arrow; `get` makes an object of one row."""
 
-    _record: type[Row]
+    _record: type[_Row]
     _sha256: np.ndarray
     _table: pa.Table
 
     @classmethod
-    def read(cls, folder: str, record: type[Row]) -> "RowsBySha256[Row]":
+    def read(cls, folder: str, record: type[_Row]) -> "RowsBySha256[_Row]":
         """Read every part of a table; of several rows of one image the first is kept."""
         paths = [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
         parts = [arrow.upgrade(record, tables.read_table(path), path) for path in paths]
@@ -51,7 +51,7 @@ class RowsBySha256(Generic[Row]):
         """Return one column by sha256."""
         return dict(zip(self._table["sha256"].to_pylist(), self._table[name].to_pylist(), strict=True))
 
-    def get(self, sha256: str) -> Row | None:
+    def get(self, sha256: str) -> _Row | None:
         """Return the row of an image, or None."""
         place = self._place(sha256)
         return None if place is None else next(arrow.from_table(self._record, self._table.slice(place, 1)))

@@ -1,4 +1,4 @@
-"""A build reads every option that it is given, refuses numbers that make no sense, and sums itself up."""
+"""A build reads every option, refuses numbers that make no sense, fetches as its recipe wishes, and sums itself up."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from corpusloom.pipelines.builds import build, finish
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport, summarize
-from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.config import SIGNALS, FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import Manifest
@@ -90,3 +90,32 @@ def test_a_summary_adds_up_the_tars_of_a_dataset() -> None:
     )  # fmt: skip
     found = summarize(BuildReport(manifest=manifest, reused=("extract",), seconds={}))
     assert (found.samples, found.shards, found.bytes, found.seconds) == (6, 2, 150, 0)
+
+
+def fetching(*assignments: str, **fetch: object) -> BuildConfig:
+    """Return a build of m3w whose recipe and fetcher are changed."""
+    return BuildConfig(
+        recipe=load_recipe("m3w", assignments),
+        out="o",
+        work="w",
+        store="s",
+        warcs=(),
+        fetch=FetchConfig(contact="me@example.org", **fetch),  # type: ignore[arg-type]
+    )
+
+
+def test_all_opt_outs_are_honoured_unless_the_recipe_says_otherwise() -> None:
+    assert fetching().image_fetch.honour == SIGNALS
+    assert fetching('honour.signals=["noai"]').image_fetch.honour == ("noai",)
+    assert fetching("honour.signals=[]").image_fetch.honour == ()
+
+
+def test_agents_of_the_command_line_and_of_the_recipe_are_both_obeyed() -> None:
+    found = fetching('honour.agents=["CCBot"]', agents=("GPTBot",)).image_fetch
+    assert found.agents == ("GPTBot", "CCBot")
+    assert fetching().image_fetch.agents == ()
+
+
+def test_the_rest_of_the_fetcher_is_as_asked_for() -> None:
+    found = fetching("honour.signals=[]", delay=3.0).image_fetch
+    assert (found.contact, found.delay) == ("me@example.org", 3.0)

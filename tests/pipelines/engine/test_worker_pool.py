@@ -113,6 +113,13 @@ def test_workers_run_under_the_memory_limit() -> None:
         assert list(workers.map([0])) == [1_500_000_000]
 
 
+def test_a_worker_whose_imports_exceed_the_limit_has_half_of_it_to_work_with() -> None:
+    with WorkerPool(resource.getrlimit, PoolConfig(memory=20_000_000), cost=one) as workers:
+        (bounds,) = workers.map([resource.RLIMIT_AS])
+    assert isinstance(bounds, tuple)
+    assert bounds[0] > 30_000_000
+
+
 def test_the_pool_works_in_a_thread() -> None:
     found: list[tuple[int, int] | Dead] = []
 

@@ -153,3 +153,14 @@ def test_the_first_origin_is_evicted_from_a_full_cache(server: Server, monkeypat
     hosts = [server.url(f"{name}.localhost") for name in "abcba"]
     get(server, *hosts, honour=())
     assert server.asked == {"/robots.txt": 4}  # a, b and c, then a again
+
+
+@pytest.mark.parametrize(("agents", "allowed"), [((), [True, False, True]), (("CCBot",), [False, False, True])])
+def test_groups_of_other_agents_are_obeyed_as_well(
+    server: Server, monkeypatch: pytest.MonkeyPatch, agents: tuple[str, ...], allowed: list[bool]
+) -> None:
+    robots = b"User-agent: CCBot\nDisallow: /photos\nUser-agent: *\nDisallow: /closed"
+    monkeypatch.setitem(FILES, "/robots.txt", robots)
+    (files,), _ = get(server, server.url(), agents=agents)
+    assert isinstance(files, HostFiles)
+    assert [files.robots.allows(f"http://a.localhost{path}") for path in ("/photos", "/closed", "/open")] == allowed

@@ -161,6 +161,15 @@ def test_pairs_of_a_list_are_fetched_and_built(server: ImageServer, tmp_path: Pa
     assert set(server.asked.values()) == {1}
 
 
+def test_rows_of_a_list_state_no_licence(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("url,caption\nhttp://example.org/1.png,a photo of the old house\n")
+    columns, recipe = ListConfig(caption_column="caption"), load_recipe("align", ('honour.licenses=["CC0-1.0"]',))
+    manifest = run(tmp_path, "none", lists=(str(path),), columns=columns, recipe=recipe)
+    record = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
+    assert record.rejected == {"license_unknown": 1}
+
+
 def test_inputs_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("url,caption\n")

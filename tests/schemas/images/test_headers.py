@@ -89,3 +89,10 @@ def test_a_gif_is_as_large_as_its_largest_frame() -> None:
     data = bytearray(encode(Image.new("L", (30, 20)), "GIF"))
     data[6:10] = struct.pack("<HH", 3, 40)  # the logical screen
     assert read_header(bytes(data))[1:3] == (30, 40)
+
+
+def test_the_first_33_bytes_of_a_png_are_its_header() -> None:
+    data = encode(picture(), "PNG")
+    assert read_header(data[:33])[:3] == ("png", 37, 23)
+    with pytest.raises(ImageError, match="truncated_header"):
+        read_header(data[:32])

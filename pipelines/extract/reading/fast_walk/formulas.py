@@ -1,4 +1,4 @@
-"""MathML while it is read: the TeX of a formula where the page gives it, else the formula's plain text; never both."""
+"""A MathML formula while it is read: its TeX if the page has it, else its plain text; never both."""
 
 from dataclasses import dataclass, field
 
@@ -10,14 +10,14 @@ class Formula:
     """One `math` element that is open."""
 
     display: bool
-    """Whether it stands on a line of its own."""
+    """True for a formula on a line of its own."""
     _text: list[str] = field(default_factory=list)
     _tex: list[str] = field(default_factory=list)
     _in_annotation: bool = False
     _in_tex: bool = False
 
     def add(self, text: str) -> None:
-        """Take a text inside the formula; annotations in other languages than TeX are left out."""
+        """Add a text inside the formula; annotations in languages other than TeX are left out."""
         if self._in_tex:
             self._tex.append(text)
         elif not self._in_annotation:
@@ -33,5 +33,5 @@ class Formula:
         self._in_annotation = self._in_tex = False
 
     def as_text(self) -> str:
-        """Return what stands for the formula in a run of text."""
+        """Return the formula as part of a run of text."""
         return math_text("".join(self._tex), "".join(self._text), self.display)

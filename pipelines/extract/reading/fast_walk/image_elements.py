@@ -1,4 +1,4 @@
-"""Handlers of `img`, `picture` and `source`: which URL an image element stands for, and which are letters."""
+"""Handlers of `img`, `picture` and `source`: the URL of an image element, or the letters that it shows."""
 
 from corpusloom.pipelines.extract.reading import image_urls
 from corpusloom.pipelines.extract.reading.element_rules import stands_for_text
@@ -23,7 +23,7 @@ def start_source(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def start_image(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Add an image, or the letters that it stands for."""
+    """Add an image, or the letters that it shows (emoji, formulas)."""
     classes = attributes.get("class", "")
     if classes and stands_for_text(classes):
         _add_letters(walker, classes, attributes.get("alt", ""))

@@ -33,7 +33,7 @@ def start_script(walker: Walker, tag: str, attributes: Attributes) -> Ending:
 
 
 def start_base(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Take the URL that relative URLs are resolved against; the first one counts."""
+    """Record the URL that relative URLs are resolved against; the first one counts."""
     if walker.has_base or "href" not in attributes:
         return
     walker.has_base = True
@@ -41,7 +41,7 @@ def start_base(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def start_meta(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Take a fact of the page, or an image that stands for it."""
+    """Record a fact of the page, or an image that represents it."""
     name = (attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or "").lower()
     content = attributes.get("content", "")
     if not name or not content or len(walker.page.metas) > MAX_METAS:
@@ -53,7 +53,7 @@ def start_meta(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def start_head_link(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Take the canonical URL, an image that stands for the page, or a licence."""
+    """Record the canonical URL, an image that represents the page, or a licence."""
     rels = attributes.get("rel", "").lower().split()
     href = attributes.get("href", "")
     if "canonical" in rels and walker.page.canonical is None:

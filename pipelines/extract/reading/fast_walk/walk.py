@@ -54,11 +54,11 @@ HANDLERS: Mapping[str, Handler] = {
     "link": page_facts.start_head_link,
     "frameset": page_facts.start_frameset,
 }
-"""What an element does when it opens; an element without a handler is a section."""
+"""Element -> its handler; an element without a handler is a section."""
 IN_COLLAPSED: Mapping[str, Handler] = {
     **dict.fromkeys(el.SKIPPED, inline.start_skipped),
     **dict.fromkeys(("noscript", "template", "math"), inline.start_skipped),
     **{tag: HANDLERS[tag] for tag in (*el.INLINE, *texts.RAISED, "a", "html", "head", "body", "wbr")},
     **{tag: HANDLERS[tag] for tag in ("script", "title", "base", "meta", "link")},
 }
-"""What an element does inside a menu or footer; an element without a handler begins a new line."""
+"""Element -> its handler inside a menu or footer; an element without a handler begins a new line."""

@@ -1,7 +1,7 @@
-"""What the fast walk knows while it reads a page: open elements, the run of text under way, sections, images.
+"""The state of the fast walk: open elements, the run of text under way, sections, images.
 
-The parser calls `start`, `end`, `data` and `close`. Tables of handlers say what each element does (`walk.py`); handlers
-are plain functions over a `Walker`. The order of runs is the document's; CSS order, floats and absolute positions are
+The parser calls `start`, `end`, `data` and `close`. Each element has a handler, a plain function over the `Walker`;
+`walk.py` lists the handlers. The order of runs is the document's; CSS order, floats and absolute positions are
 not known here.
 """
 
@@ -19,21 +19,21 @@ Attributes: TypeAlias = Mapping[str, str]
 
 
 class Finish(Protocol):
-    """What happens when an element closes."""
+    """An action at the end of an element."""
 
     def __call__(self, walker: "Walker", saved: Any, /) -> None:
-        """Act, given what the element's handler saved when the element opened."""
+        """Act; `saved` is what the element's handler saved when the element opened."""
 
 
 Ending: TypeAlias = tuple[Finish, Any]
-"""(what happens at an element's end, what it is given)"""
+"""(action at the element's end, its argument `saved`)"""
 
 
 class Handler(Protocol):
-    """What an element does when it opens."""
+    """An action at the start of an element."""
 
     def __call__(self, walker: "Walker", tag: str, attributes: Attributes, /) -> Ending | None:
-        """Act, and return what happens at the element's end, if anything."""
+        """Act, and return the action at the element's end, or None."""
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Walker:
         self.page.sections.append(self.section)
         self.context = "other"
         self.open: list[Ending | None] = []
-        """For each open element what happens at its end, or None."""
+        """For each open element the action at its end, or None."""
         self.pieces: list[str] = []
         """Pieces of the run of text under way."""
         self.link_chars = 0
@@ -87,10 +87,10 @@ class Walker:
         """Number of pieces when the last link of the run ended."""
         self.skipping = False
         self.capture: list[str] | None = None
-        """Texts of a skipped element that somebody wants to read; None for other elements."""
+        """Texts of the skipped element, if its text is read (title, JSON-LD); None for other elements."""
         self.formula: Formula | None = None
         self.collapsed = False
-        """Whether a menu or footer is open that is read as one run."""
+        """True inside a menu or footer that is read as one run."""
         self.lists: list[OpenList] = []
         self.tables: list[Table] = []
         self.figures: list[OpenFigure] = []
@@ -107,10 +107,10 @@ class Walker:
         """URLs of the images so far."""
         self.has_base = False
 
-    # -- what the parser calls -------------------------------------------------------------------------------------
+    # -- events of the parser --------------------------------------------------------------------------------------
 
     def start(self, tag: str, attributes: Attributes) -> None:
-        """Run the handler of an element that opens, and remember what happens at its end."""
+        """Run the handler of an element that opens, and keep the action at its end."""
         ending = None
         if self.skipping:
             pass
@@ -126,7 +126,7 @@ class Walker:
         self.open.append(ending)
 
     def end(self, tag: str) -> None:
-        """Do what the element that closes asked for."""
+        """Run the action at the end of an element."""
         ending = self.open.pop() if self.open else None
         if ending is not None:
             finish, saved = ending

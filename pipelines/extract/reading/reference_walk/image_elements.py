@@ -1,4 +1,4 @@
-"""Rules of `img`, `picture` and `source`: which URL an image element stands for, and which are letters."""
+"""Rules of `img`, `picture` and `source`: the URL of an image element, or the letters that it shows."""
 
 from bs4.element import Tag
 
@@ -22,7 +22,7 @@ def source(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def image(reader: Reader, tag: Tag, depth: int) -> None:
-    """Add an image, or the letters that it stands for; a `noscript` fallback right after its image is left out."""
+    """Add an image, or the letters that it shows; a `noscript` fallback right after its image is left out."""
     attributes = attributes_of(tag)
     classes = attributes.get("class", "")
     if classes and element_rules.stands_for_text(classes):

@@ -50,7 +50,7 @@ def horizontal_rule(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def math(reader: Reader, tag: Tag, depth: int) -> None:
-    """Add the TeX of a formula where the page gives it, else the formula's plain text; never both."""
+    """Add the TeX of a formula if the page has it, else its plain text; never both."""
     for child in tag.find_all(list(el.SKIPPED)):
         child.extract()
     notes = tag.find_all(lambda child: child.name.startswith("annotation"))

@@ -22,14 +22,14 @@ def script(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def base(reader: Reader, tag: Tag, depth: int) -> None:
-    """Take the URL that relative URLs are resolved against; the first one counts."""
+    """Record the URL that relative URLs are resolved against; the first one counts."""
     if not reader.has_base and tag.has_attr("href"):
         reader.has_base = True
         reader.page.base = image_urls.absolute(attribute(tag, "href"), reader.url) or reader.url
 
 
 def meta(reader: Reader, tag: Tag, depth: int) -> None:
-    """Take a fact of the page, or an image that stands for it."""
+    """Record a fact of the page, or an image that represents it."""
     name = (attribute(tag, "property") or attribute(tag, "name") or attribute(tag, "itemprop")).lower()
     content = attribute(tag, "content")
     if not name or not content or len(reader.page.metas) > element_rules.MAX_METAS:
@@ -41,7 +41,7 @@ def meta(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def head_link(reader: Reader, tag: Tag, depth: int) -> None:
-    """Take the canonical URL, an image that stands for the page, or a licence."""
+    """Record the canonical URL, an image that represents the page, or a licence."""
     rels, href = attribute(tag, "rel").lower().split(), attribute(tag, "href")
     if "canonical" in rels and reader.page.canonical is None:
         reader.page.canonical = href

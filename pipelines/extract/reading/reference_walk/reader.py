@@ -1,4 +1,4 @@
-"""What the reference walk knows while it reads a page, and its recursion over BeautifulSoup's tree.
+"""The state of the reference walk, and its recursion over BeautifulSoup's tree.
 
 `Reader.element` states which rule an element follows; rules with names of their own are plain functions over a `Reader`
 (`walk.py` lists them).
@@ -20,14 +20,14 @@ IN_COLLAPSED = frozenset(("html", "head", "body", "wbr", "a", "script", "title",
 
 
 class ElementRule(Protocol):
-    """What one element means."""
+    """The rule of one element."""
 
     def __call__(self, reader: "Reader", tag: Tag, depth: int, /) -> None:
         """Read the element; `depth` is the number of elements around it."""
 
 
 class Reader:
-    """What the recursion carries along: the run of text under way, and where in sections, lists and tables it is.
+    """The state of one walk: the run of text under way, and its place in sections, lists and tables.
 
     Args:
       url: The page's URL.
@@ -45,7 +45,7 @@ class Reader:
         """Pieces of the run of text under way."""
         self.link_chars = 0
         self.after_link = False
-        """Whether the last piece of the run is the end of a link."""
+        """True right after the end of a link."""
         self.links: list[str] = []
         """Targets of the open links."""
         self.lists: list[tuple[int, bool, list[int]]] = []
@@ -53,7 +53,7 @@ class Reader:
         self.markers: list[str | None] = []
         """For each list around the marker of the next run of its item; None once it has been used."""
         self.collapsed = False
-        """Whether a menu or footer is open that is read as one run."""
+        """True inside a menu or footer that is read as one run."""
         self.tables: list[Table] = []
         self.figures: list[tuple[list[TextRun], list[str]]] = []
         """(images, captions) of the figures around."""

@@ -57,4 +57,4 @@ RULES: Mapping[str, ElementRule] = {
     "link": page_facts.head_link,
     "frameset": page_facts.frameset,
 }
-"""What an element means; an element without a rule is inline, left out, or a section."""
+"""Element -> its rule; an element without a rule is inline, left out, or a section."""

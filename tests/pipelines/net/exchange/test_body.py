@@ -70,7 +70,8 @@ def test_a_broken_connection_truncates_a_page_and_ends_an_image() -> None:
         image = fetch(url, config, "image")
     assert isinstance(page, Response)
     assert (page.wire_body, page.truncated) == (b"a" * 100, "disconnect")
-    assert image == Dead("body_cut_off", image.message if isinstance(image, Dead) else "")
+    assert isinstance(image, Dead)
+    assert image.error == "body_cut_off"
 
 
 def test_a_stalled_connection_truncates_a_page_and_ends_an_image() -> None:

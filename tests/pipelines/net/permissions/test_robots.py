@@ -57,6 +57,44 @@ def test_use_lines_of_our_group_by_longest_path() -> None:
     assert {signal.name for signal in wishes.signals("http://a.example/x")} == {"content-usage"}
 
 
+AGENTS = """
+User-agent: *
+Disallow: /private
+User-agent: CCBot
+Disallow: /photos
+Crawl-delay: 9
+Content-Signal: ai-train=no
+User-agent: corpusloom
+Disallow: /ours
+Crawl-delay: 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("agents", "refused", "delay"),
+    [
+        ((), ["/ours"], 2),
+        (("CCBot",), ["/ours", "/photos"], 9),
+        (("ccbot",), ["/ours", "/photos"], 9),
+        (("GPTBot",), ["/ours"], 2),
+        (("GPTBot", "CCBot"), ["/ours", "/photos"], 9),
+    ],
+)
+def test_groups_of_other_agents_are_obeyed_as_well_and_the_strictest_wins(
+    agents: tuple[str, ...], refused: list[str], delay: int
+) -> None:
+    robots = parse_robots(200, AGENTS.encode(), seen_at=AT, agents=agents)
+    paths = ["/", "/ours", "/photos", "/private"]
+    assert [path for path in paths if not robots.allows(f"http://a.example{path}")] == refused
+    assert robots.crawl_delay == delay
+    assert (opt_out(robots.signals("http://a.example/"), SIGNALS) is not None) is ("/photos" in refused)
+
+
+def test_an_agent_without_a_group_of_its_own_adds_nothing() -> None:
+    text = b"User-agent: *\nDisallow: /\nUser-agent: corpusloom\nDisallow:\n"
+    assert parse_robots(200, text, seen_at=AT, agents=("CCBot",)).allows("http://a.example/x")
+
+
 def test_the_first_tdm_rule_that_matches_decides() -> None:
     body = b'[{"location": "/free/*", "tdm-reservation": 0}, {"location": "/*", "tdm-reservation": 1, "tdm-policy": "http://p/"}]'
     wishes = HostFiles(tdm=parse_tdmrep(body, seen_at=AT))

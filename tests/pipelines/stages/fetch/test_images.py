@@ -8,7 +8,7 @@ import pytest
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.fetch.images import build
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-from corpusloom.pipelines.store.images.frontier import Lane, write_lanes
+from corpusloom.pipelines.store.images.frontier import FrontierLane, write_lanes
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity
@@ -21,7 +21,7 @@ def server() -> Iterator[ImageServer]:
         yield running
 
 
-def lanes_of(server: ImageServer, folder: Path) -> list[Lane]:
+def lanes_of(server: ImageServer, folder: Path) -> list[FrontierLane]:
     names = [f"http://h{n % 4}.localhost:{server.server_port}/{n}.png" for n in range(8)]
     names += [f"http://h1.localhost:{server.server_port}/down/1.png", "http://h2.localhost:1/x.png"]
     return write_lanes((ImageUrl(identity.image_key(url), url) for url in names), str(folder / "frontier"), 3)

@@ -9,7 +9,7 @@ import pytest
 from corpusloom.pipelines.engine.subprocesses import cores
 from corpusloom.pipelines.stages.fetch import lanes as image_lanes
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lane, fetch_lanes
-from corpusloom.pipelines.store.images.frontier import Lane, merge_lanes, write_lanes
+from corpusloom.pipelines.store.images.frontier import FrontierLane, merge_lanes, write_lanes
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.packs import Checkpoint
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -26,7 +26,7 @@ def server() -> Iterator[ImageServer]:
         yield running
 
 
-def lanes_of(server: ImageServer, folder: Path) -> list[Lane]:
+def lanes_of(server: ImageServer, folder: Path) -> list[FrontierLane]:
     hosts = [f"h{n}.localhost" for n in range(6)]
     urls = [f"http://{hosts[n % 6]}:{server.server_port}/{n}.png" for n in range(ROWS)]
     return write_lanes((ImageUrl(identity.image_key(url), url) for url in urls), str(folder / "frontier"), 2)
@@ -51,7 +51,7 @@ def test_processes_store_what_one_loop_stores(
     assert set(server.asked.values()) == {2}
 
 
-def dies_at_the_third_pack(lane: Lane, config: ImagesConfig) -> object:
+def dies_at_the_third_pack(lane: FrontierLane, config: ImagesConfig) -> object:
     original = ImageStore.commit_part
 
     def commit(self: ImageStore, generation: int, name: str, records: list) -> None:  # type: ignore[type-arg]

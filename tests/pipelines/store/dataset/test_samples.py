@@ -90,6 +90,16 @@ def test_the_row_of_a_page_describes_texts_and_the_first_image() -> None:
     assert row.opt_out_signals == ("a=1", "b=1", "z=1")
 
 
+def test_a_page_that_lost_its_images_is_a_sample_of_texts_where_the_recipe_keeps_it() -> None:
+    page = Page(
+        key="k", url="u", canonical_url="u", fetched_at="", blocks=(Block(kind="paragraph", text="Some words."),)
+    )
+    sample = interleaved_sample(page, {})
+    assert list(sample.fields) == ["json"]
+    assert json.loads(sample.fields["json"])["texts"] == ["Some words."]
+    assert (sample.row.images, sample.row.width, sample.row.sha256) == (0, None, None)
+
+
 def test_a_pair_has_the_layout_of_img2dataset() -> None:
     pair = Pair(
         key="cd", parent="p", page_url="http://a.example/", image_url="http://a.example/1.jpg", text="grün",

@@ -26,6 +26,8 @@ def test_a_later_generation_wins_and_the_rest_stays(tmp_path: Path) -> None:
     )
     keys = np.array([wanted(name).key.encode() for name in ("slow", "b", "never")])
     assert index.generations_of(keys).tolist() == [2, 1, 0]
+    every = np.array([row.key.encode() for row in index.rows()])
+    assert Counter(index.generations_of(every).tolist()) == {1: len(index) - 2, 2: 2}
     assert [url for _, url in index.transient()] == [wanted("a").url]
 
 
