@@ -24,7 +24,7 @@ class FineWebConfig:
     max_duplicate_characters: float | Below | None = threshold()
     """Characters in repeated lines / characters (App. E.4 and code; §3.6 says 0.1)."""
     max_new_lines_per_word: float | Below | None = threshold()
-    """New lines a token (code only)."""
+    """New lines per token, at most (code only)."""
 
 
 def measure(page: Text, config: FineWebConfig | None = None) -> Scores:

@@ -73,7 +73,7 @@ class Images:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Honour:
-    """Whose wishes are honoured. All opt-out signals are recorded, whatever is set here."""
+    """Opt-outs, robots.txt groups and licences that are honoured. All opt-out signals are recorded, honoured or not."""
 
     signals: tuple[str, ...] = setting(SIGNALS, kinds=WEB)
     """Opt-out signals that reject what carries them: all by default, none with []."""
@@ -176,7 +176,11 @@ def config_json(recipe: Recipe) -> str:
 
 
 def from_json(values: Mapping[str, Any], where: str) -> Recipe:
-    """Return the recipe that `config_json` wrote, given the parsed JSON."""
+    """Return the recipe that `config_json` wrote, given the parsed JSON; one of an older format is a ConfigError."""
+    if values.get("format") != versions.FORMAT:
+        raise ConfigError(
+            "holds a recipe of format 1, from an older corpusloom", where=where, remedy="build the dataset again"
+        )
     return configs.build(Recipe, versions.check_format(_without_none(values), where=where), where=where)
 
 

@@ -1,4 +1,4 @@
-"""Owners' wishes: opt-out signals in headers and HTML, and what they decide."""
+"""Opt-out signals in headers and HTML, and the rejections that they ask for."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -16,7 +16,7 @@ SIGNAL_HEADERS = {
     "content-usage": "content-usage",
     "content-signal": "content-signal",
 }
-"""Response headers that state wishes, and the signal that each is."""
+"""Response header -> name of the opt-out signal that it carries."""
 _METAS = {
     "robots": "robots",
     TOKEN: "robots",
