@@ -164,7 +164,7 @@ class StreamingDataset:
             self._share.load(state.get("loader", {}))
 
     def _go_to(self, epoch: int, position: int, draws: Mapping[str, int], since: int) -> None:
-        """Move to `since` positions after a place of an epoch; raise ConfigError if the state's draws differ from ours."""
+        """Move `since` positions past a place of an epoch; raise ConfigError if the state's draws differ from ours."""
         if epoch < 0 or not 0 <= position <= self.epoch_samples:
             raise ConfigError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
         begin = epoch * self.epoch_samples
