@@ -35,8 +35,9 @@ generated: $(STAMP) ## Write anew the files that are made from the code (docs/ap
 	$(BIN)/python docs/make_api.py
 	$(BIN)/python infra/draw_architecture.py
 	$(BIN)/python -m corpusloom.pipelines.recipes.key_table docs/recipes.md
-	$(BIN)/python -m tests.pipelines.filters.test_versions
 	$(BIN)/python -m tests.pipelines.recipes.test_in_force
+	$(BIN)/python -m tests.pipelines.filters.test_versions
+	$(BIN)/python -m tests.pipelines.builds.test_stage_versions
 
 interop: $(STAMP) ## Test that other programs read our datasets and we read img2dataset's (READERS=--all adds open_clip and energon)
 	$(BIN)/python tests/interop/run.py $(READERS)

@@ -1,23 +1,25 @@
 """One extracted corpus that any recipe builds in memory in a fraction of a second."""
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.dedup.evaluation_sets import load_benchmarks
 from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Recipe, config_json
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import local
 from corpusloom.pipelines.stages.select.decisions import decisions, frequent_urls
 from corpusloom.pipelines.stages.shard_records import ImageJudge
+from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import Stage
@@ -26,7 +28,7 @@ from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import tables
 from corpusloom.schemas.records import Block, FileEntry, Head, ImageRef
 from corpusloom.schemas.verdicts import Rejected
-from tests.pipelines.small_web import SmallWeb, small_web
+from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 PARAGRAPHS = (
     "The boat of the town lay at the quay, and the people who had come to see it went home in the evening.",
@@ -52,9 +54,20 @@ class SmallCorpus:
     pages: list[tuple[HtmlResponse, Extracted]]
     pairs: list[tuple[HtmlResponse, PageImages]]
     _made: dict[str, list[Any]] = field(default_factory=dict)
+    _planned: dict[str, dict[str, str]] = field(default_factory=dict)
+    _decided: dict[str, tuple[list[Head], list[str]]] = field(default_factory=dict)
+    _written: dict[str, tuple[list[Any], list[Any]]] = field(default_factory=dict)
 
     def stages(self, recipe: Recipe, **changes: object) -> dict[str, str]:
         """Return the fingerprint of each part of a build: what is read, what is measured, the decisions, the shards."""
+        name = config_json(recipe)
+        if changes:
+            return self._plan(recipe, **changes)
+        if name not in self._planned:
+            self._planned[name] = self._plan(recipe)
+        return self._planned[name]
+
+    def _plan(self, recipe: Recipe, **changes: object) -> dict[str, str]:
         config = self.web.config(recipe, "planned", **changes)
         planner = Planner(config)
         inputs = [
@@ -74,6 +87,18 @@ class SmallCorpus:
         """Return image URLs, most of which the store has."""
         return [block.image.url for _, page in self.pages for block in page.blocks if block.image is not None][:5]
 
+    def differ(self, first: Recipe, second: Recipe) -> bool:
+        """Return True if two recipes make different heads, decisions, verdicts on images or samples of the corpus.
+
+        Parts are made in the order of a build, and only until one of them differs.
+        """
+        return any(part(first) != part(second) for part in (self._heads, self._decisions, self._samples))
+
+    def scores(self, name: str) -> list[float]:
+        """Return the different values of one score that pages have where a recipe names no rule, in order."""
+        heads: list[Head] = self._heads(Recipe(name="small", kind="interleaved"))[1]
+        return sorted({head.scores[name] for head in heads if name in head.scores})
+
     def records(self, recipe: Recipe) -> list[Any]:
         """Return the records of all pages with their heads, made once for recipes that read and measure alike."""
         stages = self.stages(recipe)
@@ -87,37 +112,57 @@ class SmallCorpus:
             ]
         return self._made[known]
 
-    def build(self, recipe: Recipe) -> str:
-        """Return a hash of all that a recipe makes of the corpus: heads, decisions, verdicts and members of samples."""
-        kind, found = kind_of(recipe), self.records(recipe)
-        pairs = [item for item in found if not isinstance(item, Rejected)]
-        with tempfile.TemporaryDirectory() as folder:
-            fragment = f"{folder}/heads.parquet"
-            tables.write_records(fragment, Head, [head for _, head in pairs], sort_by=("key", "parent"))
-            stage = Stage(name="select", folder=folder, fingerprint="", depends_on="")
-            (Path(folder) / "scratch").mkdir()
-            local.select([fragment], kind.steps(recipe), stage.path("decisions"), scratch=f"{folder}/scratch")
-            decided = list(decisions(stage))
-            frequent = frequent_urls(stage, recipe)
-        judge = self._judge(recipe, frequent)
-        ledger, samples = Ledger("shards"), []
-        records = {(record.key, record.parent): record for record, _ in pairs}
-        for head in decided:
-            if head.outcome == "kept":
-                marked = frozenset(head.frequent_paragraphs)
-                sample = kind.sampler()(records[head.key, head.parent], marked, judge, ledger)
-                samples.append(sample and (sample.key, sorted(sample.fields.items()), sample.row))
-        parts = (found[: len(found) - len(pairs)], [head for _, head in pairs], decided, ledger.rows, samples)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+    def _heads(self, recipe: Recipe) -> tuple[list[Rejected], list[Head]]:
+        """Return the pages that were rejected while they were read, and the heads of the others' records."""
+        found = self.records(recipe)
+        rejected = [item for item in found if isinstance(item, Rejected)]
+        return rejected, [head for _, head in found[len(rejected) :]]
+
+    def _decisions(self, recipe: Recipe) -> tuple[list[Head], list[str]]:
+        """Return the decided heads and the URLs that too many records show, made once per recipe."""
+        name = config_json(recipe)
+        if name not in self._decided:
+            with tempfile.TemporaryDirectory() as folder:
+                fragment = f"{folder}/heads.parquet"
+                tables.write_records(fragment, Head, self._heads(recipe)[1], sort_by=("key", "parent"))
+                stage = Stage(name="select", folder=folder, fingerprint="", depends_on="")
+                (Path(folder) / "scratch").mkdir()
+                steps = kind_of(recipe).steps(recipe)
+                local.select([fragment], steps, stage.path("decisions"), scratch=f"{folder}/scratch")
+                self._decided[name] = list(decisions(stage)), frequent_urls(stage, recipe)
+        return self._decided[name]
+
+    def _samples(self, recipe: Recipe) -> tuple[list[Any], list[Any]]:
+        """Return the verdicts on images and the members and rows of the samples, made once per recipe."""
+        name = config_json(recipe)
+        if name not in self._written:
+            decided, frequent = self._decisions(recipe)
+            judge, ledger, samples = self._judge(recipe, frequent), Ledger("shards"), []
+            pairs = [item for item in self.records(recipe) if not isinstance(item, Rejected)]
+            records = {(record.key, record.parent): record for record, _ in pairs}
+            make_sample = kind_of(recipe).sampler()
+            for head in decided:
+                if head.outcome == "kept":
+                    marked = frozenset(head.frequent_paragraphs)
+                    sample = make_sample(records[head.key, head.parent], marked, judge, ledger)
+                    samples.append(sample and (sample.key, sorted(sample.fields.items()), sample.row))
+            self._written[name] = ledger.rows, samples
+        return self._written[name]
+
+    @cached_property
+    def _store(self) -> tuple[ImageStore, ImageIndex]:
+        """Return the image store and its index, read once."""
+        store = ImageStore(str(self.web.folder / "store"))
+        return store, store.index()
 
     def _judge(self, recipe: Recipe, frequent: list[str]) -> ImageJudge:
-        store = ImageStore(str(self.web.folder / "store"))
+        store, index = self._store
         scored = store.facts().column("sha256") if recipe.filters.images.nsfw_model else {}
         scores: dict[str, float | None] = dict.fromkeys(scored, 0.5)
         return ImageJudge(
             recipe=recipe,
             store=store,
-            index=store.index(),
+            index=index,
             frequent=frozenset(frequent),
             benchmarks=load_benchmarks(recipe.dedup.decontaminate),
             nsfw=scores,
@@ -129,8 +174,8 @@ def small_corpus(folder: Path) -> Iterator[SmallCorpus]:
     """Scrape the small web, fetch its images and extract its pages, with one page more that every rule finds."""
     with small_web(folder) as web:
         web.scrape()
-        web.build("m3w", "m3w")
-        web.build("align", "align")
+        for name in ("m3w", "align"):
+            build.build(web.config(name, name), QUIET, until="images")
         warcs = sorted(str(path) for path in (folder / "crawl").glob("*.warc.gz"))
         responses = [record for warc in warcs for record in read_warc(warc) if isinstance(record, HtmlResponse)]
         pages = [(page, extract(page.body, page.url, content_type=page.content_type)) for page in responses]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from corpusloom.pipelines.builds.apply_tombstones import purge_work
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.recipes.recipe import load_recipe
@@ -18,7 +19,7 @@ from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry
 from tests.pipelines.builds.test_promises import config, run
-from tests.pipelines.stages.test_list_pairs import SIDE, text_of
+from tests.pipelines.stages.test_list_pairs import SIDE, text_of, write_folder
 from tests.pipelines.store.store_maker import DATE, png
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
@@ -86,6 +87,7 @@ class Change:
 CHANGES = {
     "verify_digests": Change(("extract",), fields={"verify_digests": True}),
     "resolve_revisits": Change(("extract",), fields={"resolve_revisits": True}),
+    "shards": Change(("shards",), fields={"shards": 2}),
     "languages": Change(("extract",), override='filters.language.languages=["de"]'),
     "tombstones": Change(("shards",), url=URL.format("1.png")),
 }
@@ -107,7 +109,9 @@ def test_a_changed_setting_is_not_lost_in_a_stage_that_was_finished_before(name:
     warcs = write_warcs(tmp_path)
 
     def built(change: Change | None, out: str, folder: Path) -> Manifest:
-        return run(folder, **changed(change, folder), warcs=warcs, out=str(folder / out))
+        values = changed(change, folder)
+        purge_work(str(folder / "work"), tombstones.read(str(folder / "store")))
+        return run(folder, **values, warcs=warcs, out=str(folder / out))
 
     before = built(None, "before", tmp_path)
     after = built(CHANGES[name], "after", tmp_path)
@@ -130,7 +134,7 @@ def test_a_setting_is_in_the_fingerprints_of_the_stages_that_it_shapes(name: str
         planner = Planner(config(tmp_path, **values))
         extract = planner.plan_extract(inputs)
         select = planner.plan_select(extract)
-        shards = planner.plan_shards(select, [], 4)
+        shards = planner.plan_shards(select, [], planner.config.shards or 4)
         stages = (extract, select, shards)
         return {stage.name: stage.fingerprint for stage in stages} | {"folder": planner.warc_folder.fingerprint}
 
@@ -138,6 +142,16 @@ def test_a_setting_is_in_the_fingerprints_of_the_stages_that_it_shapes(name: str
     first = change.stages[0]
     expected = ("extract", "folder", "select", "shards") if first == "extract" else (first,)
     assert {stage for stage in before if before[stage] != after[stage]} == set(expected)
+
+
+def test_a_limit_reads_fewer_rows_and_is_no_reason_to_read_fewer_later(tmp_path: Path) -> None:
+    folder = str(write_folder(tmp_path / "in", "webdataset", count=40))
+    limits = {"few": 3, "all": None}
+    found = {
+        name: run(tmp_path, load_recipe("align"), from_img2dataset=(folder,), limit=limit, out=str(tmp_path / name))
+        for name, limit in limits.items()
+    }
+    assert 0 < found["few"].samples < found["all"].samples == 32
 
 
 def test_revisits_across_warcs_make_each_input_depend_on_all(tmp_path: Path) -> None:

@@ -1,19 +1,18 @@
 """A module whose code shapes scores cannot change without its VERSION: stored scores would be reused silently.
 
-After a change that may alter a score or a block: raise the module's VERSION, then run
-`python -m tests.pipelines.filters.test_versions`. After one that cannot (a name, a speed-up that tests hold equal), run
+After a change that may alter a score or a block: raise the module's VERSION, then run `make generated`. After one that
+cannot (a name, a speed-up that tests hold equal): run the module's tests, then
 `python -m tests.pipelines.filters.test_versions --same-scores`.
 """
 
-import ast
-import hashlib
 import importlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.pipelines.code_hash import hash_of
 
 ROOT = Path(__file__).parents[3]
 FILE = Path(__file__).with_name("versions.json")
@@ -32,38 +31,6 @@ def version_of(module: str) -> int:
     name = module.removesuffix(".py").replace("/", ".")
     found: int = importlib.import_module(f"corpusloom.pipelines.{name}").VERSION
     return found
-
-
-def shape(node: object) -> Iterator[str]:
-    """Yield what a piece of code does: without docstrings, annotations, imports and VERSION, on any Python."""
-    if isinstance(node, ast.Import | ast.ImportFrom) or is_text(node) or is_version(node):
-        return
-    if isinstance(node, ast.AST):
-        yield type(node).__name__
-        for name, value in ast.iter_fields(node):
-            if name not in ("annotation", "returns", "type_params", "type_comment", "kind") and value not in (None, []):
-                yield name
-                yield from shape(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from shape(item)
-    else:
-        yield repr(node)
-
-
-def is_text(node: object) -> bool:
-    """Say whether a statement is a docstring."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def is_version(node: object) -> bool:
-    """Say whether a statement sets VERSION."""
-    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["VERSION"]
-
-
-def hash_of(source: str) -> str:
-    """Return a hash of what a module's code does."""
-    return hashlib.sha256("\n".join(shape(ast.parse(source))).encode()).hexdigest()[:16]
 
 
 def table() -> dict[str, list[object]]:
@@ -94,6 +61,7 @@ CODE = 'VERSION = 1\nLIMIT = 30\n\ndef f(x: int) -> int:\n    """Doc."""\n    re
         (CODE.replace("x: int", "x: float"), True),
         ("# a comment\nimport re\n" + CODE, True),
         (CODE.replace("30", "31"), False),
+        (CODE.replace("return", "raise"), False),
         (CODE.replace("x + LIMIT", "x - LIMIT"), False),
         (CODE.replace("return x + LIMIT", "return x"), False),
     ],

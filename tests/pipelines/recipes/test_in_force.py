@@ -1,6 +1,6 @@
 """What each recipe that ships decides by, held to a file: no change of code or of a default moves it unseen.
 
-`python -m tests.pipelines.recipes.test_in_force` writes the file anew; look at the difference before you commit it.
+`make generated` writes the file anew; look at the difference before you commit it.
 """
 
 import dataclasses

@@ -7,7 +7,7 @@ from corpusloom.pipelines.recipes.keys import keys_of
 from corpusloom.pipelines.recipes.recipe import Dedup, Recipe
 
 PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
-COMMAND = "run python -m corpusloom.pipelines.recipes.key_table docs/recipes.md"
+COMMAND = "run: make generated"
 
 
 def test_the_page_holds_the_table_of_today() -> None:
