@@ -24,8 +24,13 @@ ONE_PER_FILE = {"Command"}
 """Types that each file of a folder defines: the command line finds a command's class by this name."""
 
 
-STILL_UNTESTED = 30
-"""Modules whose test file is still to be written; the number only ever gets smaller."""
+STILL_UNTESTED = {
+    "pipelines/builds/finish.py", "pipelines/builds/finished_stages.py", "pipelines/builds/plan.py",
+    "pipelines/builds/regions.py", "pipelines/builds/run_stages.py", "pipelines/builds/stage_pipelines.py",
+    "pipelines/stages/extract.py", "pipelines/stages/regions/make_regions.py", "pipelines/stages/scrape_lane.py",
+    "pipelines/stages/shard_records.py",
+}  # fmt: skip
+"""Modules whose test file is still to be written; none is ever added."""
 
 
 @cache
@@ -199,5 +204,4 @@ def without_a_test() -> set[str]:
 
 
 def test_every_module_has_a_test_file_of_its_name() -> None:
-    missing = without_a_test()
-    assert len(missing) <= STILL_UNTESTED, sorted(missing)
+    assert without_a_test() - STILL_UNTESTED == set(), "a module needs a test file of its name"
