@@ -24,7 +24,7 @@ def make(*checks: Check) -> Report:
     )
 
 
-def test_tables_and_json_tell_the_same(tmp_path: Path) -> None:
+def test_tables_and_json_hold_the_same_values(tmp_path: Path) -> None:
     report = make(Check("pages", True, "2 pages"))
     report.write(tmp_path)
     text = (tmp_path / "report.md").read_text()

@@ -40,7 +40,7 @@ def of_urls(*names: str) -> Tombstones:
 
 @pytest.mark.parametrize("gone", [("a",), ("again",), ("a", "again"), ("gone",), ("b", "c", "html", "slow")])
 @pytest.mark.parametrize("each", [1, 3, 100])
-def test_what_is_named_goes_and_the_rest_stays(gone: tuple[str, ...], each: int, tmp_path: Path) -> None:
+def test_named_records_are_removed_and_all_others_stay(gone: tuple[str, ...], each: int, tmp_path: Path) -> None:
     store = fill(tmp_path, outcomes(), each=each)
     before = content(store, *gone)
     purge_store(store.folder, of_urls(*gone))

@@ -61,7 +61,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_that_is_full_in_every_stage_costs_only_the_tries(web: SmallWeb, small_disk: Path) -> None:
+def test_a_build_resumes_after_the_disk_was_full_in_every_stage(web: SmallWeb, small_disk: Path) -> None:
     places = {name: str(small_disk / name) for name in ("out", "work", "store")}
     full = set()
     for size in SIZES[:-1]:
@@ -159,7 +159,7 @@ def fail_at_the_third_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "write_shard", fail)
 
 
-def test_a_config_that_changed_under_a_half_finished_build(
+def test_a_config_changed_during_a_build_leaves_no_shards_of_the_old_one(
     web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strict = load_recipe("align", ("filters.min_side=64", "filters.captions.min_words=5"))

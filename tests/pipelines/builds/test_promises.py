@@ -80,9 +80,7 @@ def ledger(out: Path, stage: str) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize(("once", "kept"), [(True, (0, 1, 2)), (False, SHOWN)], ids=["once", "again"])
-def test_a_page_keeps_an_image_again_only_where_its_recipe_says_so(
-    once: bool, kept: tuple[int, ...], tmp_path: Path
-) -> None:
+def test_a_repeated_image_is_kept_only_if_the_recipe_says_so(once: bool, kept: tuple[int, ...], tmp_path: Path) -> None:
     recipe = load_recipe("m3w", (f"images.once_per_page={str(once).lower()}",))
     manifest = run(tmp_path, recipe, warcs=(write_page(tmp_path / "page.warc.gz"),))
     (sample,) = samples(tmp_path / "out")
@@ -159,7 +157,7 @@ TAKE_DOWNS = {
 
 
 @pytest.mark.parametrize("name", TAKE_DOWNS)
-def test_what_was_taken_down_is_neither_published_nor_stored(name: str, tmp_path: Path) -> None:
+def test_an_image_that_was_taken_down_is_neither_published_nor_stored(name: str, tmp_path: Path) -> None:
     stones: Tombstones = TAKE_DOWNS[name]
     folder = str(write_folder(tmp_path / "in", "webdataset"))
     tombstones.write(str(tmp_path / "store"), stones)

@@ -321,7 +321,7 @@ def test_damage_of_an_index_is_mended_by_indexing_again(dataset: str) -> None:
     )
 
 
-def test_what_a_verify_leaves_unproved_is_said(dataset: str) -> None:
+def test_the_summary_says_what_a_verify_has_not_checked(dataset: str) -> None:
     assert [unproved(read_manifest(dataset), depth) for depth in DEPTHS] == ["", "", ""]
     as_index(dataset)
     assert unproved(read_manifest(dataset), "quick") == ", an index: sizes only"

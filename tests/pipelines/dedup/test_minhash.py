@@ -69,7 +69,7 @@ def test_texts_follow_the_curve_as_sets_do() -> None:
 
 
 @pytest.mark.parametrize(("similarity", "probability"), [(0.5, 0.053), (0.6, 0.211), (0.7, 0.5645), (0.8, 0.924)])
-def test_the_published_curve(similarity: float, probability: float) -> None:
+def test_the_probability_of_a_candidate_is_the_published_one(similarity: float, probability: float) -> None:
     assert candidate_probability(similarity, CONFIG) == pytest.approx(probability, abs=5e-4)
 
 

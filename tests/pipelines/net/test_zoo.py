@@ -109,7 +109,7 @@ def test_bodies_stay_within_their_caps(visit: tuple[dict[str, list[FetchOutcome]
     assert all(len(answer.body) <= CAP and len(answer.wire_body) <= CAP for answer in bodies)
 
 
-def test_what_robots_forbids_was_never_asked(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
+def test_urls_that_robots_txt_forbids_are_not_fetched(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
     asked = [line.split()[0] for line in visit[1].asked if not line.endswith(("robots.txt", "ai.txt", "tdmrep.json"))]
     assert "plain_page" in asked
     assert not {"robots_says_no", "robots_names_us", "robots_breaks", "robots_wants_an_hour"} & set(asked)

@@ -142,7 +142,7 @@ def test_a_domain_covers_its_subdomains_however_it_is_spelled(domain: str) -> No
     assert not stones.has_url("http://example/x")
 
 
-def test_tombstones_are_united() -> None:
+def test_two_sets_of_tombstones_are_joined() -> None:
     one, two = (
         Tombstones(keys=frozenset("a"), sha256=frozenset("s")),
         Tombstones(keys=frozenset("b"), domains=frozenset("d")),

@@ -28,7 +28,7 @@ from corpusloom.pipelines.extract.reading.texts import BREAK, inline, preformatt
         ("", ""),
     ],
 )
-def test_inline(raw: str, text: str) -> None:
+def test_inline_text_is_cleaned(raw: str, text: str) -> None:
     assert inline(raw) == text
 
 

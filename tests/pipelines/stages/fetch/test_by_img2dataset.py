@@ -96,7 +96,7 @@ def test_nothing_to_hand_over_starts_nothing(program: Path, tmp_path: Path) -> N
         ("http://example.org:22/", "port_not_allowed"),
     ],
 )
-def test_urls_are_checked_before(url: str, reason: str | None) -> None:
+def test_urls_are_checked_before_they_are_handed_over(url: str, reason: str | None) -> None:
     verdict = check_url(url, AddressPolicy(("127.0.0.0/8:9",)))
     assert (verdict.reason if verdict else None) == reason
 

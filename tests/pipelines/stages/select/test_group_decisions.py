@@ -198,7 +198,7 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
 
 
 @given(GROUPS)
-def test_encoding_comes_back(group: list[Head]) -> None:
+def test_an_encoded_head_is_decoded_unchanged(group: list[Head]) -> None:
     assert repr([meaning.decode(meaning.encode(head)) for head in group]) == repr(
         [dataclasses.replace(head, scores=dict(sorted(head.scores.items()))) for head in group]
     )

@@ -36,7 +36,7 @@ def described(dataset: str, **changes: Any) -> mlcroissant.Dataset:
     return mlcroissant.Dataset(jsonld=Path(dataset, CROISSANT))
 
 
-def test_it_is_valid(dataset: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_croissant_json_is_valid(dataset: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         metadata = described(dataset).metadata
     assert not metadata.ctx.issues.errors
