@@ -1,4 +1,4 @@
-"""The measure of images: found, given, in order; and the labels are well formed."""
+"""Recall, precision and order of images; the labels are well formed."""
 
 from benchmarks.image_labels import ImageScores, LabelledImage, LabelledPage, picture, read_labels, score
 

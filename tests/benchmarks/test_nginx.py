@@ -1,4 +1,4 @@
-"""nginx on loopback: hosts by name, rules, and nothing left behind."""
+"""nginx on loopback: hosts by name, rules, and no process or file left behind."""
 
 import http.client
 import socket

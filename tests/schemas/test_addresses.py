@@ -1,4 +1,4 @@
-"""Addresses, ports and URLs: what may be connected to."""
+"""Addresses, ports and URLs to which connections are allowed."""
 
 import ipaddress
 

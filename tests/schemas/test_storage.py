@@ -1,4 +1,4 @@
-"""Files appear whole or not at all; what is wrong is named."""
+"""Files appear whole or not at all; errors name the path."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The checks of `make real` can fail: each is shown what it must find."""
+"""Each check of `make real` passes on good input and fails on the fault that it is for."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report: everything in JSON, the tables in Markdown, and a verdict over all checks."""
+"""The report: all values in JSON, tables in Markdown, and one verdict over all checks."""
 
 import json
 from pathlib import Path

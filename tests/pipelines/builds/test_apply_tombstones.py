@@ -1,4 +1,4 @@
-"""A store without what was taken down: no trace of it, all else as it was, also after a kill, reindex or sweep."""
+"""Taking images down removes all traces of them from a store and nothing else, also after a kill, reindex or sweep."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ NAMES = [name for name, _ in outcomes()]
 
 
 def content(store: ImageStore, *gone: str) -> dict[str, object]:
-    """Return of each URL but those gone its outcome, and its bytes where it has any."""
+    """Return URL -> (outcome, bytes if it has any), without the URLs that were taken down."""
     index = ImageStore(store.folder).index()
     found: dict[str, object] = {}
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""The whole path on a small web: what goes in comes out or is accounted for, twice the same, killed and resumed."""
+"""Whole builds on a small web: every record is accounted for, stages are reused, damage and bad input are reported."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A build reads every option, refuses numbers that make no sense, fetches as its recipe wishes, and sums itself up."""
+"""A build's configuration: options, refused numbers, a fetcher with the recipe's opt-outs, and the summary."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a build must not ignore: repeats, held-out parts, take-downs, and what goes from stage to stage."""
+"""Repeated images, held-out parts and take-downs in a build, and records lost between stages."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ def test_the_same_samples_are_held_out_wherever_they_are_built(tmp_path: Path) -
 
 
 def place_of(root: str) -> float:
-    """Return where the hash of a near-duplicate root lies in [0, 1)."""
+    """Return the hash of a near-duplicate root as a number in [0, 1)."""
     return int.from_bytes(hashlib.blake2b(root.encode(), digest_size=4).digest(), "big") / 2**32
 
 
@@ -123,7 +123,7 @@ def lose_first(rows: Iterator[Any]) -> Iterator[Any]:
 
 
 def repeat_last(rows: Iterator[Any]) -> Iterator[Any]:
-    """Yield the last record of all once more, under another key."""
+    """Yield all records, and the last one again under another key."""
     held = list(rows)
     yield from held
     if held:

@@ -1,4 +1,4 @@
-"""One digest: replayed, retried, spread over workers, on another engine, from other files, grown, killed."""
+"""The digest stays the same when bundles are replayed or retried, and with other workers, engines, files and orders."""
 
 import shutil
 from collections import Counter
@@ -20,7 +20,7 @@ from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
-pytestmark = pytest.mark.timeout(900)  # each builds three datasets, on machines that may be busy
+pytestmark = pytest.mark.timeout(900)  # each test builds three datasets, perhaps on a busy machine
 KINDS = ("m3w", "align", "regions")
 """A recipe for each kind of sample that a recipe can build."""
 
@@ -72,7 +72,7 @@ def test_replayed_bundles_give_the_same_bytes(web: SmallWeb, plain: dict[str, st
 def _fails_twice(
     process: Callable[..., Any], failed: Counter[str], name_of: Callable[[Any], str]
 ) -> Callable[..., Any]:
-    """Return a DoFn's process that does its work, then loses its output, the first two times under each name."""
+    """Return a DoFn's `process` that fails after its work, the first two times for each name."""
 
     def lossy(self: Any, element: Any) -> Iterator[Any]:
         made = list(process(self, element) or ())
@@ -95,7 +95,7 @@ def test_bundles_that_fail_and_are_retried_give_the_same_bytes(
     monkeypatch.setattr(finish, "process", _fails_twice(finish.process, failed, lambda fn: fn._work.stage))
     monkeypatch.setattr(spill, "process", _fails_twice(spill.process, failed, lambda _: "spill"))
     monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))
-    profile = Profile(runner="portable")  # so that the decisions are the engine's as well
+    profile = Profile(runner="portable")  # so that the engine decides as well
     assert build_all(web, tmp_path, profile=profile) == plain
     assert failed == dict.fromkeys(("extract", "shards", "regions", "spill"), 2)
 

@@ -1,4 +1,4 @@
-"""What is wrong with argv is said in one line, the misspelt before the missing."""
+"""Errors in argv are reported in one line, misspelt flags before missing ones."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Each kind of damage is found where it is, named by its kind, and at the depth that promises to find it."""
+"""Each kind of damage is found with its file and kind, at each depth that covers it."""
 
 import dataclasses
 import json
@@ -73,7 +73,7 @@ def test_a_flipped_bit_is_found_unless_quick(dataset: str) -> None:
 
 
 def forge(dataset: str, name: str) -> None:
-    """Enter a file's bytes as they are now into the manifest."""
+    """Write a file's current hash and size into the manifest."""
     manifest = read_manifest(dataset)
     digest, size = storage.hash_file(str(Path(dataset, name)))
 

@@ -1,4 +1,4 @@
-"""The bundled web answers by host name, counts, and knows its ETags; the canary counts who comes."""
+"""The bundled web answers by host name, counts requests and handles ETags; the canary counts connections."""
 
 import http.client
 import signal

@@ -1,4 +1,4 @@
-"""Profiles: which Beam options a runner needs, what is refused before anything runs, and which error is shown."""
+"""Profiles: Beam options that a runner needs, options that are refused before anything runs, and the error shown."""
 
 import pytest
 

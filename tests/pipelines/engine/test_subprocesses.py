@@ -1,4 +1,4 @@
-"""Work in processes of its own: results, errors, deaths, and what the others may still do."""
+"""Work in separate processes: results, errors, killed processes, and what the remaining ones still do."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def die(number: int) -> int:
 
 
 def hold(task: tuple[str, str]) -> None:
-    """Wait for ever, and commit when interrupted; or fail once the other one waits."""
+    """Wait until interrupted, then commit; or fail once the other process waits."""
     folder, name = task
     if name == "fails":
         while not (Path(folder) / "waits").exists():

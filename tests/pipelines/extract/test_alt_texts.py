@@ -1,4 +1,4 @@
-"""Images with texts: the whole page, each picture once."""
+"""Images with their texts from the whole page, each picture once."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Blocks that are no content are found, and content about the same things stays."""
+"""Boilerplate blocks are found, and content about the same subjects stays."""
 
 from dataclasses import replace
 

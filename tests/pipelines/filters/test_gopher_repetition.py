@@ -1,4 +1,4 @@
-"""Gopher's repetition rules against a plain reading of Table A1."""
+"""Gopher's repetition rules compared with a simple implementation of Table A1."""
 
 from dataclasses import replace
 

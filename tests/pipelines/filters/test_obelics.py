@@ -1,4 +1,4 @@
-"""OBELICS' measures against a plain reading of its definitions, and its two levels."""
+"""OBELICS' measures compared with simple implementations of its definitions, at paragraph and page level."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What datatrove says of the same texts (python -m benchmarks.parity_datatrove --write made the JSON)."""
+"""Our verdicts equal datatrove's on the same texts (python -m benchmarks.parity_datatrove --write makes the JSON)."""
 
 import json
 import math

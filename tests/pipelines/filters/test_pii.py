@@ -1,4 +1,4 @@
-"""Personal data is masked, look-alikes stay."""
+"""Personal data is masked, similar text stays."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The hostile endpoints against the guarded fetcher: each has the outcome of its table, the canary no connection."""
+"""The guarded fetcher on hostile endpoints: each has its expected outcome, and the canary gets no connection."""
 
 import socket
 import time
@@ -24,7 +24,7 @@ NAMES = {
 
 
 def resolve(host: str) -> list[str]:
-    """Answer as a resolver would: names from a table, old spellings of addresses as inet_aton reads them."""
+    """Answer as a resolver does: names from a table, old spellings of addresses as inet_aton reads them."""
     if host in NAMES:
         return NAMES[host]
     try:
@@ -43,7 +43,7 @@ def word(outcome: FetchOutcome) -> str:
 def config_for(zoo: Zoo) -> FetchConfig:
     return FetchConfig(
         contact="zoo@example.org",
-        # The canary's port is open, so that it is its address alone that keeps it from being asked.
+        # The canary's port is allowed, so that only its address is a reason not to connect.
         allow_addresses=(f"127.0.0.1/32:{zoo.port}", f"127.0.0.1/32:{zoo.canary}"),
         delay=0,
         slots=64,

@@ -1,4 +1,4 @@
-"""Recipes load strictly, say where their values come from, and hold the papers' values."""
+"""Recipes load strictly, name the sources of their values, and have the papers' values."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Sorted by parts on disk as in memory: the same bytes, the same hash of the rows."""
+"""Sorting by parts on disk gives the same bytes and row hash as sorting in memory."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What was taken down is recognised by key, URL, domain and hash, and leaves nothing but hashes in its rows."""
+"""Records that were taken down are recognised by key, URL, domain or hash, and only hashes stay in their rows."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Container walkers: the parts that Pillow wrote, in order, and an error for parts that lie about their length."""
+"""Container walkers: parts written by Pillow in order, and an error for parts with a wrong length."""
 
 import struct
 import time

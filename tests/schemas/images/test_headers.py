@@ -1,4 +1,4 @@
-"""Headers: format, size, frames and orientation of what Pillow writes; limits at their bounds."""
+"""Headers: format, size, frames and orientation of images written by Pillow; limits at their bounds."""
 
 import struct
 from typing import Any

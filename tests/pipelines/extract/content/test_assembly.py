@@ -1,4 +1,4 @@
-"""Lines become lists, cells become rows and tables; nothing runs together."""
+"""Lines become lists, cells become rows and tables, and separate texts stay separate."""
 
 from corpusloom.pipelines.extract.content import assembly
 from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk

@@ -1,4 +1,4 @@
-"""Charsets: what is declared, what the bytes say, and which of the two is believed."""
+"""Charsets: the declared one, the detected one, and the choice between them."""
 
 import pytest
 from hypothesis import given

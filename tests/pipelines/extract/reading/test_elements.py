@@ -1,4 +1,4 @@
-"""What class words and styles say of an element."""
+"""Flags that class words and styles set on an element."""
 
 import pytest
 

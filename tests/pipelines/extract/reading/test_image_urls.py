@@ -1,4 +1,4 @@
-"""One URL an image element: srcset by the standard, lazy attributes, placeholders, relative addresses."""
+"""One URL per image element: srcset by the standard, lazy attributes, placeholders, relative addresses."""
 
 from urllib.parse import urljoin
 

@@ -1,4 +1,4 @@
-"""Caps on hostile source: what is cut, and what is no page."""
+"""Caps on hostile sources: bytes, tags and attributes that are cut, and content that is not a page."""
 
 import pytest
 

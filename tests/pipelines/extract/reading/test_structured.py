@@ -1,4 +1,4 @@
-"""JSON-LD: the main text and images of a page drawn by script; what is not JSON is nothing."""
+"""JSON-LD: the main text and images of a page drawn by script; invalid JSON is ignored."""
 
 import json
 

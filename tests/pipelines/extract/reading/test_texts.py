@@ -1,4 +1,4 @@
-"""Texts are clean Unicode: what is collapsed, dropped and kept."""
+"""Texts become clean Unicode: characters are collapsed, dropped or kept."""
 
 import unicodedata
 

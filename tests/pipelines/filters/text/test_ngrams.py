@@ -1,4 +1,4 @@
-"""Hashes of n-grams stand for the n-grams themselves."""
+"""Hashes of n-grams are equal exactly where the n-grams are."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Opt-out signals: what is seen, and what is decided (pages and images apart)."""
+"""Opt-out signals: reading them, and deciding on pages and on images."""
 
 import time
 

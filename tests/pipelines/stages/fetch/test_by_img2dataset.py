@@ -1,5 +1,6 @@
-"""img2dataset as engine: what is handed over, what comes back. A stand-in for the program writes its layout here;
-`make interop` runs the program itself.
+"""img2dataset as fetcher: the URLs handed over and the outcomes returned.
+
+A stand-in for the program writes its layout here; `make interop` runs the program itself.
 """
 
 import stat

@@ -1,4 +1,4 @@
-"""Lists of URLs into a store: every row accounted for, dead ones tried again alone."""
+"""Fetching lists of URLs into a store: every row is accounted for, and only dead URLs are retried."""
 
 import csv
 from collections.abc import Iterator

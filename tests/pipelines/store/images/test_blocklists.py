@@ -1,4 +1,4 @@
-"""Blocklists: what is listed is found, what is near is found within its distance, a bad line is an error."""
+"""Blocklists: listed entries are found, near hashes within their distance, and a bad line is an error."""
 
 import hashlib
 import tempfile
@@ -48,7 +48,7 @@ def test_content_is_found_by_its_hashes(tmp_path: Path) -> None:
 def test_what_is_listed_is_found_whatever_bytes_it_ends_with(listed: set[bytes], other: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         blocklist = load(Path(folder), "sha256", *(digest.hex() for digest in listed))
-    halves = {digest[:16] for digest in listed}  # which is what is held
+    halves = {digest[:16] for digest in listed}  # the length that the list stores
     for digest in {*listed, other}:
         assert (blocklist.of_content(b"", digest.hex()) is not None) == (digest[:16] in halves)
 

@@ -1,4 +1,4 @@
-"""Facts of images: measured in a worker that can be killed; what does not decode is known by its error."""
+"""Facts of images are measured in a worker that may be killed; an image that does not decode has its error."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def entry(data: bytes) -> tuple[bytes, str, str]:
 
 
 def deadly_task(image: EncodedImage) -> ImageFacts:
-    """Die at one image as a decoder that is overrun would."""
+    """Kill the process at one image, as a memory error in a decoder would."""
     if image[0] == BROKEN:
         os.kill(os.getpid(), signal.SIGKILL)
     return image_facts_task(image)

@@ -1,4 +1,4 @@
-"""Packs: checkpoints by outcomes, bytes and errors; other tools read and check what we wrote."""
+"""Packs: checkpoints after a number of outcomes or bytes, errors of the disk, and other tools that read the packs."""
 
 import subprocess
 import sys

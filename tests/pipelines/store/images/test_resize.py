@@ -1,4 +1,4 @@
-"""Resizing: img2dataset's pixels for every mode (on record; `make interop` asks img2dataset itself), sizes, formats."""
+"""Resizing: img2dataset's pixels in every mode (recorded; `make interop` runs img2dataset itself), sizes, formats."""
 
 import hashlib
 import io

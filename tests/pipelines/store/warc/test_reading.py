@@ -1,4 +1,4 @@
-"""WARCs that others write are read as well as our own, and nothing is silently lost."""
+"""Reading WARCs, ours and other writers', without losing a record silently."""
 
 import functools
 import gzip

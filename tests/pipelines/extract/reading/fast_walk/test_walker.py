@@ -1,4 +1,4 @@
-"""What the walker keeps of a page: image facts, captions, caps, menus."""
+"""The walker: facts of images, captions, caps, menus."""
 
 import pytest
 
