@@ -27,7 +27,7 @@ def test_only_regions_are_made_from_another_dataset() -> None:
 
 def test_a_kind_that_no_stage_makes_is_refused() -> None:
     clips = dataclasses.replace(load_recipe("align"), kind="clips", name="vtp")
-    with pytest.raises(ConfigError, match=r"vtp: no stage makes clips of web pages.*interleaved, pairs"):
+    with pytest.raises(ConfigError, match=r"vtp: no stage makes clips from web pages.*interleaved, pairs"):
         kind_of(clips)
 
 
