@@ -1,6 +1,6 @@
 """The kinds of records, and the kind that a recipe makes."""
 
-from typing import Any
+from typing import Any, Final
 
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.pages import PAGES
@@ -10,7 +10,7 @@ from corpusloom.schemas.errors import ConfigError
 
 RECORD_KINDS: tuple[RecordKind[Any, Any], ...] = (PAGES, PAIRS)
 """Kinds of records that are made from web pages."""
-REGIONS = "regions"
+REGIONS: Final = "regions"
 """Name of the kind of datasets that are made from pairs by finding regions in their images."""
 DERIVED_KINDS = (REGIONS,)
 """Names of the kinds of datasets that are made from another dataset, in one stage."""
