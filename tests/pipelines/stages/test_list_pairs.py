@@ -17,7 +17,7 @@ from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.headers import read_header
