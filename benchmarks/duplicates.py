@@ -1,4 +1,4 @@
-"""A URL list in which a few URLs stand a million times: seconds, memory, and that each is fetched once.
+"""Measures seconds and memory for a list of a million rows with few distinct URLs; checks that each is fetched once.
 
 python -m benchmarks.duplicates [--rows 1000000] [--urls 10]
 """
@@ -13,7 +13,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.stages.fetch.from_lists import fetch_lists
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from tests.pipelines.image_server import image_server
 
 

@@ -4,12 +4,15 @@ import ast
 import hashlib
 from collections.abc import Iterator
 
-MESSAGES = ("LoomError", "ConfigError", "InputError")
-"""Errors that end a command: their messages reach the user and no dataset."""
+from corpusloom.schemas import errors
+from corpusloom.schemas.errors import LoomError
+
+MESSAGES = [name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, LoomError)]
+"""Names of the errors that end a command: their messages reach the user and no dataset."""
 
 
 def shape(node: object) -> Iterator[str]:
-    """Yield what a piece of code does: without docstrings, annotations, imports, VERSION and messages to users."""
+    """Yield the parts of code that have an effect: no docstring, annotation, import, VERSION or message to a user."""
     if isinstance(node, ast.Import | ast.ImportFrom) or is_text(node) or is_version(node):
         return
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MESSAGES:
@@ -29,12 +32,12 @@ def shape(node: object) -> Iterator[str]:
 
 
 def is_text(node: object) -> bool:
-    """Say whether a statement is a docstring."""
+    """Return whether a statement is a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def is_version(node: object) -> bool:
-    """Say whether a statement sets VERSION."""
+    """Return whether a statement sets VERSION."""
     return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["VERSION"]
 
 

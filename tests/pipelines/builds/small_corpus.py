@@ -1,4 +1,4 @@
-"""One extracted corpus that any recipe builds in memory in a fraction of a second."""
+"""A small extracted corpus, from which any recipe builds in memory in a fraction of a second."""
 
 import tempfile
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ PARAGRAPHS = (
 
 @dataclass
 class SmallCorpus:
-    """Web pages, extracted once, and the images that they show, in a store."""
+    """Web pages, extracted once, and an image store with their images."""
 
     web: SmallWeb
     pages: list[tuple[HtmlResponse, Extracted]]
@@ -100,7 +100,7 @@ class SmallCorpus:
         return sorted({head.scores[name] for head in heads if name in head.scores})
 
     def records(self, recipe: Recipe) -> list[Any]:
-        """Return the records of all pages with their heads, made once for recipes that read and measure alike."""
+        """Return the records and heads of all pages, cached for recipes that read and measure in the same way."""
         stages = self.stages(recipe)
         known = stages["read"] + stages["measured"]
         if known not in self._made:
@@ -171,7 +171,7 @@ class SmallCorpus:
 
 @contextmanager
 def small_corpus(folder: Path) -> Iterator[SmallCorpus]:
-    """Scrape the small web, fetch its images and extract its pages, with one page more that every rule finds."""
+    """Scrape the small web, fetch its images, and extract its pages and one more, on which every rule has an effect."""
     with small_web(folder) as web:
         web.scrape()
         for name in ("m3w", "align"):

@@ -36,6 +36,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/stages/remeasure.py",
         "pipelines/store/fragments.py",
         "pipelines/store/img2dataset.py",
+        "pipelines/store/list_config.py",
         "pipelines/store/list_rows.py",
         "pipelines/store/warc/*.py",
         "schemas/identity.py",

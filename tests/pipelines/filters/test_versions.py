@@ -1,4 +1,4 @@
-"""A module whose code shapes scores cannot change without its VERSION: stored scores would be reused silently.
+"""A module whose code shapes scores cannot change without its VERSION, or outdated stored scores would be reused.
 
 After a change that may alter a score or a block: raise the module's VERSION, then run `make generated`. After one that
 cannot (a name, a speed-up that tests hold equal): run the module's tests, then
@@ -21,7 +21,7 @@ SHAPING = ("recipes/measuring.py", "dedup/exact.py", "dedup/frequency.py", "dedu
 
 
 def modules() -> list[str]:
-    """Return the modules that are held, as paths below `pipelines/`."""
+    """Return the modules that shape scores, as paths below `pipelines/`."""
     found = (path.relative_to(ROOT / "pipelines").as_posix() for path in (ROOT / "pipelines/filters").rglob("*.py"))
     return sorted([*(path for path in found if not path.endswith("__init__.py")), *SHAPING])
 
