@@ -1,4 +1,4 @@
-"""`loom build`: WARC -> dataset."""
+"""`loom build`: builds a dataset from WARCs by the stages of a recipe."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildFlags:
-    """What every command that runs stages of a recipe takes."""
+    """Flags of every command that runs stages of a recipe."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
@@ -31,52 +31,52 @@ class BuildFlags:
     warc: tuple[str, ...] = ()
     """WARC files, folders or quoted globs."""
     verify_digests: bool = False
-    """Check the digests of WARC records; one that does not fit is a dead row of the ledger."""
+    """Check the digests of WARC records; a record with a wrong digest becomes a dead row of the ledger."""
     resolve_revisits: bool = False
-    """Read revisit records that point into others of these WARCs; each is read again when their set changes."""
+    """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
     list: tuple[str, ...] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
     url_column: str = "url"
-    """The lists' column of URLs."""
+    """Column of URLs in the lists."""
     caption_column: str | None = None
-    """The lists' column of texts; needed where pairs are made of them."""
+    """Column of texts in the lists; required to build pairs from them."""
     from_img2dataset: tuple[str, ...] = ()
-    """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
+    """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""
     blocklist: tuple[str, ...] = ()
-    """KIND=PATH of what must never be stored, an entry a line: sha256, md5, phash:DISTANCE, url, domain."""
+    """KIND=PATH of a list of images that are never stored, one per line: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
-    """img2dataset fetches without our address policy and caps: on lists that you trust alone."""
+    """Program that fetches images. img2dataset has no address policy and no caps: use it only for lists you trust."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """pages: decide again from the stored scores of an earlier build in --work, without WARCs. For `regions`: the
-    dataset of pairs that it is made from."""
+    """"pages": decide again by the stored scores of an earlier build in --work, without WARCs. For `regions`: the
+    dataset of pairs to build from."""
     work: str | None = None
-    """Folder of the stages, which builds share; OUT.work when not given."""
+    """Folder of the stages, which builds can share; OUT.work if not given."""
     store: str | None = None
-    """Folder of the image store, which builds share; WORK/images when not given."""
+    """Folder of the image store, which builds can share; WORK/images if not given."""
     set: tuple[str, ...] = ()
     """Recipe keys to change: filters.min_side=200 ..."""
     split: str | None = None
-    """val=SHARE: mark this share of samples as held out, by the hash of their near-duplicate root."""
+    """val=SHARE: mark this share of samples as held out; near-duplicates get the same split."""
     shards: int | None = None
-    """Shards of the dataset, a power of two; the smallest with at most 10,000 records per shard when not given."""
+    """Shards of the dataset, a power of two; if not given, the smallest with at most 10,000 records per shard."""
     workers: int = 2
     """Processes that parse pages."""
     lanes: int | None = None
-    """Loops that fetch images, each over domains of its own; as many as cores (elsewhere --workers) when not given."""
+    """Processes that fetch images, each for its own domains; if not given, one per core (--workers on a cluster)."""
     limit: int | None = None
-    """At most so many pages a WARC."""
+    """Pages per WARC, at most."""
     memory: str | None = None
-    """What deciding over the corpus may take on this machine (12GB); what it has when not given. More is refused."""
+    """Memory for the decisions over the corpus (12GB); if not given, all of this machine. A larger need is an error."""
     passes: int = 1
-    """Passes over the keys in which a corpus is decided on: each takes its share of scratch disk and memory."""
+    """Passes over the keys for the decisions over the corpus; N passes need 1/N of the scratch disk and memory."""
     runner: Literal["local", "dataflow", "portable"] = "local"
-    """Where the pipelines run. Not on Dask: Beam's DaskRunner silently loses branches and tagged outputs."""
+    """Runner of the pipelines. Dask is not offered: Beam's DaskRunner silently loses branches and tagged outputs."""
     print_config: bool = False
     """Print the recipe with its changes, and stop."""
     plan: bool = False
     """Print which stages would run or be reused, and stop."""
     dry_run: bool = False
-    """Build and validate the Beam graph of every stage for the runner, print it, and stop; reads and sends nothing."""
+    """Build and check the Beam graph of each stage for the runner, print it, and stop; no input is read, no job run."""
     beam_options: tyro.conf.Suppress[tuple[str, ...]] = ()
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -86,32 +86,32 @@ class BuildFlags:
         return dataclasses.replace(self, beam_options=options)
 
     def list_config(self) -> "ListConfig":
-        """Return which columns of lists are read."""
+        """Return the columns of lists that are read."""
         from corpusloom.pipelines.store.list_rows import ListConfig
 
         return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
 
     def lane_count(self) -> int:
-        """Return how many loops fetch images."""
+        """Return the number of lanes that fetch images."""
         from corpusloom.pipelines.engine.subprocesses import cores
 
         return self.lanes or (cores() if self.runner == "local" else max(self.workers, 1))
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """Return the recipe keys to change, the split among them."""
+        """Return the recipe keys to change, including the split."""
         if self.split is None:
             return self.set
         if not self.split.startswith("val="):
-            raise ConfigError(f"--split {self.split}", where="loom build", remedy="--split val=0.01")
+            raise ConfigError(f"--split is {self.split!r}", where="loom build", remedy="write --split val=0.01")
         return (*self.set, f"split.{self.split}")
 
     def run_selection(self, command: str) -> int:
-        """Run the stages up to the selected records; refuse a recipe whose records another command selects."""
+        """Run the stages up to the selected records; a recipe of another command's kind is a ConfigError."""
         return self.run_until("select", command=command)
 
     def run_until(self, until: "Until", *, alone: bool = False, command: str | None = None) -> int:
-        """Run the stages up to `until`, or that one alone, over finished ones."""
+        """Run the stages up to `until`; with `alone` only that stage, whose inputs must be finished."""
         from corpusloom.pipelines.recipes.keys import to_toml
         from corpusloom.pipelines.recipes.recipe import load_recipe
         from corpusloom.pipelines.stages.kinds.registry import is_derived, kind_of
@@ -154,7 +154,7 @@ class BuildFlags:
         return 0
 
     def _check(self) -> None:
-        """Refuse numbers that make no sense before anything runs."""
+        """Raise ConfigError for numbers out of range, before anything runs."""
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
         check_least("--lanes", self.lanes, 1)
@@ -171,7 +171,7 @@ class BuildFlags:
         if self.from_dataset not in (None, "pages"):
             raise ConfigError(
                 f"{self.recipe} is made from WARCs, not --from a dataset",
-                remedy="name them with --warc, or --from pages with the --work of an earlier build",
+                remedy="give --warc, or --from pages with the --work of an earlier build",
             )
         work = self.work or f"{self.out.rstrip('/')}.work"
         config = BuildConfig(
@@ -205,7 +205,7 @@ class BuildFlags:
         return self._show(report)
 
     def _show(self, report: "BuildReport") -> int:
-        """Print what a build did: as a table, or the same as JSON."""
+        """Print the result of a build as a table or as JSON."""
         from corpusloom.pipelines.builds.config import summarize
         from corpusloom.pipelines.cli.text_tables import print_build
 

@@ -56,7 +56,7 @@ def test_an_error_comes_back_as_it_was() -> None:
 
 
 def test_a_death_is_said() -> None:
-    with pytest.raises(LoomError, match="a process ended with -9"):
+    with pytest.raises(LoomError, match="a process ended with exit code -9"):
         list(run_in_processes(die, [1, 2], 2))
 
 
