@@ -11,7 +11,7 @@ docs/api.md describes each name.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # what type checkers and editors see: the same names as MODULES below
+if TYPE_CHECKING:  # Static imports for type checkers and editors: the same names as in MODULES below.
     from corpusloom.pipelines.builds.build import build
     from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
     from corpusloom.pipelines.datasets.damage import Damage
@@ -83,7 +83,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-if not TYPE_CHECKING:  # a type checker that saw it would accept names that do not exist
+if not TYPE_CHECKING:  # hidden from type checkers, which would otherwise accept names that do not exist
 
     def __getattr__(name: str) -> Any:
         """Import a public name from its module (PEP 562)."""

@@ -1,4 +1,4 @@
-"""The command `loom` as a module, for launchers that want one: `torchrun -m corpusloom train ...`."""
+"""Runs the command `loom` as a module, for launchers that need a module: `torchrun -m corpusloom train ...`."""
 
 from corpusloom.pipelines.cli.main import main
 

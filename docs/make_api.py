@@ -43,11 +43,12 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 def definition(name: str, module: str) -> Definition:
-    """Return the node that defines a name at the top of its module."""
+    """Return the node that defines a name at the top of its module, a class with the fields of its base classes."""
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
         if isinstance(node, Definition) and node.name == name:
-            return node
+            return with_bases(node, tree) if isinstance(node, ast.ClassDef) else node
     raise LookupError(f"{module} does not define {name}")
 
 
@@ -85,13 +86,33 @@ def documented(body: list[ast.stmt]) -> Iterator[tuple[ast.AnnAssign, str]]:
     """Yield each public field of a class with the string that stands below it."""
     for node, below in zip(body, [*body[1:], ast.Pass()], strict=True):
         if isinstance(node, ast.AnnAssign) and not ast.unparse(node.target).startswith("_"):
-            is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            yield node, " ".join(below.value.value.split()) if is_text else ""  # type: ignore[attr-defined]
+            yield node, " ".join(below.value.value.split()) if _is_text(below) else ""  # type: ignore[attr-defined]
 
 
 def first_line(node: Definition) -> str:
     """Return the first line of a docstring."""
     return (ast.get_docstring(node) or "").split("\n", 1)[0]
+
+
+def with_bases(node: ast.ClassDef, module: ast.Module) -> ast.ClassDef:
+    """Return a class whose body begins with the fields of its base classes in the same module."""
+    classes = {item.name: item for item in module.body if isinstance(item, ast.ClassDef)}
+    bases = [with_bases(classes[base], module) for base in map(ast.unparse, node.bases) if base in classes]
+    body = [item for base in bases for item in base.body[1:] if isinstance(item, ast.AnnAssign) or _is_text(item)]
+    return ast.ClassDef(node.name, node.bases, node.keywords, [*node.body[:1], *body, *node.body[1:]], [])
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def field_text(assignment: ast.AnnAssign) -> str:
+    """Return a field as it is defined, its type without what `Annotated` adds."""
+    hint = assignment.annotation
+    if isinstance(hint, ast.Subscript) and ast.unparse(hint.value) == "Annotated":
+        hint = hint.slice.elts[0]  # type: ignore[attr-defined]
+    default = f" = {ast.unparse(assignment.value)}" if assignment.value else ""
+    return f"{ast.unparse(assignment.target)}: {ast.unparse(hint)}{default}"
 
 
 def describe_class(node: ast.ClassDef) -> Iterator[str]:
@@ -103,7 +124,7 @@ def describe_class(node: ast.ClassDef) -> Iterator[str]:
             yield f"{ast.get_docstring(method) or ''}\n"
     for assignment, text in documented(node.body):
         if not ast.unparse(assignment.annotation).startswith("ClassVar"):
-            yield f"- `{ast.unparse(assignment)}`" + (f": {text}" if text else "")
+            yield f"- `{field_text(assignment)}`" + (f": {text}" if text else "")
     for method in methods:
         if not method.name.startswith("_"):
             yield f"- `.{signature(method)}`: {first_line(method)}"

@@ -58,7 +58,7 @@ _UNICAST6 = ipaddress.IPv6Network("2000::/3")
 _TEREDO = ipaddress.IPv6Network("2001::/32")
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 _LOW_32 = tuple(ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
-"""Prefixes of IPv6 addresses that embed an IPv4 address: compatible, mapped, translated (SIIT), NAT64."""
+"""Prefixes of IPv6 addresses with an IPv4 address in the low 32 bits: compatible, mapped, translated (SIIT), NAT64."""
 
 
 _CLEAN = re.compile(

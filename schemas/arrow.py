@@ -1,4 +1,4 @@
-"""Records as Arrow tables: schemas are derived from the dataclasses; tables of older versions are upgraded."""
+"""Converts records to and from Arrow tables: derives schemas from the classes, upgrades older tables."""
 
 import dataclasses
 import types

@@ -34,7 +34,7 @@ def threshold(off: Any = None, *, kinds: tuple[str, ...] = (), measured: bool = 
 
 
 def setting(default: T, *, kinds: tuple[str, ...]) -> T:
-    """Return a dataclass field that holds a setting of some kinds of recipe alone."""
+    """Return a dataclass field for a setting that only some kinds of recipe have."""
     made: T = field(default=default, metadata={"kinds": kinds})
     return made
 
@@ -90,7 +90,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
 
 def _to_float(value: Any) -> Any:
-    """Convert a whole number where a float is wanted."""
+    """Convert an int to float if the field's type is float."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

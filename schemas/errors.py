@@ -31,7 +31,7 @@ class InputError(LoomError):
 
 
 class DamageError(LoomError):
-    """A file is no longer as it was written."""
+    """A file's content differs from what was written."""
 
 
 class VersionError(LoomError):

@@ -82,7 +82,7 @@ def read_plain(dataset: str) -> dict[str, Any]:
 
 
 def not_a_manifest(dataset: str, error: Exception) -> DamageError:
-    """Return the error for a manifest.json with other contents than a manifest's."""
+    """Return the error for a manifest.json whose contents are not a manifest."""
     where = storage.join(dataset, MANIFEST)
     return DamageError(f"not a manifest: {error}", where=where, remedy="run loom build again")
 

@@ -308,7 +308,7 @@ class SidecarRow:
     VERSION: ClassVar[int] = 1
     key: str
     status: str = "success"
-    """Always success: readers of img2dataset's layout look for this column."""
+    """Always "success": readers of img2dataset's layout expect this column."""
     url: str
     page_url: str | None = None
     caption: str | None = None
@@ -331,7 +331,7 @@ class SidecarRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCounts:
-    """What became of the records of one unit in one stage: `records_in` = kept + all rejected + all dead."""
+    """Outcomes of one stage's records of one unit, counted: `records_in` = kept + all rejected + all dead."""
 
     stage: str
     unit: str

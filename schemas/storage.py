@@ -29,7 +29,7 @@ _REMOTE = "check the address, your credentials and the network"
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the filesystem of a path or URL and the path inside it.
 
-    Listings are not cached: a cached one would hide files that another host writes later.
+    Listings are not cached: a cached listing would hide files that another host writes later.
     """
     cache = {} if is_local(path) else {"use_listings_cache": False}
     try:
@@ -195,7 +195,7 @@ def _sync_folder(folder: str) -> None:
 
 
 def check_writable(folder: str) -> None:
-    """Raise InputError if a local folder cannot be written to, before hours of work are spent; make the folder.
+    """Make a local folder and raise InputError if it cannot be written to, before hours of work are spent.
 
     An object store is not checked, since it answers only when bytes are written.
     """

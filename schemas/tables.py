@@ -1,4 +1,4 @@
-"""The only Parquet writer, and the hash of rows that digests are made from.
+"""Reads and writes Parquet (the only writer), and hashes rows for dataset digests.
 
 The same rows give the same file: they are sorted, chunks are combined, row groups and codec are fixed. Digests do not
 depend on that: `rows_digest` hashes the values, so that another version of pyarrow gives the same digest.
@@ -122,7 +122,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
     try:
         with _readable(path):
             if storage.is_local(path):
-                return pq.ParquetFile(inner)  # Arrow opens and reads it itself: no Python object in its threads
+                return pq.ParquetFile(inner)  # Arrow reads it itself: its threads hold no Python object
             handle = storage.open_input(path)
             return _OneThread(handle, pre_buffer=False)
     except DamageError:

@@ -60,7 +60,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Above:
-    """A smallest value that fails itself: `{above = 200}` in a recipe, as in ALIGN's "> 200 px"."""
+    """An exclusive lower bound: `{above = 200}` in a recipe, as in ALIGN's "> 200 px"."""
 
     above: float
     """The bound, which itself fails."""

@@ -1,4 +1,5 @@
-"""Checkpoints: one folder per checkpoint, of safetensors and JSON only, complete once its checkpoint.json is written.
+"""Saves and restores checkpoints: one folder per checkpoint, of safetensors and JSON only, complete once its
+checkpoint.json is written.
 
 CHECKPOINTS/step-00000100/  model.safetensors  optimizer.safetensors  config.json  stream.json  checkpoint.json
 and attachments: small files without which the model cannot be used, such as a tokenizer's vocabulary.
@@ -137,7 +138,7 @@ def find(path: str) -> str:
 
 
 def delete(path: str) -> None:
-    """Delete a checkpoint: checkpoint.json first, so that what is left never counts as complete."""
+    """Delete a checkpoint: checkpoint.json first, so that a partly deleted one never counts as complete."""
     storage.remove(storage.join(path, COMMIT))
     storage.remove(path, recursive=True)
 

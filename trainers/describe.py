@@ -1,4 +1,4 @@
-"""What a model costs: parameters, memory and FLOPs, counted on the meta device without data or memory."""
+"""Counts a model's parameters, memory and FLOPs on the meta device, without data or memory."""
 
 from collections.abc import Callable
 from typing import Any

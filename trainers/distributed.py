@@ -1,4 +1,4 @@
-"""Several ranks: the process group of torchrun's environment, gathering with gradient, averaging gradients."""
+"""Collectives over ranks: the process group of torchrun's environment, all-gather with gradient, gradient averaging."""
 
 import contextlib
 import os
@@ -105,7 +105,7 @@ def mean_over_ranks(values: Tensor) -> Tensor:
 
 
 def same_on_all_ranks(value: int) -> bool:
-    """Say whether every rank has the same number."""
+    """Return whether every rank has the same number."""
     if world_size() == 1:
         return True
     ends = torch.tensor([value, -value], device=_group_device())

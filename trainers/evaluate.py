@@ -1,4 +1,4 @@
-"""What a checkpoint can do on a dataset: the evaluations of all families, by name."""
+"""Evaluates a checkpoint on a dataset: the evaluations of all families, by name."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from corpusloom.trainers.vilbert import evaluation as vilbert_evaluation
 from corpusloom.trainers.vilbert import task as vilbert_task
 
 RETRIEVAL_LIMIT = 100
-"""Pairs of a ViLBERT's retrieval, where the caller names no limit: each caption is scored with each image."""
+"""Default number of pairs in ViLBERT's retrieval; their square is scored, as each caption is scored with each image."""
 CAPTIONED = 32
-"""Images that a Flamingo captions; the log likelihoods are taken over all pairs."""
+"""Number of images that a Flamingo captions; the log likelihoods are taken over all pairs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +95,7 @@ def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple
 
 
 def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
-    """Yield how often a Flamingo finds a caption likelier with its own image, and the word F1 of its own captions."""
+    """Yield the share of captions that are likelier with their own image, and the word F1 of generated captions."""
     model, config = checkpoint.load_model(path, flamingo_task.build_model)
     transform = flamingo_task.evaluation_transform(path, config)
     samples = [item for item in first_samples(data, limit) if isinstance(item, PairSample)]

@@ -1,4 +1,4 @@
-"""Ctrl-C in training: the first one takes effect after the current step is saved, the second one at once."""
+"""Handles Ctrl-C in training: the first one takes effect after the current step is saved, the second one at once."""
 
 import contextlib
 import signal
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def held_interrupts(active: bool = True) -> Iterator[Callable[[], bool]]:
-    """Hold the first SIGINT back while the block runs; yield a function that says whether one came.
+    """Defer the first SIGINT while the block runs; yield a function that returns whether one was received.
 
-    Without `active`, and outside the main thread, to which alone Python delivers signals, nothing is held back.
+    Without `active`, and outside the main thread, nothing is deferred: Python delivers signals to the main thread only.
     """
     came = threading.Event()
     if not active or threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""From a run's configuration to its batches: cache, workers and prefetch are read here, for every family."""
+"""Opens a run's stream and batches with the configured cache, workers and prefetch, for every family."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from corpusloom.trainers.stream.reading.cache import CacheConfig
 def open_stream(
     config: RunConfig, source: str | Mapping[str, float], *, split: str | None = None, seed_offset: int = 0
 ) -> StreamingDataset:
-    """Return this rank's share of a dataset, or of {folder: weight}; `seed_offset` tells a run's streams apart."""
+    """Return this rank's share of a dataset, or of {folder: weight}; `seed_offset` sets each stream's own order."""
     loader = config.loader
     cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
     return StreamingDataset(source, rng_seed=config.train.rng_seed + seed_offset, split=split, cache=cache)

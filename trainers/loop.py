@@ -1,4 +1,4 @@
-"""The training loop of all families: batches in, updates out, resumable at the exact sample.
+"""The training loop of all families, resumable at the exact sample.
 
 An objective yields losses; each is back-propagated as soon as it is yielded, so that only one graph is in memory and
 a weighted sum over data sets is gradient accumulation. Each step ends with one clipping and one update.
@@ -211,7 +211,7 @@ def seed_step(rng_seed: int, step: int) -> None:
 
 
 def clip_gradients(parameters: list[nn.Parameter], limit: float | None) -> Tensor:
-    """Scale gradients down to a total norm of `limit` (None: keep them); return the norm before, ()."""
+    """Scale gradients down to a total norm of `limit` (None: no clipping); return the norm before it, ()."""
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(grads)
     if limit is not None:

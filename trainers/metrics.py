@@ -1,4 +1,4 @@
-"""What training reports: means over the steps between two reports, time by part, and one JSON line per report."""
+"""Training metrics: means over the steps between two reports, seconds by part, and one JSON line per report."""
 
 import contextlib
 import json
@@ -94,7 +94,7 @@ class Stopwatch:
 
 
 class MetricsLog:
-    """A local file with one JSON line per report; a resumed run drops the lines after the step it resumes from."""
+    """A local file with one JSON line per report; a resumed run deletes the lines after its first step."""
 
     def __init__(self, path: str, *, resumed_at: int = 0) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""From a configuration to its family's code: `trainers/<family>/task.py` is imported when it is first used."""
+"""Finds the code of a configuration's family: `trainers/<family>/task.py` is imported when it is first used."""
 
 import importlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One training run, from its configuration to its folder: `loom train` calls it, with or without torchrun."""
+"""Runs one training run and writes its folder; `loom train` calls it, with or without torchrun."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ FAMILIES = ("clip", "flamingo", "vilbert")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """How a model is trained, whatever the model: steps, optimiser, schedule, precision, checkpoints."""
+    """Training settings of any model: steps, optimiser, schedule, precision, checkpoints."""
 
     steps: int
     """Optimiser updates of the whole run."""
@@ -46,7 +46,7 @@ class TrainConfig:
     workers: int = 0
     """Loader threads (or processes, see `loader`) per rank and stream; with 0 the loop's own thread decodes."""
     checkpoint_every: int = 1000
-    """Steps between checkpoints; there is always one after the last step."""
+    """Steps between checkpoints; one is always written after the last step."""
     keep: int = 3
     """Number of checkpoints that are kept; older ones are deleted."""
     log_every: int = 10

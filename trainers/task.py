@@ -1,4 +1,4 @@
-"""What the loop needs of a family of models, built for one run."""
+"""The interface between the training loop and a family of models: one run's model, objective, stream and evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -21,7 +21,7 @@ from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, red
 from corpusloom.pipelines.store.warc.digests import spell_digest
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, ProvenanceRow
 
 APPLIED = "tombstones.applied"
@@ -69,6 +69,20 @@ def purge_work(work: str, stones: Tombstones) -> None:
             rewrite(path, _record_class(path), lambda row: redact(row, stones), HEAD_ORDER, ROW_GROUP_ROWS)
         notes = storage.join(stage, IMAGE_NOTES)
         _each(notes, WarcImage, lambda row: None if is_taken_down(row, stones) else row, NOTE_ORDER)
+    storage.write_bytes(marker, digest)
+
+
+def check_purged(work: str, stones: Tombstones) -> None:
+    """Raise ConfigError if a work folder has stages that hold what newer tombstones name: `purge_work` removes it."""
+    marker, digest = storage.join(work, APPLIED), stones.digest().encode()
+    if not stones or (storage.exists(marker) and storage.read_bytes(marker) == digest):
+        return
+    if stage_folders(work):
+        raise ConfigError(
+            "its stages are older than the tombstones of the image store",
+            where=work,
+            remedy="call purge_work(work, tombstones) before build(), as loom build does",
+        )
     storage.write_bytes(marker, digest)
 
 

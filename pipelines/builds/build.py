@@ -4,7 +4,7 @@ import time
 from contextlib import nullcontext
 from typing import Literal
 
-from corpusloom.pipelines.builds.apply_tombstones import purge_work
+from corpusloom.pipelines.builds.apply_tombstones import check_purged
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.finish import finish, is_damaged, refuse_other, write_dataset
 from corpusloom.pipelines.builds.plan import Planner, check_finished, is_whole
@@ -33,7 +33,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", a
       alone: Run only that stage; InputError where a stage before it is not finished.
     """
     planner = Planner(config)
-    purge_work(config.work, tombstones.read(config.store))
+    check_purged(config.work, tombstones.read(config.store))
     extract, inputs = planner.planned_pages()
     if alone:
         check_finished(planner, extract, inputs)

@@ -1,56 +1,85 @@
-"""What a build is asked for and what it says when it is done."""
+"""The configuration of a build, and its result."""
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.layout import check_shards
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import StageCounts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildConfig:
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """Options of a build that the command line and the build share as they are: a new one is a field here and its use.
+
+    A field's docstring is the text of its flag in `--help`.
+    """
+
+    out: str
+    """Folder of the dataset (local path, s3://, gs://)."""
+    warcs: Annotated[tuple[str, ...], tyro.conf.arg(name="warc")] = ()
+    """WARC files, folders or quoted globs."""
+    verify_digests: bool = False
+    """Check the digests of WARC records; a record that does not match is a dead row of the ledger."""
+    resolve_revisits: bool = False
+    """Read revisit records that point into other WARCs of this build; a change of the set reads all of them again."""
+    lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list")] = ()
+    """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
+    columns: ListConfig = dataclasses.field(default_factory=ListConfig)
+    """Columns of the lists."""
+    from_img2dataset: tuple[str, ...] = ()
+    """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
+    blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist")] = ()
+    """KIND=PATH of what must never be stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
+    fetcher: Literal["own", "img2dataset"] = "own"
+    """img2dataset fetches without our address policy and caps: use it on trusted lists only."""
+    shards: int | None = None
+    """Shards of the dataset, a power of two; by default the fewest with at most 10,000 records per shard."""
+    workers: int = 2
+    """Processes that parse pages."""
+    limit: int | None = None
+    """Pages read per WARC, at most."""
+    passes: int = 1
+    """Passes over the keys while a corpus is decided on; each takes its share of scratch disk and memory."""
+    profile: Profile = dataclasses.field(default_factory=Profile)
+    """Runner of the pipelines."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a number that makes no sense, before anything runs."""
+        for name, least in (("limit", 1), ("workers", 0), ("passes", 1)):
+            value = vars(self)[name]
+            if value is not None and value < least:
+                raise ConfigError(f"--{name} is {value}", remedy=f"give {least} or more")
+        if self.shards is not None:
+            check_shards(self.shards)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildConfig(BuildOptions):
     """One build: a recipe, its inputs and where everything goes."""
 
     recipe: Recipe
-    out: str
-    """Folder of the dataset."""
     work: str
     """Folder of the stages, shared by builds."""
     store: str
     """Folder of the image store, shared by builds."""
-    warcs: tuple[str, ...]
-    """Paths, folders or globs of WARC files."""
-    from_pages: bool = False
-    """Decide again from the pages of an earlier build in `work`; no WARC is read."""
-    verify_digests: bool = False
-    """A WARC record that is not what its digests say is dead."""
-    resolve_revisits: bool = False
-    """Revisit records may point into any of the WARCs; then each is read again when their set changes."""
     fetch: FetchConfig
-    lists: tuple[str, ...] = ()
-    """Lists of image URLs and texts, in place of WARCs."""
-    columns: ListConfig = dataclasses.field(default_factory=ListConfig)
-    from_img2dataset: tuple[str, ...] = ()
-    """Folders that img2dataset wrote, in place of WARCs."""
-    shards: int | None = None
-    workers: int = 2
+    """Configuration of the fetcher of images."""
+    from_pages: bool = False
+    """Whether to decide again from the records of an earlier build in `work`, without WARCs."""
     lanes: int = 1
-    """Loops that fetch images, each over registered domains of its own."""
-    blocklists: tuple[str, ...] = ()
-    """KIND=PATH of what must never be stored."""
-    fetcher: Literal["own", "img2dataset"] = "own"
+    """Event loops that fetch images, each over registered domains of its own."""
     memory: int | None = None
-    """Bytes that deciding over the corpus may take on this machine; what it has when None."""
-    passes: int = 1
-    """Passes over the keys in which it is decided on this machine: each takes its share of disk and memory."""
-    limit: int | None = None
-    profile: Profile = dataclasses.field(default_factory=Profile)
+    """Bytes that deciding over the corpus may take on this machine; by default its available memory."""
 
     @property
     def image_fetch(self) -> FetchConfig:
@@ -61,17 +90,18 @@ class BuildConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildReport:
-    """What a build did."""
+    """The result of a build."""
 
     manifest: Manifest | None
-    """None when the build was asked to stop before its shards."""
+    """Manifest of the dataset; None if the build ended before its shards."""
     reused: tuple[str, ...]
-    """Stages that were finished before."""
+    """Names of the stages that an earlier run finished."""
     seconds: dict[str, float]
+    """Seconds by stage, of the stages that ran."""
     counts: tuple[StageCounts, ...] = ()
-    """Of the stages up to where it stopped, when there is no manifest to tell."""
+    """Counts of the stages that ran, if there is no manifest that holds them."""
     measures: Measures = dataclasses.field(default_factory=Measures)
-    """What its pipelines counted and timed: of what ran now, not of what was reused."""
+    """Counters and latencies of the pipelines that ran; reused stages have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +110,19 @@ class BuildSummary:
 
     stages: tuple[StageCounts, ...]
     stage_seconds: dict[str, float]
-    """By stage; those that were reused have none."""
+    """Seconds by stage; reused stages have none."""
     seconds: float
+    """Seconds of all stages together."""
     samples: int
+    """Samples in the dataset."""
     shards: int
+    """Shards of the dataset."""
     bytes: int
-    """Of the tars."""
+    """Bytes of the tars."""
 
 
 def summarize(report: BuildReport) -> BuildSummary:
-    """Return what a build did, as `--json` and the table that ends it say it."""
+    """Return the result of a build as `--json` and the closing table show it."""
     manifest = report.manifest
     return BuildSummary(
         stages=manifest.counts if manifest else report.counts,

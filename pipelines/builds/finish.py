@@ -114,16 +114,15 @@ def finish(
     return manifest
 
 
+NOT_RECORDED = {"recipe", "out", "fetch", "fetcher", "profile", "workers", "memory", "passes"}
+"""Fields of a build's configuration that run.json leaves out: they do not change the dataset that it builds again."""
+
+
 def origin(config: BuildConfig) -> dict[str, Any]:
-    """Return where a dataset came from, for run.json: what builds it again."""
-    names = ("work", "store", "from_pages", "shards", "limit", "lanes", "verify_digests", "resolve_revisits")
-    inputs = ("warcs", "lists", "from_img2dataset", "blocklists")
-    return {
-        "recipe": json.loads(config_json(config.recipe)),
-        "columns": dataclasses.asdict(config.columns),
-        **{name: list(getattr(config, name)) for name in inputs},
-        **{name: getattr(config, name) for name in names},
-    }
+    """Return where a dataset came from, for run.json: what builds it again from the same image store."""
+    names = [item.name for item in dataclasses.fields(config) if item.name not in NOT_RECORDED]
+    recorded = {name: arrow.to_plain(getattr(config, name)) for name in names}
+    return {"recipe": json.loads(config_json(config.recipe)), **recorded}
 
 
 def write_dataset(config: BuildConfig, manifest: Manifest, started: float, seconds: dict[str, float]) -> Manifest:

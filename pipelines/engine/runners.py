@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import tyro
+
 from corpusloom.pipelines.engine.metrics import Measures, read_measures
 from corpusloom.schemas.errors import ConfigError, LoomError
 
@@ -24,9 +26,10 @@ class Profile:
     """A runner and its Beam options."""
 
     runner: Runner = "local"
-    """local: FnApiRunner in this process. dataflow: Google Cloud. portable: a job endpoint (Flink, Spark)."""
-    beam_options: tuple[str, ...] = ()
-    """Options of Beam; one that Beam does not know is an error."""
+    """local: this process. dataflow: Google Cloud. portable: a job endpoint (Flink, Spark). Beam's DaskRunner is
+    refused, because it silently loses branches and tagged outputs."""
+    beam_options: tyro.conf.Suppress[tuple[str, ...]] = ()
+    """Options of Beam, which follow `--` on the command line; one that Beam does not know is an error."""
 
     @property
     def local(self) -> bool:

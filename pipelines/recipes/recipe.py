@@ -176,7 +176,11 @@ def config_json(recipe: Recipe) -> str:
 
 
 def from_json(values: Mapping[str, Any], where: str) -> Recipe:
-    """Return the recipe that `config_json` wrote, given the parsed JSON."""
+    """Return the recipe that `config_json` wrote, given the parsed JSON; one of an older format is a ConfigError."""
+    if values.get("format") != versions.FORMAT:
+        raise ConfigError(
+            "holds a recipe of format 1, from an older corpusloom", where=where, remedy="build the dataset again"
+        )
     return configs.build(Recipe, versions.check_format(_without_none(values), where=where), where=where)
 
 

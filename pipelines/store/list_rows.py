@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
+import tyro
 
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError, InputError
@@ -31,7 +32,7 @@ class ListConfig:
     """Column of the image URLs."""
     caption_column: str | None = None
     """Column of the captions; None if the list has none."""
-    extra_columns: tuple[str, ...] = ()
+    extra_columns: tyro.conf.Suppress[tuple[str, ...]] = ()
     """Columns that are kept with each row, as text."""
 
 

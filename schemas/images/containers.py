@@ -1,4 +1,4 @@
-"""Walk the parts of an image container: JPEG segments, PNG chunks, RIFF chunks, GIF blocks, ISO media boxes.
+"""Walks the parts of an image container: JPEG segments, PNG chunks, RIFF chunks, GIF blocks, ISO media boxes.
 
 Every walker takes time linear in the bytes that it passes and never decodes a pixel.
 """

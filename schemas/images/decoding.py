@@ -1,4 +1,4 @@
-"""Decode images of the allow-listed formats to sRGB pixels, within a pixel limit."""
+"""Decodes images of the allow-listed formats to sRGB pixels, within a pixel limit."""
 
 import io
 
@@ -31,7 +31,7 @@ def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side_at_least: 
 
 
 def _decode_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:
-    """Decode with libjpeg-turbo; None for what Pillow must decode: CMYK, other profiles than sRGB, damaged files."""
+    """Decode with libjpeg-turbo; return None if Pillow must decode: CMYK, profile other than sRGB, damage."""
     if b"ICC_PROFILE\0" in data[:65_536] and not _is_srgb(data[:65_536]):
         return None
     try:
@@ -119,7 +119,7 @@ def _apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def reencode_png(data: bytes) -> bytes:
-    """Return an image as PNG: tars hold it in place of formats that few readers decode (GIF, AVIF)."""
+    """Return an image as PNG, which tars hold instead of formats that few readers decode (GIF, AVIF)."""
     sink = io.BytesIO()
     Image.fromarray(decode_rgb(data)).save(sink, "PNG", compress_level=6)
     return sink.getvalue()

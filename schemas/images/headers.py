@@ -1,4 +1,4 @@
-"""Format, size, frames and orientation of an image from its header alone, before anything is decoded.
+"""Reads format, size, frames and orientation from an image's header, before anything is decoded.
 
 Headers are parsed in linear time without a decoder, so that an image that declares too many pixels is refused before
 memory is spent on it. Formats that are not in the table of parsers are never handed to a decoder.

@@ -1,4 +1,4 @@
-"""Private metadata of an image is removed without re-encoding; opt-outs inside its metadata are found."""
+"""Removes private metadata from an image without re-encoding, and finds opt-outs in its metadata."""
 
 import contextlib
 import re

@@ -13,7 +13,8 @@ from tests.docs.blocks import ROOT, Block, blocks, copy_repository, sections
 
 SECTIONS = sections("CONTRIBUTING.md")
 PATIENCE = 300
-"""Seconds until a command counts as stuck."""
+"""Seconds until a command counts as stuck; on a quiet machine all of them together take less than half a minute."""
+pytestmark = pytest.mark.timeout(PATIENCE)
 
 
 def run(folder: Path, *argv: str, code: int = 0) -> str:
@@ -81,8 +82,10 @@ def lines_of_make(target: str) -> list[str]:
 BUILD = """
 import sys
 from pathlib import Path
+from corpusloom.pipelines.cli.main import run
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.warc.writing import WarcWriter
+from corpusloom.schemas.errors import LoomError
 from tests.pipelines.small_web import small_web
 
 TEXT = "The old boat was seen near the river. "
@@ -99,6 +102,11 @@ with small_web(folder) as web:
     web.build("galleries", "galleries")
     recipe = load_recipe("m3w", ['filters.order=["capitals"]'])
     web.build(recipe, "m3w", warcs=(str(folder / "pages.warc"),))
+    places = ["--out", f"{folder}/few", "--work", f"{folder}/work", "--store", f"{folder}/store"]
+    try:
+        run(["build", "galleries", *places, "--warc", f"{folder}/crawl", "--min-samples", "1000", "--quiet"])
+    except LoomError as error:
+        print(error)
 """
 """Builds the small web by the example recipe, and one page in capitals with one that is not by m3w."""
 
@@ -107,7 +115,7 @@ with small_web(folder) as web:
 def built(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the datasets that BUILD makes in the copy."""
     folder = tmp_path_factory.mktemp("built")
-    run(copy, "-c", BUILD, str(folder))
+    (folder / "printed.txt").write_text(run(copy, "-c", BUILD, str(folder)), "utf-8")
     return folder
 
 
@@ -131,6 +139,12 @@ def test_the_example_recipe_builds_a_dataset(built: Path) -> None:
     assert "too_few_words" not in rejected(built / "galleries")
 
 
+def test_the_example_flag_refuses_a_dataset_that_is_too_small(built: Path) -> None:
+    samples = json.loads((built / "galleries" / "manifest.json").read_text("utf-8"))["samples"]
+    assert f"{samples} samples, fewer than 1000" in (built / "printed.txt").read_text("utf-8")
+    assert not (built / "few" / "manifest.json").exists()
+
+
 STATS = """
 import sys
 from corpusloom.pipelines.cli.main import run
@@ -150,6 +164,7 @@ def test_the_example_statistic_is_in_the_json_the_text_and_the_report(copy: Path
     assert "Samples per split" in page.read_text("utf-8")
 
 
+EVERY_KEY = "tests/pipelines/builds/test_every_key.py"
 LAYOUT = "tests/test_layout.py::test_every_module_has_a_test_file_of_its_name"
 GUARDS = (
     "tests/pipelines/filters/test_capitals.py",
@@ -161,20 +176,33 @@ GUARDS = (
     "tests/pipelines/filters/test_versions.py::test_changed_code_has_another_version[filters/capitals.py]",
     "tests/pipelines/datasets/stats/test_summary.py::test_the_json_has_each_total_and_each_count_as_a_key_of_its_own",
     "tests/pipelines/datasets/stats/test_statistics.py::test_names_do_not_collide_in_the_json",
+    "tests/pipelines/cli/commands/test_build.py::test_every_shared_option_reaches_the_build",
+    f"{EVERY_KEY}::test_every_key_has_a_row",
+    f"{EVERY_KEY}::test_every_field_of_a_build_has_a_row",
+    f"{EVERY_KEY}::test_a_key_changes_its_stages_and_what_is_built[filters.capitals.max_capital_words]",
+    f"{EVERY_KEY}::test_a_field_of_a_build_changes_its_stages[min_samples]",
     LAYOUT,
 )
 """Tests of what a recipe of the page touches; they pass when all of it was followed."""
+
+
+def test_what_the_page_adds_is_formatted_and_breaks_no_rule(copy: Path) -> None:
+    changed = {block.path for title in SECTIONS for block in blocks(SECTIONS[title]) if block.path.endswith(".py")}
+    run(copy, "-m", "ruff", "check", *changed)
+    run(copy, "-m", "ruff", "format", "--check", *changed)
 
 
 def test_the_guards_pass_when_every_step_was_followed(copy: Path) -> None:
     run_tests(copy, *GUARDS)
 
 
-def test_a_filter_without_its_line_is_caught(tmp_path: Path) -> None:
+def test_a_filter_without_its_line_and_its_test_is_caught(tmp_path: Path) -> None:
     folder = copy_repository(tmp_path)
     next(block for block in blocks_of("Add a filter") if block.path == "pipelines/filters/capitals.py").apply(folder)
-    found = run_tests(folder, "tests/pipelines/recipes/test_rules.py", code=1)
+    found = run_tests(folder, "tests/pipelines/recipes/test_rules.py", LAYOUT, code=1)
     assert "a filter needs its line in recipes/rules.py" in found
+    assert "a module needs a test file of its name" in found
+    assert "pipelines/filters/capitals.py" in found
 
 
 def test_a_filter_without_its_table_in_a_recipe_is_caught(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def test_a_class_shows_public_fields_with_their_text_and_its_methods(make_api: M
     ]  # fmt: skip
 
 
+def test_fields_of_a_base_class_come_first_and_types_are_plain(make_api: ModuleType) -> None:
+    lines = ["class A:", '    """Base."""', "    x: Annotated[int, arg(1)] = 1", '    """Pixels."""']
+    lines += ["class B(A, Other):", '    """Own."""', "    y: str"]
+    module = ast.parse("\n".join(lines))
+    found = make_api.with_bases(module.body[1], module)
+    assert ast.get_docstring(found) == "Own."
+    assert list(make_api.describe_class(found)) == ["- `x: int = 1`: Pixels.", "- `y: str`"]
+
+
 def test_a_name_that_moved_is_an_error(make_api: ModuleType) -> None:
     with pytest.raises(LookupError, match="does not define Nothing"):
         make_api.definition("Nothing", "corpusloom.schemas.errors")

@@ -72,6 +72,7 @@ def _run_tests(tests: list[str], log: Path) -> None:
     with log.open("wb") as handle:
         os.dup2(handle.fileno(), 1)
         os.dup2(handle.fileno(), 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
     import hypothesis
     import pytest
 

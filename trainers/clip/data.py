@@ -1,4 +1,4 @@
-"""From a pair to CLIP's input: a square of pixels and a row of token ids.
+"""Converts pairs to CLIP's input: a square of pixels and a row of token ids.
 
 Shapes: H = W the tower's input size, S the text's context.
 """
@@ -23,7 +23,7 @@ from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSamp
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CLIPDataConfig:
-    """How pairs become batches, and in how many chunks the objective computes."""
+    """Conversion of pairs to batches, and number of chunks per batch in the objective."""
 
     tokenizer: str | None = None
     """Path of a vocabulary of merges in the format of CLIP's own file; None: learnt from the captions."""
@@ -32,7 +32,7 @@ class CLIPDataConfig:
     evaluate: str | None = None
     """Split on which retrieval is measured after training; None: not measured."""
     flip: bool = False
-    """Whether half of the images are mirrored in training (not so in the paper)."""
+    """Whether half of the images are mirrored in training; the paper does not mirror."""
     brightness: float = 0.0
     """Largest change of brightness in training, as a share."""
     margin: float = 0.0

@@ -15,7 +15,7 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 
 PLACEHOLDER = "{c}"
-"""Where the class goes in a template, as in CLIP_benchmark; other braces are text."""
+"""Placeholder of the class name in a template, as in CLIP_benchmark; other braces are text."""
 
 
 @torch.no_grad()

@@ -133,5 +133,5 @@ class CLIP(nn.Module):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Clamp the logit scale; after the update, so that its gradient stays alive."""
+        """Clamp the logit scale after the update, so that its gradient does not vanish at the bound."""
         self.logit_scale.clamp_(0, MAX_LOG_SCALE)

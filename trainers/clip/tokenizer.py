@@ -1,4 +1,4 @@
-"""CLIP's byte-level BPE: cleaning, split into words, and order of ids as in CLIP; merges are read or learnt.
+"""CLIP's byte-level BPE tokenizer: cleaning, word splitting and order of ids as in CLIP; merges are read or learnt.
 
 A vocabulary is a text file with a header and one merge per line, as CLIP's own `bpe_simple_vocab_16e6.txt.gz`.
 Ids: 256 bytes, 256 bytes at the end of a word, one id per merge, start of text, end of text (the largest id).

@@ -1,4 +1,4 @@
-"""Weights of transformers' CLIPModel, of open_clip and of OpenAI under this model's names."""
+"""Renames the weights of transformers' CLIPModel, of open_clip and of OpenAI to this model's names."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Pages and pairs as Flamingo's sequences: tags, windows, phi, square images (arXiv 2204.14198, 2.4 and A.3)."""
+"""Converts pages and pairs to Flamingo's sequences: tags, windows, phi, square images (arXiv 2204.14198, 2.4, A.3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ IMAGE_TAG = "<image>"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlamingoDataConfig:
-    """How samples become sequences."""
+    """Conversion of samples to sequences."""
 
     tokens: int = 256
     """Tokens per window of a page."""
@@ -75,9 +75,9 @@ def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[li
 def make_phi(length: int, tags: list[int], kept: int, *, look_ahead: bool) -> np.ndarray:
     """Return the image that each token sees: its number from 1 to `kept`, or 0 for none (int64).
 
-    `tags` are the indexes of the window's tags; only the images of the first `kept` tags are kept. Looking back, a
-    token sees the image of the last tag at or before it. With `look_ahead` it sees that of the first tag at or after
-    it, and none after the last tag. A token that would see a dropped image sees none.
+    `tags` are the indexes of the window's tags; only the images of the first `kept` tags are kept. By default a token
+    sees the image of the last tag at or before it. With `look_ahead` it sees the image of the first tag at or after it,
+    and none after the last tag. A token whose image is dropped sees none.
     """
     places = np.arange(length)
     if look_ahead:

@@ -53,7 +53,8 @@ def caption_log_likelihoods(model: Flamingo, items: Sequence[Example], vocabular
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield the share of captions that are likelier with their own image, (M, 2) -> share, 95 % interval, chance."""
+    """Yield the share of captions that are likelier with their own image than with the other, (M, 2), its 95 % interval
+    and chance."""
     wins = scores[:, 0] > scores[:, 1]
     low, high = wilson(int(wins.sum()), len(wins))
     yield "right_image_likelier", float(wins.float().mean())

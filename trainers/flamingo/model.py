@@ -155,7 +155,7 @@ class GatedCrossAttentionBlock(nn.Module):
         numbers = torch.arange(1, images.shape[1] + 1, device=phi.device).repeat_interleave(images.shape[2])
         sees = phi[:, :, None] == numbers
         blind = ~sees.any(-1, keepdim=True)
-        # A row that sees nothing would be 0/0: it attends to everything, and its output is dropped afterwards.
+        # Softmax over no key is 0/0, so a token without an image attends to all keys and its output is dropped below.
         mask = (sees | blind)[:, None]
         mixed = self.attention(self.norm_text(text), self.norm_image(images.flatten(1, 2)), mask)
         text = text + self.attention_gate.tanh() * mixed.masked_fill(blind, 0)

@@ -1,4 +1,4 @@
-"""Throughput of a dataset by stage: read, parse, decode, batch, and the stage that bounds it (`loom bench-stream`)."""
+"""Measures a dataset's throughput by stage (read, parse, decode, batch) and names the slowest (`loom bench-stream`)."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from corpusloom.trainers.stream.samples.image_ops import centre_square, decode_n
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 MAX_WAITING = 0.5
-"""If reading waits for more than this share of its time, storage bounds the loader."""
+"""Share of waiting time above which reading counts as bound by storage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class StageSpeed:
 
     @property
     def waiting(self) -> float:
-        """Share of the time in which the process waited for something other than a core; in a read, for storage."""
+        """Share of wall time spent waiting for anything but a core; when reading, for storage."""
         wall = max(self.wall_s - self.starved_s, 1e-9)
         return max(0.0, 1 - self.cpu_s / wall)
 

@@ -1,10 +1,10 @@
-"""The cursor of a rank: the position in the global order from which a stream goes on."""
+"""The cursor of a rank: the position in the global order at which a stream stands."""
 
 from corpusloom.schemas.errors import ConfigError
 
 
 class Cursor:
-    """Epoch and position of a stream in the global order, of which every `world_size`-th sample is this rank's.
+    """Epoch and position of a stream in the global order; every `world_size`-th sample of the order is this rank's.
 
     A running position counts on over epochs: epoch * epoch_samples + position.
     """
@@ -15,7 +15,7 @@ class Cursor:
         self.rank, self.world_size, self.epoch_samples = rank, world_size, epoch_samples
         self.epoch, self.position = 0, 0
         self.loads = 0
-        """Number of states that were loaded; an iterator that was made before the last load is void."""
+        """Number of states loaded; iterators made before the last load are invalid."""
 
     @property
     def running(self) -> int:

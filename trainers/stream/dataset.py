@@ -112,10 +112,10 @@ class StreamingDataset:
     # --- state ---
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the stream stands: equal on all ranks after equal numbers of samples.
+        """Return the stream's state, which is equal on all ranks after equal numbers of samples.
 
-        Inside a DataLoader's worker the state is that worker's. In the main process it is a ConfigError once workers
-        have moved on, because their places never come back to it.
+        Inside a DataLoader's worker the state is that worker's. In the main process this raises ConfigError once
+        workers have yielded samples, because their positions are not sent back to it.
         """
         worker = this_worker()
         if worker is None and self._passes.has_passed(Origin(self.cursor.loads, self.cursor.running)):
@@ -139,15 +139,15 @@ class StreamingDataset:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where a state was taken, by any rank of any world size. Iterators made before are void.
+        """Go to the position of a state, saved by any rank of any world size. Iterators made before are invalid.
 
-        The state of a torchdata StatefulDataLoader with workers is accepted as well; any number of workers goes on
-        from it.
+        The state of a torchdata StatefulDataLoader with workers is accepted as well; the run may continue with any
+        number of workers.
         """
         worker, since = this_worker(), 0
         if is_loader_state(state):
             state, since = merge_workers(state)
-        elif "loader" in state:  # checked first: of a wrong number of workers torchdata itself says AssertionError only
+        elif "loader" in state:  # checked first: torchdata raises a bare AssertionError for other workers
             check_same_workers(state["loader"], self._share.identity(worker) if worker else {"workers": 0})
         own = self._state()
         for name in ("version", "rng_seed", "samples", "datasets"):
@@ -164,7 +164,7 @@ class StreamingDataset:
             self._share.load(state.get("loader", {}))
 
     def _go_to(self, epoch: int, position: int, draws: Mapping[str, int], since: int) -> None:
-        """Move to a place, and `since` positions on within its epoch; ConfigError if its draws differ from ours."""
+        """Move `since` positions past a place of an epoch; raise ConfigError if the state's draws differ from ours."""
         if epoch < 0 or not 0 <= position <= self.epoch_samples:
             raise ConfigError(f"a state at epoch {epoch}, position {position} of {self.epoch_samples}")
         begin = epoch * self.epoch_samples
@@ -179,15 +179,15 @@ class StreamingDataset:
     def __iter__(self) -> Iterator[TypedSample]:
         """Yield the typed samples of this rank's share of the current epoch; the next iter() is the next epoch.
 
-        Inside a DataLoader's worker: that worker's part of the share, dealt so that the loader's batches come in the
-        rank's order.
+        Inside a DataLoader's worker only that worker's part of the share is yielded, dealt so that the loader's batches
+        come in the rank's order.
         """
         if self._transform is None:
             return self._walk(self.reader.sample)
         return self._walk(partial(self._transformed, self._transform, SampleDraws(self.rng_seed)))
 
     def raw(self) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """Yield (key, {field: bytes}) as they lie in the tars, in the order of iter()."""
+        """Yield (key, {field: bytes}) as stored in the tars, in the order of iter()."""
         return self._walk(self.reader.read)
 
     def batches(
@@ -227,7 +227,7 @@ class StreamingDataset:
         return transform(sample, draws.of(place.epoch, sample.key))
 
     def _walk(self, load: Callable[[SamplePlace], Any]) -> Iterator[Any]:
-        """Return the iterator of what `load` makes of each place of this rank's share, or of this worker's part."""
+        """Return the iterator over `load(place)` for each place of this rank's share, or of this worker's part."""
         worker = this_worker()
         if worker is None:
             return self._walk_share(load)
@@ -257,7 +257,7 @@ class StreamingDataset:
             yield np.arange(start, min(end, start + LOCATED * world), world)
 
     def _items_at(self, load: Callable[[SamplePlace], Any], positions: np.ndarray) -> Iterator[list[Any]]:
-        """Yield per running position a list: what `load` makes of its place, or nothing if its sample is skipped."""
+        """Yield one list per running position: [load(place)], or [] if the sample is skipped."""
         self.prefetch(int(positions[0]))
         for place in self.order.places(positions):
             try:

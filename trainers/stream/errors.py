@@ -1,4 +1,4 @@
-"""Errors of the loader: of a single sample, which is skipped and counted, and of the storage, which end the stream."""
+"""Errors of the loader: sample errors, which skip and count one sample, and storage errors, which end the stream."""
 
 from corpusloom.schemas.errors import DamageError, LoomError
 

@@ -1,4 +1,4 @@
-"""What all parts of the loader share: the place of a sample, the plan of batches, and the errors that skip a sample."""
+"""Types that all parts of the loader share: sample places, batch plans, and the errors that skip a sample."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class SamplePlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPlan:
-    """How batches are made."""
+    """Settings with which batches are made."""
 
     batch_size: int
     """Samples per rank and step."""
@@ -39,8 +39,8 @@ class BatchPlan:
     processes: bool = False
     """Whether workers are processes: for transforms that hold the interpreter lock."""
     pin: bool | None = None
-    """Whether batches are assembled in page-locked memory, from which copies to a GPU run beside its work; threads
-    only. None: pin when this process already uses CUDA."""
+    """Whether batches are assembled in page-locked memory, from which copies to a GPU overlap with its computation;
+    threads only. None: pin when this process already uses CUDA."""
     on_error: str = "skip"
     """skip or raise, for a sample that cannot be used."""
     epochs: int | None = None

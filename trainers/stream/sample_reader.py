@@ -1,4 +1,4 @@
-"""From a sample's place to its bytes: indexes, sidecars and open tars of all data sets of a stream."""
+"""Reads samples by their places, through the indexes, sidecars and open tars of all data sets of a stream."""
 
 import os
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from corpusloom.trainers.stream.samples.typed import TypedSample, make_sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderConfig:
-    """What opens the same samples in any process."""
+    """Settings with which any process opens the same samples."""
 
     paths: tuple[str, ...]
     """Paths or URLs of the data sets' folders; a place names a data set by its number among these."""
@@ -75,7 +75,7 @@ class SampleReader:
         return shard.key(row), members
 
     def sample(self, place: SamplePlace) -> TypedSample:
-        """Return a typed sample; SampleError says why there is none."""
+        """Return a typed sample; raise SampleError with the reason if it cannot be made."""
         key, members = self.read(place)
         return make_sample(self.indexes[place.dataset].kind, key, members)
 

@@ -1,4 +1,4 @@
-"""Regions and captions as ViLBERT's tensors: WordPiece tokens, masking, locations, the IMG region (section 3.1)."""
+"""Converts regions and captions to ViLBERT's tensors: WordPiece tokens, masks, locations, IMG region (section 3.1)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViLBERTDataConfig:
-    """How captions and regions become tensors."""
+    """Conversion of captions and regions to tensors."""
 
     tokens: int = 36
     """Tokens per caption, [CLS] and [SEP] included; longer captions are cut."""

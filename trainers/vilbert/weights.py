@@ -1,4 +1,4 @@
-"""Initial weights of the text stream from a BERT in transformers' layout (arXiv 1908.02265, section 3.1).
+"""Loads initial weights of the text stream from a BERT in transformers' layout (arXiv 1908.02265, section 3.1).
 
 Parts without a counterpart in BERT (visual stream, connections, poolers, region and alignment heads) stay unchanged.
 """

@@ -1,122 +1,114 @@
-"""`loom build`: builds a dataset from WARCs by the stages of a recipe."""
+"""`loom build`: WARC -> dataset."""
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from corpusloom.pipelines.builds.config import BuildConfig, BuildOptions
 from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine.logs import log
 from corpusloom.schemas import arrow
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.layout import check_shards
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.builds.build import Until
     from corpusloom.pipelines.builds.config import BuildReport
-    from corpusloom.pipelines.engine.runners import Profile
     from corpusloom.pipelines.recipes.recipe import Recipe
-    from corpusloom.pipelines.store.list_rows import ListConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildFlags:
-    """Flags of every command that runs stages of a recipe."""
+class BuildFlags(BuildOptions):
+    """Flags of every command that runs stages of a recipe: the options of a build, and what only a terminal needs."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
-    out: str
-    """Folder of the dataset (local path, s3://, gs://)."""
-    warc: tuple[str, ...] = ()
-    """WARC files, folders or quoted globs."""
-    verify_digests: bool = False
-    """Check the digests of WARC records; a record with a wrong digest becomes a dead row of the ledger."""
-    resolve_revisits: bool = False
-    """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
-    list: tuple[str, ...] = ()
-    """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
-    url_column: str = "url"
-    """Column of URLs in the lists."""
-    caption_column: str | None = None
-    """Column of texts in the lists; required to build pairs from them."""
-    from_img2dataset: tuple[str, ...] = ()
-    """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""
-    blocklist: tuple[str, ...] = ()
-    """KIND=PATH of a list of images that are never stored, one per line: sha256, md5, phash:DISTANCE, url, domain."""
-    fetcher: Literal["own", "img2dataset"] = "own"
-    """Program that fetches images. img2dataset has no address policy and no caps: use it only for lists you trust."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """"pages": decide again by the stored scores of an earlier build in --work, without WARCs. For `regions`: the
-    dataset of pairs to build from."""
+    """pages: decide again from the stored scores of an earlier build in --work, without WARCs. For `regions`: the
+    dataset of pairs that it is made from."""
     work: str | None = None
-    """Folder of the stages, which builds can share; OUT.work if not given."""
+    """Folder of the stages, which builds share; OUT.work by default."""
     store: str | None = None
-    """Folder of the image store, which builds can share; WORK/images if not given."""
+    """Folder of the image store, which builds share; WORK/images by default."""
     set: tuple[str, ...] = ()
     """Recipe keys to change: filters.min_side=200 ..."""
     split: str | None = None
-    """val=SHARE: mark this share of samples as held out; near-duplicates get the same split."""
-    shards: int | None = None
-    """Shards of the dataset, a power of two; if not given, the smallest with at most 10,000 records per shard."""
-    workers: int = 2
-    """Processes that parse pages."""
+    """val=SHARE: mark this share of samples as held out, by the hash of their near-duplicate root."""
     lanes: int | None = None
-    """Processes that fetch images, each for its own domains; if not given, one per core (--workers on a cluster)."""
-    limit: int | None = None
-    """Pages per WARC, at most."""
+    """Event loops that fetch images, each over domains of its own; by default one per core (elsewhere --workers)."""
     memory: str | None = None
-    """Memory for the decisions over the corpus (12GB); if not given, all of this machine. A larger need is an error."""
-    passes: int = 1
-    """Passes over the keys for the decisions over the corpus; N passes need 1/N of the scratch disk and memory."""
-    runner: Literal["local", "dataflow", "portable"] = "local"
-    """Runner of the pipelines. Dask is not offered: Beam's DaskRunner silently loses branches and tagged outputs."""
+    """Memory that deciding over the corpus may take on this machine, such as 12GB; by default what is available."""
     print_config: bool = False
     """Print the recipe with its changes, and stop."""
     plan: bool = False
     """Print which stages would run or be reused, and stop."""
     dry_run: bool = False
-    """Build and check the Beam graph of each stage for the runner, print it, and stop; no input is read, no job run."""
-    beam_options: tyro.conf.Suppress[tuple[str, ...]] = ()
+    """Build and validate the Beam graph of every stage for the runner, print it, and stop; reads and sends nothing."""
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a number that makes no sense, before anything runs."""
+        BuildOptions.__post_init__(self)
+        check_least("--lanes", self.lanes, 1)
+
     def with_beam_options(self, options: tuple[str, ...]) -> "BuildFlags":
         """Return the flags with the options after `--`."""
-        return dataclasses.replace(self, beam_options=options)
+        return dataclasses.replace(self, profile=dataclasses.replace(self.profile, beam_options=options))
 
-    def list_config(self) -> "ListConfig":
-        """Return the columns of lists that are read."""
-        from corpusloom.pipelines.store.list_rows import ListConfig
-
-        return ListConfig(url_column=self.url_column, caption_column=self.caption_column)
-
+    @property
     def lane_count(self) -> int:
-        """Return the number of lanes that fetch images."""
+        """Return how many event loops fetch images."""
         from corpusloom.pipelines.engine.subprocesses import cores
 
-        return self.lanes or (cores() if self.runner == "local" else max(self.workers, 1))
+        return self.lanes or (cores() if self.profile.local else max(self.workers, 1))
+
+    @property
+    def work_folder(self) -> str:
+        """Return the folder of the stages."""
+        return self.work or f"{self.out.rstrip('/')}.work"
+
+    def build_config(self, recipe: "Recipe") -> BuildConfig:
+        """Return the configuration of the build that these flags ask for."""
+        from corpusloom.pipelines.stages.select.memory_estimate import parse_size
+
+        if self.from_dataset not in (None, "pages"):
+            raise ConfigError(
+                f"{self.recipe} is made from WARCs, not --from a dataset",
+                remedy="name them with --warc, or --from pages with the --work of an earlier build",
+            )
+        shared = {item.name: getattr(self, item.name) for item in dataclasses.fields(BuildOptions)}
+        return BuildConfig(
+            **shared,
+            recipe=recipe,
+            work=self.work_folder,
+            store=self.store or f"{self.work_folder}/images",
+            fetch=self.fetch.fetch_config(self.output.reporter()),
+            from_pages=self.from_dataset is not None,
+            lanes=self.lane_count,
+            memory=parse_size(self.memory) if self.memory else None,
+        )
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """Return the recipe keys to change, including the split."""
+        """Return the recipe keys to change, the split among them."""
         if self.split is None:
             return self.set
         if not self.split.startswith("val="):
-            raise ConfigError(f"--split is {self.split!r}", where="loom build", remedy="write --split val=0.01")
+            raise ConfigError(f"--split {self.split}", where="loom build", remedy="--split val=0.01")
         return (*self.set, f"split.{self.split}")
 
     def run_selection(self, command: str) -> int:
-        """Run the stages up to the selected records; a recipe of another command's kind is a ConfigError."""
+        """Run the stages up to the selected records; refuse a recipe whose records another command selects."""
         return self.run_until("select", command=command)
 
     def run_until(self, until: "Until", *, alone: bool = False, command: str | None = None) -> int:
-        """Run the stages up to `until`; with `alone` only that stage, whose inputs must be finished."""
+        """Run the stages up to `until`, or that one alone, over finished ones."""
         from corpusloom.pipelines.recipes.keys import to_toml
         from corpusloom.pipelines.recipes.recipe import load_recipe
         from corpusloom.pipelines.stages.kinds.registry import is_derived, kind_of
 
-        self._check()
         recipe = load_recipe(self.recipe, self.overrides)
         if self.print_config:
             print(to_toml(recipe), end="")
@@ -134,78 +126,41 @@ class BuildFlags:
             raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {command}", remedy=f"use loom {made}")
         return self._run_stages(recipe, until, alone)
 
-    def _profile(self) -> "Profile":
-        from corpusloom.pipelines.engine.runners import Profile, check_options, check_profile
+    def _check_profile(self) -> None:
+        """Raise ConfigError where the runner lacks an option or is given a wrong one."""
+        from corpusloom.pipelines.engine.runners import check_options, check_profile
 
-        if self.beam_options:
-            check_options(self.beam_options)
-        profile = Profile(runner=self.runner, beam_options=self.beam_options)
-        check_profile(profile, folders=(self.out, *self.warc), dry_run=self.dry_run)
-        return profile
+        check_options(self.profile.beam_options)
+        check_profile(self.profile, folders=(self.out, *self.warcs), dry_run=self.dry_run)
 
     def _show_graphs(self, recipe: "Recipe") -> int:
         from corpusloom.pipelines.builds.dry_run import dry_run, show
 
-        graphs = dry_run(recipe, self.out, self._profile())
+        self._check_profile()
+        graphs = dry_run(recipe, self.out, self.profile)
         if self.output.json:
             print_json(graphs)
         else:
             print(show(graphs))
         return 0
 
-    def _check(self) -> None:
-        """Raise ConfigError for numbers out of range, before anything runs."""
-        check_least("--limit", self.limit, 1)
-        check_least("--workers", self.workers, 0)
-        check_least("--lanes", self.lanes, 1)
-        check_least("--passes", self.passes, 1)
-        if self.shards is not None:
-            check_shards(self.shards)
-
     def _run_stages(self, recipe: "Recipe", until: "Until", alone: bool) -> int:
         from corpusloom.pipelines.builds import build
-        from corpusloom.pipelines.builds.config import BuildConfig
+        from corpusloom.pipelines.builds.apply_tombstones import purge_work
         from corpusloom.pipelines.builds.plan import plan
-        from corpusloom.pipelines.stages.select.memory_estimate import parse_size
+        from corpusloom.pipelines.store import tombstones
 
-        if self.from_dataset not in (None, "pages"):
-            raise ConfigError(
-                f"{self.recipe} is made from WARCs, not --from a dataset",
-                remedy="give --warc, or --from pages with the --work of an earlier build",
-            )
-        work = self.work or f"{self.out.rstrip('/')}.work"
-        config = BuildConfig(
-            recipe=recipe,
-            out=self.out,
-            work=work,
-            store=self.store or f"{work}/images",
-            warcs=self.warc,
-            from_pages=self.from_dataset is not None,
-            verify_digests=self.verify_digests,
-            resolve_revisits=self.resolve_revisits,
-            lists=self.list,
-            columns=self.list_config(),
-            from_img2dataset=self.from_img2dataset,
-            blocklists=self.blocklist,
-            fetcher=self.fetcher,
-            fetch=self.fetch.fetch_config(self.output.reporter()),
-            shards=self.shards,
-            workers=self.workers,
-            lanes=self.lane_count(),
-            limit=self.limit,
-            passes=self.passes,
-            memory=parse_size(self.memory) if self.memory else None,
-            profile=self._profile(),
-        )
+        self._check_profile()
+        config = self.build_config(recipe)
         if self.plan:
             for name, status in plan(config):
                 print(f"{name:<8} {status}")
             return 0
-        report = build.build(config, self.output.reporter(), until=until, alone=alone)
-        return self._show(report)
+        purge_work(config.work, tombstones.read(config.store))
+        return self._show(build.build(config, self.output.reporter(), until=until, alone=alone))
 
     def _show(self, report: "BuildReport") -> int:
-        """Print the result of a build as a table or as JSON."""
+        """Print what a build did: as a table, or the same as JSON."""
         from corpusloom.pipelines.builds.config import summarize
         from corpusloom.pipelines.cli.text_tables import print_build
 
@@ -225,11 +180,16 @@ class BuildFlags:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
-        if self.warc:
+        if self.warcs:
             raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
-        work = self.work or f"{self.out.rstrip('/')}.work"
+        self._check_profile()
         report = regions.build_dataset(
-            self.from_dataset, self.out, work, self.output.reporter(), limit=self.limit, profile=self._profile()
+            self.from_dataset,
+            self.out,
+            self.work_folder,
+            self.output.reporter(),
+            limit=self.limit,
+            profile=self.profile,
         )
         return self._show(report)
 

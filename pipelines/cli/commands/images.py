@@ -46,7 +46,6 @@ class Command(BuildFlags):
         return self._run_on_store()
 
     def _run_on_store(self) -> int:
-        from corpusloom.pipelines.engine.runners import Profile
         from corpusloom.pipelines.stages.fetch import from_lists
         from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
         from corpusloom.pipelines.store.images import recovery
@@ -54,7 +53,7 @@ class Command(BuildFlags):
 
         if self.store is None:
             raise ConfigError("name a recipe or a --store", where="loom images", remedy="see loom images --help")
-        if not (self.reindex or self.sweep or self.retry or self.refetch or self.list):
+        if not (self.reindex or self.sweep or self.retry or self.refetch or self.lists):
             raise ConfigError(
                 "nothing to do", where="loom images", remedy="add --list, --retry dead, --refetch, --reindex or --sweep"
             )
@@ -66,20 +65,19 @@ class Command(BuildFlags):
         config = ImagesConfig(
             store=self.store,
             fetch=self.fetch.fetch_config(self.output.reporter()),
-            lanes=self.lane_count(),
-            local=self.runner == "local",
+            lanes=self.lane_count,
+            local=self.profile.local,
             workers=self.workers,
-            blocklists=self.blocklist,
+            blocklists=self.blocklists,
             fetcher=self.fetcher,
         )
-        profile = Profile(runner=self.runner, beam_options=self.beam_options)
-        if self.list:
+        if self.lists:
             done["list"] = from_lists.fetch_lists(
-                self.list, self.list_config(), config, self.output.reporter(), profile
+                self.lists, self.columns, config, self.output.reporter(), self.profile
             )
         if self.retry:
-            done["retry"] = from_lists.retry_dead(config, self.output.reporter(), profile)
+            done["retry"] = from_lists.retry_dead(config, self.output.reporter(), self.profile)
         if self.refetch:
-            done["refetch"] = from_lists.refetch(config, self.output.reporter(), profile)
+            done["refetch"] = from_lists.refetch(config, self.output.reporter(), self.profile)
         print_json(done)
         return 0

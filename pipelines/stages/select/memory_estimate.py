@@ -73,9 +73,9 @@ def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, 
 
     Args:
       fragments: Parquet of heads.
-      scratch: The local folder where keys are parted.
-      memory: Bytes that it may take; None: this machine's.
-      passes: In how many passes.
+      scratch: The local folder of the partitions.
+      memory: Bytes that it may take; None for the memory of this machine.
+      passes: Number of passes.
     """
     rows, size = measure(fragments)
     check_need(rows, size, passes, Need(memory=memory or machine_memory(), disk=shutil.disk_usage(scratch).free))

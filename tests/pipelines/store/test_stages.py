@@ -198,3 +198,13 @@ def test_counts_of_other_stages_and_units_stay_apart() -> None:
 
 def test_stems_are_the_beginning_of_a_hash() -> None:
     assert stages.stem_of("0123456789abcdef0123") == "0123456789abcdef"
+
+
+def test_folders_of_stages_are_found_by_the_name_of_the_stage(tmp_path: Path) -> None:
+    for name in ("extract-0a", "extract-0b", "extract-more-0c", "select-0d"):
+        (tmp_path / "stages" / name).mkdir(parents=True)
+    (tmp_path / "stages" / "extract-file").write_bytes(b"")
+    everything = ["extract-0a", "extract-0b", "extract-more-0c", "select-0d"]
+    assert stages.stage_folders(str(tmp_path)) == [f"{tmp_path}/stages/{name}" for name in everything]
+    assert stages.stage_folders(str(tmp_path), "extract") == [f"{tmp_path}/stages/{name}" for name in everything[:2]]
+    assert stages.stage_folders(str(tmp_path / "gone")) == []

@@ -1,4 +1,4 @@
-"""Samples of a step into one batch: each array is copied once, into memory that is plain, page-locked or shared."""
+"""Assembles the samples of a step into a batch: each array is copied once, into plain, page-locked or shared memory."""
 
 import importlib
 import sys

@@ -1,6 +1,6 @@
-"""Batches: workers read, decode and transform ahead; the caller gets the batches in order, and the state follows it.
+"""Makes batches ahead in workers and yields them in order; the state counts what the caller has received.
 
-Workers are threads, since the decoders release the interpreter lock, or processes on demand. One task makes one
+Workers are threads, since the decoders release the interpreter lock, or processes if requested. One task makes one
 batch. `workers + prefetch` tasks are under way at most, so a slow consumer slows the workers down. An error in a task
 is raised when its batch is due.
 """
@@ -23,7 +23,7 @@ from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 
 
 class BatchSource(Protocol):
-    """What batches need of a stream."""
+    """The part of a stream that batches are made from."""
 
     @property
     def config(self) -> ReaderConfig:
@@ -47,7 +47,7 @@ class BatchSource(Protocol):
 
     @property
     def on_error(self) -> str:
-        """Skip or raise, where a call says neither."""
+        """Default of `on_error`: skip or raise."""
 
     def prefetch(self, running: int) -> None:
         """Fetch the remote blocks that follow a running position."""
@@ -56,14 +56,14 @@ class BatchSource(Protocol):
         """Count a sample that was skipped."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the stream stands."""
+        """Return the stream's state."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to where a state was taken."""
 
 
 class BatchPool(Protocol):
-    """Workers that make batches, several at a time."""
+    """A pool of workers; each makes one batch at a time."""
 
     def submit(self, places: Sequence[SamplePlace | None]) -> Future[AssembledBatch]:
         """Start making one batch."""
@@ -109,7 +109,7 @@ class Batches:
         self.stream.load_state_dict(state)
 
     def close(self) -> None:
-        """End the workers; the next batch begins where the stream stands."""
+        """End the workers; the next batch begins at the stream's cursor."""
         if self._batches is not None:
             self._batches.close()  # type: ignore[attr-defined]
             self._batches = None

@@ -1,4 +1,4 @@
-"""Batches of several streams at once, one per stream and step: for a weighted sum of losses over data sets."""
+"""Joins the batches of several streams, one per stream and step, for a weighted sum of losses over data sets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ class JointBatches:
         return {name: stream.state_dict() for name, stream in self.streams.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where each stream stood."""
+        """Load the state of each stream by its name."""
         if set(state) != set(self.streams):
             raise ConfigError(
                 f"the state is of {sorted(state)}, the run of {sorted(self.streams)}", where="stream state"

@@ -1,9 +1,9 @@
-"""Batches made by processes: each worker assembles a batch in shared memory, which the caller then maps.
+"""Makes batches in processes: each worker assembles a batch in shared memory, which the caller then maps.
 
 The caller makes the memory (a memfd) and the worker opens it through /proc, so that the kernel frees it with its last
-user, whichever process ends first. What a worker needs to open the same samples lies in such memory too, pickled by
-the caller, and is read once per worker. A worker that dies is an error that names its signal or exit code; workers
-end with their parent.
+user, whichever process ends first. The setup with which a worker opens the same samples is pickled into such memory
+too, and read once per worker. A worker that dies raises an error with its signal or exit code; workers end with their
+parent.
 """
 
 import mmap
@@ -36,7 +36,7 @@ class WorkerError(LoomError):
 
 
 class WorkerSetup(NamedTuple):
-    """What a worker needs to make batches."""
+    """Settings with which a worker makes batches."""
 
     reader: ReaderConfig
     transform: Transform
@@ -45,7 +45,7 @@ class WorkerSetup(NamedTuple):
 
 
 class SharedBatch(NamedTuple):
-    """A batch in shared memory: name -> (shape, type, offset in bytes), and what is not in that memory."""
+    """A batch in shared memory: name -> (shape, type, offset in bytes), and the values outside of that memory."""
 
     layout: dict[str, tuple[tuple[int, ...], str, int]]
     valid: np.ndarray
@@ -108,7 +108,7 @@ class ProcessBatchPool:
         ended = wait([worker.sentinel for worker in self._workers.values()], 0)
         for worker in self._workers.values():
             if worker.sentinel in ended:
-                worker.join(1)  # its pipes close shortly before the kernel reports its exit code
+                worker.join(1)  # a worker's pipes close shortly before the kernel reports its exit code
         codes = [worker.exitcode for worker in self._workers.values()]
         code = next((code for code in codes if code not in (None, 0, -signal.SIGTERM)), None)
         how = f"with exit code {code}" if code is not None else "at its start or for an unknown reason"
@@ -144,7 +144,7 @@ def _mapped(memory: int, layout: dict[str, tuple[tuple[int, ...], str, int]]) ->
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent ends: a worker that waits for a task would not notice."""
+    """End this process when its parent ends, which a worker that waits for a task would not notice."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "the initializer runs in a child"
 
@@ -153,7 +153,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent handles Ctrl-C
 
 
 @lru_cache(1)

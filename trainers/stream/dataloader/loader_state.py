@@ -1,4 +1,4 @@
-"""States of torchdata's StatefulDataLoader: merging its workers' states into one, and refusing a state that is not."""
+"""Merges the workers' states of a torchdata StatefulDataLoader into one state of the stream."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,12 @@ _OWN_LOADER = "the stream's own batches() resumes with any number of workers and
 
 
 def is_loader_state(state: Mapping[str, Any]) -> bool:
-    """Say whether a state is a StatefulDataLoader's, and not a stream's own."""
+    """Return whether a state is a StatefulDataLoader's, not a stream's own."""
     return "_snapshot" in state
 
 
 def check_same_workers(state: Mapping[str, int], own: Mapping[str, int]) -> None:
-    """Raise ConfigError when a worker's state is loaded by another worker: the chunks dealt to the two differ."""
+    """Raise ConfigError if a state was saved by another worker, whose chunks are not this one's."""
     for name, value in own.items():
         if state.get(name) != value:
             raise ConfigError(
@@ -39,6 +39,6 @@ def merge_workers(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
         raise ConfigError("the loader's state is older than its batches", remedy="use snapshot_every_n_steps=1")
     if chunk and taken != samples_per_worker(len(taken), chunk, sum(taken)):
         raise ConfigError(
-            "the workers' places do not meet: samples were skipped", where="stream state", remedy=_OWN_LOADER
+            "the workers' positions do not fit together: samples were skipped", where="stream state", remedy=_OWN_LOADER
         )
     return workers[0], sum(taken) * int(places[0]["world_size"])

@@ -1,7 +1,7 @@
-"""Passes of a DataLoader's workers over a stream, counted in a page of memory that all copies of the stream share.
+"""Counts the passes of a DataLoader's workers over a stream, in a memory page shared by all copies of the stream.
 
-Workers send nothing but samples to the main process. They agree through this page on the epoch of a pass: once all of
-them have ended a pass, the next one is over the next epoch.
+Workers send only samples to the main process. Through this page they agree on the epoch of a pass: when all of
+them have ended a pass, the next pass is over the next epoch.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ _HEADER = 8
 
 
 class Origin(NamedTuple):
-    """Where a copy of a stream stood when it was made; the greater of two origins is the newer one."""
+    """Position of a stream when it was copied; the greater of two origins is the newer one."""
 
     loads: int
     running: int
@@ -88,7 +88,7 @@ class Passes:
             return int(number), int(start)
 
     def end(self, worker: int, number: int) -> None:
-        """Note that a worker has yielded all of its share of a pass."""
+        """Record that a worker has yielded all of its share of a pass."""
         with self._locked() as head:
             if head[0] == number:
                 self._ended[worker] = number
@@ -111,6 +111,6 @@ class Passes:
         return int(self._head[7])
 
     def has_passed(self, origin: Origin) -> bool:
-        """Say whether workers have begun to yield what follows the place where a copy stands."""
+        """Return whether workers have yielded samples after a copy's position."""
         with self._locked() as head:
             return bool(head[6]) and origin <= (int(head[4]), int(head[5]))

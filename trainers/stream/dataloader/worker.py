@@ -1,4 +1,4 @@
-"""The worker processes of torch's DataLoader: which one this is, and which samples of the rank's share it yields.
+"""Worker processes of torch's DataLoader: the number of this one, and its samples within the rank's share.
 
 A DataLoader asks its workers in turn, each for a whole batch of `batch_size` samples (one sample where that is None).
 The rank's share is therefore dealt out in chunks of that size, chunk c to worker c mod workers, so that the batches
@@ -21,7 +21,7 @@ class Worker(NamedTuple):
 
 
 def this_worker() -> Worker | None:
-    """Return which worker of a DataLoader this process is; None in the main process."""
+    """Return the DataLoader worker that this process is; None in the main process."""
     data = sys.modules.get("torch.utils.data")
     info = None if data is None else data.get_worker_info()
     return None if info is None else Worker(info.id, info.num_workers, info.seed - info.id)
@@ -37,7 +37,8 @@ def register_iterable(kind: type) -> None:
 def samples_per_request() -> int:
     """Return how many samples the DataLoader takes per request: its batch size; 1 without one, or outside of it.
 
-    A DataLoader does not pass its batch size to the dataset; it stands only in the frame of the method that iterates.
+    A DataLoader does not pass its batch size to the dataset; it is found only in the stack frame of the iterating
+    method.
     """
     fetch = getattr(sys.modules.get("torch.utils.data._utils.fetch"), "_IterableDatasetFetcher", None)
     frame = sys._getframe(1)
@@ -50,7 +51,7 @@ def samples_per_request() -> int:
 
 
 def dealt(worker: int, workers: int, chunk: int, taken: np.ndarray) -> np.ndarray:
-    """Return the numbers, in the rank's share, of the `taken`-th samples of a worker."""
+    """Return the indexes within the rank's share of a worker's `taken`-th samples."""
     rounds, inside = np.divmod(taken, chunk)
     return (worker + rounds * workers) * chunk + inside
 

@@ -20,14 +20,14 @@ class WorkerShare:
     def __init__(self, cursor: Cursor, passes: Passes) -> None:
         self._cursor, self._passes = cursor, passes
         self._origin: Origin | None = None
-        """Where the main process stood when it started this worker."""
+        """Position of the main process when it started this worker."""
         self._loaded = False
         """Whether the next pass begins with a state that was loaded in this worker."""
         self.place: dict[str, int] = {}
-        """This worker's place in the pass: chunk, samples taken, and whose they are."""
+        """This worker's place in the pass: chunk size, samples taken, and the worker's identity."""
 
     def identity(self, worker: Worker) -> dict[str, int]:
-        """Return what a state names of the worker that it belongs to."""
+        """Return the entries of a state that identify its worker."""
         return {
             "rank": self._cursor.rank,
             "world_size": self._cursor.world_size,
@@ -63,7 +63,7 @@ class WorkerShare:
     def walk(self, worker: Worker, number: int, items_at: Callable[[np.ndarray], Iterator[list[Any]]]) -> Iterator[Any]:
         """Yield this worker's part of a pass.
 
-        `items_at(running positions)` yields per position a list: its item, or nothing for a sample that is skipped.
+        `items_at(running positions)` yields one list per position: [item], or [] for a sample that is skipped.
         """
         cursor, place = self._cursor, self.place
         loads, at, chunk = cursor.loads, place["taken"], samples_per_request()
@@ -84,6 +84,6 @@ class WorkerShare:
 
 
 def _next_numbers(worker: Worker, chunk: int, at: int, left: int) -> np.ndarray:
-    """Return the worker's next samples, as numbers in what is `left` of the rank's share."""
+    """Return the worker's next samples, as indexes into the `left` remaining samples of the rank's share."""
     mine = dealt(worker.number, worker.workers, chunk, np.arange(at, at + LOCATED))
     return mine[mine < left]

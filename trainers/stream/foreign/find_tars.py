@@ -1,4 +1,4 @@
-"""Which foreign tars to index: paths, globs, braces, and energon's folders with the splits that they name."""
+"""Finds the foreign tars to index, from paths, globs, braces, and energon's folders with their splits."""
 
 import json
 import posixpath

@@ -1,8 +1,8 @@
-"""Sidecars and a manifest for tars that other programs made (`loom index`): only the headers are read.
+"""Writes sidecars and a manifest for tars that other programs made (`loom index`), from the tars' headers alone.
 
-The tars may come from img2dataset, webdataset, energon, open_flamingo (MMC4) or an export of OBELICS; they stay where
-and as they are. Hashes stay empty unless they are requested, because they need the members' bytes. Memory: the rows of
-one tar, and 8 bytes per key.
+The tars may come from img2dataset, webdataset, energon, open_flamingo (MMC4) or an export of OBELICS; they are neither
+moved nor changed. Hashes stay empty unless they are requested, because they need the members' bytes. Memory: the rows
+of one tar, and 8 bytes per key.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from corpusloom.trainers.stream.foreign.key_digests import KeyDigests
 MARK = "index.json"
 """Name of the file that lists the indexed tars; it is written first."""
 _SYNONYMS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
-"""Extension in a tar -> the extension that the sidecar names it by."""
+"""Extension in a tar -> its name in the sidecar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def index_tars(
 
 
 def _refuse_occupied(out: str) -> None:
-    """Raise InputError if a folder holds other files of a dataset's names than those of an earlier index."""
+    """Raise InputError if a folder holds files of a dataset that is not an earlier index."""
     names = storage.listing(out)
     if MARK in names:
         return
@@ -180,7 +180,7 @@ def _kept_as(field_name: str) -> tuple[str, str, str]:
 
 
 def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[str]:
-    """Yield one line if members of a tar do not lie where the rows of its sidecar say.
+    """Yield one line if the offsets of a tar's members differ from those in its sidecar.
 
     `hashes` reads the members too, and compares those whose sha256 was noted.
     """
@@ -200,7 +200,7 @@ def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[s
 
 
 def _is_of(name: str, key: str, field_name: str) -> bool:
-    """Say whether a member's name is that of a sample's field; the key may be prefixed by the tar's name."""
+    """Return whether a member's name is that of a sample's field; the key may be prefixed by the tar's name."""
     parts = split_name(name)
     return (
         parts is not None and (key == parts[0] or key.endswith(f"/{parts[0]}")) and _kept_as(parts[1])[0] == field_name

@@ -14,7 +14,7 @@ class KeyDigests:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the runs; a merge takes as much again while it runs."""
+        """Bytes of the runs; a merge needs the same amount again while it runs."""
         return sum(run.nbytes for run in self._runs)
 
     def add(self, keys: Sequence[str]) -> list[str]:

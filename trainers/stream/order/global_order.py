@@ -1,4 +1,4 @@
-"""The global order of a stream: which sample of which data set stands at each running position."""
+"""The global order of a stream: the data set and sample at each running position."""
 
 from collections import OrderedDict
 from collections.abc import Mapping

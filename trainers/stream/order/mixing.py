@@ -1,4 +1,4 @@
-"""Mixtures: which data set each position is drawn from, in closed form.
+"""Mixtures of data sets: computes in closed form which data set each position is drawn from.
 
 Weights are shares of samples, in ten-thousandths. A period of 10,000 positions holds exactly each data set's share,
 placed by Tijdeman's rule (Discrete Mathematics 32, 1980), so that after any number of draws each data set is less
@@ -59,7 +59,7 @@ def shares(weights: np.ndarray) -> np.ndarray:
 
 
 class Pattern:
-    """One period of draws at fixed shares: `which[i]` is the data set of slot i, `rank[i]` its earlier draws."""
+    """One period of draws at fixed shares: slot i draws data set `which[i]`, for the `rank[i]`-th time from 0."""
 
     def __init__(self, weights: np.ndarray) -> None:
         self.shares = shares(weights)
@@ -139,7 +139,7 @@ class Mixing:
         return max(whole) if exhaustion == "all" else min(whole)
 
     def _first_at(self, dataset: int, draws: int) -> int | None:
-        """Return how many positions it takes to draw from a data set `draws` times; None if that never happens."""
+        """Return the number of positions until a data set has been drawn `draws` times; None if that never happens."""
         for at, pattern in enumerate(self._patterns):
             missing = draws - int(self._bases[at][dataset])
             last = at + 1 == len(self._patterns)

@@ -1,6 +1,6 @@
-"""Blocks of remote tars on a local disk: least recently used first out, shared by the ranks of a host.
+"""Cache of blocks of remote tars on a local disk, shared by the ranks of a host; the least recently used is evicted.
 
-    FOLDER/blocks/NAME.NUMBER   a block of a tar and a trailer; NAME is a hash of what the tar is
+    FOLDER/blocks/NAME.NUMBER   a block of a tar and a trailer; NAME is a hash of the tar's identity
     FOLDER/blocks/.tmp-RANDOM   a block that is being written; its writer holds a lock on it
     FOLDER/locks/00 ...         locked while a block is fetched, so that two processes do not both fetch it
     FOLDER/used                 bytes in use, blocks that are being written included; locked while it is changed
@@ -41,13 +41,13 @@ LEAST_BLOCKS = 8
 
 @lru_cache(maxsize=1024)
 def _digest_of(tar: str) -> str:
-    """Return the name of a tar's blocks; kept, because every read needs it."""
+    """Return the name of a tar's blocks; memoised, because every read needs it."""
     return blake2b(tar.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConfig:
-    """Where blocks of remote tars are kept, and how many bytes."""
+    """Folder and size of the cache of remote tars' blocks."""
 
     folder: str
     """Folder on a local disk; several processes and runs may share it."""
@@ -101,7 +101,7 @@ class BlockCache:
 
     @property
     def paused(self) -> bool:
-        """Whether the disk refused a block in the last seconds: reads go to the server then."""
+        """Whether the disk refused a block within the last PAUSE seconds; reads then go to the server."""
         return time.monotonic() < self._paused_until
 
     def read(self, tar: str, length: int, offset: int, size: int, fetch: Callable[[int, int], bytes]) -> bytes:
@@ -253,7 +253,7 @@ class BlockCache:
         lock = self._locks / f"{int(blake2b(path.name.encode(), digest_size=4).hexdigest(), 16) % LOCKS:02x}"
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError:  # the disk is full or the folder is gone: rather fetch a block twice than not at all
+        except OSError:  # the disk is full or the folder is gone: fetch without the lock, perhaps twice
             yield
             return
         try:

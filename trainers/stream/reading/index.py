@@ -1,4 +1,4 @@
-"""Where the samples of a dataset lie: manifest.json and the sidecars, held in arrays."""
+"""Index of a dataset's samples: manifest.json and the sidecars as arrays of offsets and sizes in the tars."""
 
 import hashlib
 import io
@@ -21,12 +21,12 @@ from corpusloom.trainers.stream.reading.remote_files import RemoteFile
 from corpusloom.trainers.stream.reading.shard_table import ShardTable
 
 MAX_SAMPLES = 4_000_000
-"""Largest number of rows of a sidecar: more would be an attack on memory."""
+"""Largest number of rows of a sidecar: a sidecar with more is refused, since it would exhaust memory."""
 MAX_MEMBER_BYTES = 1 << 28
 NEAR = 4096
-"""Bytes: members of up to this size, at most this far from the end of the member before, are read together with it."""
+"""Bytes: a member of up to this size that begins within this distance of the previous member's end is read with it."""
 MEMBER = struct.Struct("<qiiii")
-"""Offset and size of a member, bytes and members of the read that begins with it, number of its field."""
+"""Offset and size of a member, size and number of members of the read that begins with it, and its field's number."""
 _MEMBER = np.dtype([("offset", "<i8"), ("size", "<i4"), ("total", "<i4"), ("run", "<i4"), ("code", "<i4")])
 _COLUMNS = ["key", "members.list.element.field", "members.list.element.offset", "members.list.element.size"]
 
@@ -85,13 +85,13 @@ class DatasetIndex:
         return int(self.counts.sum())
 
     def remote_window(self, block_shards: int) -> int:
-        """Return the bytes of the `block_shards` largest remote tars: as many shards are read together."""
+        """Return the total bytes of the `block_shards` largest remote tars: that many shards are read together."""
         remote = [not storage.is_local(tar_path(self.path, shard)) for shard in self.shards]
         return int(np.sort(self.shards.tar_bytes[remote])[-block_shards:].sum())
 
 
 def open_index(path: str, split: str | None = None) -> DatasetIndex:
-    """Read a dataset's manifest; with `split`, also the split column of every sidecar, to count."""
+    """Read a dataset's manifest; with `split`, also count that split's rows in every sidecar."""
     values = read_plain(path)
     try:
         shards = ShardTable(values["shards"])
@@ -145,7 +145,7 @@ def integers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def tar_path(path: str, shard: ShardEntry) -> str:
-    """Return where a shard's tar lies: in the dataset's folder; of a foreign tar, its own path or URL."""
+    """Return the path of a shard's tar: inside the dataset's folder, or a foreign tar's own path or URL."""
     return storage.resolve(path, shard.tar.name)
 
 

@@ -1,4 +1,4 @@
-"""Blocks of remote tars, fetched into the cache before their samples are due."""
+"""Fetches blocks of remote tars into the cache before their samples are due."""
 
 import queue
 import threading
@@ -43,8 +43,8 @@ class Prefetcher:
     """Follows a stream's position; daemon threads open the shards that come next and fetch their blocks.
 
     `shards_of(positions)` names the shards of running positions; `open_shard(shard)` opens one. Ranks of a host share a
-    cache, so each begins at another block of a shard: at `share` of its blocks, from 0 to 1. An error here is ignored,
-    since the read of the sample meets it again and reports it.
+    cache, so each begins at a different block of a shard: at block `share` * blocks, with `share` from 0 to 1. Errors
+    are ignored here, since reading the sample repeats and reports them.
     """
 
     def __init__(

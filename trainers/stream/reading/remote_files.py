@@ -1,4 +1,4 @@
-"""Files on object stores and web servers: every call has a deadline and is retried after errors that may pass."""
+"""Reads files on object stores and web servers: each call has a deadline and is retried after transient errors."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ class RemoteFile:
         self._fs, self._inner = storage.filesystem(path)
 
     def info(self) -> Mapping[str, Any]:
-        """Return size, entity tag and the like as the filesystem has them now, past its cache of listings."""
+        """Return the current size, entity tag and other metadata, bypassing the filesystem's cache of listings."""
         self._fs.invalidate_cache(self._fs._parent(self._inner))
         found: Mapping[str, Any] = self._tried("info")
         return found
@@ -53,7 +53,7 @@ class RemoteFile:
         return data
 
     def _tried(self, name: str, **options: Any) -> Any:
-        """Call a method of the filesystem; retry after errors that may pass."""
+        """Call a method of the filesystem; retry after transient errors."""
         size = options["end"] - options["start"] if "end" in options else None
         pause, found = self._retry.pause_s, "no attempt"
         for attempt in range(self._retry.attempts):

@@ -1,4 +1,4 @@
-"""Tars on object stores and web servers, read by ranges and, if there is one, through a cache."""
+"""Reads tars on object stores and web servers by ranges, through a cache if one is configured."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from corpusloom.trainers.stream.reading.remote_files import RemoteFile, RetryCon
 
 
 class RemoteShard:
-    """A tar read by ranges. Size and entity tag are asked for once, and compared again as it is read."""
+    """A tar read by ranges. Size and entity tag are requested once and compared on later reads."""
 
     def __init__(self, shard: ShardIndex, *, retry: RetryConfig | None = None, cache: BlockCache | None = None) -> None:
         self._path, self._file, self._cache = shard.path, RemoteFile(shard.path, retry), cache
@@ -20,7 +20,7 @@ class RemoteShard:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Values that differ if another tar takes this one's name."""
+        """Values that change if another tar replaces this one."""
         return self._tag, self.bytes
 
     def _identify(self) -> str:
@@ -69,7 +69,7 @@ class RemoteShard:
         return data
 
     def _if_unchanged(self) -> dict[str, Any]:
-        """Return the option with which the server compares: a strong entity tag, or on gs:// the generation."""
+        """Return the condition under which the server answers: a strong entity tag, or on gs:// the generation."""
         if self._generation:
             return {"generation": self._generation}
         if self._path.startswith("http") and self._tag.startswith('"'):

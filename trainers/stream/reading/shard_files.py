@@ -1,4 +1,4 @@
-"""Members of samples as bytes: pread on local tars, range reads elsewhere; no name in a tar becomes a path."""
+"""Reads members of samples: pread on local tars, range requests elsewhere; no name in a tar becomes a path."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ class ShardReader(Protocol):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Values that differ if another file takes this one's name."""
+        """Values that change if another file replaces this one."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Return exactly `size` bytes from `offset`; SampleError("truncated") if there are fewer."""
@@ -33,7 +33,7 @@ class ShardReader(Protocol):
 
 
 class LocalShard:
-    """A tar on a local disk: a shard that is replaced while it is open is read as it was."""
+    """A tar on a local disk; a shard that is replaced while it is open is read in its old version."""
 
     def __init__(self, shard: ShardIndex) -> None:
         self._descriptor = -1
@@ -69,7 +69,7 @@ class LocalShard:
 
 
 class ShardFiles:
-    """The open tars of a loader, at most `limit`, first opened first closed; safe for threads.
+    """The open tars of a loader, at most `limit`; the one opened first is closed first. Safe for threads.
 
     A tar is closed when no thread reads from it any more. A tar that is opened again must still be the same file.
     """

@@ -1,4 +1,4 @@
-"""A dataset's shards in under 160 bytes per shard, instead of several Python objects."""
+"""Compact table of a dataset's shards: under 160 bytes per shard, instead of several Python objects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload

@@ -1,4 +1,4 @@
-"""The sidecars of one data set that are held in memory: least recently loaded first out."""
+"""Cache in memory of one data set's sidecars; the least recently loaded one is dropped first."""
 
 import threading
 from collections import OrderedDict

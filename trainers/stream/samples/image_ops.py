@@ -1,4 +1,4 @@
-"""Images for training: decode, resize with antialiasing, crop, flip, jitter; draws come from a given generator."""
+"""Image operations of training: decode, resize with antialiasing, crop, flip, jitter; draws use a given generator."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Texts and images of a page, from its JSON: ours, energon's, NeMo Curator's, that of OBELICS' exports, or MMC4's.
+"""Reads texts and images from a page's JSON: ours, energon's, NeMo Curator's, OBELICS exports' or MMC4's.
 
 All but MMC4 have two parallel lists. An entry of the list of images is a member's whole name (KEY.000.jpg), its field
 (000.jpg), or the image's URL; with URLs the k-th image member belongs to the k-th entry. MMC4 (arXiv 2304.06939, in

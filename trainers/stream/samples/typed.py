@@ -1,4 +1,4 @@
-"""Typed samples from a sample's members: no pickle is read, no name in a tar becomes a path, all sizes are limited."""
+"""Makes typed samples from members: no pickle is read, no name in a tar becomes a path, all sizes are limited."""
 
 import io
 import json

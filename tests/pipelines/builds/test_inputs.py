@@ -1,0 +1,60 @@
+"""What a build reads: each content once, one sort of input, and lists only where a recipe makes pairs."""
+
+from pathlib import Path
+
+import pytest
+
+from corpusloom.pipelines.builds.inputs import check_read, hashed, inputs_of, warc_inputs
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.stages import StageReport
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.records import StageCounts
+
+WITH_CAPTIONS = ListConfig(caption_column="text")
+
+
+def test_equal_files_are_read_once_under_the_first_path(tmp_path: Path) -> None:
+    for name, text in (("b.warc", "one"), ("a.warc", "one"), ("c.warc", "two"), ("d.txt", "three")):
+        (tmp_path / name).write_text(text)
+    assert {Path(entry.name).name for entry in warc_inputs((str(tmp_path),))} == {"a.warc", "c.warc"}
+    found = warc_inputs((str(tmp_path / "*.warc"),))
+    assert [entry.sha256 for entry in found] == sorted(hashed(str(path) for path in tmp_path.glob("*.warc")))
+    assert {entry.bytes for entry in found} == {3}
+
+
+def test_no_input_and_no_warc_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name WARCs with --warc"):
+        warc_inputs(())
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(InputError, match="holds no WARC"):
+        warc_inputs((str(tmp_path),))
+
+
+def test_one_sort_of_input_per_build() -> None:
+    with pytest.raises(ConfigError, match="one kind of input"):
+        inputs_of(load_recipe("align"), warcs=("a",), lists=("b.csv",), columns=WITH_CAPTIONS)
+
+
+def test_lists_need_a_recipe_of_pairs_and_a_column_of_texts(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("url,text\n")
+    with pytest.raises(ConfigError, match="m3w is made of web pages"):
+        inputs_of(load_recipe("m3w"), warcs=(), lists=(str(path),), columns=WITH_CAPTIONS)
+    with pytest.raises(ConfigError, match="--caption-column"):
+        inputs_of(load_recipe("align"), warcs=(), lists=(str(path),), columns=ListConfig())
+    found = inputs_of(load_recipe("align"), warcs=(), lists=(str(path),), columns=WITH_CAPTIONS)
+    assert [entry.name for entry in found] == [str(path)]
+
+
+@pytest.mark.parametrize(("truncated", "readable"), [(0, True), (2, True), (3, False)])
+def test_inputs_without_a_single_readable_record_are_an_error(truncated: int, readable: bool) -> None:
+    row = StageCounts(
+        stage="extract", unit="record", records_in=3, kept=3 - truncated, dead={"truncated_warc": truncated}
+    )
+    report = StageReport(name="extract", counts=(row,), facts={})
+    if readable:
+        check_read(report, ("a.warc",))
+        return
+    with pytest.raises(InputError, match=r"a\.warc: no record can be read"):
+        check_read(report, ("a.warc",))

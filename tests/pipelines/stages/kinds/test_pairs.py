@@ -1,0 +1,52 @@
+"""Each image and alt text of a page is a pair, counted once; an opt-out of page or images reserves them all."""
+
+from corpusloom.pipelines.extract.alt_texts import PageImages
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.kinds.pairs import TEXT_SOURCES, make_pair, make_pairs, texts_of
+from corpusloom.pipelines.stages.kinds.record_kind import record_key
+from corpusloom.schemas import identity
+from corpusloom.schemas.records import ImageRef, Pair
+from corpusloom.schemas.verdicts import Rejected
+from tests.pipelines.stages.kinds.pages_of_warcs import response
+
+ALIGN = load_recipe("align")
+CAT = ImageRef(url="http://example.org/cat.jpg", alt_text="A  cat\non a mat")
+
+
+def test_a_pair_has_its_text_in_one_line_and_its_page_as_parent() -> None:
+    made = make_pairs(response(), PageImages(images=(CAT,)), ALIGN)
+    assert not isinstance(made, Rejected)
+    ((pair, head),) = made
+    assert isinstance(pair, Pair)
+    assert (pair.text, pair.text_source, pair.image_url) == ("A cat on a mat", "alt_text", CAT.url)
+    assert (pair.parent, pair.page_url) == (record_key(response()), "http://example.org/a")
+    assert (head.unit, head.key, head.images, head.url) == ("pair", pair.key, (CAT.url,), CAT.url)
+    assert head.image_key == identity.image_key(CAT.url)
+    assert head.scores == pair.scores
+
+
+def test_blank_texts_make_no_pair_and_twins_on_a_page_make_one() -> None:
+    blank = ImageRef(url="http://example.org/dot.gif", alt_text=" \n")
+    none = ImageRef(url="http://example.org/b.gif")
+    made = make_pairs(response(), PageImages(images=(CAT, blank, CAT, none)), ALIGN)
+    assert not isinstance(made, Rejected)
+    assert [pair.image_url for pair, _ in made] == [CAT.url]  # type: ignore[union-attr]
+
+
+def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
+    for tag in ("noai", "noimageai"):
+        refused = make_pairs(response(headers=(("X-Robots-Tag", tag),)), PageImages(images=(CAT,)), ALIGN)
+        assert isinstance(refused, Rejected)
+        assert refused.reason.startswith("opt_out")
+
+
+def test_texts_come_in_the_order_of_their_sources() -> None:
+    image = ImageRef(url="u", alt_text="alt", caption="caption")
+    assert TEXT_SOURCES == ("alt_text",)
+    assert texts_of(image, ("caption", "alt_text")) == [("caption", "caption"), ("alt_text", "alt")]
+
+
+def test_equal_pairs_of_two_pages_share_a_key_and_rank_by_their_page() -> None:
+    first, second = (make_pair(CAT.url, "A cat", "alt_text", page, page, ALIGN)[1] for page in ("p", "q"))
+    assert (first.key, first.text_key) == (second.key, second.text_key)
+    assert first.rank == identity.make_key("rank", "p") != second.rank
