@@ -1,4 +1,4 @@
-"""The stages of one recipe, in order: what is finished is reused, what is missing runs, the manifest comes last."""
+"""Builds a dataset: runs the stages of a recipe in order, reuses finished ones, and writes the manifest last."""
 
 import time
 from contextlib import nullcontext
@@ -24,13 +24,13 @@ Until = Literal["select", "images", "shards"]
 
 
 def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", alone: bool = False) -> BuildReport:
-    """Build a recipe's dataset from WARCs, or run its stages up to one of them. What is finished is reused.
+    """Build a recipe's dataset from WARCs, or run its stages up to `until`. Finished stages are reused.
 
     Args:
-      config: The build.
-      reporter: Where progress goes.
+      config: Configuration of the build.
+      reporter: Printer of progress.
       until: Last stage that runs.
-      alone: Run only that stage; InputError where a stage before it is not finished.
+      alone: Run only that stage; InputError if a stage before it is not finished.
     """
     planner = Planner(config)
     check_purged(config.work, tombstones.read(config.store))

@@ -19,7 +19,7 @@ from corpusloom.schemas.records import StageCounts
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """Options of a build that the command line and the build share as they are: a new one is a field here and its use.
+    """Options of a build that are also flags of the command line; a new option needs only a field here and its use.
 
     A field's docstring is the text of its flag in `--help`.
     """
@@ -29,19 +29,19 @@ class BuildOptions:
     warcs: Annotated[tuple[str, ...], tyro.conf.arg(name="warc")] = ()
     """WARC files, folders or quoted globs."""
     verify_digests: bool = False
-    """Check the digests of WARC records; a record that does not match is a dead row of the ledger."""
+    """Check the digests of WARC records; a record with a wrong digest becomes a dead row of the ledger."""
     resolve_revisits: bool = False
-    """Read revisit records that point into other WARCs of this build; a change of the set reads all of them again."""
+    """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
     lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list")] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
     columns: ListConfig = dataclasses.field(default_factory=ListConfig)
     """Columns of the lists."""
     from_img2dataset: tuple[str, ...] = ()
-    """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
+    """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""
     blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist")] = ()
-    """KIND=PATH of what must never be stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
+    """KIND=PATH of a list of images that are never stored, one per line: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
-    """img2dataset fetches without our address policy and caps: use it on trusted lists only."""
+    """Program that fetches images. img2dataset has no address policy and no caps: use it only for trusted lists."""
     shards: int | None = None
     """Shards of the dataset, a power of two; by default the fewest with at most 10,000 records per shard."""
     workers: int = 2
@@ -49,12 +49,12 @@ class BuildOptions:
     limit: int | None = None
     """Pages read per WARC, at most."""
     passes: int = 1
-    """Passes over the keys while a corpus is decided on; each takes its share of scratch disk and memory."""
+    """Passes over the keys for the decisions over the corpus; N passes need 1/N of the scratch disk."""
     profile: Profile = dataclasses.field(default_factory=Profile)
     """Runner of the pipelines."""
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a number that makes no sense, before anything runs."""
+        """Raise ConfigError for a number out of range."""
         for name, least in (("limit", 1), ("workers", 0), ("passes", 1)):
             value = vars(self)[name]
             if value is not None and value < least:
@@ -65,7 +65,7 @@ class BuildOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig(BuildOptions):
-    """One build: a recipe, its inputs and where everything goes."""
+    """One build: the recipe, the inputs, the folders and the fetcher."""
 
     recipe: Recipe
     work: str
@@ -77,13 +77,13 @@ class BuildConfig(BuildOptions):
     from_pages: bool = False
     """Whether to decide again from the records of an earlier build in `work`, without WARCs."""
     lanes: int = 1
-    """Event loops that fetch images, each over registered domains of its own."""
+    """Event loops that fetch images, each for its own registered domains."""
     memory: int | None = None
-    """Bytes that deciding over the corpus may take on this machine; by default its available memory."""
+    """Bytes of memory for the decisions over the corpus on this machine; None for all of its memory."""
 
     @property
     def image_fetch(self) -> FetchConfig:
-        """Return how images are fetched: by the opt-outs and agents that the recipe honours."""
+        """Return the fetcher's configuration with the opt-outs and agents that the recipe honours."""
         honour = self.recipe.honour
         return dataclasses.replace(self.fetch, honour=honour.signals, agents=(*self.fetch.agents, *honour.agents))
 
@@ -99,14 +99,14 @@ class BuildReport:
     seconds: dict[str, float]
     """Seconds by stage, of the stages that ran."""
     counts: tuple[StageCounts, ...] = ()
-    """Counts of the stages that ran, if there is no manifest that holds them."""
+    """Counts of the stages up to the last one, if there is no manifest."""
     measures: Measures = dataclasses.field(default_factory=Measures)
     """Counters and latencies of the pipelines that ran; reused stages have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSummary:
-    """A build in one table."""
+    """The figures of a build for `--json` and the closing table."""
 
     stages: tuple[StageCounts, ...]
     stage_seconds: dict[str, float]
@@ -122,7 +122,7 @@ class BuildSummary:
 
 
 def summarize(report: BuildReport) -> BuildSummary:
-    """Return the result of a build as `--json` and the closing table show it."""
+    """Return the summary of a build's result."""
     manifest = report.manifest
     return BuildSummary(
         stages=manifest.counts if manifest else report.counts,

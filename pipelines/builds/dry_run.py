@@ -1,4 +1,4 @@
-"""The Beam graphs of a recipe, built and validated without running them: what a dry run shows."""
+"""Dry run: builds and checks the Beam graphs of a recipe's stages without running them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class Graph:
 
     stage: str
     transforms: tuple[str, ...]
-    """The full labels of every transform, in the order in which they were applied."""
+    """Full labels of all transforms, in the order in which they were applied."""
     bytes: int
     """Size of the pipeline's proto."""
 
 
 def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
-    """Yield each stage of a recipe with the function that builds its pipeline, over placeholders for its input."""
+    """Yield each stage of a recipe with the function that builds its pipeline, on placeholder inputs."""
     if is_derived(recipe):
         yield "regions", _regions(folder)
         return
@@ -62,9 +62,9 @@ def _regions(folder: str) -> BuildPipeline:
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:
-    """Build and validate the graph of every stage of a recipe; nothing is read, written or sent anywhere.
+    """Build and check the graph of each stage of a recipe; nothing is read, written or sent.
 
-    Dataflow's own dry run is used where Beam's part for Google Cloud is installed: it refuses what the service would.
+    For the runner Dataflow, its own dry run is used too, which finds errors that the service would report.
     """
     return [_graph(stage, build, profile) for stage, build in placeholder_pipelines(recipe, folder)]
 
@@ -78,7 +78,7 @@ def _graph(stage: str, build: BuildPipeline, profile: Profile) -> Graph:
 
 
 def _labels(proto: Any) -> Iterator[str]:
-    """Yield the labels of a pipeline's transforms, from those below its root down."""
+    """Yield the labels of a pipeline's transforms, outer before inner, without the root."""
     nodes = proto.components.transforms
     waiting = [part for root in proto.root_transform_ids for part in reversed(nodes[root].subtransforms)]
     while waiting:
@@ -100,7 +100,7 @@ def _run_dry(pipeline: Any) -> None:
 
 
 def show(graphs: list[Graph]) -> str:
-    """Return graphs as text: a tree of labels a stage."""
+    """Return graphs as text, one tree of labels per stage."""
     lines = []
     for graph in graphs:
         lines.append(f"{graph.stage}: {len(graph.transforms)} transforms, {graph.bytes:,} bytes")

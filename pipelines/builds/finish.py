@@ -1,4 +1,4 @@
-"""A dataset's end: its tables, the proof that nothing was lost, the manifest that makes it whole."""
+"""Finishes a dataset: writes its tables, checks that no record was lost, and writes the manifest."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def is_damaged(dataset: str) -> bool:
-    """Say whether a dataset has a manifest that was cut short or overwritten since."""
+    """Return whether a dataset has a manifest that is truncated or damaged."""
     try:
         read_manifest(dataset)
     except DamageError:
@@ -34,9 +34,9 @@ def is_damaged(dataset: str) -> bool:
 
 
 def refuse_other(dataset: str, shards: Stage) -> None:
-    """Refuse to write over a finished dataset of another configuration or other inputs.
+    """Raise ConfigError if a folder holds a finished dataset of another configuration or other inputs.
 
-    A damaged manifest of the very dataset that `shards` finished before is written anew.
+    If the folder holds the dataset of `shards` with a damaged manifest, remove that manifest, to be written again.
     """
     path = storage.join(dataset, MANIFEST)
     if shards.done and is_damaged(dataset):
@@ -45,19 +45,19 @@ def refuse_other(dataset: str, shards: Stage) -> None:
         raise ConfigError(
             "holds a finished dataset of another configuration or input",
             where=dataset,
-            remedy="name another --out, or delete the folder",
+            remedy="give another --out, or delete the folder",
         )
 
 
 def shard_fragments(stage: Stage, kind: str, shards: int) -> list[str]:
-    """Return the fragments of one kind that a stage's shards left: each leaves one."""
+    """Return the paths of a stage's fragments of one kind, one per shard."""
     return [stage.path(kind, f"{layout.shard_stem(index)}.parquet") for index in range(shards)]
 
 
 def write_tables(
     planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
-    """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
+    """Write the dataset's ledger, scores and provenance, one file per stage; return their entries."""
     entries, config = [], planner.config
     told: dict[str, list[Any]] = {"ledger": imaged.rows, "scores": imaged.scores, "provenance": imaged.provenance}
     for kind, (cls, _) in store_dataset.TABLES.items():
@@ -81,7 +81,7 @@ def finish(
     inputs: list[FileEntry],
     urls: list[str],
 ) -> Manifest:
-    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    """Write the tables, check that no record was lost, and return the manifest, which the caller writes."""
     config, (extract, select, shards) = planner.config, stages
     shard_counts = add_counts([row for report in reports for row in report.counts])
     imaged = image_ledger(config.store, urls)
@@ -115,18 +115,18 @@ def finish(
 
 
 NOT_RECORDED = {"recipe", "out", "fetch", "fetcher", "profile", "workers", "memory", "passes"}
-"""Fields of a build's configuration that run.json leaves out: they do not change the dataset that it builds again."""
+"""Fields of a build's configuration that are not in run.json under `build`, since they do not change the dataset."""
 
 
 def origin(config: BuildConfig) -> dict[str, Any]:
-    """Return where a dataset came from, for run.json: what builds it again from the same image store."""
+    """Return the configuration for run.json that builds the same dataset again from the same image store."""
     names = [item.name for item in dataclasses.fields(config) if item.name not in NOT_RECORDED]
     recorded = {name: arrow.to_plain(getattr(config, name)) for name in names}
     return {"recipe": json.loads(config_json(config.recipe)), **recorded}
 
 
 def write_dataset(config: BuildConfig, manifest: Manifest, started: float, seconds: dict[str, float]) -> Manifest:
-    """Write run.json, what describes the dataset, and the manifest last; return it."""
+    """Write run.json, the documents, and last the manifest; return the manifest."""
     facts = {"started": started, "finished": time.time(), "seconds": seconds, "build": origin(config)}
     store_dataset.write_run(config.out, facts)
     manifest = document(config.out, manifest)

@@ -1,4 +1,4 @@
-"""Finished stages of a work folder, found again without their inputs: `--from pages` decides once more from scores."""
+"""Finds finished stages of a work folder without their inputs, for `--from pages`, which decides again from scores."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
-    """Return the committed stages of a name with what their stage.json says, in order of their folders."""
+    """Return the committed stages of a name with the contents of their stage.json, in order of their folders."""
     try:
         paths = storage.expand(storage.join(work, "stages", f"{name}-*", COMMIT))
     except InputError:
@@ -25,10 +25,10 @@ def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
 
 
 def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[FileEntry]:
-    """Return the inputs of the finished extract stage whose records a recipe can be decided from again.
+    """Return the inputs of the finished extract stage whose records this recipe can use.
 
-    It must have been made by this version and its records read as the recipe asks; how they were measured does not
-    matter. ConfigError where stages of different inputs fit (say which), InputError where none does.
+    The stage must have this version, and must have read its records by the same settings `read`; how they were measured
+    does not matter. Raises ConfigError if stages of different inputs fit, InputError if none does.
     """
     asked = json.loads(json.dumps(read))
     fitting = {
@@ -38,13 +38,13 @@ def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[File
     }
     if not fitting:
         raise InputError(
-            "holds no finished pages that were read as this recipe asks",
+            "holds no finished pages that this recipe can use",
             where=work,
-            remedy="name the --work folder of an earlier build, or the WARCs with --warc",
+            remedy="give the --work folder of an earlier build, or the WARCs as --warc",
         )
     if len(fitting) > 1:
         raise ConfigError(
-            f"holds pages of {len(fitting)} different inputs", where=work, remedy="say which with --warc instead"
+            f"holds pages of {len(fitting)} different inputs", where=work, remedy="give one of them as --warc instead"
         )
     (inputs,) = fitting.values()
     return [arrow.from_plain(FileEntry, row) for row in inputs]

@@ -1,4 +1,4 @@
-"""What a build reads: WARCs by path, folder, glob or list of paths; lists of URLs; folders of img2dataset."""
+"""Finds the inputs of a build: WARCs by path, folder, glob or list of paths; URL lists; folders of img2dataset."""
 
 from collections.abc import Iterable
 
@@ -14,11 +14,11 @@ from corpusloom.schemas.records import FileEntry
 
 WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
 PATHS = (".paths", ".paths.gz")
-"""Ends of a file that lists WARCs, as Common Crawl names them."""
+"""Extensions of a file that lists WARCs, as Common Crawl publishes them."""
 
 
 def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
-    """Return files by the hash of their bytes; of equal ones the first by path."""
+    """Return files by the hash of their bytes; of files with equal bytes only the first by path."""
     found: dict[str, FileEntry] = {}
     for path in sorted(paths):
         sha256, size = storage.hash_file(path)
@@ -29,7 +29,7 @@ def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     """Return the WARCs that the patterns name, each content once, in order of their hashes."""
     if not patterns:
-        raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
+        raise ConfigError("no input", where="loom build", remedy="give WARCs as --warc")
     listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
     named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
     paths = {path for pattern in (*named, *listed) for path in storage.expand(pattern)}
@@ -47,10 +47,10 @@ def inputs_of(
     folders: tuple[str, ...] = (),
     columns: ListConfig,
 ) -> list[FileEntry]:
-    """Return what a build reads: WARCs, or in their place lists or folders of img2dataset."""
+    """Return the inputs of a build: WARCs, or lists and folders of img2dataset in their place."""
     if sum(map(bool, (warcs, lists, folders))) > 1:
         raise ConfigError(
-            "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
+            "more than one kind of input", where="loom build", remedy="give only --warc, --list or --from-img2dataset"
         )
     if lists or folders:
         check_lists(recipe, lists, columns)
@@ -59,11 +59,11 @@ def inputs_of(
 
 
 def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
-    """Refuse lists that a recipe can make nothing of, before anything runs."""
+    """Raise ConfigError for lists that a recipe cannot use."""
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
     if lists and columns.caption_column is None:
-        raise ConfigError("pairs need texts", where="--list", remedy="name their column with --caption-column")
+        raise ConfigError("pairs need texts", where="--list", remedy="give their column as --caption-column")
     for path in lists:
         format_of(path)
 
@@ -78,9 +78,9 @@ def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEn
 
 
 def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    """Raise InputError if not a single record could be read from the inputs."""
     records = [row for row in extracted.counts if row.unit == "record"]
     if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
         raise InputError(
-            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+            "no record can be read", where=", ".join(patterns), remedy="check that these are WARCs, with gzip -t FILE"
         )

@@ -1,4 +1,4 @@
-"""What each stage of a build depends on, and so which finished one it reuses: nothing runs here."""
+"""Plans a build: computes what each stage depends on, hence its fingerprint and whether a finished stage is reused."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ SHARDS_VERSION = 2
 
 @dataclass
 class Planner:
-    """The stages of one build, each named by what shapes its content."""
+    """Planner of the stages of one build; runs none of them."""
 
     config: BuildConfig
 
@@ -42,7 +42,10 @@ class Planner:
         return self.config.recipe
 
     def read(self) -> dict[str, Any]:
-        """Return what shapes the records of a WARC or list; img2dataset's images go into one store alone."""
+        """Return the settings that change the records of a WARC or list.
+
+        With folders of img2dataset, they include the image store, since extraction writes their images there.
+        """
         config = self.config
         read: dict[str, Any] = {"recipe": read_by(self.recipe), "limit": config.limit}
         read |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
@@ -51,14 +54,14 @@ class Planner:
         return read | ({"store": config.store} if config.from_img2dataset else {})
 
     def measured(self) -> dict[str, Any]:
-        """Return what shapes the scores and heads of records: other values measure stored records again."""
+        """Return the settings that change scores and heads; if one changes, stored records are measured again."""
         return measured_by(self.recipe)
 
     @cached_property
     def warc_folder(self) -> Stage:
-        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs.
+        """Return the folder of extracted inputs, shared by all builds with equal settings, also of other WARCs.
 
-        The first half of its name is a hash of what shapes records, the second one of what is measured of them.
+        The first half of the hash in its name is that of `read`, the second half that of `measured`.
         """
         work, name = self.config.work, input_fragments.FOLDER
         read, measured = (
@@ -70,14 +73,14 @@ class Planner:
         return Stage(name=name, folder=folder, fingerprint=fingerprint, depends_on=measured.depends_on)
 
     def earlier_folders(self) -> tuple[str, ...]:
-        """Return the folders that WARCs were extracted to for other measures of the same records."""
+        """Return the folders of extracted inputs with the same `read` and another `measured`."""
         own, name = self.warc_folder, input_fragments.FOLDER
         alike = f"{name}-{own.fingerprint[:16]}"
         found = stage_folders(self.config.work, name)
         return tuple(path for path in found if path.rpartition("/")[2].startswith(alike) and path != own.folder)
 
     def plan_extract(self, inputs: list[FileEntry]) -> Stage:
-        """Return the extract stage: it depends on the WARCs and on what is measured, not on thresholds."""
+        """Return the extract stage, which depends on the inputs, `read` and `measured`, but not on thresholds."""
         return plan_stage(
             self.config.work,
             "extract",
@@ -90,7 +93,7 @@ class Planner:
         )
 
     def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
+        """Return the extract stage and the WARCs or lists that it reads."""
         if self.config.from_pages:
             return self.finished_pages()
         config = self.config
@@ -104,18 +107,21 @@ class Planner:
         return self.plan_extract(inputs), inputs
 
     def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage over the inputs of a finished one whose records this recipe would read alike.
+        """Return the extract stage for the inputs of a finished one with the same `read`.
 
-        It is finished itself unless this recipe measures otherwise: then the stored records are measured again.
+        It is finished too, unless `measured` differs; then the stored records are measured again.
         """
         config = self.config
         if config.warcs or config.lists or config.from_img2dataset:
-            raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
+            raise ConfigError("both inputs and --from pages are given", where="loom build", remedy="give one of them")
         inputs = extracted_inputs(config.work, EXTRACT_VERSION, self.read())
         return self.plan_extract(inputs), inputs
 
     def unit_hashes(self, inputs: list[FileEntry]) -> list[str]:
-        """Return of each input a hash of all that its fragments come from: with revisits across WARCs, of every one."""
+        """Return per input the hash that names its fragments.
+
+        It is that of the input's bytes, and with revisits across WARCs also of all other inputs.
+        """
         own = [entry.sha256 for entry in inputs]
         if not self.config.resolve_revisits:
             return own
@@ -123,20 +129,20 @@ class Planner:
         return [hashlib.sha256(f"{sha256}{every}".encode()).hexdigest() for sha256 in own]
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
-        """Return the fragments of one kind that these WARCs were extracted to, without a listing: it may come late."""
+        """Return the paths of the inputs' fragments of one kind, derived without listing, which may be incomplete."""
         folder = self.warc_folder
         stems = [stem_of(sha256) for sha256 in self.unit_hashes(inputs)]
         names = [name for stem in stems for name in _names_of(folder, stem, kind)]
         return [folder.path(kind, name) for name in sorted(set(names))]
 
     def finished(self, inputs: list[FileEntry]) -> int:
-        """Return how many of these inputs are listed as extracted."""
+        """Return the number of these inputs that are listed as extracted."""
         names = set(storage.listing(self.warc_folder.path("done")))
         stems = {stem_of(sha256) for sha256 in self.unit_hashes(inputs)}
         return sum(f"{stem}.json" in names for stem in stems)
 
     def plan_select(self, extract: Stage) -> Stage:
-        """Return the select stage: it depends on the extract stage and on the steps that decide."""
+        """Return the select stage, which depends on the extract stage and on the steps."""
         steps = [
             dataclasses.asdict(step) | {"step": type(step).__name__} for step in kind_of(self.recipe).steps(self.recipe)
         ]
@@ -151,12 +157,12 @@ class Planner:
         )
 
     def shard_count(self, selected: StageReport) -> int:
-        """Return the number of shards: the one asked for, else by the number of selected records."""
+        """Return the configured number of shards, else one by the number of selected records."""
         selected_records = sum(row.kept for row in selected.counts)
         return layout.check_shards(self.config.shards or layout.default_shards(selected_records))
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
-        """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
+        """Return the shards stage, which depends on the decisions, the outcomes in the store, and the recipe."""
         keys = [identity.image_key(url) for url in urls]
         return plan_stage(
             self.config.work,
@@ -177,7 +183,7 @@ class Planner:
 def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
     """Return the names of an input's fragments of one kind."""
     if kind not in ("records", "candidates"):
-        name = f"{stem}.parquet"  # notes of images are written where there are any
+        name = f"{stem}.parquet"  # an input without images has no notes
         return [name] if kind != "images" or storage.exists(folder.path(kind, name)) else []
     report = folder.path("done", f"{stem}.json")
     counts = [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report))]
@@ -185,7 +191,7 @@ def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
 
 
 def is_whole(dataset: str, digest: str) -> bool:
-    """Say whether the dataset that a finished stage wrote is still there."""
+    """Return whether a dataset with this digest is still in its folder."""
     try:
         return read_manifest(dataset).digest == digest
     except LoomError:
@@ -193,13 +199,13 @@ def is_whole(dataset: str, digest: str) -> bool:
 
 
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
-    """Return each stage with what would become of it: reused, or why it runs."""
+    """Return each stage with its status: reused, or why it would run."""
     planner = Planner(config)
     return statuses(planner, *planner.planned_pages())
 
 
 def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[tuple[str, str]]:
-    """Return each stage with what would become of it, given the extract stage and its inputs."""
+    """Return each stage with its status, given the extract stage and its inputs."""
     config, select = planner.config, planner.plan_select(extract)
     new = len(inputs) - planner.finished(inputs)
     again = "duplicates and counts are decided over the whole corpus"
@@ -221,7 +227,7 @@ def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[
 
 
 def check_finished(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> None:
-    """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
+    """Raise InputError unless all stages before the shards are finished."""
     for name, status in statuses(planner, extract, inputs)[:-1]:
         if status != "reused":
             raise InputError(

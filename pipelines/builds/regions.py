@@ -1,4 +1,4 @@
-"""A dataset of regions (ViLBERT), from a dataset of pairs: planned, made, finished, and made anew after a take-down."""
+"""Builds a dataset of regions (ViLBERT) from a dataset of pairs, and builds it again after a take-down."""
 
 import json
 import time
@@ -33,11 +33,11 @@ REGIONS_VERSION = 1
 def build_dataset(
     source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
 ) -> BuildReport:
-    """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
+    """Build the dataset of regions of a dataset of pairs; reuse a finished one."""
     reporter = reporter.fresh()
     pairs = read_manifest(source)
     if pairs.kind != "pairs":
-        raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
+        raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="give a dataset built by align")
     check_tars(source, pairs)
     inputs = inputs_of(pairs, limit)
     stage = plan_regions(work, inputs)
@@ -50,7 +50,7 @@ def build_dataset(
         if found is not None and found.digest == read_report(stage).facts["digest"]:
             return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
     if storage.exists(storage.join(out, layout.MANIFEST)):
-        raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
+        raise ConfigError("holds another finished dataset", where=out, remedy="give another --out")
     with store_dataset.building(out):
         store_dataset.claim(out, stage.fingerprint)
         config = RegionsConfig(
@@ -66,17 +66,17 @@ def build_dataset(
 
 
 def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
-    """Return what shapes a dataset of regions."""
+    """Return the values that a dataset of regions depends on."""
     return {"source": pairs.digest, "detector": EfficientNetDetector().identity.label, "limit": limit}
 
 
 def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:
-    """Return the one stage of a dataset of regions."""
+    """Return the only stage of a dataset of regions."""
     return plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
 
 
 def make_anew(source: str, made: Derived, before: Manifest | None, after: Manifest) -> None:
-    """Make regions again of a dataset that forgot something; shards of the same bytes as before are taken over."""
+    """Build regions again after a take-down in their source; shards whose tar in the source is unchanged are kept."""
     new = plan_regions(made.work, inputs_of(after, made.limit))
     same: set[int] = set()
     for name in (layout.MANIFEST, "README.md", "croissant.json", "report.html"):
@@ -96,7 +96,7 @@ def make_anew(source: str, made: Derived, before: Manifest | None, after: Manife
 
 
 def check_tars(source: str, pairs: Manifest) -> None:
-    """Raise DamageError unless each tar has its size: behind a cut, images would seem to be broken."""
+    """Raise DamageError unless each tar has its size; images in a truncated tar would seem to be broken."""
     for shard in pairs.shards:
         path = storage.join(source, shard.tar.name)
         found = storage.size(path)
@@ -107,7 +107,7 @@ def check_tars(source: str, pairs: Manifest) -> None:
 
 
 def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
-    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    """Write the tables, check that no record was lost, and return the manifest, which the caller writes."""
     reports = [read_shard_report(stage.folder, shard.index) for shard in pairs.shards]
     counts = add_counts([row for report in reports for row in report.counts])
     check_conservation(counts)

@@ -1,6 +1,6 @@
 """The Beam pipeline of each stage of a build.
 
-Importing this module imports Beam, which takes seconds, so only what runs a stage imports it.
+Importing this module imports Beam, which takes seconds, so it is imported only to run a stage.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 BuildPipeline: TypeAlias = Callable[["beam.Pipeline"], object]
-"""What adds a stage's transforms to a pipeline."""
+"""Function that adds a stage's transforms to a pipeline."""
 
 
 @dataclass(frozen=True)
 class StagePipelines:
-    """The pipelines of one build: each method returns that of one stage."""
+    """The pipelines of one build, one method per stage."""
 
     config: BuildConfig
 
@@ -36,7 +36,7 @@ class StagePipelines:
     ) -> BuildPipeline:
         """Return the pipeline that turns WARCs or lists into fragments of records in the stage's folder.
 
-        What the tombstones name is not written. Records that lie in one of the `earlier` folders are measured again.
+        Records that the tombstones name are not written. Records in one of the `earlier` folders are measured again.
         """
         if self.config.lists or self.config.from_img2dataset:
             rows = list_pairs.RowsConfig(
@@ -70,7 +70,7 @@ class StagePipelines:
 
     @property
     def images_config(self) -> ImagesConfig:
-        """Return how images get into the store."""
+        """Return the configuration of fetching images into the store."""
         return ImagesConfig(
             store=self.config.store,
             fetch=self.config.image_fetch,

@@ -20,7 +20,7 @@ _LINE_BREAK = re.compile(r"\n+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepetitionConfig:
-    """Thresholds of Gopher's repetition rules, each a largest share."""
+    """Thresholds of Gopher's repetition rules, each the largest share that is kept."""
 
     max_duplicate_lines: float | Below | None = threshold()
     """Second and later copies of a line / all lines (Table A1)."""

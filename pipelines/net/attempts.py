@@ -35,7 +35,7 @@ class PendingFetch:
     """A URL that is queued or being fetched, with its redirects and attempts so far."""
 
     url: str
-    """URL that the caller asked for."""
+    """URL as the caller gave it."""
     target: str
     """URL to request next: the cleaned URL, or the target of the last redirect."""
     domain: str = ""

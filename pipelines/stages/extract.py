@@ -1,6 +1,6 @@
-"""WARC -> fragments of records: one WARC is one unit of work, finished when its report is written.
+"""The extract stage: reads WARCs, parses their HTML in worker processes, and writes fragments of records.
 
-Each record of a WARC gets one verdict. HTML is parsed in killable worker processes.
+A WARC is one unit of work, finished when its report is written. Each record of a WARC gets one verdict.
 """
 
 from collections import deque
@@ -43,7 +43,7 @@ ARC = (".arc", ".arc.gz")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractStageConfig:
-    """How WARCs become fragments of one kind of record."""
+    """Configuration of the extract stage for one kind of record."""
 
     folder: str
     """Folder of the stage."""
@@ -52,15 +52,15 @@ class ExtractStageConfig:
     workers: int = 2
     """Processes of the parsing pool; 0 parses in this process."""
     limit: int | None = None
-    """Most pages read per WARC."""
+    """Pages read per WARC, at most."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down and is not written."""
+    """Records that were taken down and are not written."""
     verify_digests: bool = False
     """Whether a record that does not match its digests is dead."""
     across: tuple[str, ...] = ()
-    """WARCs that revisits may point into besides their own."""
+    """WARCs to which revisits may refer, besides their own."""
     earlier: tuple[str, ...] = ()
-    """Folders of the stage for other measures, whose records are measured again in place of reading the WARC."""
+    """Folders of the same records with other scores; they are measured again instead of reading the WARC."""
 
 
 def parse_pages(
@@ -70,7 +70,10 @@ def parse_pages(
     limit: int | None,
     on_image: Callable[[SkippedRecord], None],
 ) -> Iterator[tuple[HtmlResponse, Any]]:
-    """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
+    """Yield each HTML page with its parsed contents, in order.
+
+    Other records are recorded in the ledger; images among them are passed to `on_image`.
+    """
     waiting: deque[HtmlResponse] = deque()
 
     def work() -> Iterator[HtmlPage]:
@@ -102,7 +105,7 @@ def extract_warc(
     pool: WorkerPool[HtmlPage, Any],
     across: CollectionRevisitIndex | None = None,
 ) -> tuple[StageCounts, ...]:
-    """Turn one WARC into fragments, ledger and provenance; return its counts."""
+    """Write the fragments, ledger and provenance of one WARC; return its counts."""
     kind, ledger = config.kind, Ledger(STAGE)
     writer = FragmentWriter(config.folder, kind.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
@@ -143,14 +146,14 @@ def _provenance(warc: InputFile, page: HtmlResponse) -> ProvenanceRow:
 
 @dataclass(frozen=True, slots=True)
 class ExtractWarcs:
-    """The work of the extract stage: each WARC becomes fragments on disk."""
+    """The work of the extract stage; a unit is one WARC."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "input"
     config: ExtractStageConfig
 
     def is_finished(self, warc: InputFile) -> bool:
-        """Say whether an earlier run extracted this WARC."""
+        """Return whether an earlier run extracted this WARC."""
         return is_extracted(self.config.folder, warc)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What the extract stage leaves of one input: fragments of records and heads, and a report that makes it finished."""
+"""Files that the extract stage writes per input: fragments of records and heads, and the report that ends it."""
 
 import json
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from corpusloom.schemas.records import Head, Page, Pair, StageCounts
 
 STAGE = "extract"
 FOLDER = "warcs"
-"""Name of the folder, among the stages of a work folder, where the inputs of all builds that measure alike lie."""
+"""First part of the name of the folder with extracted inputs, which builds with equal settings share."""
 IMAGE_NOTES = "images"
-"""Folder, beside the records, of notes on the images that WARCs hold."""
+"""Folder, beside the records, of notes on the images in WARCs."""
 ROW_GROUP_ROWS = 512
 """Rows per row group: a shard reads only the row groups of its key range."""
 
@@ -26,7 +26,7 @@ class InputFile:
 
     path: str
     sha256: str
-    """Hash of all that its fragments come from, which names them."""
+    """Hash of everything that its fragments depend on; it names them."""
 
     @property
     def stem(self) -> str:
@@ -36,9 +36,9 @@ class InputFile:
 
 @dataclass
 class FragmentWriter:
-    """Cuts an input's records into fragments of a bounded number of rows, so that memory does not grow with the input.
+    """Writer of an input's records as fragments of bounded size, so that memory does not grow with the input.
 
-    Beside each fragment of records lies one of their heads, sorted alike.
+    Each fragment of records has a fragment of their heads in the same order.
     """
 
     folder: str
@@ -46,27 +46,27 @@ class FragmentWriter:
     record: type[Page] | type[Pair]
     stem: str
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down and is not written."""
+    """Records that were taken down and are not written."""
     rows: int = 0
     """Records so far."""
     _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)
     _part: int = 0
 
     def add(self, made: list[RecordAndHead]) -> None:
-        """Take the records of one page. Of a record that was taken down only the redacted head stays."""
+        """Add the records of one page; of a record that was taken down only the redacted head is written."""
         self.add_heads(made)
         while len(self._held) >= FRAGMENT_ROWS:
             self.flush()
 
     def add_heads(self, made: Iterable[RecordAndHead | tuple[None, Head]]) -> None:
-        """Take records with their heads, or heads whose records are gone, into the fragment that is open."""
+        """Add records with their heads, or heads whose records were taken down, to the current fragment."""
         for row, head in made:
             left = None if row is None else redact(row, self.tombstones)
             self._held.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
             self.rows += 1
 
     def flush(self) -> None:
-        """Write what is held as one fragment of at most `FRAGMENT_ROWS` rows."""
+        """Write the buffered rows as one fragment of at most `FRAGMENT_ROWS` rows."""
         if not self._held:
             return
         held, self._held = self._held[:FRAGMENT_ROWS], self._held[FRAGMENT_ROWS:]
@@ -90,12 +90,12 @@ def report_path(folder: str, item: InputFile) -> str:
 
 
 def is_extracted(folder: str, item: InputFile) -> bool:
-    """Say whether an input's report was written: from then on the input is finished."""
+    """Return whether an input is finished, which its report marks."""
     return storage.exists(report_path(folder, item))
 
 
 def write_counts(folder: str, item: InputFile, counts: tuple[StageCounts, ...]) -> tuple[StageCounts, ...]:
-    """Write an input's report, which makes it finished; return its counts."""
+    """Write an input's report, which marks it as finished; return its counts."""
     storage.write_bytes(report_path(folder, item), json.dumps(arrow.to_plain(counts)).encode())
     return counts
 

@@ -1,7 +1,7 @@
-"""URL lists and img2dataset's folders -> fragments of pairs: what stands in for WARCs where texts are at hand.
+"""The extract stage for URL lists and folders of img2dataset: writes their rows as fragments of pairs.
 
-A list is one unit of work, a shard of img2dataset another; each row gets one verdict. The images of img2dataset go
-into the image store, so that the images stage finds them there and fetches nothing.
+A unit of work is a list or a shard of img2dataset; each row gets one verdict. Images of img2dataset are written into
+the image store, so that the images stage need not fetch them.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ TEXT_SOURCE = "caption"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsConfig:
-    """How rows become fragments of pairs."""
+    """Configuration of the extract stage for lists."""
 
     folder: str
     """Folder of the stage."""
@@ -46,18 +46,18 @@ class RowsConfig:
     recipe: Recipe
     columns: ListConfig
     images: ImagesConfig
-    """The image store, where img2dataset's images go."""
+    """Configuration of the image store that receives img2dataset's images."""
     limit: int | None = None
-    """At most so many rows an input are read."""
+    """Rows read per input, at most."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down: it is not written."""
+    """Records that were taken down and are not written."""
     earlier: tuple[str, ...] = ()
-    """Folders of the stage for other measures, whose records are measured again in place of reading the list."""
+    """Folders of the same records with other scores; they are measured again instead of reading the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of an input: its number or key, what it names, and why it is of no use if it is none."""
+    """One row of an input: its number or key, its URL, text and image, and the verdict on an unusable row."""
 
     name: str
     url: str
@@ -83,11 +83,11 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
 
 
 def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
-    """Turn one list or shard into fragments, ledger and provenance; return its counts."""
+    """Write the fragments, ledger and provenance of one list or shard; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
     packs: PackWriter | None = None
-    unlicensed = license_refusal(None, config.recipe.honour.licenses)  # a list names no page, so no licence
+    unlicensed = license_refusal(None, config.recipe.honour.licenses)  # rows of a list have no page, hence no licence
     for row in islice(read_rows(item.path, config), config.limit):
         key = identity.make_key("row", item.sha256, row.name)
         refused = row.verdict or unlicensed
@@ -115,7 +115,7 @@ def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, block
 
 
 def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -> None:
-    """Put an image into the store unless its URL has an outcome there: the first one stays."""
+    """Write an image into the store unless its URL has an outcome there."""
     wanted = ImageUrl(identity.image_key(row.url), row.url)
     if wanted.key not in index:
         blocked = packs.blocklist.of_url(row.url) if packs.blocklist else None
@@ -137,19 +137,19 @@ def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
 
 @dataclass(frozen=True, slots=True)
 class ExtractLists:
-    """The work of the extract stage over lists: each list, or shard of img2dataset, becomes fragments on disk."""
+    """The work of the extract stage over lists; a unit is one list or one shard of img2dataset."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "input"
     config: RowsConfig
 
     def is_finished(self, item: InputFile) -> bool:
-        """Say whether an earlier run extracted this input."""
+        """Return whether an earlier run extracted this input."""
         return is_extracted(self.config.folder, item)
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[InputFile]]:
-        """Open the blocklist where images are stored: lists hold none."""
+        """Open the blocklist if the inputs have images, which lists do not."""
         config = self.config
         blocklists = open_blocklist(config.images) if config.kind == "img2dataset" else nullcontext()
         with blocklists as blocklist:

@@ -1,6 +1,6 @@
-"""Seeds -> WARC: same-host links to a depth, politely, with every outcome on record.
+"""The scrape: fetches pages from seeds into WARCs, following links within each host, and records every outcome.
 
-Seeds are split into lanes by registered domain (`scrape_lane`); the lanes run on the workers of a Beam pipeline.
+Seeds are split into lanes by registered domain (`scrape_lane`); the lanes run on Beam workers.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ COMMIT = "scrape.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeReport:
-    """What a scrape did."""
+    """The result of a scrape."""
 
     counts: tuple[StageCounts, ...]
     warcs: tuple[str, ...]
@@ -33,17 +33,17 @@ class ScrapeReport:
 
 
 def read_seeds(path: str) -> list[str]:
-    """Return the URLs of a seed file; a missing, undecodable or empty one is an error that names it."""
+    """Return the URLs of a seed file; a missing, undecodable or empty file is an InputError."""
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error}", where=path, remedy="one URL a line") from error
+        raise InputError(f"not UTF-8 text: {error}", where=path, remedy="write one URL per line") from error
     seeds = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     bad = next((seed for seed in seeds if not seed.startswith(("http://", "https://"))), None)
     if bad is not None:
-        raise InputError(f"{bad[:80]!r} is no http(s) URL", where=path, remedy="one URL a line")
+        raise InputError(f"{bad[:80]!r} is no http(s) URL", where=path, remedy="write one URL per line")
     if not seeds:
-        raise InputError("holds no URL", where=path, remedy="one URL a line")
+        raise InputError("holds no URL", where=path, remedy="write one URL per line")
     return list(dict.fromkeys(seeds))
 
 
@@ -71,7 +71,7 @@ class ScrapeLanes(beam.PTransform):
 
 
 def lanes_of(seeds: list[str], lanes: int) -> list[tuple[int, list[str]]]:
-    """Return the seeds by lane: a registered domain belongs to one."""
+    """Return the seeds by lane; all seeds of a registered domain are in one lane."""
     result: list[list[str]] = [[] for _ in range(lanes)]
     for seed in seeds:
         domain = identity.registered_domain(identity.host_of(seed))
@@ -87,7 +87,7 @@ def build(pipeline: beam.Pipeline, config: ScrapeConfig, seeds: list[str]) -> be
 
 
 def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = None) -> ScrapeReport:
-    """Scrape seeds into WARCs; a finished scrape of the same seeds is left alone."""
+    """Scrape seeds into WARCs; reuse a finished scrape of the same seeds."""
     seeds = read_seeds(config.seeds)
     config.fetch.require_contact()
     images = ("images",) if config.images else ()
@@ -99,7 +99,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
             raise InputError(
                 "holds a finished scrape of other seeds, another depth, or with other --images",
                 where=config.out,
-                remedy="name another --out",
+                remedy="give another --out",
             )
         return ScrapeReport(
             counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
@@ -113,7 +113,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
 
 
 def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
-    """Write ledger and scrape.json from the frontier: from here on the scrape is finished."""
+    """Write the ledger from the frontier, then scrape.json, which marks the scrape as finished."""
     ledger = Ledger(STAGE)
     for row in sorted(frontier_rows(config.out), key=lambda row: row.key):
         verdict: Verdict = Kept()

@@ -1,9 +1,8 @@
-"""One lane of a scrape: its frontier, its checkpoints, the WARCs that it writes.
+"""Scrapes one lane: fetches its pages, and writes WARCs and parts of its frontier at checkpoints.
 
 A lane is one asyncio loop that interleaves its hosts. Every `checkpoint_pages` outcomes it closes a WARC and writes a
-part of the frontier (outcomes and the links they gave); a resumed lane reads the parts and goes on, so that a kill
-costs at most one checkpoint. On request the images of the pages follow, once the pages are on record: what a build
-would want to fetch, found as a build finds it.
+part of the frontier (outcomes with their links). A resumed lane continues from these parts, so a kill loses at most one
+checkpoint. If configured, the images of the pages are fetched after the pages; they are found as in a build.
 """
 
 import asyncio
@@ -34,27 +33,27 @@ CHECKPOINT_BYTES = 128_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeConfig:
-    """One scrape."""
+    """Configuration of a scrape."""
 
     seeds: str
-    """Path of a text file of URLs, one a line; blank lines and # comments are left out."""
+    """Path of a text file with one URL per line; blank lines and # comments are ignored."""
     out: str
     fetch: FetchConfig
     depth: int = 3
-    """Links followed from a seed."""
+    """Number of links from a seed to a page, at most."""
     max_pages: int | None = None
-    """Of a host."""
+    """Pages per host, at most."""
     images: bool = False
-    """The images of the pages go into the WARCs as well."""
+    """Whether the pages' images are fetched into the WARCs too."""
     workers: int = 0
-    """Processes that look for images in pages; 0 does it in this one."""
+    """Processes that find images in pages; 0 does it in this process."""
     lanes: int = 1
     checkpoint_pages: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierRow:
-    """One URL's outcome and the links that it gave."""
+    """The outcome of one URL, with its links."""
 
     VERSION: ClassVar[int] = 1
     key: str
@@ -72,22 +71,22 @@ class FrontierRow:
 
 @dataclass
 class Lane:
-    """One lane under way: what is known, what the next checkpoint holds."""
+    """One running lane: known URLs, and the outcomes since the last checkpoint."""
 
     number: int
     config: ScrapeConfig
     depths: dict[str, int] = field(default_factory=dict)
-    """URL -> links from a seed, of what waits."""
+    """URL that waits -> number of links from a seed."""
     known: set[str] = field(default_factory=set)
     pages_a_host: dict[str, int] = field(default_factory=dict)
     rows: list[FrontierRow] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
-    """Pages, and the robots.txt and other files that say what a host allows."""
+    """Responses for the next WARC: pages, images, robots.txt and other permission files."""
     part: int = 0
     held: int = 0
 
     def offer(self, url: str, depth: int) -> bool:
-        """Say whether a URL is to be asked: not known yet, not too deep, not one too many of its host."""
+        """Register a URL and return True if it is new, not too deep, and within its host's page limit; else False."""
         key = identity.page_key(url)
         if key in self.known or depth > self.config.depth:
             return False
@@ -100,7 +99,7 @@ class Lane:
         return True
 
     def take(self, url: str, outcome: FetchOutcome) -> list[str]:
-        """Enter a page's outcome; return the links to ask next."""
+        """Record a page's outcome; return the links to fetch next."""
         row = make_row(url, self.depths.pop(url), outcome)
         if isinstance(outcome, Response):
             self.known.add(identity.page_key(outcome.final_url))
@@ -109,14 +108,14 @@ class Lane:
         return following
 
     def take_image(self, url: str, outcome: FetchOutcome) -> None:
-        """Enter an image's outcome."""
+        """Record an image's outcome."""
         row = with_verdict(
             FrontierRow(key=identity.image_key(url), url=url, depth=0, outcome="kept", unit="image"), outcome
         )
         self._enter(row, outcome)
 
     def _enter(self, row: FrontierRow, outcome: FetchOutcome) -> None:
-        """Hold an outcome, closing a checkpoint when it is full."""
+        """Buffer an outcome; write the checkpoint if it is full."""
         self.rows.append(row)
         if isinstance(outcome, Response):
             self.keep(outcome)
@@ -125,22 +124,22 @@ class Lane:
             self.checkpoint()
 
     def images(self) -> Iterator[str]:
-        """Yield the images of the pages on record that have no outcome yet, each once."""
+        """Yield the image URLs of the pages in the WARCs that have no outcome yet, each once."""
         prefix = f"lane-{self.number:05d}-"
         names = [name for name in storage.listing(self.config.out, ".warc.gz") if name.startswith(prefix)]
         for url in page_images((storage.join(self.config.out, name) for name in names), self.config.workers):
             key = identity.image_key(url)
-            if key not in self.known and identity.page_key(url) not in self.known:  # a link may have led to it before
+            if key not in self.known and identity.page_key(url) not in self.known:  # it may have been fetched as a link
                 self.known.add(key)
                 yield url
 
     def keep(self, answer: Response) -> None:
-        """Hold an answer for the next WARC."""
+        """Buffer a response for the next WARC."""
         self.answers.append(answer)
         self.held += len(answer.wire_body)
 
     def checkpoint(self) -> None:
-        """Write what is held: the WARC first, then the frontier part that makes it count."""
+        """Write the buffered responses as a WARC, then the part of the frontier, which commits it."""
         if not self.rows:
             return
         stem = f"lane-{self.number:05d}-{self.part:05d}"
@@ -151,7 +150,7 @@ class Lane:
         self.part += 1
 
     def resume(self, seeds: list[str]) -> list[str]:
-        """Read the parts that were written before; return what they and the seeds leave to ask."""
+        """Read the parts of the frontier; return the seeds and links without an outcome."""
         parts = list(frontier_rows(self.config.out, self.number))
         names = storage.listing(storage.join(self.config.out, "frontier"), ".parquet")
         self.part = sum(name.startswith(f"lane-{self.number:05d}-") for name in names)
@@ -166,9 +165,9 @@ class Lane:
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
-    """Yield the URLs of the images of each page, in order; a page that cannot be read shows none.
+    """Yield the image URLs of each page, in order; skip pages that cannot be parsed.
 
-    `workers` processes read the pages, so that a hostile one costs no more than itself; 0 reads them in this one.
+    `workers` processes parse the pages, so that a hostile page fails alone; 0 parses them in this process.
     """
 
     def pages() -> Iterator[HtmlPage]:
@@ -184,7 +183,7 @@ def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
 
 
 def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
-    """Yield the outcomes that a scrape has on record, of one lane or all."""
+    """Yield the outcomes in a scrape's frontier, of one lane or of all."""
     folder = storage.join(out, "frontier")
     for name in storage.listing(folder, ".parquet"):
         if lane is None or name.startswith(f"lane-{lane:05d}-"):
@@ -192,7 +191,7 @@ def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
 
 
 def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
-    """Write exchanges as one WARC: request, response, and metadata with the hops and signals as evidence."""
+    """Write responses as one WARC, each with its request, its redirects, and a metadata record of its signals."""
     with storage.writing(path) as handle:
         writer = WarcWriter(handle, compress=True)
         info = {"software": "corpusloom", "format": "WARC File Format 1.1", "http-header-user-agent": config.user_agent}
@@ -214,21 +213,21 @@ def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
 
 
 def verdict_of(outcome: FetchOutcome) -> Verdict:
-    """Return a scrape's verdict on an outcome: an answer with an error status is on record and rejected."""
+    """Return the verdict on an outcome; a response with an error status is rejected, but stays in the WARC."""
     if not isinstance(outcome, Response):
         return outcome
     return Kept() if 200 <= outcome.status < 300 else Rejected(f"http_{outcome.status}")
 
 
 def follow(outcome: FetchOutcome, url: str) -> tuple[str, ...]:
-    """Return the links of an HTML answer that stay on the host that was asked, and on the one that answered."""
+    """Return the links of an HTML response to the requested host or, after a redirect, to the responding host."""
     if not isinstance(outcome, Response) or not 200 <= outcome.status < 300:
         return ()
     kind = next((v for n, v in outcome.headers if n.lower() == "content-type"), "text/html")
     if "html" not in kind.lower():
         return ()
     hosts = {identity.host_of(url), identity.host_of(outcome.final_url)}
-    if len({identity.registered_domain(host) for host in hosts}) > 1:  # another domain is another lane's
+    if len({identity.registered_domain(host) for host in hosts}) > 1:  # another domain may belong to another lane
         return ()
     return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts)
 
@@ -250,7 +249,7 @@ def with_verdict(row: FrontierRow, outcome: FetchOutcome) -> FrontierRow:
 
 
 async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> int:
-    """Scrape one lane to the end of its frontier; return how many URLs it has on record."""
+    """Scrape one lane to the end of its frontier; return its number of known URLs."""
     lane = Lane(number, config)
     async with Fetcher(config.fetch) as fetcher:
 
@@ -265,7 +264,7 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
             if config.images:
                 lane.checkpoint()
                 await FetchScheduler(fetcher, "image", lane.take_image, host_files=host_files).run(list(lane.images()))
-        except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
+        except asyncio.CancelledError:  # Ctrl-C: commit the fetched pages
             lane.checkpoint()
             raise
     lane.checkpoint()

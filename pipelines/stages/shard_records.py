@@ -1,4 +1,4 @@
-"""Verdicts on the pages, pairs and image occurrences of a shard, and the samples of those that are kept."""
+"""Judges the pages, pairs and image occurrences of a shard, and makes the samples of kept records."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -41,27 +41,27 @@ STAGE = "shards"
 
 @dataclass(frozen=True, slots=True)
 class ImageJudge:
-    """What images are judged with: the store as of one generation, the rules, the too frequent URLs."""
+    """Judge of images: a function with the rules, the store as of one generation, and the too frequent URLs."""
 
     recipe: Recipe
     store: ImageStore
     index: ImageIndex
     frequent: frozenset[str]
     benchmarks: Benchmarks | None = None
-    """Evaluation sets that must stay out."""
+    """Evaluation sets whose images are rejected."""
     nsfw: Mapping[str, float | None] = field(default_factory=dict)
     """Scores of the recipe's NSFW model by sha256."""
     tombstones: Tombstones = field(default_factory=Tombstones)
 
     def _is_forgotten(self, ref: ImageRef) -> bool:
-        """Say whether an image was taken down by what the store knows of it: it is known only here and now."""
+        """Return whether an image's record in the store was taken down, for example by its sha256."""
         if not self.tombstones:
             return False
         record = self.index.find(identity.image_key(ref.url))
         return record is not None and is_taken_down(record, self.tombstones)
 
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
-        """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
+        """Return the verdict on one image occurrence, its scores, and the image if it is kept."""
         if ref.url.startswith(HIDDEN) or self._is_forgotten(ref):
             return Rejected("forgotten"), {}, None
         if ref.url in self.frequent:
@@ -86,7 +86,7 @@ def judge_image(
     recipe: Recipe,
     nsfw: Mapping[str, float | None] = MappingProxyType({}),
 ) -> tuple[Verdict, Scores, StoredImage | None]:
-    """Return the verdict on an image by what the store holds of it."""
+    """Return the verdict on an image by its record and facts in the store, its scores, and the image if it is kept."""
     record = index.find(identity.image_key(ref.url))
     if record is None:
         return Dead("not_fetched"), {}, None
@@ -118,7 +118,7 @@ def judge_image(
 
 
 def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, str, tuple[int, int] | None]:
-    """Return an image's bytes as a member, its extension, and its size where the recipe resizes or re-encodes."""
+    """Return an image's bytes as a member, its extension, and its size if the recipe resizes or re-encodes it."""
     config = resize_of(recipe)
     if config is None:
         return *store_form(data, image_format), None
@@ -127,7 +127,7 @@ def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, 
 
 
 def resize_of(recipe: Recipe) -> Resize | None:
-    """Return how a recipe resizes its images; None stores them as fetched."""
+    """Return a recipe's settings of resizing; None stores images as fetched."""
     images = recipe.images
     if images.resize is None and images.format is None:
         return None
@@ -137,7 +137,10 @@ def resize_of(recipe: Recipe) -> Resize | None:
 
 
 def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:
-    """Return a page as it is written: without frequent paragraphs, bad lines and evaluation texts; or why it is not."""
+    """Remove frequent paragraphs, bad lines and evaluation texts from a page and return it.
+
+    Return Rejected if no text is left, or if the page contains too many evaluation texts.
+    """
     blocks = drop_paragraphs(page, frequent) if frequent else page.blocks
     page = dataclasses.replace(page, blocks=edit_blocks(blocks, judge.recipe))
     if judge.benchmarks is not None:
@@ -175,7 +178,7 @@ def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger:
 
 
 def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[dict[int, StoredImage], int]:
-    """Judge each image of a page; return those kept, by their ordinal, and how many were not safe for work."""
+    """Judge each image of a page; return the kept ones by ordinal, and the number that are not safe for work."""
     kept: dict[int, StoredImage] = {}
     seen: set[str] = set()
     unsafe = 0

@@ -1,7 +1,7 @@
-"""Selected records + image store -> shards: tars, sidecars, and the verdict on every image occurrence.
+"""The shards stage: writes selected records with their images as tars and sidecars.
 
-A shard is a range of keys. Its worker reads that range of the decisions and of the records' fragments (sorted by
-key, so other row groups are never read), looks its images up in the store and writes one tar: nothing is shuffled.
+A shard is a range of keys. Its Beam worker reads that range of the decisions and of the records' fragments (sorted by
+key, so other row groups are never read), looks up the images in the store, and writes one tar, without a shuffle.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardsConfig:
-    """What the shards of one dataset are made of."""
+    """Configuration of the shards stage."""
 
     recipe: Recipe
     dataset: str
@@ -84,7 +84,7 @@ def read_range(path: str, cls: type[T], low: str, high: str) -> Iterator[T]:
 def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page | Pair | Head, frozenset[str]]]:
     """Yield the kept records of a key range with the keys of their frequent paragraphs, in order of their keys.
 
-    In place of a record that was taken down its head is yielded.
+    For a record that was taken down, its head is yielded instead.
     """
     kept = {
         (row.key, row.parent): row
@@ -101,7 +101,7 @@ def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page |
     lost = {key for key, _ in kept} - found.keys()
     if lost:
         raise DamageError(
-            f"{len(lost)} records that were kept are gone, {min(lost)} first",
+            f"{len(lost)} kept records are missing, first {min(lost)}",
             where=config.folder,
             remedy="delete the folder of the stages (--work) and build again",
         )
@@ -127,7 +127,7 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
 
 
 def open_judge(config: ShardsConfig) -> ImageJudge:
-    """Return the judge of images: the store as it is now, with the recipe's rules and evaluation sets."""
+    """Return the judge of images, with the present state of the store, the recipe's rules and evaluation sets."""
     store, recipe = ImageStore(config.store), config.recipe
     model = recipe.filters.images.nsfw_model
     return ImageJudge(
@@ -143,14 +143,14 @@ def open_judge(config: ShardsConfig) -> ImageJudge:
 
 @dataclass(frozen=True, slots=True)
 class WriteShards:
-    """The work of the shards stage: each shard number becomes a shard on disk."""
+    """The work of the shards stage; a unit is the number of a shard."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "shard"
     config: ShardsConfig
 
     def is_finished(self, index: int) -> bool:
-        """Say whether an earlier run wrote this shard, and its files still lie in the dataset."""
+        """Return whether an earlier run wrote this shard and its files still exist."""
         return is_finished(self.config.dataset, self.config.folder, index)
 
     @contextmanager

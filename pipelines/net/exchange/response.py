@@ -17,7 +17,7 @@ class Response:
     """An HTTP response with its request."""
 
     url: str
-    """URL that the caller asked for."""
+    """URL as the caller gave it."""
     final_url: str
     """URL that responded, after redirects."""
     status: int

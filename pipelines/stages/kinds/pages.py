@@ -1,4 +1,4 @@
-"""WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
+"""The record kind of interleaved pages (M3W): makes, measures and describes one page per HTML page of a WARC."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page
 from corpusloom.schemas.verdicts import Rejected
 
-if TYPE_CHECKING:  # slow to import, and only where HTML is parsed
+if TYPE_CHECKING:  # slow to import, and needed only to parse HTML
     from corpusloom.pipelines.extract.page_task import PageTask
 
 
 def page_identity(url: str, canonical_link: str | None) -> str:
-    """Return the URL that identifies a page: its canonical link when of the same registered domain and not its root."""
+    """Return the URL that identifies a page: its canonical link if on the same registered domain and not its root."""
     own = identity.canonical_url(url)
     if not canonical_link:
         return own
@@ -37,7 +37,7 @@ def page_identity(url: str, canonical_link: str | None) -> str:
 
 
 def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return the page that was extracted with its head, or the opt-out or licence that forbids it."""
+    """Return the extracted page with its head, or the rejection for an opt-out or a licence."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -69,20 +69,20 @@ def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> 
 
 
 def remake_page(page: Page, recipe: Recipe) -> tuple[Page, Head]:
-    """Return a page, measured, with its head."""
+    """Measure a page; return it with its head."""
     page = measure(page, recipe)
     return page, page_head(page, recipe)
 
 
 def measure(page: Page, recipe: Recipe) -> Page:
-    """Return a page with its language and every score."""
+    """Return a page with its language and all scores."""
     language, score = measure_language(page_text(page.blocks))
     page = replace(page, language=language, scores={"language_score": score})
     return replace(page, scores=measure_page(page, recipe, load_word_lists(recipe)))
 
 
 def page_head(page: Page, recipe: Recipe) -> Head:
-    """Return a page's head: of equal pages the latest, then the one with most images and text, survives."""
+    """Return a page's head. Its rank prefers the latest page, then more images, then more text, then a shorter URL."""
     images = tuple(block.image.url for block in page.blocks if block.image is not None)
     text, dedup = page_text(page.blocks), recipe.dedup
     scope = f"{page.fetched_at[:7]} " if dedup.scope == "crawl" else ""

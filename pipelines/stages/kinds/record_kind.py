@@ -1,4 +1,4 @@
-"""One kind of record that web pages become: all that a build must know of it, from a page's HTML to a tar's sample."""
+"""The interface of a record kind: the functions by which a build makes, measures, selects and samples its records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Rule
 
-if TYPE_CHECKING:  # slow to import, and only where HTML is parsed or shards are written
+if TYPE_CHECKING:  # slow to import, and needed only to parse HTML or to write shards
     from corpusloom.pipelines.extract.page_task import PageTask
     from corpusloom.pipelines.stages.shard_records import ImageJudge
     from corpusloom.pipelines.store.dataset.samples import UnwrittenSample
@@ -26,32 +26,32 @@ _Record_contra = TypeVar("_Record_contra", contravariant=True)
 _Parsed_contra = TypeVar("_Parsed_contra", contravariant=True)
 
 RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
-"""A record that a web page became, and the head that corpus-wide rules are decided on."""
+"""A record made from a web page, and its head, on which corpus-wide rules decide."""
 
 
 class MakeRecords(Protocol[_Parsed_contra]):
-    """What was parsed from a web page -> its records with their heads."""
+    """Function (HTML page, its parsed contents, recipe) -> records with their heads."""
 
     def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
-        """Return the records, or why the page has none."""
+        """Return the records of a page, or the rejection of the page."""
 
 
 class RemakeRecord(Protocol[_Record]):
-    """A stored record -> the same record, measured as a recipe asks now, with its head."""
+    """Function that measures a stored record again for a recipe."""
 
     def __call__(self, record: _Record, recipe: Recipe, /) -> tuple[_Record, Head]:
-        """Return the record and its head. Blocks stay as they are stored."""
+        """Return the record with new scores, and its head; blocks are not changed."""
 
 
 class MakeSample(Protocol[_Record_contra]):
-    """A selected record -> its sample."""
+    """Function that makes the sample of a selected record."""
 
     def __call__(
         self, record: _Record_contra, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger, /
     ) -> UnwrittenSample | None:
-        """Judge a record and its images, enter the verdicts into the ledger, and return its sample if it is kept.
+        """Judge a record and its images, record the verdicts in the ledger, and return the sample of a kept record.
 
-        `frequent` holds the keys of the record's paragraphs that occur too often in its domain.
+        `frequent`: keys of the record's paragraphs that occur too often in its domain.
         """
 
 
@@ -68,19 +68,19 @@ class RecordKind(Generic[Record, Parsed]):
     record: type[Record]
     """Class of the rows in the extract stage's fragments."""
     parser: Callable[[], PageTask[Parsed]]
-    """Import of the task that parses a page: called only where pages are parsed, since extractors import slowly."""
+    """Function that imports and returns the task that parses a page; extractors are slow to import."""
     make: MakeRecords[Parsed]
-    """Maker of records from what was parsed."""
+    """Function that makes records from parsed pages."""
     remake: RemakeRecord[Record]
-    """Measure of stored records: where only a filter changed, no WARC is read again."""
+    """Function that measures stored records again, so that a changed filter needs no WARC."""
     rules: Callable[[Recipe], tuple[Rule, ...]]
     """Rules on a single record, before its images are fetched."""
     steps: Callable[[Recipe], tuple[Step, ...]]
     """Steps of the select stage."""
     sampler: Callable[[], MakeSample[Record]]
-    """Import of the maker of samples: called only where shards are written."""
+    """Function that imports and returns the maker of samples; called only to write shards."""
     takes_lists: bool = False
-    """Whether lists of image URLs with texts, and folders of img2dataset, can stand in for WARCs."""
+    """Whether records can be made from lists of image URLs with texts, and from folders of img2dataset."""
 
 
 def record_key(page: HtmlResponse | SkippedRecord) -> str:

@@ -1,4 +1,4 @@
-"""Which kinds of records there are, and which kind a recipe makes."""
+"""Registry of the record kinds, with the kind of a recipe."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
 from corpusloom.schemas.errors import ConfigError
 
 RECORD_KINDS: tuple[RecordKind[Any, Any], ...] = (PAGES, PAIRS)
-"""Kinds of records that are made of web pages."""
+"""Kinds of records that are made from web pages."""
 DERIVED_KINDS = ("regions",)
-"""Kinds of datasets that are made from another dataset, in one stage."""
+"""Kinds of datasets that are built from another dataset, in one stage."""
 
 
 def is_derived(recipe: Recipe) -> bool:
-    """Say whether a recipe makes its dataset from another dataset."""
+    """Return whether a recipe builds its dataset from another dataset."""
     return recipe.kind in DERIVED_KINDS
 
 
 def kind_of(recipe: Recipe) -> RecordKind[Any, Any]:
-    """Return the kind of record that a recipe makes of web pages."""
+    """Return the kind of record that a recipe makes from web pages; ConfigError if it makes none."""
     for kind in RECORD_KINDS:
         if kind.name == recipe.kind:
             return kind

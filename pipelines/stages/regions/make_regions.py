@@ -1,6 +1,6 @@
-"""A shard of pairs -> the same pairs with regions (ViLBERT): boxes, features and class probabilities per image.
+"""The regions stage: adds regions (ViLBERT: boxes, features, class probabilities) to the samples of a dataset of pairs.
 
-A shard of the input becomes the shard of the same number, since a sample's key is its pair's; nothing is shuffled.
+Samples keep their keys, so a shard of pairs becomes the shard of regions with the same number, without a shuffle.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ STAGE = "regions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionsConfig:
-    """From which dataset, into which."""
+    """Configuration of the regions stage."""
 
     source: str
     dataset: str
@@ -39,12 +39,12 @@ class RegionsConfig:
     """Folder of the stage."""
     detector: str
     limit: int | None = None
-    """Samples a shard."""
+    """Samples per shard, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A pair as it lies in its shard."""
+    """A pair as read from its shard."""
 
     row: SidecarRow
     members: dict[str, bytes]
@@ -56,7 +56,7 @@ class Read:
 
 
 def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Read]:
-    """Yield the samples of a shard through its sidecar."""
+    """Yield the samples of a shard, by the offsets in its sidecar."""
     tar = storage.join(source, shard.tar.name)
     for number, row in enumerate(tables.read_records(storage.join(source, shard.sidecar.name), SidecarRow)):
         if limit is not None and number >= limit:
@@ -68,7 +68,7 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
 def detect_batch(
     batch: list[Read], model: Detector, detector: str
 ) -> Iterator[tuple[Read, UnwrittenSample | Rejected]]:
-    """Yield each pair of a batch with its sample, or why its image has no regions."""
+    """Yield each pair of a batch with its sample, or with Rejected if its image cannot be decoded."""
     decoded = []
     for item in batch:
         try:
@@ -87,7 +87,7 @@ def detect_batch(
 def make_sample(
     item: Read, archive: bytes, count: int, features: np.ndarray, class_probs: np.ndarray, detector: str
 ) -> UnwrittenSample:
-    """Return a pair's sample with its regions.npz, described in its JSON."""
+    """Return a pair's sample with regions.npz as a member and its description in the JSON."""
     described = Regions(
         key=item.row.key,
         parent=item.row.key,
@@ -129,14 +129,14 @@ def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> Sh
 
 @dataclass(frozen=True, slots=True)
 class DetectRegions:
-    """The work of the regions stage: each shard of pairs becomes a shard of regions on disk."""
+    """The work of the regions stage; a unit is one shard of pairs."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "shard"
     config: RegionsConfig
 
     def is_finished(self, shard: ShardEntry) -> bool:
-        """Say whether an earlier run wrote this shard, and its files still lie in the dataset."""
+        """Return whether an earlier run wrote this shard and its files still exist."""
         return is_finished(self.config.dataset, self.config.folder, shard.index)
 
     @contextmanager
