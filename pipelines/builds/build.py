@@ -1,4 +1,4 @@
-"""Builds a dataset: runs the stages of a recipe in order, reuses finished ones, and writes the manifest last."""
+"""Builds a dataset: runs the stages of a recipe in order, reuses finished stages and writes the manifest last."""
 
 import time
 from contextlib import nullcontext
@@ -20,15 +20,15 @@ from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
 Until = Literal["select", "images", "shards"]
-"""Stage that a build ends with."""
+"""Last stage that a build runs."""
 
 
 def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", alone: bool = False) -> BuildReport:
-    """Build a recipe's dataset from WARCs, or run its stages up to `until`. Finished stages are reused.
+    """Build a recipe's dataset, or run its stages up to one of them. Finished stages are reused.
 
     Args:
-      config: Configuration of the build.
-      reporter: Printer of progress.
+      config: The build.
+      reporter: Receiver of progress.
       until: Last stage that runs.
       alone: Run only that stage; InputError if a stage before it is not finished.
     """

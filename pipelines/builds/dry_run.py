@@ -1,4 +1,4 @@
-"""Dry run: builds and checks the Beam graphs of a recipe's stages without running them."""
+"""Builds and validates the Beam graphs of a recipe without running them, for `--dry-run`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Graph:
 
 
 def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
-    """Yield each stage of a recipe with the function that builds its pipeline, on placeholder inputs."""
+    """Yield each stage's name with the function that builds its pipeline, over placeholders for its inputs."""
     if is_derived(recipe):
         yield "regions", _regions(folder)
         return
@@ -62,9 +62,9 @@ def _regions(folder: str) -> BuildPipeline:
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:
-    """Build and check the graph of each stage of a recipe; nothing is read, written or sent.
+    """Build and validate the graph of every stage of a recipe, without reading, writing or sending anything.
 
-    For the runner Dataflow, its own dry run is used too, which finds errors that the service would report.
+    On Dataflow its own dry run validates the graph too, which needs Beam's extra for Google Cloud.
     """
     return [_graph(stage, build, profile) for stage, build in placeholder_pipelines(recipe, folder)]
 
@@ -78,7 +78,7 @@ def _graph(stage: str, build: BuildPipeline, profile: Profile) -> Graph:
 
 
 def _labels(proto: Any) -> Iterator[str]:
-    """Yield the labels of a pipeline's transforms, outer before inner, without the root."""
+    """Yield the labels of a pipeline's transforms below its root, depth first."""
     nodes = proto.components.transforms
     waiting = [part for root in proto.root_transform_ids for part in reversed(nodes[root].subtransforms)]
     while waiting:
@@ -92,7 +92,7 @@ def _run_dry(pipeline: Any) -> None:
 
     if importlib.util.find_spec("apitools") is None:
         raise ConfigError(
-            "Beam's part for Google Cloud is not installed",
+            "Beam's extra for Google Cloud is not installed",
             where="--runner dataflow",
             remedy="pip install 'corpusloom[dataflow]'",
         )
@@ -100,7 +100,7 @@ def _run_dry(pipeline: Any) -> None:
 
 
 def show(graphs: list[Graph]) -> str:
-    """Return graphs as text, one tree of labels per stage."""
+    """Return graphs as text: one tree of labels per stage."""
     lines = []
     for graph in graphs:
         lines.append(f"{graph.stage}: {len(graph.transforms)} transforms, {graph.bytes:,} bytes")

@@ -1,4 +1,4 @@
-"""Finishes a dataset: writes its tables, checks that no record was lost, and writes the manifest."""
+"""The last step of a build: the dataset's tables, the check that no record was lost, and the manifest."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def is_damaged(dataset: str) -> bool:
-    """Return whether a dataset has a manifest that is truncated or damaged."""
+    """Return whether a dataset has a manifest that is truncated or altered."""
     try:
         read_manifest(dataset)
     except DamageError:
@@ -34,9 +34,9 @@ def is_damaged(dataset: str) -> bool:
 
 
 def refuse_other(dataset: str, shards: Stage) -> None:
-    """Raise ConfigError if a folder holds a finished dataset of another configuration or other inputs.
+    """Raise ConfigError if the folder holds a finished dataset that `shards` did not make.
 
-    If the folder holds the dataset of `shards` with a damaged manifest, remove that manifest, to be written again.
+    If `shards` is finished and the manifest is damaged, the manifest is removed, so that the build writes it anew.
     """
     path = storage.join(dataset, MANIFEST)
     if shards.done and is_damaged(dataset):
@@ -57,7 +57,7 @@ def shard_fragments(stage: Stage, kind: str, shards: int) -> list[str]:
 def write_tables(
     planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
-    """Write the dataset's ledger, scores and provenance, one file per stage; return their entries."""
+    """Write the dataset's ledger, scores and provenance, one file per stage each; return their entries."""
     entries, config = [], planner.config
     told: dict[str, list[Any]] = {"ledger": imaged.rows, "scores": imaged.scores, "provenance": imaged.provenance}
     for kind, (cls, _) in store_dataset.TABLES.items():
@@ -81,7 +81,7 @@ def finish(
     inputs: list[FileEntry],
     urls: list[str],
 ) -> Manifest:
-    """Write the tables, check that no record was lost, and return the manifest, which the caller writes."""
+    """Write the tables, check that no record was lost and return the manifest, which is not written yet."""
     config, (extract, select, shards) = planner.config, stages
     shard_counts = add_counts([row for report in reports for row in report.counts])
     imaged = image_ledger(config.store, urls)
@@ -115,18 +115,18 @@ def finish(
 
 
 NOT_RECORDED = {"recipe", "out", "fetch", "fetcher", "profile", "workers", "memory", "passes"}
-"""Fields of a build's configuration that are not in run.json under `build`, since they do not change the dataset."""
+"""Fields that `origin` does not copy: the recipe has a key of its own, the others do not change the dataset."""
 
 
 def origin(config: BuildConfig) -> dict[str, Any]:
-    """Return the configuration for run.json that builds the same dataset again from the same image store."""
+    """Return a dataset's recipe and inputs for run.json: a repair builds the dataset again from them."""
     names = [item.name for item in dataclasses.fields(config) if item.name not in NOT_RECORDED]
     recorded = {name: arrow.to_plain(getattr(config, name)) for name in names}
     return {"recipe": json.loads(config_json(config.recipe)), **recorded}
 
 
 def write_dataset(config: BuildConfig, manifest: Manifest, started: float, seconds: dict[str, float]) -> Manifest:
-    """Write run.json, the documents, and last the manifest; return the manifest."""
+    """Write run.json, the dataset's documents and, last, the manifest; return the manifest."""
     facts = {"started": started, "finished": time.time(), "seconds": seconds, "build": origin(config)}
     store_dataset.write_run(config.out, facts)
     manifest = document(config.out, manifest)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
-from corpusloom.pipelines.store.list_rows import ListConfig, format_of
+from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.list_rows import format_of
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
@@ -14,11 +15,11 @@ from corpusloom.schemas.records import FileEntry
 
 WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
 PATHS = (".paths", ".paths.gz")
-"""Extensions of a file that lists WARCs, as Common Crawl publishes them."""
+"""Extensions of a file that lists WARCs, as Common Crawl names them."""
 
 
 def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
-    """Return files by the hash of their bytes; of files with equal bytes only the first by path."""
+    """Return SHA-256 -> file; of files with the same bytes, the first by path."""
     found: dict[str, FileEntry] = {}
     for path in sorted(paths):
         sha256, size = storage.hash_file(path)
@@ -27,7 +28,7 @@ def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
 
 
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
-    """Return the WARCs that the patterns name, each content once, in order of their hashes."""
+    """Return the WARCs that the patterns name, without copies of the same bytes, in order of their hashes."""
     if not patterns:
         raise ConfigError("no input", where="loom build", remedy="give WARCs as --warc")
     listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
@@ -47,7 +48,7 @@ def inputs_of(
     folders: tuple[str, ...] = (),
     columns: ListConfig,
 ) -> list[FileEntry]:
-    """Return the inputs of a build: WARCs, or lists and folders of img2dataset in their place."""
+    """Return the inputs of a build: WARCs, URL lists or folders of img2dataset."""
     if sum(map(bool, (warcs, lists, folders))) > 1:
         raise ConfigError(
             "more than one kind of input", where="loom build", remedy="give only --warc, --list or --from-img2dataset"
@@ -59,7 +60,7 @@ def inputs_of(
 
 
 def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
-    """Raise ConfigError for lists that a recipe cannot use."""
+    """Raise ConfigError for lists that the recipe cannot use, before anything runs."""
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
     if lists and columns.caption_column is None:
@@ -69,7 +70,7 @@ def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> 
 
 
 def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
-    """Return the lists and the shards of img2dataset's folders, each content once, in order of their hashes."""
+    """Return the lists and the shards of img2dataset's folders, without copies, in order of their hashes."""
     found = hashed({path for pattern in lists for path in storage.expand(pattern)})
     for folder in folders:
         for entry in img2dataset.find_shards(folder):
@@ -78,7 +79,7 @@ def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEn
 
 
 def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError if not a single record could be read from the inputs."""
+    """Raise InputError if not one record could be read from the inputs."""
     records = [row for row in extracted.counts if row.unit == "record"]
     if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
         raise InputError(

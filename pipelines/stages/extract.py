@@ -1,6 +1,6 @@
-"""The extract stage: reads WARCs, parses their HTML in worker processes, and writes fragments of records.
+"""WARC -> fragments of records. One WARC is one unit of work, which is finished when its report is written.
 
-A WARC is one unit of work, finished when its report is written. Each record of a WARC gets one verdict.
+Each record of a WARC gets one verdict. HTML is parsed in worker processes, which are killed after a timeout.
 """
 
 from collections import deque
@@ -52,15 +52,15 @@ class ExtractStageConfig:
     workers: int = 2
     """Processes of the parsing pool; 0 parses in this process."""
     limit: int | None = None
-    """Pages read per WARC, at most."""
+    """Maximum number of pages per WARC."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Records that were taken down and are not written."""
+    """Takedowns; records that they name are not written."""
     verify_digests: bool = False
     """Whether a record that does not match its digests is dead."""
     across: tuple[str, ...] = ()
     """WARCs to which revisits may refer, besides their own."""
     earlier: tuple[str, ...] = ()
-    """Folders of the same records with other scores; they are measured again instead of reading the WARC."""
+    """Folders of the stage for other measure settings, whose records are measured again instead of reading the WARC."""
 
 
 def parse_pages(
@@ -70,9 +70,9 @@ def parse_pages(
     limit: int | None,
     on_image: Callable[[SkippedRecord], None],
 ) -> Iterator[tuple[HtmlResponse, Any]]:
-    """Yield each HTML page with its parsed contents, in order.
+    """Yield each HTML page with its parse result, in order.
 
-    Other records are recorded in the ledger; images among them are passed to `on_image`.
+    Other records are entered into the ledger; images are passed to `on_image` too.
     """
     waiting: deque[HtmlResponse] = deque()
 
@@ -146,7 +146,7 @@ def _provenance(warc: InputFile, page: HtmlResponse) -> ProvenanceRow:
 
 @dataclass(frozen=True, slots=True)
 class ExtractWarcs:
-    """The work of the extract stage; a unit is one WARC."""
+    """The work of the extract stage: turns each WARC into fragments on disk."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "input"

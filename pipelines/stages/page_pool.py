@@ -1,4 +1,4 @@
-"""The worker pool that parses pages in processes, since HTML parsers cannot be interrupted from Python."""
+"""The worker pool that parses pages: in processes, since a hanging HTML parser can only be killed, not interrupted."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""The scrape: fetches pages from seeds into WARCs, following links within each host, and records every outcome.
+"""Seeds -> WARCs: follows links within a host up to a depth, within rate limits, and records every outcome.
 
 Seeds are split into lanes by registered domain (`scrape_lane`); the lanes run on Beam workers.
 """
@@ -28,12 +28,15 @@ class ScrapeReport:
     """The result of a scrape."""
 
     counts: tuple[StageCounts, ...]
+    """Counts per unit: pages and images."""
     warcs: tuple[str, ...]
+    """Names of the WARCs."""
     reused: bool = False
+    """Whether an earlier run finished the scrape."""
 
 
 def read_seeds(path: str) -> list[str]:
-    """Return the URLs of a seed file; a missing, undecodable or empty file is an InputError."""
+    """Return the URLs of a seed file, each once; InputError if the file is missing, not UTF-8 or empty."""
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -71,7 +74,7 @@ class ScrapeLanes(beam.PTransform):
 
 
 def lanes_of(seeds: list[str], lanes: int) -> list[tuple[int, list[str]]]:
-    """Return the seeds by lane; all seeds of a registered domain are in one lane."""
+    """Return (lane, seeds) of each lane with seeds; all seeds of a registered domain are in one lane."""
     result: list[list[str]] = [[] for _ in range(lanes)]
     for seed in seeds:
         domain = identity.registered_domain(identity.host_of(seed))
@@ -87,7 +90,7 @@ def build(pipeline: beam.Pipeline, config: ScrapeConfig, seeds: list[str]) -> be
 
 
 def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = None) -> ScrapeReport:
-    """Scrape seeds into WARCs; reuse a finished scrape of the same seeds."""
+    """Scrape seeds into WARCs, unless an earlier run finished the same scrape."""
     seeds = read_seeds(config.seeds)
     config.fetch.require_contact()
     images = ("images",) if config.images else ()
@@ -113,7 +116,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
 
 
 def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
-    """Write the ledger from the frontier, then scrape.json, which marks the scrape as finished."""
+    """Write the ledger and scrape.json from the frontier; scrape.json marks the scrape as finished."""
     ledger = Ledger(STAGE)
     for row in sorted(frontier_rows(config.out), key=lambda row: row.key):
         verdict: Verdict = Kept()

@@ -1,4 +1,4 @@
-"""The Beam transform that finishes units of work (a WARC, a list, a shard) and skips those of an earlier run."""
+"""Units of work, such as a WARC, a list or a shard: each is finished once, and not again by later runs."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -15,7 +15,7 @@ _Unit_contra = TypeVar("_Unit_contra", contravariant=True)
 
 
 class FinishUnit(Protocol[_Unit_contra]):
-    """Function that does all the work of a unit and commits it."""
+    """Does the work of one unit and commits it."""
 
     def __call__(self, unit: _Unit_contra, /) -> tuple[StageCounts, ...]:
         """Return the counts of the unit."""
@@ -33,7 +33,7 @@ class UnitWork(Protocol[_Unit_contra]):
         """Return whether an earlier run committed this unit."""
 
     def open(self) -> AbstractContextManager[FinishUnit[_Unit_contra]]:
-        """Open the resources of all units (a pool of processes, a model, a store), once per Beam worker."""
+        """Open what all units share (a pool of processes, a model, a store), once per Beam worker."""
 
 
 class _FinishUnit(beam.DoFn, Generic[Unit]):
@@ -60,7 +60,7 @@ class FinishUnits(beam.PTransform):
     """Units -> the same units, each finished.
 
     Args:
-      work: The work on a unit.
+      work: The work on each unit.
       step: Label in the runner's console, such as "Extract a WARC".
     """
 

@@ -1,4 +1,4 @@
-"""The interface of a record kind: the functions by which a build makes, measures, selects and samples its records."""
+"""One kind of record, such as pages or pairs: how it is parsed, made, measured, decided on and written as a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Rule
 
-if TYPE_CHECKING:  # slow to import, and needed only to parse HTML or to write shards
+if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed or shards are written
     from corpusloom.pipelines.extract.page_task import PageTask
     from corpusloom.pipelines.stages.shard_records import ImageJudge
     from corpusloom.pipelines.store.dataset.samples import UnwrittenSample
@@ -26,25 +26,25 @@ _Record_contra = TypeVar("_Record_contra", contravariant=True)
 _Parsed_contra = TypeVar("_Parsed_contra", contravariant=True)
 
 RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
-"""A record made from a web page, and its head, on which corpus-wide rules decide."""
+"""A record, and its head, on which select decides."""
 
 
 class MakeRecords(Protocol[_Parsed_contra]):
-    """Function (HTML page, its parsed contents, recipe) -> records with their heads."""
+    """Makes records with their heads from a parsed web page."""
 
     def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
-        """Return the records of a page, or the rejection of the page."""
+        """Return the records, or the reason why there are none."""
 
 
 class RemakeRecord(Protocol[_Record]):
-    """Function that measures a stored record again for a recipe."""
+    """Measures a stored record again."""
 
     def __call__(self, record: _Record, recipe: Recipe, /) -> tuple[_Record, Head]:
         """Return the record with new scores, and its head; blocks are not changed."""
 
 
 class MakeSample(Protocol[_Record_contra]):
-    """Function that makes the sample of a selected record."""
+    """Makes the sample of a selected record."""
 
     def __call__(
         self, record: _Record_contra, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger, /
@@ -68,17 +68,17 @@ class RecordKind(Generic[Record, Parsed]):
     record: type[Record]
     """Class of the rows in the extract stage's fragments."""
     parser: Callable[[], PageTask[Parsed]]
-    """Function that imports and returns the task that parses a page; extractors are slow to import."""
+    """Function that imports the task that parses a page; called only to parse pages, since the import is slow."""
     make: MakeRecords[Parsed]
-    """Function that makes records from parsed pages."""
+    """Function that makes records of a parsed page."""
     remake: RemakeRecord[Record]
-    """Function that measures stored records again, so that a changed filter needs no WARC."""
+    """Function that measures a stored record again, so that no WARC is read if only a filter changed."""
     rules: Callable[[Recipe], tuple[Rule, ...]]
     """Rules on a single record, before its images are fetched."""
     steps: Callable[[Recipe], tuple[Step, ...]]
     """Steps of the select stage."""
     sampler: Callable[[], MakeSample[Record]]
-    """Function that imports and returns the maker of samples; called only to write shards."""
+    """Function that imports the maker of samples; called only where shards are written."""
     takes_lists: bool = False
     """Whether records can be made from lists of image URLs with texts, and from folders of img2dataset."""
 
