@@ -189,7 +189,7 @@ def _point(
 
 
 def _is_gone(record: bytes, url: str, kind: str, stones: Tombstones) -> bool:
-    """Return whether a record of a pack is taken down by its URL, or describes an image that is taken down by its hash."""
+    """Return whether a record of a pack is about a taken-down URL, or about an image that was taken down by hash."""
     if stones.has_url(url):
         return True
     return kind == "metadata" and bool(stones.sha256) and json.loads(_body(record)).get("sha256") in stones.sha256

@@ -54,7 +54,7 @@ class ExtractStageConfig:
     limit: int | None = None
     """Maximum number of pages per WARC."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
     verify_digests: bool = False
     """Whether a record that does not match its digests is dead."""
     across: tuple[str, ...] = ()

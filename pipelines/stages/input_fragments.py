@@ -46,7 +46,7 @@ class FragmentWriter:
     record: type[Page] | type[Pair]
     stem: str
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
     rows: int = 0
     """Number of records so far."""
     _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)

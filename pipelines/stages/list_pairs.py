@@ -51,7 +51,7 @@ class RowsConfig:
     limit: int | None = None
     """Maximum number of rows per input."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
     earlier: tuple[str, ...] = ()
     """Folders of the stage for other measure settings, whose records are measured again instead of reading the list."""
 

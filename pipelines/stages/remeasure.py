@@ -37,7 +37,7 @@ class Remeasure:
     kind: RecordKind[Any, Any]
     recipe: Recipe
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
 
     def __call__(self, item: InputFile) -> tuple[StageCounts, ...] | None:
         """Measure the records of an input again and return its counts; None if the input has to be read."""
