@@ -67,7 +67,7 @@ def test_a_dataset_whose_stages_are_gone_stays_as_it_is(web: SmallWeb) -> None:
     work = web.folder / "work"
     work.rename(work.with_name("moved"))
     try:
-        with pytest.raises(InputError, match="are gone or have changed"):
+        with pytest.raises(InputError, match="are missing or have changed"):
             repair(str(folder), [Damage(kind=DamageKind.WRONG_HASH, where="00000.tar", shard=0)])
     finally:
         if work.exists():
