@@ -54,7 +54,12 @@ SHAPING: dict[str, tuple[str, ...]] = {
     ),
     "shards": (
         "pipelines/dedup/decontamination.py",
+        "pipelines/dedup/frequency.py",
         "pipelines/dedup/image_hashes.py",
+        "pipelines/filters/c4.py",
+        "pipelines/filters/image_rules.py",
+        "pipelines/filters/pii.py",
+        "pipelines/recipes/measuring.py",
         "pipelines/stages/shard_records.py",
         "pipelines/stages/shards.py",
         "pipelines/store/dataset/samples.py",
@@ -63,7 +68,11 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/store/images/resize.py",
     ),
 }
-"""Per stage: the modules whose code shapes what it writes. Filters have versions of their own (test_versions.py)."""
+"""Per stage: the modules whose code shapes what it writes.
+
+Filters have versions of their own for scores and blocks (test_versions.py). Those that edit or judge a kept page's
+blocks and images stand here too, because the fingerprint of the shards stage has no version of theirs.
+"""
 NOT_SHAPING = {
     "pipelines/dedup/evaluation_sets.py": "the sets are in the fingerprint by their hashes",
     "pipelines/net/permissions/robots.py": "robots.txt is obeyed while pages and images are fetched",
@@ -78,7 +87,7 @@ NOT_SHAPING = {
     "pipelines/store/warc/writing.py": "it writes WARCs, which are inputs by their hashes",
 }
 """Modules beside them that shape nothing of it, with the reason."""
-HELD_ELSEWHERE = ("pipelines/dedup/exact.py", "pipelines/dedup/frequency.py", "pipelines/dedup/minhash.py")
+HELD_ELSEWHERE = ("pipelines/dedup/exact.py", "pipelines/dedup/minhash.py")
 """Modules with a VERSION of their own."""
 ROOMS = (
     "pipelines/dedup",
