@@ -1,4 +1,4 @@
-"""Reference text of a page -> how much of each candidate belongs to it: what the block classifier learns."""
+"""Labels for the block classifier: the share of each candidate's words that a page's reference text contains."""
 
 from bisect import bisect
 from collections import Counter
@@ -10,15 +10,15 @@ from benchmarks.wcxb import tokens
 
 _LONG = 5
 _NEAR = 25
-"""Candidates around a recognised one among which a short text is looked for."""
+"""Distance, in candidates, within which a short text must lie from a recognised one."""
 
 
 def labels(texts: Sequence[Sequence[str]], reference: str) -> np.ndarray:
-    """Return for the words of each candidate the share that stands in the reference text, (n,) float32.
+    """Return the share of each candidate's words that the reference text contains, (n,) float32.
 
-    A text of five words and more is recognised by its word triples. A shorter one counts when it stands in the
-    reference near the texts that were recognised around it, or is a line of it. A text that the page repeats counts as
-    often as the reference has it, the first copies first.
+    A text of at least five words is matched by its word triples. A shorter one counts if the reference contains it near
+    the texts matched around it, or has it as a line. Of a text that the page repeats, the first copies count, as many
+    as the reference has.
     """
     words = tokens(reference)
     places = _places(words)

@@ -1,9 +1,9 @@
-"""Blocklists of millions of entries: seconds to load, memory at the peak, microseconds a lookup.
+"""Measures blocklists of millions of entries: seconds to load, peak memory, microseconds per lookup.
 
     python -m benchmarks.blocklists [--entries 10000000] [--near 1000000] [--distance 4]
 
-Each list is made at random, loaded in a process of its own (the peak is that process's, imports included), and asked
-for entries that it holds and for others.
+Each list is random and loaded in its own process, whose peak memory includes the imports; then random hashes are looked
+up.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def write_list(path: Path, digits: int, count: int) -> None:
 
 
 def measure_exact(path: str, folder: str, result: "multiprocessing.Queue[tuple[float, ...]]") -> None:
-    """Load a list of sha256 and ask it; then once more as the processes of a fetch see it."""
+    """Load a list of sha256 and look entries up; then map the compiled list, as the processes of a fetch do."""
     imports = peak_megabytes()
     start = time.perf_counter()
     blocklist = Blocklist.load([f"sha256={path}"])
@@ -50,7 +50,7 @@ def measure_exact(path: str, folder: str, result: "multiprocessing.Queue[tuple[f
 
 
 def measure_near(path: str, distance: int, result: "multiprocessing.Queue[tuple[float, ...]]") -> None:
-    """Load a list of perceptual hashes and ask it."""
+    """Load a list of perceptual hashes and look entries up."""
     imports = peak_megabytes()
     start = time.perf_counter()
     near = NearHashes(load_entries("phash", path), distance)
@@ -62,7 +62,7 @@ def measure_near(path: str, distance: int, result: "multiprocessing.Queue[tuple[
 
 
 def main() -> None:
-    """Print a line a list."""
+    """Print one line per list."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=10_000_000, help="of sha256")
     parser.add_argument("--near", type=int, default=1_000_000, help="perceptual hashes")
@@ -82,7 +82,7 @@ def main() -> None:
             process.join()
         print(
             f"{kind}: {count} entries, {loaded:.1f} s to load, {peak:.0f} MiB at the peak ({imports:.0f} before), "
-            f"{1e6 * asked / LOOKUPS:.1f} us a lookup" + (f", {mapped:.3f} s to map compiled" if mapped else ""),
+            f"{1e6 * asked / LOOKUPS:.1f} us per lookup" + (f", {mapped:.3f} s to map compiled" if mapped else ""),
             flush=True,
         )
 

@@ -1,12 +1,12 @@
-"""What a durable build costs: extraction over Beam and ledger, workers, shard writing, resume, verify, memory.
+"""Measures the costs of a durable build: extraction over Beam and ledger, workers, shards, resume, verify, memory.
 
-    python -m benchmarks.build [--only overhead writing resume verify workers memory] [--pages 20] [--rounds 3]
-    python -m benchmarks.build --large          what the issue's table asks for, on a quiet machine: under 15 minutes
+    python -m benchmarks.build [--only overhead writing resume verify workers memory] [--pages 20] [--rounds 3] python
+    -m benchmarks.build --large          sizes of the table in docs/building.md, on a quiet machine: under 15 minutes
 
-The material is the bundled web, scraped once, `--pages` pages a host; stages that are timed read its WARC `--copies`
-times. Memory is measured on heads of pages as wide as real ones, made up, 1 M and 10 M of them with --large. Each
-measure prints a line of JSON with what is compared; rounds take turns and medians are printed, so that a busy machine
-hits both sides alike.
+The input is the bundled web, scraped once with `--pages` pages per host; timed stages read its WARC `--copies` times.
+Memory is measured on generated heads with as many values as real ones, 1 M and 10 M of them with --large. Each measure
+prints one line of JSON with both sides of the comparison. The sides run alternately and medians are printed, so that
+load from other programs affects both.
 """
 
 import argparse
@@ -57,13 +57,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def rounds(number: int, *sides: Callable[[], float]) -> list[float]:
-    """Run every side in turn, `number` times; return the median of each."""
+    """Run all sides alternately, `number` times; return the median of each."""
     measured = [[side() for side in sides] for _ in range(number)]
     return [statistics.median(values) for values in zip(*measured, strict=True)]
 
 
 def cpu(run: Callable[[], object]) -> float:
-    """Return the CPU seconds of a call, in this process and those that it waited for."""
+    """Return the CPU seconds of a call, in this process and the children that it waited for."""
 
     def used() -> float:
         kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -85,7 +85,7 @@ def wall(run: Callable[[], object]) -> float:
 
 
 def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractStageConfig:
-    """Return an extract stage into an empty folder."""
+    """Return the configuration of an extract stage that writes into an empty folder."""
     return warcs.ExtractStageConfig(
         folder=tempfile.mkdtemp(dir=web.folder),
         kind=pages.PAGES,
@@ -95,7 +95,7 @@ def extract_config(web: SmallWeb, workers: int) -> warcs.ExtractStageConfig:
 
 
 def crawl(web: SmallWeb, copies: int) -> list[InputFile]:
-    """Return the WARCs of the web so many times, each under a name of its own."""
+    """Return `copies` of the web's WARCs, each under its own name."""
     found = inputs.warc_inputs((str(web.folder / "crawl"),))
     return [
         InputFile(path=entry.name, sha256=f"{copy:08x}{entry.sha256[8:]}") for copy in range(copies) for entry in found
@@ -120,7 +120,7 @@ def bare(web: SmallWeb, copies: int) -> None:
 
 
 def overhead(web: SmallWeb, number: int, copies: int) -> dict[str, Any]:
-    """CPU of the extract stage in one process, against its bare functions; imports and models come before."""
+    """Compare the CPU time of the extract stage in one process with that of its bare functions, without imports."""
     through_beam(web, 0, 1)
     stage, functions = rounds(
         number, lambda: cpu(lambda: through_beam(web, 0, copies)), lambda: cpu(lambda: bare(web, copies))
@@ -129,9 +129,9 @@ def overhead(web: SmallWeb, number: int, copies: int) -> dict[str, Any]:
 
 
 def workers(web: SmallWeb, number: int, copies: int) -> dict[str, Any]:
-    """Wall time of the extract stage: one worker with everything on one core, against two workers on all cores.
+    """Compare wall time of the extract stage: all on one core with one worker, and two workers on all cores.
 
-    Start-up is excluded: of each the time for one copy of the crawl is taken away.
+    The time for one copy of the crawl is subtracted from each, to exclude start-up.
     """
     every = os.sched_getaffinity(0)
 
@@ -163,7 +163,7 @@ def samples(count: int, size: int) -> list[Sample]:
 
 
 def writing(folder: Path, number: int) -> dict[str, Any]:
-    """Speed of a whole shard (tar, hashes, sidecar, statistics), against webdataset's TarWriter on the same members."""
+    """Compare writing a shard (tar, hashes, sidecar, statistics) with webdataset's TarWriter on the same members."""
     import webdataset
 
     made = samples(2_000, 36_000)
@@ -206,7 +206,7 @@ def large_dataset(folder: Path) -> Path:
 
 
 def proofs(web: SmallWeb, number: int) -> dict[str, Any]:
-    """Time of verify: quick on a dataset of 64 shards, a shard; full and deep on large ones, against sha256 alone."""
+    """Time verify: quick, per shard of 64; full and deep on large shards, compared with sha256 alone."""
     web.build("m3w", "many", shards=64)
     many, large = web.folder / "many", large_dataset(web.folder)
     manifest = read_manifest(str(large))
@@ -237,13 +237,13 @@ def proofs(web: SmallWeb, number: int) -> dict[str, Any]:
 
 
 def check(held: bool) -> None:
-    """Stop where what is measured did not do its work."""
+    """Stop if the measured dataset does not verify."""
     if not held:
         raise SystemExit("a benchmark's dataset does not verify")
 
 
 def resume(web: SmallWeb, number: int) -> dict[str, Any]:
-    """Time of `loom build` where everything is finished, a process of its own."""
+    """Time `loom build` of a finished dataset, in its own process."""
     web.build("m3w", "done", shards=64)
     shards = len(read_manifest(str(web.folder / "done")).shards)
     command = [sys.executable, "-m", "corpusloom", "build", "m3w", "--out", str(web.folder / "done")]
@@ -263,7 +263,7 @@ def resume(web: SmallWeb, number: int) -> dict[str, Any]:
 MEMORY_ROWS = (100_000, 1_000_000)
 LARGE_ROWS = (1_000_000, 10_000_000)
 LARGE_COPIES = 75
-"""Of the crawl: over a minute of extraction on one core."""
+"""Copies of the crawl with --large: more than a minute of extraction on one core."""
 
 
 def strings_of(keys: np.ndarray) -> pa.Array:
@@ -284,7 +284,8 @@ def lists_of(values: pa.Array, each: int) -> pa.ListArray:
 def heads(first: int, count: int) -> pa.Table:
     """Return heads of pages as the recipes make them: 14 bands, 5 paragraphs, 3 images, 8 scores.
 
-    Of ten pages one shares its URL with another, one its text, one a band; every tenth paragraph is boilerplate.
+    Of every ten pages, one shares its URL with another, one its text and one a band; every tenth paragraph is
+    boilerplate.
     """
     number = np.arange(first, first + count)
     tenth = number % 10
@@ -294,7 +295,7 @@ def heads(first: int, count: int) -> pa.Table:
         return hashed(base.reshape(-1), salt)
 
     bands = like(3, 5, 14)
-    bands[np.arange(count) * 14 + 13] = like(4, 6)  # one band alone connects
+    bands[np.arange(count) * 14 + 13] = like(4, 6)  # near-duplicates share one band only
     boilerplate = np.arange(count * 5) % 10 == 0
     paragraphs = np.where(boilerplate[:, None], hashed(np.arange(count * 5) % 1000, 7), like(11, 8, 5))
     names = [f"score_{index}" for index in range(5)] + ["language_score", "words", "images"]
@@ -337,7 +338,7 @@ def paragraph_type() -> pa.DataType:
 
 
 def hashed(numbers: np.ndarray, salt: int) -> np.ndarray:
-    """Return 16 bytes that look random for each number (splitmix64, twice)."""
+    """Return 16 pseudo-random bytes for each number (splitmix64, twice)."""
     halves = []
     for part in (salt, salt + 100):
         value = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15 * part & (1 << 64) - 1)
@@ -348,7 +349,7 @@ def hashed(numbers: np.ndarray, salt: int) -> np.ndarray:
 
 
 def write_heads(folder: str, count: int) -> list[str]:
-    """Write heads as the extract stage does, a fragment sorted by key; return the paths."""
+    """Write heads as the extract stage does, each fragment sorted by key; return the paths."""
     paths = []
     for first in range(0, count, FRAGMENT_ROWS):
         path = f"{folder}/candidates/{first:010d}.parquet"
@@ -361,7 +362,7 @@ def write_heads(folder: str, count: int) -> list[str]:
 def select_memory(paths: list[str], folder: str, passes: int) -> dict[str, float]:
     """Decide over heads with every step of OBELICS, find frequent URLs, write ledger and scores.
 
-    Returns the peak of memory above the imports, and the estimate that `loom build` refuses by.
+    Returns the peak memory above that of the imports, and the estimate by which `loom build` refuses a corpus.
     """
     recipe = load_recipe("obelics")
     stage = Stage(name="select", folder=folder, fingerprint="", depends_on="{}")
@@ -386,7 +387,7 @@ def select_memory(paths: list[str], folder: str, passes: int) -> dict[str, float
 
 
 def memory(counts: Sequence[int], passes: int) -> dict[str, Any]:
-    """Peak memory of deciding over a growing number of heads, a process each."""
+    """Measure the peak memory of deciding over growing numbers of heads, each in its own process."""
     found: dict[int, dict[str, float]] = {}
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
@@ -408,7 +409,7 @@ def memory(counts: Sequence[int], passes: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the measures that are asked for; print a line of JSON each."""
+    """Run the measures named by --only; print one line of JSON for each."""
     names = ("overhead", "writing", "resume", "verify", "workers", "memory")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=names, default=list(names))

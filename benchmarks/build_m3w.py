@@ -1,10 +1,10 @@
-"""`loom build m3w` without fetching beside the sum of its parts: `python -m benchmarks.build_m3w --wcxb PATH`.
+"""Compares `loom build m3w` without fetching with the sum of its parts: `python -m benchmarks.build_m3w --wcxb PATH`.
 
 Packs pages into a WARC, builds up to the decisions on pages, and compares it with its parts: reading the WARC,
-extracting, making and measuring the page with its MinHash bands. Twice: in one process by CPU seconds, which a busy
-machine does not change much, and with worker processes by the clock, against the parts' CPU seconds shared by cores.
-`--growth` measures memory instead: the peak of such a build over one WARC and over ten of the same pages under other
-addresses, each in a process of its own.
+extracting, making and measuring the page with its MinHash bands. It does so twice: in one process by CPU seconds, which
+other load hardly changes, and with worker processes by wall time, compared with the parts' CPU seconds divided by the
+number of cores. `--growth` measures memory instead: the peak of such a build over one WARC, and over ten WARCs of the
+same pages under other URLs, each in its own process.
 """
 
 import subprocess
@@ -36,20 +36,20 @@ from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildBenchmark:
-    """Which pages, and how they are built."""
+    """Pages to build from, and settings of the builds."""
 
     wcxb: Path
     """Folder of WCXB's development split."""
     every: int = 3
     """Take every n-th page."""
     workers: int = 2
-    """Processes that parse in the run by the clock, and cores that the parts are shared by."""
+    """Parser processes of the run measured by wall time, and the number of cores that the parts' time is divided by."""
     growth: bool = False
     """Measure memory, not time."""
 
 
 def write_warc(path: Path, wcxb: Path, every: int, mark: str = "") -> int:
-    """Write every n-th page as a response record, its URL with a mark behind; return how many."""
+    """Write every n-th page as a response record, with a mark appended to its URL; return their number."""
     count = 0
     with path.open("wb") as handle:
         writer = WARCWriter(handle, gzip=True)
@@ -64,7 +64,7 @@ def write_warc(path: Path, wcxb: Path, every: int, mark: str = "") -> int:
 
 
 def parts(path: Path) -> float:
-    """Return the CPU seconds of a page's way through the parts, one page after the other."""
+    """Return the CPU seconds that the parts take for all pages, one page after the other."""
     recipe = load_recipe("m3w")
     relax_gc()
     start = time.process_time()
@@ -77,7 +77,7 @@ def parts(path: Path) -> float:
 
 
 def whole(path: Path | str, folder: Path, workers: int) -> tuple[float, float]:
-    """Return this process' CPU seconds and the seconds of a build up to its decisions on pages."""
+    """Return this process's CPU seconds and the wall seconds of a build up to its decisions on pages."""
     config = BuildConfig(
         recipe=load_recipe("m3w"),
         out=str(folder / "out"),
@@ -99,7 +99,7 @@ def print_peak(folder: str, workers: int) -> None:
 
 
 def growth(config: BuildBenchmark) -> int:
-    """Print the peaks over one WARC and over ten, and by how much they differ."""
+    """Print the peak memory over one WARC and over ten, and their ratio."""
     peaks = []
     for copies in (1, 10):
         with tempfile.TemporaryDirectory() as name:
@@ -114,7 +114,7 @@ def growth(config: BuildBenchmark) -> int:
 
 
 def main(config: BuildBenchmark) -> int:
-    """Print both and their ratio."""
+    """Print both times and their ratio."""
     if config.growth:
         return growth(config)
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""A URL list in which a few URLs stand a million times: seconds, memory, and that each is fetched once.
+"""Measures seconds and memory for a list of a million rows with few distinct URLs; checks that each is fetched once.
 
 python -m benchmarks.duplicates [--rows 1000000] [--urls 10]
 """

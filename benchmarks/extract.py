@@ -1,4 +1,4 @@
-"""Extraction side by side with peers: `python -m benchmarks.extract --wcxb PATH [--peer-python P] ...`.
+"""Compares extraction with other extractors: `python -m benchmarks.extract --wcxb PATH [--peer-python P] ...`.
 
 Prints word-level F1 per page type, and pages per CPU second as a ratio to each peer on the same pages in the same run.
 Ours is measured with `--folds DIR` (weights of `train_block_classifier --folds-out DIR`) on domains that the classifier
@@ -6,7 +6,7 @@ did not see; without it the shipped weights are used, which were trained on thes
 The second table is of images: recall and precision of 45 labelled articles (`image_labels.py`), and the order of images
 and texts; the rules that choose images were written while looking at these pages.
 
-`extract_parts.py` says where the time goes and what was tried to shorten it.
+`extract_parts.py` measures the time of each part and lists the speed-ups that were tried.
 """
 
 import json
@@ -30,7 +30,7 @@ _PEER = Path(__file__).with_name("extract_peer.py")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkConfig:
-    """What is measured against what."""
+    """Inputs of the comparison: pages, weights, and environments of the peers."""
 
     wcxb: Path | None = None
     """Folder of WCXB's development split: html/ and ground-truth/."""
@@ -43,25 +43,25 @@ class BenchmarkConfig:
     every: int = 1
     """Take every n-th page."""
     peer_every: int = 10
-    """Of those, show every n-th to the peers; ratios and their F1 are over the same pages."""
+    """Give the peers every n-th of these pages; ratios and their F1 are over the same pages."""
     worst: int = 10
     """Pages with the lowest F1 to list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One page by one extractor."""
+    """Result of one extractor on one page."""
 
     page: ReferencePage
     seconds: float
     f1: float
     note: str
     items: tuple[Item, ...] = ()
-    """Texts and images in reading order; of a peer the images alone."""
+    """Texts and images in reading order; for a peer only the images."""
 
 
 def ours(page: ReferencePage, config: BenchmarkConfig, folds: int) -> Outcome:
-    """Extract a page in this process; its domain decides the fold's weights."""
+    """Extract a page in this process, with the weights of the fold that its domain belongs to."""
     weights = str(config.folds / f"{fold_of(page.domain, folds)}.npz") if config.folds else ""
     start = time.process_time()
     result = extract(page.html, page.url, config=replace(ExtractConfig(), weights=weights))
@@ -74,7 +74,7 @@ def ours(page: ReferencePage, config: BenchmarkConfig, folds: int) -> Outcome:
 
 
 class Peer:
-    """A peer in its own process and environment, asked for one page at a time so that all see the same machine."""
+    """A peer in its own process and environment; it gets one page at a time, so that load affects all alike."""
 
     def __init__(self, name: str, config: BenchmarkConfig) -> None:
         self.config = config
@@ -84,7 +84,7 @@ class Peer:
         )
 
     def extract(self, page: ReferencePage) -> Outcome:
-        """Return the peer's result of a page; other lines that it prints are stepped over."""
+        """Return the peer's result for a page; other lines that it prints are skipped."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         assert self.config.wcxb is not None
@@ -98,7 +98,7 @@ class Peer:
 
 
 def report(name: str, outcomes: Sequence[Outcome]) -> None:
-    """Print one line of the table: F1 a type and all, pages per CPU second."""
+    """Print one line of the table: F1 per page type and over all pages, pages per CPU second."""
     means = by_type([(item.page.kind, item.f1) for item in outcomes])
     speed = len(outcomes) / max(sum(item.seconds for item in outcomes), 1e-9)
     columns = "  ".join(f"{means.get(kind, float('nan')):.3f}" for kind in (*TYPES, "all"))
@@ -116,7 +116,7 @@ def report_images(name: str, outcomes: Sequence[Outcome], labels: dict[str, Labe
 
 
 def main(config: BenchmarkConfig) -> int:
-    """Print both tables, or say what is not measured."""
+    """Print both tables, or name the flag that a table needs."""
     if config.wcxb is None:
         print("not measured: pass --wcxb PATH (WCXB's development split)")
         return 0

@@ -1,6 +1,6 @@
-"""Where extraction spends its time: `python -m benchmarks.extract_parts --wcxb PATH`, milliseconds of CPU a page.
+"""Measures the CPU milliseconds per page of each part of extraction: `python -m benchmarks.extract_parts --wcxb PATH`.
 
-What was tried, each measured beside the version before it on every 12th page (293 kB of HTML on average):
+Changes that were tried, each compared with the version before it on every 12th page (293 kB of HTML on average):
 
 | attempt | before | after | kept |
 | --- | --- | --- | --- |
@@ -18,10 +18,11 @@ What was tried, each measured beside the version before it on every 12th page (2
 | the cycle collector off altogether | 10.4 all | 10.1 | no: within the noise |
 | resiliparse: main content natively, text only | 10.5 all | 3.5 | no: F1 .80, articles .90 |
 
-`parse` is libxml2 with handlers that do nothing: what a walk over its events in Python cannot go below. Of the whole,
-about a fifth is that, two fifths are some 4,600 calls a page of the walk's handlers at well under a microsecond each,
-a third is features and network; none of it is a hot spot any more. Lexbor's tree alone (0.8 ms) is faster than
-libxml2's events, but a Python object a node costs more than a call a node. Twelve times OBELICS would be 3 ms a page.
+`parse` is libxml2 with handlers that do nothing: the lower bound for a walk over its events in Python. About a fifth of
+the time is spent there, two fifths in about 4,600 calls per page of the walk's handlers at well under a microsecond
+each, and a third in features and network; no hot spot is left. Lexbor's tree alone (0.8 ms) is faster than libxml2's
+events, but one Python object per node costs more than one call per node. Twelve times the speed of OBELICS would be 3
+ms per page.
 """
 
 import sys
@@ -49,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartsConfig:
-    """Which pages."""
+    """Pages to measure."""
 
     wcxb: Path
     """Folder of WCXB's development split."""
@@ -104,7 +105,7 @@ def main(config: PartsConfig) -> int:
         measure(page, seconds)
     for name, value in seconds.items():
         print(f"{name:<10}{1000 * value / len(chosen):>7.2f} ms")
-    print(f"{len(chosen)} pages, {len(chosen) / seconds['all']:.1f} a CPU second")
+    print(f"{len(chosen)} pages, {len(chosen) / seconds['all']:.1f} per CPU second")
     return 0
 
 

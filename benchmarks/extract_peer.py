@@ -1,7 +1,7 @@
-"""One peer extractor over a list of pages, in an environment of its own; run by `benchmarks/extract.py`.
+"""Runs one peer extractor over a list of pages, in its own environment; started by `benchmarks/extract.py`.
 
-Usage: `PYTHON extract_peer.py NAME CHECKOUT < paths`, one HTML path a line; prints a JSON line a page: seconds of CPU,
-text, images. It imports nothing of corpusloom, so that the peer's environment needs the peer alone.
+Usage: `PYTHON extract_peer.py NAME CHECKOUT < paths`, one HTML path per line; prints one JSON line per page: CPU
+seconds, text, images. It imports nothing from corpusloom, so the peer's environment needs only the peer.
 """
 
 import importlib
@@ -17,7 +17,7 @@ Extracted = tuple[str, list[str]]
 
 
 def trafilatura(checkout: str) -> Callable[[str], Extracted]:
-    """Trafilatura with images, as its users call it for interleaved text."""
+    """Return the extractor of Trafilatura with images, called as its users do for interleaved text."""
     from trafilatura import extract
 
     def run(html: str) -> Extracted:
@@ -29,21 +29,21 @@ def trafilatura(checkout: str) -> Callable[[str], Extracted]:
 
 
 def resiliparse(checkout: str) -> Callable[[str], Extracted]:
-    """Resiliparse's main content as plain text; it has no images."""
+    """Return the extractor of Resiliparse's main content as plain text, without images."""
     from resiliparse.extract.html2text import extract_plain_text
 
     return lambda html: (extract_plain_text(html, main_content=True), [])
 
 
 def obelics(checkout: str) -> Callable[[str], Extracted]:
-    """OBELICS' DOM simplification and pre-extraction, with the options of its published configuration.
+    """Return the extractor of OBELICS: DOM simplification and pre-extraction, as in its published configuration.
 
-    Its package's `__init__` files import what building a dataset needs; they are stepped over, nothing else is.
+    The `__init__` files of its package are skipped, because they import what only building a dataset needs.
     """
     substitute = re.sub
 
     def hoisted(pattern: str, replacement: str, string: str, count: int = 0, flags: int = 0) -> str:
-        """Python 3.11 refuses a global flag inside a pattern, where 3.10 only warned."""
+        """Move a global flag to the start of a pattern: Python 3.11 refuses it elsewhere, 3.10 only warned."""
         if "(?s)" in pattern:
             pattern, flags = pattern.replace("(?s)", ""), flags | re.DOTALL
         return substitute(pattern, replacement, string, count=count, flags=flags)
@@ -71,7 +71,7 @@ def obelics(checkout: str) -> Callable[[str], Extracted]:
 
 
 def main() -> None:
-    """Read paths, print results; a page on which the peer fails has no text."""
+    """Read paths and print results; a page on which the peer fails has no text."""
     run = {"trafilatura": trafilatura, "resiliparse": resiliparse, "obelics": obelics}[sys.argv[1]](sys.argv[2])
     for line in sys.stdin:
         html = Path(line.strip()).read_bytes().decode("utf-8", "replace")

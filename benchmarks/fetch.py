@@ -1,4 +1,4 @@
-"""Images per second into the store, compared with img2dataset and plain aiohttp, from nginx on loopback.
+"""Measures images fetched per second from nginx on loopback, compared with img2dataset and plain aiohttp.
 
     make bench-fetch; python -m benchmarks.fetch [--images 6000] [--pairs 3] [--img2dataset PYTHON] [--only WORD]
 
@@ -139,7 +139,7 @@ def ours(urls: list[str], config: FetchConfig) -> float:
 
 
 def stored(urls: list[str], config: FetchConfig, *, lanes: int) -> float:
-    """Fetch into a store: the same, and headers, hashes, packs and index; return images per second."""
+    """Fetch into a store, which adds headers, hashes, packs and index; return images per second."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = (ImageUrl(identity.image_key(url), url) for url in urls)
         frontier = write_lanes(wanted, f"{folder}/frontier", lanes)
@@ -160,7 +160,7 @@ img2dataset.download(url_list=sys.argv[1], output_folder=sys.argv[2], output_for
 
 
 def by_img2dataset(python: str, urls: list[str]) -> float:
-    """Let img2dataset write tars with two processes; return images per second by its own statistics."""
+    """Run img2dataset with two processes into tars; return images per second by its own statistics."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "urls.txt").write_text("\n".join(urls))
         command = [python, "-c", IMG2DATASET, f"{folder}/urls.txt", f"{folder}/out", str(len(urls) // 4)]
@@ -303,7 +303,7 @@ def peer_environment() -> str:
 def measures(
     images: int, python: str, port: int, hang: int, slow: int
 ) -> list[tuple[str, Callable[[], float], Callable[[], float]]]:
-    """Return each measure of the network: its label, ours and the peer."""
+    """Return the network measures: label, our function and the peer's."""
     allowed = tuple(f"127.0.0.0/8:{number}" for number in (port, hang, slow))
     config = FetchConfig(contact="bench@example.org", allow_addresses=allowed, delay=0, connections=32)
     both = dataclasses.replace(config, connections=32 * cores())

@@ -1,4 +1,4 @@
-"""CPU time of all text filters on one page of about 4 KB, part by part.
+"""Measures the CPU time of each text filter on one page of about 4 KB.
 
 python -m benchmarks.filters
 """
@@ -23,7 +23,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Print a line a part."""
+    """Print one line per part."""
     rng = random.Random(1)
     blocks = tuple(Block(kind="paragraph", text=paragraph(rng)) for _ in range(12))
     page = Page(key="k", url="u", canonical_url="u", fetched_at="", blocks=blocks)

@@ -1,7 +1,8 @@
-"""The funnels of datasets beside each other and beside the published ones: `python -m benchmarks.funnel DATASET...`.
+"""Prints the funnels of datasets and the published ones: `python -m benchmarks.funnel DATASET...`.
 
-Of each stage and unit it prints what went in, what was kept, and the three commonest reasons; then what OBELICS
-(arXiv 2306.16527, section 3; counts to the unit from its repository) and MMC4 (arXiv 2304.06939, section 3) report.
+For each stage and unit it prints the records that came in, those kept, and the three commonest reasons; then the
+funnels of OBELICS (arXiv 2306.16527, section 3; exact counts from its repository) and MMC4 (arXiv 2304.06939, section
+3).
 """
 
 import sys
@@ -21,9 +22,9 @@ PUBLISHED: dict[str, tuple[tuple[str, str, float], ...]] = {
         ("image links; of them 55 % fetched", "images", 3.6e9),
         ("after node and page filters", "pages", 365e6),
         ("after frequency of image URLs and NSFW", "pages", 361_209_568),
-        ("one page a URL", "pages", 245_338_160),
+        ("one page per URL", "pages", 245_338_160),
         ("after paragraphs of domains, empty pages", "pages", 158_875_682),
-        ("one page a set of images", "pages", 141_167_547),
+        ("one page per set of images", "pages", 141_167_547),
         ("in the end, 298 million of them unique", "images", 353e6),
     ),
     "MMC4": (
@@ -38,21 +39,21 @@ _ORDER = ("extract", "select", "images", "shards")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FunnelConfig:
-    """Whose funnels."""
+    """Datasets to print."""
 
     datasets: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Folders of finished datasets."""
 
 
 def line(row: StageCounts) -> str:
-    """Return a stage's line: in, kept and its share, the commonest reasons."""
+    """Return a stage's line: records in, records kept with their share, the commonest reasons."""
     named = ", ".join(f"{reason} {count:,}" for reason, count in row.reasons[:3])
     share = row.kept / row.records_in if row.records_in else 0.0
     return f"{row.stage:<9}{row.unit:<18}{row.records_in:>10,}{row.kept:>10,}{share:>8.1%}  {named}"
 
 
 def published(name: str) -> list[str]:
-    """Return the lines of a published funnel; the share is of the line before with the same unit."""
+    """Return the lines of a published funnel; a share is relative to the previous line with the same unit."""
     lines, before = [], dict[str, float]()
     for what, unit, count in PUBLISHED[name]:
         share = f"{count / before[unit]:>8.1%}" if unit in before else " " * 8

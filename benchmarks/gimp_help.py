@@ -1,10 +1,11 @@
-"""Duplicates and languages on a real manual: `python -m benchmarks.gimp_help --help-folder /usr/share/gimp/2.0/help`.
+"""Checks duplicates and languages on a real manual: `python -m benchmarks.gimp_help --help-folder FOLDER`.
 
-Debian's packages gimp-help-en, gimp-help-en-gb, gimp-help-de ... are one web site in many languages (`apt-get
-download` and `dpkg-deb -x` are enough, nothing need be installed). Of the first 200 pages of `en` and `en_GB`, in
-sorted order, it counts what is equal by bytes, equal by text and nearly equal, each beside a count made another way.
-Pages of every folder pass through the English rule of the recipe m3w: all English ones stay, and of the others those
-that nobody has translated yet, or in part only, which is checked by their words. Exit code 3 when one does not hold.
+Debian's packages gimp-help-en, gimp-help-en-gb, gimp-help-de ... are one web site in many languages (`apt-get download`
+and `dpkg-deb -x` are enough; nothing is installed). FOLDER is their /usr/share/gimp/2.0/help. Among the first 200 pages
+of `en` and `en_GB` in sorted order it counts pages with equal bytes, with equal text and near-duplicates, and repeats
+each count by another method. Pages of every folder are judged by the English rule of the recipe m3w: it must keep all
+English pages, and of other folders only pages that are not or only partly translated, which is checked by their words.
+The exit code is 3 if a check fails.
 """
 
 import hashlib
@@ -29,42 +30,42 @@ from corpusloom.pipelines.recipes.recipe import load_recipe
 
 _NEAR = 0.9
 _UNTRANSLATED = 2 / 3
-"""Share of a page's running words that stand in the English page of its name, from which it is English by content."""
+"""A page counts as English if at least this share of its running words occurs in the English page of the same name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HelpConfig:
-    """Where the manual lies, and how much of it is read."""
+    """Folder of the manual, and the part of it that is read."""
 
     help_folder: Path
     """Folder with en/, en_GB/, de/ ... of HTML pages."""
     pages: int = 200
     """Pages of en and of en_GB that are compared, in sorted order."""
     every: int = 10
-    """Of each language, every n-th page is judged."""
+    """Judge every n-th page of each language."""
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a page as the recipe's filters see it; empty when there is none."""
+    """Return the text of a page that the recipe's filters get; empty if there is none."""
     found = extract(path.read_bytes(), path.as_uri())
     return page_text(found.blocks) if isinstance(found, Extracted) else ""
 
 
 def same_bytes(paths: Iterable[Path]) -> int:
-    """Return how many files are equal to one before them."""
+    """Return the number of files with the same bytes as an earlier one."""
     hashes = Counter(hashlib.sha256(path.read_bytes()).digest() for path in paths)
     return sum(count - 1 for count in hashes.values())
 
 
 def same_text(texts: dict[str, str]) -> tuple[int, int]:
-    """Return how many texts equal an earlier one: by the pipeline's keys, and by comparing the words themselves."""
+    """Return the number of texts equal to an earlier one: by the pipeline's keys, and by comparing their words."""
     by_key = Counter(text_key(text) for text in texts.values())
     by_words = Counter(tuple(text.split()) for text in texts.values())
     return sum(count - 1 for count in by_key.values()), sum(count - 1 for count in by_words.values())
 
 
 def near_pairs(texts: dict[str, str], config: MinHashConfig) -> tuple[int, int, float]:
-    """Return of pairs of Jaccard 0.9 and more (exact, all pairs): how many, how many share a cluster, the expected."""
+    """Return numbers of pairs with exact Jaccard of at least 0.9: all, in one cluster, expected in one cluster."""
     sets = {name: shingles(text, config.shingle_words) for name, text in texts.items()}
     clusters = near_duplicates(texts, config)
     pairs = found = 0
@@ -79,7 +80,7 @@ def near_pairs(texts: dict[str, str], config: MinHashConfig) -> tuple[int, int, 
 
 
 def english(folder: Path, original: Path, every: int) -> tuple[int, int, int]:
-    """Return of a folder's pages with enough text: how many, how many m3w takes for English, how many of these are."""
+    """Return numbers of pages: with enough text, of these English by m3w's rule, of these English by their words."""
     rule = load_recipe("m3w").filters.language
     assert rule is not None
     seen = kept = right = 0
@@ -101,12 +102,12 @@ def _share_of_words(text: str, original: Path) -> float:
 
 @cache
 def _words_of(page: Path) -> frozenset[str]:
-    """Return the words of an English page, which every language is compared with; none where there is no page."""
+    """Return the words of the English page of a name; empty if there is none."""
     return frozenset(text_of(page).lower().split()) if page.exists() else frozenset()
 
 
 def main(config: HelpConfig) -> int:
-    """Print the counts; return 3 when one does not hold."""
+    """Print the counts; return 3 if a check fails."""
     folders = {path.name: path for path in sorted(config.help_folder.iterdir()) if path.is_dir()}
     if not {"en", "en_GB"} <= folders.keys():
         print("not measured: needs the folders en and en_GB (gimp-help-en, gimp-help-en-gb)")

@@ -1,10 +1,10 @@
-"""Which images belong to 45 article pages of WCXB's development split, and between which texts they stand.
+"""Labels and scores content images of 45 article pages of WCXB's development split.
 
-Labelled by reading the pages: `image_labels.json` has a row a page with the addresses of its content images (one
-picture may have several), the first words of the texts before and after each, and under `either` the images that a
-careful reader could take or leave (banners of a section, logos of what is compared): these count neither way. Pictures
-whose address the saved page does not name are left out, as are advertisements of the site's own offers, portraits of
-authors and links to other articles. No page is in this repository.
+The pages were labelled by reading them. `image_labels.json` has one row per page: the URLs of its content images (a
+picture may have several), the first words of the texts before and after each, and under `either` the images whose
+choice is debatable (banners of a section, logos of compared products); those do not count. Pictures whose URL is not in
+the saved page are left out, as are advertisements of the site's own offers, portraits of authors and links to other
+articles. No page is in this repository.
 """
 
 import json
@@ -17,17 +17,17 @@ from urllib.parse import unquote, urlsplit
 _FILE = Path(__file__).with_name("image_labels.json")
 _SIZE = re.compile(r"(?:[-_]?\d{2,4}x\d{2,4}|@\dx|_\d{2,4})(?=\.\w+$)")
 _SHORT_NAME = 10
-"""Characters up to which a file name says too little without its folder."""
+"""File names of at most this many characters are compared together with their folder."""
 _INNER = re.compile(r"(?:^|&)(?:url|src|image)=([^&]+)")
 _WORD = re.compile(r"\w+")
 
 Item = tuple[str, str]
-"""("text", its words) or ("image", its address): a page in reading order."""
+"""One item of a page in reading order: ("text", its words) or ("image", its URL)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """One content image: its addresses, and the first words of the texts around it (empty at an end of the page)."""
+    """One content image: its URLs, and the first words of the texts around it (empty at an end of the page)."""
 
     urls: tuple[str, ...]
     after: str
@@ -36,7 +36,7 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPage:
-    """The content images of one page in reading order, and the addresses that count neither way."""
+    """The content images of one page in reading order, and the URLs that do not count."""
 
     page: str
     images: tuple[LabelledImage, ...]
@@ -45,7 +45,7 @@ class LabelledPage:
 
 @dataclass(slots=True)
 class ImageScores:
-    """Sums over pages: labelled images, those found, images given, pairs of image and text, those in order."""
+    """Sums over pages: labelled images, labelled images found, extracted images, image-text pairs, pairs in order."""
 
     labelled: int = 0
     found: int = 0
@@ -60,7 +60,7 @@ class ImageScores:
 
     @property
     def precision(self) -> float:
-        """Return the share of images given that are labelled; those that count neither way are not given."""
+        """Return the share of extracted images that are labelled, debatable ones left out."""
         return self.found / max(self.given, 1)
 
     @property
@@ -83,7 +83,7 @@ def read_labels() -> dict[str, LabelledPage]:
 
 
 def picture(url: str) -> str:
-    """Return what the addresses of one picture share: its file name without sizes, also inside a resizer's address."""
+    """Return the part that all URLs of a picture share: its file name without sizes, also inside a resizer's URL."""
     parts = urlsplit(url)
     inner = _INNER.search(parts.query)
     path = unquote(unquote(inner.group(1))) if inner else unquote(parts.path)
@@ -121,7 +121,7 @@ def _score_order(label: LabelledPage, items: Sequence[Item], places: Sequence[in
 
 
 def _anchors(label: LabelledPage) -> dict[str, int]:
-    """Return for the first words of each text beside an image how many images stand before it; one place each."""
+    """Return first words of each text beside an image -> number of images before it, each text once."""
     least: dict[str, int] = {}
     most: dict[str, int] = {}
     for number, image in enumerate(label.images):

@@ -1,4 +1,4 @@
-"""Near-duplicate texts in memory, and what MinHash is expected to find: the references that benchmarks compare with."""
+"""Reference implementations for benchmarks: near-duplicates in memory, exact Jaccard, and MinHash's expected recall."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from corpusloom.pipelines.dedup.minhash import MinHashConfig, text_band_keys
 
 
 def near_duplicates(texts: Mapping[str, str], config: MinHashConfig) -> dict[str, Cluster[str]]:
-    """Return the cluster of each text that shares a band with another one, by its name; the first name is the root."""
+    """Return name -> cluster of each text that shares a band with another; a cluster is called by its first name."""
     buckets: dict[bytes, list[str]] = {}
     for name, text in texts.items():
         for key in text_band_keys(text, config):

@@ -1,6 +1,6 @@
-"""nginx on loopback for tests and benchmarks: own configuration in a temporary folder, no root, own port.
+"""Runs nginx on loopback for tests and benchmarks, with a configuration in a temporary folder, without root.
 
-Only the process that was started here is ended.
+At the end it stops only the process that it started.
 """
 
 import contextlib
@@ -36,12 +36,12 @@ _SERVER = "  server {{ listen 127.0.0.1:{port}; server_name {host}; root {root};
 
 
 def find_nginx() -> str | None:
-    """Return nginx's path; Debian keeps it where a user's PATH does not look."""
+    """Return nginx's path; Debian installs it in a folder that a user's PATH lacks."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -58,7 +58,7 @@ def serve(hosts: Mapping[str, Path], port: int, *, rules: Mapping[str, str] | No
             _SERVER.format(port=port, host=host, root=root.resolve(), rules=(rules or {}).get(host, ""))
             for host, root in hosts.items()
         )
-        # a master that root started would hand over to "nobody", who may not read the folders
+        # under root, nginx's workers run as "nobody", which may not read the folders
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
         with running(_CONFIG.format(folder=folder, servers=servers, user=user), port) as process_id:
             yield process_id

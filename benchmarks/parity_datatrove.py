@@ -1,4 +1,4 @@
-"""Our text filters and MinHash beside datatrove's on the same texts.
+"""Compares our text filters and MinHash with datatrove's on the same texts.
 
     python -m benchmarks.parity_datatrove --write      regenerates tests/pipelines/filters/parity_datatrove.json
     python -m benchmarks.parity_datatrove --texts DIR  prints the agreement on a folder of .txt or WCXB .json files
@@ -19,7 +19,7 @@ from pathlib import Path
 FIXTURE = Path(__file__).parent.parent / "tests" / "pipelines" / "filters" / "parity_datatrove.json"
 FILTERS = ("quality", "repetition", "c4", "fineweb")
 EDITS = (2, 4, 8, 12, 16, 24, 40)
-"""Words changed of 300 in a pair of texts: Jaccard from about 0.94 down to 0.35."""
+"""Numbers of words, of 300, that differ in a pair of texts: Jaccard from about 0.94 down to 0.35."""
 PAIRS = 60
 WORDS = """the of and to in is that for it as was with be by on not he his but at are this have from or had they which
 one you were her all she there would their we him been has when who will more no if out so said what up its about into
@@ -41,7 +41,7 @@ def paragraph(rng: random.Random, sentences: int = 5) -> str:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield names and texts, each near one rule or at its border."""
+    """Yield names and texts, each near the bound of one rule."""
     rng = random.Random(20)
     for number in range(8):
         yield f"plain {number}", "\n\n".join(paragraph(rng, 3 + number) for _ in range(1 + number % 4))
@@ -101,7 +101,7 @@ def text_pairs(edits: int, pairs: int = PAIRS) -> Iterator[tuple[str, str]]:
 
 
 def datatrove_verdicts(text: str) -> dict[str, str | None]:
-    """Return datatrove's reason for each filter, or None where it keeps the text. C4 takes the paper's 3 and 5."""
+    """Return filter -> datatrove's reason, or None if it keeps the text; C4 with the paper's 3 sentences, 5 words."""
     from datatrove.data import Document
     from datatrove.pipeline import filters
 
@@ -119,7 +119,7 @@ def datatrove_verdicts(text: str) -> dict[str, str | None]:
 
 
 def our_verdicts(text: str) -> dict[str, str | None]:
-    """Return our reason for each filter, or None where it keeps the text."""
+    """Return filter -> our reason, or None if it keeps the text."""
     from corpusloom.pipelines.filters.fineweb import FineWebConfig
     from corpusloom.pipelines.filters.text.text_filter import Text
     from corpusloom.pipelines.recipes.recipe import load_recipe
@@ -140,7 +140,7 @@ def our_verdicts(text: str) -> dict[str, str | None]:
 
 
 def datatrove_candidates(edits: int) -> int:
-    """Return how many of the pairs share a bucket by datatrove's MinHash (14 x 8, five words, 64 bits)."""
+    """Return the number of pairs that share a bucket in datatrove's MinHash (14 x 8, five words, 64 bits)."""
     from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
     signer = MinhashDedupSignature("/nonexistent")
@@ -152,7 +152,7 @@ def datatrove_candidates(edits: int) -> int:
 
 
 def bins(pairs: int) -> None:
-    """Print for each tenth of exact Jaccard: pairs, those that the S-curve expects, those that ours and theirs find."""
+    """Print per tenth of exact Jaccard the pairs: all, expected by the S-curve, found by ours, found by datatrove's."""
     from datatrove.pipeline.dedup.minhash import MinhashDedupSignature
 
     from benchmarks.near_duplicates import candidate_probability, jaccard
@@ -179,7 +179,7 @@ def bins(pairs: int) -> None:
 
 
 def write() -> None:
-    """Write the fixture: the texts and what datatrove says of them, and its candidates among the pairs."""
+    """Write the fixture: texts with datatrove's verdicts, and its candidates among the pairs."""
     version = importlib.metadata.version("datatrove")
     rows = [{"name": name, "text": text, **datatrove_verdicts(text)} for name, text in texts()]
     candidates = {str(edits): datatrove_candidates(edits) for edits in EDITS}
@@ -196,7 +196,7 @@ def read_text(path: Path) -> str:
 
 
 def compare(folder: Path, limit: int) -> None:
-    """Print for each filter on how many texts of a folder both say the same, and where they differ."""
+    """Print for each filter the number of texts in a folder with equal verdicts, and the texts with different ones."""
     from datatrove.utils.text import split_into_words
 
     from corpusloom.pipelines.filters.text.words import split_words
@@ -221,7 +221,7 @@ def compare(folder: Path, limit: int) -> None:
 
 
 def main() -> None:
-    """Run one of the two."""
+    """Write the fixture, or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--texts", type=Path)

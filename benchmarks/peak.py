@@ -1,14 +1,14 @@
-"""The most memory that this process has held. ru_maxrss does not say: it outlives an exec, so a parent's counts."""
+"""Measures this process's peak memory. ru_maxrss does not: it survives an exec, so it may be the parent's."""
 
 from pathlib import Path
 
 
 def clear_peak() -> None:
-    """Begin anew: from here on the peak is that of what follows."""
+    """Reset the peak to the memory in use now."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_megabytes() -> float:
-    """Return the most memory this process has held since its start or `clear_peak`, in MiB."""
+    """Return the peak memory of this process since its start or `clear_peak`, in MiB."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -1,11 +1,11 @@
-"""Throughput of the loader compared with webdataset, mosaicml-streaming, litdata and energon on the same samples.
+"""Compares the loader's throughput with webdataset, mosaicml-streaming, litdata and energon on the same samples.
 
     python benchmarks/stream.py [raw decoded resume share pages http | resize] [--peers mosaic litdata energon]
                                 [--tars 8] [--samples 500] [--rounds 3] [--folder DIR]
 
-Every run is a process of its own. The loaders take turns in rounds, so that a busy machine slows all of them; medians
-and their ratios are printed. All loaders decode and resize with the same functions. CPU is that of the process and its
-children; memory is the PSS of the process tree minus that after the imports.
+Every run is its own process. The loaders alternate in rounds, so that other load affects all of them; medians and their
+ratios are printed. All loaders decode and resize with the same functions. CPU time is that of the process and its
+children; memory is the PSS of the process tree minus the PSS after the imports.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def ours_square(sample: Any, rng: Any) -> dict[str, Any]:
 
 
 def start() -> tuple[float, float]:
-    """Import what every loader needs, and return memory and time before the loader."""
+    """Import what every loader needs; return memory and time before the loader is made."""
     import torch
 
     from corpusloom.trainers.stream.dataset import StreamingDataset  # noqa: F401
@@ -325,7 +325,7 @@ def report(measure: str, results: dict[str, list[Figures]]) -> None:
 
 
 def adjacency(folder: str) -> None:
-    """Print the share of neighbours in the order that are of one shard."""
+    """Print the share of neighbouring samples in the order that come from one shard."""
     stream = open_stream(folder)
     shards = np.asarray([place.shard for place in stream.order.places(np.arange(stream.epoch_samples))])
     print(f"neighbours of one shard: {(shards[1:] == shards[:-1]).mean():.3f} of {len(shards)}")

@@ -1,8 +1,8 @@
-"""What bounds raw reads: several ways to read the members of all samples as bytes, in the loader's order.
+"""Measures the lower bound of raw reads: several ways to read the members of all samples, in the loader's order.
 
     python benchmarks/stream_floor.py [--folder DIR] [--tars 8] [--samples 500] [--rounds 5]
 
-Prints CPU microseconds per sample of: the loader; two preads per sample, which the loader does too, and nothing else;
+Prints CPU microseconds per sample of: the loader; the two preads per sample that the loader makes, and nothing else;
 tars that are mapped anew in each round, as in a first epoch; one pread per 28 neighbours, cut apart; a copy alone.
 """
 
@@ -103,7 +103,7 @@ def main() -> None:
             "the loader": lambda: [None for _ in open_stream(folder).raw()],
             "two preads per sample": lambda: two_preads(descriptors, order),
             "mapped tars": lambda: mapped(descriptors, order),
-            "a pread of 28 neighbours": lambda: neighbours(descriptors, lying),
+            "one pread per 28 neighbours": lambda: neighbours(descriptors, lying),
             "a copy alone": lambda: copies(order),
         }
         found: dict[str, list[float]] = {name: [] for name in ways}

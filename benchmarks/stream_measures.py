@@ -1,4 +1,4 @@
-"""Measurements of any loader, imported by `stream.py` and, in their own environments, by its peers."""
+"""Measures a loader: memory, CPU time, rates. Imported by `stream.py` and, in their own environments, by its peers."""
 
 import glob
 import importlib

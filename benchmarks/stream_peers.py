@@ -1,4 +1,4 @@
-"""Other loaders on the same samples, each run by the Python of its own environment: see `stream.py --peers`.
+"""Runs other loaders on the same samples, each with the Python of its own environment: see `stream.py --peers`.
 
     PYTHON benchmarks/stream_peers.py PEER MEASURE --folder TARS --samples N
 
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, required=True)
     flags = parser.parse_args()
     if flags.peer == "mosaic":
-        exec(TORCHVISION, globals())  # the declarations live as long as their library
+        exec(TORCHVISION, globals())  # in globals(): operators stay declared while the library object exists
     import torch
 
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""Train the block classifier on WCXB's development split: `python -m benchmarks.train_block_classifier --wcxb PATH`.
+"""Trains the block classifier on WCXB's development split: `python -m benchmarks.train_block_classifier --wcxb PATH`.
 
-Cross-validates by domain (pages of a domain look alike), prints word-level F1 per page type on pages whose domain was
-not trained on, then trains on all pages and writes the weights that `extract.content.classifier` reads.
+It cross-validates by domain (pages of a domain look alike), prints word-level F1 per page type on held-out domains,
+then trains on all pages and writes the weights that `extract.content.classifier` reads.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ _WEIGHTS = Path(classifier.__file__).with_name("block_classifier.npz")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """How the classifier is trained."""
+    """Settings of the training."""
 
     wcxb: Path
     """Folder of the unpacked split: html/ and ground-truth/."""
@@ -37,7 +37,7 @@ class TrainConfig:
     epochs: int = 8
     """Passes over the pages."""
     members: int = 1
-    """Networks that are averaged; each takes its time on every page."""
+    """Number of networks whose outputs are averaged; each one adds to the time per page."""
     width: int = 48
     """Width of the hidden layers."""
     dropout: float = 0.3
@@ -47,16 +47,16 @@ class TrainConfig:
     decay: float = 1e-3
     """AdamW's weight decay."""
     batch: int = 8
-    """Pages a step."""
+    """Pages per step."""
     out: Path = _WEIGHTS
-    """Where the weights go."""
+    """Path of the weights to write."""
     folds_out: Path | None = None
-    """Folder for each fold's weights (0.npz ...), with which benchmarks/extract.py measures unseen domains."""
+    """Folder for the weights of each fold (0.npz ...), with which benchmarks/extract.py measures held-out domains."""
 
 
 @dataclass(slots=True)
 class Example:
-    """One page as the network sees it; lengths are words a run."""
+    """One page as the network's input; lengths are words per text run."""
 
     kind: str
     domain: str
@@ -85,7 +85,7 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, numbers: Tensor, spans: Tensor, mask: Tensor) -> Tensor:
-        """`mask` (n, 1) is zero on the rows that keep pages of a batch apart."""
+        """Return the logits, (n, F), (n, 1) -> (n,); `mask` is zero on the rows that separate the pages of a batch."""
         hidden = self.dropout(F.relu(self.enter(numbers))) * mask
         for layer in (self.near, self.far):
             hidden = hidden + self.dropout(F.relu(layer(hidden.T[None])[0].T)) * mask
@@ -97,7 +97,7 @@ class Network(nn.Module):
 
 
 def example(page: ReferencePage) -> Example | None:
-    """Return a page's features and labels, or None when it has no runs."""
+    """Return a page's features and labels, or None if it has no text runs."""
     config = ExtractConfig()
     prepared, _charset, _cut = source.prepare(page.html, None, config)
     raw = fast_walk(prepared, page.url, config)
@@ -135,7 +135,7 @@ def _padded(values: np.ndarray, rows: int) -> np.ndarray:
 
 
 def loss_of(logits: Tensor, batch: dict[str, Tensor], references: Tensor) -> Tensor:
-    """Return 1 - soft word F1 a page, plus half a cross-entropy that weights texts by the root of their words."""
+    """Return 1 - soft word F1 per page, plus half a cross-entropy that weights texts by the root of their words."""
     probability, y, length, page = logits.sigmoid(), batch["y"], batch["length"], batch["page"]
 
     def total(values: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def scores(examples: list[Example], members: list[classifier.Weights]) -> list[t
 
 
 def cross_validate(examples: list[Example], config: TrainConfig) -> list[tuple[str, float]]:
-    """Return (page type, F1) of each page by networks that saw no page of its domain; prints each fold's means."""
+    """Return (page type, F1) of each page by networks trained on other domains; print each fold's means."""
     found: list[tuple[str, float]] = []
     for fold in range(config.folds):
         seen = [item for item in examples if fold_of(item.domain, config.folds) != fold]

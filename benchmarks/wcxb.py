@@ -1,4 +1,4 @@
-"""The development split of WCXB 1.0 (Foley, 2026, CC-BY-4.0): pages, reference texts, and its word-level measure."""
+"""Reads the development split of WCXB 1.0 (Foley, 2026, CC-BY-4.0): pages, reference texts, and its word-level F1."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class ReferencePage:
-    """One page of the benchmark; `text` is its main content as people marked it."""
+    """One page of the benchmark; `text` is its main content as annotated by people."""
 
     name: str
     url: str
@@ -47,7 +47,7 @@ def _domain(url: str) -> str:
 
 
 def fold_of(domain: str, folds: int) -> int:
-    """Return the fold of a domain's pages: all pages of a domain share one, for they look alike."""
+    """Return the fold of a domain: its pages look alike, so all of them belong to one fold."""
     return zlib.crc32(domain.encode()) % folds
 
 

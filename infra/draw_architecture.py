@@ -1,8 +1,8 @@
 """Draws docs/architecture.svg: the rooms of the code by floor, and the imports between them.
 
 The floors are those of the layers contract in pyproject.toml, the sentences those of the table of rooms in
-docs/architecture.md, the arrows the imports that stand in the code. `python infra/draw_architecture.py` writes the
-picture; a test fails when it is out of date.
+docs/architecture.md, the arrows the imports in the code. `python infra/draw_architecture.py` writes the picture; a test
+fails when it is out of date.
 """
 
 import ast
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "architecture.svg"
 PACKAGE = "corpusloom."
 EVERYBODY = "schemas"
-"""The room that all others import: its arrows would hide the rest."""
+"""The room that all others import; its arrows are left out, since they would hide the others."""
 WIDTH, MARGIN, ROOM_HEIGHT, FLOOR_GAP = 1180, 20, 74, 54
 STYLE = """
   text { font-family: system-ui, sans-serif; fill: #1d2733 } .name { font-weight: 600; font-size: 15px }
@@ -46,7 +46,7 @@ def sentences() -> dict[str, str]:
 
 
 def imports(rooms: list[str]) -> Counter[tuple[str, str]]:
-    """Return how many import statements lead from one room to another."""
+    """Return (room, imported room) -> number of import statements."""
     found: Counter[tuple[str, str]] = Counter()
     for room in rooms:
         for path in sorted((ROOT / room.replace(".", "/")).rglob("*.py")):
@@ -61,12 +61,12 @@ def imports(rooms: list[str]) -> Counter[tuple[str, str]]:
 
 
 def thickness(number: int) -> float:
-    """Return an arrow's width in pixels: few steps, so that one more import seldom changes the picture."""
+    """Return an arrow's width in pixels, in coarse steps, so that one more import rarely changes the picture."""
     return next(width for least, width in ((40, 5.0), (20, 3.0), (5, 1.6), (0, 0.8)) if number >= least)
 
 
 def wrapped(text: str, characters: int) -> list[str]:
-    """Return a sentence in lines of at most so many characters."""
+    """Return a sentence in lines of at most `characters` characters."""
     lines = [""]
     for word in text.split():
         if lines[-1] and len(lines[-1]) + len(word) + 1 > characters:

@@ -24,8 +24,13 @@ ONE_PER_FILE = {"Command"}
 """Types that each file of a folder defines: the command line finds a command's class by this name."""
 
 
-STILL_UNTESTED = 30
-"""Modules whose test file is still to be written; the number only ever gets smaller."""
+STILL_UNTESTED = {
+    "pipelines/builds/finish.py", "pipelines/builds/finished_stages.py", "pipelines/builds/plan.py",
+    "pipelines/builds/regions.py", "pipelines/builds/run_stages.py", "pipelines/builds/stage_pipelines.py",
+    "pipelines/stages/extract.py", "pipelines/stages/regions/make_regions.py", "pipelines/stages/scrape_lane.py",
+    "pipelines/stages/shard_records.py",
+}  # fmt: skip
+"""Modules whose test file is still to be written; none is ever added."""
 
 
 @cache
@@ -115,12 +120,10 @@ def test_a_folder_holds_few_entries() -> None:
     assert {folder: n for folder, n in entries.items() if n > MOST_ENTRIES and folder.as_posix() not in CROWDED} == {}
 
 
-@pytest.mark.xfail(reason="two circles are being opened")
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circle(graph()) == []
 
 
-@pytest.mark.xfail(reason="two circles are being opened")
 def test_no_rooms_import_each_other_in_a_circle() -> None:
     rooms: dict[str, set[str]] = defaultdict(set)
     for name, imported in graph().items():
@@ -165,14 +168,12 @@ def test_a_public_type_is_defined_in_one_place() -> None:
                 places[defined].append(own(name))
     assert len(places) > 200
     twice = {defined: found for defined, found in places.items() if len(found) > 1}
-    assert len(twice) <= 6, twice
+    assert len(twice) <= 4, twice
 
 
 def test_what_is_called_has_a_type() -> None:
     found = {own(name) for name, path in sources().items() if "Callable[..., Any]" in ast.unparse(tree(path))}
-    assert found <= {"pipelines/builds/run_stages.py", "pipelines/stages/extract.py"}, (
-        "say with a Protocol what is called"
-    )
+    assert found == set(), "say with a Protocol what is called"
 
 
 BARE_NAME = re.compile(r"(schemas|pipelines|trainers)(\.[a-z_]\w*)+(:\w+)?")
@@ -199,5 +200,4 @@ def without_a_test() -> set[str]:
 
 
 def test_every_module_has_a_test_file_of_its_name() -> None:
-    missing = without_a_test()
-    assert len(missing) <= STILL_UNTESTED, sorted(missing)
+    assert without_a_test() - STILL_UNTESTED == set(), "a module needs a test file of its name"

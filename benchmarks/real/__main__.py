@@ -1,11 +1,13 @@
-"""The main job on two real sites: scrape, M3W, ALIGN, statistics, a CLIP on the pairs. `make real`, or
+"""Runs corpusloom on two real sites: scrape, M3W, ALIGN, statistics, training a CLIP on the pairs.
+
+`make real`, or
 
     python -m benchmarks.real [--debs FOLDER] [--out .real] [--port 8767] [--steps 300]
 
-Needs Debian's apt-get and dpkg-deb, nginx and wget, no root, and the network once for two packages (95 MB; not with
---debs). The sites are served by nginx on loopback and `loom` runs with --delay 0, which it allows for addresses that
---allow-addresses names and for no others. Prints one report, writes OUT/report.json and OUT/report.md, and
-exits with 1 when a check failed.
+Needs Debian's apt-get and dpkg-deb, nginx and wget, no root, and once the network, to download two packages (95 MB; not
+with --debs). The sites are served by nginx on loopback and `loom` runs with --delay 0, which is allowed only for
+addresses that --allow-addresses names. Prints one report, writes OUT/report.json and OUT/report.md, and exits with 1
+when a check failed.
 """
 
 import json
@@ -40,7 +42,7 @@ from corpusloom.trainers.run_config import load_config
 CONTACT = "https://corpusloom.example/real"
 MARK = ".made-by-make-real"
 RECIPES = {"m3w": "split.val=0", "align": "split.val=0.1"}
-"""Recipe -> the share that no training sees."""
+"""Recipe -> assignment that holds out a share of the samples from training."""
 AGAIN = "m3w-again"
 MODEL = "clip-tiny"
 FOLDERS = {"WARCs": "crawl", "stages": "work", "image store": "images", "m3w": "m3w", "align": "align", "clip": "clip"}
@@ -51,11 +53,11 @@ class RealConfig:
     """One run on the real sites."""
 
     out: Path = Path(".real")
-    """Packages, datasets and the report; a run begins with an empty OUT/run."""
+    """Folder of the packages, datasets and report; a run empties OUT/run first."""
     debs: Path | None = None
     """A folder with both packages as .deb files; without it they are downloaded once into OUT/debs."""
     port: int = 8767
-    """Port of loopback; it is part of the URLs, hence of the datasets."""
+    """Port on loopback; it is part of the URLs and so shapes the datasets."""
     steps: int = 300
     """Training steps of the CLIP."""
     workers: int = 2
@@ -63,7 +65,7 @@ class RealConfig:
 
 
 def fresh(out: Path) -> Path:
-    """Return an empty folder OUT/run; one that an earlier run made is removed."""
+    """Return an empty folder OUT/run; delete that of an earlier run."""
     run = out / "run"
     if run.exists():
         if not (run / MARK).exists():
@@ -75,7 +77,7 @@ def fresh(out: Path) -> Path:
 
 
 def main(config: RealConfig) -> int:
-    """Run everything; 0 when every check held."""
+    """Run everything; return 0 if every check held."""
     run = fresh(config.out)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="loom-real-") as scratch:
@@ -110,7 +112,7 @@ def main(config: RealConfig) -> int:
 
 
 def use(run: Path, config: RealConfig, hosts: Mapping[str, Path]) -> Loom:
-    """Do the job with the command line, as a user would."""
+    """Run the commands as a user would."""
     names = (*hosts, sites.TRAP_HOST)
     (run / "seeds.txt").write_text("".join(f"http://{host}:{config.port}/\n" for host in names))
     network = f"127.0.0.1/32:{config.port}"
@@ -121,7 +123,7 @@ def use(run: Path, config: RealConfig, hosts: Mapping[str, Path]) -> Loom:
     for name, held_out in RECIPES.items():
         loom.run(f"build {name}", "build", name, "--out", name, *shared, "--set", held_out, fetches=True)
     again = ("--warc", "crawl", "--work", "work-again", "--store", "images", "--workers", "1")
-    loom.run("build m3w again", "build", "m3w", "--out", AGAIN, *again)  # may not fetch: the store is its input
+    loom.run("build m3w again", "build", "m3w", "--out", AGAIN, *again)  # without a contact it cannot fetch
     for name in RECIPES:
         loom.run(f"stats {name}", "stats", name, "--html", f"{name}.html")
     for name in RECIPES:
@@ -149,7 +151,7 @@ def folder_megabytes(folder: Path) -> float:
 def examine_web(
     run: Path, bodies: Mapping[str, bytes], config: RealConfig, mirrors: Mapping[str, Mirror], canary: Canary
 ) -> list[Check]:
-    """Check what was fetched against the mirrors; needs the served web."""
+    """Compare what was fetched with the mirrors, while the sites are served."""
     rows = list(frontier_rows(str(run / "crawl")))
     pages = dict(checks.html_pages(bodies, tuple(mirrors)))
     own = checks.image_urls(pages)
@@ -164,12 +166,12 @@ def examine_web(
 
 
 def linked(bodies: Mapping[str, bytes], host: str) -> set[str]:
-    """Return the paths of a host that the scrape got by following links."""
+    """Return the paths of a host that the scrape reached by links."""
     return {urlsplit(url).path for url in bodies if urlsplit(url).hostname == host}
 
 
 def trap_reasons(run: Path, rows: list[FrontierRow], image_urls: set[str]) -> dict[str, str | None]:
-    """Return what became of the trap's URLs: URL -> reason, None where it was kept."""
+    """Return the outcomes of the trap's URLs: URL -> reason, None if it was kept."""
     outcomes = {row.url: row.reason for row in rows if urlsplit(row.url).hostname == sites.TRAP_HOST}
     index = ImageStore(str(run / "images")).index()
     for url in image_urls:
@@ -179,7 +181,7 @@ def trap_reasons(run: Path, rows: list[FrontierRow], image_urls: set[str]) -> di
 
 
 def examine_records(run: Path, answers: int, manifests: Mapping[str, Manifest]) -> list[Check]:
-    """Check that nothing was lost between the `answers` in the WARCs and the samples."""
+    """Check that no record was lost between the `answers` in the WARCs and the samples."""
     found = [checks.check_ledger("scrape", scrape_counts(run))]
     for name, manifest in manifests.items():
         found.append(checks.check_ledger(name, manifest.counts))
@@ -189,7 +191,7 @@ def examine_records(run: Path, answers: int, manifests: Mapping[str, Manifest]) 
 
 
 def examine_training(run: Path) -> tuple[dict[str, object], Check]:
-    """Return what training measured on pairs that it did not see, and the check of its loss."""
+    """Return the figures on pairs held out from training, and the check of the loss."""
     files = sorted((run / "align").glob("[0-9]*.parquet"))
     splits = [split for file in files for split in tables.read_table(str(file), ["split"])["split"].to_pylist()]
     held_out = splits.count("val")
@@ -204,7 +206,7 @@ def examine_training(run: Path) -> tuple[dict[str, object], Check]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nginx is ended on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # SIGTERM raises SystemExit, so that nginx is stopped
     try:
         sys.exit(main(tyro.cli(RealConfig, description=__doc__)))
     except LoomError as error:

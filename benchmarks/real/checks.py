@@ -1,4 +1,4 @@
-"""What must be true of a run on real sites: each check says what it found, so that the report can be believed."""
+"""The checks of a run on real sites; each returns the numbers that it compared, for the report."""
 
 import math
 import re
@@ -49,7 +49,7 @@ def read_bodies(warcs: Sequence[Path]) -> tuple[Bodies, int]:
 
 
 def check_mirror(host: str, agreement: Agreement) -> Check:
-    """Every page that links lead to was scraped, and its bytes are wget's."""
+    """Check that every linked page was scraped with the same bytes as by wget."""
     lists = (("lacking", agreement.lacking), ("beyond", agreement.beyond), ("different", agreement.different))
     wrong = [f"{len(paths)} {name}: {', '.join(paths[:5])}" for name, paths in lists if paths]
     wrong += [f"404 for us alone: {', '.join(agreement.alive[:5])}"] if agreement.alive else []
@@ -58,7 +58,7 @@ def check_mirror(host: str, agreement: Agreement) -> Check:
 
 
 def image_urls(pages: Mapping[str, bytes]) -> set[str]:
-    """Return the URLs of every image that extraction sees on pages."""
+    """Return the URLs of all images that extraction finds on pages."""
     found: set[str] = set()
     for url, body in pages.items():
         seen = extract_images(body, url)
@@ -68,7 +68,7 @@ def image_urls(pages: Mapping[str, bytes]) -> set[str]:
 
 
 def css_images(found: Mirror) -> set[str]:
-    """Return the paths that a mirror's style sheets name: decoration that is no image of a page."""
+    """Return the paths that a mirror's style sheets name: decoration, not images of a page."""
     return {
         urlsplit(urljoin(path, name)).path
         for path, file in found.files.items()
@@ -78,7 +78,7 @@ def css_images(found: Mirror) -> set[str]:
 
 
 def check_image_urls(host: str, urls: set[str], linked: set[str], found: Mirror) -> Check:
-    """Extraction sees each image that wget found, but those of style sheets and those that only a link names."""
+    """Check that extraction finds each image that wget found, except in style sheets and as targets of links."""
     own = {path_of(url) for url in urls if urlsplit(url).hostname == host}
     unseen = sorted(found.images - own - linked - css_images(found))
     strange = sorted(own - found.images - found.missing)
@@ -90,7 +90,7 @@ def check_image_urls(host: str, urls: set[str], linked: set[str], found: Mirror)
 
 
 def check_image_bytes(urls: set[str], mirrors: Mapping[str, Mirror], config: FetchConfig) -> Check:
-    """The guarded fetcher reaches every image, and its bytes are wget's."""
+    """Check that the guarded fetcher gets every image with the same bytes as wget."""
     wrong: list[str] = []
     good = 0
 
@@ -111,7 +111,7 @@ def check_image_bytes(urls: set[str], mirrors: Mapping[str, Mirror], config: Fet
 
 
 def check_walks(pages: Mapping[str, bytes]) -> Check:
-    """The fast walk and the reference walk find the same in every page, before any choice of main content."""
+    """Check that fast walk and reference walk give equal results on every page, before main content is selected."""
     differing = [url for url, body in pages.items() if not _walks_agree(url, body)]
     detail = f"{len(pages) - len(differing)} of {len(pages)} pages"
     detail += f"; not: {', '.join(differing[:5])}" if differing else ""
@@ -123,12 +123,12 @@ def _walks_agree(url: str, body: bytes) -> bool:
     prepared, _, _ = source.prepare(body, None, config)
     try:
         return fast_walk(prepared, url, config) == reference_walk(prepared, url, config)
-    except Exception:  # extraction would fall back to the reference walk: that is a disagreement too
+    except Exception:  # extraction would fall back to the reference walk, which counts as a disagreement
         return False
 
 
 def check_ledger(name: str, counts: Sequence[StageCounts]) -> Check:
-    """In = kept + rejected + dead in each stage and unit."""
+    """Check that in = kept + rejected + dead in each stage and unit."""
     lost = [f"{row.stage}/{row.unit}: {row.unaccounted}" for row in counts if row.unaccounted]
     dead = sum(sum(row.dead.values()) for row in counts)
     total = sum(row.records_in for row in counts)
@@ -137,7 +137,7 @@ def check_ledger(name: str, counts: Sequence[StageCounts]) -> Check:
 
 
 def check_chain(name: str, manifest: Manifest, answers: int) -> Check:
-    """What a stage kept is what the next one took in, from the answers in the WARCs to the samples in the tars."""
+    """Check that each stage took in what the previous one kept, from the WARCs' answers to the tars' samples."""
     unit = "page" if manifest.kind == "interleaved" else "pair"
     rows = {(row.stage, row.unit): row for row in manifest.counts}
     links = [
@@ -152,7 +152,7 @@ def check_chain(name: str, manifest: Manifest, answers: int) -> Check:
 
 
 def check_again(first: Manifest, second: Manifest) -> Check:
-    """A second build of the same WARCs and image store, without the network, gives the same bytes."""
+    """Check that a second build from the same WARCs and image store, without the network, gives the same bytes."""
     same = first == second
     detail = f"digest {first.digest[:16]}" + ("" if same else f" and {second.digest[:16]}: {_differing(first, second)}")
     return Check("m3w: built again by one worker without a fetch, the same bytes", same, detail)
@@ -166,7 +166,7 @@ def _differing(first: Manifest, second: Manifest) -> str:
 
 
 def check_trap(connections: int, reasons: Mapping[str, str | None]) -> Check:
-    """Nobody reached the forbidden address, and the refusals are on record: URL -> reason."""
+    """Check that the forbidden address had no connection, and that the refusals are in the ledger: URL -> reason."""
     seen = {urlsplit(url).path: reason for url, reason in reasons.items()}
     refused = all(seen.get(path) == reason for path, reason in TRAPS.items())
     detail = f"{connections} connections; on record: " + ", ".join(f"{path} {seen.get(path)}" for path in TRAPS)
@@ -174,7 +174,7 @@ def check_trap(connections: int, reasons: Mapping[str, str | None]) -> Check:
 
 
 def check_training(losses: Sequence[tuple[int, float]], batch: int) -> Check:
-    """CLIP's loss went below that of guessing, ln(batch)."""
+    """Check that CLIP's loss went below that of guessing, ln(batch)."""
     chance = math.log(batch)
     if not losses:
         return Check("CLIP learns", False, "no loss on record")

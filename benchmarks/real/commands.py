@@ -1,4 +1,4 @@
-"""Runs `loom` as a user does, in a process of its own, and measures it: wall and CPU seconds, the largest process."""
+"""Runs `loom` in its own process and measures wall seconds, CPU seconds and the memory of the largest process."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command that ran: seconds of wall and CPU over all its processes, memory in MB of the largest of them."""
+    """One command that ran: wall seconds, CPU seconds over all its processes, and MB of the largest of them."""
 
     name: str
     command: str
@@ -25,15 +25,15 @@ class Step:
 
 @dataclass
 class Loom:
-    """The command line on one folder; every step that ran is kept."""
+    """Runs commands in one folder and keeps a list of them."""
 
     folder: Path
     fetch: tuple[str, ...]
-    """The flags of commands that fetch."""
+    """Flags of commands that fetch."""
     steps: list[Step] = field(default_factory=list)
 
     def run(self, name: str, *words: str, fetches: bool = False) -> str:
-        """Run `loom WORDS` in the folder; return its standard output. A command that fails ends everything."""
+        """Run `loom WORDS` in the folder; return its standard output. A command that fails ends the run."""
         words = (*words, *self.fetch) if fetches else words
         print(f"\n$ loom {' '.join(words)}", file=sys.stderr, flush=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -45,7 +45,7 @@ class Loom:
             process = subprocess.Popen(command, cwd=self.folder, stdout=handle, env=environment)
             try:
                 _, status, usage = os.wait4(process.pid, 0)
-            except BaseException:  # interrupted: the command goes as well
+            except BaseException:  # on an interrupt, end the command as well
                 process.terminate()
                 raise
             process.returncode = os.waitstatus_to_exitcode(status)

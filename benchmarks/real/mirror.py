@@ -1,4 +1,4 @@
-"""A second opinion on the scrape: the same sites by `wget --mirror`, compared path by path and byte by byte."""
+"""Mirrors the sites with `wget --mirror` and compares the scrape with the mirror, path by path and byte by byte."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _NOT_FOUND = re.compile(r"^(http://\S+):\n[-\d: ]+ ERROR 404", re.M)
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """What wget found on one host: path -> file, and the paths that answered 404."""
+    """Mirror of one host by wget: path -> file, and the paths that answered 404."""
 
     files: dict[str, Path]
     missing: frozenset[str]
@@ -58,27 +58,27 @@ def path_of(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How a scrape and a mirror of one host compare; each list should be empty."""
+    """Differences between a scrape and a mirror of one host; each list should be empty."""
 
     pages: int
     bytes: int
     lacking: list[str]
-    """Pages that wget has and the scrape has not."""
+    """Pages that only wget has."""
     beyond: list[str]
-    """Answers that the scrape has and wget has not."""
+    """Responses that only the scrape has."""
     different: list[str]
     """Paths whose bytes differ."""
     alive: list[str]
-    """Paths that were on record as 404 and that wget got, or that wget does not know as 404."""
+    """Paths that are 404 in the scrape's ledger but not for wget."""
 
     @property
     def whole(self) -> bool:
-        """Say whether they agree."""
+        """Whether there are no differences."""
         return not (self.lacking or self.beyond or self.different or self.alive)
 
 
 def compare(host: str, rows: Iterable[FrontierRow], bodies: dict[str, bytes], found: Mirror) -> Agreement:
-    """Compare what a scrape has on record of a host (URL -> body) with a mirror of it."""
+    """Compare a scrape's responses of a host (URL -> body) with a mirror of it."""
     own = {path_of(url): body for url, body in bodies.items() if urlsplit(url).hostname == host}
     dead = {path_of(row.url) for row in rows if urlsplit(row.url).hostname == host and row.reason == "http_404"}
     return Agreement(

@@ -1,4 +1,4 @@
-"""The report of a run on real sites: one JSON file, and the same as Markdown tables for the README."""
+"""Writes the report of a run on real sites: one JSON file, and the same values as Markdown tables for the README."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,13 +15,13 @@ from corpusloom.schemas.records import StageCounts
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a run did and whether its checks held."""
+    """Steps, figures and checks of one run."""
 
     machine: dict[str, Any]
-    """Cores, load average at both ends, versions."""
+    """Cores, load average at start and end, versions."""
     material: dict[str, Any]
     megabytes: dict[str, float]
-    """MB of each folder that the run left."""
+    """Size of each folder of the run, in MB."""
     steps: Sequence[Step]
     scraped: Sequence[StageCounts]
     manifests: dict[str, Manifest]
@@ -30,7 +30,7 @@ class Report:
 
     @property
     def held(self) -> bool:
-        """Say whether every check held."""
+        """Whether every check held."""
         return all(check.held for check in self.checks)
 
     def to_plain(self) -> dict[str, Any]:

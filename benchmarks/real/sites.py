@@ -1,4 +1,4 @@
-"""The real sites: two Debian packages of static HTML, downloaded and unpacked, never installed."""
+"""Downloads and unpacks the real sites, two Debian packages of static HTML, without installing them."""
 
 import subprocess
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ SITES = (
 )
 
 TRAP_HOST = "trap.localhost"
-"""A page of our own beside them, whose links and image redirect to addresses that nobody may reach."""
+"""Host of one page of ours whose links and image redirect to forbidden addresses."""
 TRAPS = {
     "/away.html": "port_not_allowed",
     "/away.png": "port_not_allowed",
     "/metadata.html": "address_not_public",
     "/private/page.html": "robots_disallowed",
 }
-"""What must be on record of its URLs: path -> reason."""
+"""Expected reasons in the ledger: path of the trap's host -> reason."""
 _TRAP_PAGE = """<!doctype html><html lang="en"><head><title>A page with three ways out</title></head><body>
 <h1>A page with three ways out</h1>
 <p>This page was written to stand beside the real sites. Its link and its picture are harmless to look at, but the
@@ -52,7 +52,7 @@ def find_package(package: str, folders: Sequence[Path]) -> Path | None:
 
 
 def obtain(site: Site, cache: Path, given: Path | None) -> Path:
-    """Return a site's package: from the folder that was given, else from the cache, else by apt-get download."""
+    """Return a site's package: from the folder `debs` if given, else from the cache, else by apt-get download."""
     found = find_package(site.package, [given] if given else [cache])
     if found is not None:
         return found
@@ -66,7 +66,7 @@ def obtain(site: Site, cache: Path, given: Path | None) -> Path:
 
 
 def unpack(site: Site, package: Path, folder: Path) -> Path:
-    """Unpack a package below a folder; return the site's own folder in it."""
+    """Unpack a package below a folder; return the site's folder in it."""
     target = folder / site.package
     target.mkdir(parents=True)
     _run(

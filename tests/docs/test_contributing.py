@@ -196,11 +196,13 @@ def test_the_guards_pass_when_every_step_was_followed(copy: Path) -> None:
     run_tests(copy, *GUARDS)
 
 
-def test_a_filter_without_its_line_is_caught(tmp_path: Path) -> None:
+def test_a_filter_without_its_line_and_its_test_is_caught(tmp_path: Path) -> None:
     folder = copy_repository(tmp_path)
     next(block for block in blocks_of("Add a filter") if block.path == "pipelines/filters/capitals.py").apply(folder)
-    found = run_tests(folder, "tests/pipelines/recipes/test_rules.py", code=1)
+    found = run_tests(folder, "tests/pipelines/recipes/test_rules.py", LAYOUT, code=1)
     assert "a filter needs its line in recipes/rules.py" in found
+    assert "a module needs a test file of its name" in found
+    assert "pipelines/filters/capitals.py" in found
 
 
 def test_a_filter_without_its_table_in_a_recipe_is_caught(tmp_path: Path) -> None:
