@@ -31,7 +31,7 @@ lint: $(STAMP) ## Check formatting and rules with ruff, and the imports between 
 types: $(STAMP) ## Check types with mypy
 	$(BIN)/mypy
 
-generated: $(STAMP) ## Write anew the files that are made from the code (docs/api.md, docs/architecture.svg, keys in docs/recipes.md ...)
+generated: $(STAMP) ## Regenerate the files that are made from the code (docs/api.md, docs/architecture.svg, keys in docs/recipes.md ...)
 	$(BIN)/python docs/make_api.py
 	$(BIN)/python infra/draw_architecture.py
 	$(BIN)/python -m corpusloom.pipelines.recipes.key_table docs/recipes.md

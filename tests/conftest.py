@@ -1,4 +1,4 @@
-"""What holds for every test: no deadlines for property tests, and no import of a folder by its bare name."""
+"""Settings of every test: no deadlines for property tests, and no import of a folder by its bare name."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Servers on loopback that tests run in a thread: any handler of HTTP, and moto's S3."""
+"""Runs servers on loopback in a thread: any HTTP handler, and moto's S3."""
 
 import contextlib
 import http.client
@@ -14,7 +14,7 @@ import pytest
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """A server that does not wait for its clients."""
+    """A server that does not wait for its clients when it is closed."""
 
     daemon_threads = True
     block_on_close = False
@@ -67,10 +67,10 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Me
 def unreliable_s3(
     monkeypatch: pytest.MonkeyPatch, *, refuse_every: int, hide: int
 ) -> Iterator[tuple[str, Counter[str]]]:
-    """Run a local S3 server behind a proxy; yields the URL of a bucket, and how often the proxy did what.
+    """Run a local S3 server behind a proxy; yields the URL of a bucket, and counts of the proxy's actions.
 
-    Each request of a number that `refuse_every` divides is answered with 503; an object is left out of the first `hide`
-    listings that would show it.
+    Every `refuse_every`-th request is answered with 503; an object is missing from the first `hide` listings that
+    should have it.
     """
     did: Counter[str] = Counter()
     fresh: dict[str, int] = {}

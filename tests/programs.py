@@ -1,4 +1,4 @@
-"""System programs that some tests need: a test is skipped where one is missing, and fails in CI."""
+"""Requires system programs for a test: it is skipped if one is missing, and fails in CI."""
 
 import os
 import shutil

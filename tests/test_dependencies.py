@@ -1,4 +1,4 @@
-"""What the product imports and what pyproject.toml declares are the same, in both directions."""
+"""The product imports exactly the distributions that pyproject.toml declares."""
 
 import ast
 import re
@@ -56,7 +56,7 @@ def modules(requirements: list[str]) -> set[str]:
 
 
 def imported_names(nodes: Iterator[ast.AST] | list[ast.stmt]) -> set[str]:
-    """Return the first part of each module that some nodes import."""
+    """Return the top-level names of the modules that nodes import."""
     found = set()
     for node in nodes:
         if isinstance(node, ast.Import):

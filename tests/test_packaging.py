@@ -1,4 +1,4 @@
-"""What is shipped: pins that any index carries, a wheel and an sdist with everything that the commands read."""
+"""The package: pins that any index has, and a wheel and an sdist with every file that the commands read."""
 
 import os
 import re
@@ -66,7 +66,7 @@ class Shipped:
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
-    """Build from a copy, since a build leaves a folder that a later one would take stale files from."""
+    """Build from a copy, since a build leaves a folder from which a later one would take outdated files."""
     folder = tmp_path_factory.mktemp("shipped")
     for name in FOLDERS:
         leave_out = shutil.ignore_patterns("__pycache__")

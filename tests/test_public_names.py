@@ -1,4 +1,4 @@
-"""What `import corpusloom` offers: one list of names, real types, and nothing heavy until a name is used."""
+"""`import corpusloom`: one list of public names with real types; heavy modules load when a name is used."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""One build over two hosts: two network namespaces, a Beam worker pool in each, the runner in a third.
+"""Runs one build over two hosts: two network namespaces with a Beam worker pool in each, and the runner in a third.
 
 `python -m tests.two_hosts` as root. A pair of virtual Ethernet devices connects each namespace to this one, and all
 share one disk, as machines share a network file system. The workers of a pool connect back to the runner. Every kind
@@ -46,7 +46,7 @@ def _ip(*words: str) -> None:
 
 @contextlib.contextmanager
 def hosts() -> Iterator[list[tuple[str, str, str]]]:
-    """Make the namespaces; yield (name, its address, our address on the same link) for each."""
+    """Make the namespaces; yield (name, namespace's address, our address on the same link) for each."""
     made = []
     try:
         for number, name in enumerate(HOSTS):
@@ -80,7 +80,7 @@ def pools(places: list[tuple[str, str, str]]) -> Iterator[list[str]]:
             _wait_for(there, PORT)
         yield [f"{there}:{PORT}" for _, there, _ in places]
     finally:
-        for name, _, _ in places:  # the pool's workers as well: a namespace with a process in it stays
+        for name, _, _ in places:  # its workers too: a namespace with a running process stays
             found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False)
             for pid in found.stdout.split():
                 with contextlib.suppress(ProcessLookupError):
@@ -101,7 +101,7 @@ def _wait_for(host: str, port: int, seconds: float = 120) -> None:
 
 @contextlib.contextmanager
 def dealer(endpoints: list[str]) -> Iterator[tuple[str, list[int]]]:
-    """Serve one pool in front of several: workers go to them in turn. Yield its endpoint and how many went to each."""
+    """Serve one pool that assigns workers to several pools in turn; yield its endpoint and each pool's number."""
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
 
@@ -144,14 +144,14 @@ def on_two_hosts(endpoint: str, here: str) -> None:
 
     from corpusloom.pipelines.engine import runners
 
-    worker_handlers.ExternalWorkerHandler.host_from_worker = lambda _: here  # else the machine's name, unknown there
+    worker_handlers.ExternalWorkerHandler.host_from_worker = lambda _: here  # else an unknown name
     environment = ExternalEnvironment(endpoint)
     options = ["--direct_num_workers=2"]
     runners.make_runner = lambda profile, **_: (FnApiRunner(default_environment=environment), options)  # type: ignore[assignment]
 
 
 def main() -> int:
-    """Build on one host and on two; say whether the digests are equal."""
+    """Build on one host and on two, and compare the digests."""
     from tests.pipelines.small_web import small_web
 
     reason = missing()
@@ -163,7 +163,7 @@ def main() -> int:
         web.scrape()
         plain = build_all(web, folder / "plain")
         os.environ["PYTHONPATH"] = os.getcwd()
-        os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"  # a pool starts plain `python`
+        os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"  # a pool starts `python` by name
         with (
             hosts() as places,
             pools(places) as endpoints,

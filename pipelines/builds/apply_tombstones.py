@@ -1,4 +1,4 @@
-"""What was taken down, removed from where it already lies: stage files, image store, WARCs."""
+"""Takedowns applied to existing files: stage files of a work folder, the image store, WARCs."""
 
 import dataclasses
 import hashlib
@@ -25,14 +25,17 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, ProvenanceRow
 
 APPLIED = "tombstones.applied"
-"""In a work folder: the digest of the tombstones that its files were purged of."""
+"""File in a work folder that holds the digest of the tombstones that were last applied to the folder."""
 
 Change = Callable[[Any], Any]
 HEAD_ORDER = ("key", "parent")
 
 
 def rewrite(path: str, cls: type, change: Change, sort_by: tuple[str, ...], group: int = tables.ROW_GROUP_ROWS) -> bool:
-    """Rewrite a table's rows, atomically, if `change` changes any; None removes a row. Return whether it did."""
+    """Apply `change` to each row of a table and write the table anew, atomically, if any row changed.
+
+    `change` returns the same row, another row, or None to remove the row. Return whether the table was written.
+    """
     before: list[Any] = list(tables.read_records(path, cls))
     after = [change(row) for row in before]
     if all(new is old for new, old in zip(after, before, strict=True)):
@@ -43,9 +46,10 @@ def rewrite(path: str, cls: type, change: Change, sort_by: tuple[str, ...], grou
 
 
 def purge_work(work: str, stones: Tombstones) -> None:
-    """Purge the stage files of a work folder, once for each set of tombstones.
+    """Purge the stage files of a work folder, unless these tombstones were applied to it before.
 
-    The heads go first and the records last: a purge that was killed finds again what it has to remove.
+    Heads are purged first and records last. The records say which heads to purge, so a purge that was killed can be
+    run again.
     """
     marker = storage.join(work, APPLIED)
     digest = stones.digest().encode()
@@ -58,7 +62,7 @@ def purge_work(work: str, stones: Tombstones) -> None:
         return redact_head(row) if row.url and (row.key, row.parent) in gone else redact(row, stones)
 
     for stage in stages:
-        storage.remove(storage.join(stage, "frontier"), recursive=True)  # of a fetch that was killed
+        storage.remove(storage.join(stage, "frontier"), recursive=True)  # left by a fetch that was killed
         for kind in ("decisions", "candidates"):
             _each(storage.join(stage, kind), Head, head, HEAD_ORDER)
     for stage in stages:
@@ -73,7 +77,7 @@ def purge_work(work: str, stones: Tombstones) -> None:
 
 
 def check_purged(work: str, stones: Tombstones) -> None:
-    """Raise ConfigError if a work folder has stages that hold what newer tombstones name: `purge_work` removes it."""
+    """Raise ConfigError if a work folder has stages to which these tombstones were not applied yet by `purge_work`."""
     marker, digest = storage.join(work, APPLIED), stones.digest().encode()
     if not stones or (storage.exists(marker) and storage.read_bytes(marker) == digest):
         return
@@ -87,7 +91,7 @@ def check_purged(work: str, stones: Tombstones) -> None:
 
 
 def named_records(fragments: list[str], stones: Tombstones) -> set[tuple[str, str]]:
-    """Return key and parent of every record of these fragments that is taken down as a whole."""
+    """Return the key and parent of each record in these fragments that the tombstones take down as a whole."""
     rows = (row for path in fragments for row in tables.read_records(path, _record_class(path)))
     return {(row.key, row.parent) for row in rows if is_taken_down(row, stones)}
 
@@ -108,7 +112,10 @@ def _each(folder: str, cls: type, change: Change, sort_by: tuple[str, ...]) -> N
 
 
 def purge_store(folder: str, stones: Tombstones) -> None:
-    """Remove what was taken down from packs and index: images, and every record of its URLs; facts hold hashes only."""
+    """Remove taken-down images and all records of their URLs from the packs and the index.
+
+    Facts hold hashes only, so they stay.
+    """
     store = ImageStore(folder)
     storage.remove(store.path("frontier"), recursive=True)
     rows = _rows(store)
@@ -130,10 +137,11 @@ def _rows(store: ImageStore) -> list[ImageRecord]:
 
 
 def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: Tombstones) -> bool:
-    """Write a pack anew without what was taken down, point the index at it, delete the old one; say whether it had to.
+    """Write a pack anew without taken-down records, point the index at the new pack and delete the old one.
 
-    Its new name says what it holds. So a purge that was killed, and finds some parts pointed elsewhere already, writes
-    the rest into another pack and leaves the first one as it is.
+    The new pack is named after its content. If a purge was killed after some index parts had been changed, the next
+    purge writes the remaining records into a pack of another name and does not overwrite the first one. Return whether
+    the pack was written anew.
     """
     path = store.path("packs", name)
     wanted = {row.offset: row for row in reversed(rows)}
@@ -150,7 +158,7 @@ def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: T
         writer = WarcWriter(handle, compress=False)
         for taken, (place, end, _, kind, content_type) in zip(gone, records, strict=True):
             row = wanted.get(place) if kind == "resource" else None
-            if row is not None and taken:  # the same bytes under another URL, which stays
+            if row is not None and taken:  # the image stays, under the URL of another row that shows the same bytes
                 body, digest = _body(data[place:end]), spell_digest("sha256", bytes.fromhex(row.sha256 or ""))
                 moved[place] = writer.resource(row.url, content_type, body, date=row.fetched_at or "", digest=digest)
             elif row is not None or (kind != "resource" and not taken):
@@ -163,7 +171,7 @@ def _purge_pack(store: ImageStore, name: str, rows: list[ImageRecord], stones: T
 def _point(
     store: ImageStore, name: str, stem: str, moved: dict[int | None, tuple[int, int]], stones: Tombstones
 ) -> None:
-    """Point every row that lies in the pack `name` at its new place, and rename the pack's own part with it."""
+    """Point each index row of the pack `name` at its new place, and rename the index part of that pack."""
 
     def point(row: ImageRecord) -> ImageRecord:
         if row.pack != name or row.offset not in moved:
@@ -181,7 +189,7 @@ def _point(
 
 
 def _is_gone(record: bytes, url: str, kind: str, stones: Tombstones) -> bool:
-    """Say whether a record of a pack names what was taken down."""
+    """Say whether a record of a pack is taken down by its URL, or describes an image that is taken down by its hash."""
     if stones.has_url(url):
         return True
     return kind == "metadata" and bool(stones.sha256) and json.loads(_body(record)).get("sha256") in stones.sha256
@@ -192,7 +200,7 @@ def _body(record: bytes) -> bytes:
 
 
 def _places(path: str) -> list[tuple[int, int, str, str, str]]:
-    """Return of each record of a WARC its first byte, the byte after it, its URL, kind and content type."""
+    """Return (offset, end offset, URL, WARC type, content type) of each record of a WARC."""
     found = []
     with storage.open_input(path) as handle:
         for record in ArchiveIterator(handle, parse_http=False):
@@ -204,9 +212,9 @@ def _places(path: str) -> list[tuple[int, int, str, str, str]]:
 
 
 def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
-    """Write one of our own WARCs anew without the records that were taken down; what was extracted from it stays.
+    """Write a WARC anew without taken-down records, and keep the fragments that were extracted from it.
 
-    Fragments are named by the hash of their WARC, so they are renamed. Return whether anything was removed.
+    Fragments are named after the hash of their WARC, so they are renamed. Return whether any record was removed.
     """
     if not path.endswith((".warc", ".warc.gz")):
         raise InputError("only .warc and .warc.gz can be purged", where=path, remedy="leave out --warc, or convert it")
@@ -225,7 +233,7 @@ def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
 
 
 def _rename_fragments(work: str, old: str, new: str, places: dict[int, int]) -> None:
-    """Rename a WARC's fragments; notes of its images say where their records lie now: `places`, by where they lay."""
+    """Rename the fragments of a WARC. `places` maps old record offsets to new ones, for the notes on its images."""
     for stage in stage_folders(work, input_fragments.FOLDER):
         for kind in storage.folders(stage):
             folder = storage.join(stage, kind)

@@ -1,4 +1,4 @@
-"""The stages of one recipe, in order: what is finished is reused, what is missing runs, the manifest comes last."""
+"""Builds a dataset: runs the stages of a recipe in order, reuses finished stages and writes the manifest last."""
 
 import time
 from contextlib import nullcontext
@@ -20,17 +20,17 @@ from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
 Until = Literal["select", "images", "shards"]
-"""Stage that a build ends with."""
+"""Last stage that a build runs."""
 
 
 def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", alone: bool = False) -> BuildReport:
-    """Build a recipe's dataset from WARCs, or run its stages up to one of them. What is finished is reused.
+    """Build a recipe's dataset, or run its stages up to one of them. Finished stages are reused.
 
     Args:
       config: The build.
-      reporter: Where progress goes.
+      reporter: Receiver of progress.
       until: Last stage that runs.
-      alone: Run only that stage; InputError where a stage before it is not finished.
+      alone: Run only that stage; InputError if a stage before it is not finished.
     """
     planner = Planner(config)
     check_purged(config.work, tombstones.read(config.store))

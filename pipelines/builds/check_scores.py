@@ -1,4 +1,4 @@
-"""Whether every rule has a score to judge: a rule whose score no record has would pass everything, silently."""
+"""Checks that stored records have the scores that rules judge: a rule without a score would keep everything."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,16 +12,16 @@ from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.verdicts import Rule
 
 EMPTY = {"words": 0.0, "caption_words": 0.0}
-"""Scores that tell a record without text, of which ratios are not measured, by their value."""
+"""Score -> its value for a record without text, for which ratios are not measured."""
 
 
 def check_scores(fragments: Sequence[str], rules: Iterable[Rule], recipe: Recipe, folder: str) -> None:
-    """Raise InputError where a rule judges a score that this version measures and that no stored record has.
+    """Raise InputError if a rule judges a score that this version measures and no stored record has.
 
     Args:
-      fragments: Fragments of heads; reading stops once every score was seen.
+      fragments: Fragments of heads; reading stops once every score has been found.
       rules: Rules on a single record.
-      recipe: What is measured follows from it.
+      recipe: The recipe, which says what is measured.
       folder: Folder of the fragments, for the message.
     """
     measured = measured_names(recipe)
@@ -41,7 +41,7 @@ def check_scores(fragments: Sequence[str], rules: Iterable[Rule], recipe: Recipe
         raise InputError(
             f"rule {reason} judges the score {score}, which no stored record has",
             where=folder,
-            remedy="delete this folder and run the same command again: what it holds is measured anew",
+            remedy="delete this folder and run the same command again, which measures the records anew",
         )
 
 

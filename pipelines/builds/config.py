@@ -10,7 +10,7 @@ from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.layout import check_shards
 from corpusloom.schemas.manifest import Manifest
@@ -19,7 +19,7 @@ from corpusloom.schemas.records import StageCounts
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """Options of a build that the command line and the build share as they are: a new one is a field here and its use.
+    """Options of a build that are also flags of the command line: a new option is a field here and its use.
 
     A field's docstring is the text of its flag in `--help`.
     """
@@ -39,11 +39,11 @@ class BuildOptions:
     from_img2dataset: tuple[str, ...] = ()
     """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
     blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist")] = ()
-    """KIND=PATH of what must never be stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
+    """KIND=PATH of a list of what is never stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
     """img2dataset fetches without our address policy and caps: use it on trusted lists only."""
     shards: int | None = None
-    """Shards of the dataset, a power of two; by default the fewest with at most 10,000 records per shard."""
+    """Number of shards, a power of two; by default the smallest with at most 10,000 records per shard."""
     workers: int = 2
     """Processes that parse pages."""
     limit: int | None = None
@@ -77,13 +77,13 @@ class BuildConfig(BuildOptions):
     from_pages: bool = False
     """Whether to decide again from the records of an earlier build in `work`, without WARCs."""
     lanes: int = 1
-    """Event loops that fetch images, each over registered domains of its own."""
+    """Number of event loops that fetch images; each has registered domains of its own."""
     memory: int | None = None
-    """Bytes that deciding over the corpus may take on this machine; by default its available memory."""
+    """Bytes of memory that the select stage may take on this machine; by default the available memory."""
 
     @property
     def image_fetch(self) -> FetchConfig:
-        """Return how images are fetched: by the opt-outs and agents that the recipe honours."""
+        """Return the configuration of the image fetcher, with the opt-outs and agents that the recipe honours."""
         honour = self.recipe.honour
         return dataclasses.replace(self.fetch, honour=honour.signals, agents=(*self.fetch.agents, *honour.agents))
 
@@ -99,7 +99,7 @@ class BuildReport:
     seconds: dict[str, float]
     """Seconds by stage, of the stages that ran."""
     counts: tuple[StageCounts, ...] = ()
-    """Counts of the stages that ran, if there is no manifest that holds them."""
+    """Counts of the stages that ran, if there is no manifest."""
     measures: Measures = dataclasses.field(default_factory=Measures)
     """Counters and latencies of the pipelines that ran; reused stages have none."""
 
@@ -122,7 +122,7 @@ class BuildSummary:
 
 
 def summarize(report: BuildReport) -> BuildSummary:
-    """Return the result of a build as `--json` and the closing table show it."""
+    """Return the result of a build as shown by `--json` and the closing table."""
     manifest = report.manifest
     return BuildSummary(
         stages=manifest.counts if manifest else report.counts,

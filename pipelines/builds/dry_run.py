@@ -1,4 +1,4 @@
-"""The Beam graphs of a recipe, built and validated without running them: what a dry run shows."""
+"""Builds and validates the Beam graphs of a recipe without running them, for `--dry-run`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class Graph:
 
     stage: str
     transforms: tuple[str, ...]
-    """The full labels of every transform, in the order in which they were applied."""
+    """Full labels of all transforms, in the order in which they were applied."""
     bytes: int
     """Size of the pipeline's proto."""
 
 
 def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
-    """Yield each stage of a recipe with the function that builds its pipeline, over placeholders for its input."""
+    """Yield each stage's name with the function that builds its pipeline, over placeholders for its inputs."""
     if is_derived(recipe):
         yield "regions", _regions(folder)
         return
@@ -62,9 +62,9 @@ def _regions(folder: str) -> BuildPipeline:
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:
-    """Build and validate the graph of every stage of a recipe; nothing is read, written or sent anywhere.
+    """Build and validate the graph of every stage of a recipe, without reading, writing or sending anything.
 
-    Dataflow's own dry run is used where Beam's part for Google Cloud is installed: it refuses what the service would.
+    On Dataflow its own dry run validates the graph too, which needs Beam's extra for Google Cloud.
     """
     return [_graph(stage, build, profile) for stage, build in placeholder_pipelines(recipe, folder)]
 
@@ -78,7 +78,7 @@ def _graph(stage: str, build: BuildPipeline, profile: Profile) -> Graph:
 
 
 def _labels(proto: Any) -> Iterator[str]:
-    """Yield the labels of a pipeline's transforms, from those below its root down."""
+    """Yield the labels of a pipeline's transforms below its root, depth first."""
     nodes = proto.components.transforms
     waiting = [part for root in proto.root_transform_ids for part in reversed(nodes[root].subtransforms)]
     while waiting:
@@ -92,7 +92,7 @@ def _run_dry(pipeline: Any) -> None:
 
     if importlib.util.find_spec("apitools") is None:
         raise ConfigError(
-            "Beam's part for Google Cloud is not installed",
+            "Beam's extra for Google Cloud is not installed",
             where="--runner dataflow",
             remedy="pip install 'corpusloom[dataflow]'",
         )
@@ -100,7 +100,7 @@ def _run_dry(pipeline: Any) -> None:
 
 
 def show(graphs: list[Graph]) -> str:
-    """Return graphs as text: a tree of labels a stage."""
+    """Return graphs as text: one tree of labels per stage."""
     lines = []
     for graph in graphs:
         lines.append(f"{graph.stage}: {len(graph.transforms)} transforms, {graph.bytes:,} bytes")

@@ -1,4 +1,4 @@
-"""A dataset's end: its tables, the proof that nothing was lost, the manifest that makes it whole."""
+"""The last step of a build: the dataset's tables, the check that no record was lost, and the manifest."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def is_damaged(dataset: str) -> bool:
-    """Say whether a dataset has a manifest that was cut short or overwritten since."""
+    """Say whether a dataset has a manifest that is truncated or altered."""
     try:
         read_manifest(dataset)
     except DamageError:
@@ -34,9 +34,9 @@ def is_damaged(dataset: str) -> bool:
 
 
 def refuse_other(dataset: str, shards: Stage) -> None:
-    """Refuse to write over a finished dataset of another configuration or other inputs.
+    """Raise ConfigError if the folder holds a finished dataset that `shards` did not make.
 
-    A damaged manifest of the very dataset that `shards` finished before is written anew.
+    If `shards` is finished and the manifest is damaged, the manifest is removed, so that the build writes it anew.
     """
     path = storage.join(dataset, MANIFEST)
     if shards.done and is_damaged(dataset):
@@ -50,14 +50,14 @@ def refuse_other(dataset: str, shards: Stage) -> None:
 
 
 def shard_fragments(stage: Stage, kind: str, shards: int) -> list[str]:
-    """Return the fragments of one kind that a stage's shards left: each leaves one."""
+    """Return the paths of a stage's fragments of one kind, one per shard."""
     return [stage.path(kind, f"{layout.shard_stem(index)}.parquet") for index in range(shards)]
 
 
 def write_tables(
     planner: Planner, inputs: list[FileEntry], select: Stage, shards: Stage, number: int, imaged: Ledger
 ) -> list[FileEntry]:
-    """Write the dataset's ledger, scores and provenance, a file a stage; return their entries."""
+    """Write the dataset's ledger, scores and provenance, one file per stage each; return their entries."""
     entries, config = [], planner.config
     told: dict[str, list[Any]] = {"ledger": imaged.rows, "scores": imaged.scores, "provenance": imaged.provenance}
     for kind, (cls, _) in store_dataset.TABLES.items():
@@ -81,7 +81,7 @@ def finish(
     inputs: list[FileEntry],
     urls: list[str],
 ) -> Manifest:
-    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    """Write the tables, check that no record was lost and return the manifest, which is not written yet."""
     config, (extract, select, shards) = planner.config, stages
     shard_counts = add_counts([row for report in reports for row in report.counts])
     imaged = image_ledger(config.store, urls)
@@ -115,18 +115,18 @@ def finish(
 
 
 NOT_RECORDED = {"recipe", "out", "fetch", "fetcher", "profile", "workers", "memory", "passes"}
-"""Fields of a build's configuration that run.json leaves out: they do not change the dataset that it builds again."""
+"""Fields that `origin` does not copy: the recipe has a key of its own, the others do not change the dataset."""
 
 
 def origin(config: BuildConfig) -> dict[str, Any]:
-    """Return where a dataset came from, for run.json: what builds it again from the same image store."""
+    """Return a dataset's recipe and inputs for run.json: a repair builds the dataset again from them."""
     names = [item.name for item in dataclasses.fields(config) if item.name not in NOT_RECORDED]
     recorded = {name: arrow.to_plain(getattr(config, name)) for name in names}
     return {"recipe": json.loads(config_json(config.recipe)), **recorded}
 
 
 def write_dataset(config: BuildConfig, manifest: Manifest, started: float, seconds: dict[str, float]) -> Manifest:
-    """Write run.json, what describes the dataset, and the manifest last; return it."""
+    """Write run.json, the dataset's documents and, last, the manifest; return the manifest."""
     facts = {"started": started, "finished": time.time(), "seconds": seconds, "build": origin(config)}
     store_dataset.write_run(config.out, facts)
     manifest = document(config.out, manifest)

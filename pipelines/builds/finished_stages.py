@@ -1,4 +1,4 @@
-"""Finished stages of a work folder, found again without their inputs: `--from pages` decides once more from scores."""
+"""Finds finished stages of a work folder without their inputs, for `--from pages`."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
-    """Return the committed stages of a name with what their stage.json says, in order of their folders."""
+    """Return the committed stages of a name, each with the content of its stage.json, in order of their folders."""
     try:
         paths = storage.expand(storage.join(work, "stages", f"{name}-*", COMMIT))
     except InputError:
@@ -25,10 +25,10 @@ def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
 
 
 def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[FileEntry]:
-    """Return the inputs of the finished extract stage whose records a recipe can be decided from again.
+    """Return the inputs of the finished extract stage of this version with these read settings.
 
-    It must have been made by this version and its records read as the recipe asks; how they were measured does not
-    matter. ConfigError where stages of different inputs fit (say which), InputError where none does.
+    The measure settings of the stage do not matter. InputError if there is no such stage, ConfigError if there are
+    several and their inputs differ.
     """
     asked = json.loads(json.dumps(read))
     fitting = {

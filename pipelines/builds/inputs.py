@@ -1,11 +1,12 @@
-"""What a build reads: WARCs by path, folder, glob or list of paths; lists of URLs; folders of img2dataset."""
+"""Finds the inputs of a build: WARCs by path, folder, glob or list of paths; URL lists; folders of img2dataset."""
 
 from collections.abc import Iterable
 
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
-from corpusloom.pipelines.store.list_rows import ListConfig, format_of
+from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.list_rows import format_of
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
@@ -14,11 +15,11 @@ from corpusloom.schemas.records import FileEntry
 
 WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
 PATHS = (".paths", ".paths.gz")
-"""Ends of a file that lists WARCs, as Common Crawl names them."""
+"""Extensions of a file that lists WARCs, as Common Crawl names them."""
 
 
 def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
-    """Return files by the hash of their bytes; of equal ones the first by path."""
+    """Return SHA-256 -> file; of files with the same bytes, the first by path."""
     found: dict[str, FileEntry] = {}
     for path in sorted(paths):
         sha256, size = storage.hash_file(path)
@@ -27,7 +28,7 @@ def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
 
 
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
-    """Return the WARCs that the patterns name, each content once, in order of their hashes."""
+    """Return the WARCs that the patterns name, without copies of the same bytes, in order of their hashes."""
     if not patterns:
         raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
     listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
@@ -47,10 +48,10 @@ def inputs_of(
     folders: tuple[str, ...] = (),
     columns: ListConfig,
 ) -> list[FileEntry]:
-    """Return what a build reads: WARCs, or in their place lists or folders of img2dataset."""
+    """Return the inputs of a build: WARCs, URL lists or folders of img2dataset."""
     if sum(map(bool, (warcs, lists, folders))) > 1:
         raise ConfigError(
-            "one kind of input a build", where="loom build", remedy="--warc, --list or --from-img2dataset"
+            "a build has one kind of input", where="loom build", remedy="--warc, --list or --from-img2dataset"
         )
     if lists or folders:
         check_lists(recipe, lists, columns)
@@ -59,7 +60,7 @@ def inputs_of(
 
 
 def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
-    """Refuse lists that a recipe can make nothing of, before anything runs."""
+    """Raise ConfigError for lists that the recipe cannot use, before anything runs."""
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
     if lists and columns.caption_column is None:
@@ -69,7 +70,7 @@ def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> 
 
 
 def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
-    """Return the lists and the shards of img2dataset's folders, each content once, in order of their hashes."""
+    """Return the lists and the shards of img2dataset's folders, without copies, in order of their hashes."""
     found = hashed({path for pattern in lists for path in storage.expand(pattern)})
     for folder in folders:
         for entry in img2dataset.find_shards(folder):
@@ -78,7 +79,7 @@ def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEn
 
 
 def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError when no WARC gave a single record: what was named is no crawl."""
+    """Raise InputError if not one record could be read from the inputs."""
     records = [row for row in extracted.counts if row.unit == "record"]
     if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What each stage of a build depends on, and so which finished one it reuses: nothing runs here."""
+"""Fingerprints of a build's stages: all that shapes a stage's content is in its name. No stage runs here."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ SHARDS_VERSION = 2
 
 @dataclass
 class Planner:
-    """The stages of one build, each named by what shapes its content."""
+    """Plans the stages of one build: the folder of a stage is named after all that shapes its content."""
 
     config: BuildConfig
 
@@ -42,7 +42,10 @@ class Planner:
         return self.config.recipe
 
     def read(self) -> dict[str, Any]:
-        """Return what shapes the records of a WARC or list; img2dataset's images go into one store alone."""
+        """Return all settings that shape the records of an input.
+
+        The image store is one of them for folders of img2dataset, since their images are put into it.
+        """
         config = self.config
         read: dict[str, Any] = {"recipe": read_by(self.recipe), "limit": config.limit}
         read |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
@@ -51,14 +54,17 @@ class Planner:
         return read | ({"store": config.store} if config.from_img2dataset else {})
 
     def measured(self) -> dict[str, Any]:
-        """Return what shapes the scores and heads of records: other values measure stored records again."""
+        """Return the settings that shape the scores and heads of records.
+
+        If they change, stored records are measured again.
+        """
         return measured_by(self.recipe)
 
     @cached_property
     def warc_folder(self) -> Stage:
-        """Return where WARCs are extracted to: shared by all builds that measure alike, whatever their other WARCs.
+        """Return the folder of fragments, shared by all builds with the same read and measure settings.
 
-        The first half of its name is a hash of what shapes records, the second one of what is measured of them.
+        Its name ends with a hash of the read settings (16 digits), then a hash of the measure settings (16 digits).
         """
         work, name = self.config.work, input_fragments.FOLDER
         read, measured = (
@@ -70,14 +76,14 @@ class Planner:
         return Stage(name=name, folder=folder, fingerprint=fingerprint, depends_on=measured.depends_on)
 
     def earlier_folders(self) -> tuple[str, ...]:
-        """Return the folders that WARCs were extracted to for other measures of the same records."""
+        """Return the folders of fragments with the same read settings and other measure settings."""
         own, name = self.warc_folder, input_fragments.FOLDER
         alike = f"{name}-{own.fingerprint[:16]}"
         found = stage_folders(self.config.work, name)
         return tuple(path for path in found if path.rpartition("/")[2].startswith(alike) and path != own.folder)
 
     def plan_extract(self, inputs: list[FileEntry]) -> Stage:
-        """Return the extract stage: it depends on the WARCs and on what is measured, not on thresholds."""
+        """Return the extract stage, which depends on the inputs and the read and measure settings, not thresholds."""
         return plan_stage(
             self.config.work,
             "extract",
@@ -90,7 +96,7 @@ class Planner:
         )
 
     def planned_pages(self) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage and the WARCs or lists that it reads; nothing runs."""
+        """Return the extract stage and its inputs."""
         if self.config.from_pages:
             return self.finished_pages()
         config = self.config
@@ -104,9 +110,9 @@ class Planner:
         return self.plan_extract(inputs), inputs
 
     def finished_pages(self) -> tuple[Stage, list[FileEntry]]:
-        """Return the extract stage over the inputs of a finished one whose records this recipe would read alike.
+        """Return the extract stage over the inputs of a finished extract stage with the same read settings.
 
-        It is finished itself unless this recipe measures otherwise: then the stored records are measured again.
+        If the measure settings differ, the returned stage is not finished: its stored records are measured again.
         """
         config = self.config
         if config.warcs or config.lists or config.from_img2dataset:
@@ -115,7 +121,7 @@ class Planner:
         return self.plan_extract(inputs), inputs
 
     def unit_hashes(self, inputs: list[FileEntry]) -> list[str]:
-        """Return of each input a hash of all that its fragments come from: with revisits across WARCs, of every one."""
+        """Return one hash per input, over all files that shape its fragments: every input with `resolve_revisits`."""
         own = [entry.sha256 for entry in inputs]
         if not self.config.resolve_revisits:
             return own
@@ -123,20 +129,23 @@ class Planner:
         return [hashlib.sha256(f"{sha256}{every}".encode()).hexdigest() for sha256 in own]
 
     def fragments(self, inputs: list[FileEntry], kind: str) -> list[str]:
-        """Return the fragments of one kind that these WARCs were extracted to, without a listing: it may come late."""
+        """Return the paths of these inputs' fragments of one kind.
+
+        Names are derived, not listed, so an object store's eventual consistency cannot hide a fragment.
+        """
         folder = self.warc_folder
         stems = [stem_of(sha256) for sha256 in self.unit_hashes(inputs)]
         names = [name for stem in stems for name in _names_of(folder, stem, kind)]
         return [folder.path(kind, name) for name in sorted(set(names))]
 
     def finished(self, inputs: list[FileEntry]) -> int:
-        """Return how many of these inputs are listed as extracted."""
+        """Return the number of these inputs that are listed as extracted."""
         names = set(storage.listing(self.warc_folder.path("done")))
         stems = {stem_of(sha256) for sha256 in self.unit_hashes(inputs)}
         return sum(f"{stem}.json" in names for stem in stems)
 
     def plan_select(self, extract: Stage) -> Stage:
-        """Return the select stage: it depends on the extract stage and on the steps that decide."""
+        """Return the select stage, which depends on the extract stage and on the select steps."""
         steps = [
             dataclasses.asdict(step) | {"step": type(step).__name__} for step in kind_of(self.recipe).steps(self.recipe)
         ]
@@ -151,12 +160,12 @@ class Planner:
         )
 
     def shard_count(self, selected: StageReport) -> int:
-        """Return the number of shards: the one asked for, else by the number of selected records."""
+        """Return the configured number of shards, or the default for the number of selected records."""
         selected_records = sum(row.kept for row in selected.counts)
         return layout.check_shards(self.config.shards or layout.default_shards(selected_records))
 
     def plan_shards(self, select: Stage, urls: list[str], shards: int) -> Stage:
-        """Return the shards stage: it depends on the decisions and on the outcomes that the store holds."""
+        """Return the shards stage, which depends on the select stage and on the images' outcomes in the store."""
         keys = [identity.image_key(url) for url in urls]
         return plan_stage(
             self.config.work,
@@ -175,9 +184,9 @@ class Planner:
 
 
 def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
-    """Return the names of an input's fragments of one kind."""
+    """Return the names of the fragments of one kind of one input."""
     if kind not in ("records", "candidates"):
-        name = f"{stem}.parquet"  # notes of images are written where there are any
+        name = f"{stem}.parquet"  # notes on images are written only for inputs that have images
         return [name] if kind != "images" or storage.exists(folder.path(kind, name)) else []
     report = folder.path("done", f"{stem}.json")
     counts = [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report))]
@@ -185,7 +194,7 @@ def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
 
 
 def is_whole(dataset: str, digest: str) -> bool:
-    """Say whether the dataset that a finished stage wrote is still there."""
+    """Say whether a dataset's manifest can be read and has this digest."""
     try:
         return read_manifest(dataset).digest == digest
     except LoomError:
@@ -193,13 +202,13 @@ def is_whole(dataset: str, digest: str) -> bool:
 
 
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
-    """Return each stage with what would become of it: reused, or why it runs."""
+    """Return each stage's name with its status: "reused", or why it runs."""
     planner = Planner(config)
     return statuses(planner, *planner.planned_pages())
 
 
 def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[tuple[str, str]]:
-    """Return each stage with what would become of it, given the extract stage and its inputs."""
+    """Return each stage's name with its status, given the extract stage and its inputs."""
     config, select = planner.config, planner.plan_select(extract)
     new = len(inputs) - planner.finished(inputs)
     again = "duplicates and counts are decided over the whole corpus"
@@ -221,7 +230,7 @@ def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[
 
 
 def check_finished(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> None:
-    """Raise InputError unless every stage before the shards is finished: then a build fetches nothing."""
+    """Raise InputError unless every stage before the shards stage is finished, so that no image is fetched."""
     for name, status in statuses(planner, extract, inputs)[:-1]:
         if status != "reused":
             raise InputError(

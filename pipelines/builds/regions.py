@@ -1,4 +1,4 @@
-"""A dataset of regions (ViLBERT), from a dataset of pairs: planned, made, finished, and made anew after a take-down."""
+"""Builds a dataset of regions (ViLBERT) from a dataset of pairs, and builds it again after a takedown in the pairs."""
 
 import json
 import time
@@ -8,6 +8,8 @@ from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.models.detector import EfficientNetDetector
+from corpusloom.pipelines.stages.kinds.pairs import PAIRS
+from corpusloom.pipelines.stages.kinds.registry import REGIONS
 from corpusloom.pipelines.stages.regions.make_regions import STAGE, RegionsConfig, build
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.dataset.card import document
@@ -33,15 +35,15 @@ REGIONS_VERSION = 1
 def build_dataset(
     source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
 ) -> BuildReport:
-    """Make the dataset of regions of a dataset of pairs; a finished one is left alone."""
+    """Build the dataset of regions of a dataset of pairs, unless it is finished."""
     reporter = reporter.fresh()
     pairs = read_manifest(source)
-    if pairs.kind != "pairs":
-        raise ConfigError(f"holds {pairs.kind}, not pairs", where=source, remedy="name a dataset built by align")
+    if pairs.kind != PAIRS.name:
+        raise ConfigError(f"holds {pairs.kind}, not {PAIRS.name}", where=source, remedy="name a dataset built by align")
     check_tars(source, pairs)
     inputs = inputs_of(pairs, limit)
     stage = plan_regions(work, inputs)
-    record(source, Derived(kind="regions", path=absolute(out), work=absolute(work), limit=limit))
+    record(source, Derived(kind=REGIONS, path=absolute(out), work=absolute(work), limit=limit))
     if stage.done:
         try:
             found = read_manifest(out)
@@ -56,7 +58,7 @@ def build_dataset(
         config = RegionsConfig(
             source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
         )
-        with reporter.stage("regions", len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
+        with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
             reporter.add_measures(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
@@ -66,17 +68,20 @@ def build_dataset(
 
 
 def inputs_of(pairs: Manifest, limit: int | None) -> dict[str, Any]:
-    """Return what shapes a dataset of regions."""
+    """Return all that shapes a dataset of regions."""
     return {"source": pairs.digest, "detector": EfficientNetDetector().identity.label, "limit": limit}
 
 
 def plan_regions(work: str, inputs: dict[str, Any]) -> Stage:
-    """Return the one stage of a dataset of regions."""
+    """Return the regions stage, the only stage of such a build."""
     return plan_stage(work, STAGE, stage_version=REGIONS_VERSION, inputs=inputs)
 
 
 def make_anew(source: str, made: Derived, before: Manifest | None, after: Manifest) -> None:
-    """Make regions again of a dataset that forgot something; shards of the same bytes as before are taken over."""
+    """Build a dataset of regions again after records of its pairs were removed.
+
+    Shards whose pairs are the same bytes as before are not computed again.
+    """
     new = plan_regions(made.work, inputs_of(after, made.limit))
     same: set[int] = set()
     for name in (layout.MANIFEST, "README.md", "croissant.json", "report.html"):
@@ -96,7 +101,7 @@ def make_anew(source: str, made: Derived, before: Manifest | None, after: Manife
 
 
 def check_tars(source: str, pairs: Manifest) -> None:
-    """Raise DamageError unless each tar has its size: behind a cut, images would seem to be broken."""
+    """Raise DamageError unless each tar has the size in the manifest: images of a truncated tar would seem broken."""
     for shard in pairs.shards:
         path = storage.join(source, shard.tar.name)
         found = storage.size(path)
@@ -107,7 +112,7 @@ def check_tars(source: str, pairs: Manifest) -> None:
 
 
 def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
-    """Write the tables, check that nothing was lost and return the manifest, not yet written."""
+    """Write the tables, check that no record was lost and return the manifest, which is not written yet."""
     reports = [read_shard_report(stage.folder, shard.index) for shard in pairs.shards]
     counts = add_counts([row for report in reports for row in report.counts])
     check_conservation(counts)
@@ -122,7 +127,7 @@ def finish(pairs: Manifest, out: str, stage: Stage, config: str) -> Manifest:
     store_dataset.write_sizes(out, entries)
     manifest = Manifest(
         recipe="regions",
-        kind="regions",
+        kind=REGIONS,
         config=config,
         inputs=(),
         image_generation=pairs.image_generation,

@@ -1,4 +1,4 @@
-"""The stages of a build, run: each over Beam, resumable, committed when it is done."""
+"""Runs the stages of a build: each stage runs as a Beam pipeline, can be resumed, and is committed at its end."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Stages:
-    """One build under way: its stages as methods, in the order in which they run."""
+    """A running build; its methods are the stages, in the order in which they run."""
 
     planner: Planner
     reporter: Reporter
     reused: list[str] = dataclasses.field(default_factory=list)
 
     def reuse(self, stage: Stage) -> StageReport | None:
-        """Return the report of a stage that was finished before."""
+        """Return the report of a stage and note its reuse if an earlier run finished it; else None."""
         if not stage.done:
             return None
         self.reused.append(stage.name)
@@ -53,7 +53,7 @@ class Stages:
 
     @property
     def config(self) -> BuildConfig:
-        """Return what was asked for."""
+        """Return the configuration of the build."""
         return self.planner.config
 
     @property
@@ -68,17 +68,17 @@ class Stages:
 
     @cached_property
     def pipelines(self) -> "StagePipelines":
-        """Return the pipelines of this build's stages; imports Beam, which a build that reuses them does without."""
+        """Return the pipelines of this build's stages. Imports Beam, which reusing all stages does not need."""
         from corpusloom.pipelines.builds.stage_pipelines import StagePipelines
 
         return StagePipelines(self.config)
 
     def _run(self, pipeline: "BuildPipeline") -> None:
-        """Run a stage's pipeline; what it measured goes to the reporter."""
+        """Run a stage's pipeline and pass its counters and latencies to the reporter."""
         self.reporter.add_measures(run(pipeline, self.config.profile))
 
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
-        """Run the extract stage over the WARCs or lists that it reads, unless it was finished before."""
+        """Run the extract stage, unless an earlier run finished it. InputError if no record can be read."""
         config = self.config
         if not stage.done:
             storage.check_writable(config.work)
@@ -88,7 +88,7 @@ class Stages:
             check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
-        """Run the extract stage, a WARC or list at a time; finished ones are left alone."""
+        """Run the extract stage; an input that an earlier run extracted is not read again."""
         hashes, folder = self.planner.unit_hashes(inputs), self.planner.warc_folder.folder
         todo = tuple(InputFile(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True))
         with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
@@ -98,9 +98,9 @@ class Stages:
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
 
     def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
-        """Run the select stage: rules, counts and duplicates over the heads."""
+        """Run the select stage: rules, counts and deduplication over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
-        storage.remove(stage.path("decisions"), recursive=True)  # what a killed run left
+        storage.remove(stage.path("decisions"), recursive=True)  # left by a run that was killed
         check_scores(fragments, self.kind.rules(self.recipe), self.recipe, self.planner.warc_folder.folder)
         with self.reporter.stage("select"):
             if fragments:
@@ -109,12 +109,12 @@ class Stages:
             counts = wait_until_listed(
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
             )
-            if self.config.profile.local:  # an engine counts as it goes
+            if self.config.profile.local:  # an engine counts in its workers
                 self.reporter.add_measures(Measures(counters=counters_of(counts)))
         return commit(stage, counts)
 
     def decide(self, fragments: list[str], folder: str) -> None:
-        """Decide on heads: over Arrow on this machine, or on an engine."""
+        """Decide on heads: with Arrow on this machine, or with Beam on a distributed runner."""
         config = self.config
         if config.profile.local:
             with scratch_folder(config.work) as scratch:
@@ -125,7 +125,7 @@ class Stages:
         storage.remove(storage.join(folder, "spill"), recursive=True)
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
-        """Bring every image that the kept records show into the store, with its facts and scores; return the URLs."""
+        """Store every image of the kept records, with its facts and scores; return the image URLs."""
         urls = wanted_urls(select, self.recipe)
         wanted = [ImageUrl(identity.image_key(url), url) for url in urls]
         keys, store = [item.key for item in wanted], ImageStore(self.config.store)
@@ -136,14 +136,14 @@ class Stages:
         return urls
 
     def take_images(self, inputs: list[FileEntry], wanted: list[ImageUrl], store: ImageStore) -> None:
-        """Take the wanted images that the WARCs themselves hold."""
+        """Copy the wanted images that the WARCs hold into the store."""
         fetch, notes = self.config.image_fetch, self.planner.fragments(inputs, "images")
         taken = take_images(notes, wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS)
         counters = {f"images/{counter_name('image', *ended)}": number for ended, number in taken.items()}
         self.reporter.add_measures(Measures(counters=counters))
 
     def fetch_images(self, wanted: list[ImageUrl], store: ImageStore, folder: str) -> None:
-        """Fetch the wanted images that the store has no outcome for; their frontier lies in `folder` meanwhile."""
+        """Fetch the wanted images that have no outcome in the store. `folder` holds the frontier meanwhile."""
         lanes = write_frontier(wanted, store, folder, self.config.lanes, files=1 + len(wanted) // FILE_ROWS)
         missing = sum(lane.rows for lane in lanes)
         if not missing:
@@ -159,7 +159,7 @@ class Stages:
         storage.remove(folder, recursive=True)
 
     def make_facts(self, store: ImageStore, keys: list[str]) -> None:
-        """Compute the facts of stored images that have none yet."""
+        """Compute the facts of stored images that have no facts yet."""
         batches = missing_facts(store, keys)
         if not batches:
             return
@@ -194,7 +194,7 @@ class Stages:
         return [read_shard_report(stage.folder, index) for index in range(shards)]
 
     def report(self, manifest: Manifest | None, counts: tuple[StageCounts, ...] = ()) -> BuildReport:
-        """Return what this build did."""
+        """Return the report of this build."""
         return BuildReport(
             manifest=manifest,
             reused=tuple(self.reused),

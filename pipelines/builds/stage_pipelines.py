@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 BuildPipeline: TypeAlias = Callable[["beam.Pipeline"], object]
-"""What adds a stage's transforms to a pipeline."""
+"""Function that adds a stage's transforms to a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class StagePipelines:
     ) -> BuildPipeline:
         """Return the pipeline that turns WARCs or lists into fragments of records in the stage's folder.
 
-        What the tombstones name is not written. Records that lie in one of the `earlier` folders are measured again.
+        Records that the tombstones take down are not written. If a folder of `earlier` holds an input's records, they
+        are measured again and the input is not read.
         """
         if self.config.lists or self.config.from_img2dataset:
             rows = list_pairs.RowsConfig(
@@ -64,13 +65,13 @@ class StagePipelines:
         return lambda pipeline: extract.build(pipeline, warcs, inputs)
 
     def select(self, fragments: Sequence[str], folder: str) -> BuildPipeline:
-        """Return the pipeline that decides on the heads of these fragments and writes the decisions into a folder."""
+        """Return the pipeline that decides on the heads in these fragments and writes the decisions into a folder."""
         steps = kind_of(self.config.recipe).steps(self.config.recipe)
         return lambda pipeline: distributed.build(pipeline, steps, fragments, folder)
 
     @property
     def images_config(self) -> ImagesConfig:
-        """Return how images get into the store."""
+        """Return the configuration of the images stage."""
         return ImagesConfig(
             store=self.config.store,
             fetch=self.config.image_fetch,

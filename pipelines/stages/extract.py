@@ -1,6 +1,6 @@
-"""WARC -> fragments of records: one WARC is one unit of work, finished when its report is written.
+"""WARC -> fragments of records. One WARC is one unit of work, which is finished when its report is written.
 
-Each record of a WARC gets one verdict. HTML is parsed in killable worker processes.
+Each record of a WARC gets one verdict. HTML is parsed in worker processes, which are killed after a timeout.
 """
 
 from collections import deque
@@ -52,15 +52,15 @@ class ExtractStageConfig:
     workers: int = 2
     """Processes of the parsing pool; 0 parses in this process."""
     limit: int | None = None
-    """Most pages read per WARC."""
+    """Maximum number of pages per WARC."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down and is not written."""
+    """Takedowns; records that they name are not written."""
     verify_digests: bool = False
     """Whether a record that does not match its digests is dead."""
     across: tuple[str, ...] = ()
     """WARCs that revisits may point into besides their own."""
     earlier: tuple[str, ...] = ()
-    """Folders of the stage for other measures, whose records are measured again in place of reading the WARC."""
+    """Folders of the stage for other measure settings, whose records are measured again instead of reading the WARC."""
 
 
 def parse_pages(
@@ -70,7 +70,10 @@ def parse_pages(
     limit: int | None,
     on_image: Callable[[SkippedRecord], None],
 ) -> Iterator[tuple[HtmlResponse, Any]]:
-    """Yield each HTML page with what its parse gave, in order; other records go to the ledger, images are noted."""
+    """Yield each HTML page with its parse result, in order.
+
+    Other records are entered into the ledger; images are passed to `on_image` too.
+    """
     waiting: deque[HtmlResponse] = deque()
 
     def work() -> Iterator[HtmlPage]:
@@ -143,7 +146,7 @@ def _provenance(warc: InputFile, page: HtmlResponse) -> ProvenanceRow:
 
 @dataclass(frozen=True, slots=True)
 class ExtractWarcs:
-    """The work of the extract stage: each WARC becomes fragments on disk."""
+    """The work of the extract stage: turns each WARC into fragments on disk."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "input"

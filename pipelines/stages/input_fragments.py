@@ -1,4 +1,4 @@
-"""What the extract stage leaves of one input: fragments of records and heads, and a report that makes it finished."""
+"""Output of the extract stage per input: fragments of records and heads, and a report that marks it as finished."""
 
 import json
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from corpusloom.schemas.records import Head, Page, Pair, StageCounts
 
 STAGE = "extract"
 FOLDER = "warcs"
-"""Name of the folder, among the stages of a work folder, where the inputs of all builds that measure alike lie."""
+"""Beginning of the name of the folder of fragments, which builds with the same read and measure settings share."""
 IMAGE_NOTES = "images"
-"""Folder, beside the records, of notes on the images that WARCs hold."""
+"""Name of the folder of notes on the images that WARCs hold."""
 ROW_GROUP_ROWS = 512
 """Rows per row group: a shard reads only the row groups of its key range."""
 
@@ -26,19 +26,19 @@ class InputFile:
 
     path: str
     sha256: str
-    """Hash of all that its fragments come from, which names them."""
+    """SHA-256 of all files that its fragments are made of; fragments are named after it."""
 
     @property
     def stem(self) -> str:
-        """Return the first part of its fragments' names."""
+        """Return the beginning of the names of its fragments."""
         return stem_of(self.sha256)
 
 
 @dataclass
 class FragmentWriter:
-    """Cuts an input's records into fragments of a bounded number of rows, so that memory does not grow with the input.
+    """Writes an input's records as fragments of a bounded number of rows, so memory does not grow with the input.
 
-    Beside each fragment of records lies one of their heads, sorted alike.
+    For each fragment of records there is a fragment of the same name of their heads, in the same order.
     """
 
     folder: str
@@ -46,27 +46,27 @@ class FragmentWriter:
     record: type[Page] | type[Pair]
     stem: str
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down and is not written."""
+    """Takedowns; records that they name are not written."""
     rows: int = 0
-    """Records so far."""
+    """Number of records so far."""
     _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)
     _part: int = 0
 
     def add(self, made: list[RecordAndHead]) -> None:
-        """Take the records of one page. Of a record that was taken down only the redacted head stays."""
+        """Add the records of one page. A taken-down record is not written, and its head is written redacted."""
         self.add_heads(made)
         while len(self._held) >= FRAGMENT_ROWS:
             self.flush()
 
     def add_heads(self, made: Iterable[RecordAndHead | tuple[None, Head]]) -> None:
-        """Take records with their heads, or heads whose records are gone, into the fragment that is open."""
+        """Add records with their heads, or heads of taken-down records, to the current fragment."""
         for row, head in made:
             left = None if row is None else redact(row, self.tombstones)
             self._held.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
             self.rows += 1
 
     def flush(self) -> None:
-        """Write what is held as one fragment of at most `FRAGMENT_ROWS` rows."""
+        """Write the held rows, at most `FRAGMENT_ROWS` of them, as one fragment."""
         if not self._held:
             return
         held, self._held = self._held[:FRAGMENT_ROWS], self._held[FRAGMENT_ROWS:]
@@ -90,12 +90,12 @@ def report_path(folder: str, item: InputFile) -> str:
 
 
 def is_extracted(folder: str, item: InputFile) -> bool:
-    """Say whether an input's report was written: from then on the input is finished."""
+    """Say whether an input's report exists, which marks the input as finished."""
     return storage.exists(report_path(folder, item))
 
 
 def write_counts(folder: str, item: InputFile, counts: tuple[StageCounts, ...]) -> tuple[StageCounts, ...]:
-    """Write an input's report, which makes it finished; return its counts."""
+    """Write an input's report, which marks the input as finished; return its counts."""
     storage.write_bytes(report_path(folder, item), json.dumps(arrow.to_plain(counts)).encode())
     return counts
 

@@ -1,7 +1,7 @@
-"""URL lists and img2dataset's folders -> fragments of pairs: what stands in for WARCs where texts are at hand.
+"""URL lists and img2dataset's folders -> fragments of pairs, in place of WARCs.
 
-A list is one unit of work, a shard of img2dataset another; each row gets one verdict. The images of img2dataset go
-into the image store, so that the images stage finds them there and fetches nothing.
+A list or a shard of img2dataset is one unit of work; each row gets one verdict. The images of img2dataset are put into
+the image store, so that the images stage does not fetch them.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,8 @@ from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
 from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
+from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.list_rows import BadRow, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Pair, ProvenanceRow, StageCounts
@@ -38,7 +39,7 @@ TEXT_SOURCE = "caption"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsConfig:
-    """How rows become fragments of pairs."""
+    """Configuration of the extract stage over lists."""
 
     folder: str
     """Folder of the stage."""
@@ -46,24 +47,27 @@ class RowsConfig:
     recipe: Recipe
     columns: ListConfig
     images: ImagesConfig
-    """The image store, where img2dataset's images go."""
+    """Configuration of the image store that img2dataset's images are put into."""
     limit: int | None = None
-    """At most so many rows an input are read."""
+    """Maximum number of rows per input."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down: it is not written."""
+    """Takedowns; records that they name are not written."""
     earlier: tuple[str, ...] = ()
-    """Folders of the stage for other measures, whose records are measured again in place of reading the list."""
+    """Folders of the stage for other measure settings, whose records are measured again instead of reading the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of an input: its number or key, what it names, and why it is of no use if it is none."""
+    """One row of an input."""
 
     name: str
+    """Number of the row in a list, or key in a shard of img2dataset."""
     url: str
     caption: str | None
     image: bytes | None = None
+    """Image that img2dataset fetched."""
     verdict: Rejected | Dead | None = None
+    """Why the row cannot be used; None if it can."""
 
 
 def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
@@ -87,7 +91,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
     packs: PackWriter | None = None
-    unlicensed = license_refusal(None, config.recipe.honour.licenses)  # a list names no page, so no licence
+    unlicensed = license_refusal(None, config.recipe.honour.licenses)  # a list names no page, so no licence is known
     for row in islice(read_rows(item.path, config), config.limit):
         key = identity.make_key("row", item.sha256, row.name)
         refused = row.verdict or unlicensed
@@ -115,7 +119,7 @@ def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, block
 
 
 def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -> None:
-    """Put an image into the store unless its URL has an outcome there: the first one stays."""
+    """Put an image into the store unless its URL has an outcome there: the first outcome of a URL stays."""
     wanted = ImageUrl(identity.image_key(row.url), row.url)
     if wanted.key not in index:
         blocked = packs.blocklist.of_url(row.url) if packs.blocklist else None
@@ -137,7 +141,7 @@ def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
 
 @dataclass(frozen=True, slots=True)
 class ExtractLists:
-    """The work of the extract stage over lists: each list, or shard of img2dataset, becomes fragments on disk."""
+    """The work of the extract stage over lists: turns each list or shard of img2dataset into fragments on disk."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "input"
@@ -149,7 +153,7 @@ class ExtractLists:
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[InputFile]]:
-        """Open the blocklist where images are stored: lists hold none."""
+        """Open the blocklist if images are stored, which lists do not hold."""
         config = self.config
         blocklists = open_blocklist(config.images) if config.kind == "img2dataset" else nullcontext()
         with blocklists as blocklist:

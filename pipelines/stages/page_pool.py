@@ -1,4 +1,4 @@
-"""The worker pool that reads pages: killable processes, since HTML parsers cannot be interrupted from Python."""
+"""The worker pool that parses pages: in processes, since a hanging HTML parser can only be killed, not interrupted."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Parsed = TypeVar("Parsed")
 
 
 def page_pool(task: PageTask[Parsed], workers: int) -> WorkerPool[HtmlPage, Parsed | Rejected | Dead]:
-    """Return a pool of `workers` processes that read pages; 0 reads them in this process."""
+    """Return a pool of `workers` processes that parse pages; 0 parses them in this process."""
     return WorkerPool(
         task, PoolConfig(size=workers), cost=html_bytes, preload=["corpusloom.pipelines.extract.page_task"]
     )

@@ -1,7 +1,7 @@
-"""Stored records of one input, measured again: for a filter that changed, without reading the WARC.
+"""Measures stored records of an input again after a filter changed, without reading the input.
 
-Fragments of an earlier build that read the input alike hold its records. They are measured as the recipe asks now and
-written under the same names with the same rows, as reading the input again would write them.
+The records are in the fragments of an earlier build with the same read settings. They are measured by the recipe's
+present filters and written as fragments with the names and rows that reading the input again would give.
 """
 
 from collections.abc import Iterator
@@ -23,24 +23,24 @@ from corpusloom.schemas import storage, tables
 from corpusloom.schemas.records import Head, StageCounts
 
 BESIDE = ("ledger", "scores", "provenance", IMAGE_NOTES)
-"""Folders whose files do not depend on what is measured."""
+"""Folders whose files do not depend on the measure settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remeasure:
-    """Earlier folders of the extract stage whose records this recipe would read alike, and how to measure them."""
+    """Measures the records of an input in an earlier folder of the extract stage again."""
 
     folder: str
     """Folder of the stage."""
     earlier: tuple[str, ...]
-    """Folders of the stage for other measures, the first to be looked into first."""
+    """Folders of the stage for other measure settings, in the order in which they are searched."""
     kind: RecordKind[Any, Any]
     recipe: Recipe
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """What was taken down and is not written."""
+    """Takedowns; records that they name are not written."""
 
     def __call__(self, item: InputFile) -> tuple[StageCounts, ...] | None:
-        """Measure the records of an input again; None where no earlier folder has all of them."""
+        """Measure the records of an input again and return its counts; None if the input has to be read."""
         source = next((folder for folder in self.earlier if is_extracted(folder, item)), None)
         return None if source is None else self._measure_again(source, item)
 
@@ -48,7 +48,7 @@ class Remeasure:
         counts = tuple(read_counts(source, item))
         names = fragment_names(item.stem, counts)
         if any(_taken_down(source, name) for name in names) and storage.exists(item.path):
-            return None  # a record that was taken down is decided on by its text, which only the input still has
+            return None  # a taken-down record has no stored text, but its head needs new scores
         writer = FragmentWriter(self.folder, self.kind.record, item.stem, self.tombstones)
         for name in names:
             writer.add_heads(self._fragment(source, name))
@@ -60,7 +60,7 @@ class Remeasure:
         return counts
 
     def _fragment(self, source: str, name: str) -> Iterator[RecordAndHead | tuple[None, Head]]:
-        """Yield the records of one fragment with their new heads; a head without a record stays as it was."""
+        """Yield the records of one fragment with new heads; a head without a record is left as it is."""
         records = tables.read_records(storage.join(source, "records", name), self.kind.record)
         found = {(record.key, record.parent): record for record in records}
         for head in tables.read_records(storage.join(source, "candidates", name), Head):
@@ -73,6 +73,6 @@ class Remeasure:
 
 
 def _taken_down(source: str, name: str) -> bool:
-    """Say whether a fragment has heads whose records were taken down."""
+    """Say whether a fragment has heads of taken-down records, which have no record."""
     records, heads = (tables.count_rows(storage.join(source, folder, name)) for folder in ("records", "candidates"))
     return records < heads

@@ -1,4 +1,4 @@
-"""Seeds -> WARC: same-host links to a depth, politely, with every outcome on record.
+"""Seeds -> WARCs: follows links within a host up to a depth, within rate limits, and records every outcome.
 
 Seeds are split into lanes by registered domain (`scrape_lane`); the lanes run on the workers of a Beam pipeline.
 """
@@ -25,25 +25,28 @@ COMMIT = "scrape.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeReport:
-    """What a scrape did."""
+    """The result of a scrape."""
 
     counts: tuple[StageCounts, ...]
+    """Counts per unit: pages and images."""
     warcs: tuple[str, ...]
+    """Names of the WARCs."""
     reused: bool = False
+    """Whether an earlier run finished the scrape."""
 
 
 def read_seeds(path: str) -> list[str]:
-    """Return the URLs of a seed file; a missing, undecodable or empty one is an error that names it."""
+    """Return the URLs of a seed file, each once; InputError if the file is missing, not UTF-8 or empty."""
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error}", where=path, remedy="one URL a line") from error
+        raise InputError(f"not UTF-8 text: {error}", where=path, remedy="write one URL per line") from error
     seeds = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     bad = next((seed for seed in seeds if not seed.startswith(("http://", "https://"))), None)
     if bad is not None:
-        raise InputError(f"{bad[:80]!r} is no http(s) URL", where=path, remedy="one URL a line")
+        raise InputError(f"{bad[:80]!r} is no http(s) URL", where=path, remedy="write one URL per line")
     if not seeds:
-        raise InputError("holds no URL", where=path, remedy="one URL a line")
+        raise InputError("holds no URL", where=path, remedy="write one URL per line")
     return list(dict.fromkeys(seeds))
 
 
@@ -71,7 +74,7 @@ class ScrapeLanes(beam.PTransform):
 
 
 def lanes_of(seeds: list[str], lanes: int) -> list[tuple[int, list[str]]]:
-    """Return the seeds by lane: a registered domain belongs to one."""
+    """Return (lane, seeds) of each lane with seeds; all seeds of a registered domain are in one lane."""
     result: list[list[str]] = [[] for _ in range(lanes)]
     for seed in seeds:
         domain = identity.registered_domain(identity.host_of(seed))
@@ -87,7 +90,7 @@ def build(pipeline: beam.Pipeline, config: ScrapeConfig, seeds: list[str]) -> be
 
 
 def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = None) -> ScrapeReport:
-    """Scrape seeds into WARCs; a finished scrape of the same seeds is left alone."""
+    """Scrape seeds into WARCs, unless an earlier run finished the same scrape."""
     seeds = read_seeds(config.seeds)
     config.fetch.require_contact()
     images = ("images",) if config.images else ()
@@ -113,7 +116,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
 
 
 def finish(config: ScrapeConfig, identity_now: str) -> ScrapeReport:
-    """Write ledger and scrape.json from the frontier: from here on the scrape is finished."""
+    """Write the ledger and scrape.json from the frontier; scrape.json marks the scrape as finished."""
     ledger = Ledger(STAGE)
     for row in sorted(frontier_rows(config.out), key=lambda row: row.key):
         verdict: Verdict = Kept()

@@ -1,9 +1,9 @@
-"""One lane of a scrape: its frontier, its checkpoints, the WARCs that it writes.
+"""One lane of a scrape: its frontier, its checkpoints and its WARCs.
 
-A lane is one asyncio loop that interleaves its hosts. Every `checkpoint_pages` outcomes it closes a WARC and writes a
-part of the frontier (outcomes and the links they gave); a resumed lane reads the parts and goes on, so that a kill
-costs at most one checkpoint. On request the images of the pages follow, once the pages are on record: what a build
-would want to fetch, found as a build finds it.
+A lane is one asyncio loop that interleaves its hosts. After every `checkpoint_pages` outcomes it writes a WARC and a
+part of the frontier: the outcomes, each with the links of its page. A resumed lane reads the parts and continues, so a
+kill loses at most one checkpoint. If images are wanted, they are fetched after all pages; they are the images that a
+build would extract from these pages.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 STAGE = "scrape"
 CHECKPOINT_BYTES = 128_000_000
+"""Bytes of bodies after which a checkpoint is written, however few outcomes it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +38,27 @@ class ScrapeConfig:
     """One scrape."""
 
     seeds: str
-    """Path of a text file of URLs, one a line; blank lines and # comments are left out."""
+    """Path of a text file of URLs, one per line; blank lines and # comments are skipped."""
     out: str
+    """Folder of the WARCs and the frontier."""
     fetch: FetchConfig
     depth: int = 3
-    """Links followed from a seed."""
+    """Maximum number of links from a seed to a page."""
     max_pages: int | None = None
-    """Of a host."""
+    """Maximum number of pages per host; None sets no limit."""
     images: bool = False
-    """The images of the pages go into the WARCs as well."""
+    """Whether the images of the pages are fetched into the WARCs as well."""
     workers: int = 0
-    """Processes that look for images in pages; 0 does it in this one."""
+    """Number of processes that look for images in pages; 0 looks for them in this process."""
     lanes: int = 1
+    """Number of event loops; each has registered domains of its own."""
     checkpoint_pages: int = 500
+    """Outcomes per checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierRow:
-    """One URL's outcome and the links that it gave."""
+    """The outcome of one URL, with the links of its page that the scrape may follow."""
 
     VERSION: ClassVar[int] = 1
     key: str
@@ -72,35 +76,38 @@ class FrontierRow:
 
 @dataclass
 class Lane:
-    """One lane under way: what is known, what the next checkpoint holds."""
+    """State of a running lane: the known URLs, and what the next checkpoint will hold."""
 
     number: int
     config: ScrapeConfig
     depths: dict[str, int] = field(default_factory=dict)
-    """URL -> links from a seed, of what waits."""
+    """Waiting URL -> number of links from a seed to it."""
     known: set[str] = field(default_factory=set)
-    pages_a_host: dict[str, int] = field(default_factory=dict)
+    """Keys of all pages and images that were offered, fetched or redirected to."""
+    pages_per_host: dict[str, int] = field(default_factory=dict)
     rows: list[FrontierRow] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
-    """Pages, and the robots.txt and other files that say what a host allows."""
+    """Responses for the next WARC: pages, images, robots.txt and other files that say what a host allows."""
     part: int = 0
+    """Number of the next checkpoint."""
     held: int = 0
+    """Bytes of the bodies of `answers`."""
 
     def offer(self, url: str, depth: int) -> bool:
-        """Say whether a URL is to be asked: not known yet, not too deep, not one too many of its host."""
+        """Add a URL unless it is known, too deep or beyond its host's maximum of pages; say whether it was added."""
         key = identity.page_key(url)
         if key in self.known or depth > self.config.depth:
             return False
         host = identity.host_of(url)
-        if self.config.max_pages is not None and self.pages_a_host.get(host, 0) >= self.config.max_pages:
+        if self.config.max_pages is not None and self.pages_per_host.get(host, 0) >= self.config.max_pages:
             return False
-        self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
+        self.pages_per_host[host] = self.pages_per_host.get(host, 0) + 1
         self.known.add(key)
         self.depths[url] = depth
         return True
 
     def take(self, url: str, outcome: FetchOutcome) -> list[str]:
-        """Enter a page's outcome; return the links to ask next."""
+        """Enter a page's outcome; return the links to fetch next."""
         row = make_row(url, self.depths.pop(url), outcome)
         if isinstance(outcome, Response):
             self.known.add(identity.page_key(outcome.final_url))
@@ -116,7 +123,7 @@ class Lane:
         self._enter(row, outcome)
 
     def _enter(self, row: FrontierRow, outcome: FetchOutcome) -> None:
-        """Hold an outcome, closing a checkpoint when it is full."""
+        """Hold an outcome, and write a checkpoint if it is full."""
         self.rows.append(row)
         if isinstance(outcome, Response):
             self.keep(outcome)
@@ -125,22 +132,22 @@ class Lane:
             self.checkpoint()
 
     def images(self) -> Iterator[str]:
-        """Yield the images of the pages on record that have no outcome yet, each once."""
+        """Yield the URL of each image of this lane's pages that has no outcome yet, once."""
         prefix = f"lane-{self.number:05d}-"
         names = [name for name in storage.listing(self.config.out, ".warc.gz") if name.startswith(prefix)]
         for url in page_images((storage.join(self.config.out, name) for name in names), self.config.workers):
             key = identity.image_key(url)
-            if key not in self.known and identity.page_key(url) not in self.known:  # a link may have led to it before
+            if key not in self.known and identity.page_key(url) not in self.known:  # a link may have led to the image
                 self.known.add(key)
                 yield url
 
     def keep(self, answer: Response) -> None:
-        """Hold an answer for the next WARC."""
+        """Hold a response for the next WARC."""
         self.answers.append(answer)
         self.held += len(answer.wire_body)
 
     def checkpoint(self) -> None:
-        """Write what is held: the WARC first, then the frontier part that makes it count."""
+        """Write the WARC, then the frontier part. A WARC without its part is overwritten by the resumed scrape."""
         if not self.rows:
             return
         stem = f"lane-{self.number:05d}-{self.part:05d}"
@@ -151,7 +158,7 @@ class Lane:
         self.part += 1
 
     def resume(self, seeds: list[str]) -> list[str]:
-        """Read the parts that were written before; return what they and the seeds leave to ask."""
+        """Read the frontier parts of earlier runs; return the seeds and links that have no outcome yet."""
         parts = list(frontier_rows(self.config.out, self.number))
         names = storage.listing(storage.join(self.config.out, "frontier"), ".parquet")
         self.part = sum(name.startswith(f"lane-{self.number:05d}-") for name in names)
@@ -160,15 +167,16 @@ class Lane:
             if row.unit == "image":
                 continue
             host = identity.host_of(row.url)
-            self.pages_a_host[host] = self.pages_a_host.get(host, 0) + 1
+            self.pages_per_host[host] = self.pages_per_host.get(host, 0) + 1
         waiting = [seed for seed in seeds if self.offer(seed, 0)]
         return waiting + [link for row in parts for link in row.links if self.offer(link, row.depth + 1)]
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
-    """Yield the URLs of the images of each page, in order; a page that cannot be read shows none.
+    """Yield the image URLs of each page, in order; a page that cannot be parsed has none.
 
-    `workers` processes read the pages, so that a hostile one costs no more than itself; 0 reads them in this one.
+    The pages are parsed in `workers` processes, so a hostile page can crash only its own process; 0 parses them in
+    this process.
     """
 
     def pages() -> Iterator[HtmlPage]:
@@ -184,7 +192,7 @@ def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
 
 
 def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
-    """Yield the outcomes that a scrape has on record, of one lane or all."""
+    """Yield the frontier rows of a scrape, of one lane or of all."""
     folder = storage.join(out, "frontier")
     for name in storage.listing(folder, ".parquet"):
         if lane is None or name.startswith(f"lane-{lane:05d}-"):
@@ -192,7 +200,7 @@ def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
 
 
 def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
-    """Write exchanges as one WARC: request, response, and metadata with the hops and signals as evidence."""
+    """Write responses as one WARC: per exchange request and response, then metadata with the redirects and opt-outs."""
     with storage.writing(path) as handle:
         writer = WarcWriter(handle, compress=True)
         info = {"software": "corpusloom", "format": "WARC File Format 1.1", "http-header-user-agent": config.user_agent}
@@ -214,27 +222,27 @@ def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
 
 
 def verdict_of(outcome: FetchOutcome) -> Verdict:
-    """Return a scrape's verdict on an outcome: an answer with an error status is on record and rejected."""
+    """Return the verdict on an outcome: a response with an error status is rejected, but is in the WARC."""
     if not isinstance(outcome, Response):
         return outcome
     return Kept() if 200 <= outcome.status < 300 else Rejected(f"http_{outcome.status}")
 
 
 def follow(outcome: FetchOutcome, url: str) -> tuple[str, ...]:
-    """Return the links of an HTML answer that stay on the host that was asked, and on the one that answered."""
+    """Return the links of an HTML page to the host that was asked and to the host that answered after redirects."""
     if not isinstance(outcome, Response) or not 200 <= outcome.status < 300:
         return ()
     kind = next((v for n, v in outcome.headers if n.lower() == "content-type"), "text/html")
     if "html" not in kind.lower():
         return ()
     hosts = {identity.host_of(url), identity.host_of(outcome.final_url)}
-    if len({identity.registered_domain(host) for host in hosts}) > 1:  # another domain is another lane's
+    if len({identity.registered_domain(host) for host in hosts}) > 1:  # another lane may own that domain
         return ()
     return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts)
 
 
 def make_row(url: str, depth: int, outcome: FetchOutcome) -> FrontierRow:
-    """Return the frontier row of one outcome."""
+    """Return the frontier row of a page's outcome."""
     row = FrontierRow(key=identity.page_key(url), url=url, depth=depth, outcome="kept", links=follow(outcome, url))
     return with_verdict(row, outcome)
 
@@ -250,7 +258,7 @@ def with_verdict(row: FrontierRow, outcome: FetchOutcome) -> FrontierRow:
 
 
 async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> int:
-    """Scrape one lane to the end of its frontier; return how many URLs it has on record."""
+    """Scrape one lane until its frontier is empty; return the number of known URLs."""
     lane = Lane(number, config)
     async with Fetcher(config.fetch) as fetcher:
 
@@ -265,7 +273,7 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
             if config.images:
                 lane.checkpoint()
                 await FetchScheduler(fetcher, "image", lane.take_image, host_files=host_files).run(list(lane.images()))
-        except asyncio.CancelledError:  # Ctrl-C: what was fetched so far is not asked again
+        except asyncio.CancelledError:  # Ctrl-C: the responses so far are kept, so that they are not fetched again
             lane.checkpoint()
             raise
     lane.checkpoint()

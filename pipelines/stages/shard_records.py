@@ -1,4 +1,4 @@
-"""Verdicts on the pages, pairs and image occurrences of a shard, and the samples of those that are kept."""
+"""Judges the pages, pairs and image occurrences of a shard, and makes samples of those that are kept."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -41,27 +41,29 @@ STAGE = "shards"
 
 @dataclass(frozen=True, slots=True)
 class ImageJudge:
-    """What images are judged with: the store as of one generation, the rules, the too frequent URLs."""
+    """Judges images by the store's outcomes, the recipe's rules, evaluation sets and tombstones."""
 
     recipe: Recipe
     store: ImageStore
     index: ImageIndex
+    """Index of the store, as of one generation."""
     frequent: frozenset[str]
+    """Image URLs on more pages than the recipe allows."""
     benchmarks: Benchmarks | None = None
-    """Evaluation sets that must stay out."""
+    """Evaluation sets whose images and texts must not be in the dataset; None if there are none."""
     nsfw: Mapping[str, float | None] = field(default_factory=dict)
-    """Scores of the recipe's NSFW model by sha256."""
+    """SHA-256 of an image -> its score by the recipe's NSFW model."""
     tombstones: Tombstones = field(default_factory=Tombstones)
 
     def _is_forgotten(self, ref: ImageRef) -> bool:
-        """Say whether an image was taken down by what the store knows of it: it is known only here and now."""
+        """Say whether an image is taken down by its hash or final URL, which only the store knows."""
         if not self.tombstones:
             return False
         record = self.index.find(identity.image_key(ref.url))
         return record is not None and is_taken_down(record, self.tombstones)
 
     def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
-        """Return the verdict on one image as one page shows it, its scores, and the image when it is kept."""
+        """Return the verdict on one occurrence of an image, its scores, and the image if it is kept."""
         if ref.url.startswith(HIDDEN) or self._is_forgotten(ref):
             return Rejected("forgotten"), {}, None
         if ref.url in self.frequent:
@@ -86,7 +88,7 @@ def judge_image(
     recipe: Recipe,
     nsfw: Mapping[str, float | None] = MappingProxyType({}),
 ) -> tuple[Verdict, Scores, StoredImage | None]:
-    """Return the verdict on an image by what the store holds of it."""
+    """Return the verdict on an image by its outcome, facts and opt-outs in the store and by the image rules."""
     record = index.find(identity.image_key(ref.url))
     if record is None:
         return Dead("not_fetched"), {}, None
@@ -118,7 +120,7 @@ def judge_image(
 
 
 def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, str, tuple[int, int] | None]:
-    """Return an image's bytes as a member, its extension, and its size where the recipe resizes or re-encodes."""
+    """Return an image's bytes in the tar, its extension, and (width, height) if the recipe resizes or re-encodes."""
     config = resize_of(recipe)
     if config is None:
         return *store_form(data, image_format), None
@@ -127,7 +129,7 @@ def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, 
 
 
 def resize_of(recipe: Recipe) -> Resize | None:
-    """Return how a recipe resizes its images; None stores them as fetched."""
+    """Return how a recipe resizes its images; None if they are stored as fetched."""
     images = recipe.images
     if images.resize is None and images.format is None:
         return None
@@ -137,7 +139,7 @@ def resize_of(recipe: Recipe) -> Resize | None:
 
 
 def edited(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> Page | Rejected:
-    """Return a page as it is written: without frequent paragraphs, bad lines and evaluation texts; or why it is not."""
+    """Return a page without frequent paragraphs, bad lines and evaluation texts, or why no text is left."""
     blocks = drop_paragraphs(page, frequent) if frequent else page.blocks
     page = dataclasses.replace(page, blocks=edit_blocks(blocks, judge.recipe))
     if judge.benchmarks is not None:
@@ -157,7 +159,7 @@ def _provenance(page: Page, match: Match) -> ProvenanceRow:
 
 
 def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
-    """Edit a page, judge its images, then the page; return its sample if it is kept."""
+    """Edit a page, judge its images, judge the page; return its sample if it is kept."""
     found = edited(page, frequent, judge, ledger)
     if isinstance(found, Rejected):
         ledger.record(found, unit="page", key=page.key, parent=page.parent, url=page.url)
@@ -175,7 +177,7 @@ def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger:
 
 
 def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[dict[int, StoredImage], int]:
-    """Judge each image of a page; return those kept, by their ordinal, and how many were not safe for work."""
+    """Judge each image of a page; return ordinal -> kept image, and the number of images rejected as NSFW."""
     kept: dict[int, StoredImage] = {}
     seen: set[str] = set()
     unsafe = 0
@@ -200,7 +202,7 @@ def _shown(url: str) -> str | None:
 
 
 def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
-    """Judge a pair's image; return its sample if it is kept."""
+    """Judge the image and text of a pair; return its sample if it is kept."""
     verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
     texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
     if texts:

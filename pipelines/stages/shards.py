@@ -1,7 +1,8 @@
 """Selected records + image store -> shards: tars, sidecars, and the verdict on every image occurrence.
 
-A shard is a range of keys. Its worker reads that range of the decisions and of the records' fragments (sorted by
-key, so other row groups are never read), looks its images up in the store and writes one tar: nothing is shuffled.
+A shard is a range of keys. Its worker reads that range of the decisions and of the fragments of records, which are
+sorted by key, so it skips the other row groups. It reads the images from the store and writes one tar; no record is
+shuffled.
 """
 
 from collections.abc import Iterator
@@ -37,13 +38,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardsConfig:
-    """What the shards of one dataset are made of."""
+    """Configuration of the shards stage."""
 
     recipe: Recipe
     dataset: str
     """Folder of the dataset."""
     folder: str
-    """Folder of the stage: reports of finished shards, fragments of the ledger."""
+    """Folder of the stage, for reports of finished shards and fragments of the ledger."""
     records: tuple[str, ...]
     """Fragments of records, each sorted by key."""
     decisions: tuple[str, ...]
@@ -53,7 +54,7 @@ class ShardsConfig:
     shards: int
     """Number of shards, a power of two."""
     frequent: tuple[str, ...] = ()
-    """Image URLs on more pages than the recipe allows, which are never fetched."""
+    """Image URLs on more pages than the recipe allows."""
 
 
 def key_range(shard: int, shards: int) -> tuple[str, str]:
@@ -65,7 +66,7 @@ def key_range(shard: int, shards: int) -> tuple[str, str]:
 
 
 def read_range(path: str, cls: type[T], low: str, high: str) -> Iterator[T]:
-    """Yield the rows of a table sorted by key whose key is in [low, high); other row groups are not read."""
+    """Yield the rows whose key is in [low, high) of a table that is sorted by key, without reading other row groups."""
     import pyarrow.compute as pc
 
     with tables.open_parquet(path) as file:
@@ -84,7 +85,7 @@ def read_range(path: str, cls: type[T], low: str, high: str) -> Iterator[T]:
 def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page | Pair | Head, frozenset[str]]]:
     """Yield the kept records of a key range with the keys of their frequent paragraphs, in order of their keys.
 
-    In place of a record that was taken down its head is yielded.
+    For a record that was taken down, its head is yielded.
     """
     kept = {
         (row.key, row.parent): row
@@ -101,7 +102,7 @@ def selected(config: ShardsConfig, low: str, high: str) -> Iterator[tuple[Page |
     lost = {key for key, _ in kept} - found.keys()
     if lost:
         raise DamageError(
-            f"{len(lost)} records that were kept are gone, {min(lost)} first",
+            f"{len(lost)} selected records are missing, the first is {min(lost)}",
             where=config.folder,
             remedy="delete the folder of the stages (--work) and build again",
         )
@@ -127,7 +128,7 @@ def write_shard(index: int, config: ShardsConfig, judge: ImageJudge) -> ShardRep
 
 
 def open_judge(config: ShardsConfig) -> ImageJudge:
-    """Return the judge of images: the store as it is now, with the recipe's rules and evaluation sets."""
+    """Return the judge of images, over the present generation of the store."""
     store, recipe = ImageStore(config.store), config.recipe
     model = recipe.filters.images.nsfw_model
     return ImageJudge(
@@ -143,14 +144,14 @@ def open_judge(config: ShardsConfig) -> ImageJudge:
 
 @dataclass(frozen=True, slots=True)
 class WriteShards:
-    """The work of the shards stage: each shard number becomes a shard on disk."""
+    """The work of the shards stage: writes the shard of each number."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "shard"
     config: ShardsConfig
 
     def is_finished(self, index: int) -> bool:
-        """Say whether an earlier run wrote this shard, and its files still lie in the dataset."""
+        """Say whether an earlier run wrote this shard and its files are still in the dataset."""
         return is_finished(self.config.dataset, self.config.folder, index)
 
     @contextmanager

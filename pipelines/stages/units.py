@@ -1,4 +1,4 @@
-"""Units of work that are done once: a WARC, a list, a shard. What an earlier run finished is left alone."""
+"""Units of work, such as a WARC, a list or a shard: each is finished once, and not again by later runs."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -15,14 +15,14 @@ _Unit_contra = TypeVar("_Unit_contra", contravariant=True)
 
 
 class FinishUnit(Protocol[_Unit_contra]):
-    """Does all the work of a unit and commits it."""
+    """Does the work of one unit and commits it."""
 
     def __call__(self, unit: _Unit_contra, /) -> tuple[StageCounts, ...]:
-        """Return what was counted in the unit."""
+        """Return the counts of the unit."""
 
 
 class UnitWork(Protocol[_Unit_contra]):
-    """What a stage does with each of its units: a frozen dataclass that Beam sends to its workers."""
+    """The work of a stage on its units: a frozen dataclass that Beam sends to its workers."""
 
     stage: ClassVar[str]
     """Name of the stage in counters."""
@@ -33,7 +33,7 @@ class UnitWork(Protocol[_Unit_contra]):
         """Say whether an earlier run committed this unit."""
 
     def open(self) -> AbstractContextManager[FinishUnit[_Unit_contra]]:
-        """Open what all units need (a pool of processes, a model, a store), once per Beam worker."""
+        """Open what all units share (a pool of processes, a model, a store), once per Beam worker."""
 
 
 class _FinishUnit(beam.DoFn, Generic[Unit]):
@@ -60,7 +60,7 @@ class FinishUnits(beam.PTransform):
     """Units -> the same units, each finished.
 
     Args:
-      work: What is done with a unit.
+      work: The work on each unit.
       step: Label in the runner's console, such as "Extract a WARC".
     """
 

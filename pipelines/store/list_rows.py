@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
-import tyro
 
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.verdicts import Rejected
@@ -25,18 +25,6 @@ FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListConfig:
-    """Columns of a list that are read."""
-
-    url_column: str = "url"
-    """Column of the image URLs."""
-    caption_column: str | None = None
-    """Column of the captions; None if the list has none."""
-    extra_columns: tyro.conf.Suppress[tuple[str, ...]] = ()
-    """Columns that are kept with each row, as text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListRow:
     """One row of a list that names a URL."""
 
@@ -44,7 +32,6 @@ class ListRow:
     """Number of the row in the list, from 0, without the header."""
     url: str
     caption: str | None = None
-    extra: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +66,8 @@ def read_list(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
 
 
 def columns_of(config: ListConfig) -> tuple[str, ...]:
-    """Return the columns to read: URL, caption if there is one, then the extra columns."""
-    caption = (config.caption_column,) if config.caption_column else ()
-    return (config.url_column, *caption, *config.extra_columns)
+    """Return the columns to read: the URL, then the caption if there is one."""
+    return (config.url_column, config.caption_column) if config.caption_column else (config.url_column,)
 
 
 def _check_columns(path: str, config: ListConfig, present: Sequence[str]) -> None:
@@ -93,16 +79,14 @@ def _check_columns(path: str, config: ListConfig, present: Sequence[str]) -> Non
 
 def _make_row(number: int, values: Sequence[Any], config: ListConfig) -> ListRow | BadRow:
     """Return the row with these values of `columns_of`, or the reason why it is bad."""
-    url, *rest = values
+    url, caption = values if config.caption_column else (*values, None)
     if not isinstance(url, str) or not url.strip():
         return BadRow(number=number, verdict=Rejected("no_url"), text=str(url)[:80])
     if "\x00" in url:
         return BadRow(number=number, verdict=Rejected("bad_url"), text=url[:80])
-    caption = rest.pop(0) if config.caption_column else None
     if config.caption_column and (not isinstance(caption, str) or not caption.strip()):
         return BadRow(number=number, verdict=Rejected("no_caption"), text=url[:80])
-    extra = tuple(None if value is None else _clean(str(value)) for value in rest)
-    return ListRow(number=number, url=_clean(url.strip()), caption=caption and _clean(caption), extra=extra)
+    return ListRow(number=number, url=_clean(url.strip()), caption=caption and _clean(caption))
 
 
 def _clean(text: str) -> str:
@@ -149,7 +133,7 @@ def _open(path: str) -> IO[bytes]:
 
 
 def _read_text(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
-    if config.caption_column or config.extra_columns:
+    if config.caption_column:
         raise ConfigError("a text list has only URLs, one per line", where=path, remedy="use .csv, .tsv or .jsonl")
     with _open(path) as handle:
         for number, line in enumerate(_lines(handle)):

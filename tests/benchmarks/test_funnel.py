@@ -1,4 +1,4 @@
-"""Funnels are printed with their commonest reasons, published ones with shares of the step before."""
+"""Funnels are printed with their commonest reasons, published ones with shares of the previous step."""
 
 from benchmarks.funnel import FunnelConfig, line, main, published
 from corpusloom.schemas.records import StageCounts

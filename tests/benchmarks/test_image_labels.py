@@ -1,4 +1,4 @@
-"""The measure of images: found, given, in order; and the labels are well formed."""
+"""Recall, precision and order of images; the labels are well formed."""
 
 from benchmarks.image_labels import ImageScores, LabelledImage, LabelledPage, picture, read_labels, score
 
@@ -19,12 +19,12 @@ def scores(*items: tuple[str, str]) -> ImageScores:
     return found
 
 
-def test_a_page_as_labelled_is_perfect() -> None:
+def test_a_page_equal_to_its_labels_has_full_scores() -> None:
     found = scores(("image", KITE), ("text", "One, two: three!"), ("image", HARBOUR), ("text", "four five six"))
     assert (found.recall, found.precision, found.order, found.pairs) == (1.0, 1.0, 1.0, 4)
 
 
-def test_what_is_missing_foreign_or_misplaced_counts() -> None:
+def test_missing_foreign_and_misplaced_images_lower_the_scores() -> None:
     found = scores(("text", "one two three"), ("image", KITE), ("image", "https://a.example/somebody-else.jpg"))
     assert (found.recall, found.precision, found.order) == (0.5, 0.5, 0.0)
     either = scores(("image", KITE), ("image", PAGE.either[0]))

@@ -1,4 +1,4 @@
-"""nginx on loopback: hosts by name, rules, and nothing left behind."""
+"""nginx on loopback: hosts by name, rules, and no process or file left behind."""
 
 import http.client
 import socket
@@ -37,7 +37,7 @@ def test_hosts_are_told_apart_and_rules_apply(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), 1)
 
 
-def test_a_taken_port_is_said(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
     require("nginx")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BEGINNINGS = ("", "pipelines/")
-"""Folders below which a dotted name is looked for, e.g. store.ledger.Ledger in pipelines/store/ledger.py."""
+"""Folders below which a dotted name is searched, e.g. store.ledger.Ledger in pipelines/store/ledger.py."""
 
 
 @cache
@@ -16,7 +16,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def defined(node: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
-    """Return what a module or class defines in its body: functions, classes and variables."""
+    """Return the names that a module or class defines in its body: functions, classes and variables."""
     found: dict[str, ast.stmt] = {}
     for item in node.body:
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -29,7 +29,7 @@ def defined(node: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
 
 
 def exists(name: str) -> bool:
-    """Say whether a dotted name is a package, a module, or something that a module or its class defines."""
+    """Return whether a dotted name is a package, a module, or defined by a module or its class."""
     parts = name.removeprefix("corpusloom.").split(".")
     for beginning in BEGINNINGS:
         for count in range(len(parts), 0, -1):

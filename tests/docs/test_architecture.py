@@ -1,4 +1,4 @@
-"""docs/architecture.md names what exists, and its picture is drawn from the code of today."""
+"""Every name in docs/architecture.md exists, and its picture is drawn from the current code."""
 
 import importlib.util
 import re

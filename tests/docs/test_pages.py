@@ -1,4 +1,4 @@
-"""What the pages of the documentation name exists: files, links, commands, their flags, targets of make."""
+"""Files, links, commands, flags and make targets that the documentation names exist."""
 
 import importlib
 import re
@@ -17,7 +17,7 @@ PAGES = sorted(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *
     "architecture.md", "building.md", "formats.md", "migration.md", "operations.md", "recipes.md", "streaming.md",
 ))])  # fmt: skip
 BEGINNINGS = ("", "pipelines/", "tests/pipelines/", "tests/", "trainers/", "trainers/stream/")
-"""Folders below which a path is looked for."""
+"""Folders below which a path is searched."""
 OTHERS = {
     "--waves",
     "--constraint",
@@ -40,7 +40,7 @@ def text(page: str) -> str:
 
 
 def spans(page: str) -> list[str]:
-    """Return what stands between backticks in the text of a page, blocks left out."""
+    """Return the spans between backticks in the text of a page, without code blocks."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text(page), flags=re.M | re.S))
 
 

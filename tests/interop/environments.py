@@ -1,4 +1,4 @@
-"""Environments of other readers and loaders: each in a folder of its own, made by one call and kept."""
+"""Makes Python environments for other readers and loaders, each in its own folder, and keeps them for later runs."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def python_of(name: str, requirements: Sequence[str]) -> str:
-    """Return the Python of an environment, made and filled when it is not there or was made for other packages."""
+    """Return the Python of an environment; make it if it is missing or was made for other packages."""
     folder = FOLDER / name
     python = folder / "bin" / "python"
     done = folder / ".installed"

@@ -1,8 +1,8 @@
-"""img2dataset itself, in an environment of its own: its folders as our input, it as our engine, its pixels as ours.
+"""Runs img2dataset in its own environment: its folders are our input, it fetches for us, its pixels equal ours.
 
     python tests/interop/img2dataset.py PYTHON_WITH_IMG2DATASET [--write-parity]
 
-Prints a line a check. Serves pictures on loopback; the network is not needed.
+Prints one line per check. Serves pictures on loopback and needs no network.
 """
 
 import json
@@ -40,13 +40,13 @@ print(json.dumps(digests))
 
 
 def download(python: str, url_list: str, folder: str, output: str) -> None:
-    """Let img2dataset write a folder."""
+    """Write a folder with img2dataset."""
     command = [python, "-c", DOWNLOAD, url_list, folder, output]
     subprocess.run(command, check=True, capture_output=True, env=environment(NO_ALBUMENTATIONS_UPDATE="1"), timeout=120)
 
 
 def check_folders(python: str, scratch: Path) -> None:
-    """Build from each of its layouts: the same samples, no fetch of ours."""
+    """Check that a build from each of its layouts has the same samples and fetches nothing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -71,11 +71,11 @@ def check_folders(python: str, scratch: Path) -> None:
 
 
 def check_engine(python: str, scratch: Path) -> None:
-    """Let it fetch a list into our store; what our check refuses it never sees."""
+    """Check that it fetches a list into our store, without the URLs that our policy refuses."""
     from corpusloom.pipelines.engine.runners import Profile
     from corpusloom.pipelines.stages.fetch.from_lists import fetch_lists
     from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-    from corpusloom.pipelines.store.list_rows import ListConfig
+    from corpusloom.pipelines.store.list_config import ListConfig
     from tests.pipelines.image_server import image_server
     from tests.pipelines.small_web import QUIET
 
@@ -95,7 +95,7 @@ def check_engine(python: str, scratch: Path) -> None:
 
 
 def check_pixels(python: str, scratch: Path) -> None:
-    """Resize as its Resizer does: the same pixels for every case, and as `make test` has them on record."""
+    """Check that our pixels equal those of its Resizer in every case, and the recorded ones that `make test` reads."""
     from corpusloom.pipelines.store.images.resize import Resize, resize_pixels
     from tests.pipelines.store.images.test_resize import CASES, PARITY, digest_of, make_image, png_of
 
@@ -118,7 +118,7 @@ def check_pixels(python: str, scratch: Path) -> None:
 
 
 def main(python: str) -> int:
-    """Run every check with the Python that has img2dataset; return how many."""
+    """Run every check with the Python that has img2dataset; return the number of checks."""
     checks = (check_folders, check_engine, check_pixels)
     for check in checks:
         with tempfile.TemporaryDirectory() as scratch:

@@ -1,9 +1,10 @@
-"""Readers of others on our folders, each in its own environment under .interop: `make interop`.
+"""Runs other projects' readers on our datasets, each in its own environment under .interop: `make interop`.
 
     python tests/interop/run.py [webdataset] [datasets] [img2dataset] [open_clip] [energon] | --all
 
 Without names: webdataset, Hugging Face datasets and img2dataset; the other two install torch, each its own. A reader
-prints a line a sample, key and sha256 of each field (open_clip: of pixels and text); they must be what was written.
+prints one line per sample, with its key and the sha256 of each field (open_clip: of pixels and text); the lines must
+equal those of the written samples.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ for sample in loaded.cast_column("png", datasets.Image(decode=False)):
     info = json.dumps(sample["json"], sort_keys=True).encode()
     show(sample["__key__"], {"png": sample["png"]["bytes"], "txt": text, "json": info})
 """,
-    # As open_clip_train does it, with stand-ins for its image transform and tokenizer that keep what they are given.
+    # As in open_clip_train, with an image transform and a tokenizer that return their input.
     "open_clip": TORCHVISION
     + """
 import glob, json, os, sys
@@ -88,7 +89,7 @@ def show(key, fields):
 
 
 def make_samples() -> list[tuple[str, dict[str, bytes]]]:
-    """Return pairs; their images are PNG, so that pixels can be compared whatever decodes them."""
+    """Return pairs with PNG images, whose pixels are the same with any decoder."""
     from tests.trainers.stream.datasets import make_image, make_pairs
 
     return [
@@ -119,9 +120,9 @@ def pixels(data: bytes) -> str:
 
 
 def check(reader: str) -> int:
-    """Run one reader over a fresh dataset; return how many samples it read as they were written."""
+    """Run one reader over a fresh dataset; return the number of samples that it read as they were written."""
     python = python_of(reader, REQUIREMENTS[reader])
-    if reader == "img2dataset":  # it writes: its folders are our input, it is our engine, its pixels are ours
+    if reader == "img2dataset":  # img2dataset is not a reader; it has checks of its own
         from tests.interop.img2dataset import main as check_img2dataset
 
         return check_img2dataset(python)

@@ -1,8 +1,9 @@
-"""`make mutants`: changes the code in small ways and asks whether a test notices.
+"""`make mutants`: inserts small faults into the code and checks that a test fails.
 
-A sample of mutants (mutmut 3 makes them) of the rooms that keep the promises. Each is given to the tests that run the
-changed line, cheapest first, in a copy of the repository. What was found is kept in `.mutants/`, so that a run that was
-stopped goes on, and a mutant that survived is tried again when a test is added. Exit status 1 below the wanted share.
+The mutants, made by mutmut 3, are a sample from the rooms that keep the promises. Each is tested, in a copy of the
+repository, by the tests that run the changed line, the fastest first. Outcomes are kept in `.mutants/`, so that a
+stopped run resumes and a mutant that survived is tried again when a test is added. Exit status 1 below the required
+share.
 """
 
 import argparse
@@ -37,15 +38,15 @@ TESTS = (
     "tests/pipelines/store",
     "tests/schemas",
 )
-"""Tests that are measured: those of the rooms, and of the datasets that they make."""
+"""Folders of the tests that are used: those of the rooms, and of the datasets that they make."""
 TOO_SLOW = ("test_same_bytes.py", "test_faults.py", "test_report_browser.py", "test_regions.py")
 """Test files of which one test already takes longer than `BUDGET`."""
 COPIED = ("corpusloom", "pipelines", "schemas", "trainers", "tests", "benchmarks", "docs", "infra", "pyproject.toml")
 COPIED_TOO = ("README.md", "CHANGELOG.md", "Makefile", "constraints.txt")
 BUDGET = 60.0
-"""Seconds of tests per mutant, as they took when lines were measured; the cheapest come first."""
+"""Largest total of seconds of a mutant's tests, by the times of the coverage run; the fastest are chosen first."""
 SLACK = 6.0
-"""A mutant's tests may take this times as long as they took, and `STARTUP` seconds more."""
+"""A mutant's tests are stopped after this factor times their measured time, plus `STARTUP` seconds."""
 STARTUP = 60.0
 
 
@@ -87,7 +88,7 @@ def tree_hash(root: Path, folders: tuple[str, ...]) -> str:
 
 
 def copy_tree(root: Path, target: Path) -> Path:
-    """Copy what the tests need; links stay links, so that the copy imports its own files."""
+    """Copy the files that tests need; links stay links, so that the copy imports its own files."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name in (*COPIED, *COPIED_TOO):
@@ -110,7 +111,7 @@ def environment(tree: Path) -> dict[str, str]:
 
 
 def measure_lines(root: Path, folder: Path, processes: int) -> CoveredLines:
-    """Run all tests once, unless that was done for these files; return which test runs which line."""
+    """Return the tests that run each line; run all tests once, unless that was done for these files."""
     done = folder / f"lines-{tree_hash(root, (*ROOMS, *TESTS))[:16]}"
     tree = folder / "tree-lines"
     if not done.exists():
@@ -130,7 +131,7 @@ def measure_lines(root: Path, folder: Path, processes: int) -> CoveredLines:
 
 
 def task_of(mutant: Mutant, lines: CoveredLines) -> Task:
-    """Return the mutant with the tests that run what it changes, else those that run its function."""
+    """Return a mutant's task: the tests that run the changed lines, else those that run its function."""
     tests = lines.of(mutant.path, mutant.first, mutant.last)
     tests = tests or lines.of(mutant.path, mutant.function_first, mutant.function_last)
     ordered, seconds = affordable(tests, lines.tests, own_test(mutant.path))
@@ -144,15 +145,15 @@ def own_test(path: str) -> str:
 
 
 def affordable(tests: set[str], measured: dict[str, Measured], first: str) -> tuple[list[str], float]:
-    """Return tests that together take no more than the budget, the cheapest modules first, and their seconds.
+    """Return tests that together take no more than the budget, fastest modules first, and their seconds.
 
-    The module's own test file comes before all others. A module's shared fixtures are paid once.
+    The module's own test file comes before all others. The time of a module's shared fixtures counts once.
     """
     modules: dict[str, list[str]] = defaultdict(list)
     for test in tests:
         modules[test.partition("::")[0]].append(test)
     fixtures = {name: max(measured[test].setup for test in found) for name, found in modules.items()}
-    for test, found in measured.items():  # the first test of a module paid for its fixtures
+    for test, found in measured.items():  # the setup time of a module's first test includes its fixtures
         name = test.partition("::")[0]
         if name in fixtures:
             fixtures[name] = max(fixtures[name], found.setup)

@@ -1,4 +1,4 @@
-"""Which test runs which line: a plugin of pytest that measures it, and what it measured, read back.
+"""Measures which test runs which line, with a pytest plugin, and reads the measurement back.
 
 Load it with `-p tests.mutants.covered_lines` and a folder in LOOM_COVERED_LINES. Each process leaves one file of
 coverage.py there, with a context per test and phase, and one of the tests' outcomes and seconds.
@@ -21,7 +21,7 @@ SETUP, CALL = "setup", "call"
 
 @dataclass
 class Measured:
-    """What a test cost and whether it passed."""
+    """Seconds of a test, and whether it passed."""
 
     setup: float = 0.0
     """Seconds, fixtures that other tests of its module share included."""
@@ -65,7 +65,7 @@ class Plugin:
         yield from self._phase(item, CALL)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that failed or was skipped: it says nothing about a mutant."""
+        """Record a test that failed or was skipped, since it cannot detect a mutant."""
         if not report.passed:
             self._measured[report.nodeid].passed = False
 
@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @dataclass
 class CoveredLines:
-    """Which tests run which line."""
+    """The tests that run each line."""
 
     tests: dict[str, Measured] = field(default_factory=dict)
     lines: dict[str, dict[int, set[str]]] = field(default_factory=dict)
@@ -98,9 +98,10 @@ class CoveredLines:
 
 
 def read(folder: str, root: str) -> CoveredLines:
-    """Return what a run with the plugin measured, paths relative to `root`.
+    """Read the measurement of a run with the plugin, with paths relative to `root`.
 
-    A line that a shared fixture runs counts for every test of the fixture's module: any of them may find it changed.
+    A line that a shared fixture runs counts for every test of the fixture's module, since any of them may detect a
+    change.
     """
     found = CoveredLines()
     for path in sorted(Path(folder).glob("tests-*.json")):

@@ -1,7 +1,7 @@
 """Runs tests on mutants, one forked process each, in a copy of the repository: `python -m tests.mutants.forked_tests`.
 
-A task is a line of JSON on standard input, an outcome a line on standard output. Heavy libraries are imported once,
-here; what is under test is imported in the fork, so that it sees the mutant.
+It reads one task per line of JSON on standard input, and writes one outcome per line on standard output. Heavy
+libraries are imported once, here; the tested modules are imported in the fork, so that they contain the mutant.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HEAVY = ("apache_beam", "cv2", "hypothesis", "numpy", "PIL.Image", "pyarrow.compute", "pyarrow.parquet", "pytest")
-"""Imported before the fork; nothing of ours is among them."""
+"""Modules that are imported before the fork, none of ours among them."""
 FAILED = 1
 """pytest's exit status when a test failed."""
 
@@ -37,7 +37,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a mutant."""
+    """Outcome of testing a mutant."""
 
     name: str
     outcome: str
@@ -85,7 +85,7 @@ def _run_tests(tests: list[str], log: Path) -> None:
 
 
 def _wait(child: int, seconds: float) -> int | None:
-    """Return a process's exit status, or None when it was stopped; whatever it started is stopped as well."""
+    """Return a process's exit status, or None if it was stopped, along with its children."""
     deadline = time.monotonic() + seconds
     status: int | None = None
     while time.monotonic() < deadline:

@@ -1,7 +1,8 @@
-"""Mutants of a source file as mutmut 3 makes them, without those that change only what a person reads.
+"""Makes the mutants of a source file with mutmut 3, without those that change only texts for people.
 
 Left out are texts and arguments of errors, labels of Beam transforms, and (by mutmut itself) annotations, docstrings
-and decorated functions. A mutant has a hash of what it changes, so a sample hardly changes where unrelated code does.
+and decorated functions. A mutant is named by a hash of its change, so a change of unrelated code hardly changes the
+sample.
 """
 
 import hashlib
@@ -28,24 +29,24 @@ class Mutant:
     function: str
     """Qualified name of the changed function."""
     first: int
-    """First line of what is changed."""
+    """First changed line."""
     last: int
-    """Last line of what is changed."""
+    """Last changed line."""
     function_first: int
     """First line of the function."""
     function_last: int
     """Last line of the function."""
     before: str
-    """Source of what is changed."""
+    """Source that is replaced."""
     after: str
-    """Source of what stands there instead."""
+    """Source that replaces it."""
     name: str
     """Hash of path, function, change and its ordinal among equal ones."""
     module: cst.Module = field(repr=False, compare=False)
     mutation: Mutation = field(repr=False, compare=False)
 
     def source(self) -> str:
-        """Return the whole changed file; this takes a tenth of a second, so only of mutants in the sample."""
+        """Return the whole changed file; this takes a tenth of a second, so it is done for the sample only."""
         changed = deep_replace(self.module, self.mutation.original_node, self.mutation.mutated_node)
         assert isinstance(changed, cst.Module)
         return changed.code
@@ -100,7 +101,7 @@ def _code(module: cst.Module, node: cst.CSTNode) -> str:
 
 
 def _ancestors(node: cst.CSTNode, parents: Mapping[cst.CSTNode, cst.CSTNode]) -> Iterator[cst.CSTNode]:
-    """Yield a node and what it stands in, from the inside out."""
+    """Yield a node and its ancestors, from the inside out."""
     while True:
         yield node
         if node not in parents:
@@ -121,7 +122,7 @@ def _qualified(function: cst.FunctionDef, parents: Mapping[cst.CSTNode, cst.CSTN
 
 
 def _is_text(node: cst.CSTNode, parents: Mapping[cst.CSTNode, cst.CSTNode]) -> bool:
-    """Say whether a node is part of an error's text or arguments, or of a transform's label."""
+    """Return whether a node is part of an error's text or arguments, or of a transform's label."""
     inner: cst.CSTNode | None = None
     for around in _ancestors(node, parents):
         if isinstance(around, cst.Raise):

@@ -1,4 +1,4 @@
-"""Outcomes of mutants: kept on disk so that a run can be resumed, and shown as a table."""
+"""Keeps the outcomes of mutants on disk, so that a run can be resumed, and prints them as a table."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ KILLED = ("killed", "timeout")
 
 
 class Results:
-    """Outcomes of mutants, a line of JSON each.
+    """Outcomes of mutants, one line of JSON each.
 
-    A mutant that was found stays found while its file is the same. The others are tried again when any code or test
-    changed: `tree` is a hash of all of it.
+    A killed mutant stays killed until its file changes. The others are tried again when any code or test has changed:
+    `tree` is a hash of all files.
     """
 
     def __init__(self, path: Path, tree: str) -> None:
@@ -34,25 +34,25 @@ class Results:
         return outcome if outcome is not None and (outcome.outcome in KILLED or tree == self._tree) else None
 
     def add(self, mutant: Mutant, outcome: Outcome) -> None:
-        """Note the outcome of a mutant."""
+        """Record the outcome of a mutant."""
         self._found[outcome.name, _hash(mutant)] = outcome, self._tree
         with self._path.open("a") as handle:
             handle.write(json.dumps({**asdict(outcome), "file": _hash(mutant), "tree": self._tree}) + "\n")
 
 
 def _hash(mutant: Mutant) -> str:
-    """Return a hash of the file that a mutant changes, as it is without the change."""
+    """Return a hash of the unchanged file of a mutant."""
     return hashlib.sha256(mutant.module.code.encode()).hexdigest()[:16]
 
 
 def killed_share(outcomes: Iterable[Outcome]) -> float:
-    """Return the share of mutants that a test found; one without any test counts as not found."""
+    """Return the share of mutants killed by a test; one without any test counts as not killed."""
     found = [outcome.outcome in KILLED for outcome in outcomes]
     return sum(found) / len(found) if found else 0.0
 
 
 def table(pairs: Sequence[tuple[Mutant, Outcome]]) -> str:
-    """Return what became of the mutants by folder, then each that no test found."""
+    """Return counts of outcomes by folder, then each mutant that no test killed."""
     by_folder: dict[str, list[Outcome]] = defaultdict(list)
     for mutant, outcome in pairs:
         by_folder[mutant.path.rpartition("/")[0]].append(outcome)

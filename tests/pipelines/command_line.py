@@ -1,4 +1,4 @@
-"""The command `loom` as a process of its own: what it prints, how it ends, and Ctrl-C in its middle."""
+"""Runs the command `loom` in its own process, and checks its output, exit code and reaction to Ctrl-C."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 90.0
-"""Seconds until a process counts as stuck; no test waits so long when all is well."""
+"""Seconds until a process counts as stuck."""
 
 PAUSED = """
 import importlib, sys, time
@@ -29,12 +29,12 @@ sys.argv = ["loom", *argv]
 from corpusloom.pipelines.cli.main import main
 main()
 """
-"""Runs a command that stops for a while before a function, so that a signal arrives in the stage that is meant."""
+"""Runs a command that pauses before a function, so that a signal arrives in the intended stage."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -42,7 +42,7 @@ class Ended:
 
     @property
     def complaint(self) -> str:
-        """Return its last line on standard error."""
+        """Last line on standard error."""
         return self.err.strip().splitlines()[-1] if self.err.strip() else ""
 
 
@@ -62,7 +62,7 @@ def loom(*argv: str, **options: Any) -> Ended:
 
 
 def hear_interrupts() -> None:
-    """Make a child hear SIGINT: the children of a shell's background job would be born deaf to it."""
+    """Restore Python's SIGINT handler in a child: children of a shell's background job ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -99,14 +99,14 @@ def interrupt_at(place: str, marker: Path, *argv: str, seconds: float = 30, **op
 
 
 def check_interrupted(ended: Ended) -> None:
-    """Check that a command said in one line that it was interrupted, and how to go on."""
-    assert ended.code in (130, -signal.SIGINT), ended.err  # a shell shows both as 130
+    """Check that a command reported in one line that it was interrupted, and how to continue."""
+    assert ended.code in (130, -signal.SIGINT), ended.err  # a shell reports both as 130
     assert ended.complaint == "interrupted: finished work is kept; run the same command to resume"
     assert "Traceback" not in ended.err
 
 
 def check_refused(ended: Ended, code: int, *words: str) -> None:
-    """Check that a command ended with this code and one line that holds these words."""
+    """Check that a command ended with this exit code and with one line that contains these words."""
     assert ended.code == code, ended.err
     assert "Traceback" not in ended.err
     assert [line for line in ended.err.splitlines() if line.startswith("error: ")] == [ended.complaint]

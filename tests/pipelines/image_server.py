@@ -1,4 +1,4 @@
-"""A server of pictures on loopback: /N.png is a picture of its own, /down/... fails until it is repaired.
+"""A server of pictures on loopback: /N.png is picture N, /down/... fails until it is repaired.
 
 /to/URL redirects there.
 """
@@ -16,7 +16,7 @@ SIDE = 256
 
 
 class ImageServer(http.server.ThreadingHTTPServer):
-    """Counts what is asked for."""
+    """A server that counts requests."""
 
     daemon_threads = True
     request_queue_size = 128

@@ -1,4 +1,4 @@
-"""A small bundled web, scraped and built: what the end-to-end tests of the pipelines share."""
+"""A small bundled web, scraped and built, shared by the end-to-end tests of the pipelines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class SmallWeb:
 
     @property
     def fetch(self) -> FetchConfig:
-        """Return a configuration that may reach the world alone."""
+        """Return a fetch configuration that may connect only to the served world."""
         return FetchConfig(
             contact="https://corpusloom.example/test",
             allow_addresses=(f"127.0.0.0/8:{self.server.port}",),
@@ -62,7 +62,7 @@ class SmallWeb:
 
 @contextmanager
 def small_web(folder: Path, pages: int = 1) -> Iterator[SmallWeb]:
-    """Serve a world with a few pages a host."""
+    """Serve a world with a few pages per host."""
     canary = Canary()
     world = build_world(pages=pages, pictures=2, exam_pages=1, canary=canary.port)
     with serve(world) as server:

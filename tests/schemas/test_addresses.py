@@ -1,4 +1,4 @@
-"""Addresses, ports and URLs: what may be connected to."""
+"""Addresses, ports and URLs to which connections are allowed."""
 
 import ipaddress
 
@@ -67,7 +67,7 @@ def test_other_ports_are_refused(port: int) -> None:
         ("10.0.0.0/24:80", "10.0.1.1", 80, False),
     ],
 )
-def test_what_is_allowed_explicitly(entry: str, address: str, port: int, passes: bool) -> None:
+def test_addresses_that_are_allowed_explicitly_pass(entry: str, address: str, port: int, passes: bool) -> None:
     policy = AddressPolicy((entry,))
     if passes:
         policy.check(address, port)

@@ -82,7 +82,7 @@ def test_an_assignment_needs_a_key_and_a_value(assignment: str) -> None:
         config.override({}, [assignment])
 
 
-def test_a_value_is_no_table() -> None:
+def test_a_value_cannot_be_assigned_a_key() -> None:
     with pytest.raises(ConfigError, match=r"'a' in 'a\.b' is a value, not a table"):
         config.override({"a": 1}, ["a.b=2"])
 

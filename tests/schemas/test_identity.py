@@ -22,7 +22,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("url", "canonical"), CASES)
-def test_canonical_url(url: str, canonical: str) -> None:
+def test_canonical_urls_are_those_of_the_table(url: str, canonical: str) -> None:
     assert identity.canonical_url(url) == canonical
 
 
@@ -46,7 +46,7 @@ def test_pair_keys_are_over_nfc() -> None:
     assert identity.pair_key("http://a/b", "é") == identity.pair_key("http://a/b", "é")
 
 
-def test_registered_domains() -> None:
+def test_the_registered_domain_is_the_suffix_and_one_label() -> None:
     assert identity.registered_domain("a.b.co.uk") == "b.co.uk"
     assert identity.registered_domain("127.0.0.1") == "127.0.0.1"
     assert identity.registered_domain("garden.localhost") == "garden.localhost"
@@ -78,7 +78,7 @@ def test_doubling_the_shards_splits_each_in_two(key: str, power: int) -> None:
         ("http://a.example:443/", "http://a.example:443/"),
     ],
 )
-def test_urls_at_the_edges(url: str, canonical: str) -> None:
+def test_unusual_urls_have_the_expected_canonical_form(url: str, canonical: str) -> None:
     assert identity.canonical_url(url) == canonical
 
 
@@ -93,7 +93,7 @@ def test_the_query_is_kept_in_order_where_it_names_the_image() -> None:
     [("http://A.Example.:80/", "a.example"), ("http://bücher.example/", "xn--bcher-kva.example"), ("nothing", ""),
      ("http://[bad/", ""), ("http://" + "ü" * 70 + ".example/", "")],
 )  # fmt: skip
-def test_the_host_of_a_url(url: str, host: str) -> None:
+def test_a_host_is_lower_case_punycode_without_port(url: str, host: str) -> None:
     assert identity.host_of(url) == host
 
 

@@ -26,12 +26,12 @@ MANIFEST = Manifest(
 )
 
 
-def test_it_comes_back(tmp_path: Path) -> None:
+def test_a_written_manifest_is_read_back(tmp_path: Path) -> None:
     write_manifest(str(tmp_path), MANIFEST)
     assert read_manifest(str(tmp_path)) == MANIFEST
 
 
-def test_missing_cut_and_newer(tmp_path: Path) -> None:
+def test_a_missing_truncated_or_newer_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unfinished"):
         read_manifest(str(tmp_path))
     text = MANIFEST.to_json()

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all; what is wrong is named."""
+"""Files appear whole or not at all; errors name the path."""
 
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     storage.check_writable("s3://nowhere/at/all")
 
 
-def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_removing_a_missing_file_is_not_an_error(tmp_path: Path) -> None:
     storage.remove(str(tmp_path / "gone"))
     (tmp_path / "x" / "y").mkdir(parents=True)
     (tmp_path / "x" / "y" / "z").write_bytes(b"")
@@ -128,7 +128,7 @@ def test_files_in_memory_are_a_remote_store() -> None:
         storage.read_bytes(f"{base}/gone")
 
 
-def test_a_folder_is_no_file_of_a_glob(tmp_path: Path) -> None:
+def test_a_glob_does_not_match_folders(tmp_path: Path) -> None:
     (tmp_path / "a.d").mkdir()
     (tmp_path / "b.d").write_bytes(b"")
     for pattern in ("*.d", "?.d", "[ab].d"):

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 class _Watched(io.BytesIO):
-    """A file that notes which threads read it, and which give its buffers back."""
+    """A file that records the threads that read it and release its buffers."""
 
     def __init__(self, data: bytes, threads: set[int]) -> None:
         super().__init__(data)
@@ -96,7 +96,7 @@ class _Watched(io.BytesIO):
 
 @pytest.mark.parametrize("how", ["read", "read_row_group", "iter_batches"])
 def test_no_thread_of_arrow_ever_holds_a_python_object(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """One that gives a buffer back while the interpreter ends aborts the process, after the work is done."""
+    """A thread that releases a buffer while the interpreter ends would abort the process after its work is done."""
     table = pa.table({f"c{number}": list(range(2_000)) for number in range(8)})
     threads: set[int] = set()
     data = tables.encode_table(table, row_group_rows=500)

@@ -16,7 +16,7 @@ from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Rule, decide
         (Rule(reason="r", score="s", maximum=0), 0.0, True),
     ],
 )
-def test_bounds(rule: Rule, value: float, kept: bool) -> None:
+def test_a_rule_keeps_values_up_to_its_bounds(rule: Rule, value: float, kept: bool) -> None:
     verdict = rule.judge(value)
     assert isinstance(verdict, Kept) == kept
     if isinstance(verdict, Rejected):

@@ -1,4 +1,4 @@
-"""Every test has one torch thread: tests share the machine, and the last bits of results depend on the number."""
+"""Limits torch to one thread per test: tests share the machine, and the last bits of results depend on the number."""
 
 import pytest
 

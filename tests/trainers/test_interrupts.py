@@ -1,4 +1,4 @@
-"""The first Ctrl-C waits, the second does not, and the previous handler is restored."""
+"""The first Ctrl-C is deferred, the second is not, and the previous handler is restored."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from corpusloom.trainers.interrupts import held_interrupts
 
 @pytest.fixture(autouse=True)
 def hearing() -> Iterator[None]:
-    """Let Ctrl-C raise, also where the tests themselves run as a job in the background."""
+    """Make Ctrl-C raise KeyboardInterrupt, also if the tests run as a background job."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

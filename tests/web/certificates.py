@@ -1,4 +1,4 @@
-"""Certificates for the TLS endpoints of the zoo: a good one, and each way in which one is bad."""
+"""Certificates for the TLS endpoints of the zoo: a good one, and one for each fault."""
 
 import datetime
 import ipaddress
@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(folder: Path, name: str, *, host: str = "plain-page.localhost", days: int = 1) -> tuple[str, str]:
-    """Write a certificate that signs itself, and its key; return their paths. Negative days: it has expired."""
+    """Write a self-signed certificate and its key; return their paths. With negative days it has expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,7 +1,7 @@
-"""A zoo of hostile endpoints on loopback: each a named behaviour, with the outcome that a guarded fetch must have.
+"""A server of hostile endpoints on loopback: each has a name, a behaviour and the outcome that a fetch must have.
 
-An endpoint is asked for under a host of its own, NAME.localhost, so that breakers and robots.txt stay apart. What is
-forbidden points at a canary: a listener on an address that was not allowed, which must never see a connection.
+Each endpoint has its own host, NAME.localhost, and so its own circuit breaker and robots.txt. Forbidden URLs point to a
+canary: a listener on an address that is not allowed, which must never get a connection.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import brotli
 import zstandard
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
-"""Begins as a PNG does; a fetcher looks no further."""
+"""Bytes that begin like a PNG, which is all that a fetcher checks."""
 JPEG = b"\xff\xd8\xff\xe0" + bytes(1024)
 GIF_OF_ONE = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 CAP = 200_000
@@ -30,14 +30,14 @@ Respond = Callable[["Zoo", asyncio.StreamReader, asyncio.StreamWriter, str], Awa
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One animal: its name, what it is asked for as, what must come of it (kept, a reason or an error class)."""
+    """One endpoint: its name, the kind of fetch, and the expected outcome (kept, a reason or an error class)."""
 
     name: str
     kind: Literal["page", "image"]
     expected: str
     respond: Respond | None = None
     url: str | None = None
-    """Of an endpoint that is a URL rather than an answer; {port}, {canary} are filled in."""
+    """URL of an endpoint without an answer of its own; {port} and {canary} are filled in."""
     robots: bytes | None = None
     robots_status: int = 404
 
@@ -52,7 +52,7 @@ class Zoo:
     asked: list[str] = field(default_factory=list)
 
     def url(self, endpoint: Endpoint) -> str:
-        """Return where an endpoint is asked."""
+        """Return the URL of an endpoint."""
         if endpoint.url is not None:
             return endpoint.url.format(port=self.port, canary=self.canary)
         return f"http://{endpoint.name.replace('_', '-')}.localhost:{self.port}/{endpoint.name}"
@@ -78,7 +78,7 @@ def answer(
     robots: bytes | None = None,
     robots_status: int = 404,
 ) -> None:
-    """Add an endpoint that says one thing and closes."""
+    """Add an endpoint that sends one response and closes."""
 
     async def respond(zoo: Zoo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
         filled = [line.format(port=zoo.port, canary=zoo.canary) for line in headers]
@@ -137,7 +137,7 @@ HTML = b"<!doctype html><title>t</title><p>hello <a href='/x'>x</a>"
 HTML_TYPE = ("Content-Type: text/html; charset=utf-8",)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 
-# Answers that are fine, so that refusing everything passes no test.
+# Good answers, so that a fetcher which refuses everything fails.
 answer("plain_page", "kept", HTML, headers=HTML_TYPE)
 answer("plain_image", "kept", PNG, kind="image", headers=("Content-Type: image/png",))
 answer("image_without_type", "kept", JPEG, kind="image")
@@ -188,7 +188,7 @@ answer(
 )
 answer("many_codings", "bad_encoding", HTML, headers=("Content-Encoding: " + ", ".join(["gzip"] * 40),))
 
-# Lies and nonsense.
+# False declarations and malformed answers.
 answer("html_as_image", "not_an_image", HTML, kind="image", headers=("Content-Type: image/jpeg",))
 answer("svg_with_script", "not_an_image", b"<svg><script>alert(1)</script></svg>", kind="image")
 answer("pdf_as_image", "not_an_image", b"%PDF-1.7 ...", kind="image", headers=("Content-Type: image/png",))
@@ -226,7 +226,7 @@ answer("teapot", "http_418", status="418 I'm a teapot")
 answer("server_error", "http_500", status="500 Internal Server Error")
 answer("asks_to_wait_a_day", "http_503", status="503 Unavailable", headers=("Retry-After: 86400",))
 
-# Redirects, and what lies behind them. {canary} listens where nothing may connect to.
+# Redirects and their targets. {canary} listens on a forbidden address.
 redirect("redirect_to_itself", "redirect_loop", "/redirect_to_itself")
 _add(Endpoint("redirect_chain", "page", "too_many_redirects"))
 redirect("redirect_to_file", "scheme_not_allowed", "file:///etc/passwd")
@@ -244,7 +244,7 @@ redirect("redirect_to_ssh", "port_not_allowed", "http://93.184.215.14:22/")
 redirect("redirect_to_nothing", "redirect_loop", "http://")
 redirect("redirect_303_to_canary", "address_not_public", "//127.0.0.2:{canary}/", "303 See Other")
 
-# URLs that are never asked.
+# URLs that must not be fetched.
 forbidden("file_url", "scheme_not_allowed", "file:///etc/passwd")
 forbidden("ftp_url", "scheme_not_allowed", "ftp://127.0.0.2/")
 forbidden("canary_url", "address_not_public", "http://127.0.0.2:{canary}/")
@@ -264,7 +264,7 @@ forbidden("url_too_long", "url_too_long", "http://example.org/" + "a" * 10_000)
 forbidden("space_in_host", "bad_url", "http://exa mple.org/")
 forbidden("newline_in_host", "bad_url", "http://exam%0d%0aple.org/")
 
-# Owners' wishes.
+# Opt-outs.
 answer("robots_says_no", "robots_disallowed", HTML, robots=b"User-agent: *\nDisallow: /", robots_status=200)
 answer("robots_names_us", "robots_disallowed", HTML, robots=b"User-agent: CorpusLoom\nDisallow: /\n", robots_status=200)
 answer("robots_breaks", "robots_unavailable", HTML, robots=b"", robots_status=500)

@@ -13,7 +13,8 @@ from corpusloom.pipelines.store.images.frontier import FrontierLane, read_keys, 
 from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_rows import BadRow, ListConfig, read_list
+from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.list_rows import BadRow, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage
 

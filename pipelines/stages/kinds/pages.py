@@ -1,4 +1,4 @@
-"""WARC -> interleaved pages (M3W): blocks in reading order, measured, then decided on with the whole corpus in view."""
+"""Interleaved pages (M3W): texts and images of a web page in reading order, with scores and a head."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page
 from corpusloom.schemas.verdicts import Rejected
 
-if TYPE_CHECKING:  # slow to import, and only where HTML is parsed
+if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.page_task import PageTask
 
 
 def page_identity(url: str, canonical_link: str | None) -> str:
-    """Return the URL that identifies a page: its canonical link when of the same registered domain and not its root."""
+    """Return the URL that identifies a page: its canonical link, if of the same domain and not a root."""
     own = identity.canonical_url(url)
     if not canonical_link:
         return own
@@ -37,7 +37,7 @@ def page_identity(url: str, canonical_link: str | None) -> str:
 
 
 def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return the page that was extracted with its head, or the opt-out or licence that forbids it."""
+    """Return the page with its head, or the opt-out or licence that forbids it."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -69,7 +69,7 @@ def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> 
 
 
 def remake_page(page: Page, recipe: Recipe) -> tuple[Page, Head]:
-    """Return a page, measured, with its head."""
+    """Return a page with its language and scores, and its head."""
     page = measure(page, recipe)
     return page, page_head(page, recipe)
 

@@ -1,4 +1,4 @@
-"""WARC -> image-text pairs (ALIGN and its successors): alt texts, measured, then counted over the whole corpus."""
+"""Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,16 +17,16 @@ from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, ImageRef, Pair
 from corpusloom.schemas.verdicts import Rejected
 
-if TYPE_CHECKING:  # slow to import, and only where HTML is parsed
+if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.alt_texts import PageImages
     from corpusloom.pipelines.extract.page_task import PageTask
 
 TEXT_SOURCES = ("alt_text",)
-"""Where a pair's text comes from (ALIGN: alt texts alone)."""
+"""Sources of a pair's text (ALIGN uses alt texts only)."""
 
 
 def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return a pair for each image and text of a page, or the opt-out or licence that forbids it."""
+    """Return a pair per image and text of a page, or the opt-out or licence that forbids them."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -48,7 +48,7 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
 
 
 def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return the texts of an image with where each came from, in the recipe's order; blank ones are left out."""
+    """Return (source, text) of each source of an image that is not blank, in the order of `sources`."""
     found = [(source, " ".join((getattr(image, source) or "").split())) for source in sources]
     return [(source, text) for source, text in found if text]
 
@@ -62,7 +62,7 @@ def make_pair(
     recipe: Recipe,
     license_name: str | None = None,
 ) -> tuple[Pair, Head]:
-    """Return an image URL and a text as a pair, measured, with its head. The licence is that of the page."""
+    """Return the pair of an image URL and a text with its scores, and its head. The licence is that of the page."""
     pair = Pair(
         key=identity.pair_key(image_url, text),
         parent=parent,
@@ -76,7 +76,7 @@ def make_pair(
 
 
 def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
-    """Return a pair, measured, with its head."""
+    """Return a pair with its language and scores, and its head."""
     language, score = measure_language(pair.text)
     pair = replace(pair, language=language, scores={"language_score": score})
     pair = replace(pair, scores=measure_pair(pair, recipe))

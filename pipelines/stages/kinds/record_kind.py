@@ -1,4 +1,4 @@
-"""One kind of record that web pages become: all that a build must know of it, from a page's HTML to a tar's sample."""
+"""One kind of record, such as pages or pairs: how it is parsed, made, measured, decided on and written as a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Rule
 
-if TYPE_CHECKING:  # slow to import, and only where HTML is parsed or shards are written
+if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed or shards are written
     from corpusloom.pipelines.extract.page_task import PageTask
     from corpusloom.pipelines.stages.shard_records import ImageJudge
     from corpusloom.pipelines.store.dataset.samples import UnwrittenSample
@@ -26,25 +26,25 @@ _Record_contra = TypeVar("_Record_contra", contravariant=True)
 _Parsed_contra = TypeVar("_Parsed_contra", contravariant=True)
 
 RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
-"""A record that a web page became, and the head that corpus-wide rules are decided on."""
+"""A record, and its head, on which select decides."""
 
 
 class MakeRecords(Protocol[_Parsed_contra]):
-    """What was parsed from a web page -> its records with their heads."""
+    """Makes records with their heads from a parsed web page."""
 
     def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
-        """Return the records, or why the page has none."""
+        """Return the records, or the reason why there are none."""
 
 
 class RemakeRecord(Protocol[_Record]):
-    """A stored record -> the same record, measured as a recipe asks now, with its head."""
+    """Measures a stored record again."""
 
     def __call__(self, record: _Record, recipe: Recipe, /) -> tuple[_Record, Head]:
         """Return the record and its head. Blocks stay as they are stored."""
 
 
 class MakeSample(Protocol[_Record_contra]):
-    """A selected record -> its sample."""
+    """Makes the sample of a selected record."""
 
     def __call__(
         self, record: _Record_contra, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger, /
@@ -68,17 +68,17 @@ class RecordKind(Generic[Record, Parsed]):
     record: type[Record]
     """Class of the rows in the extract stage's fragments."""
     parser: Callable[[], PageTask[Parsed]]
-    """Import of the task that parses a page: called only where pages are parsed, since extractors import slowly."""
+    """Function that imports the task that parses a page; called only to parse pages, since the import is slow."""
     make: MakeRecords[Parsed]
-    """Maker of records from what was parsed."""
+    """Function that makes records of a parsed page."""
     remake: RemakeRecord[Record]
-    """Measure of stored records: where only a filter changed, no WARC is read again."""
+    """Function that measures a stored record again, so that no WARC is read if only a filter changed."""
     rules: Callable[[Recipe], tuple[Rule, ...]]
     """Rules on a single record, before its images are fetched."""
     steps: Callable[[Recipe], tuple[Step, ...]]
     """Steps of the select stage."""
     sampler: Callable[[], MakeSample[Record]]
-    """Import of the maker of samples: called only where shards are written."""
+    """Function that imports the maker of samples; called only where shards are written."""
     takes_lists: bool = False
     """Whether lists of image URLs with texts, and folders of img2dataset, can stand in for WARCs."""
 

@@ -1,6 +1,6 @@
-"""Which kinds of records there are, and which kind a recipe makes."""
+"""The kinds of records, and the kind that a recipe makes."""
 
-from typing import Any
+from typing import Any, Final
 
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.pages import PAGES
@@ -9,9 +9,11 @@ from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
 from corpusloom.schemas.errors import ConfigError
 
 RECORD_KINDS: tuple[RecordKind[Any, Any], ...] = (PAGES, PAIRS)
-"""Kinds of records that are made of web pages."""
-DERIVED_KINDS = ("regions",)
-"""Kinds of datasets that are made from another dataset, in one stage."""
+"""Kinds of records that are made from web pages."""
+REGIONS: Final = "regions"
+"""Name of the kind of datasets that are made from pairs by finding regions in their images."""
+DERIVED_KINDS = (REGIONS,)
+"""Names of the kinds of datasets that are made from another dataset, in one stage."""
 
 
 def is_derived(recipe: Recipe) -> bool:
@@ -20,9 +22,11 @@ def is_derived(recipe: Recipe) -> bool:
 
 
 def kind_of(recipe: Recipe) -> RecordKind[Any, Any]:
-    """Return the kind of record that a recipe makes of web pages."""
+    """Return the kind of record that a recipe makes from web pages."""
     for kind in RECORD_KINDS:
         if kind.name == recipe.kind:
             return kind
     known = ", ".join(kind.name for kind in RECORD_KINDS)
-    raise ConfigError(f"no stage makes {recipe.kind} of web pages", where=recipe.name, remedy=f"kind is one of {known}")
+    raise ConfigError(
+        f"no stage makes {recipe.kind} from web pages", where=recipe.name, remedy=f"kind is one of {known}"
+    )

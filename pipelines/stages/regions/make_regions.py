@@ -1,6 +1,6 @@
-"""A shard of pairs -> the same pairs with regions (ViLBERT): boxes, features and class probabilities per image.
+"""Pairs -> the same pairs with regions (ViLBERT): boxes, features and class probabilities per image.
 
-A shard of the input becomes the shard of the same number, since a sample's key is its pair's; nothing is shuffled.
+A sample has the key of its pair, so each input shard becomes the output shard of the same number, without a shuffle.
 """
 
 import dataclasses
@@ -31,32 +31,35 @@ STAGE = "regions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionsConfig:
-    """From which dataset, into which."""
+    """Configuration of the regions stage."""
 
     source: str
+    """Folder of the dataset of pairs."""
     dataset: str
+    """Folder of the dataset of regions."""
     folder: str
     """Folder of the stage."""
     detector: str
+    """Name, version and weights of the detector, for the samples."""
     limit: int | None = None
-    """Samples a shard."""
+    """Maximum number of pairs per shard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A pair as it lies in its shard."""
+    """A pair as read from its shard."""
 
     row: SidecarRow
     members: dict[str, bytes]
 
     @property
     def image_field(self) -> str:
-        """Return the field of its image."""
+        """Return the name of the field that holds the image."""
         return next(name for name in self.members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
 
 
 def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Read]:
-    """Yield the samples of a shard through its sidecar."""
+    """Yield the pairs of a shard, whose members are found through its sidecar."""
     tar = storage.join(source, shard.tar.name)
     for number, row in enumerate(tables.read_records(storage.join(source, shard.sidecar.name), SidecarRow)):
         if limit is not None and number >= limit:
@@ -68,7 +71,7 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
 def detect_batch(
     batch: list[Read], model: Detector, detector: str
 ) -> Iterator[tuple[Read, UnwrittenSample | Rejected]]:
-    """Yield each pair of a batch with its sample, or why its image has no regions."""
+    """Yield each pair of a batch with its sample, or with the reason why its image cannot be decoded."""
     decoded = []
     for item in batch:
         try:
@@ -87,7 +90,7 @@ def detect_batch(
 def make_sample(
     item: Read, archive: bytes, count: int, features: np.ndarray, class_probs: np.ndarray, detector: str
 ) -> UnwrittenSample:
-    """Return a pair's sample with its regions.npz, described in its JSON."""
+    """Return the sample of a pair with regions.npz, which the sample's JSON describes."""
     described = Regions(
         key=item.row.key,
         parent=item.row.key,
@@ -106,7 +109,7 @@ def make_sample(
 
 
 def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> ShardReport:
-    """Write one shard with its part of the ledger; return its report."""
+    """Write one shard and its fragment of the ledger; return its report."""
     ledger = Ledger(STAGE)
 
     def samples() -> Iterator[UnwrittenSample]:
@@ -129,14 +132,14 @@ def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> Sh
 
 @dataclass(frozen=True, slots=True)
 class DetectRegions:
-    """The work of the regions stage: each shard of pairs becomes a shard of regions on disk."""
+    """The work of the regions stage: turns each shard of pairs into a shard of regions on disk."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "shard"
     config: RegionsConfig
 
     def is_finished(self, shard: ShardEntry) -> bool:
-        """Say whether an earlier run wrote this shard, and its files still lie in the dataset."""
+        """Say whether an earlier run wrote this shard and its files are still in the dataset."""
         return is_finished(self.config.dataset, self.config.folder, shard.index)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The checks of `make real` can fail: each is shown what it must find."""
+"""Each check of `make real` passes on good input and fails on the fault that it is for."""
 
 import dataclasses
 from pathlib import Path
@@ -34,7 +34,7 @@ MANIFEST = Manifest(
 )  # fmt: skip
 
 
-def test_counts_that_add_up_and_such_that_do_not() -> None:
+def test_only_counts_that_add_up_pass() -> None:
     assert checks.check_ledger("m3w", COUNTS).held
     lost = checks.check_ledger("m3w", [*COUNTS, counted("images", "image", 3, 1, http_404=1)])
     assert not lost.held
@@ -42,7 +42,7 @@ def test_counts_that_add_up_and_such_that_do_not() -> None:
 
 
 @pytest.mark.parametrize(("answers", "samples", "held"), [(5, 2, True), (6, 2, False), (5, 1, False)])
-def test_stages_that_hand_everything_over(answers: int, samples: int, held: bool) -> None:
+def test_only_stages_that_take_in_what_the_last_one_kept_pass(answers: int, samples: int, held: bool) -> None:
     assert checks.check_chain("m3w", dataclasses.replace(MANIFEST, samples=samples), answers).held is held
 
 
@@ -87,7 +87,7 @@ def test_a_loss_that_does_not_fall_is_found() -> None:
     assert not checks.check_training([], 128).held
 
 
-def test_a_folder_of_somebody_else_is_never_emptied(tmp_path: Path) -> None:
+def test_a_folder_without_the_mark_of_a_run_is_never_emptied(tmp_path: Path) -> None:
     (fresh(tmp_path) / "old").touch()
     assert [path.name for path in fresh(tmp_path).iterdir()] == [MARK]
     (tmp_path / "run" / MARK).unlink()

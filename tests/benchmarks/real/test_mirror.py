@@ -1,4 +1,4 @@
-"""A scrape against wget's mirror of the same host: agreement, and each way to disagree."""
+"""Comparing a scrape with wget's mirror of the same host: agreement, and each kind of difference."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The report: everything in JSON, the tables in Markdown, and a verdict over all checks."""
+"""The report: all values in JSON, tables in Markdown, and one verdict over all checks."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def make(*checks: Check) -> Report:
     )
 
 
-def test_tables_and_json_tell_the_same(tmp_path: Path) -> None:
+def test_tables_and_json_hold_the_same_values(tmp_path: Path) -> None:
     report = make(Check("pages", True, "2 pages"))
     report.write(tmp_path)
     text = (tmp_path / "report.md").read_text()

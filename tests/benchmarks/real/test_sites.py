@@ -1,4 +1,4 @@
-"""Packages are found, unpacked and never installed; what is missing is said."""
+"""Packages are found and unpacked, never installed; a missing one is an error that names it."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One extracted corpus that any recipe builds in memory in a fraction of a second."""
+"""A small extracted corpus, from which any recipe builds in memory in a fraction of a second."""
 
 import hashlib
 import tempfile
@@ -46,7 +46,7 @@ PARAGRAPHS = (
 
 @dataclass
 class SmallCorpus:
-    """Web pages, extracted once, and the images that they show, in a store."""
+    """Web pages, extracted once, and an image store with their images."""
 
     web: SmallWeb
     pages: list[tuple[HtmlResponse, Extracted]]
@@ -54,7 +54,7 @@ class SmallCorpus:
     _made: dict[str, list[Any]] = field(default_factory=dict)
 
     def stages(self, recipe: Recipe, **changes: object) -> dict[str, str]:
-        """Return the fingerprint of each part of a build: what is read, what is measured, the decisions, the shards."""
+        """Return the fingerprint of each part of a build: reading, measuring, decisions, shards."""
         config = self.web.config(recipe, "planned", **changes)
         planner = Planner(config)
         inputs = [
@@ -75,7 +75,7 @@ class SmallCorpus:
         return [block.image.url for _, page in self.pages for block in page.blocks if block.image is not None][:5]
 
     def records(self, recipe: Recipe) -> list[Any]:
-        """Return the records of all pages with their heads, made once for recipes that read and measure alike."""
+        """Return the records and heads of all pages, cached for recipes that read and measure in the same way."""
         stages = self.stages(recipe)
         known = stages["read"] + stages["measured"]
         if known not in self._made:
@@ -88,7 +88,7 @@ class SmallCorpus:
         return self._made[known]
 
     def build(self, recipe: Recipe) -> str:
-        """Return a hash of all that a recipe makes of the corpus: heads, decisions, verdicts and members of samples."""
+        """Return a hash of all results of a recipe on the corpus: heads, decisions, verdicts and members of samples."""
         kind, found = kind_of(recipe), self.records(recipe)
         pairs = [item for item in found if not isinstance(item, Rejected)]
         with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +126,7 @@ class SmallCorpus:
 
 @contextmanager
 def small_corpus(folder: Path) -> Iterator[SmallCorpus]:
-    """Scrape the small web, fetch its images and extract its pages, with one page more that every rule finds."""
+    """Scrape the small web, fetch its images, and extract its pages and one more, on which every rule has an effect."""
     with small_web(folder) as web:
         web.scrape()
         web.build("m3w", "m3w")

@@ -1,4 +1,4 @@
-"""A store without what was taken down: no trace of it, all else as it was, also after a kill, reindex or sweep."""
+"""Taking images down removes all traces of them from a store and nothing else, also after a kill, reindex or sweep."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ NAMES = [name for name, _ in outcomes()]
 
 
 def content(store: ImageStore, *gone: str) -> dict[str, object]:
-    """Return of each URL but those gone its outcome, and its bytes where it has any."""
+    """Return URL -> (outcome, bytes if it has any), without the URLs that were taken down."""
     index = ImageStore(store.folder).index()
     found: dict[str, object] = {}
     for name in NAMES:
@@ -40,7 +40,7 @@ def of_urls(*names: str) -> Tombstones:
 
 @pytest.mark.parametrize("gone", [("a",), ("again",), ("a", "again"), ("gone",), ("b", "c", "html", "slow")])
 @pytest.mark.parametrize("each", [1, 3, 100])
-def test_what_is_named_goes_and_the_rest_stays(gone: tuple[str, ...], each: int, tmp_path: Path) -> None:
+def test_named_records_are_removed_and_all_others_stay(gone: tuple[str, ...], each: int, tmp_path: Path) -> None:
     store = fill(tmp_path, outcomes(), each=each)
     before = content(store, *gone)
     purge_store(store.folder, of_urls(*gone))

@@ -1,4 +1,4 @@
-"""The whole path on a small web: what goes in comes out or is accounted for, twice the same, killed and resumed."""
+"""Whole builds on a small web: every record is accounted for, stages are reused, damage and bad input are reported."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_texts_shared_by_many_images_are_dropped(web: SmallWeb) -> None:
     assert "text_of_many_images" in reasons(web, "align", "select").values()
 
 
-def test_nobody_reached_the_forbidden_address(web: SmallWeb) -> None:
+def test_the_forbidden_address_gets_no_connection(web: SmallWeb) -> None:
     assert web.canary.connections == 0
 
 
@@ -135,7 +135,7 @@ def test_another_number_of_shards_holds_the_same_samples(web: SmallWeb) -> None:
     assert list(verify(str(web.folder / "align-4"))) == []
 
 
-def test_a_moved_threshold_is_decided_again_without_extracting(web: SmallWeb) -> None:
+def test_a_changed_threshold_is_decided_again_without_extracting(web: SmallWeb) -> None:
     from corpusloom.pipelines.recipes.recipe import load_recipe
 
     recipe = load_recipe("m3w", ("filters.quality.min_words=100000",))
@@ -204,7 +204,7 @@ def test_a_finished_dataset_is_never_overwritten_by_another(web: SmallWeb) -> No
         web.build("align", "m3w")
 
 
-def test_why_tells_the_story_of_a_page_and_of_an_image(web: SmallWeb) -> None:
+def test_why_lists_the_events_of_a_page_and_of_an_image(web: SmallWeb) -> None:
     port = web.server.port
     events = why(str(web.folder / "m3w"), f"http://attic.localhost:{port}/noai.html")
     assert [event.reason for event in events] == ["opt_out_noai"]
@@ -262,7 +262,7 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
 
 
-def test_a_truncated_warc_keeps_what_stands_before_the_cut(web: SmallWeb, tmp_path: Path) -> None:
+def test_records_before_the_cut_of_a_truncated_warc_are_kept(web: SmallWeb, tmp_path: Path) -> None:
     whole = max((web.folder / "crawl").glob("*.warc.gz"), key=lambda path: path.stat().st_size).read_bytes()
     cut = tmp_path / "cut.warc.gz"
     cut.write_bytes(whole[: len(whole) * 2 // 3])
@@ -293,7 +293,7 @@ def test_a_fetch_without_a_contact_is_refused(web: SmallWeb, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
-def test_evaluation_sets_stay_out(web: SmallWeb, tmp_path: Path, kind: str) -> None:
+def test_items_of_evaluation_sets_are_left_out(web: SmallWeb, tmp_path: Path, kind: str) -> None:
     from corpusloom.pipelines.recipes.recipe import load_recipe
 
     row = min(sidecar_rows(web, "m3w"), key=lambda row: row.key)

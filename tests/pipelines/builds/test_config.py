@@ -1,4 +1,4 @@
-"""A build reads every option, refuses numbers that make no sense, fetches as its recipe wishes, and sums itself up."""
+"""A build's configuration: options, refused numbers, a fetcher with the recipe's opt-outs, and the summary."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -116,6 +116,6 @@ def test_agents_of_the_command_line_and_of_the_recipe_are_both_obeyed() -> None:
     assert fetching().image_fetch.agents == ()
 
 
-def test_the_rest_of_the_fetcher_is_as_asked_for() -> None:
+def test_the_other_settings_of_the_fetcher_are_those_given() -> None:
     found = fetching("honour.signals=[]", delay=3.0).image_fetch
     assert (found.contact, found.delay) == ("me@example.org", 3.0)

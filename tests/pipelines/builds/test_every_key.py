@@ -1,7 +1,7 @@
-"""Every key of a recipe and every field of a build: which stages it changes, and that it changes what is built.
+"""Each key of a recipe and each field of a build changes the stated stages, and changes the built dataset.
 
-A key or field without a row fails here. A row names what must be set beside it for the key to matter. Where the small
-build cannot show an effect, the row says why.
+A key or field without a row fails here. A row lists the other assignments with which the key has an effect. Where the
+small build cannot show one, the row says why.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.keys import keys_of, override
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.schemas import config as configs
 from tests.pipelines.builds.small_corpus import SmallCorpus, small_corpus
 
 READ = frozenset(("read", "select", "shards"))
-"""Blocks of records: the inputs are read again."""
+"""Parts that change when the inputs are read again."""
 MEASURED = frozenset(("measured", "select", "shards"))
-"""Scores and heads: stored records are measured again."""
+"""Parts that change when stored records are measured again."""
 BOTH = READ | MEASURED
 SELECT = frozenset(("select", "shards"))
 SHARDS = frozenset(("shards",))
@@ -33,7 +33,7 @@ HIGH, LOW = "1000000", "-1"
 
 @dataclass(frozen=True)
 class Row:
-    """What one key does."""
+    """The effect of one key."""
 
     value: str
     stages: frozenset[str]
@@ -41,7 +41,7 @@ class Row:
     """Assignments that both builds have."""
     kind: str = "interleaved"
     unseen: str | None = None
-    """Why the small build cannot show what it changes."""
+    """Reason why the small build cannot show its effect."""
 
 
 def thresholds(
@@ -160,9 +160,9 @@ ROWS: dict[str, Row] = {
 BUILD_FIELDS: dict[str, tuple[object, frozenset[str]]] = {
     "recipe": (None, NOTHING),  # the rows above
     "out": ("elsewhere", SHARDS),
-    "work": ("elsewhere", NOTHING),  # a folder: its stages are found by their fingerprints
-    "store": ("elsewhere", SHARDS),  # by what it holds
-    "warcs": (("elsewhere",), NOTHING),  # by the hashes of what they hold, which are fixed here
+    "work": ("elsewhere", NOTHING),  # a place: its stages are found by their fingerprints
+    "store": ("elsewhere", SHARDS),  # its content counts
+    "warcs": (("elsewhere",), NOTHING),  # the hashes of their content count, which are fixed here
     "from_pages": (True, NOTHING),  # how the inputs are found
     "verify_digests": (True, READ),
     "resolve_revisits": (True, READ),
@@ -207,7 +207,7 @@ def _image_hashes(corpus: SmallCorpus) -> dict[str, str]:
 
 
 def recipe_of(corpus: SmallCorpus, kind: str, assignments: tuple[str, ...]) -> Recipe:
-    """Return a recipe with nothing but these assignments."""
+    """Return a recipe with only these assignments."""
     folder = corpus.web.folder
     written = [item.replace("LIST", f"{folder}/LIST").replace("SET", f"{folder}/SET.jsonl") for item in assignments]
     return configs.build(Recipe, override(Recipe, {"name": "small", "kind": kind}, written))

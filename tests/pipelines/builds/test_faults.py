@@ -1,4 +1,4 @@
-"""Faults under a build: a disk that fills up, a clock that jumps, a second build, a config that changes half-way."""
+"""Faults during a build: a full disk, a clock that jumps, a second build, a changed configuration."""
 
 import dataclasses
 import json
@@ -41,13 +41,13 @@ def digest_of(folder: Path) -> str:
 
 
 def mount(folder: Path, options: str) -> bool:
-    """Mount, or change, a small disk in memory; False where this process may not."""
+    """Mount or remount a small disk in memory; return False if this process may not."""
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 SIZES = (40, 150, 500, 1_000, 8_000)
-"""KB: too little for the stages, for the store, for a tar; enough."""
+"""KB of the disk: too small for the stages, for the store, for a tar; large enough."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_that_is_full_in_every_stage_costs_only_the_tries(web: SmallWeb, small_disk: Path) -> None:
+def test_a_build_resumes_after_the_disk_was_full_in_every_stage(web: SmallWeb, small_disk: Path) -> None:
     places = {name: str(small_disk / name) for name in ("out", "work", "store")}
     full = set()
     for size in SIZES[:-1]:
@@ -76,7 +76,7 @@ def test_a_disk_that_is_full_in_every_stage_costs_only_the_tries(web: SmallWeb, 
     assert digest_of(small_disk / "out") == digest_of(web.folder / "align")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a thread of Beam's, long idle
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # an idle thread of Beam
 def test_a_clock_that_jumps_changes_no_byte(web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng, start = random.Random(7), time.time()
     year = 366 * 86_400
@@ -117,7 +117,7 @@ def test_a_claim_is_dead_with_its_process_even_if_its_number_is_used_again(tmp_p
     (tmp_path / "00000.tar").write_bytes(b"half of x")
     store_dataset.claim(out, "x")
     assert (tmp_path / "00000.tar").exists()
-    storage.write_bytes(f"{out}/{store_dataset.CLAIM}", b'{"fingerp')  # its writer was killed at it
+    storage.write_bytes(f"{out}/{store_dataset.CLAIM}", b'{"fingerp')  # its writer was killed while writing it
     store_dataset.claim(out, "y")
     assert not (tmp_path / "00000.tar").exists()
     with pytest.raises(InputError), store_dataset.building(out):
@@ -148,7 +148,7 @@ def test_a_manifest_cut_short_is_found_and_written_anew(web: SmallWeb, tmp_path:
 
 
 def fail_at_the_third_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a build fail in the middle of its shards."""
+    """Make a build fail at its third shard."""
     write = shards.write_shard
 
     def fail(index: int, *rest: object) -> object:
@@ -159,7 +159,7 @@ def fail_at_the_third_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "write_shard", fail)
 
 
-def test_a_config_that_changed_under_a_half_finished_build(
+def test_a_config_changed_during_a_build_leaves_no_shards_of_the_old_one(
     web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strict = load_recipe("align", ("filters.min_side=64", "filters.captions.min_words=5"))

@@ -1,4 +1,4 @@
-"""A build after another one in the same work folder gives the bytes of a build in an empty one, whatever was changed.
+"""A second build in a work folder gives the bytes of a build in an empty one, whatever setting was changed.
 
 A setting that shapes a stage but is missing in its fingerprint would make the second build reuse the first one's files.
 """
@@ -61,7 +61,7 @@ def exchange(writer: WarcWriter, name: str, head: bytes, body: bytes) -> None:
 
 
 def revisit(writer: WarcWriter, name: str) -> None:
-    """Write a record that says that a URL still gives what page 2 gave."""
+    """Write a revisit record: a URL whose content is still that of page 2."""
     headers = {
         "WARC-Target-URI": URL.format(name),
         "WARC-Refers-To-Target-URI": URL.format("page-2"),
@@ -74,7 +74,7 @@ def revisit(writer: WarcWriter, name: str) -> None:
 
 @dataclass(frozen=True)
 class Change:
-    """What a second build changes: fields of its configuration, a recipe's key, or tombstones of the store."""
+    """A difference of the second build: fields of its configuration, a recipe's key, or tombstones of the store."""
 
     stages: tuple[str, ...]
     """The stages that it shapes, besides those that follow from them."""

@@ -6,7 +6,7 @@ import pytest
 
 from corpusloom.pipelines.builds.inputs import check_read, hashed, inputs_of, warc_inputs
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import StageCounts

@@ -1,4 +1,4 @@
-"""A build and a verify with everything on an object store: stages, image store, WARCs and dataset, on local servers."""
+"""A build and a verify with stages, image store, WARCs and dataset on object stores, which are local servers here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return the URL of an empty bucket of a local S3 server that answers 503 now and then, and lists late."""
+    """Return the URL of an empty bucket of a local S3 server that sometimes answers 503 and lists files late."""
     with loopback.unreliable_s3(monkeypatch, refuse_every=61, hide=1) as (url, did):
         yield url
     assert did["refused"] > 3

@@ -1,4 +1,4 @@
-"""What a build must not ignore: repeats, held-out parts, take-downs, and what goes from stage to stage."""
+"""Repeated images, held-out parts and take-downs in a build, and records lost between stages."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -80,9 +80,7 @@ def ledger(out: Path, stage: str) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize(("once", "kept"), [(True, (0, 1, 2)), (False, SHOWN)], ids=["once", "again"])
-def test_a_page_keeps_an_image_again_only_where_its_recipe_says_so(
-    once: bool, kept: tuple[int, ...], tmp_path: Path
-) -> None:
+def test_a_repeated_image_is_kept_only_if_the_recipe_says_so(once: bool, kept: tuple[int, ...], tmp_path: Path) -> None:
     recipe = load_recipe("m3w", (f"images.once_per_page={str(once).lower()}",))
     manifest = run(tmp_path, recipe, warcs=(write_page(tmp_path / "page.warc.gz"),))
     (sample,) = samples(tmp_path / "out")
@@ -111,7 +109,7 @@ def test_the_same_samples_are_held_out_wherever_they_are_built(tmp_path: Path) -
 
 
 def place_of(root: str) -> float:
-    """Return where the hash of a near-duplicate root lies in [0, 1)."""
+    """Return the hash of a near-duplicate root as a number in [0, 1)."""
     return int.from_bytes(hashlib.blake2b(root.encode(), digest_size=4).digest(), "big") / 2**32
 
 
@@ -125,7 +123,7 @@ def lose_first(rows: Iterator[Any]) -> Iterator[Any]:
 
 
 def repeat_last(rows: Iterator[Any]) -> Iterator[Any]:
-    """Yield the last record of all once more, under another key."""
+    """Yield all records, and the last one again under another key."""
     held = list(rows)
     yield from held
     if held:
@@ -159,7 +157,7 @@ TAKE_DOWNS = {
 
 
 @pytest.mark.parametrize("name", TAKE_DOWNS)
-def test_what_was_taken_down_is_neither_published_nor_stored(name: str, tmp_path: Path) -> None:
+def test_an_image_that_was_taken_down_is_neither_published_nor_stored(name: str, tmp_path: Path) -> None:
     stones: Tombstones = TAKE_DOWNS[name]
     folder = str(write_folder(tmp_path / "in", "webdataset"))
     tombstones.write(str(tmp_path / "store"), stones)

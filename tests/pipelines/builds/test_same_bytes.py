@@ -1,4 +1,4 @@
-"""One digest: replayed, retried, spread over workers, on another engine, from other files, grown, killed."""
+"""The digest stays the same when bundles are replayed or retried, and with other workers, engines, files and orders."""
 
 import shutil
 from collections import Counter
@@ -20,7 +20,7 @@ from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
-pytestmark = pytest.mark.timeout(900)  # each builds three datasets, on machines that may be busy
+pytestmark = pytest.mark.timeout(900)  # each test builds three datasets, perhaps on a busy machine
 KINDS = ("m3w", "align", "regions")
 """A recipe for each kind of sample that a recipe can build."""
 
@@ -64,7 +64,7 @@ def plain(web: SmallWeb) -> dict[str, str]:
     return build_all(web, web.folder / "plain")
 
 
-def test_replayed_bundles(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+def test_replayed_bundles_give_the_same_bytes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
     profile = Profile(beam_options=("--direct_runner_bundle_repeat=3",))
     assert build_all(web, tmp_path, profile=profile) == plain
 
@@ -72,7 +72,7 @@ def test_replayed_bundles(web: SmallWeb, plain: dict[str, str], tmp_path: Path) 
 def _fails_twice(
     process: Callable[..., Any], failed: Counter[str], name_of: Callable[[Any], str]
 ) -> Callable[..., Any]:
-    """Return a DoFn's process that does its work, then loses its output, the first two times under each name."""
+    """Return a DoFn's `process` that fails after its work, the first two times for each name."""
 
     def lossy(self: Any, element: Any) -> Iterator[Any]:
         made = list(process(self, element) or ())
@@ -85,7 +85,7 @@ def _fails_twice(
     return lossy
 
 
-def test_bundles_that_fail_and_are_retried(
+def test_bundles_that_fail_and_are_retried_give_the_same_bytes(
     web: SmallWeb, plain: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
@@ -95,18 +95,20 @@ def test_bundles_that_fail_and_are_retried(
     monkeypatch.setattr(finish, "process", _fails_twice(finish.process, failed, lambda fn: fn._work.stage))
     monkeypatch.setattr(spill, "process", _fails_twice(spill.process, failed, lambda _: "spill"))
     monkeypatch.setattr(runners, "make_runner", lambda profile, **_: (BundleBasedDirectRunner(), []))
-    profile = Profile(runner="portable")  # so that the decisions are the engine's as well
+    profile = Profile(runner="portable")  # so that the engine decides as well
     assert build_all(web, tmp_path, profile=profile) == plain
     assert failed == dict.fromkeys(("extract", "shards", "regions", "spill"), 2)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_workers(web: SmallWeb, plain: dict[str, str], tmp_path: Path, workers: int) -> None:
+def test_any_number_of_workers_gives_the_same_bytes(
+    web: SmallWeb, plain: dict[str, str], tmp_path: Path, workers: int
+) -> None:
     options = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
     assert build_all(web, tmp_path, workers=workers, profile=Profile(beam_options=options)) == plain
 
 
-def test_passes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+def test_three_passes_give_the_same_bytes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
     report = web.build("m3w", "m3w", out=str(tmp_path / "m3w"), work=str(tmp_path / "work"), shards=4, passes=3)
     assert report.manifest is not None
     assert report.manifest.digest == plain["m3w"]
@@ -119,7 +121,9 @@ def test_a_build_that_does_not_fit_is_refused_before_it_decides(web: SmallWeb, t
         build.build(config, QUIET, until="select")
 
 
-def test_another_engine_over_a_job_endpoint(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+def test_another_engine_over_a_job_endpoint_gives_the_same_bytes(
+    web: SmallWeb, plain: dict[str, str], tmp_path: Path
+) -> None:
     """The portable runner submits jobs as it does to Flink or Spark; groupings are the engine's own."""
     from apache_beam.runners.portability.local_job_service import LocalJobServicer
 
@@ -130,7 +134,7 @@ def test_another_engine_over_a_job_endpoint(web: SmallWeb, plain: dict[str, str]
     assert not list((tmp_path / "work").glob("stages/select-*/spill"))
 
 
-def test_other_files_in_another_order(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
+def test_other_files_in_another_order_give_the_same_bytes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:
     parts = split_warc(next((web.folder / "crawl").glob("*.warc.gz")), tmp_path, 5)
     joined = tmp_path / "0.warc.gz"
     joined.write_bytes(b"".join(path.read_bytes() for path in reversed(parts[2:])))

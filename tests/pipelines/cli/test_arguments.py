@@ -1,4 +1,4 @@
-"""What is wrong with argv is said in one line, the misspelt before the missing."""
+"""Errors in argv are reported in one line, misspelt flags before missing ones."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -50,7 +50,7 @@ def test_flags_are_those_that_the_help_shows(capsys: pytest.CaptureFixture[str])
     assert all(name in shown for name in names if name.startswith("--"))
 
 
-def test_what_is_right_is_parsed() -> None:
+def test_valid_arguments_are_parsed() -> None:
     argv = ["m3w", "--out=a", "--warc", "b", "c", "--dry_run", "--contact", "me", "--from", "d"]
     parsed = parse(Command, argv, "loom x")
     assert (parsed.out, parsed.warc, parsed.dry_run, parsed.source) == ("a", ("b", "c"), True, "d")
@@ -72,7 +72,7 @@ def test_what_is_right_is_parsed() -> None:
         (["m3w", "more", "--out", "a"], "Unrecognized options: more"),
     ],
 )
-def test_what_is_wrong_is_one_line(argv: list[str], message: str) -> None:
+def test_each_mistake_is_reported_in_one_line(argv: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         parse(Command, argv, "loom x")
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Bad input, bad disks and Ctrl-C: one line, the right exit code, nothing half that looks whole, nothing lost."""
+"""Bad input, full disks and Ctrl-C: one line, the right exit code, no partial output that looks whole, no loss."""
 
 import ctypes
 import json
@@ -36,13 +36,13 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
 
 
 def fetching(web: SmallWeb, delay: float = 0) -> list[str]:
-    """Return the flags with which a command may fetch from the web, and from nowhere else."""
+    """Return the flags with which a command may fetch only from the small web."""
     address = f"127.0.0.0/8:{web.server.port}"
     return ["--contact", "me@example.org", "--allow-addresses", address, "--delay", str(delay)]
 
 
 def obey_permissions() -> None:
-    """Make a process of root obey the permissions of files; whoever is not root does so anyway."""
+    """Make a process of root obey file permissions, as other users' processes do."""
     if os.geteuid() == 0:
         libc = ctypes.CDLL(None)
         for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
@@ -50,7 +50,7 @@ def obey_permissions() -> None:
 
 
 def small_files(limit: int) -> Callable[[], None]:
-    """Return what makes a process see a full disk: no file of its own grows past `limit` bytes."""
+    """Return a function that limits the files of a process to `limit` bytes, which acts like a full disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
@@ -182,7 +182,7 @@ def test_ctrl_c_in_a_scrape_loses_no_page(web: SmallWeb, tmp_path: Path) -> None
     assert recorded
     assert loom(*argv, *fetching(web)).code == 0
     again = web.server.counted() - first
-    assert len(set(again) & recorded) <= 2  # those that a page found later redirects to
+    assert len(set(again) & recorded) <= 2  # targets of redirects from pages found later
     whole = json.loads((web.folder / "crawl" / "scrape.json").read_text())["counts"]
     assert json.loads((out / "scrape.json").read_text())["counts"] == whole
 

@@ -1,4 +1,4 @@
-"""The demo's models: figures and trainings that a second run does not compute again."""
+"""The demo's models: a second run reuses figures and trained models."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Flags that commands share: the fetcher's configuration, least values, and JSON on standard output."""
+"""Flags that commands share: the fetcher's configuration, smallest values, and JSON on standard output."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def heard(flags: FetchFlags) -> str:
-    """Return what the reporter prints while the configuration is made."""
+    """Return the reporter's output while the configuration is made."""
     out = io.StringIO()
     flags.fetch_config(Reporter(quiet=True, console=Console(file=out, width=200)))
     return out.getvalue()

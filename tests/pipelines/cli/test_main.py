@@ -38,7 +38,7 @@ FROZEN = {
 
 
 @pytest.mark.parametrize("command", sorted(FROZEN))
-def test_a_new_flag_fails_until_somebody_decides(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_flag_fails_until_it_is_listed_here(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = flags(command, capsys)
     examples = {"--warc", "--recipe", "--html", "--scheduler", "--deep", "--quick", "--checkpoint", "--data"}
     expected = {f"--{name}" for name in FROZEN[command].split()}

@@ -1,4 +1,4 @@
-"""The demo fetches from its own website alone, and says when its port is taken."""
+"""The demo fetches only from its own website, and reports a port that is in use."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is forgotten is gone from every file, stays away, and leaves the bytes of a build that never had it."""
+"""Forgotten records are gone from every file and later build; the result equals a build that never had them."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
 
 @pytest.fixture
 def web(built: SmallWeb) -> SmallWeb:
-    """Return the built web as it was: a dataset's stages know where it lies, so it is put back in place."""
+    """Restore the built web in its place, since a dataset's stages record their paths, and return it."""
     shutil.rmtree(built.folder)
     shutil.copytree(built.folder.with_name("pristine"), built.folder)
     return built
@@ -70,7 +70,7 @@ def an_image(web: SmallWeb) -> ImageRecord:
 
 
 def check_equal_to_a_build_with_the_tombstone(web: SmallWeb, recipe: str) -> None:
-    """Compare a dataset with one built from nothing but WARCs, store and tombstones."""
+    """Compare a dataset with one built anew from WARCs, store and tombstones."""
     fresh = web.build(recipe, "fresh", work=str(web.folder / "fresh-work"), shards=16).manifest
     assert fresh is not None
     assert read_manifest(str(web.folder / recipe)).digest == fresh.digest
@@ -215,7 +215,7 @@ def test_a_dataset_that_does_not_say_how_it_was_built_cannot_forget(tmp_path: Pa
     ("row", "named"),
     [
         (Head(unit="page", key="k", parent="p", url="http://a.example/x"), True),
-        (Head(unit="page", key="k", parent="p", url=""), False),  # redacted before: it names nothing any more
+        (Head(unit="page", key="k", parent="p", url=""), False),  # already redacted, so it has no name
         (Head(unit="page", key="o", parent="p", url="http://b.example/x", images=("http://a.example/i.jpg",)), True),
         (Head(unit="page", key="o", parent="p", url="http://b.example/x", images=("http://c.example/i.jpg",)), False),
     ],

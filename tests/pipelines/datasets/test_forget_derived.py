@@ -1,4 +1,4 @@
-"""A take-down reaches reports and regions, and says what it could not reach."""
+"""A take-down covers reports and regions made from the dataset, and reports those that it could not change."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def derive(tmp_path: Path, dataset: str, source: str) -> str:
 
 @pytest.fixture
 def remade(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Derived, Manifest | None, Manifest]]:
-    """Return the calls of the function that makes regions again, which is replaced."""
+    """Replace the function that makes regions again; return the list of its calls."""
     calls: list[tuple[str, Derived, Manifest | None, Manifest]] = []
     monkeypatch.setattr(forget_derived.regions, "make_anew", lambda *call: calls.append(call))
     return calls

@@ -1,4 +1,4 @@
-"""Forgetting where a dataset was built from a list, from img2dataset's folder, or from the images that WARCs hold."""
+"""Forgetting in datasets built from a list, from img2dataset's folder, or from images in WARCs."""
 
 import csv
 import hashlib
@@ -16,7 +16,7 @@ from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.recovery import reindex, sweep
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.datasets.test_forget import traces
 from tests.pipelines.image_server import ImageServer, image_server
@@ -83,7 +83,7 @@ def test_an_image_of_a_warc_is_forgotten_and_the_others_are_still_found_in_it(tm
     assert len(done.warcs) == 1
     assert not list(verify(str(tmp_path / "out"), "deep"))
     check_gone(tmp_path, "http://example.org/0.png")
-    for name in ("packs", "index", "facts"):  # so that the images are taken again, from where their notes say
+    for name in ("packs", "index", "facts"):  # so that the images are read again, from the places in their records
         shutil.rmtree(tmp_path / "out.store" / name)
     again = run(tmp_path, "again", work=str(tmp_path / "out.work"), store=str(tmp_path / "out.store"), **changes)
     assert (again.digest, again.samples) == (done.digest, 2)

@@ -1,4 +1,4 @@
-"""Each kind of damage is found where it is, named by its kind, and at the depth that promises to find it."""
+"""Each kind of damage is found with its file and kind, at each depth that covers it."""
 
 import dataclasses
 import json
@@ -73,7 +73,7 @@ def test_a_flipped_bit_is_found_unless_quick(dataset: str) -> None:
 
 
 def forge(dataset: str, name: str) -> None:
-    """Enter a file's bytes as they are now into the manifest."""
+    """Write a file's current hash and size into the manifest."""
     manifest = read_manifest(dataset)
     digest, size = storage.hash_file(str(Path(dataset, name)))
 
@@ -321,7 +321,7 @@ def test_damage_of_an_index_is_mended_by_indexing_again(dataset: str) -> None:
     )
 
 
-def test_what_a_verify_leaves_unproved_is_said(dataset: str) -> None:
+def test_the_summary_says_what_a_verify_has_not_checked(dataset: str) -> None:
     assert [unproved(read_manifest(dataset), depth) for depth in DEPTHS] == ["", "", ""]
     as_index(dataset)
     assert unproved(read_manifest(dataset), "quick") == ", an index: sizes only"

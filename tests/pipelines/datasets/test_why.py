@@ -1,4 +1,4 @@
-"""What happened to a page or image is found by URL and by key, with its reason and its place."""
+"""`why` lists the events of a page or image, found by URL or key, with reason and place."""
 
 from pathlib import Path
 

@@ -49,13 +49,13 @@ def image_item(rgb: np.ndarray, item: str = "5", with_grid: bool = True) -> Benc
         ("", None),
     ],
 )
-def test_texts(text: str, item: str | None) -> None:
+def test_a_text_with_13_words_of_an_item_matches_it(text: str, item: str | None) -> None:
     matches = BENCHMARKS.match_text(text)
     assert (matches[0].item if matches else None) == item
     assert all(match.kind == "ngram" for match in matches)
 
 
-def test_a_match_knows_its_place() -> None:
+def test_a_match_has_its_place_in_the_text() -> None:
     text = f"Before. {QUESTION}? After."
     matches = BENCHMARKS.match_text(text)
     assert text[matches[0].start :].startswith("What is the name")
@@ -73,13 +73,13 @@ def test_pages_lose_the_window_around_a_match() -> None:
     assert cut_blocks([FILLER], BENCHMARKS) == ((FILLER,), ())
 
 
-def test_pages_of_too_little_or_too_many_pieces_go() -> None:
+def test_pages_left_too_short_or_in_too_many_pieces_are_dropped() -> None:
     assert cut_blocks([QUESTION], BENCHMARKS)[0] is None
     text = f" {FILLER} ".join([QUESTION] * 12)
     assert cut_blocks([text], BENCHMARKS)[0] is None
 
 
-def test_images_by_bytes_and_by_look() -> None:
+def test_images_match_by_bytes_and_by_look() -> None:
     assert BENCHMARKS.match_image("ab" * 32) == Match("pictures", "4", "sha256")
     assert BENCHMARKS.match_image("cd" * 32) is None
     picture = noise(3)

@@ -1,4 +1,4 @@
-"""Evaluation sets are read from lists, tars and folders, and find their own items again."""
+"""Evaluation sets are read from lists, tars and folders, and match their own items."""
 
 import io
 import json

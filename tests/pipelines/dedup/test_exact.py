@@ -22,7 +22,7 @@ from corpusloom.schemas.errors import ConfigError
     ("text", "form"),
     [("Café  au\nlait!", "cafe au lait"), ("In 1984, no.", "in 0000 no"), ("“A” — b", "a b"), ("", "")],
 )
-def test_loose_form(text: str, form: str) -> None:
+def test_the_loose_form_drops_case_marks_and_punctuation(text: str, form: str) -> None:
     assert loose_form(text) == form
 
 

@@ -21,7 +21,7 @@ from corpusloom.pipelines.dedup.image_hashes import (
 
 
 def are_twins(first: ImageHashes, second: ImageHashes, config: TwinConfig | None = None) -> bool:
-    """Say whether the second image is found among evaluation images that hold the first."""
+    """Return whether the second image matches an evaluation set with the first."""
     grid = first.grid.hex()
     item = BenchmarkItem(benchmark="b", item="i", sha256="0", dhash=first.dhash, phash=first.phash, grid=grid)
     index = Benchmarks([item], DecontaminationConfig(twins=config or TwinConfig()))

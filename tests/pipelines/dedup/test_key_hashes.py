@@ -1,4 +1,4 @@
-"""Keys as numbers: equal where keys are, in the order of keys of 32 digits."""
+"""Keys as numbers: equal for equal keys, and in the same order as keys of 32 digits."""
 
 import numpy as np
 import pyarrow as pa

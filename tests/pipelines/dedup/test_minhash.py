@@ -1,4 +1,4 @@
-"""MinHash against exact Jaccard and the S-curve."""
+"""MinHash compared with exact Jaccard and the S-curve."""
 
 import math
 
@@ -22,7 +22,7 @@ FIRST_KEY = "8bcafce957083844d84d175e130d1473"
 
 
 def simulated_pair(similarity: float, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shingles of two texts of `size` shingles each that share as many as the similarity asks for."""
+    """Return two sets of `size` shingles with this Jaccard similarity."""
     shared = round(2 * size * similarity / (1 + similarity))
     items = rng.integers(0, 1 << 64, 2 * size - shared, dtype=np.uint64)
     return np.sort(items[:size]), np.sort(np.concatenate([items[:shared], items[size:]]))
@@ -69,7 +69,7 @@ def test_texts_follow_the_curve_as_sets_do() -> None:
 
 
 @pytest.mark.parametrize(("similarity", "probability"), [(0.5, 0.053), (0.6, 0.211), (0.7, 0.5645), (0.8, 0.924)])
-def test_the_published_curve(similarity: float, probability: float) -> None:
+def test_the_probability_of_a_candidate_is_the_published_one(similarity: float, probability: float) -> None:
     assert candidate_probability(similarity, CONFIG) == pytest.approx(probability, abs=5e-4)
 
 

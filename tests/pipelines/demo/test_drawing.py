@@ -1,4 +1,4 @@
-"""Pictures of the demo website: seeds decide all, files decode, unseen combinations stay unseen."""
+"""Pictures of the demo website: they depend on their seed alone, decode, and leave out the held-out combinations."""
 
 import dataclasses
 

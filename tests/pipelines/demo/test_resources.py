@@ -1,4 +1,4 @@
-"""The hosts of the demo website: a body is made once, and a page keeps its truth."""
+"""The hosts of the demo website: a body is made once, and a page has its ground truth."""
 
 from corpusloom.pipelines.demo.resources import PageTruth, Resource, World
 

@@ -1,4 +1,4 @@
-"""The bundled web answers by host name, counts, and knows its ETags; the canary counts who comes."""
+"""The bundled web answers by host name, counts requests and handles ETags; the canary counts connections."""
 
 import http.client
 import signal
@@ -22,7 +22,7 @@ def ask(port: int, host: str, path: str, **headers: str) -> tuple[int, bytes]:
     return answer.status, answer.read()
 
 
-def test_hosts_paths_and_etags() -> None:
+def test_hosts_paths_and_etags_have_their_answers() -> None:
     world = World()
     world.add("a.localhost", "/", Resource(b"one", headers=(("ETag", '"x"'),)))
     world.add("b.localhost", "/", Resource(lambda: b"two"))
@@ -34,7 +34,7 @@ def test_hosts_paths_and_etags() -> None:
         assert server.counted()["a.localhost", "/"] == 2
 
 
-def test_it_serves_by_hand_until_ctrl_c() -> None:
+def test_the_server_runs_from_the_command_line_until_ctrl_c() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "corpusloom.pipelines.demo.server", "0"],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The bundled world is what it says: enough hosts, pages and pictures, varied texts, twins rare, bytes repeatable."""
+"""The bundled world: enough hosts, pages and pictures, varied texts, few similar pictures, the same bytes each time."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Every house style shows each picture with its words, escaped, and extraction finds all of them."""
+"""Every page style shows each picture with its escaped words, and extraction finds all of them."""
 
 from html import escape
 

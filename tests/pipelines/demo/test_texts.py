@@ -15,5 +15,5 @@ def test_each_page_gives_its_text_and_one_caption() -> None:
         assert caption.count("<image>") == 1
 
 
-def test_pages_differ() -> None:
+def test_no_two_texts_are_equal() -> None:
     assert len(set(texts(20))) == 40

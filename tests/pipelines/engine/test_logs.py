@@ -1,4 +1,4 @@
-"""JSON lines: our own events with their fields, what libraries log, and no secret of a URL."""
+"""JSON log lines: our own events with their fields, libraries' messages, and no secret of a URL."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What a runner's console shows is what the ledger says, under the same names on every runner; logs are JSON lines."""
+"""Metrics equal the ledger's counts, under the same names on every runner; logs are JSON lines."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """Return where a job service of Beam's listens."""
+    """Return the endpoint of a Beam job service."""
     from apache_beam.runners.portability.local_job_service import LocalJobServicer
 
     servicer = LocalJobServicer()
@@ -61,7 +61,7 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     latencies = report.measures.latencies | found.measures.latencies
     works = {name: latency.count for name, latency in latencies.items()}
     images = sum(row.records_in for row in report.manifest.counts if row.unit == "image")
-    assert 0 < works.pop("images/image/ms") <= images  # some lie in the WARC: they are not fetched
+    assert 0 < works.pop("images/image/ms") <= images  # images in the WARC are not fetched
     assert works == {"extract/input/ms": 1, "images/facts/ms": 1, "shards/shard/ms": 2, "regions/shard/ms": 2}
     assert all(latency.least * latency.count <= latency.total for latency in latencies.values())
 

@@ -1,4 +1,4 @@
-"""What a reporter prints and keeps: one line per stage, seconds by label, measures of the stage that ran."""
+"""A reporter prints one line per stage, and keeps seconds by label and the metrics of the stage that ran."""
 
 import io
 import logging

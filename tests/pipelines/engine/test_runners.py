@@ -1,4 +1,4 @@
-"""Profiles: which Beam options a runner needs, what is refused before anything runs, and which error is shown."""
+"""Profiles: Beam options that a runner needs, options that are refused before anything runs, and the error shown."""
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_an_error_of_ours_comes_out_as_it_was_raised() -> None:
     assert (type(found), found.what, found.where) == (InputError, "not a WARC", "a.warc.gz")
 
 
-def test_what_the_system_refused_is_named_with_its_path() -> None:
+def test_an_error_of_the_system_is_named_with_its_path() -> None:
     found = failing(PermissionError(13, "Permission denied", "/locked"))
     assert (found.what, found.where) == ("Permission denied", "/locked")
 

@@ -1,4 +1,4 @@
-"""Work in processes of its own: results, errors, deaths, and what the others may still do."""
+"""Work in separate processes: results, errors, killed processes, and what the remaining ones still do."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def die(number: int) -> int:
 
 
 def hold(task: tuple[str, str]) -> None:
-    """Wait for ever, and commit when interrupted; or fail once the other one waits."""
+    """Wait until interrupted, then commit; or fail once the other process waits."""
     folder, name = task
     if name == "fails":
         while not (Path(folder) / "waits").exists():
@@ -50,12 +50,12 @@ def test_each_task_has_a_process_of_its_own() -> None:
     assert len({process for _, process in results} | {os.getpid()}) == 4
 
 
-def test_an_error_comes_back_as_it_was() -> None:
+def test_an_error_is_raised_again_unchanged() -> None:
     with pytest.raises(ConfigError, match="this one is wrong"):
         list(run_in_processes(fail, [1, 2], 2))
 
 
-def test_a_death_is_said() -> None:
+def test_a_process_that_died_is_an_error() -> None:
     with pytest.raises(LoomError, match="a process ended with -9"):
         list(run_in_processes(die, [1, 2], 2))
 

@@ -1,4 +1,4 @@
-"""The worker pool: order, equality with work in this process, chunks, and what a lost worker costs."""
+"""The worker pool: order, equality with work in this process, chunks, and the effect of a lost worker."""
 
 import functools
 import os
@@ -22,7 +22,7 @@ HARM: dict[int, Callable[[], object]] = {
 
 
 def square(number: int, *, add: int = 0) -> tuple[int, int]:
-    """Return the square and the process; negative numbers do harm."""
+    """Return the square and the process id; negative numbers kill, fail or exhaust the worker."""
     if number in HARM:
         HARM[number]()
     return number * number + add, os.getpid()

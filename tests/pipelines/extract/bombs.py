@@ -1,4 +1,4 @@
-"""Pages made to exhaust an extractor, by name; each is made when it is asked for. Run as a script it measures all."""
+"""Pages made to exhaust an extractor, by name, each generated on demand. Run as a script, it measures all of them."""
 
 import json
 import time
@@ -49,7 +49,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 def measure(name: str, config: ExtractConfig) -> dict[str, object]:
-    """Extract one bomb: verdict, CPU seconds, whether the text before it is there, peak of memory over before in MB."""
+    """Extract one bomb; return verdict, CPU seconds, whether the text before it was kept, MB of memory growth."""
     html = BOMBS[name]()
     clear_peak()
     before = peak_megabytes()

@@ -1,4 +1,4 @@
-"""Images with texts: the whole page, each picture once."""
+"""Images with their texts from the whole page, each picture once."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from corpusloom.schemas.verdicts import Rejected
 PAGES = Path(__file__).parent / "pages"
 
 
-def test_all_content_images_of_the_page_with_their_texts() -> None:
+def test_all_content_images_of_a_page_are_found_with_their_texts() -> None:
     found = extract_images((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
     assert isinstance(found, PageImages)
     assert [
@@ -20,7 +20,7 @@ def test_all_content_images_of_the_page_with_their_texts() -> None:
     ]
 
 
-def test_facts_and_reasons() -> None:
+def test_a_page_has_its_licence_and_link_or_a_reason() -> None:
     page = extract_images((PAGES / "article.html").read_bytes(), "https://wind.example/kites/how")
     assert isinstance(page, PageImages)
     assert (page.license, page.canonical_link) == ("CC-BY-SA-4.0", "https://wind.example/kites")

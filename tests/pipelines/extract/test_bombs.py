@@ -1,4 +1,4 @@
-"""Any input at all: a page ends within 2 CPU seconds and 300 MB, and what stands before the bomb is kept."""
+"""Extraction of any page ends within 2 CPU seconds and 300 MB, and keeps the text before the bomb."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_bombs_cost_little_and_leave_the_text_before_them() -> None:
-    command = [sys.executable, "-m", "tests.pipelines.extract.bombs"]  # one process, whose peak is nobody else's
+    command = [sys.executable, "-m", "tests.pipelines.extract.bombs"]  # so that the peak is of this bomb alone
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=110)
     measured = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["name"] for row in measured] == list(BOMBS)

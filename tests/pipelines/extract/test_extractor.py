@@ -1,4 +1,4 @@
-"""Extraction as a whole: order, facts, reasons, totality."""
+"""Extraction as a whole: order of blocks, facts, reasons, and a result for any bytes."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Tasks on one page: what they return is what the extractors return, and workers need no Beam."""
+"""Tasks on one page return the results of the extractors, and workers need no Beam."""
 
 import pickle
 import subprocess

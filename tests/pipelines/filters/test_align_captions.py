@@ -17,7 +17,7 @@ from tests.pipelines.filters.published import CAPTIONS
         (0, Rejected("too_few_caption_words", 0, 3)),
     ],
 )
-def test_three_to_twenty_words(count: int, verdict: object) -> None:
+def test_captions_of_three_to_twenty_words_pass(count: int, verdict: object) -> None:
     scores = measure_caption(" ".join(f"word{number}" for number in range(count)))
     assert decide(scores, rules(CAPTIONS)) == verdict
 
@@ -31,7 +31,7 @@ def test_three_to_twenty_words(count: int, verdict: object) -> None:
         ({"image_texts": 1_001}, "image_of_many_texts"),
     ],
 )
-def test_counts_over_the_raw_set(counts: dict[str, int], reason: str | None) -> None:
+def test_counts_over_the_raw_set_are_bounded(counts: dict[str, int], reason: str | None) -> None:
     verdict = decide(measure_caption("a red round ball", **counts), rules(CAPTIONS))
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
@@ -46,5 +46,5 @@ def test_a_bound_may_be_strict() -> None:
     assert decide(measure_caption("one two three four"), rules(config)) == Kept()
 
 
-def test_what_was_not_counted_passes() -> None:
+def test_a_caption_without_counts_passes() -> None:
     assert measure_caption("A ball") == {"caption_words": 2.0, "caption_characters": 6.0}

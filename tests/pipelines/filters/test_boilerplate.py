@@ -1,4 +1,4 @@
-"""Blocks that are no content are found, and content about the same things stays."""
+"""Boilerplate blocks are found, and content about the same subjects stays."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ from tests.pipelines.filters.published import BOILERPLATE as CONFIG
         ("", None),
     ],
 )
-def test_reasons(text: str, reason: str | None) -> None:
+def test_each_boilerplate_text_has_its_reason(text: str, reason: str | None) -> None:
     assert boilerplate_reason(text, CONFIG) == reason
 
 

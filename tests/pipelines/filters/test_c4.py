@@ -26,7 +26,7 @@ LINE = "This line has more than five words."
         ("x" * 1001 + " and more words than five.", "long_word"),
     ],
 )
-def test_lines(line: str, reason: str | None) -> None:
+def test_each_line_has_its_reason(line: str, reason: str | None) -> None:
     assert judge_line(line, C4Config()) == reason
 
 
@@ -49,7 +49,7 @@ def test_cleaning_strips_citations_and_counts_what_went() -> None:
         ("", Rejected("too_few_sentences", 0, 3)),
     ],
 )
-def test_pages(text: str, verdict: object) -> None:
+def test_each_page_has_its_verdict(text: str, verdict: object) -> None:
     assert judge(c4, text, C4) == verdict
 
 

@@ -27,7 +27,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_fineweb(text: str, reason: str | None) -> None:
+def test_each_text_has_its_fineweb_reason(text: str, reason: str | None) -> None:
     verdict = judge(fineweb, text, FINEWEB)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 

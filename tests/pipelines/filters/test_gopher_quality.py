@@ -43,7 +43,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_quality(text: str, reason: str | None) -> None:
+def test_each_text_has_its_quality_reason(text: str, reason: str | None) -> None:
     verdict = judge(gopher_quality, text, QUALITY)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 

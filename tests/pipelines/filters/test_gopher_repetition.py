@@ -1,4 +1,4 @@
-"""Gopher's repetition rules against a plain reading of Table A1."""
+"""Gopher's repetition rules compared with a simple implementation of Table A1."""
 
 from dataclasses import replace
 
@@ -72,7 +72,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_repetition(text: str, reason: str | None) -> None:
+def test_each_text_has_its_repetition_reason(text: str, reason: str | None) -> None:
     verdict = judge(gopher_repetition, text, REPETITION)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
@@ -86,7 +86,7 @@ def test_a_share_equal_to_its_bound_passes() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("ab \n.é"), max_size=200))
-def test_shares_are_shares(text: str) -> None:
+def test_scores_are_not_negative(text: str) -> None:
     scores = gopher_repetition.measure(Text(text))
     assert len(scores) == (13 if text else 0)
     assert all(value >= 0.0 for value in scores.values())

@@ -47,11 +47,13 @@ def reason(config: ImageConfig, found: ImageFacts, ref: ImageRef | None = None) 
         (OBELICS, 20_001, 20_000, "image_too_large"),
     ],
 )
-def test_sizes_and_aspects(config: ImageConfig, width: int, height: int, expected: str | None) -> None:
+def test_each_size_and_aspect_has_its_reason(
+    config: ImageConfig, width: int, height: int, expected: str | None
+) -> None:
     assert reason(config, facts(width, height)) == expected
 
 
-def test_one_colour_formats_and_models() -> None:
+def test_one_colour_formats_and_model_scores_are_judged() -> None:
     assert reason(M3W, facts(colour_range=0.0)) == "single_colour"
     assert reason(M3W, facts(colour_range=8.0)) is None
     assert reason(ImageConfig(formats=("jpg",)), facts(format="png")) == "image_format"
@@ -61,7 +63,7 @@ def test_one_colour_formats_and_models() -> None:
     assert reason(ImageConfig(max_nsfw=0.1), facts()) is None
 
 
-def test_what_the_page_says() -> None:
+def test_declared_sizes_and_url_words_are_judged() -> None:
     declared = ImageRef(url="http://a/b.jpg", declared_width=149)
     assert reason(OBELICS, facts(), declared) == "declared_too_small"
     assert reason(OBELICS, facts(), ImageRef(url="http://a/LOGO.jpg")) == "url_word_logo"
@@ -72,7 +74,7 @@ def test_an_undecodable_image_has_no_colour() -> None:
     assert "colour_range" not in measure_image(None, facts=facts(error="truncated", colour_range=0.0))
 
 
-def test_the_header_speaks_before_the_facts_do() -> None:
+def test_sizes_come_from_the_header_before_facts_are_known() -> None:
     record = ImageRecord(key="k", url="u", outcome="kept", width=50, height=100, format="png")
     scores = measure_image(None, record)
     assert scores == {"image_min_side": 50, "image_max_side": 100, "image_aspect": 2, "format_png": 1}

@@ -1,4 +1,4 @@
-"""OBELICS' measures against a plain reading of its definitions, and its two levels."""
+"""OBELICS' measures compared with simple implementations of its definitions, at paragraph and page level."""
 
 import math
 from collections import Counter
@@ -37,12 +37,12 @@ def plain_repetition(text: str, size: int) -> float:
 
 
 @given(st.text(alphabet="ab é", max_size=300), st.integers(1, 12))
-def test_character_repetition(text: str, size: int) -> None:
+def test_character_repetition_is_that_of_a_plain_count(text: str, size: int) -> None:
     assert character_repetition(text, size) == pytest.approx(plain_repetition(text, size))
 
 
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=60))
-def test_word_repetition(words: list[str]) -> None:
+def test_word_repetition_is_that_of_a_plain_count(words: list[str]) -> None:
     ngrams = Counter(tuple(words[i : i + 5]) for i in range(len(words) - 4))
     repeated = sum(count for count in ngrams.values() if count > 1)
     assert word_repetition(words) == (repeated / sum(ngrams.values()) if ngrams else 0.0)
@@ -77,7 +77,7 @@ def test_blanks_are_special_characters_as_in_its_code() -> None:
         ),
     ],
 )
-def test_pages(text: str, reason: str | None) -> None:
+def test_each_page_has_its_reason(text: str, reason: str | None) -> None:
     verdict = judge(obelics, text, OBELICS_TEXT)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 

@@ -1,4 +1,4 @@
-"""What datatrove says of the same texts (python -m benchmarks.parity_datatrove --write made the JSON)."""
+"""Our verdicts equal datatrove's on the same texts (python -m benchmarks.parity_datatrove --write makes the JSON)."""
 
 import json
 import math
@@ -43,7 +43,7 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("row", EXPECTED["texts"], ids=lambda row: row["name"])
-def test_verdicts_are_datatroves_but_for_the_listed(row: dict[str, str | None]) -> None:
+def test_verdicts_are_those_of_datatrove_except_the_listed_ones(row: dict[str, str | None]) -> None:
     ours = our_verdicts(row["text"] or "")
     for name in FILTERS:
         theirs = REASONS[row[name]] if row[name] in REASONS else row[name]  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Personal data is masked, look-alikes stay."""
+"""Personal data is masked, similar text stays."""
 
 import time
 
@@ -24,7 +24,7 @@ ALL = PiiConfig(phone="PHONE", email="MAIL", ip_address="IP")
         ("it costs 12.50 or 1000 2000", "it costs 12.50 or 1000 2000"),
     ],
 )
-def test_masks(text: str, masked: str) -> None:
+def test_personal_data_is_masked_and_similar_text_is_not(text: str, masked: str) -> None:
     assert mask_pii(text, ALL).text == masked
 
 

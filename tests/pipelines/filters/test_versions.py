@@ -1,4 +1,4 @@
-"""A module whose code shapes scores cannot change without its VERSION: stored scores would be reused silently.
+"""A module whose code shapes scores cannot change without its VERSION, or outdated stored scores would be reused.
 
 After a change that may alter a score or a block: raise the module's VERSION, then run
 `python -m tests.pipelines.filters.test_versions`. After one that cannot (a name, a speed-up that tests hold equal), run
@@ -22,7 +22,7 @@ SHAPING = ("recipes/measuring.py", "dedup/exact.py", "dedup/frequency.py", "dedu
 
 
 def modules() -> list[str]:
-    """Return the modules that are held, as paths below `pipelines/`."""
+    """Return the modules that shape scores, as paths below `pipelines/`."""
     found = (path.relative_to(ROOT / "pipelines").as_posix() for path in (ROOT / "pipelines/filters").rglob("*.py"))
     return sorted([*(path for path in found if not path.endswith("__init__.py")), *SHAPING])
 
@@ -35,7 +35,7 @@ def version_of(module: str) -> int:
 
 
 def shape(node: object) -> Iterator[str]:
-    """Yield what a piece of code does: without docstrings, annotations, imports and VERSION, on any Python."""
+    """Yield the parts of code that have an effect (no docstring, annotation, import, VERSION), equal on any Python."""
     if isinstance(node, ast.Import | ast.ImportFrom) or is_text(node) or is_version(node):
         return
     if isinstance(node, ast.AST):
@@ -52,17 +52,17 @@ def shape(node: object) -> Iterator[str]:
 
 
 def is_text(node: object) -> bool:
-    """Say whether a statement is a docstring."""
+    """Return whether a statement is a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def is_version(node: object) -> bool:
-    """Say whether a statement sets VERSION."""
+    """Return whether a statement sets VERSION."""
     return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["VERSION"]
 
 
 def hash_of(source: str) -> str:
-    """Return a hash of what a module's code does."""
+    """Return a hash of the code of a module that has an effect."""
     return hashlib.sha256("\n".join(shape(ast.parse(source))).encode()).hexdigest()[:16]
 
 

@@ -62,7 +62,7 @@ def test_regions_depend_on_the_image_alone(region_model: detect.EfficientNetDete
             assert one.tobytes() == other.tobytes()
 
 
-def test_widths_and_probabilities(region_model: detect.EfficientNetDetector) -> None:
+def test_features_and_probabilities_have_their_shapes(region_model: detect.EfficientNetDetector) -> None:
     (image,) = pictures(1)
     box = propose_boxes(image)
     ((features, class_probs),) = region_model([image], [box])

@@ -27,7 +27,7 @@ Queue = DomainQueue[PendingFetch]
 def inside_loop(
     use: Callable[[Attempts, PendingFetch], T], follow: bool = True, **changes: object
 ) -> tuple[T, Queue, PendingFetch, float]:
-    """Call `use` inside a loop with one pending fetch of URL; return its result, the queue, the fetch, and the time."""
+    """Call `use` in an event loop with one pending fetch of URL; return its result, the queue, the fetch, the time."""
 
     async def run() -> tuple[T, Queue, PendingFetch, float]:
         fetcher = Fetcher(FetchConfig(contact="t@example.org", **changes))  # type: ignore[arg-type]

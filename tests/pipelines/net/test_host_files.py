@@ -115,13 +115,13 @@ def test_files_that_decide_nothing_are_not_fetched(server: Server, changes: dict
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_an_origin_is_asked_once_however_many_urls_it_has(server: Server, together: bool) -> None:
+def test_the_files_of_an_origin_are_fetched_once_for_any_number_of_urls(server: Server, together: bool) -> None:
     found, _ = get(server, *[server.url()] * 5, together=together)
     assert all(one is found[0] for one in found)
     assert server.asked == dict.fromkeys(FILES, 1)
 
 
-def test_each_origin_is_asked_for_its_own_files(server: Server) -> None:
+def test_each_origin_has_its_own_files(server: Server) -> None:
     get(server, server.url("a.localhost"), server.url("b.localhost"))
     assert server.asked == dict.fromkeys(FILES, 2)
 

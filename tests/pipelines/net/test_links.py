@@ -24,7 +24,7 @@ URL = "http://a.example/dir/page.html"
         (b"<abbr href=x>", []),
     ],
 )
-def test_links(html: bytes, links: list[str]) -> None:
+def test_each_page_has_its_links(html: bytes, links: list[str]) -> None:
     assert links_of(html, URL) == links
 
 

@@ -1,4 +1,4 @@
-"""The outage detector: many errors in a row over many hosts are our own network's, others are the hosts'."""
+"""The outage detector: many errors in a row over many hosts mean that our own network is down."""
 
 import pytest
 

@@ -21,7 +21,7 @@ from corpusloom.pipelines.net.retries import MAX_BACK_OFF, back_off, retry_after
         (None, None),
     ],
 )
-def test_retry_after(value: str | None, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, datetime(2026, 1, 2, tzinfo=UTC)) == seconds
 
 

@@ -146,7 +146,7 @@ def test_a_name_is_resolved_once_while_it_is_cached(server: Server, seconds: flo
     assert len(names) == asked
 
 
-def test_a_busy_host_is_asked_again(server: Server) -> None:
+def test_a_busy_host_is_retried(server: Server) -> None:
     found = fetch(server, {"busy.example": 4})
     assert all(isinstance(outcome, Response) for outcome in found["busy.example"])
     assert {n for name, n in server.asked.items() if "jpg" in name} == {2}

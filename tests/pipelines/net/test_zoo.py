@@ -1,4 +1,4 @@
-"""The hostile endpoints against the guarded fetcher: each has the outcome of its table, the canary no connection."""
+"""The guarded fetcher on hostile endpoints: each has its expected outcome, and the canary gets no connection."""
 
 import socket
 import time
@@ -24,7 +24,7 @@ NAMES = {
 
 
 def resolve(host: str) -> list[str]:
-    """Answer as a resolver would: names from a table, old spellings of addresses as inet_aton reads them."""
+    """Answer as a resolver does: names from a table, old spellings of addresses as inet_aton reads them."""
     if host in NAMES:
         return NAMES[host]
     try:
@@ -43,7 +43,7 @@ def word(outcome: FetchOutcome) -> str:
 def config_for(zoo: Zoo) -> FetchConfig:
     return FetchConfig(
         contact="zoo@example.org",
-        # The canary's port is open, so that it is its address alone that keeps it from being asked.
+        # The canary's port is allowed, so that only its address is a reason not to connect.
         allow_addresses=(f"127.0.0.1/32:{zoo.port}", f"127.0.0.1/32:{zoo.canary}"),
         delay=0,
         slots=64,
@@ -109,7 +109,7 @@ def test_bodies_stay_within_their_caps(visit: tuple[dict[str, list[FetchOutcome]
     assert all(len(answer.body) <= CAP and len(answer.wire_body) <= CAP for answer in bodies)
 
 
-def test_what_robots_forbids_was_never_asked(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
+def test_urls_that_robots_txt_forbids_are_not_fetched(visit: tuple[dict[str, list[FetchOutcome]], Zoo, float]) -> None:
     asked = [line.split()[0] for line in visit[1].asked if not line.endswith(("robots.txt", "ai.txt", "tdmrep.json"))]
     assert "plain_page" in asked
     assert not {"robots_says_no", "robots_names_us", "robots_breaks", "robots_wants_an_hour"} & set(asked)

@@ -1,4 +1,4 @@
-"""What each recipe that ships decides by, held to a file: no change of code or of a default moves it unseen.
+"""The rules and settings of each shipped recipe equal a file, so that no change of code or defaults goes unnoticed.
 
 `python -m tests.pipelines.recipes.test_in_force` writes the file anew; look at the difference before you commit it.
 """
@@ -26,14 +26,14 @@ RULES: dict[str, Callable[[Recipe], tuple[Rule, ...]]] = {
 
 
 def show(rule: Rule) -> str:
-    """Return a rule in one line: what is rejected, and for which reason."""
+    """Return a rule in one line: the rejected range and its reason."""
     low, high = ("<=", ">=") if rule.strict else ("<", ">")
     bound = f"{low} {rule.minimum:g}" if rule.minimum is not None else f"{high} {rule.maximum:g}"
     return f"{rule.reason}: {rule.score} {bound}"
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """Return every key that is no rule of a score, with its value; tables that are off are left out."""
+    """Return key -> value of every setting, without tables that are off."""
     found: dict[str, Any] = {}
     for key in keys_of(Recipe):
         value: Any = recipe
@@ -46,7 +46,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def in_force() -> dict[str, Any]:
-    """Return what every recipe decides by, as it stands in the file."""
+    """Return the rules and settings of every recipe, as in the file."""
     found = {
         name: {
             "rules": {part: [show(rule) for rule in rules(load_recipe(name))] for part, rules in RULES.items()},

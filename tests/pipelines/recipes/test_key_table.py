@@ -1,4 +1,4 @@
-"""docs/recipes.md holds every key of a recipe, as the code has them."""
+"""docs/recipes.md lists every key of a recipe as in the code."""
 
 from pathlib import Path
 

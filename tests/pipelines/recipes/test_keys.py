@@ -1,4 +1,4 @@
-"""Keys are thresholds, which may be off, or settings; what is printed loads back as the same recipe."""
+"""Keys are thresholds, which may be off, or settings; a printed recipe loads as the same recipe."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def values_of(key: Key) -> st.SearchStrategy[typing.Any]:
 
 
 def assignments(kind: str) -> st.SearchStrategy[list[str]]:
-    """Return assignments to keys that a kind of recipe has, some of them to `off`."""
+    """Return a strategy for assignments to the keys of a kind of recipe, some of them to `off`."""
     usable = [key for key in KEYS.values() if (not key.kinds or kind in key.kinds) and key.path not in FIXED]
     values = [
         values_of(key).map(lambda value, path=key.path: f"{path}={inline(value)}") for key in usable if not key.table
@@ -90,7 +90,7 @@ def test_a_threshold_is_off_where_it_is_left_out_and_a_setting_says_how(path: st
     if key.is_threshold:
         assert key.default is None or key.default is False or key.default == ()
     elif key.default is None:
-        assert path in {  # nothing is done: as fetched, no list, no model
+        assert path in {  # a default of None, "" or () that means: images as fetched, no list, no model
             "images.format",
             "images.resize",
             "filters.images.nsfw_model",

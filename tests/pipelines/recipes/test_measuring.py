@@ -109,7 +109,7 @@ def test_a_known_language_is_not_detected_again() -> None:
     ("recipe", "count", "expected"),
     [(M3W, 0, "no_image"), (M3W, 500, None), (OBELICS, 30, None), (OBELICS, 31, "too_many_images"), (MMC4, 31, None)],
 )
-def test_images_a_page(recipe: object, count: int, expected: str | None) -> None:
+def test_the_number_of_images_per_page_is_bounded(recipe: object, count: int, expected: str | None) -> None:
     verdict = decide({"images": count}, image_count_rules(recipe))  # type: ignore[arg-type]
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == expected
 
@@ -153,7 +153,7 @@ def pair(text: str, url: str = "http://a/b.jpg") -> Pair:
         ("A red boat on the river", {"image_texts": 1001}, "image_of_many_texts"),
     ],
 )
-def test_pairs(text: str, known: dict[str, float], expected: str | None) -> None:
+def test_each_pair_has_its_verdict(text: str, known: dict[str, float], expected: str | None) -> None:
     verdict = decide({**measure_pair(pair(text), ALIGN), **known}, pair_rules(ALIGN))
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == expected
 

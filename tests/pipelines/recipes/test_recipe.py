@@ -1,4 +1,4 @@
-"""Recipes load strictly, say where their values come from, and hold the papers' values."""
+"""Recipes load strictly, name the sources of their values, and have the papers' values."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.verdicts import Above, Below
 
 
-def test_the_recipes_that_ship() -> None:
+def test_the_shipped_recipes_are_listed() -> None:
     assert {"align", "m3w", "mmc4", "obelics", "regions"} <= set(recipe_names())
 
 
@@ -49,7 +49,7 @@ def test_each_recipe_loads_under_its_own_name(name: str) -> None:
     assert recipe.description
 
 
-def test_flamingos_values() -> None:
+def test_m3w_has_the_values_of_the_flamingo_paper() -> None:
     recipe = load_recipe("m3w")
     assert recipe.filters.images.min_side == 64
     assert recipe.filters.images.max_aspect == 3.0
@@ -59,7 +59,7 @@ def test_flamingos_values() -> None:
     assert recipe.filters.obelics is None
 
 
-def test_aligns_values() -> None:
+def test_align_has_the_values_of_its_paper() -> None:
     recipe = load_recipe("align")
     assert recipe.filters.images.min_side == Above(above=200)
     assert recipe.filters.images.max_aspect == Below(below=3.0)
@@ -73,7 +73,7 @@ def test_a_table_of_thresholds_names_every_one() -> None:
     assert tomllib.loads(recipe_text("m3w"))["filters"]["quality"] == dataclasses.asdict(quality)
 
 
-def test_a_notebook_reaches_a_filter_by_its_name() -> None:
+def test_a_filter_is_an_attribute_of_the_recipe() -> None:
     assert load_recipe("m3w").filters.quality is not None
     assert Recipe(name="x", kind="interleaved").filters.quality is None
 
@@ -102,7 +102,7 @@ def test_a_notebook_reaches_a_filter_by_its_name() -> None:
         ("honour.signals=[]", lambda recipe: recipe.honour.signals == ()),
     ],
 )
-def test_overrides(assignment: str, read: object) -> None:
+def test_an_assignment_changes_its_key(assignment: str, read: object) -> None:
     assert read(load_recipe("m3w", [assignment]))  # type: ignore[operator]
 
 
@@ -135,12 +135,12 @@ def test_overrides(assignment: str, read: object) -> None:
         ("regions", ["filters.min_side=300"], "filters.images.min_side is for interleaved and pairs.*makes regions"),
     ],
 )
-def test_mistakes_are_explained(name: str, assignments: list[str], message: str) -> None:
+def test_mistakes_are_errors_with_a_remedy(name: str, assignments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_recipe(name, assignments)
 
 
-def test_a_recipe_of_ones_own(tmp_path: object) -> None:
+def test_a_recipe_may_be_a_file_of_the_user(tmp_path: object) -> None:
     path = f"{tmp_path}/mine.toml"
     with open(path, "w", encoding="utf-8") as file:
         file.write('format = 2\nname = "mine"\nkind = "pairs"\n[filters.images]\nmin_side = 10\n')

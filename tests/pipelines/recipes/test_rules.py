@@ -1,4 +1,4 @@
-"""A filter is registered by one line, and everything else derives from it: a forgotten part fails here."""
+"""A filter is registered by one line from which all else is derived; a forgotten part fails here."""
 
 import dataclasses
 import pkgutil
@@ -12,7 +12,7 @@ from corpusloom.pipelines.recipes.rules import TEXT_FILTERS, FilterSet, Register
 from corpusloom.schemas.config import is_threshold
 
 HELPERS = {"text"}
-"""What filters are made with: no filter itself."""
+"""Modules in filters/ that are not filters but shared code."""
 EVERY = tuple(registered(FilterSet()))
 WORDS = frozenset(("boat",))
 ENGLISH = Text(

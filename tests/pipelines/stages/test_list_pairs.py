@@ -17,7 +17,7 @@ from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.headers import read_header
@@ -58,7 +58,7 @@ def text_of(number: int) -> str:
 
 
 def sample(number: int) -> dict[str, object]:
-    """Return a row as img2dataset's Parquet has it: every fifth was not there."""
+    """Return a row as in img2dataset's Parquet; every fifth has failed."""
     failed = number % 5 == 4
     return {
         "url": f"http://example.org/{number}.png",
@@ -120,7 +120,7 @@ def test_every_row_of_a_folder_is_read_once(output: Output, tmp_path: Path) -> N
 
 def test_the_layouts_build_the_same_samples_without_a_fetch(tmp_path: Path) -> None:
     manifests = {}
-    for output in ("webdataset", "parquet"):  # files are read above, and built from in `make interop`
+    for output in ("webdataset", "parquet"):  # the layout `files` is read above, and built from in `make interop`
         folder = str(write_folder(tmp_path / f"in-{output}", output))  # type: ignore[arg-type]
         manifests[output] = run(tmp_path, output, from_img2dataset=(folder,))
     assert not list(verify(str(tmp_path / "parquet"), "deep"))

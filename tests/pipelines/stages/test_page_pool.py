@@ -1,4 +1,4 @@
-"""The pool that reads pages: what workers return is what this process returns."""
+"""The pool that reads pages returns the same results as reading in this process."""
 
 from functools import partial
 

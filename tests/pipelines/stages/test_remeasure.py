@@ -1,4 +1,4 @@
-"""Where only a filter changed, stored records are measured again: no WARC is read, and the bytes are the same."""
+"""If only a filter changed, stored records are measured again without reading a WARC, with the same bytes."""
 
 import shutil
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_a_filter_of_another_version_measures_stored_pages_again(
 
 
 def pieces(web: SmallWeb, folder: Path, recipe: Recipe, stones: Tombstones) -> tuple[Remeasure, InputFile, str]:
-    """Return what measures the largest input of the crawl again, that input, and where its records lie."""
+    """Return the function that measures the largest input again, that input, and the folder of its records."""
     planner = Planner(web.config("m3w", "x"))
     source = str(folder / "earlier")
     shutil.copytree(planner.warc_folder.folder, source)

@@ -1,4 +1,4 @@
-"""The scrape stage on a real loopback site: what it follows, what it writes, and what a kill costs."""
+"""The scrape stage on a loopback site: links that it follows, WARCs that it writes, and resuming after a kill."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ asyncio.run(scrape_lane.scrape_lane(0, scrape.read_seeds(seeds), config))
 
 @dataclass
 class Site:
-    """A running site, and what it was asked for."""
+    """A running site and the requests that it got."""
 
     port: int
     asked: Counter[str] = field(default_factory=Counter)
@@ -48,7 +48,7 @@ class Site:
 
     @property
     def pages(self) -> Counter[str]:
-        """Return the paths asked for, without the files of wishes."""
+        """Return the requested paths, without robots.txt and the other host files."""
         return Counter({path: n for path, n in self.asked.items() if not path.endswith((".txt", ".json"))})
 
     def config(self, folder: Path, seed: str, **changes: object) -> scrape_lane.ScrapeConfig:
@@ -246,4 +246,4 @@ def test_images_of_pages_go_into_the_warcs_once_and_a_resumed_scrape_goes_on(tmp
         (tmp_path / "crawl" / "scrape.json").unlink()  # killed before its last line
         assert web.scrape("crawl", images=True, checkpoint_pages=20).counts == report.counts
         asked = web.server.counted() - before
-        assert all(path.endswith((".txt", ".json")) for _, path in asked)  # the owners' wishes alone
+        assert all(path.endswith((".txt", ".json")) for _, path in asked)  # only the host files

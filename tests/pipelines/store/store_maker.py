@@ -52,7 +52,7 @@ def outcomes() -> list[tuple[str, ImageOutcome]]:
 def fill(
     folder: Path | str, entries: list[tuple[str, ImageOutcome]], *, each: int = 3, generation: int = 1
 ) -> ImageStore:
-    """Write outcomes, a pack for every `each`."""
+    """Write outcomes, one pack per `each` outcomes."""
     store = ImageStore(str(folder))
     writer = PackWriter(store, "lane-0", generation, 10**6, Checkpoint(outcomes=each))
     for name, outcome in entries:

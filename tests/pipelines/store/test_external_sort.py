@@ -1,4 +1,4 @@
-"""Sorted by parts on disk as in memory: the same bytes, the same hash of the rows."""
+"""Sorting by parts on disk gives the same bytes and row hash as sorting in memory."""
 
 import random
 from pathlib import Path
@@ -31,7 +31,9 @@ def rows_of(kind: str, count: int) -> list[LedgerRow] | list[ScoreRow] | list[Pr
 
 @pytest.mark.parametrize("kind", list(TABLES))
 @pytest.mark.parametrize("count", [0, 3, 25_003])
-def test_by_parts_as_in_memory(kind: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sorting_by_parts_equals_sorting_in_memory(
+    kind: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(external_sort, "PARTITION_ROWS", 2_000)
     cls, order = TABLES[kind]
     whole = arrow.to_table(cls, rows_of(kind, count))

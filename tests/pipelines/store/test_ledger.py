@@ -13,7 +13,7 @@ from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 @pytest.fixture
 def ledger() -> Ledger:
-    """Return a ledger with one verdict of each sort, and another unit."""
+    """Return a ledger with one verdict of each type, and one of another unit."""
     made = Ledger("select")
     assert made.record(Kept(), unit="page", key="k", scores={"words": 3.0})
     assert not made.record(

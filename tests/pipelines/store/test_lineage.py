@@ -1,4 +1,4 @@
-"""What was derived from a dataset is recorded once, beside it."""
+"""Files derived from a dataset are recorded once, in its folder."""
 
 import os
 from pathlib import Path

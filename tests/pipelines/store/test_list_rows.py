@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.list_rows import (
     MAX_LINE,
     BadRow,
-    ListConfig,
     ListRow,
     columns_of,
     format_of,
@@ -114,13 +114,6 @@ def rows_of(path: Path, text: str, **columns: object) -> list[ListRow | BadRow]:
     return list(read_list(str(path), ListConfig(**columns)))  # type: ignore[arg-type]
 
 
-def test_extra_columns_are_kept_as_text(tmp_path: Path) -> None:
-    (row,) = rows_of(
-        tmp_path / "a.jsonl", '{"url": " http://a/ ", "n": 5, "x": null}', extra_columns=("n", "x", "gone")
-    )
-    assert row == ListRow(number=0, url="http://a/", caption=None, extra=("5", None, None))
-
-
 @pytest.mark.parametrize("caption", ["null", '""', '"  "', "7"])
 def test_a_row_without_a_caption_is_bad_where_one_is_wanted(tmp_path: Path, caption: str) -> None:
     text = f'{{"url": "http://a/", "text": {caption}}}'
@@ -140,14 +133,13 @@ def test_the_text_of_a_bad_row_is_its_beginning(tmp_path: Path) -> None:
     assert (row.verdict.reason, len(row.text)) == ("bad_url", 80)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("columns", [{"caption_column": "x"}, {"extra_columns": ("x",)}])
-def test_a_text_list_has_no_other_columns(tmp_path: Path, columns: dict[str, object]) -> None:
+def test_a_text_list_has_no_captions(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a text list has only URLs"):
-        rows_of(tmp_path / "a.txt", "http://a/", **columns)
+        rows_of(tmp_path / "a.txt", "http://a/", caption_column="x")
 
 
-def test_columns_are_read_in_a_fixed_order() -> None:
-    assert columns_of(ListConfig(url_column="u", caption_column="c", extra_columns=("x", "a"))) == ("u", "c", "x", "a")
+def test_the_url_is_read_before_the_caption() -> None:
+    assert columns_of(ListConfig(url_column="u", caption_column="c")) == ("u", "c")
     assert columns_of(ListConfig()) == ("url",)
 
 

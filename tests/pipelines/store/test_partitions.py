@@ -1,4 +1,4 @@
-"""What was parted comes back whole, partition by partition; a dead run's scratch goes, a live one's stays."""
+"""Partitioned rows are read back complete, by partition; scratch files of dead runs are removed, of live ones not."""
 
 import os
 import resource

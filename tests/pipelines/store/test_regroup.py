@@ -59,7 +59,7 @@ def test_records_are_written_sorted_whatever_their_order(tmp_path: Path) -> None
     )
 
 
-def test_partitions_are_spread() -> None:
+def test_keys_are_spread_over_all_partitions() -> None:
     counts = [0] * 8
     for number in range(4000):
         counts[partition_of(str(number).encode(), 8)] += 1

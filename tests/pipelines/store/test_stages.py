@@ -1,4 +1,4 @@
-"""Stages are addressed by what shapes them and committed only when nothing is lost."""
+"""Stages are named by fingerprint and committed only if no record is lost."""
 
 import dataclasses
 import hashlib

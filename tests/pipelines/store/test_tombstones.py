@@ -1,4 +1,4 @@
-"""What was taken down is recognised by key, URL, domain and hash, and leaves nothing but hashes in its rows."""
+"""Records that were taken down are recognised by key, URL, domain or hash, and only hashes stay in their rows."""
 
 import dataclasses
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_a_domain_covers_its_subdomains_however_it_is_spelled(domain: str) -> No
     assert not stones.has_url("http://example/x")
 
 
-def test_tombstones_are_united() -> None:
+def test_two_sets_of_tombstones_are_joined() -> None:
     one, two = (
         Tombstones(keys=frozenset("a"), sha256=frozenset("s")),
         Tombstones(keys=frozenset("b"), domains=frozenset("d")),

@@ -1,4 +1,4 @@
-"""Container walkers: the parts that Pillow wrote, in order, and an error for parts that lie about their length."""
+"""Container walkers: parts written by Pillow in order, and an error for parts with a wrong length."""
 
 import struct
 import time
@@ -64,7 +64,7 @@ def test_gif_blocks_end_with_the_trailer() -> None:
     assert blocks[-1] == (0x3B, len(data) - 1, len(data))
 
 
-def test_iso_boxes_with_short_long_and_open_lengths() -> None:
+def test_iso_boxes_may_have_short_long_and_open_lengths() -> None:
     short = struct.pack(">I4s", 10, b"aaaa") + b"12"
     long = struct.pack(">I4sQ", 1, b"bbbb", 18) + b"34"
     rest = struct.pack(">I4s", 0, b"cccc") + b"567"

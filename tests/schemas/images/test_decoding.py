@@ -58,7 +58,7 @@ def test_png_modes_become_rgb_on_white(mode: str) -> None:
     assert np.array_equal(pixels, expected)
 
 
-def test_cmyk_grey_and_progressive_jpegs() -> None:
+def test_cmyk_grey_and_progressive_jpegs_are_decoded() -> None:
     for mode, options in (("CMYK", {}), ("L", {}), ("RGB", {"progressive": True})):
         data = encode(picture(64, 48).convert(mode), "JPEG", quality=95, **options)
         expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
@@ -99,7 +99,7 @@ def test_scaled_decoding_keeps_the_shorter_side() -> None:
         (b"\xff\xd8\xff\xda\x00\x04\x00\x00\x00\x00", "malformed_header"),
     ],
 )
-def test_what_is_refused_and_why(data: bytes, reason: str) -> None:
+def test_each_unreadable_image_is_refused_with_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(ImageError) as caught:
         decode_rgb(data)
     assert caught.value.reason == reason
@@ -111,7 +111,7 @@ def test_what_is_refused_and_why(data: bytes, reason: str) -> None:
     cut=st.floats(0, 1),
     bent=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
 )
-def test_bent_bytes_give_pixels_or_a_reason(format: str, cut: float, bent: list[tuple[float, int]]) -> None:
+def test_altered_bytes_give_pixels_or_a_reason(format: str, cut: float, bent: list[tuple[float, int]]) -> None:
     data = bytearray(ENCODED[format][: int(cut * len(ENCODED[format])) + 1])
     for place, value in bent:
         data[int(place * (len(data) - 1))] = value

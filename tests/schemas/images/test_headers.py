@@ -1,4 +1,4 @@
-"""Headers: format, size, frames and orientation of what Pillow writes; limits at their bounds."""
+"""Headers: format, size, frames and orientation of images written by Pillow; limits at their bounds."""
 
 import struct
 from typing import Any
@@ -19,12 +19,12 @@ def test_header_says_format_and_size(format: str, size: tuple[int, int]) -> None
 
 
 @pytest.mark.parametrize("options", [{"progressive": True}, {"subsampling": 0}, {"exif": exif(6)}, {"comment": b"x"}])
-def test_jpeg_headers_of_all_kinds(options: dict[str, Any]) -> None:
+def test_jpeg_headers_of_all_kinds_are_read(options: dict[str, Any]) -> None:
     assert read_header(encode(picture(), "JPEG", **options))[1:3] == (37, 23)
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": False}, {"exif": exif(1)}])
-def test_webp_headers_of_all_kinds(options: dict[str, Any]) -> None:
+def test_webp_headers_of_all_kinds_are_read(options: dict[str, Any]) -> None:
     assert read_header(encode(picture(), "WEBP", **options))[1:3] == (37, 23)
 
 

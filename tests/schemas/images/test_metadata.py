@@ -36,7 +36,7 @@ def test_stripping_removes_texts_and_trailing_bytes_and_keeps_pixels() -> None:
         (b"nothing of the kind", None),
     ],
 )
-def test_opt_outs_in_metadata(metadata: bytes, answer: str | None) -> None:
+def test_opt_outs_in_metadata_are_found(metadata: bytes, answer: str | None) -> None:
     note = PngImagePlugin.PngInfo()
     note.add_itxt("XML:com.adobe.xmp", metadata.decode(), zip=True)
     zipped = PngImagePlugin.PngInfo()

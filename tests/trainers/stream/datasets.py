@@ -19,7 +19,7 @@ from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 
 
 def make_image(number: int = 0, size: tuple[int, int] = (48, 40), format: str = "JPEG") -> bytes:
-    """Return an encoded image of a size (width, height); each number has its own image."""
+    """Return an encoded image of a size (width, height); each number gives a different image."""
     rng = np.random.default_rng(number)
     small = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
     sink = io.BytesIO()

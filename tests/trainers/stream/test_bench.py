@@ -11,7 +11,7 @@ from tests.trainers.stream.datasets import make_dataset, make_image, make_pairs
 
 
 def stage(name: str, cpu_ms: float, wall_ms: float | None = None, starved_s: float = 0.0) -> StageSpeed:
-    """Return a stage of 1,000 samples that take so many milliseconds per sample."""
+    """Return a stage of 1,000 samples with these milliseconds per sample."""
     return StageSpeed(stage=name, samples=1000, wall_s=wall_ms or cpu_ms, cpu_s=cpu_ms, starved_s=starved_s)
 
 

@@ -1,4 +1,4 @@
-"""The cursor: the samples of a rank, the number left, and iterators that a load makes void."""
+"""The cursor: the samples of a rank, the number left, and iterators made invalid by loading a state."""
 
 import pytest
 from hypothesis import given

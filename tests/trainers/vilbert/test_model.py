@@ -1,4 +1,4 @@
-"""ViLBERT against published parameter counts, transformers' BERT, torch's attention, and symmetries."""
+"""ViLBERT compared with published parameter counts, transformers' BERT and torch's attention; its symmetries."""
 
 import pytest
 import torch

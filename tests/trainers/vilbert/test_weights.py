@@ -1,4 +1,4 @@
-"""A BERT's weights in a ViLBERT: all of the text stream and nothing else."""
+"""Loading a BERT's weights sets all of ViLBERT's text stream and nothing else."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`loom forget` sorts what a list names into URLs, domains, hashes and keys."""
+"""`loom forget` sorts the lines of a list into URLs, domains, hashes and keys."""
 
 from pathlib import Path
 from typing import Any

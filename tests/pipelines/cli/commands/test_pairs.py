@@ -5,7 +5,7 @@ import pytest
 from corpusloom.pipelines.cli.commands import build, pairs
 
 
-def test_it_runs_up_to_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stages_up_to_pairs_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, bool]] = []
     monkeypatch.setattr(build.BuildFlags, "run_until", lambda _, until, alone=False: asked.append((until, alone)) or 7)
     assert pairs.Command(recipe="m3w", out="out").run() == 7

@@ -5,7 +5,7 @@ import pytest
 from corpusloom.pipelines.cli.commands import build, shards
 
 
-def test_it_runs_the_last_stage_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_last_stage_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, bool]] = []
     monkeypatch.setattr(build.BuildFlags, "run_until", lambda _, until, alone=False: asked.append((until, alone)) or 7)
     assert shards.Command(recipe="m3w", out="out").run() == 7

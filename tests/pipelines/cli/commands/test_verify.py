@@ -1,4 +1,4 @@
-"""`loom verify` proves a dataset or an index, and its exit code says whether it is whole."""
+"""`loom verify` checks a dataset or an index, and its exit code says whether it is whole."""
 
 import io
 import json

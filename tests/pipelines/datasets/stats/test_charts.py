@@ -51,7 +51,7 @@ def test_a_report_has_the_charts_that_show_something() -> None:
 
 
 @pytest.mark.parametrize("part", ["rejected", "counts"])
-def test_what_is_empty_is_not_drawn(part: str) -> None:
+def test_empty_charts_are_not_drawn(part: str) -> None:
     empty = {"rejected": {}, "counts": {name: {} for name in SUMMARY.counts}}
     found = charts_of(dataclasses.replace(SUMMARY, **{part: empty[part]}))
     assert (found.reasons if part == "rejected" else found.counts) in (None, {})

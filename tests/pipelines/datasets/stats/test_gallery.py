@@ -1,4 +1,4 @@
-"""The samples that a report shows: pages in reading order, pairs with their caption, nothing endless."""
+"""The samples in a report: pages in reading order, pairs with their caption, both cut to a limit."""
 
 import base64
 import io

@@ -25,7 +25,7 @@ def test_quantiles_are_within_one_percent(values: list[float]) -> None:
 
 @settings(deadline=None)
 @given(VALUES, VALUES)
-def test_two_add_up_to_the_whole(first: list[float], second: list[float]) -> None:
+def test_two_histograms_add_up_to_that_of_all_values(first: list[float], second: list[float]) -> None:
     summed = LogHistogram.of(np.array(first)) + LogHistogram.of(np.array(second))
     whole = LogHistogram.of(np.array(first + second))
     assert (summed.count, summed.low, summed.high) == (whole.count, whole.low, whole.high)
@@ -44,7 +44,7 @@ def test_a_quantile_lies_between_the_extremes() -> None:
     assert [histogram.quantile(share) for share in (0, 0.5, 1)] == [3.0, 3.0, 3.0]
 
 
-def test_nothing_is_nothing() -> None:
+def test_no_values_have_no_summary_and_no_bars() -> None:
     assert LogHistogram.of(np.array([])).summary() == {}
     assert LogHistogram.of(np.array([np.nan, np.inf])).bars() == ()
 

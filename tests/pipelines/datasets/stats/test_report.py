@@ -1,4 +1,4 @@
-"""Summary and report of a real dataset: the sums agree, the page is self-contained and escapes what the web said."""
+"""Summary and report of a built dataset: the sums agree; the page is self-contained and escapes texts from the web."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The report in a real Chromium: nothing is fetched, nothing complains, every section shows, also on a narrow screen.
+"""The report in a real Chromium: no request, no error message, every section visible, also on a narrow screen.
 
 Needs the system's Chromium (apt install chromium); without it the tests are left out, unless LOOM_NOTHING_LEFT_OUT is
 set.
@@ -58,7 +58,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def seen() -> Iterator[Seen]:
-    """Return a page of a headless Chromium whose requests and complaints are written down."""
+    """Return a page of a headless Chromium that records requests and error messages."""
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()

@@ -1,4 +1,4 @@
-"""What each statistic counts, and that an entry of the table is all that a new one needs."""
+"""Values of each statistic; a new statistic needs only its entry in the table."""
 
 import dataclasses
 import json
@@ -82,7 +82,7 @@ def test_names_do_not_collide_in_the_json() -> None:
 
 @pytest.fixture
 def add(monkeypatch: pytest.MonkeyPatch) -> Callable[[Statistic], None]:
-    """Return what adds an entry to the table, as an edit of the file would."""
+    """Return a function that adds an entry to the table, as an edit of the file would."""
 
     def added(entry: Statistic) -> None:
         for module in (statistics, aggregate, summary, charts, report, text_tables):

@@ -1,4 +1,4 @@
-"""A dataset's summary: what its manifest says, and its statistics added up over row groups."""
+"""A dataset's summary: counts of its manifest, and statistics added up over row groups."""
 
 import json
 from pathlib import Path

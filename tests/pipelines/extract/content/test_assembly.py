@@ -1,4 +1,4 @@
-"""Lines become lists, cells become rows and tables; nothing runs together."""
+"""Lines become lists, cells become rows and tables, and separate texts stay separate."""
 
 from corpusloom.pipelines.extract.content import assembly
 from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
@@ -18,7 +18,7 @@ def test_lists_nest_by_two_spaces_and_number_from_start() -> None:
     assert blocks(html) == [("list", "- a\n  3. b\n  4. c\n     d\n- e\n  f")]
 
 
-def test_terms_and_definitions() -> None:
+def test_terms_and_definitions_become_a_list() -> None:
     assert blocks("<dl><dt>Line</dt><dd>A rope.</dd></dl>") == [("list", "Line\n  A rope.")]
 
 
@@ -27,7 +27,7 @@ def test_a_card_in_a_list_item_keeps_its_heading_and_image() -> None:
     assert blocks(html) == [("heading", "T"), ("image", "https://a.example/i.jpg"), ("list", "- Text")]
 
 
-def test_data_table_rows_and_cells() -> None:
+def test_a_data_table_keeps_its_rows_and_cells() -> None:
     html = "<table><caption>C</caption><tr><th>a<th>b<tr><td>1<td><p>2</p><tr><td><td>4</table>"
     assert blocks(html) == [("caption", "C"), ("table", "a\tb\n1\t2\n4")]
 

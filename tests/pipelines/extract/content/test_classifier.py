@@ -1,4 +1,4 @@
-"""The block classifier in numpy: threshold, storage, and what the shipped weights do on the bundled pages."""
+"""The block classifier in numpy: threshold, storage, and the shipped weights on the bundled pages."""
 
 from pathlib import Path
 

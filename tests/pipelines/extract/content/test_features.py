@@ -1,4 +1,4 @@
-"""Features of the block classifier: shapes, ranges, and what a few of them mean."""
+"""Features of the block classifier: shapes, ranges, and the meaning of a few of them."""
 
 from pathlib import Path
 

@@ -80,6 +80,8 @@ def test_boxes_that_call_to_action_and_banners_that_lead_away_are_promotions() -
         ("doctrine.webp", None, (None, None), None),
     ],
 )
-def test_sign_reason(url: str, alt_text: str | None, size: tuple[int | None, int | None], reason: str | None) -> None:
+def test_each_sign_has_its_reason(
+    url: str, alt_text: str | None, size: tuple[int | None, int | None], reason: str | None
+) -> None:
     image = ImageRef(url=f"https://a.example/{url}", alt_text=alt_text, declared_width=size[0], declared_height=size[1])
     assert image_choice.sign_reason(TextRun("image", "", 0, 0, image=image)) == reason

@@ -39,7 +39,7 @@ def reasons(html: str, config: ExtractConfig = RULES) -> dict[str, str | None]:
         ("<p>x</p>", None),
     ],
 )
-def test_places(html: str, reason: str | None) -> None:
+def test_each_place_has_its_reason(html: str, reason: str | None) -> None:
     assert reasons(html) == {"x": reason}
 
 
@@ -56,7 +56,7 @@ def test_a_page_that_hides_all_its_text_waits_for_a_script() -> None:
 
 
 @pytest.mark.parametrize("names", ["has-sidebar", "page footer", "cookie-consent-enabled", "comments"])
-def test_a_mark_on_the_whole_page_says_nothing_of_its_parts(names: str) -> None:
+def test_a_flag_on_most_of_the_text_is_ignored(names: str) -> None:
     text = "word " * 120
     html = f"<div class='{names}'><p>{text}</p><img src=i.jpg><p>{text}end</p></div>"
     assert set(reasons(html).values()) == {None}
@@ -66,7 +66,7 @@ def test_a_mark_on_the_whole_page_says_nothing_of_its_parts(names: str) -> None:
     )
 
 
-def test_texts_of_one_look_share_their_fate() -> None:
+def test_texts_of_the_same_style_share_their_mean_score() -> None:
     cards = "".join(f"<div class=card><h3 class=name>Card {number}</h3></div>" for number in range(4))
     page = fast_walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)
     given = np.array([0.9, 0.0, 0.2, 0.4, 0.6, 0.1], np.float32)

@@ -1,4 +1,4 @@
-"""Charsets: what is declared, what the bytes say, and which of the two is believed."""
+"""Charsets: the declared one, the detected one, and the choice between them."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,9 @@ def decode(html: bytes, content_type: str | None = None) -> tuple[str, str]:
         (b"<meta charset=utf-16>plain", None, "<meta charset=utf-16>plain", "utf-8"),
     ],
 )
-def test_decode(html: bytes, content_type: str | None, text: str | None, codec: str) -> None:
+def test_each_page_is_decoded_with_its_charset(
+    html: bytes, content_type: str | None, text: str | None, codec: str
+) -> None:
     found, name = decode(html, content_type)
     assert name == codec
     assert text is None or found == text

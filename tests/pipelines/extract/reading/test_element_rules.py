@@ -25,7 +25,7 @@ from corpusloom.pipelines.extract.reading import elements as el
         ("caption", "table", "table_caption"),
     ],
 )
-def test_context_of(tag: str, around: str, context: str) -> None:
+def test_class_words_change_the_context_of_an_element(tag: str, around: str, context: str) -> None:
     assert element_rules.context_of(tag, "", around, False) == context
 
 
@@ -52,18 +52,18 @@ def test_section_words_inherit_and_add() -> None:
         ("", " a \n b ", False, " a b "),
     ],
 )
-def test_math_text(tex: str, text: str, display: bool, shown: str) -> None:
+def test_a_formula_is_its_tex_or_its_text(tex: str, text: str, display: bool, shown: str) -> None:
     assert element_rules.math_text(tex, text, display) == shown
 
 
 @pytest.mark.parametrize(
     ("classes", "letters"), [("emoji", True), ("x wp-smiley", True), ("latex", True), ("kite", False)]
 )
-def test_stands_for_text(classes: str, letters: bool) -> None:
+def test_images_of_emoji_and_formulas_stand_for_text(classes: str, letters: bool) -> None:
     assert element_rules.stands_for_text(classes) is letters
 
 
-def test_item_marker() -> None:
+def test_list_items_begin_with_a_dash_or_their_number() -> None:
     assert [
         element_rules.item_marker(tag, ordered, 3)
         for tag, ordered in (("li", False), ("li", True), ("dt", False), ("dd", False))

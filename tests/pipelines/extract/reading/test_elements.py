@@ -1,4 +1,4 @@
-"""What class words and styles say of an element."""
+"""Flags that class words and styles set on an element."""
 
 import pytest
 
@@ -39,17 +39,17 @@ def test_class_words_set_flags(names: str, flag: int) -> None:
 @pytest.mark.parametrize(
     "names", ["", "row col-md-6", "navigate-x7", "shadow", "adorable", "hiddenness", "more", "skip"]
 )
-def test_other_words_do_not(names: str) -> None:
+def test_other_class_words_set_no_flag(names: str) -> None:
     assert el.class_flags(names) == 0
 
 
-def test_styles_that_hide() -> None:
+def test_styles_with_display_none_or_hidden_hide_an_element() -> None:
     assert el.style_hides("color:red; DISPLAY : none")
     assert el.style_hides("visibility:hidden")
     assert not el.style_hides("display:block")
 
 
-def test_inline_elements_that_are_no_text() -> None:
+def test_inline_elements_without_text_are_recognised() -> None:
     assert el.inline_is_skipped("x mw-editsection")
     assert el.inline_is_skipped("sr-only")
     assert not el.inline_is_skipped("sr-only-focusable-x")

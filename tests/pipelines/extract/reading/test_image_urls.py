@@ -1,4 +1,4 @@
-"""One URL an image element: srcset by the standard, lazy attributes, placeholders, relative addresses."""
+"""One URL per image element: srcset by the standard, lazy attributes, placeholders, relative addresses."""
 
 from urllib.parse import urljoin
 
@@ -41,7 +41,7 @@ BASE = "https://site.example/folder/page.html"
         (",", []),
     ],
 )
-def test_parse_srcset(srcset: str, candidates: list[tuple[str, float, str]]) -> None:
+def test_each_srcset_has_its_candidates(srcset: str, candidates: list[tuple[str, float, str]]) -> None:
     assert parse_srcset(srcset) == candidates
 
 
@@ -67,7 +67,7 @@ def test_srcset_parsing_ends_and_urls_hold_no_space(srcset: str) -> None:
         ("s.jpg 32.5w, m.jpg 64.5w", "m.jpg"),
     ],
 )
-def test_best_of_srcset(srcset: str, best: str | None) -> None:
+def test_the_largest_candidate_of_a_srcset_is_chosen(srcset: str, best: str | None) -> None:
     assert best_of_srcset(srcset) == best
 
 
@@ -104,7 +104,9 @@ def test_best_of_srcset(srcset: str, best: str | None) -> None:
         ({"src": "  "}, (), None, "no_url"),
     ],
 )
-def test_choose(attributes: dict[str, str], sources: list[tuple[str, str]], url: str | None, source: str) -> None:
+def test_the_best_url_of_an_element_is_chosen_with_its_source(
+    attributes: dict[str, str], sources: list[tuple[str, str]], url: str | None, source: str
+) -> None:
     expected = Choice(url, source) if url else NoImage(source)
     assert choose(attributes, sources, BASE) == expected
 
@@ -144,7 +146,7 @@ def test_a_placeholder_is_named_as_one(name: str) -> None:
         "polka-dot.jpg",
     ],
 )
-def test_a_picture_of_such_a_word_is_none(name: str) -> None:
+def test_a_url_that_only_contains_such_a_word_is_not_a_placeholder(name: str) -> None:
     assert choose({"src": f"/i/{name}"}, (), BASE) == Choice(f"https://site.example/i/{name}", "src")
 
 
@@ -164,7 +166,7 @@ def test_a_picture_of_such_a_word_is_none(name: str) -> None:
         ("", None),
     ],
 )
-def test_absolute(url: str, expected: str | None) -> None:
+def test_relative_addresses_become_absolute(url: str, expected: str | None) -> None:
     assert absolute(url, BASE) == expected
 
 
@@ -175,7 +177,7 @@ def test_an_address_is_http_or_nothing(url: str) -> None:
 
 
 @given(st.text("ab/.?&=%-_:;,@[]!$", max_size=12), st.sampled_from(("?q=1", "/f/p.html", "", "/?a=b#c", "/f;p")))
-def test_the_short_way_from_the_root_is_the_long_one(path: str, rest: str) -> None:
+def test_the_short_cut_for_paths_from_the_root_equals_urljoin(path: str, rest: str) -> None:
     base = f"http://site.example:8080{rest}"
     found = absolute(f"/{path}", base)
     if found is not None:
@@ -188,7 +190,7 @@ def test_declared_size_reads_attributes_then_style() -> None:
     assert declared_size({}) == (None, None)
 
 
-def test_background_url() -> None:
+def test_a_background_image_is_read_from_the_style() -> None:
     assert background_url("color:red; background: #fff url( 'a.jpg' ) no-repeat") == "a.jpg"
     assert background_url("color:red") is None
 

@@ -34,7 +34,7 @@ BY, ZERO = "https://creativecommons.org/licenses/by/4.0/", "https://creativecomm
         ("x" * 500 + BY, None),
     ],
 )
-def test_addresses(url: str, name: str | None) -> None:
+def test_each_address_of_a_licence_has_its_spdx_name(url: str, name: str | None) -> None:
     assert spdx_of(url) == name
 
 
@@ -53,7 +53,7 @@ def test_addresses(url: str, name: str | None) -> None:
         ("", None),
     ],
 )
-def test_names_stand_alone(text: str, name: str | None) -> None:
+def test_a_licence_name_counts_only_as_the_whole_text(text: str, name: str | None) -> None:
     assert spdx_of_text(text) == name
 
 
@@ -91,7 +91,7 @@ def test_the_most_exact_meta_element_decides() -> None:
         ([], None),
     ],
 )
-def test_json_ld(values: list[object], name: str | None) -> None:
+def test_the_licence_of_json_ld_is_read(values: list[object], name: str | None) -> None:
     assert of_json_ld([json.dumps(value) for value in values]) == name
 
 
@@ -106,7 +106,7 @@ def test_json_ld(values: list[object], name: str | None) -> None:
         ("<" * 10_000, None),
     ],
 )
-def test_link_headers(header: str, name: str | None) -> None:
+def test_the_licence_of_a_link_header_is_read(header: str, name: str | None) -> None:
     assert of_headers([("Content-Type", "text/html"), ("link", header)]) == name
 
 

@@ -1,4 +1,4 @@
-"""Caps on hostile source: what is cut, and what is no page."""
+"""Caps on hostile sources: bytes, tags and attributes that are cut, and content that is not a page."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig
         ("<p>".encode("utf-16"), True),
     ],
 )
-def test_looks_like_html(html: bytes, is_page: bool) -> None:
+def test_html_is_told_from_other_content(html: bytes, is_page: bool) -> None:
     assert looks_like_html(html) is is_page
 
 

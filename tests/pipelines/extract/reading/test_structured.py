@@ -1,4 +1,4 @@
-"""JSON-LD: the main text and images of a page drawn by script; what is not JSON is nothing."""
+"""JSON-LD: the main text and images of a page drawn by script; invalid JSON is ignored."""
 
 import json
 
@@ -15,7 +15,7 @@ def test_the_article_body_comes_before_descriptions() -> None:
     assert main_text([PRODUCT]) == ["A kite."]
 
 
-def test_images_of_all_entities() -> None:
+def test_images_of_all_entities_are_read() -> None:
     assert image_urls([PRODUCT, ARTICLE]) == ["a.jpg", "b.jpg", "c.jpg"]
 
 

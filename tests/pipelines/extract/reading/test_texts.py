@@ -1,4 +1,4 @@
-"""Texts are clean Unicode: what is collapsed, dropped and kept."""
+"""Texts become clean Unicode: characters are collapsed, dropped or kept."""
 
 import unicodedata
 
@@ -28,7 +28,7 @@ from corpusloom.pipelines.extract.reading.texts import BREAK, inline, preformatt
         ("", ""),
     ],
 )
-def test_inline(raw: str, text: str) -> None:
+def test_inline_text_is_cleaned(raw: str, text: str) -> None:
     assert inline(raw) == text
 
 

@@ -1,4 +1,4 @@
-"""Tables of data and of layout; caps that a page must not raise by itself."""
+"""Data tables and layout tables; caps that a page cannot raise."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What a page shows, by topic: both walks are held to the same cases."""
+"""Test cases of both walks by topic: HTML, and the runs that it must give."""
 
 from typing import Protocol
 
@@ -14,7 +14,7 @@ class Walk(Protocol):
 
 
 Case = tuple[str, list[tuple[str, str]]]
-"""(HTML, what it shows: kind and text, or the end of an image's URL)"""
+"""(HTML, its runs: kind, and text or the end of an image's URL)."""
 INLINE: list[Case] = [
     ("<p>a<b>b</b>c <i> d</i></p>", [("paragraph", "abc d")]),
     ("a<br>b<br><br>c", [("other", "a\nb"), ("other", "c")]),
@@ -103,7 +103,7 @@ def shown(walk: Walk, html: str) -> list[tuple[str, str]]:
 
 
 def check_facts(walk: Walk) -> None:
-    """Check what a walk reads of the facts of a page."""
+    """Check the facts of a page that a walk reads."""
     page = walked(walk, FACTS)
     assert (page.title, page.canonical, page.metas, page.json_ld) == ("A title", "c", {"description": "d"}, ["{}"])
     assert page.meta_images == [("o.jpg", "og:image"), ("s.jpg", "image_src")]

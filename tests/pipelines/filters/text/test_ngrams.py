@@ -1,4 +1,4 @@
-"""Hashes of n-grams stand for the n-grams themselves."""
+"""Hashes of n-grams are equal exactly where the n-grams are."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def test_long_texts_have_as_many_powers_as_they_need(length: int) -> None:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
-def test_counts(values: list[int]) -> None:
+def test_counts_of_hashes_are_those_of_their_values(values: list[int]) -> None:
     hashes = np.array(values, np.uint64)
     first, count = most_frequent(hashes)
     assert count == max(map(values.count, values))

@@ -1,4 +1,4 @@
-"""What filters share: a text with its tokens, and how one filter judges one text."""
+"""Code that filters share: a text with its tokens, and judging one text by one filter."""
 
 from dataclasses import dataclass, fields
 

@@ -18,7 +18,7 @@ from corpusloom.pipelines.filters.text.words import count_sentences, split_words
         ("", []),
     ],
 )
-def test_split_words(text: str, words: list[str]) -> None:
+def test_texts_are_split_into_words(text: str, words: list[str]) -> None:
     assert split_words(text) == words
 
 
@@ -38,5 +38,5 @@ def test_words_hold_every_character_but_white_space(text: str) -> None:
         ("...", 1),
     ],
 )
-def test_count_sentences(text: str, count: int) -> None:
+def test_sentences_are_counted(text: str, count: int) -> None:
     assert count_sentences(text) == count

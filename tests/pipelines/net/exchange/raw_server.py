@@ -1,4 +1,4 @@
-"""A loopback server that sends fixed bytes, whatever is asked: for responses that no HTTP library would write."""
+"""A loopback server that answers any request with fixed bytes, for responses that no HTTP library would write."""
 
 import contextlib
 import socket

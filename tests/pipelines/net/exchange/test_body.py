@@ -83,6 +83,6 @@ def test_a_stalled_connection_truncates_a_page_and_ends_an_image() -> None:
     assert image == Dead("timeout_idle")
 
 
-def test_a_page_of_which_nothing_arrived_is_dead() -> None:
+def test_a_page_without_any_bytes_is_dead() -> None:
     with serve(head(900), 30.0) as (url, config):
         assert fetch(url, config, "page", idle_timeout=0.2) == Dead("timeout_idle")

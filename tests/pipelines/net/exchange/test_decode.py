@@ -23,7 +23,7 @@ CODERS = {
 
 
 @given(st.sampled_from(sorted(CODERS)), st.sampled_from(sorted(CODERS)), st.binary(max_size=2000), st.integers(0, 2500))
-def test_any_two_codings_come_undone_up_to_the_cap(first: str, second: str, body: bytes, cap: int) -> None:
+def test_any_two_codings_are_decoded_up_to_the_cap(first: str, second: str, body: bytes, cap: int) -> None:
     wire = CODERS[second](CODERS[first](body))
     out = decode(wire, f"{first}, {second}", max(cap, 2100))
     assert out.body == body

@@ -68,7 +68,7 @@ async def ask(port: int, path: str) -> FetchOutcome:
         return await fetcher.ask(f"http://x.localhost:{port}{path}", "page")
 
 
-def test_what_is_sent_is_honest_and_on_record() -> None:
+def test_the_request_names_us_and_is_recorded_as_sent() -> None:
     with serve() as (port, seen):
         (answer,) = fetch(port, "/a?b=c")
     assert isinstance(answer, Response)

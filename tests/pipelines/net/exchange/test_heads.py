@@ -1,4 +1,4 @@
-"""Heads over a real connection: what a WARC keeps is what went over the wire; else only the headers that are read."""
+"""Heads over a real connection: with evidence they are kept as sent; else only the needed headers are decoded."""
 
 import asyncio
 

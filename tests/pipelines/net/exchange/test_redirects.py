@@ -25,7 +25,7 @@ def hop(url: str, location: str) -> Response:
         ("/x/", Rejected("redirect_loop")),
     ],
 )
-def test_targets(location: str, target: str | Rejected) -> None:
+def test_each_location_has_its_target(location: str, target: str | Rejected) -> None:
     assert next_hop((hop("http://a.example/x/", location),), 5) == target
 
 

@@ -1,4 +1,4 @@
-"""The session: the policy sees every resolved address and every socket; refusals are found behind aiohttp's errors."""
+"""The session: the policy checks every resolved address and socket; refusals are found behind aiohttp's errors."""
 
 import asyncio
 import socket

@@ -43,7 +43,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("data", list(CASES), ids=repr)
-def test_sniff(data: bytes) -> None:
+def test_each_type_is_recognised_by_its_first_bytes(data: bytes) -> None:
     assert sniff(data) == CASES[data]
     assert is_image(data) == (CASES[data] in IMAGES)
 

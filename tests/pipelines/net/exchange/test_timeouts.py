@@ -1,4 +1,4 @@
-"""Timeouts: the phase that took too long is named, cancellation stays cancellation, our own pauses are given back."""
+"""Timeouts: the phase that took too long is named, cancellation is not a timeout, pauses of our own do not count."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from corpusloom.pipelines.net.exchange.timeouts import Deadlines, Phase
 
 
 async def wait(deadlines: Deadlines, phase: Phase, seconds: float, total: float = 5.0) -> str | None:
-    """Wait endlessly under a deadline; return the phase whose time passed."""
+    """Wait without end under a deadline; return the phase that timed out."""
     deadline = deadlines.begin(total)
     deadline.enter(phase, seconds)
     try:

@@ -40,7 +40,7 @@ def word(outcome: FetchOutcome) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_certificates(name: str, tmp_path: Path) -> None:
+def test_each_certificate_has_its_outcome(name: str, tmp_path: Path) -> None:
     options, trusted, expected = CASES[name]
     certificate, key = write_certificate(tmp_path, name, **options)  # type: ignore[arg-type]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,7 +56,7 @@ def test_a_handshake_that_nobody_answers_has_the_deadline_of_connecting() -> Non
         assert word(fetch(f"https://plain-page.localhost:{zoo.port}/x", zoo.port, None)) == "timeout_connect"
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port_is_a_failed_connection() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

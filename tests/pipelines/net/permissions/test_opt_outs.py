@@ -1,4 +1,4 @@
-"""Opt-out signals: what is seen, and what is decided (pages and images apart)."""
+"""Opt-out signals: reading them, and deciding on pages and on images."""
 
 import time
 
@@ -37,7 +37,7 @@ AT = "2026-01-02T03:04:05Z"
         ("Content-Signal", "ai-input=no", None, None),
     ],
 )
-def test_headers_decide(name: str, value: str, page: str | None, image: str | None) -> None:
+def test_each_opt_out_header_has_its_verdict(name: str, value: str, page: str | None, image: str | None) -> None:
     signals = signals_of_headers([("Server", "x"), (name, value)], seen_at=AT)
     assert [signal.value for signal in signals] == [value]
     for unit, reason in (("page", page), ("image", image)):
@@ -64,7 +64,7 @@ def test_a_signal_that_is_not_honoured_is_recorded_and_keeps() -> None:
         (b" " * 70_000 + b'<meta name="robots" content="noai">', None),
     ],
 )
-def test_meta_elements_decide(html: bytes, reason: str | None) -> None:
+def test_each_meta_element_has_its_verdict(html: bytes, reason: str | None) -> None:
     verdict = opt_out(signals_of_html(html, seen_at=AT), SIGNALS)
     assert verdict == (None if reason is None else Rejected(reason))
 

@@ -16,7 +16,7 @@ AT = "2026-01-02T03:04:05Z"
 @pytest.mark.parametrize(
     ("status", "allowed"), [(200, False), (404, True), (403, True), (429, None), (500, None), (302, None)]
 )
-def test_a_status_decides(status: int, allowed: bool | None) -> None:
+def test_the_status_of_robots_txt_allows_or_forbids_all(status: int, allowed: bool | None) -> None:
     robots = parse_robots(status, b"User-agent: *\nDisallow: /", seen_at=AT)
     assert robots.allows("http://a.example/x") is bool(allowed)
     assert (robots.rules is None) is (allowed is None)
@@ -37,11 +37,11 @@ def test_a_status_decides(status: int, allowed: bool | None) -> None:
         ("<html>not robots</html>", "/a", True),
     ],
 )
-def test_rules(text: str, path: str, allowed: bool) -> None:
+def test_each_rule_allows_or_forbids_its_path(text: str, path: str, allowed: bool) -> None:
     assert parse_robots(200, text.encode(), seen_at=AT).allows(f"http://a.example{path}") is allowed
 
 
-def test_what_stands_behind_500_kib_is_not_read() -> None:
+def test_rules_after_500_kib_are_not_read() -> None:
     text = b"User-agent: *\n" + b"#" * 512_000 + b"\nDisallow: /"
     assert parse_robots(200, text, seen_at=AT).allows("http://a.example/")
 

@@ -1,5 +1,6 @@
-"""img2dataset as engine: what is handed over, what comes back. A stand-in for the program writes its layout here;
-`make interop` runs the program itself.
+"""img2dataset as fetcher: the URLs handed over and the outcomes returned.
+
+A stand-in for the program writes its layout here; `make interop` runs the program itself.
 """
 
 import stat
@@ -96,7 +97,7 @@ def test_nothing_to_hand_over_starts_nothing(program: Path, tmp_path: Path) -> N
         ("http://example.org:22/", "port_not_allowed"),
     ],
 )
-def test_urls_are_checked_before(url: str, reason: str | None) -> None:
+def test_urls_are_checked_before_they_are_handed_over(url: str, reason: str | None) -> None:
     verdict = check_url(url, AddressPolicy(("127.0.0.0/8:9",)))
     assert (verdict.reason if verdict else None) == reason
 

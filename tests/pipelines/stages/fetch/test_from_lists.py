@@ -1,4 +1,4 @@
-"""Lists of URLs into a store: every row accounted for, dead ones tried again alone."""
+"""Fetching lists of URLs into a store: every row is accounted for, and only dead URLs are retried."""
 
 import csv
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from corpusloom.pipelines.stages.fetch.from_lists import FetchReport, fetch_list
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store.images.packs import Checkpoint
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_rows import ListConfig
+from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.schemas import identity
 from corpusloom.schemas.errors import ConfigError, LoomError
 from tests.pipelines.image_server import ImageServer, image_server
@@ -147,7 +147,9 @@ def test_a_redirect_to_what_is_listed_is_refused_before_it_is_asked(server: Imag
     assert server.asked == {"/4.png": 1}
 
 
-def test_the_command(server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_loom_images_fetches_a_list_and_retries_its_errors(
+    server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "l.txt").write_text(f"{server.base}/1.png\n{server.base}/down/2.png\n")
     common = ["images", "--store", str(tmp_path / "s"), "--workers", "0", "--quiet"]
     who = ["--contact", "t@example.org", "--allow-addresses", f"127.0.0.1:{server.server_port}", "--delay", "0"]

@@ -1,4 +1,4 @@
-"""The stage that fetches lanes: one group of lanes on one machine, one lane per element else; outcomes are counted."""
+"""The stage that fetches lanes, as one group on one machine or one per element; outcomes are counted."""
 
 from collections.abc import Iterator
 from pathlib import Path

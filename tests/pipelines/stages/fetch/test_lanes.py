@@ -1,4 +1,4 @@
-"""Lanes of one machine: in processes of their own they fetch what one loop fetches, and a kill costs a checkpoint."""
+"""Lanes on one machine: separate processes fetch the same as one loop, and a kill loses at most one checkpoint."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""regions.npz: numpy reads it, the same arrays are the same bytes, no pickle gets in."""
+"""regions.npz: numpy reads it, equal arrays give equal bytes, and objects are refused."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Boxes of an image without a detector: their number, their place, and that they find what is drawn."""
+"""Boxes proposed without a detector: their number and place, and that they cover drawn shapes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The two bodies of select as functions over heads in memory, for tests that compare them."""
+"""Runs the two implementations of select over heads in memory, for tests that compare them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is read back of decisions, as columns, is what the ledger says of them one by one."""
+"""Tables and counts made from columns of decisions equal those of a ledger filled record by record."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the Beam body adds to `group_decisions`: who is grouped with whom, and what travels."""
+"""The Beam implementation: which heads are grouped, and which values are shuffled."""
 
 import apache_beam as beam
 from apache_beam.testing.util import assert_that, equal_to

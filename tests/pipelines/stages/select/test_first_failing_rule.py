@@ -1,4 +1,4 @@
-"""The first failing rule is the reason of a rejection, in both bodies of select, whatever else fails."""
+"""The first failing rule is the reason of a rejection, in both implementations of select, whatever else fails."""
 
 import itertools
 from collections.abc import Callable
@@ -17,13 +17,13 @@ RULES = (
     Rule(reason="many_c", score="c", maximum=5.0, strict=True),
 )
 VALUES = (None, 1.0, 2.0, 3.0, 5.0, 6.0, float("nan"))
-"""No score, below, at and between the bounds, above, no number."""
+"""No score; scores below, at, between and above the bounds; NaN."""
 FAILS: dict[str, Callable[[float], float | None]] = {
     "few_a": lambda value: 2.0 if value < 2 else 5.0 if value > 5 else None,
     "few_b": lambda value: 2.0 if value <= 2 else None,
     "many_c": lambda value: 5.0 if value >= 5 else None,
 }
-"""Reason -> the bound that a value misses."""
+"""Reason -> its bound."""
 
 
 def heads() -> list[Head]:

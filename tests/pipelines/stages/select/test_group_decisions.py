@@ -1,4 +1,4 @@
-"""Each step's meaning over one group, and both bodies of select compared with it on generated corpora."""
+"""Decisions of each step over one group, and both implementations of select compared with them on generated corpora."""
 
 import dataclasses
 import itertools
@@ -50,7 +50,7 @@ def heads_of(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[Head]:
 
 
 GROUPS = st.lists(heads_of(outcome=st.sampled_from(("kept", "rejected"))), max_size=8)
-"""Groups, empty ones and rejected members among them."""
+"""Groups of heads, some of them empty or with rejected members."""
 RULES = st.lists(
     st.builds(
         Rule,
@@ -66,7 +66,7 @@ BY: tuple[meaning.By, ...] = ("key", "text_key", "image_key")
 
 
 def labelled(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Return steps with a label each, as a Beam pipeline needs it. Paragraphs are marked once, as in every recipe."""
+    """Return steps with unique labels, which a Beam pipeline needs. Paragraphs are marked once, as in every recipe."""
     marks = [step for step in steps if isinstance(step, MarkFrequentParagraphs)]
     once = [step for step in steps if not isinstance(step, MarkFrequentParagraphs) or step is marks[0]]
     return tuple(dataclasses.replace(step, label=f"{number} {step.label}") for number, step in enumerate(once))
@@ -98,7 +98,7 @@ def grouped(heads: Sequence[Head], by: meaning.By) -> list[list[Head]]:
 
 
 def clusters(heads: Sequence[Head]) -> dict[str, Cluster[str]]:
-    """Return the clusters of the kept heads by what their bands connect."""
+    """Return the clusters of kept heads that share bands."""
     buckets: dict[str, set[str]] = defaultdict(set)
     for head in filter(meaning.is_kept, heads):
         for band in head.bands:
@@ -136,7 +136,7 @@ def decided(heads: Sequence[Head], steps: tuple[Step, ...]) -> list[Head]:
 SLOW = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example takes a tenth of a second: none to shrink with
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example takes a tenth of a second, too long to shrink
 )
 
 
@@ -198,7 +198,7 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
 
 
 @given(GROUPS)
-def test_encoding_comes_back(group: list[Head]) -> None:
+def test_an_encoded_head_is_decoded_unchanged(group: list[Head]) -> None:
     assert repr([meaning.decode(meaning.encode(head)) for head in group]) == repr(
         [dataclasses.replace(head, scores=dict(sorted(head.scores.items()))) for head in group]
     )

@@ -1,4 +1,4 @@
-"""One machine and an engine decide alike, whatever the passes, the ranges and the partitions."""
+"""The local and the Beam implementation decide alike, for any passes, ranges and partitions."""
 
 import dataclasses
 import random
@@ -17,7 +17,7 @@ COUNT = 400
 
 
 def heads(unit: str) -> list[Head]:
-    """Return heads of which many share keys, texts, images, bands and paragraphs, a few all of them."""
+    """Return heads many of which share keys, texts, images, bands or paragraphs, and a few all of them."""
     rng, made = random.Random(unit), []
     for number in range(COUNT):
         key = identity.make_key("page", str(rng.randrange(COUNT * 2 // 3)))
@@ -48,7 +48,7 @@ def fragments(folder: Path, unit: str) -> list[str]:
 
 
 def recipes() -> Iterator[Recipe]:
-    """Yield recipes that between them have every step, and one where two kept heads may be one node."""
+    """Yield recipes that together have every step, and one in which two kept heads may share a graph node."""
     obelics, align = load_recipe("obelics"), load_recipe("align")
     yield obelics
     yield dataclasses.replace(obelics, dedup=dataclasses.replace(obelics.dedup, exact_url=False, exact_text=None))

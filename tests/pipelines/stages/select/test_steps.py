@@ -1,4 +1,4 @@
-"""The steps of a recipe: which there are, in which order, and what switches each on."""
+"""The steps of a recipe: their order, and the key that turns each on."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ OBELICS = load_recipe("obelics")
 
 
 def steps_with(**changes: object) -> list[Step]:
-    """Return the steps of pages with no deduplication but what is changed."""
+    """Return the steps of pages with only the given deduplication."""
     none = Dedup(exact_url=False, exact_text=None, minhash=None, max_domain_paragraph=None, exact_image_set=False)
     recipe = dataclasses.replace(OBELICS, dedup=dataclasses.replace(none, **changes))  # type: ignore[arg-type]
     judge, *rest = page_steps(recipe)

@@ -1,4 +1,4 @@
-"""The dataset card: the funnel and the wishes that were honoured, from the manifest and the provenance."""
+"""The dataset card: the funnel and the honoured opt-outs, from the manifest and the provenance."""
 
 import dataclasses
 import hashlib

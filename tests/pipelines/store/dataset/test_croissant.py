@@ -1,4 +1,4 @@
-"""croissant.json against MLCommons' own reader: valid without a warning, and it reads our rows and images."""
+"""croissant.json is valid for MLCommons' own reader without a warning, which reads our rows and images."""
 
 import dataclasses
 import itertools
@@ -25,7 +25,7 @@ DAYS = ("2026-01-02", "2026-01-04")
 
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    # the reader keeps what it unpacks by relative URL, in the user's home
+    # the reader caches unpacked files by relative URL in the user's home
     monkeypatch.setattr("mlcroissant._src.operation_graph.operations.extract.EXTRACT_PATH", epath.Path(tmp_path / "x"))
     return make_dataset(tmp_path / "data", "pairs", make_pairs(6), shards=2)
 
@@ -36,7 +36,7 @@ def described(dataset: str, **changes: Any) -> mlcroissant.Dataset:
     return mlcroissant.Dataset(jsonld=Path(dataset, CROISSANT))
 
 
-def test_it_is_valid(dataset: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_croissant_json_is_valid(dataset: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         metadata = described(dataset).metadata
     assert not metadata.ctx.issues.errors

@@ -125,7 +125,7 @@ def test_the_size_is_that_of_the_member() -> None:
 
 
 @pytest.mark.parametrize(("validation", "split"), [(0.0, "train"), (1.0, "val")])
-def test_all_or_nothing_is_set_aside(validation: float, split: str) -> None:
+def test_a_share_of_one_sets_all_aside_and_of_zero_nothing(validation: float, split: str) -> None:
     assert {split_of(str(n), validation) for n in range(100)} == {split}
 
 

@@ -1,4 +1,4 @@
-"""A shard is finished once its report exists and its files are as the report says."""
+"""A shard is finished once its report exists and its files match the report."""
 
 import json
 from pathlib import Path

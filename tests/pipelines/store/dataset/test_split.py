@@ -1,4 +1,4 @@
-"""The held-out part: which records it takes, by the hash of their near-duplicate root."""
+"""The held-out part: records are chosen by the hash of their near-duplicate root."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ shares = st.floats(0, 1)
 
 
 def place_of(root: str) -> float:
-    """Return where the hash of a root lies in [0, 1)."""
+    """Return the hash of a root as a number in [0, 1)."""
     return int.from_bytes(hashlib.blake2b(root.encode(), digest_size=4).digest(), "big") / 2**32
 
 

@@ -95,7 +95,7 @@ def test_no_sample_is_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_sample_is_told_before_the_next_is_taken(tmp_path: Path) -> None:
+def test_each_sample_is_reported_before_the_next_is_read(tmp_path: Path) -> None:
     told: list[str] = []
 
     def samples() -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -1,4 +1,4 @@
-"""Blocklists: what is listed is found, what is near is found within its distance, a bad line is an error."""
+"""Blocklists: listed entries are found, near hashes within their distance, and a bad line is an error."""
 
 import hashlib
 import tempfile
@@ -32,7 +32,7 @@ def load(tmp_path: Path, kind: str, *lines: str) -> Blocklist:
     return Blocklist.load([f"{kind}={write(tmp_path / 'list.txt', *lines)}"], phash)
 
 
-def test_hashes_of_content(tmp_path: Path) -> None:
+def test_content_is_found_by_its_hashes(tmp_path: Path) -> None:
     body = png(1)
     sha256, md5 = hashlib.sha256(body).hexdigest(), hashlib.md5(body).hexdigest()
     for kind, line in (("sha256", sha256), ("sha256", sha256.upper()), ("md5", md5), ("phash:4", phash(body))):
@@ -48,12 +48,12 @@ def test_hashes_of_content(tmp_path: Path) -> None:
 def test_what_is_listed_is_found_whatever_bytes_it_ends_with(listed: set[bytes], other: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         blocklist = load(Path(folder), "sha256", *(digest.hex() for digest in listed))
-    halves = {digest[:16] for digest in listed}  # which is what is held
+    halves = {digest[:16] for digest in listed}  # the length that the list stores
     for digest in {*listed, other}:
         assert (blocklist.of_content(b"", digest.hex()) is not None) == (digest[:16] in halves)
 
 
-def test_urls_and_domains(tmp_path: Path) -> None:
+def test_urls_and_domains_are_found(tmp_path: Path) -> None:
     urls = load(tmp_path, "url", "http://example.org/a.jpg")
     assert urls.of_url("https://www.example.org:443/a.jpg") == Rejected("blocked_url")
     assert urls.of_url("http://example.org/b.jpg") is None
@@ -102,7 +102,7 @@ def test_a_line_that_is_no_entry_is_named(tmp_path: Path, kind: str, line: str) 
 
 
 @pytest.mark.parametrize("entry", ["sha256", "sha1=x", "phash:99=x", "md5:4=x", "phash:x=y", "sha256="])
-def test_entries_are_checked(entry: str) -> None:
+def test_malformed_entries_are_refused(entry: str) -> None:
     with pytest.raises(ConfigError):
         parse_entry(entry)
 

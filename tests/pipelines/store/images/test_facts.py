@@ -1,4 +1,4 @@
-"""Facts of images: measured in a worker that can be killed; what does not decode is known by its error."""
+"""Facts of images are measured in a worker that may be killed; an image that does not decode has its error."""
 
 import hashlib
 import os
@@ -26,19 +26,19 @@ def entry(data: bytes) -> tuple[bytes, str, str]:
 
 
 def deadly_task(image: EncodedImage) -> ImageFacts:
-    """Die at one image as a decoder that is overrun would."""
+    """Kill the process at one image, as a memory error in a decoder would."""
     if image[0] == BROKEN:
         os.kill(os.getpid(), signal.SIGKILL)
     return image_facts_task(image)
 
 
-def test_facts_of_a_picture_and_of_a_broken_one() -> None:
+def test_a_picture_has_facts_and_a_broken_one_its_error() -> None:
     good, broken = (make_facts(*entry(data)) for data in (png(1, 40), BROKEN))
     assert (good.width, good.height, good.error, len(good.phash), len(good.grid)) == (40, 40, None, 16, 48)
     assert (broken.width, broken.error, broken.phash, broken.size) == (9, "truncated", "", 60)
 
 
-def test_workers_say_what_this_process_says() -> None:
+def test_workers_and_this_process_measure_the_same_facts() -> None:
     images = [entry(png(n, 30)) for n in range(5)]
     with facts_pool(1) as pool, facts_pool(0) as here:
         assert list(map_facts(pool, images)) == list(map_facts(here, images))

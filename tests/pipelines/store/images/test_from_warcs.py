@@ -1,4 +1,4 @@
-"""Images that WARCs hold: taken into the store without a fetch, their owners' wishes honoured."""
+"""Images in WARCs are put into the store without a fetch, and their opt-outs are honoured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.pipelines.store.store_maker import DATE, fill, outcomes, png, wanted
 
 
 def write_warc(path: Path, answers: dict[str, tuple[bytes, bytes]]) -> list[WarcImage]:
-    """Write an answer (further headers, body) a name; return where its images are."""
+    """Write one response (extra headers, body) per name; return the places of the images."""
     with path.open("wb") as handle:
         writer = WarcWriter(handle, compress=True)
         for name, (headers, body) in answers.items():

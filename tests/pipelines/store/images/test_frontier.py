@@ -1,4 +1,4 @@
-"""The frontier: a lane a registered domain, each key once, only what the store has no outcome for."""
+"""The frontier: one lane per registered domain, each key once, only URLs without an outcome in the store."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The index: one outcome per URL, later generations over earlier ones, many keys like one by one."""
+"""The index: one outcome per URL, later generations win, and looking up many keys equals one by one."""
 
 import hashlib
 from collections import Counter

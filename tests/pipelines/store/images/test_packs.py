@@ -1,4 +1,4 @@
-"""Packs: checkpoints by outcomes, bytes and errors; other tools read and check what we wrote."""
+"""Packs: checkpoints after a number of outcomes or bytes, errors of the disk, and other tools that read the packs."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def test_a_full_disk_is_an_error_that_names_the_place(tmp_path: Path, monkeypatc
         (b"", Rejected("not_an_image")),
     ],
 )
-def test_headers_are_looked_at(data: bytes, verdict: object) -> None:
+def test_each_image_is_judged_by_its_header(data: bytes, verdict: object) -> None:
     assert inspect(data, 1000) == verdict
     if isinstance(verdict, tuple):
         assert inspect(data, 80) == Rejected("too_many_pixels", 81.0, 80.0)

@@ -1,4 +1,4 @@
-"""Whatever is cut, lost or flipped in a store: what is whole comes back, and nothing else is lost."""
+"""After truncation, loss or flipped bytes in a store, all undamaged records are recovered."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""Resizing: img2dataset's pixels for every mode (on record; `make interop` asks img2dataset itself), sizes, formats."""
+"""Resizing: img2dataset's pixels in every mode (recorded; `make interop` runs img2dataset itself), sizes, formats."""
 
 import hashlib
 import io
@@ -47,7 +47,7 @@ def test_pixels_are_those_of_img2dataset(place: int) -> None:
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 60), st.sampled_from(MODES))
-def test_sizes(height: int, width: int, size: int, mode: Mode) -> None:
+def test_each_mode_gives_its_size(height: int, width: int, size: int, mode: Mode) -> None:
     shape = resize_pixels(make_image(height, width), Resize(mode=mode, size=size)).shape[:2]
     if mode == "no":
         assert shape == (height, width)
@@ -58,7 +58,7 @@ def test_sizes(height: int, width: int, size: int, mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-def test_formats(kind: Format) -> None:
+def test_each_format_is_written(kind: Format) -> None:
     data, width, height = resize(png_of(make_image(60, 90)), Resize(mode="keep_ratio", size=30, format=kind))
     header = read_header(data)
     assert (

@@ -1,4 +1,4 @@
-"""Tables by sha256: parts named after their keys, rows as objects on demand, the first of several rows."""
+"""Tables by sha256: parts are named after their keys, rows become objects on demand, and the first row wins."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Names among sorted ones: found where they are and nowhere else, whatever bytes they end with."""
+"""Searching sorted names: each is found at its place and no other, also with trailing zero bytes."""
 
 import numpy as np
 from hypothesis import example, given

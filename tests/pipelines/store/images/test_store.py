@@ -1,4 +1,4 @@
-"""The image store: every outcome is found again, bytes come back, damage names its remedy."""
+"""The image store: every outcome is found, bytes are read back, and damage is an error with a remedy."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""ARC files: every response, with warcio's reader as a second opinion, and cuts."""
+"""ARC files: every response is read as by warcio, and truncated files."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Digests of WARC records: how they are spelled, and that a mismatch is found."""
+"""Digests of WARC records: their spellings, and finding a mismatch."""
 
 import hashlib
 import io

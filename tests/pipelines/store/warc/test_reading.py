@@ -1,4 +1,4 @@
-"""WARCs that others write are read as well as our own, and nothing is silently lost."""
+"""Reading WARCs, ours and other writers', without losing a record silently."""
 
 import functools
 import gzip
@@ -166,7 +166,7 @@ def test_what_wget_wrote_is_read_with_its_digests(tmp_path: Path) -> None:
     assert not any(isinstance(page.verdict, Dead) for page in pages if isinstance(page, SkippedRecord))
 
 
-def test_a_list_of_paths(tmp_path: Path) -> None:
+def test_a_list_of_paths_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.paths.gz").write_bytes(gzip.compress(b"crawl/a.warc.gz\n\ns3://bucket/b.warc.gz\n"))
     assert read_paths(str(tmp_path / "x.paths.gz")) == [f"{tmp_path}/crawl/a.warc.gz", "s3://bucket/b.warc.gz"]
 

@@ -1,4 +1,4 @@
-"""WARCs that we write: other tools read them, and the same exchange gives the same bytes."""
+"""Writing WARCs: other tools read them, and the same exchange gives the same bytes."""
 
 import gzip
 import io

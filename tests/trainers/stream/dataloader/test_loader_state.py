@@ -1,4 +1,4 @@
-"""States of a StatefulDataLoader: merged when the workers' places leave no gap, else refused with a remedy."""
+"""States of a StatefulDataLoader are merged if the workers' positions leave no gap, else refused with a remedy."""
 
 from typing import Any
 

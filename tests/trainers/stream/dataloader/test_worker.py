@@ -25,7 +25,7 @@ def test_each_sample_is_dealt_once_and_batches_come_back_in_order(workers: int, 
     assert sorted(number for numbers in mine.values() for number in numbers) == list(range(total))
     assert [len(mine[worker]) for worker in range(workers)] == samples_per_worker(workers, chunk, total)
     in_turn = []
-    for at in range(0, total + chunk, chunk):  # as a DataLoader takes them: a batch of each worker in turn
+    for at in range(0, total + chunk, chunk):  # as a DataLoader takes them: one batch from each worker in turn
         in_turn += [number for worker in range(workers) for number in mine[worker][at : at + chunk]]
     assert in_turn == list(range(total))
 

@@ -1,5 +1,4 @@
-"""The cache of remote tars: bounded, least recently used first out, one fetch per block, safe when processes are
-killed or the disk is full."""
+"""The cache of remote tars: bounded, least recently used blocks evicted, one fetch per block, safe under kills."""
 
 import os
 import random

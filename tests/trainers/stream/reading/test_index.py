@@ -1,4 +1,4 @@
-"""Where samples lie: packed members join into reads, splits are counted, and sidecars that lie are refused."""
+"""The index: small members are joined into one read, splits are counted, and wrong sidecars are refused."""
 
 import dataclasses
 import struct
@@ -26,7 +26,7 @@ from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 
 def pack(starts: list[int], offsets: list[int], sizes: list[int]) -> list[tuple[int, int]]:
-    """Return (bytes, members) of the read that begins with each member; (0, 0) where one is read with another."""
+    """Return (bytes, members) of the read that begins with each member; (0, 0) if it is read with an earlier one."""
     codes = np.zeros(len(offsets), np.int64)
     packed = pack_members(np.asarray(starts), np.asarray(offsets), np.asarray(sizes), codes)
     rows = [MEMBER.unpack_from(packed.tobytes(), number * MEMBER.size) for number in range(len(offsets))]

@@ -14,7 +14,7 @@ from tests.trainers.stream.servers import faulty
 
 
 class Tar:
-    """A tar of three blocks that notes which of them are fetched."""
+    """A tar of three blocks that records which of them are fetched."""
 
     blocks = 3
 

@@ -1,4 +1,4 @@
-"""Remote reads: retried after errors that may pass, ended at once by errors that do not, each with a deadline."""
+"""Remote reads: retried after transient errors, ended at once by permanent ones, each attempt with a deadline."""
 
 import asyncio
 import time

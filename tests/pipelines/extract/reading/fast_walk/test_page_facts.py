@@ -4,7 +4,7 @@ from corpusloom.pipelines.extract.reading.fast_walk.walk import fast_walk
 from tests.pipelines.extract.reading import walk_cases
 
 
-def test_facts_of_a_page() -> None:
+def test_the_facts_of_a_page_are_read() -> None:
     walk_cases.check_facts(fast_walk)
 
 

@@ -1,4 +1,4 @@
-"""What the walker keeps of a page: image facts, captions, caps, menus."""
+"""The walker: facts of images, captions, caps, menus."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def walked(html: str, **config: object) -> RawPage:
     return walk_cases.walked(fast_walk, html, **config)
 
 
-def test_image_facts() -> None:
+def test_an_image_has_the_facts_of_its_element() -> None:
     html = (
         "<base href='/x/'><base href='/y/'><figure><a href='big.jpg'>"
         "<img src=i.jpg alt=' a  b ' title=t width=640 height=480></a><figcaption>c <b>d</b></figcaption></figure>"
@@ -66,7 +66,7 @@ def test_a_div_of_class_figure_gives_its_title_to_its_image(title: str) -> None:
     ]
 
 
-def test_a_menu_is_one_candidate_a_line_an_entry() -> None:
+def test_a_menu_is_one_run_with_one_line_per_entry() -> None:
     html = "<nav><ul><li><a href=x>Home</a></li><li>About <b>us</b></li></ul><img src=i.jpg></nav><p>text</p>"
     page = walked(html)
     assert [(item.kind, item.text, item.link_chars) for item in page.runs] == [

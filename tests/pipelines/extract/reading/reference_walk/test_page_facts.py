@@ -4,7 +4,7 @@ from corpusloom.pipelines.extract.reading.reference_walk.walk import reference_w
 from tests.pipelines.extract.reading import walk_cases
 
 
-def test_facts_of_a_page() -> None:
+def test_the_facts_of_a_page_are_read() -> None:
     walk_cases.check_facts(reference_walk)
 
 

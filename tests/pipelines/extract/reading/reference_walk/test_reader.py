@@ -1,4 +1,4 @@
-"""The reader's recursion: depth, lines of menus, and what is no text."""
+"""The reader's recursion: depth, lines of menus, and nodes without text."""
 
 import pytest
 

@@ -1,0 +1,16 @@
+"""The columns of a list, and that asking for them loads neither Arrow nor numpy."""
+
+import subprocess
+import sys
+
+from corpusloom.pipelines.store.list_config import ListConfig
+
+
+def test_a_list_has_urls_and_no_captions_unless_a_column_is_named() -> None:
+    assert ListConfig() == ListConfig(url_column="url", caption_column=None)
+
+
+def test_the_configuration_of_a_list_is_light() -> None:
+    program = "import sys, corpusloom.pipelines.store.list_config; print({'pyarrow', 'numpy'} & sys.modules.keys())"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "set()"
