@@ -4,9 +4,9 @@
 
 Prints one line per measure: ours, the peer's, their ratio (medians over interleaved pairs). For hosts that hang, fail
 or respond late, and for memory, the peer is our own plain run. img2dataset runs in its own environment with its fastest
-settings (no re-encoding, no EXIF); its speed is taken from its statistics, without its start. The images lie on 64
-addresses of loopback, since a domain belongs to one lane. Like img2dataset we fetch in two processes on two cores, with
-32 connections each. Needs nginx.
+settings (no re-encoding, no EXIF); its speed is taken from its statistics, without its start. The images are served
+from 64 addresses of loopback, since a domain belongs to one lane. Like img2dataset we fetch in two processes on two
+cores, with 32 connections each. Needs nginx.
 
 Limits: our packs are synced to disk at every checkpoint and img2dataset's tars are not, so a slow disk slows only us
 (`TMPDIR=/dev/shm` removes that). If other programs use the cores, compare the CPU time per image; two thirds of it are

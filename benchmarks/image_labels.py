@@ -65,7 +65,7 @@ class ImageScores:
 
     @property
     def order(self) -> float:
-        """Return the share of pairs (image, text beside a labelled image) that stand in the labelled order."""
+        """Return the share of pairs (image, text beside a labelled image) that are in the labelled order."""
         return self.ordered / max(self.pairs, 1)
 
 

@@ -55,7 +55,7 @@ def resolve(base: str, name: str) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return "a file stands where a folder is needed"
+        return "a file has the name of the folder"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"

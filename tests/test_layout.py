@@ -54,7 +54,7 @@ def own(name: str) -> str:
 
 
 def is_typing_only(node: ast.AST) -> bool:
-    """Say whether a statement is `if TYPE_CHECKING:`."""
+    """Return whether a statement is `if TYPE_CHECKING:`."""
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 

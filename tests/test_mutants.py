@@ -1,4 +1,4 @@
-"""make mutants: which mutants there are, which are drawn, which tests each is given, and what is kept of a run."""
+"""`make mutants`: the mutants of a file, the sample, the tests of each mutant, and the stored outcomes."""
 
 import dataclasses
 from pathlib import Path
@@ -119,7 +119,7 @@ def test_a_mutant_runs_in_a_fork_and_the_file_is_as_before(tmp_path: Path, monke
         assert Path("answers.py").read_text() == original
 
 
-def test_what_was_found_holds_while_its_file_is_the_same(mutants: list[Mutant], tmp_path: Path) -> None:
+def test_an_outcome_holds_until_its_file_changes(mutants: list[Mutant], tmp_path: Path) -> None:
     killed, survived, other = mutants[:3]
     path = tmp_path / "results.jsonl"
     results = Results(path, "tree 1")
@@ -140,7 +140,7 @@ def test_what_was_found_holds_while_its_file_is_the_same(mutants: list[Mutant], 
     assert Results(path, "tree 1").get(moved[killed.name]) is None
 
 
-def test_the_table_counts_by_folder_and_names_what_was_not_found(mutants: list[Mutant]) -> None:
+def test_the_table_counts_by_folder_and_lists_surviving_mutants(mutants: list[Mutant]) -> None:
     pairs = [
         (dataclasses.replace(mutant, path=f"{folder}/small.py"), Outcome(mutant.name, outcome, "", 1.0))
         for mutant, folder, outcome in zip(

@@ -30,7 +30,7 @@ CAPTIONED = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FewShot:
-    """How a Flamingo is prompted for captions."""
+    """Settings of Flamingo's few-shot captioning."""
 
     shots: int = 4
     """Examples before the image."""

@@ -58,7 +58,7 @@ Evaluate = Callable[[nn.Module], Iterable[tuple[str, float]]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainResult:
-    """How training ended."""
+    """Result of a training run."""
 
     steps: int
     resumed_at: int

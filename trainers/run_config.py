@@ -73,7 +73,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoaderConfig:
-    """How data sets are read, for every family. Samples and their order do not depend on it."""
+    """Settings for reading data sets, for every family. Samples and their order do not depend on it."""
 
     cache: str | None = None
     """Folder on a local disk for blocks of remote data sets, shared by ranks and runs; None: no cache."""

@@ -56,7 +56,7 @@ def blocks(section: str) -> Iterator[Block]:
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy the files that git knows of, and those that it would add, to a folder; return the folder."""
+    """Copy tracked files, and untracked ones that git does not ignore, to a folder; return the folder."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,

@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     storage.check_writable(str(tmp_path / "new" / "folder"))
     assert list((tmp_path / "new" / "folder").iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="a file has the name of the folder"):
         storage.check_writable(str(tmp_path / "file"))
     storage.check_writable("s3://nowhere/at/all")
 

@@ -1,4 +1,4 @@
-"""The cursor of a rank: the position in the global order at which a stream stands."""
+"""The cursor of a rank: the current position of a stream in the global order."""
 
 from corpusloom.schemas.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""What a build reads: each content once, one sort of input, and lists only where a recipe makes pairs."""
+"""Inputs of a build: equal files are read once, all inputs are of one type, and lists need a recipe of pairs."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_equal_files_are_read_once_under_the_first_path(tmp_path: Path) -> None:
     assert {entry.bytes for entry in found} == {3}
 
 
-def test_no_input_and_no_warc_are_told_apart(tmp_path: Path) -> None:
+def test_a_build_without_input_has_another_error_than_one_without_warcs(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name WARCs with --warc"):
         warc_inputs(())
     (tmp_path / "a.txt").write_text("x")
@@ -31,7 +31,7 @@ def test_no_input_and_no_warc_are_told_apart(tmp_path: Path) -> None:
         warc_inputs((str(tmp_path),))
 
 
-def test_one_sort_of_input_per_build() -> None:
+def test_a_build_has_inputs_of_one_type() -> None:
     with pytest.raises(ConfigError, match="one kind of input"):
         inputs_of(load_recipe("align"), warcs=("a",), lists=("b.csv",), columns=WITH_CAPTIONS)
 

@@ -1,4 +1,4 @@
-"""An input's records are cut into fragments of a bounded size, heads beside them; its report makes it finished."""
+"""Records and heads of an input are written as fragments of a bounded size; its report commits it."""
 
 from pathlib import Path
 

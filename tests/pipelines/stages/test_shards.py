@@ -1,4 +1,4 @@
-"""Shards cut the space of keys without gap or overlap, and read only the rows of their range."""
+"""Shards divide the keys without gap or overlap, and read only the rows of their range."""
 
 from pathlib import Path
 

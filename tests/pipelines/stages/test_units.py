@@ -1,4 +1,4 @@
-"""A unit is finished once: what an earlier run finished is passed on untouched, and what was opened is closed."""
+"""Each unit is processed once: units of an earlier run are passed on unchanged, and resources are closed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from corpusloom.schemas.records import StageCounts
 
 @dataclass(frozen=True)
 class Touch:
-    """Creates a file per unit, and notes in another when it was opened and closed."""
+    """Creates one file per unit, and records in another file when it was opened and closed."""
 
     stage: ClassVar[str] = "touch"
     unit: ClassVar[str] = "file"
     folder: str
 
     def is_finished(self, name: str) -> bool:
-        """Say whether the file is there."""
+        """Return whether the file exists."""
         return (Path(self.folder) / name).exists()
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[str]]:
-        """Note both ends."""
+        """Record opening and closing."""
         log = Path(self.folder) / "log"
         log.write_text("opened ")
         yield self._touch
@@ -58,7 +58,7 @@ def test_units_are_finished_counted_and_passed_on(tmp_path: Path) -> None:
     assert measures.latencies["touch/file/ms"].count == 2
 
 
-def test_what_is_open_is_closed_after_a_unit_that_failed(tmp_path: Path) -> None:
+def test_resources_are_closed_after_a_unit_that_failed(tmp_path: Path) -> None:
     fn = _FinishUnit(Touch(str(tmp_path)))
     fn.setup()
     assert list(fn.process("x")) == ["x"]

@@ -1,4 +1,4 @@
-"""The columns of a list, and that asking for them loads neither Arrow nor numpy."""
+"""The columns of a list, whose configuration loads neither Arrow nor numpy."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ def test_a_list_has_urls_and_no_captions_unless_a_column_is_named() -> None:
     assert ListConfig() == ListConfig(url_column="url", caption_column=None)
 
 
-def test_the_configuration_of_a_list_is_light() -> None:
+def test_the_configuration_of_a_list_imports_no_heavy_library() -> None:
     program = "import sys, corpusloom.pipelines.store.list_config; print({'pyarrow', 'numpy'} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "set()"

@@ -158,7 +158,7 @@ def _end_with_parent() -> None:
 
 @lru_cache(1)
 def _opened(parent: int, setup: int) -> tuple[SampleReader, WorkerSetup]:
-    """Return the reader of a setup that lies in the parent's memory, and the setup."""
+    """Return the reader of a setup in the parent's memory, and the setup."""
     with open(f"/proc/{parent}/fd/{setup}", "rb") as file:
         loaded: WorkerSetup = pickle.load(file)  # noqa: S301 - memory of our own parent, never a file of others
     return SampleReader(loaded.reader), loaded

@@ -36,7 +36,7 @@ class WorkerShare:
         }
 
     def load(self, place: Mapping[str, int]) -> None:
-        """Note that a state was loaded in this worker: the next pass begins at its place."""
+        """Record that a state was loaded in this worker: the next pass begins at its place."""
         self._cursor.loads += 1
         self._loaded, self._origin = True, self._origin or Origin(-1, 0)
         self.place = {"chunk": 0, "taken": 0, **place}

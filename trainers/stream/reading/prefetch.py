@@ -61,7 +61,7 @@ class Prefetcher:
         self._started = self._closed = False
 
     def move(self, running: int) -> None:
-        """Note that the stream stands at a running position; the first call starts the threads."""
+        """Tell the threads the stream's running position; the first call starts them."""
         if not self._started:
             self._started = True
             for number in range(FETCHERS):

@@ -1,4 +1,4 @@
-"""The flags of `loom build`: each is used, and what they ask for is what is built."""
+"""The flags of `loom build`: each is used and reaches the configuration of the build."""
 
 import ast
 import dataclasses
@@ -20,7 +20,7 @@ M3W = load_recipe("m3w")
 
 
 def flags(*argv: str) -> Any:
-    """Return what argv gives `loom build m3w`."""
+    """Return the configuration of `loom build m3w` with these flags."""
     return parse(Command, ["m3w", "--out", "data/m3w", *argv], "loom build")
 
 
@@ -52,14 +52,14 @@ def test_every_shared_option_reaches_the_build() -> None:
     assert (found.profile.runner, found.profile.beam_options) == ("portable", ("--x=1",))
 
 
-def test_what_is_not_given_follows_from_the_folder_of_the_dataset() -> None:
+def test_defaults_follow_from_the_folder_of_the_dataset() -> None:
     found = flags().build_config(M3W)
     assert (found.work, found.store) == ("data/m3w.work", "data/m3w.work/images")
     assert (found.from_pages, found.memory, found.lanes) == (False, None, cores())
     assert parse(Command, ["m3w", "--out", "s3://b/m3w/"], "loom build").build_config(M3W).work == "s3://b/m3w.work"
 
 
-def test_what_is_given_is_taken() -> None:
+def test_given_flags_replace_the_defaults() -> None:
     found = flags("--work", "w", "--memory", "2GB", "--lanes", "3", "--from", "pages").build_config(M3W)
     assert (found.work, found.store, found.memory, found.lanes) == ("w", "w/images", 2 * 10**9, 3)
     assert found.from_pages
@@ -76,7 +76,7 @@ def test_what_is_given_is_taken() -> None:
         (["--from", "data/align"], "not --from a dataset"),
     ],
 )
-def test_what_makes_no_sense_is_refused(argv: list[str], match: str) -> None:
+def test_contradictory_flags_are_refused(argv: list[str], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         flags(*argv).build_config(M3W)
 

@@ -1,4 +1,4 @@
-"""How texts are cut into words and sentences."""
+"""Splitting texts into words and sentences."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A page is identified by its canonical URL, honours opt-outs, and its head ranks before older and poorer copies."""
+"""Pages: the canonical URL identifies a page, opt-outs reject it, its head ranks before older, shorter copies."""
 
 from dataclasses import replace
 

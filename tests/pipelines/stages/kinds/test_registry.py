@@ -1,4 +1,4 @@
-"""A recipe's kind is one object: a kind that nothing makes is refused, and each kind says all that a build asks."""
+"""The registry of record kinds: each recipe has its kind, and a kind that no stage makes is refused."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_kind_that_no_stage_makes_is_refused() -> None:
         kind_of(Recipe(name="vtp", kind="clips"))
 
 
-def test_kinds_have_names_of_recipes_and_share_nothing() -> None:
+def test_each_kind_has_its_own_name_unit_command_and_record() -> None:
     for name in ("name", "unit", "command", "record"):
         values = [getattr(kind, name) for kind in RECORD_KINDS]
         assert len(set(values)) == len(values)
