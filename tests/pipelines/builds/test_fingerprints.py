@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from corpusloom.pipelines.builds.apply_tombstones import purge_work
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.recipes.recipe import load_recipe
@@ -107,7 +108,9 @@ def test_a_changed_setting_is_not_lost_in_a_stage_that_was_finished_before(name:
     warcs = write_warcs(tmp_path)
 
     def built(change: Change | None, out: str, folder: Path) -> Manifest:
-        return run(folder, **changed(change, folder), warcs=warcs, out=str(folder / out))
+        values = changed(change, folder)
+        purge_work(str(folder / "work"), tombstones.read(str(folder / "store")))  # as loom build does
+        return run(folder, **values, warcs=warcs, out=str(folder / out))
 
     before = built(None, "before", tmp_path)
     after = built(CHANGES[name], "after", tmp_path)

@@ -1,0 +1,131 @@
+"""A shard of pairs becomes a shard of the same pairs with regions, and a broken image is rejected in the ledger."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpusloom.pipelines.models.detector import BATCH
+from corpusloom.pipelines.models.identity import ModelIdentity
+from corpusloom.pipelines.stages.regions.make_regions import (
+    DetectRegions,
+    RegionsConfig,
+    detect_batch,
+    read_pairs,
+    write_shard,
+)
+from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
+from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
+from corpusloom.schemas import tables
+from corpusloom.schemas.records import LedgerRow, ShardEntry, SidecarRow
+from corpusloom.schemas.verdicts import Rejected
+from tests.pipelines.store.store_maker import png
+
+PAIRS = BATCH + 2
+BROKEN = 3
+SIDE = 48
+
+
+class Constant:
+    """A detector whose features are the number of the image in its call; it records the sizes of its batches."""
+
+    identity = ModelIdentity("constant", "1", "0" * 64)
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(
+        self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        self.batches.append(len(images))
+        return [
+            (np.full((len(box), 4), number, np.float16), np.full((len(box), 2), 0.5, np.float16))
+            for number, box in enumerate(boxes)
+        ]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ShardEntry]:
+    """Return a dataset of one shard of pairs, one of them with a broken image."""
+    folder = str(tmp_path_factory.mktemp("pairs"))
+
+    def sample(number: int) -> UnwrittenSample:
+        key = f"{number:032x}"
+        fields = {
+            "png": b"broken" if number == BROKEN else png(number, SIDE),
+            "txt": b"t",
+            "json": to_json({"key": key}),
+        }
+        row = SidecarRow(
+            key=key, url=f"http://example.org/{number}", page_url="", width=SIDE, height=SIDE, sha256="0" * 64
+        )
+        return UnwrittenSample(key, fields, row, {})
+
+    entry = write_shard_files(folder, 0, map(sample, range(PAIRS)))
+    assert entry is not None
+    return folder, entry
+
+
+@pytest.mark.parametrize(("limit", "read"), [(None, PAIRS), (0, 0), (1, 1), (PAIRS + 1, PAIRS)])
+def test_a_limit_counts_the_pairs_of_a_shard(source: tuple[str, ShardEntry], limit: int | None, read: int) -> None:
+    found = list(read_pairs(*source, limit))
+    assert [item.row.key for item in found] == [f"{number:032x}" for number in range(read)]
+    assert all(item.image_field == "png" for item in found)
+
+
+def test_a_sample_has_the_members_of_its_pair_and_its_regions(source: tuple[str, ShardEntry]) -> None:
+    (item,) = read_pairs(*source, 1)
+    ((_, made),) = detect_batch([item], Constant(), "constant 1")
+    assert isinstance(made, UnwrittenSample)
+    assert {name: made.fields[name] for name in ("png", "txt")} == {"png": png(0, SIDE), "txt": b"t"}
+    body = json.loads(made.fields["json"])
+    assert body["key"] == item.row.key
+    regions = body["regions"]
+    assert (regions["feature_width"], regions["class_count"], regions["detector"]) == (4, 2, "constant 1")
+    assert (regions["image_width"], regions["image_height"], regions["parent"]) == (SIDE, SIDE, item.row.key)
+    assert 10 <= regions["count"] <= 36
+    assert made.row.members == ()
+    assert made.known.keys() == {"png", "txt", "json"}
+
+
+def test_each_image_has_its_own_outputs_although_one_is_broken(source: tuple[str, ShardEntry]) -> None:
+    items = list(read_pairs(*source, 5))
+    model = Constant()
+    found = {item.row.key: made for item, made in detect_batch(items, model, "d")}
+    assert model.batches == [4]
+    assert len(found) == 5
+    broken = found.pop(f"{BROKEN:032x}")
+    assert isinstance(broken, Rejected)
+    for place, key in enumerate(f"{number:032x}" for number in range(5) if number != BROKEN):
+        made = found[key]
+        assert isinstance(made, UnwrittenSample)
+        assert set(np.load(io.BytesIO(made.fields["regions.npz"]))["features"].ravel()) == {place}
+
+
+def config(source: str, folder: Path) -> RegionsConfig:
+    """Return the configuration of a stage of regions."""
+    return RegionsConfig(source=source, dataset=str(folder / "out"), folder=str(folder / "stage"), detector="d")
+
+
+def test_a_shard_is_detected_in_full_batches_and_accounted_for(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
+    model = Constant()
+    report = write_shard(source[1], config(source[0], tmp_path), model)
+    assert model.batches == [BATCH - 1, 2]
+    assert report.entry is not None
+    assert (report.index, report.entry.samples) == (0, PAIRS - 1)
+    (counts,) = report.counts
+    assert (counts.unit, counts.records_in, counts.kept, sum(counts.rejected.values())) == ("pair", PAIRS, PAIRS - 1, 1)
+    (row,) = tables.read_records(str(tmp_path / "stage" / "ledger" / "00000.parquet"), LedgerRow)
+    assert (row.key, row.url) == (f"{BROKEN:032x}", f"http://example.org/{BROKEN}")
+
+
+def test_a_shard_is_finished_while_its_files_are_there(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
+    work = DetectRegions(config(source[0], tmp_path))
+    assert not work.is_finished(source[1])
+    write_shard(source[1], work.config, Constant())
+    assert work.is_finished(source[1])
+    (tmp_path / "out" / "00000.tar").unlink()
+    assert not work.is_finished(source[1])
