@@ -1,4 +1,4 @@
-"""Takedowns applied to existing files: stage files of a work folder, the image store, WARCs."""
+"""Applies take-downs to existing files: stage files of a work folder, the image store, WARCs."""
 
 import dataclasses
 import hashlib
@@ -189,7 +189,7 @@ def _point(
 
 
 def _is_gone(record: bytes, url: str, kind: str, stones: Tombstones) -> bool:
-    """Say whether a record of a pack is taken down by its URL, or describes an image that is taken down by its hash."""
+    """Return whether a record of a pack is about a taken-down URL, or about an image that was taken down by hash."""
     if stones.has_url(url):
         return True
     return kind == "metadata" and bool(stones.sha256) and json.loads(_body(record)).get("sha256") in stones.sha256
@@ -217,7 +217,7 @@ def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
     Fragments are named after the hash of their WARC, so they are renamed. Return whether any record was removed.
     """
     if not path.endswith((".warc", ".warc.gz")):
-        raise InputError("only .warc and .warc.gz can be purged", where=path, remedy="leave out --warc, or convert it")
+        raise InputError("only .warc and .warc.gz can be purged", where=path, remedy="leave out --warc or convert it")
     records = _places(path)
     keep = [(place, end) for place, end, url, _, _ in records if not stones.has_url(url)]
     if len(keep) == len(records):

@@ -46,6 +46,6 @@ def check_scores(fragments: Sequence[str], rules: Iterable[Rule], recipe: Recipe
 
 
 def _has_text(scores: list[tuple[str, float]]) -> bool:
-    """Say whether a record has words to measure."""
+    """Return whether a record has words to measure."""
     known = dict(scores)
     return any(known.get(name, empty) > empty for name, empty in EMPTY.items())

@@ -29,19 +29,19 @@ class BuildOptions:
     warcs: Annotated[tuple[str, ...], tyro.conf.arg(name="warc")] = ()
     """WARC files, folders or quoted globs."""
     verify_digests: bool = False
-    """Check the digests of WARC records; a record that does not match is a dead row of the ledger."""
+    """Check the digests of WARC records; a record with a wrong digest becomes a dead row of the ledger."""
     resolve_revisits: bool = False
-    """Read revisit records that point into other WARCs of this build; a change of the set reads all of them again."""
+    """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
     lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list")] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
     columns: ListConfig = dataclasses.field(default_factory=ListConfig)
     """Columns of the lists."""
     from_img2dataset: tuple[str, ...] = ()
-    """Folders that img2dataset wrote (files, webdataset or parquet): their images are taken, not fetched again."""
+    """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""
     blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist")] = ()
     """KIND=PATH of a list of what is never stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
-    """img2dataset fetches without our address policy and caps: use it on trusted lists only."""
+    """Program that fetches images. img2dataset has no address policy and no caps: use it only for trusted lists."""
     shards: int | None = None
     """Number of shards, a power of two; by default the smallest with at most 10,000 records per shard."""
     workers: int = 2
@@ -49,12 +49,12 @@ class BuildOptions:
     limit: int | None = None
     """Pages read per WARC, at most."""
     passes: int = 1
-    """Passes over the keys while a corpus is decided on; each takes its share of scratch disk and memory."""
+    """Passes over the keys for the decisions over the corpus; N passes need 1/N of the scratch disk."""
     profile: Profile = dataclasses.field(default_factory=Profile)
     """Runner of the pipelines."""
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a number that makes no sense, before anything runs."""
+        """Raise ConfigError for a number out of range."""
         for name, least in (("limit", 1), ("workers", 0), ("passes", 1)):
             value = vars(self)[name]
             if value is not None and value < least:
@@ -65,7 +65,7 @@ class BuildOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig(BuildOptions):
-    """One build: a recipe, its inputs and where everything goes."""
+    """One build: the recipe, the inputs, the folders and the fetcher."""
 
     recipe: Recipe
     work: str
@@ -99,14 +99,14 @@ class BuildReport:
     seconds: dict[str, float]
     """Seconds by stage, of the stages that ran."""
     counts: tuple[StageCounts, ...] = ()
-    """Counts of the stages that ran, if there is no manifest."""
+    """Counts of all stages up to the last one, if there is no manifest."""
     measures: Measures = dataclasses.field(default_factory=Measures)
     """Counters and latencies of the pipelines that ran; reused stages have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSummary:
-    """A build in one table."""
+    """The figures of a build for `--json` and the closing table."""
 
     stages: tuple[StageCounts, ...]
     stage_seconds: dict[str, float]

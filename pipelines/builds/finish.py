@@ -23,7 +23,7 @@ from corpusloom.schemas.records import FileEntry
 
 
 def is_damaged(dataset: str) -> bool:
-    """Say whether a dataset has a manifest that is truncated or altered."""
+    """Return whether a dataset has a manifest that is truncated or altered."""
     try:
         read_manifest(dataset)
     except DamageError:
@@ -45,7 +45,7 @@ def refuse_other(dataset: str, shards: Stage) -> None:
         raise ConfigError(
             "holds a finished dataset of another configuration or input",
             where=dataset,
-            remedy="name another --out, or delete the folder",
+            remedy="give another --out, or delete the folder",
         )
 
 

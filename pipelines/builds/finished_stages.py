@@ -38,13 +38,13 @@ def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[File
     }
     if not fitting:
         raise InputError(
-            "holds no finished pages that were read as this recipe asks",
+            "holds no finished pages that this recipe can use",
             where=work,
-            remedy="name the --work folder of an earlier build, or the WARCs with --warc",
+            remedy="give the --work folder of an earlier build, or the WARCs as --warc",
         )
     if len(fitting) > 1:
         raise ConfigError(
-            f"holds pages of {len(fitting)} different inputs", where=work, remedy="say which with --warc instead"
+            f"holds pages of {len(fitting)} different inputs", where=work, remedy="give one of them as --warc instead"
         )
     (inputs,) = fitting.values()
     return [arrow.from_plain(FileEntry, row) for row in inputs]

@@ -30,7 +30,7 @@ def hashed(paths: Iterable[str]) -> dict[str, FileEntry]:
 def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     """Return the WARCs that the patterns name, without copies of the same bytes, in order of their hashes."""
     if not patterns:
-        raise ConfigError("no input", where="loom build", remedy="name WARCs with --warc")
+        raise ConfigError("no input", where="loom build", remedy="give WARCs as --warc")
     listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
     named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
     paths = {path for pattern in (*named, *listed) for path in storage.expand(pattern)}
@@ -51,7 +51,7 @@ def inputs_of(
     """Return the inputs of a build: WARCs, URL lists or folders of img2dataset."""
     if sum(map(bool, (warcs, lists, folders))) > 1:
         raise ConfigError(
-            "a build has one kind of input", where="loom build", remedy="--warc, --list or --from-img2dataset"
+            "more than one kind of input", where="loom build", remedy="give only --warc, --list or --from-img2dataset"
         )
     if lists or folders:
         check_lists(recipe, lists, columns)
@@ -64,7 +64,7 @@ def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> 
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
     if lists and columns.caption_column is None:
-        raise ConfigError("pairs need texts", where="--list", remedy="name their column with --caption-column")
+        raise ConfigError("pairs need texts", where="--list", remedy="give their column as --caption-column")
     for path in lists:
         format_of(path)
 
@@ -83,5 +83,5 @@ def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
     records = [row for row in extracted.counts if row.unit == "record"]
     if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
         raise InputError(
-            "no record can be read", where=", ".join(patterns), remedy="are these WARCs? gzip -t FILE tests one"
+            "no record can be read", where=", ".join(patterns), remedy="check that these are WARCs, with gzip -t FILE"
         )

@@ -116,7 +116,7 @@ class Planner:
         """
         config = self.config
         if config.warcs or config.lists or config.from_img2dataset:
-            raise ConfigError("names inputs and --from pages", where="loom build", remedy="give one of them")
+            raise ConfigError("both inputs and --from pages are given", where="loom build", remedy="give one of them")
         inputs = extracted_inputs(config.work, EXTRACT_VERSION, self.read())
         return self.plan_extract(inputs), inputs
 
@@ -194,7 +194,7 @@ def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
 
 
 def is_whole(dataset: str, digest: str) -> bool:
-    """Say whether a dataset's manifest can be read and has this digest."""
+    """Return whether a dataset's manifest can be read and has this digest."""
     try:
         return read_manifest(dataset).digest == digest
     except LoomError:

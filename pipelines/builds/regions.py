@@ -1,4 +1,4 @@
-"""Builds a dataset of regions (ViLBERT) from a dataset of pairs, and builds it again after a takedown in the pairs."""
+"""Builds a dataset of regions (ViLBERT) from a dataset of pairs, and builds it again after a take-down in the pairs."""
 
 import json
 import time
@@ -52,7 +52,7 @@ def build_dataset(
         if found is not None and found.digest == read_report(stage).facts["digest"]:
             return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
     if storage.exists(storage.join(out, layout.MANIFEST)):
-        raise ConfigError("holds another finished dataset", where=out, remedy="name another --out")
+        raise ConfigError("holds another finished dataset", where=out, remedy="give another --out")
     with store_dataset.building(out):
         store_dataset.claim(out, stage.fingerprint)
         config = RegionsConfig(

@@ -1,6 +1,6 @@
 """The Beam pipeline of each stage of a build.
 
-Importing this module imports Beam, which takes seconds, so only what runs a stage imports it.
+Importing this module imports Beam, which takes seconds, so it is imported only to run a stage.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ BuildPipeline: TypeAlias = Callable[["beam.Pipeline"], object]
 
 @dataclass(frozen=True)
 class StagePipelines:
-    """The pipelines of one build: each method returns that of one stage."""
+    """The pipelines of one build, one method per stage."""
 
     config: BuildConfig
 

@@ -1,7 +1,7 @@
-"""argv -> a command's config, or an error of one line, before anything runs.
+"""Parsing of a command's arguments: argv -> the command's dataclass, or an error of one line.
 
-tyro parses. It shows errors as boxes of several lines, so unknown, repeated and missing options are checked here first:
-unknown before missing ones, since a missing option is often a misspelt one.
+tyro parses, but shows errors as boxes of several lines; so repeated, unknown and missing options are checked first.
+Unknown options are reported before missing ones, since a missing option is often a misspelt one.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from corpusloom.schemas.errors import ConfigError
 
 Parsed = TypeVar("Parsed")
 RENAMED = {"--waves": "--passes"}
-"""Option of an earlier version -> its name now."""
+"""Name of an option in an earlier version -> its present name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Flag:
 
     @property
     def positional(self) -> bool:
-        """Return whether it has no dashes."""
+        """Return whether the argument is positional."""
         return not self.name.startswith("--")
 
 
@@ -62,7 +62,7 @@ def given(argv: Sequence[str]) -> Iterator[str]:
 
 
 def check_repeats(argv: Sequence[str]) -> None:
-    """Raise ConfigError for a flag that is given twice, of which argparse silently keeps the last."""
+    """Raise ConfigError for a flag that is given twice; argparse would silently use the last value."""
     seen: set[str] = set()
     for name in given(argv):
         if name in seen:
@@ -85,9 +85,9 @@ def check_names(command: type, argv: Sequence[str], where: str) -> None:
 
 
 def parse(command: type[Parsed], argv: Sequence[str], where: str) -> Parsed:
-    """Return a command's config, filled from argv.
+    """Parse argv into a command's dataclass; wrong arguments are a ConfigError of one line.
 
-    Raises ConfigError of one line. `--help` prints the help and raises SystemExit.
+    `--help` prints the help and raises SystemExit.
     """
     if not {"-h", "--help"} & set(argv):
         check_repeats(argv)
@@ -113,7 +113,7 @@ def parse(command: type[Parsed], argv: Sequence[str], where: str) -> Parsed:
 
 
 def _registry() -> ConstructorRegistry:
-    """Return tyro's rule for an optional number or text: its help shows INT, not {None}|INT."""
+    """Return the tyro rule by which help shows an optional number or text as INT, not {None}|INT."""
     registry = ConstructorRegistry()
 
     @registry.primitive_rule
@@ -134,7 +134,7 @@ def _registry() -> ConstructorRegistry:
 
 
 def gist(box: str) -> str:
-    """Return the first paragraph of a box of tyro's as one line."""
+    """Return the first paragraph of tyro's error box as one line."""
     words: list[str] = []
     for line in box.splitlines():
         inside = line.strip().strip("│").strip()

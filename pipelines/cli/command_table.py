@@ -1,4 +1,4 @@
-"""The commands of `loom`: name, module and summary. A command's class is imported when its name is typed."""
+"""Table of the commands of `loom`: name, module and summary. Only the command that runs is imported."""
 
 import importlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _COMMANDS = "corpusloom.pipelines.cli.commands"
 
 
 class LoomCommand(Protocol):
-    """A command, filled from argv."""
+    """A command with its parsed arguments."""
 
     def run(self) -> int:
         """Run it and return the exit code."""
@@ -16,14 +16,14 @@ class LoomCommand(Protocol):
 
 @runtime_checkable
 class TakesBeamOptions(Protocol):
-    """A command that hands options after `--` to Beam."""
+    """A command that passes the options after `--` to Beam."""
 
     def with_beam_options(self, options: tuple[str, ...]) -> LoomCommand:
         """Return the command with these options."""
 
 
 class CommandModule(Protocol):
-    """A module of `commands/`: it defines the class whose fields are the command's flags."""
+    """A module of `commands/`; the fields of its class `Command` are the command's flags."""
 
     Command: type[LoomCommand]
 
@@ -38,7 +38,7 @@ class Entry:
     """Its line in `loom --help`."""
 
     def load(self) -> type[LoomCommand]:
-        """Import the command; the other commands stay unloaded, so that loom starts fast."""
+        """Import and return the command's class; other commands are not imported, so that loom starts fast."""
         return cast(CommandModule, importlib.import_module(self.module)).Command
 
 

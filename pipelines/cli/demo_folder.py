@@ -1,4 +1,4 @@
-"""The folder in which `loom demo` runs, and the time of its steps."""
+"""The folder in which `loom demo` runs, and the seconds of its steps."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class DemoFolder:
     """Step -> seconds."""
 
     def path(self, *parts: str) -> str:
-        """Return the path of something inside the folder."""
+        """Return a path inside the folder."""
         return storage.join(self.out, *parts)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The models of `loom demo`: trained on its datasets, then examined on images that they never saw."""
+"""The models of `loom demo`: trains them on its datasets and evaluates them on held-out images."""
 
 import json
 from dataclasses import astuple, replace
@@ -11,13 +11,13 @@ from corpusloom.schemas import storage
 
 QUICK_STEPS = 12
 CHANCE_FACTORS = {"clip": 10.0, "vilbert": 5.0}
-"""Model -> the multiple of chance that its figure must reach."""
+"""Model -> multiple of the figure by chance that its own figure must reach."""
 RIGHT_IMAGE_SHARE = 2 / 3
-"""Share of captions that the right image must make likelier than a wrong one (Flamingo)."""
+"""Share of captions, at least, that Flamingo must find likelier with the right image than with a wrong one."""
 
 
 def train_models(demo: DemoFolder) -> dict[str, Training]:
-    """Train the three models, Flamingo on top of the CLIP."""
+    """Train the three models; Flamingo uses the trained CLIP as its vision encoder."""
     m3w, align, region = (demo.path("datasets", name) for name in ("m3w", "align", "regions"))
     clip_checkpoint = f"model.vision.checkpoint='{demo.path('runs', 'clip')}'"
     runs: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
@@ -29,7 +29,7 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
 
 
 def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
-    """Train one model, unless it was trained before."""
+    """Train one model, unless an earlier run trained it."""
     from corpusloom.trainers.run import run
     from corpusloom.trainers.run_config import load_config
 
@@ -68,7 +68,7 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
 
 
 def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
-    """Evaluate a model, or return the figures that were stored for its newest checkpoint."""
+    """Evaluate a model, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.checkpoint import find
     from corpusloom.trainers.evaluate import FewShot, evaluate
 

@@ -1,4 +1,4 @@
-"""The result of `loom demo`: figures with what they must reach, as tables and as JSON."""
+"""The result of `loom demo`: datasets, figures and their gates, printed as tables or JSON."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ class Gate:
     high: float
     """Upper end of the 95 % interval."""
     chance: float
-    """Value of a model that guesses."""
+    """Value that guessing reaches."""
     wanted: float | None
     """Value to reach; None for a figure that is shown only."""
 
@@ -54,11 +54,11 @@ class DemoResult:
     seconds: dict[str, float]
     """Step -> seconds."""
     canary: int
-    """Connections to an address that must never be reached."""
+    """Connections to the forbidden address; must be 0."""
     reports: list[str] = field(default_factory=list)
     """Paths of the HTML reports."""
     port: int = 0
-    """Port of the bundled website: part of its URLs."""
+    """Port of the bundled website, which is part of its URLs."""
 
     @property
     def gates_met(self) -> bool:
@@ -116,7 +116,7 @@ def _datasets_table(builds: dict[str, BuildReport]) -> Table:
 
 
 def _models_table(gates: list[Gate], trainings: dict[str, Training]) -> Table:
-    table = Table(title="models, on images that they never saw", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="models, on held-out images", title_justify="left", box=None, pad_edge=False)
     for column in ("evaluation", "figure", "95 % interval", "chance", "wanted", "steps", "loss", "seconds"):
         table.add_column(column, justify="left" if column == "evaluation" else "right")
     for gate in gates:

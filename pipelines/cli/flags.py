@@ -1,4 +1,4 @@
-"""Flags that several commands share, as dataclasses."""
+"""Groups of flags that several commands share, as dataclasses."""
 
 import json
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from corpusloom.schemas.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class FetchFlags:
-    """Who fetches, and how politely."""
+    """Flags of the fetcher: identity, allowed addresses, delay."""
 
     contact: str | None = None
-    """A URL or mail address in the User-Agent, where a site's owner reaches you; needed where something is fetched."""
+    """URL or mail address in the User-Agent, by which a site's owner can reach you; required to fetch anything."""
     allow_addresses: tuple[str, ...] = ()
-    """Networks that may be fetched although they are private or loopback: NET or NET:PORT."""
+    """Private or loopback networks that may be fetched: NET or NET:PORT."""
     delay: float | None = None
     """Seconds between two fetches of one registered domain; 0 only for allowed addresses."""
     i_own_these_hosts: bool = False
     """Allow --delay 0 on hosts of your own."""
     agents: tuple[str, ...] = ()
-    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, such as CCBot."""
+    """Other crawlers whose robots.txt groups are obeyed besides ours, such as CCBot."""
 
     def fetch_config(self, reporter: Reporter) -> FetchConfig:
-        """Return the configuration of the fetcher; say loudly which addresses it does not guard."""
+        """Return the configuration of the fetcher; warn if private addresses are allowed."""
         if self.allow_addresses:
             reporter.warn(f"ALLOWED, THOUGH NOT PUBLIC: {', '.join(self.allow_addresses)} (--allow-addresses)")
         return FetchConfig(
@@ -39,24 +39,24 @@ class FetchFlags:
 
 
 def check_least(flag: str, value: int | None, least: int) -> None:
-    """Raise ConfigError for a number below the least that makes sense, before anything runs."""
+    """Raise ConfigError if a flag's number is below `least`."""
     if value is not None and value < least:
         raise ConfigError(f"{flag} is {value}", remedy=f"give {least} or more")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
-    """What is printed."""
+    """Flags of the output."""
 
     json: bool = False
     """Print the result as JSON on standard output."""
     quiet: bool = False
     """Print no progress."""
     log_format: Literal["text", "json"] = "text"
-    """json: on standard error a JSON object a line for every event, with counts and seconds (docs/operations.md)."""
+    """Format of logs on standard error; json: one object per event and line, with counts (docs/operations.md)."""
 
     def reporter(self) -> Reporter:
-        """Return where progress goes."""
+        """Return the reporter that prints progress."""
         return Reporter(quiet=self.quiet, json=self.log_format == "json")
 
 

@@ -1,4 +1,4 @@
-"""The command `loom`: argv -> a command -> its exit code."""
+"""The command `loom`: parses argv, runs one command, and ends with its exit code."""
 
 import difflib
 import itertools
@@ -53,7 +53,7 @@ def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> LoomCo
     if not beam_options:
         return command
     if not isinstance(command, TakesBeamOptions):
-        raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and what follows")
+        raise ConfigError(f"loom {name} takes no Beam options", where="--", remedy="leave out -- and all after it")
     return command.with_beam_options(tuple(beam_options))
 
 
@@ -80,17 +80,17 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _keep(record: logging.LogRecord) -> bool:
-    """Return whether a log record is shown; Beam's note that an optional Google library is absent is not."""
+    """Return whether a log record is shown; hides Beam's note that an optional Google library is absent."""
     return "apitools not found" not in record.getMessage()
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Return whether logs are JSON lines; decided before flags are parsed, since their errors are logged as well."""
+    """Return whether logs are JSON lines; read from argv before parsing, since parse errors are logged too."""
     return "--log-format=json" in argv or ("--log-format", "json") in itertools.pairwise(argv)
 
 
 def explain(error: Exception) -> LoomError:
-    """Return an error that can be shown as one line; an unexpected one is a bug, with a hint to its traceback."""
+    """Return an error as a LoomError of one line; an unexpected one is reported as a bug."""
     if isinstance(error, LoomError):
         return error
     if isinstance(error, OSError) and error.strerror:
@@ -98,7 +98,7 @@ def explain(error: Exception) -> LoomError:
             error.strerror, where=str(error.filename or "loom"), remedy="check the path and its permissions"
         )
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return LoomError(what, where="loom", remedy=f"a bug: please report it; {TRACEBACK}=1 shows the traceback")
+    return LoomError(what, where="loom", remedy=f"please report this bug; {TRACEBACK}=1 shows the traceback")
 
 
 def _flush() -> None:
@@ -128,7 +128,7 @@ def main() -> None:
         else:
             console.print(f"interrupted: {text}")
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has closed it
+    except BrokenPipeError:  # the reader of stdout has closed it, as `head` does
         code = 0
     except Exception as error:
         if os.environ.get(TRACEBACK):

@@ -1,4 +1,4 @@
-"""Output of `loom extract`: one page, with the verdict of a recipe."""
+"""Printing of pages for `loom extract`, with the verdict of a recipe's rules."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,14 +16,14 @@ from corpusloom.schemas.verdicts import Rejected, decide
 
 @dataclass(frozen=True, slots=True)
 class PagePrinter:
-    """Prints pages in one format."""
+    """Printer of pages in one format."""
 
     format: Literal["jsonl", "md", "html"]
     recipe: Recipe | None
     """Recipe whose filters are applied; None prints every page."""
 
     def print(self, result: PageResult, url: str) -> bool:
-        """Print one page; return False for one that is left out: JSON lines hold kept pages only."""
+        """Print one page and return True; return False for a rejected page, which JSON lines leave out."""
         language = refused = None
         if isinstance(result, Extracted):
             if url.startswith("file:") and result.canonical_link:
@@ -41,7 +41,7 @@ class PagePrinter:
 
 
 def drop_boilerplate(page: Extracted, recipe: Recipe) -> Extracted:
-    """Return a page as a build measures it: the blocks that the recipe drops are among the dropped ones."""
+    """Move the blocks that the recipe drops to the page's dropped blocks, as a build does before measuring."""
     kept, gone = drop_blocks(page.blocks, recipe, load_word_lists(recipe))
     dropped = (*page.dropped, *((page.blocks[item.index], item.reason) for item in gone))
     return replace(page, blocks=kept, dropped=dropped)

@@ -1,4 +1,4 @@
-"""The demo, step by step: each calls what a user's command calls, and finished work is reused."""
+"""Runs the steps of `loom demo` by the same functions as the commands, so that finished work is reused."""
 
 from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
@@ -23,7 +23,7 @@ QUICK_PAGES = 5
 
 
 def run_demo(demo: DemoFolder) -> DemoResult:
-    """Run every step."""
+    """Run every step and return the result."""
     extras.require("train", extras.TRAIN, "loom demo")
     canary = Canary()
     pages = {"pages": QUICK_PAGES} if demo.quick else {}
@@ -33,7 +33,7 @@ def run_demo(demo: DemoFolder) -> DemoResult:
             scraped, builds = build_datasets(demo, server)
     except OSError as error:
         raise LoomError(
-            f"port {demo.port} of loopback: {error.strerror}", where="loom demo", remedy="give another --port"
+            f"loopback port {demo.port}: {error.strerror}", where="loom demo", remedy="give another --port"
         ) from error
     finally:
         canary.close()
@@ -46,12 +46,12 @@ def run_demo(demo: DemoFolder) -> DemoResult:
 
 
 def fetch_config(demo: DemoFolder) -> FetchConfig:
-    """Return the fetcher's configuration: of all private addresses only the bundled website may be fetched."""
+    """Return the fetcher's configuration, which allows the bundled website as the only private address."""
     return FetchConfig(contact=CONTACT, allow_addresses=(f"127.0.0.0/8:{demo.port}",), delay=0)
 
 
 def build_datasets(demo: DemoFolder, server: WebServer) -> tuple[ScrapeReport, dict[str, BuildReport]]:
-    """Scrape and build everything that needs the website, then the regions."""
+    """Scrape the website, build the datasets of pages and pairs while it is served, then the regions."""
     with demo.step("scrape"):
         scraped = _scrape(demo, server, "crawl", exam=False)
         _scrape(demo, server, "exam-crawl", exam=True)
@@ -68,7 +68,7 @@ def build_datasets(demo: DemoFolder, server: WebServer) -> tuple[ScrapeReport, d
 
 
 def _scrape(demo: DemoFolder, server: WebServer, name: str, *, exam: bool) -> ScrapeReport:
-    """Scrape the website, or its pages that models are examined on."""
+    """Scrape the website's training hosts or, with `exam`, its exam host."""
     seeds = demo.path(f"{name}-seeds.txt")
     storage.write_bytes(seeds, "\n".join(server.world.seed_urls(demo.port, exam=exam)).encode())
     return scrape(ScrapeConfig(seeds=seeds, out=demo.path(name), fetch=fetch_config(demo)), demo.reporter)

@@ -1,4 +1,4 @@
-"""Results as tables for terminals."""
+"""Printing of results as tables for terminals."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ PLAIN_WIDTH = 160
 
 
 def table_console() -> Console:
-    """Return standard output for tables; in a file or pipe, which has no window to widen, it is wide."""
+    """Return a console on standard output; in a file or pipe it is `PLAIN_WIDTH` columns wide."""
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
 
@@ -24,7 +24,7 @@ def table_console() -> Console:
 def counts_table(
     counts: Iterable[StageCounts], title: str, seconds: Mapping[str, float] = MappingProxyType({})
 ) -> Table:
-    """Return the funnel: one row per stage and unit with its reasons, and the seconds of stages that ran now."""
+    """Return the funnel: one row per stage and unit, with reasons, and with seconds for stages of this run."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("stage", "unit"):
         table.add_column(name)
@@ -89,6 +89,6 @@ def print_summary(summary: StatsSummary) -> None:
 
 
 def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
-    """Return a line with the commonest values."""
+    """Return a line with the `most` commonest values."""
     shown = ", ".join(f"{value or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
     return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")

@@ -1,4 +1,4 @@
-"""Damage of a dataset: the values that `verify` finds, and how the command line words them."""
+"""Damage of a dataset as `verify` finds it, with its text and remedy for the command line."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ REINDEX = "fetch the tar again; if it was meant to change, run loom index again"
 
 
 class DamageKind(StrEnum):
-    """What is wrong. The value is stable: it is the `kind` of `loom verify --json`."""
+    """Kind of damage. The values are stable: they are the `kind` of `loom verify --json`."""
 
     MISSING_FILE = "missing_file"
     WRONG_SIZE = "wrong_size"
@@ -22,17 +22,17 @@ class DamageKind(StrEnum):
     WRONG_ROW_COUNT = "wrong_row_count"
     WRONG_ROWS = "wrong_rows"
     WRONG_HEADER = "wrong_header"
-    """The tar has no header of the member where the sidecar says that it lies."""
+    """The tar has no header of the member at the offset in the sidecar."""
     WRONG_MEMBER = "wrong_member"
     TAR_DIFFERS = "tar_differs"
-    """The contents of an indexed tar are not those of its index."""
+    """The contents of an indexed tar differ from its index."""
     DUPLICATE_KEY = "duplicate_key"
     MISPLACED_KEY = "misplaced_key"
     """A key that belongs to another shard."""
     UNACCOUNTED = "unaccounted"
-    """Records that a stage took in and neither kept, rejected nor counted as dead."""
+    """Input records of a stage that are neither kept, rejected nor dead."""
     COUNT_GAP = "count_gap"
-    """A stage took in another number of records than the stage before it kept."""
+    """The number of a stage's input records differs from the number that the stage before it kept."""
     WRONG_SAMPLE_COUNT = "wrong_sample_count"
     WRONG_LEDGER_COUNT = "wrong_ledger_count"
     WRONG_DIGEST = "wrong_digest"
@@ -48,13 +48,13 @@ class Damage:
     shard: int | None = None
     """Number of the damaged shard; None if the damage is not within a shard."""
     subject: str = ""
-    """What the damage concerns inside the file: a member, a key, a stage, or the message of a reader."""
+    """The damaged part of the file (a member, a key, a stage), or a reader's error message."""
     found: int | None = None
-    """Bytes, rows or records that are there."""
+    """Bytes, rows or records in the dataset."""
     expected: int | None = None
-    """Bytes, rows or records that the manifest says."""
+    """Bytes, rows or records in the manifest."""
     remedy: str = ""
-    """What to do instead of a repair; empty if `loom verify --repair` can write the file again."""
+    """Remedy other than a repair; empty if `loom verify --repair` can write the file again."""
 
 
 _TEXTS = {
@@ -79,12 +79,12 @@ _TEXTS = {
 
 
 def describe(damage: Damage) -> str:
-    """Return in words what is wrong, without the name of the file."""
+    """Return the text of a damage, without the name of the file."""
     return _TEXTS[damage.kind].format(subject=damage.subject, found=damage.found, expected=damage.expected)
 
 
 def remedy_of(damage: Damage, dataset: str) -> str:
-    """Return in words what to do about a damage of a dataset."""
+    """Return the text of the remedy for a damage."""
     if damage.remedy:
         return damage.remedy
     what = f"shard {layout.shard_stem(damage.shard)} alone" if damage.shard is not None else "it"
@@ -92,7 +92,7 @@ def remedy_of(damage: Damage, dataset: str) -> str:
 
 
 def to_json(damages: Iterable[Damage], dataset: str) -> str:
-    """Return what `loom verify --json` prints."""
+    """Return damages as the JSON of `loom verify --json`."""
     rows = [
         {
             "kind": damage.kind.value,

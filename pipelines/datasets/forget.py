@@ -1,8 +1,8 @@
-"""Take-down: removes pages, images and domains from a dataset and from everything that it was made from.
+"""Take-down: removes pages, images and domains from a dataset, its stages and its image store.
 
 The tombstones are committed first, so that no later build on the image store brings the records back. Then the store,
-the stages and the affected shards are written again, the shards by an ordinary build. A take-down that was killed
-continues when it is run again.
+the stages and the affected shards are written again, the shards by an ordinary build. If a take-down is killed, the
+same command continues it.
 """
 
 import json
@@ -29,7 +29,7 @@ from corpusloom.schemas.records import FileEntry, Head
 
 RUN = "run.json"
 DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
-"""Files beside the shards that may quote from them; a build or `loom stats --html` makes them again."""
+"""Files beside the shards that may quote samples; a build or `loom stats --html` writes them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +72,16 @@ def make_tombstones(
 
 
 def read_config(dataset: str) -> BuildConfig:
-    """Return the configuration that built a dataset, from its run.json. Paths of inputs are those of the build."""
+    """Return the configuration of a dataset's build from its run.json, with the input paths of that build."""
     path = storage.join(dataset, RUN)
     run = json.loads(storage.read_bytes(path))
     if "source" in run:
         raise ConfigError(
-            "made from another dataset", where=dataset, remedy=f"loom forget {run['source']} ... reaches it"
+            "built from another dataset", where=dataset, remedy=f"loom forget {run['source']} ... updates it too"
         )
     values = run.get("build")
     if values is None:
-        raise InputError("does not say what it was built from", where=path, remedy="build the dataset again")
+        raise InputError("does not record the build's configuration", where=path, remedy="build the dataset again")
     recipe = from_json(values.pop("recipe"), where=path)
     columns = arrow.from_plain(ListConfig, values.pop("columns", {}))
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
@@ -89,27 +89,27 @@ def read_config(dataset: str) -> BuildConfig:
 
 
 def concerned(row: Head, stones: Tombstones) -> bool:
-    """Return True if these tombstones take down a kept head or one of its images."""
+    """Return whether these tombstones take down a kept head or one of its images."""
     if row.url and tombstones.is_taken_down(row, stones):
         return True
     return any(stones.has_image(url) for url in row.images)
 
 
 def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool = False) -> Forgotten:
-    """Take down what the tombstones name.
+    """Remove the records that tombstones name from a dataset and from all that it was built from or that was derived.
 
     Args:
       dataset: Folder of the dataset.
-      stones: What is to be taken down now; earlier tombstones of the image store stay in force.
+      stones: New tombstones; earlier ones of the image store stay in force.
       reporter: Progress of the build.
-      warc: True to write the WARCs again without the named records as well.
+      warc: True to write the WARCs again too, without the named records.
     """
     config = read_config(dataset)
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
     planner = Planner(config)
     if warc and not config.warcs:
-        raise ConfigError("built --from pages or lists: no WARC of its own", where=dataset, remedy="leave out --warc")
+        raise ConfigError("was built without WARCs (--from pages or lists)", where=dataset, remedy="leave out --warc")
     extract, inputs = planner.planned_pages()
     select = planner.plan_select(extract)
     whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))
@@ -119,18 +119,18 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
-    if purged:  # those WARCs have other bytes now, so the stages have other fingerprints
+    if purged:  # the purged WARCs have new bytes, so the stages have new fingerprints
         select = planner.plan_select(planner.planned_pages()[0])
     before = read_manifest(dataset) if old is not None else None
     if old is not None and before is not None:
         _carry_over(planner, old, select, before, affected)
-    else:  # moved or unfinished: all shards are written again
+    else:  # the dataset was moved or is unfinished: write all shards again
         _clear(dataset)
         store_dataset.clear(dataset)
     report = build.build(config, reporter)
     assert report.manifest is not None
     written = affected if old else range(report.manifest.shard_count)
-    from corpusloom.pipelines.datasets import forget_derived  # imports Beam and a detector, which are seldom needed
+    from corpusloom.pipelines.datasets import forget_derived  # imports Beam and a detector, which take seconds
 
     derived, left = forget_derived.purge(dataset, before)
     return Forgotten(
@@ -143,7 +143,7 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
 
 
 def _images_of(store: str, stones: Tombstones) -> Tombstones:
-    """Return the keys of the URLs of images that are named by their sha256."""
+    """Return tombstones of the URLs whose image has one of the named sha256."""
     if not stones.sha256:
         return Tombstones()
     rows = ImageStore(store).index().rows()
@@ -158,7 +158,7 @@ def _old_shards(planner: Planner, select: Stage) -> Stage | None:
 
 
 def _affected(planner: Planner, inputs: list[FileEntry], select: Stage, stones: Tombstones) -> set[int]:
-    """Return the shards of kept records that are taken down now, or that were made from a record that is."""
+    """Return the shards of kept records that are taken down, or whose source record is."""
     shards = planner.shard_count(read_report(select))
     gone = named_records(planner.fragments(inputs, "records"), stones)
     return {
@@ -169,15 +169,15 @@ def _affected(planner: Planner, inputs: list[FileEntry], select: Stage, stones: 
 
 
 def _clear(dataset: str) -> None:
-    """Delete the files that describe the dataset as a whole, the manifest first, which makes it unfinished."""
+    """Delete the manifest, which marks the dataset as unfinished, then the other files about the whole dataset."""
     for name in (layout.MANIFEST, *DESCRIPTIONS):
         storage.remove(storage.join(dataset, name))
 
 
 def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest, affected: set[int]) -> None:
-    """Carry the unaffected shards over to the coming stage; delete the affected ones."""
+    """Mark unaffected shards as done in the new stage; delete the affected ones."""
     config = planner.config
-    if not select.done:  # the WARCs have other bytes now: select again, from the same heads
+    if not select.done:  # the WARCs have new bytes: select again, from the same heads
         build.build(config, Reporter(quiet=True), until="select")
     new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
     store_dataset.claim(config.out, new.fingerprint)

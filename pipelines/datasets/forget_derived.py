@@ -1,4 +1,4 @@
-"""Applies a take-down to what was made from a dataset: regions are made again, reports are deleted."""
+"""Applies a take-down to data derived from a dataset: builds its regions again and deletes its reports."""
 
 import json
 
@@ -11,11 +11,11 @@ from corpusloom.schemas.manifest import Manifest, read_manifest
 
 
 def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
-    """Make again or delete what was derived from a dataset; return the paths of both sorts, and those out of reach.
+    """Build derived regions again and delete reports; return the paths that were changed, and those out of reach.
 
     Args:
       dataset: Folder of the dataset, after its take-down.
-      before: Manifest before the take-down, so that regions of unchanged shards are kept; None to make all again.
+      before: Manifest before the take-down, to keep regions of unchanged shards; None to build all regions again.
     """
     purged, left = [], []
     for made in lineage.read(dataset):

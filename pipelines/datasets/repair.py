@@ -21,7 +21,7 @@ def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
       InputError: The stages are gone, or the folder holds a foreign file. Nothing has been changed then.
     """
     if read_manifest(dataset).recipe == layout.FOREIGN:
-        raise InputError("an index of others' tars: nothing to build it from", where=dataset, remedy=REINDEX)
+        raise InputError("is an index of foreign tars, which no build can repair", where=dataset, remedy=REINDEX)
     found = list(damages)
     for damage in found:
         if damage.kind == DamageKind.FOREIGN_FILE:
@@ -34,7 +34,7 @@ def repair(dataset: str, damages: Iterable[Damage]) -> Manifest:
         storage.remove(stage.path("done", f"{layout.shard_stem(shard)}.json"))
     report = build.build(planner.config, Reporter(quiet=True))
     if report.manifest is None:
-        raise InputError("the build ended before its shards", where=dataset)
+        raise InputError("the build ended before its shards", where=dataset, remedy="run the same command again")
     return report.manifest
 
 
@@ -48,7 +48,7 @@ def _finished_stage(planner: Planner, dataset: str) -> Stage:
         if stage.done:
             return stage
     raise InputError(
-        "the stages that it was built from are gone or have changed",
+        "the stages of this dataset are missing or have changed",
         where=f"{dataset}: {config.work}",
         remedy="build into a new folder with loom build --out",
     )

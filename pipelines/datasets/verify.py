@@ -1,4 +1,4 @@
-"""Proves a dataset against its manifest: every hash, every offset and every count, down to single members."""
+"""Verifies a dataset against its manifest: files, hashes, offsets, counts, keys, and single members."""
 
 import contextlib
 import hashlib
@@ -44,14 +44,14 @@ def verify(
 ) -> Iterator[Damage]:
     """Yield all damage of a dataset; nothing if it is whole.
 
-    An index of tars that others made has no hashes of its own: the tars' sizes are compared, their hashes where
-    `loom index --hashes` recorded them, and what `check_tar` finds.
+    For an index of foreign tars, the tars' sizes are compared, their hashes if `loom index --hashes` recorded them,
+    and their members by `check_tar`.
 
     Args:
       dataset: Folder of the dataset.
-      depth: quick: files are present with their sizes, tables open, counts and digest add up. full: also the sha256
-        of each file, the hash of each table's rows, and the tar header before each member. deep: also the sha256 of
-        each member.
+      depth: "quick" checks that files exist with their sizes, that tables open, counts and digest. "full" also checks
+        the sha256 of each file, the hash of each table's rows, and the tar header before each member. "deep" also
+        checks the sha256 of each member.
       on_shard: Called after each shard.
       check_tar: Compares an indexed tar with its sidecar.
     """
@@ -92,7 +92,7 @@ def _index_damage(
 
 
 def check_indexed(dataset: str, shard: ShardEntry, depth: Depth, check_tar: CheckTar) -> Iterator[Damage]:
-    """Check an indexed tar, wherever it lies, and its sidecar; unless quick, also its members against the sidecar."""
+    """Check a foreign tar and its sidecar; unless quick, also the tar's members against the sidecar."""
     tar = storage.resolve(dataset, shard.tar.name)
     found = [
         damage for entry in (shard.sidecar, shard.stats) for damage in check_file(dataset, entry, depth, shard.index)
@@ -108,7 +108,7 @@ def check_indexed(dataset: str, shard: ShardEntry, depth: Depth, check_tar: Chec
 
 
 def unproved(manifest: Manifest, depth: Depth) -> str:
-    """Return what a verify of this depth leaves unproved of an index of others' tars; "" for a dataset of our own."""
+    """Return a text on what this depth cannot check in an index of foreign tars; "" for any other dataset."""
     if manifest.recipe != layout.FOREIGN:
         return ""
     if depth == "quick":
@@ -118,7 +118,7 @@ def unproved(manifest: Manifest, depth: Depth) -> str:
 
 
 def _readable(checks: Iterator[Damage], where: str, shard: int | None = None) -> Iterator[Damage]:
-    """Yield what the checks find. A file that cannot be read is damage as well, and does not end the verification."""
+    """Yield the damages that `checks` finds; an unreadable file is another damage and does not end verification."""
     try:
         yield from checks
     except LoomError as error:
@@ -136,7 +136,11 @@ def check_digest(manifest: Manifest, remedy: str) -> Iterator[Damage]:
 
 
 def check_counts(manifest: Manifest) -> Iterator[Damage]:
-    """Check in = kept + rejected + dead for each stage and unit, the flow between stages, and the samples."""
+    """Check the manifest's counts.
+
+    For each stage and unit, records in = kept + rejected + dead; the next stage's records in = kept; and the shards'
+    samples add up.
+    """
     for row in manifest.counts:
         if row.unaccounted:
             yield Damage(
@@ -155,7 +159,7 @@ def check_counts(manifest: Manifest) -> Iterator[Damage]:
 def check_file(
     dataset: str, entry: FileEntry, depth: Depth, shard: int | None = None, path: str = ""
 ) -> Iterator[Damage]:
-    """Check that a file exists and has its size, and unless quick its hash."""
+    """Check that a file exists, its size and, unless quick, its hash."""
     path = path or storage.join(dataset, entry.name)
     if not storage.exists(path):
         yield Damage(kind=DamageKind.MISSING_FILE, where=entry.name, shard=shard)
@@ -197,7 +201,7 @@ MemberRow = tuple[str, int, int, str]
 
 
 def members_of(table: pa.Table) -> Iterator[MemberRow]:
-    """Yield the members of a sidecar's rows. Reads columns, since making records would take longer than hashing."""
+    """Yield the members of a sidecar's rows, from its columns: building records would take longer than hashing."""
     table = table.combine_chunks()
     for batch in table.to_batches():
         lists = batch.column("members")
@@ -209,7 +213,7 @@ def members_of(table: pa.Table) -> Iterator[MemberRow]:
 
 
 ReadRange = Callable[[int, int], bytes]
-"""(offset, size in bytes) -> the bytes of a file there."""
+"""Function (offset, size in bytes) -> the bytes of a file at that offset."""
 
 
 @contextlib.contextmanager
@@ -240,7 +244,7 @@ def _check_members(read: ReadRange, shard: ShardEntry, members: Iterable[MemberR
 
 
 def _is_header_of(header: bytes, name: str, size: int) -> bool:
-    """Return True if a ustar header is that of a member of this name and size."""
+    """Return whether a ustar header is that of a member of this name and size."""
     if len(header) != HEADER_BYTES or header[257:262] != b"ustar":
         return False
     found = header[:100].rstrip(b"\0").decode("utf-8", "replace")
@@ -251,7 +255,7 @@ def _is_header_of(header: bytes, name: str, size: int) -> bool:
 
 
 def check_table(dataset: str, entry: FileEntry, depth: Depth) -> Iterator[Damage]:
-    """Check a table's file, its number of rows, and unless quick the hash of its rows."""
+    """Check a table's file, its number of rows and, unless quick, the hash of its rows."""
     found = list(check_file(dataset, entry, depth))
     yield from found
     if found:
@@ -289,7 +293,7 @@ LedgerCounts = Counter[tuple[str, str, str, str]]
 
 
 def check_ledger(dataset: str, manifest: Manifest) -> Iterator[Damage]:
-    """Check that the ledger has, for each stage, unit and reason, as many rows as the manifest counts."""
+    """Check that the ledger has as many rows per stage, unit, outcome and reason as the manifest counts."""
     counted: LedgerCounts = Counter()
     for entry in manifest.tables_of("ledger"):
         columns = ["stage", "unit", "outcome", "reason"]

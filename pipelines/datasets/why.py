@@ -1,4 +1,4 @@
-"""Explains what happened to one page or image: what each stage decided on it and on the records made from it."""
+"""Explains the outcome of a page or image: lists each stage's decision on it and on the records made from it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ class Event:
     threshold: float | None = None
     scores: dict[str, float] | None = None
     note: str | None = None
-    """Where a kept sample is, in words."""
+    """Shard, size and split of a kept sample, as text."""
 
 
 def keys_of(name: str) -> set[str]:
-    """Return the keys that a name may stand for: itself if it is a key, else its keys as a page and as an image."""
+    """Return the keys of a name: itself if it is a key, else the page key and the image key of the URL."""
     if len(name) == layout.KEY_DIGITS and all(digit in "0123456789abcdef" for digit in name):
         return {name}
     return {identity.page_key(name), identity.image_key(name)}
 
 
 def why(dataset: str, name: str) -> list[Event]:
-    """Return what happened to a URL or key, in order of the stages; an unknown one is an InputError."""
+    """Return the events of a URL or key, in order of the stages; an unknown one is an InputError."""
     manifest = read_manifest(dataset)
     keys = keys_of(name)
     keys |= {row.key for row in _ledger(dataset, manifest, "url", {name})}
@@ -51,7 +51,7 @@ def why(dataset: str, name: str) -> list[Event]:
         raise InputError(
             f"no record of {name}",
             where=dataset,
-            remedy="was it in the input? loom extract WARC --url shows what is read",
+            remedy="check that it was in the input: loom extract WARC --url prints a page",
         )
     order = {stage: number for number, stage in enumerate(STAGES)}
     last = len(STAGES)

@@ -1,6 +1,6 @@
-"""Connected components of near-duplicates, whatever the order of the edges.
+"""Connected components of near-duplicates; the result does not depend on the order of the edges.
 
-Ids sort as the records they name are preferred: the smallest id of a component is its root, the record that stays.
+Ids sort by preference: the smallest id of a component is its root, the record that is kept.
 """
 
 from collections.abc import Hashable, Iterable
@@ -12,7 +12,7 @@ class SortableId(Hashable, Protocol):
     """An id that can be compared with others of its type."""
 
     def __lt__(self, other: Any, /) -> bool:
-        """Say whether this id sorts before another one."""
+        """Return whether this id sorts before another one."""
         ...
 
 
@@ -66,7 +66,7 @@ class Components(Generic[Id]):
 
 
 def cluster(edges: Iterable[tuple[Id, Id]]) -> dict[Id, Cluster[Id]]:
-    """Return the cluster of each id that an edge names."""
+    """Return the cluster of each id that occurs in an edge."""
     components: Components[Id] = Components()
     for first, second in edges:
         components.union(first, second)
@@ -77,20 +77,20 @@ def cluster(edges: Iterable[tuple[Id, Id]]) -> dict[Id, Cluster[Id]]:
 
 
 def star(bucket: Iterable[Id]) -> list[tuple[Id, Id]]:
-    """Return the edges of a bucket of n distinct ids, sorted: n - 1 of them, from each other id to the smallest."""
+    """Return the n - 1 edges that join a bucket of n distinct ids, sorted: from each id to the smallest."""
     ordered = sorted(set(bucket))
     return [(other, ordered[0]) for other in ordered[1:]]
 
 
 def large_star(node: Id, neighbours: Iterable[Id]) -> list[tuple[Id, Id]]:
-    """Return the edges of a large-star step: larger neighbours to the smallest of all (Kiveris et al., SoCC 2014)."""
+    """Return the edges of a large-star step (Kiveris et al., SoCC 2014): from each larger neighbour to the smallest."""
     around = set(neighbours)
     smallest = min(around | {node})
     return sorted((other, smallest) for other in around if node < other)
 
 
 def small_star(node: Id, neighbours: Iterable[Id]) -> list[tuple[Id, Id]]:
-    """Return the edges of a small-star step: the node and its smaller neighbours to the smallest of them."""
+    """Return the edges of a small-star step: from the node and its smaller neighbours to the smallest of these."""
     around = {other for other in neighbours if not node < other} | {node}
     smallest = min(around)
     return sorted((other, smallest) for other in around if other != smallest)

@@ -1,7 +1,7 @@
-"""Decontamination: evaluation images are found by hash and colour, evaluation texts by n-grams.
+"""Decontamination: finds images of evaluation sets by hash and colour, and their texts by n-grams.
 
 No benchmark is bundled. A list is JSONL with one item per line: {"benchmark", "item", "text"} or {"benchmark", "item",
-"sha256", "dhash", "phash", "grid"}. The grid is in hex and optional; without it a recoloured drawing is a match too.
+"sha256", "dhash", "phash", "grid"}. The grid is in hex and optional; without it a recoloured drawing also matches.
 """
 
 import json
@@ -25,18 +25,18 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecontaminationConfig:
-    """Thresholds of decontamination. GPT-3 (arXiv 2005.14165, App. C) for texts of pages, ours for the rest."""
+    """Thresholds of decontamination: for texts those of GPT-3 (arXiv 2005.14165, App. C), the others are ours."""
 
     ngram_words: int = 13
     """Words per n-gram (GPT-3 App. C). A shorter evaluation text is one n-gram as a whole."""
     min_words: int = 8
-    """Words of the shortest evaluation text that is used: "a dog on a beach" would match too much (ours)."""
+    """Words of an evaluation text, at least; a shorter one such as "a dog on a beach" would match too much (ours)."""
     window: int = 200
     """Characters removed on each side of a match in a page (GPT-3 App. C)."""
     max_pieces: int = 10
-    """Pieces that a page may fall into; a page in more pieces is rejected (GPT-3 App. C)."""
+    """Pieces of a page after the cuts, at most; a page in more pieces is rejected (GPT-3 App. C)."""
     twins: TwinConfig = field(default_factory=TwinConfig)
-    """Distances up to which two images are one."""
+    """Distances up to which two images count as the same picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +112,7 @@ class Benchmarks:
             self._ngrams.setdefault(" ".join(words[start : start + size]), item)
 
     def match_text(self, text: str) -> tuple[Match, ...]:
-        """Return one match per n-gram of an evaluation text that occurs in a text, in order of its place."""
+        """Return one match per n-gram of an evaluation text that occurs in a text, in order of position."""
         if not self._sizes:
             return ()
         words = _words_with_places(text)
@@ -126,7 +126,7 @@ class Benchmarks:
         return tuple(sorted(found, key=lambda match: (match.start, match.end, match.benchmark, match.item)))
 
     def match_image(self, sha256: str | None, hashes: ImageHashes | None = None) -> Match | None:
-        """Return the evaluation image that has the same bytes, else the nearest twin; None if there is neither."""
+        """Return the evaluation image with the same bytes, else the nearest one within the thresholds, else None."""
         if sha256 is not None and (same := self._sha256.get(sha256)) is not None:
             return Match(same.benchmark, same.item, "sha256")
         twins = self._config.twins
@@ -169,8 +169,8 @@ def cut_blocks(
       config: The thresholds.
 
     Returns:
-      The texts, None in place of a block that lost all its text; or None when the page falls into more than
-      `max_pieces` or keeps no text. Then the matches.
+      The texts (None for a block that lost all its text) and the matches. Instead of the texts None, if the page
+      falls into more than `max_pieces` pieces or keeps no text.
     """
     config = config or DecontaminationConfig()
     whole = "\n\n".join(text for text in texts if text is not None)
@@ -189,7 +189,10 @@ def cut_blocks(
 
 
 def _without(text: str, start: int, spans: Sequence[tuple[int, int]], shortest: int) -> str | None:
-    """Return a text that starts at character `start` without the spans; shorter pieces than `shortest` go as well."""
+    """Return a block's text without the spans and without pieces shorter than `shortest`; None if nothing is left.
+
+    Spans are in characters of the page's text, in which the block starts at `start`.
+    """
     inside = [(max(low - start, 0), min(high - start, len(text))) for low, high in spans]
     inside = [(low, high) for low, high in inside if low < high]
     if not inside:

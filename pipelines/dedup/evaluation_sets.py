@@ -18,7 +18,7 @@ from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.images.errors import ImageError
 
 MAX_MEMBER = 64_000_000
-"""Bytes of the largest member that is read."""
+"""Bytes of a member, at most; larger members are skipped."""
 _IMAGES = ("jpg", "jpeg", "png", "webp", "gif")
 _CAPTIONS = ("caption", "text", "question")
 
@@ -45,7 +45,7 @@ def set_digests(paths: Iterable[str]) -> list[str]:
 
 
 def items_of(path: str) -> Iterator[BenchmarkItem]:
-    """Yield the items of an evaluation set. Items of a tar belong to the benchmark that its file or folder names."""
+    """Yield the items of an evaluation set. The name of the tar or folder is the benchmark of a tar's items."""
     name = path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".tar")
     for file in set_files(path):
         if file.endswith(".jsonl"):

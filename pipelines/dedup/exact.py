@@ -14,14 +14,14 @@ _DIGIT = re.compile(r"\d")
 
 
 def strict_form(text: str) -> str:
-    """Return a text in NFC with its white space collapsed. Texts that look equal have equal forms."""
+    """Return a text in NFC with its white space collapsed, so that texts which look equal are equal."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @lru_cache(maxsize=2)
 def _punctuation(replacement: str) -> dict[int, str]:
     """Return a translation that removes combining marks and replaces Unicode punctuation."""
-    codes = itertools.chain(range(0x20000), range(0xE0100, 0xE01F0))  # a test checks that there are no others
+    codes = itertools.chain(range(0x20000), range(0xE0100, 0xE01F0))  # a test checks that no other ranges matter
     kinds = ((code, unicodedata.category(chr(code))[0]) for code in codes)
     return {code: replacement if kind == "P" else "" for code, kind in kinds if kind in "PM"}
 
@@ -29,7 +29,7 @@ def _punctuation(replacement: str) -> dict[int, str]:
 def loose_form(text: str, replacement: str = "") -> str:
     """Return CCNet's form (arXiv 1911.00359, §3.1): lower case, digits as 0, no accents, no punctuation.
 
-    `replacement` stands for each punctuation mark. White space is collapsed afterwards.
+    Each punctuation mark becomes `replacement`. White space is collapsed afterwards.
     """
     text = _DIGIT.sub("0", text.lower())
     if not text.isascii():

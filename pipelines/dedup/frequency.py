@@ -6,7 +6,7 @@ from corpusloom.schemas.records import Block, Page
 
 VERSION = 1
 COUNTED_KINDS = ("paragraph", "list", "table", "quote", "other")
-"""Kinds of block that the rule counts. Headings, captions and code repeat for good reasons."""
+"""Kinds of block that the rule counts; headings, captions and code are expected to repeat."""
 
 
 def page_domain(page: Page) -> str:

@@ -1,6 +1,6 @@
-"""Perceptual hashes of images: dHash, pHash, and a grid of mean colours because both hashes ignore colour.
+"""Perceptual hashes of images: dHash, pHash, and a grid of mean colours, since both hashes ignore colour.
 
-Hashes equal those of the library imagehash at its defaults, so lists that were made with it can be used.
+Hashes equal those of the library imagehash at its defaults, so hash lists made with it can be used.
 Arrays are RGB uint8 [height, width, 3], after EXIF orientation.
 """
 
@@ -18,18 +18,18 @@ _BLOCKS = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TwinConfig:
-    """Distances up to which two images are one picture (our values, measured on drawings)."""
+    """Distances up to which two images count as the same picture (our values, measured on drawings)."""
 
     max_dhash_distance: int = 4
     """Largest number of differing bits of the dHash."""
     max_phash_distance: int = 6
     """Largest number of differing bits of the pHash."""
     max_colour_distance: int = 24
-    """Largest difference of any channel of any cell of the 4 x 4 grid, 0 to 255."""
+    """Largest difference of a colour channel over the cells of the 4 x 4 grid, 0 to 255."""
     min_bits: int = 8
     """Smallest number of set bits, and of unset bits, of a dHash that is compared."""
     min_gray_std: float = 4.0
-    """Smallest standard deviation of grey of an image that is compared by hash; below it only equal bytes match."""
+    """Standard deviation of an image's grey values, at least; below it only equal bytes match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ def dhash(gray: Image.Image) -> str:
 
 
 def phash(gray: Image.Image) -> str:
-    """Return the pHash of a grey image: lowest 8 x 8 of the DCT of 32 x 32 pixels, above their median or not.
+    """Return the pHash of a grey image: one bit per coefficient of the lowest 8 x 8 of the DCT of 32 x 32 pixels.
 
-    Coefficients are rounded first: pixels are integers, so smaller differences come from the order of summation.
+    A bit is set if its coefficient is above the median. Coefficients are rounded first, because differences below
+    that depend only on the order of summation.
     """
     pixels = np.asarray(gray.resize((32, 32), Image.Resampling.LANCZOS), dtype=np.float64)
     matrix = _dct_matrix()
@@ -73,7 +74,7 @@ def phash(gray: Image.Image) -> str:
 
 def hash_image(rgb: NDArray[np.uint8]) -> ImageHashes:
     """Return the hashes, colours and spreads of an image, RGB uint8 [height, width, 3]."""
-    import cv2  # not at the top: comparing hashes does not need it
+    import cv2  # imported here, since comparing hashes does not need it
 
     image = Image.fromarray(rgb)
     gray = image.convert("L")
@@ -90,13 +91,13 @@ def hamming(first: str, second: str) -> int:
 
 
 def colour_distance(first: bytes, second: bytes) -> int:
-    """Return the largest difference of any channel of any cell of two grids."""
+    """Return the largest difference of a colour channel over the cells of two grids, 0 to 255."""
     one, two = np.frombuffer(first, np.uint8).astype(np.int16), np.frombuffer(second, np.uint8).astype(np.int16)
     return int(np.abs(one - two).max(initial=0))
 
 
 def has_content(hashes: ImageHashes, config: TwinConfig | None = None) -> bool:
-    """Say whether an image has enough structure to be compared by hash; the hashes of flat images are all alike."""
+    """Return whether an image has enough structure to be compared by hash; the hashes of flat images are all alike."""
     config = config or TwinConfig()
     bits = int(hashes.dhash, 16).bit_count() if hashes.dhash else 0
     return config.min_bits <= bits <= 64 - config.min_bits and hashes.gray_std >= config.min_gray_std

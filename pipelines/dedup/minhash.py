@@ -1,4 +1,4 @@
-"""MinHash signatures of texts and their bands: 14 x 8 on five words as FineWeb and datatrove (arXiv 2406.17557 §3.4).
+"""MinHash signatures of texts and their band keys; defaults are FineWeb's and datatrove's (arXiv 2406.17557 §3.4).
 
 Two texts of Jaccard similarity s share a band with probability 1 - (1 - s^rows)^bands. Arrays: shingles uint64
 [n], sorted and distinct; signature uint32 [bands x rows].
@@ -26,7 +26,7 @@ class MinHashConfig:
     shingle_words: int = 5
     """Words per shingle."""
     bands: int = 14
-    """Bands; two texts are candidates when one band agrees."""
+    """Bands per signature; two texts are near-duplicates if one band is equal."""
     rows: int = 8
     """32-bit hashes per band."""
     rng_seed: int = 1
@@ -51,7 +51,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def shingles(text: str, size: int = 5) -> NDArray[np.uint64]:
-    """Return the distinct shingles of a text as sorted 64-bit hashes [n]; empty when it has fewer than `size` words.
+    """Return the distinct shingles of a text as sorted 64-bit hashes [n]; empty if it has fewer than `size` words.
 
     Words are lower-cased, without accents, digits as 0; punctuation separates words (as datatrove normalises).
     """
@@ -75,7 +75,7 @@ def _hash_functions(count: int, rng_seed: int) -> tuple[NDArray[np.uint64], NDAr
 
 
 def signature(items: NDArray[np.uint64], config: MinHashConfig) -> NDArray[np.uint32] | None:
-    """Return the signature [bands x rows] of shingles, or None when there are none."""
+    """Return the signature [bands x rows] of shingles, or None if there are no shingles."""
     if not len(items):
         return None
     multipliers, addends = _hash_functions(config.bands * config.rows, config.rng_seed)

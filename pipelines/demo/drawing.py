@@ -1,8 +1,8 @@
-"""Pictures of the bundled website: coloured shapes, in several numbers, sizes and places, on patterned backgrounds.
+"""Drawing of the bundled website's pictures: coloured shapes of several counts, sizes and places, on patterns.
 
-Pixels are a function of the `Picture` alone, so nothing is stored and two machines draw the same scene. Objects differ
-in hue. Backgrounds are muted and patterned, so that no picture has one colour, and no two pictures of one shape are
-near-duplicates to a perceptual hash with a colour check.
+Pixels depend on the `Picture` alone, so nothing is stored and two machines draw the same scene. Backgrounds are muted
+and patterned, so that no picture has a single colour, and no two pictures of one shape are near-duplicates by
+perceptual hash and colour.
 """
 
 import math
@@ -45,12 +45,12 @@ NUMBERS = {1: "a", 2: "two", 3: "three"}
 UNSEEN = tuple((colour, shape) for colour, shape in zip(tuple(COLOURS) + ("red", "blue"), SHAPES[::-1], strict=False))[
     :8
 ]
-"""Combinations that no page shows: they test composition."""
+"""Combinations of colour and shape that no page shows, held out to test composition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One scene: its named properties, and the seed of all others."""
+    """One scene: its named properties, and the seed of its random details."""
 
     colour: str
     shape: str
@@ -76,7 +76,7 @@ def classes() -> list[str]:
 
 
 def make_picture(label: str, seed: int) -> Picture:
-    """Return a picture of a class; the seed decides on all else."""
+    """Return a picture of a class; the seed determines all other properties."""
     rng = np.random.default_rng([seed, 7])
     colour, shape = label.split()
 

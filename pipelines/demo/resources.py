@@ -1,4 +1,4 @@
-"""Resources of the bundled website: one per host and path; a body is made at its first request."""
+"""Resources of the bundled website, one per host and path; a body is generated at its first request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from functools import cached_property
 
 @dataclass
 class Resource:
-    """An HTTP response: status, content type, further headers, and the body or the function that makes it."""
+    """An HTTP response: status, content type, further headers, and the body or a function that returns it."""
 
     make: Callable[[], bytes] | bytes
     content_type: str = "text/html; charset=utf-8"
@@ -16,13 +16,13 @@ class Resource:
 
     @cached_property
     def body(self) -> bytes:
-        """Return the body, which is made once."""
+        """Return the body, generated once."""
         return self.make if isinstance(self.make, bytes) else self.make()
 
 
 @dataclass(frozen=True)
 class PageTruth:
-    """The truth about a page, for tests: its kind, and the classes of its pictures in order."""
+    """Ground truth of a page, for tests: its kind, and the classes of its pictures in order."""
 
     host: str
     path: str
@@ -33,21 +33,21 @@ class PageTruth:
 
 @dataclass
 class World:
-    """All hosts of the bundled website: (host, path) -> resource, and the truth about its pages."""
+    """All hosts of the bundled website: (host, path) -> resource, and the ground truth of its pages."""
 
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     pages: list[PageTruth] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
     """Pages to start from, as host/path."""
     exam_seeds: list[str] = field(default_factory=list)
-    """Pages to start from on the host of the exam, which nothing links to."""
+    """Pages to start from on the exam host, to which no page links."""
 
     def add(self, host: str, path: str, resource: Resource) -> None:
         """Add a resource to a host."""
         self.resources[host, path] = resource
 
     def add_page(self, host: str, path: str, html: str, kind: str, labels: tuple[str, ...] = ()) -> None:
-        """Add a page to a host, with the truth about it."""
+        """Add a page to a host, with its ground truth."""
         self.add(host, path, Resource(html.encode()))
         self.pages.append(PageTruth(host, path, kind, labels))
 

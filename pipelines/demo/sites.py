@@ -1,6 +1,6 @@
-"""The bundled website: eight hosts of good pages, and one host of everything that a corpus must leave out.
+"""The bundled website: eight hosts of good pages, one host of pages that a corpus must reject, and the exam host.
 
-That host has link farms, other languages, duplicates, pages with opt-outs, small and broken images, redirects and bombs.
+The pages to reject are link farms, other languages, duplicates, opt-outs, small and broken images, redirects and bombs.
 """
 
 import base64
@@ -53,9 +53,9 @@ def picture_resource(picture: drawing.Picture, extension: str) -> Resource:
 def build_world(
     *, pages: int = GOOD_PAGES, pictures: int = PICTURES, exam_pages: int = EXAM_PAGES, canary: int = 9
 ) -> World:
-    """Return the world: per host `pages` good pages with about `pictures` pictures each, and the pages of the exam.
+    """Return all hosts: `pages` good pages per host with about `pictures` pictures each, bad pages, and exam pages.
 
-    `canary` is the port that must never be reached.
+    `canary` is a loopback port that no fetch may reach.
     """
     world = World()
     labels = shuffled_labels(pages * (pictures + 1) * (len(STYLES) + 1))
@@ -76,7 +76,7 @@ def build_world(
 
 
 def _add_exam(world: World, pages: int, pictures: int) -> None:
-    """Add a host that nothing links to: good pages with pictures that no model is trained on."""
+    """Add the exam host, to which no page links: good pages with pictures that no model is trained on."""
     host = "exam.localhost"
     world.add(host, "/robots.txt", Resource(b"User-agent: *\nAllow: /\n", "text/plain"))
     seeds = iter(range(EXAM_SEED, EXAM_SEED + 10_000))
@@ -96,7 +96,10 @@ def _add_exam(world: World, pages: int, pictures: int) -> None:
 
 
 def shuffled_labels(count: int) -> list[str]:
-    """Return classes in rounds, each in another order: all equally often, and none predictable from the one before."""
+    """Return `count` class labels in rounds of all classes, each round in a random order.
+
+    So all classes are equally frequent, and no class predicts the next.
+    """
     rng = np.random.default_rng(2204)
     rounds = -(-count // len(drawing.classes()))
     return [str(label) for _ in range(rounds) for label in rng.permutation(drawing.classes())][:count]
@@ -142,7 +145,7 @@ def _flat(width: int, height: int, colour: tuple[int, int, int]) -> bytes:
 
 
 def _add_indexes(world: World, host: str, paths: list[str]) -> None:
-    """Add pages that list a host's pages, `PAGES_PER_INDEX` per page, each with a link to the next."""
+    """Add index pages that link to a host's pages, `PAGES_PER_INDEX` per index, each with a link to the next index."""
     for start in range(0, max(len(paths), 1), PAGES_PER_INDEX):
         number = start // PAGES_PER_INDEX
         rows = "".join(
@@ -307,7 +310,7 @@ def _shift_jis(picture: str) -> bytes:
 
 
 def pixel_bomb(side: int = 30_000) -> bytes:
-    """Return a PNG of some kilobytes whose header declares gigabytes of pixels; its data end early."""
+    """Return a PNG of some kilobytes whose header declares gigabytes of pixels; its pixel data are truncated."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

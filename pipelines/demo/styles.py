@@ -1,4 +1,4 @@
-"""Page styles of the bundled website: one per host, each with another way to show an image."""
+"""Page styles of the bundled website, one per host; each embeds images by different HTML."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def lazy(pictures: Sequence[Shown]) -> str:
 
 
 def responsive(pictures: Sequence[Shown]) -> str:
-    """Show picture elements with a srcset whose widths name the same file."""
+    """Show picture elements with a srcset whose widths all lead to the same image."""
     return "".join(
         f'<picture><source type="image/x-unknown" srcset="/none.xyz"><img srcset="{p.path}?w=160 160w, {p.path} {p.width}w"'
         f' sizes="100vw" src="{p.path}?w=160" alt="{escape(p.alt)}"></picture><p>{escape(p.text)}</p>\n'

@@ -1,4 +1,4 @@
-"""Texts in the words of the bundled website, to pre-train a language model on.
+"""Generates texts in the vocabulary of the bundled website, to pre-train a language model.
 
 `python -m corpusloom.pipelines.demo.texts > texts.jsonl`
 """
@@ -12,14 +12,14 @@ from corpusloom.pipelines.demo import drawing, grammar
 
 PAGES = 4_000
 FIRST_SEED = 20_000_000
-"""First seed, far from those of the website's pictures: no text is about a picture that Flamingo is trained on."""
+"""First seed, far from those of the website's pictures, so that no text describes a picture that Flamingo trains on."""
 
 
 def texts(pages: int = PAGES) -> Iterator[str]:
-    """Yield pages of text: a story, then paragraphs and captions of pictures of every class, unseen ones included.
+    """Yield pages of text: a story, then paragraphs and captions of pictures of all classes, also the held-out ones.
 
-    Half of the pages have <image> tags, and captions occur alone as well. The frozen model then knows the form of the
-    text, and training on pictures teaches it only what they show.
+    Every second page has <image> tags; after each page comes one caption alone. So the language model learns the form
+    of the texts here, and Flamingo's training need only teach it the images.
     """
     labels = [f"{colour} {shape}" for shape in drawing.SHAPES for colour in drawing.COLOURS]
     for page in range(pages):

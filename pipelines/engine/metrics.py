@@ -1,7 +1,7 @@
 """Beam metrics of outcomes and latencies, under the same names on every runner (docs/operations.md).
 
-A run counts the work that it does: a stage or shard that was finished before is not counted again. The ledger is the
-proof; metrics are for people who watch a runner's console.
+A run counts only its own work: a stage or shard that an earlier run finished is not counted again. Metrics are for
+watching a runner's console; the exact counts are in the ledger.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ def record_latency(stage: str, work: str, seconds: float) -> None:
 
 @contextlib.contextmanager
 def timed(stage: str, work: str) -> Iterator[None]:
-    """Record the latency of the block, unless it fails."""
+    """Record the latency of the block; a block that raises is not recorded."""
     start = time.monotonic()
     yield
     record_latency(stage, work, time.monotonic() - start)

@@ -1,6 +1,6 @@
-"""Progress of a command: one line per stage, and on a terminal a bar.
+"""Progress of a command: prints one line per stage and, on a terminal, a bar.
 
-With `--log-format json` each line is a JSON object instead, for collectors of logs.
+With `--log-format json` each line is a JSON object, for log collectors.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ POLL_SECONDS = 0.25
 
 @dataclass
 class Reporter:
-    """Prints stages to standard error, and keeps their seconds and metrics."""
+    """Printer of a command's stages to standard error, with the seconds and metrics of each stage."""
 
     quiet: bool = False
     """Print warnings only."""
@@ -32,7 +32,7 @@ class Reporter:
     _fresh: Measures = field(default_factory=Measures)
 
     def fresh(self) -> "Reporter":
-        """Return a reporter that prints to the same place and has no seconds and metrics yet."""
+        """Return a reporter with the same output and without seconds and metrics."""
         return Reporter(quiet=self.quiet, json=self.json, console=self.console)
 
     def note(self, text: str) -> None:
@@ -58,9 +58,13 @@ class Reporter:
     def stage(
         self, name: str, total: int | None = None, done: Callable[[], int] | None = None, *, detail: str | None = None
     ) -> Iterator[None]:
-        """Time a stage; on a terminal show a bar, of which `done` returns how many of `total` are finished.
+        """Time a stage, and on a terminal show a bar.
 
-        `detail` is shown in place of the name, where a stage has several parts.
+        Args:
+          name: The stage.
+          total: The length of the bar; None if unknown.
+          done: Returns how many of `total` are finished; polled while the stage runs.
+          detail: Name of a part of the stage, shown in place of `name`.
         """
         label = detail or name
         named = {"stage": name} if detail is None else {"stage": name, "detail": detail}

@@ -1,4 +1,4 @@
-"""Profiles of runners, and the Beam runner and options of each."""
+"""Beam runners: a profile names the runner and its options, is checked before a build, and runs pipelines."""
 
 import difflib
 import os
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 Runner = Literal["local", "dataflow", "portable"]
 
 BUCKET = re.compile(r"gs://(?!goog)[a-z0-9][a-z0-9_.-]{1,220}[a-z0-9](/.*)?")
-"""A gs:// path by Google's rules for buckets; for an invalid bucket Beam waits for the network before it fails."""
+"""A gs:// path by Google's naming rules. Checked here, since for an invalid bucket Beam waits for the network first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A runner and what it needs."""
+    """A runner and its Beam options."""
 
     runner: Runner = "local"
     """local: this process. dataflow: Google Cloud. portable: a job endpoint (Flink, Spark). Beam's DaskRunner is
@@ -59,7 +59,9 @@ def check_options(options: Sequence[str]) -> None:
             remedy="use --runner local, dataflow or portable",
         )
     if any(option.split("=")[0] == "--runner" for option in options):
-        raise ConfigError("the runner is named before --", where="after --", remedy="use --runner local, dataflow ...")
+        raise ConfigError(
+            "--runner must stand before --", where="after --", remedy="use --runner local, dataflow or portable"
+        )
     known = PipelineOptions([]).get_all_options()
     for option in options:
         name = option.split("=")[0].removeprefix("--").removeprefix("no_").replace("-", "_")
@@ -91,7 +93,9 @@ def _check_dataflow(profile: Profile, folders: Sequence[str], dry_run: bool) -> 
     for name in ("temp_location", "staging_location"):
         path = profile.option(name)
         if path is not None and not BUCKET.fullmatch(path):
-            raise ConfigError(f"{path} is no gs:// path of a valid bucket", where=f"--{name}", remedy="gs://BUCKET/DIR")
+            raise ConfigError(
+                f"{path} is no gs:// path of a valid bucket", where=f"--{name}", remedy="use gs://BUCKET/DIR"
+            )
     if dry_run:
         return
     missing = [name for name in ("project", "region", "temp_location") if profile.option(name) is None]
@@ -141,7 +145,7 @@ def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, 
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs tracebacks of errors that we show as one line
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors are shown as one line, not as its tracebacks
     runner, options = make_runner(profile, dry_run=dry_run)
     pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options, save_main_session=False))
     build(pipeline)
@@ -176,7 +180,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _cause(chain: list[BaseException], profile: Profile) -> LoomError:
-    """Return the LoomError that a DoFn raised, or an OSError as one, without Beam's wrapping.
+    """Return the LoomError that a DoFn raised, without Beam's wrapping; any other error becomes a LoomError.
 
     Beam raises a copy of an error with the step's name in its text; the original is the copy's context.
     """
@@ -190,5 +194,5 @@ def _cause(chain: list[BaseException], profile: Profile) -> LoomError:
     refused = next((found for found in originals if isinstance(found, OSError) and found.strerror), None)
     if isinstance(refused, OSError):
         return LoomError(str(refused.strerror), where=str(refused.filename or "Beam pipeline"))
-    remedy = "a bug: please report it; LOOM_TRACEBACK=1 shows the traceback"
+    remedy = "please report this bug; LOOM_TRACEBACK=1 shows the traceback"
     return LoomError(f"{type(chain[0]).__name__}: {chain[0]}", where="Beam pipeline", remedy=remedy)

@@ -1,7 +1,7 @@
-"""One function on a few long tasks, each in a process of its own: a task uses a core, and one that dies ends no other.
+"""Runs one function on a few long tasks, each in a process of its own, so that each uses a core of its own.
 
-A forkserver starts the processes. A process ends when its parent is gone, however the parent ended: the work sees a
-KeyboardInterrupt, and may still commit what it holds. (`worker_pool` is for many short items instead.)
+A forkserver starts the processes. If the parent ends, even by SIGKILL, a child gets a KeyboardInterrupt and can still
+commit finished work. (`worker_pool` is for many short items.)
 """
 
 import multiprocessing
@@ -32,16 +32,16 @@ class _Child(Generic[Done]):
     process: BaseProcess
     results: Connection
     parent_pipe: Connection
-    """The parent's end of a pipe that carries nothing: the child runs as long as this end is open."""
+    """The parent's end of a pipe that carries no data: when it closes, the child is interrupted."""
 
 
 def run_in_processes(
     function: Callable[[Work], Done], tasks: Sequence[Work], size: int, *, preload: Sequence[str] = ()
 ) -> Iterator[Done]:
-    """Run an importable function on each task in a process of its own, `size` at a time; yield results as they come.
+    """Run an importable function on each task in a process of its own, and yield the results as they finish.
 
-    The first error, or an interrupt, ends the other processes; it is raised once they have committed what they hold.
-    `preload` names modules that the forkserver imports once for all processes.
+    At most `size` processes run at a time. The first error, or an interrupt, interrupts the other processes; it is
+    raised after they have committed finished work. The forkserver imports the modules `preload` once for all processes.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
@@ -72,13 +72,15 @@ def _start(context: ForkServerContext, function: Callable[[Work], Done], task: W
 
 
 def _result_of(child: _Child[Done]) -> Done:
-    """Return the result that a process sent, or raise the error that it sent or died of."""
+    """Return the result that a process sent; raise the error that it sent, or a LoomError if it sent nothing."""
     try:
         value, error = child.results.recv()
     except EOFError:
         child.process.join()
         code = child.process.exitcode
-        raise LoomError(f"a process ended with {code}", where="lane", remedy="run the same command to resume") from None
+        raise LoomError(
+            f"a process ended with exit code {code}", where="lane", remedy="run the same command to resume"
+        ) from None
     finally:
         child.parent_pipe.close()
         child.results.close()
@@ -90,7 +92,10 @@ def _result_of(child: _Child[Done]) -> Done:
 
 
 def _run_task(function: Callable[[Work], Done], task: Work, sender: Connection, parent_pipe: Connection) -> None:
-    """Run the task in a new process. Ctrl-C reaches the whole process group: the parent alone acts on it."""
+    """Run the task in a new process and send the result or the error.
+
+    Ctrl-C reaches the whole process group; the child ignores it and waits for the parent's SIGTERM.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_watch_parent, args=(parent_pipe,), daemon=True).start()

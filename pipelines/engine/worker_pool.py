@@ -1,8 +1,8 @@
-"""A pool of killable worker processes: an item that hangs, bloats or crashes its worker costs that item alone.
+"""A pool of worker processes with limits on memory and time: an item that crashes its worker fails alone.
 
 Workers are pebble's. A forkserver starts them, because fork can deadlock beside gRPC threads and spawn would import
-Beam again. Each worker runs under RLIMIT_AS and RLIMIT_CPU. Items travel in chunks; when a chunk fails, its items run
-again one at a time, so an item's result never depends on its neighbours. The wall clock guards against a hang only.
+Beam again. Each worker runs under RLIMIT_AS and RLIMIT_CPU. Items are sent in chunks; if a chunk fails, its items run
+again one at a time, so an item's result does not depend on its neighbours. The wall-clock limit only catches hangs.
 """
 
 import gc
@@ -31,14 +31,14 @@ HUNG = "page_hung"
 
 
 class Task(Protocol[_Item_contra, _Result_co]):
-    """The work on one item: an importable function, or a `functools.partial` of one. It never raises."""
+    """The work on one item: an importable function, or a `functools.partial` of one. It must not raise."""
 
     def __call__(self, item: _Item_contra, /) -> _Result_co:
         """Return the item's result."""
 
 
 class Cost(Protocol[_Item_contra]):
-    """The size of an item, by which chunks are bounded."""
+    """A function that returns the size of an item, which bounds chunks."""
 
     def __call__(self, item: _Item_contra, /) -> int:
         """Return the item's size in bytes."""
@@ -46,7 +46,7 @@ class Cost(Protocol[_Item_contra]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoolConfig:
-    """Size of the pool and limits of its workers. The limits are far above what the tasks' own caps allow."""
+    """Size of the pool and limits of its workers, far above the caps that the tasks themselves apply."""
 
     size: int = 1
     """Worker processes; 0 runs the task in this process (for tests and notebooks)."""
@@ -55,10 +55,10 @@ class PoolConfig:
     """Items per chunk, at most."""
 
     chunk_bytes: int = 4_000_000
-    """Bytes per chunk, at most; a larger item travels alone."""
+    """Bytes per chunk, at most; a larger item is a chunk of its own."""
 
     memory: int = 2_000_000_000
-    """Bytes of address space per worker; at least half of it is on top of what the worker's imports take."""
+    """Bytes of address space per worker; raised if the worker's imports would leave less than half of it."""
 
     cpu_seconds: int = 30
     """CPU seconds per item, after which its worker is killed."""
@@ -74,8 +74,8 @@ class WorkerPool(Generic[Item, Result]):
       task: The work on one item.
       config: Size and limits.
       cost: An item's bytes.
-      preload: Modules that the forkserver imports once for all workers. They must not import Beam. A process has one
-        forkserver, so the first pool that starts decides.
+      preload: Modules that the forkserver imports once for all workers. They must not import Beam. A process has only
+        one forkserver, so those of the first pool count.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class WorkerPool(Generic[Item, Result]):
         self.close()
 
     def map(self, items: Iterable[Item]) -> Iterator[Result | Dead]:
-        """Yield one result per item, in the order of the items; Dead for an item that cost its worker.
+        """Yield one result per item, in the order of the items; Dead for an item whose worker crashed or hung.
 
         Reads ahead by two chunks per worker.
         """
@@ -142,7 +142,7 @@ class WorkerPool(Generic[Item, Result]):
         return future
 
     def _results(self, chunk: list[Item], future: "Future[list[Result]]") -> list[Result | Dead]:
-        """Return a chunk's results; when its worker was lost, run its items again one at a time."""
+        """Return a chunk's results; if its worker crashed or hung, run its items again one at a time."""
         try:
             return [*future.result()]
         except (FutureTimeout, ProcessExpired, MemoryError, OSError) as error:
@@ -152,7 +152,7 @@ class WorkerPool(Generic[Item, Result]):
 
 
 def _lost(error: BaseException) -> Dead:
-    """Return the verdict on an item that cost its worker."""
+    """Return the verdict on an item whose worker crashed or hung."""
     if isinstance(error, FutureTimeout):
         return Dead(HUNG, "no answer within the wall clock guard")
     if isinstance(error, ProcessExpired):
@@ -161,7 +161,7 @@ def _lost(error: BaseException) -> Dead:
 
 
 def chunks(items: Iterator[Item], cost: Cost[Item], config: PoolConfig) -> Iterator[list[Item]]:
-    """Yield the items in chunks of at most `chunk_items` items and `chunk_bytes` bytes; a larger item goes alone."""
+    """Yield chunks of at most `chunk_items` items and `chunk_bytes` bytes; a larger item is a chunk of its own."""
     chunk: list[Item] = []
     size = 0
     for item in items:
@@ -176,19 +176,19 @@ def chunks(items: Iterator[Item], cost: Cost[Item], config: PoolConfig) -> Itera
 
 
 def relax_gc() -> None:
-    """Run Python's cycle collector a hundred times less often in a process that does nothing but extract pages.
+    """Run Python's cycle collector a hundred times less often, for a process that only extracts pages.
 
-    A page makes tens of thousands of objects and next to no cycles; looking for cycles takes a quarter of the time.
+    A page makes tens of thousands of objects and almost no cycles; collecting would take a quarter of the time.
     """
     gc.freeze()
     gc.set_threshold(70_000, 20, 20)
 
 
 def _start_worker(memory: int) -> None:
-    """Bound a new worker's address space, unless the system already bounds it lower.
+    """Limit a new worker's address space, unless the system's limit is lower.
 
     A worker imports the main module of its program. If that is a script which imports Beam, the worker starts with 2 GB
-    of address space: it gets half the limit on top of what it starts with, since otherwise each item would cost it.
+    of address space; the limit is then half of `memory` above that, since otherwise every item would fail.
     """
     relax_gc()
     with open("/proc/self/statm") as pages:

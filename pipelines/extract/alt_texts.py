@@ -1,7 +1,7 @@
-"""Every image of a page with the texts that its author gave it: the source of image-text pairs.
+"""Extracts all images of a page with their alt texts, titles and captions, for image-text pairs.
 
-The whole page is read, not the main content alone (ALIGN, arXiv 2102.05918, takes alt texts from anywhere). As in
-`extractor`, an image has one URL, and fallbacks and placeholders are left out.
+The whole page is read, not only the main content, since ALIGN (arXiv 2102.05918) uses alt texts from the whole page.
+As in `extractor`, an image has one URL, and fallbacks and placeholders are left out.
 """
 
 import traceback
@@ -19,7 +19,7 @@ _DEFAULT = ExtractConfig()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageImages:
-    """The images of one page in document order, each URL once, and facts of the page."""
+    """The images of one page in document order, each URL once, and metadata of the page."""
 
     images: tuple[ImageRef, ...]
     title: str | None = None
@@ -32,10 +32,10 @@ class PageImages:
 def extract_images(
     html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
 ) -> PageImages | Rejected | Dead:
-    """Return the images of a page, or Rejected (empty_page, not_html, no_images), or Dead. Never raises."""
+    """Return the images of a page, or Rejected (empty_page, not_html, no_images), or Dead for a bug; never raise."""
     try:
         return _extract_images(html, url, content_type, config)
-    except Exception as error:  # hostile bytes end as a verdict, whatever happens
+    except Exception as error:  # hostile bytes must end as a verdict
         return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
 
 

@@ -1,4 +1,4 @@
-"""HTML bytes -> blocks of text and image in reading order, or the reason why there are none. Never raises."""
+"""Extracts a page: HTML bytes -> blocks of text and image in reading order, or a verdict."""
 
 import traceback
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from corpusloom.schemas.verdicts import Dead, Rejected
 
 _DEFAULT = ExtractConfig()
 _FEW_CHARS = 200
-"""Characters of main content below which the page's structured data is read as well."""
+"""With fewer characters of main content than this, the page's structured data is read too."""
 
 
 def extract(
     html: bytes, url: str, *, content_type: str | None = None, config: ExtractConfig = _DEFAULT
 ) -> Extracted | Rejected | Dead:
-    """Extract one page. Returns Extracted, Rejected(reason) for bytes that hold no page, or Dead for a bug.
+    """Extract one page; return Extracted, Rejected for bytes without a page, or Dead for a bug; never raise.
 
-    Reasons: empty_page (no bytes), not_html (another format), frameset, no_content (no text and no image is left).
+    Reasons: empty_page (no bytes), not_html (another format), frameset, no_content (neither text nor image is left).
     `url` is the page's final URL, against which image URLs are resolved unless the page has a `base`.
     """
     try:
         return _extract(html, url, content_type, config)
-    except Exception as error:  # hostile bytes end as a verdict, whatever happens
+    except Exception as error:  # hostile bytes must end as a verdict
         return Dead(type(error).__name__, str(error)[:500], traceback.format_exc()[-4000:])
 
 
@@ -56,11 +56,11 @@ def _extract(html: bytes, url: str, content_type: str | None, config: ExtractCon
 
 
 def walk_page(prepared: bytes, url: str, config: ExtractConfig) -> RawPage:
-    """Walk a page; the reference walk is the fallback when the fast walk fails."""
+    """Walk a page by the configured walk; if the fast walk raises, by the reference walk."""
     if config.walk == "fast":
         try:
             return fast_walk(prepared, url, config)
-        except Exception:  # noqa: S110 - a bug in the fast walk; the other walk shares none of its state
+        except Exception:  # noqa: S110 - a bug in the fast walk; the reference walk shares no state with it
             pass
     return reference_walk(prepared, url, config)
 
@@ -84,7 +84,7 @@ def _dropped(runs: Sequence[TextRun], reasons: Sequence[str | None]) -> tuple[tu
 
 
 def meta_images(page: RawPage) -> tuple[ImageRef, ...]:
-    """Return the images that the page's metadata names, each URL once."""
+    """Return the images in the page's metadata, each URL once."""
     found: dict[str, ImageRef] = {}
     named = [*page.meta_images, *((value, "json_ld") for value in structured.image_urls(page.json_ld))]
     for value, name in named:

@@ -12,7 +12,7 @@ _Parsed_co = TypeVar("_Parsed_co", covariant=True)
 
 
 class HtmlPage(NamedTuple):
-    """One page as it was fetched."""
+    """One fetched page."""
 
     html: bytes
     """Bytes of the body, without transfer encoding or compression."""
@@ -23,14 +23,14 @@ class HtmlPage(NamedTuple):
 
 
 class PageTask(Protocol[_Parsed_co]):
-    """An importable function that reads one page and never raises."""
+    """An importable function that reads one page and must not raise."""
 
     def __call__(self, page: HtmlPage, /) -> _Parsed_co | Rejected | Dead:
-        """Return the page's contents, or the reason why there are none."""
+        """Return the page's contents, or a verdict."""
 
 
 def html_bytes(page: HtmlPage) -> int:
-    """Return the number of bytes of a page's body, which a pool's chunks are bounded by."""
+    """Return the number of bytes of a page's body, its cost in the pool's chunks."""
     return len(page.html)
 
 

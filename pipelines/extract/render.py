@@ -1,4 +1,4 @@
-"""An extracted page as `loom extract` prints it: a line of JSON, Markdown or HTML."""
+"""Renders an extracted page for `loom extract`: as a line of JSON, as Markdown or as HTML."""
 
 import html
 import json

@@ -13,17 +13,17 @@ class CaptionConfig:
     """Thresholds of ALIGN's text rules."""
 
     min_words: int | Above | None = threshold()
-    """Unigrams at least (§3)."""
+    """Unigrams of the text, at least (§3)."""
     max_words: int | Below | None = threshold()
-    """Unigrams at most (§3)."""
+    """Unigrams of the text, at most (§3)."""
     max_text_images: int | Below | None = threshold()
-    """Different images that share the text, over the raw set (§3)."""
+    """Different images that share the text, at most, counted before any filter (§3)."""
     max_image_texts: int | Below | None = threshold()
-    """Different alt texts of the image, over the raw set (§3)."""
+    """Different alt texts of the image, at most, counted before any filter (§3)."""
 
 
 def unigrams(text: str) -> list[str]:
-    """Return the unigrams of an alt text: lower-cased runs between white space, as counted over the raw set."""
+    """Split an alt text at white space and lower-case it; the counts over all pairs use the same unigrams."""
     return text.lower().split()
 
 
@@ -33,9 +33,10 @@ def measure_caption(
     text_images: int | None = None,
     image_texts: int | None = None,
 ) -> Scores:
-    """Measure one alt text. Counts over the raw set come from the stage; one that is None is not reached.
+    """Measure one alt text; a count that is None has no score, so its rule passes.
 
-    `text_images`: different images with this text. `image_texts`: different texts of this image.
+    `text_images`: different images with this text. `image_texts`: different texts of this image. The stage counts
+    both over all pairs, before any filter.
     """
     scores: Scores = {"caption_words": float(len(unigrams(text))), "caption_characters": float(len(text))}
     if text_images is not None:
@@ -46,7 +47,7 @@ def measure_caption(
 
 
 def rules(config: CaptionConfig) -> tuple[Rule, ...]:
-    """Return the rules: what one text shows first, then what the raw set shows."""
+    """Return the rules: those on the text alone, then those on counts over all pairs."""
     return (
         at_least("too_few_caption_words", "caption_words", config.min_words),
         at_most("too_many_caption_words", "caption_words", config.max_words),

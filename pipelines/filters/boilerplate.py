@@ -1,4 +1,4 @@
-"""Blocks that are no content: cookie banners, share bars, "read more", sign-up boxes (OBELICS does so by node)."""
+"""Boilerplate filter: finds cookie banners, share bars, "read more" labels and sign-up boxes among a page's blocks."""
 
 import re
 from collections.abc import Sequence
@@ -44,29 +44,29 @@ _SHARE_WORDS = _SHARE_NAMES | {
     *("follow", "us", "on", "this", "page", "article", "post", "via", "copy", "link", "save", "messenger", "sms"),
 }
 MAX_SHARE_BAR = 60
-"""Words of the longest block that may be a share bar."""
+"""A block with more words than this is not a share bar."""
 VERSION = 1
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BoilerplateConfig:
-    """How long a block may be and still count as boilerplate. The papers publish no values."""
+    """Thresholds of the boilerplate filter. The papers publish no values; ours are in the recipes."""
 
     max_notice_words: int | None = threshold()
-    """Words of a cookie, copyright or sign-up notice, at most: a longer block is an article about it. Absent: no
-    notice goes."""
+    """Words of a cookie, copyright or sign-up notice, at most: a longer block is an article about it. Absent: notices
+    are kept."""
     max_label_words: int | None = threshold()
-    """Words of a "read more" or "back to top" label, at most. Absent: no label goes."""
+    """Words of a "read more" or "back to top" label, at most. Absent: labels are kept."""
     min_share_words: float | None = threshold()
-    """Share of a block's words that belong to a share bar, at least. Absent: no share bar goes."""
+    """Share of a block's words that are words of share bars, at least. Absent: share bars are kept."""
     kinds: tuple[str, ...] = ("paragraph", "list", "other", "heading", "table")
-    """The kinds of block that may be dropped; code, quotes and captions never are (ours)."""
+    """Kinds of block that may be dropped; code, quotes and captions are always kept (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedBlock:
-    """A block that goes: its index in the page, the reason and what was measured (words of the block)."""
+    """A dropped block: its index in the page, the reason, and the measured value (words of the block)."""
 
     index: int
     reason: str
@@ -74,7 +74,7 @@ class DroppedBlock:
 
 
 def judge_block(block: Block, config: BoilerplateConfig) -> str | None:
-    """Return why a block is boilerplate (cookie_notice, share_bar, read_more ...), or None. Images never are."""
+    """Return why a block is boilerplate (cookie_notice, share_bar, read_more ...), or None; None for an image."""
     if block.text is None or block.kind not in config.kinds:
         return None
     return boilerplate_reason(block.text, config)
@@ -98,7 +98,10 @@ def boilerplate_reason(text: str, config: BoilerplateConfig) -> str | None:
 
 
 def _notice_reason(text: str, is_label: bool) -> str | None:
-    """Return which notice a short text is. What a sentence only mentions is none: a sign-up box begins with it."""
+    """Return the kind of notice that a short text is, or None.
+
+    Sign-up and copyright phrases count only at the start of the text: a sentence may mention them further on.
+    """
     if _COOKIES.search(text) or (is_label and _COOKIE_LABEL.fullmatch(text)):
         return "cookie_notice"
     if _SIGN_UP.match(text):

@@ -1,4 +1,4 @@
-"""C4's rules (arXiv 1910.10683, §2.2) and the additions of its code: lines that go, pages that go."""
+"""C4's rules for lines and pages (arXiv 1910.10683, §2.2), with those that only its code has."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ VERSION = 1
 class C4Config:
     """C4's rules for lines and pages. Paper: §2.2; code: TFDS text/c4_utils.py.
 
-    How lines are judged are settings: they shape the text that the page's rules measure, also where these are off.
+    Rules for lines are settings, not thresholds: they change the text that page rules measure, even if those are off.
     """
 
     terminal_punctuation: bool = True
     """Keep only lines that end in . ! ? or a quotation mark, and not in `...` (paper §2.2; the dots: code)."""
     min_line_words: int = 5
-    """Words per line, at least (paper §2.2; datatrove's 3 is swapped with the sentences)."""
+    """Words per line, at least (paper §2.2: 5; datatrove swaps it with the 3 sentences per page)."""
     max_word_length: int = 1_000
-    """Characters of the longest word of a line (code)."""
+    """Characters of the longest word of a line, at most (code)."""
     javascript: bool = True
     """Drop lines that name Javascript (paper §2.2)."""
     policy: bool = True
@@ -34,21 +34,21 @@ class C4Config:
     citations: bool = True
     """Strip citation marks such as [1] and [edit] from lines (paper §2.2)."""
     min_sentences: int | Above | None = threshold()
-    """Sentences of the kept lines at least (paper §2.2; datatrove's 5 is swapped with the words)."""
+    """Sentences of the kept lines, at least (paper §2.2: 3; datatrove swaps it with the 5 words per line)."""
     max_lorem_ipsum: int | Below | None = threshold()
-    """Lines with "lorem ipsum" (paper §2.2; code: of the lines that end like sentences)."""
+    """Lines with "lorem ipsum", at most (paper §2.2; code: counted over lines that end like sentences)."""
     max_curly_brackets: int | Below | None = threshold()
-    """Lines with { (paper §2.2; code: of the lines that end like sentences)."""
+    """Lines with {, at most (paper §2.2; code: counted over lines that end like sentences)."""
     max_bad_words: int | Below | None = threshold()
-    """Words of the given list in the page (paper §2.2: LDNOOBW); not measured without a list."""
+    """Words of the page that are in `filters.lists.bad_words`, at most (paper §2.2: LDNOOBW); needs that list."""
 
 
 @dataclass(frozen=True, slots=True)
 class CleanedText:
-    """A text after C4's line rules, and how many lines went for which reason.
+    """A text after C4's line rules, with the number of lines kept, and of lines dropped by reason.
 
-    `lorem_ipsum` and `curly_brackets` count the whole lines that C4's code would drop the page for: lines that
-    look like sentences, since menus and code have gone by then.
+    `lorem_ipsum` and `curly_brackets` count lines for which C4's code drops the page. It checks them after the rules
+    on punctuation and length, so lines of menus and of code do not count.
     """
 
     text: str
@@ -59,7 +59,7 @@ class CleanedText:
 
 
 def judge_line(line: str, config: C4Config) -> str | None:
-    """Return the reason why C4 drops a line, or None. The line is stripped and without citation marks."""
+    """Return the reason why C4 drops a line, or None. `line` is stripped and has no citation marks."""
     words = line.split()
     lower = line.lower()
     longest = config.max_word_length
@@ -99,7 +99,7 @@ def clean_lines(text: str, config: C4Config) -> CleanedText:
 
 
 def measure(page: Text, config: C4Config | None = None) -> Scores:
-    """Measure a page for C4's rules: sentences of the kept lines, and the lines that no page may hold.
+    """Measure a page for C4's rules: kept lines, their sentences, lines with "lorem ipsum" or {, and bad words.
 
     `c4_bad_words` needs a word list (LDNOOBW in the paper).
     """

@@ -1,4 +1,4 @@
-"""Explicit text, by word lists given by path (M3W drops it by unpublished filters: arXiv 2204.14198, A.3.1)."""
+"""Explicit-text filter: counts words of a given list (M3W's own filter is unpublished: arXiv 2204.14198, A.3.1)."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ VERSION = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplicitConfig:
-    """How many listed words a page may hold; without a list (`filters.lists.bad_words`) nothing is measured."""
+    """Thresholds for listed words in a page; without a list (`filters.lists.bad_words`) nothing is measured."""
 
     max_share: float | Below | None = threshold()
     """Share of words that are listed, at most (OBELICS' value for flagged words, Table 3)."""
     max_words: int | Below | None = threshold()
-    """Listed words at most; C4's rule is 0 (§2.2)."""
+    """Listed words, at most; C4 allows 0 (§2.2)."""
 
 
 def measure(text: Text, config: ExplicitConfig | None = None) -> Scores:
-    """Return how many of a text's words are listed and their share; nothing without a list."""
+    """Return the number and the share of a text's words that are listed; no scores without a list."""
     listed = text.lists.bad_words
     if listed is None:
         return {}

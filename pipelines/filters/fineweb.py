@@ -9,7 +9,7 @@ from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at
 
 TERMINALS = (".", "!", "?", "…", "。", "！", "？", "．", "｡", "؟", "۔", "।", "॥", "‽", "⁇", "⁈", "⁉", "‼", "።", "։")
 SHORT_LINE = 30
-"""Characters of the longest line that counts as short (code: <=)."""
+"""A line of at most this many characters is short (code: <=)."""
 VERSION = 1
 
 
@@ -20,11 +20,11 @@ class FineWebConfig:
     min_line_punctuation: float | Above | None = threshold()
     """Share of lines that end in punctuation, at least (§3.6; code: <)."""
     max_short_lines: float | Below | None = threshold()
-    """Share of lines of at most 30 characters (§3.6)."""
+    """Share of lines with 30 characters or fewer, at most (§3.6)."""
     max_duplicate_characters: float | Below | None = threshold()
-    """Characters in repeated lines / characters (App. E.4 and code; §3.6 says 0.1)."""
+    """Characters in repeated lines / all characters, at most (App. E.4 and code; §3.6 says 0.1)."""
     max_new_lines_per_word: float | Below | None = threshold()
-    """New lines per token, at most (code only)."""
+    """Newlines per token, at most (code only)."""
 
 
 def measure(page: Text, config: FineWebConfig | None = None) -> Scores:

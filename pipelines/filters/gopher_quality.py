@@ -15,9 +15,9 @@ class QualityConfig:
     """Thresholds of Gopher's quality rules."""
 
     min_words: int | Above | None = threshold()
-    """Words at least; tokens of punctuation alone do not count (A.1.1)."""
+    """Words, at least; tokens of punctuation alone do not count (A.1.1)."""
     max_words: int | Below | None = threshold()
-    """Words at most (A.1.1)."""
+    """Words, at most (A.1.1)."""
     min_mean_word_length: float | Above | None = threshold()
     """Mean number of characters per word, at least (A.1.1)."""
     max_mean_word_length: float | Below | None = threshold()

@@ -20,38 +20,38 @@ _LINE_BREAK = re.compile(r"\n+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepetitionConfig:
-    """Thresholds of Gopher's repetition rules, each a largest share."""
+    """Thresholds of Gopher's repetition rules, each the largest share that is kept."""
 
     max_duplicate_lines: float | Below | None = threshold()
-    """Second and later copies of a line / lines (Table A1)."""
+    """Second and later copies of a line / all lines (Table A1)."""
     max_duplicate_paragraphs: float | Below | None = threshold()
-    """Second and later copies of a paragraph / paragraphs (Table A1)."""
+    """Second and later copies of a paragraph / all paragraphs (Table A1)."""
     max_duplicate_line_characters: float | Below | None = threshold()
-    """Characters in those lines / characters (Table A1)."""
+    """Characters in second and later copies of a line / all characters (Table A1)."""
     max_duplicate_paragraph_characters: float | Below | None = threshold()
-    """Characters in those paragraphs / characters (Table A1)."""
+    """Characters in second and later copies of a paragraph / all characters (Table A1)."""
     max_top_2_gram: float | Below | None = threshold()
-    """Characters of the most frequent pair of words / characters (Table A1)."""
+    """Characters of all occurrences of the most frequent 2-gram of words / all characters (Table A1)."""
     max_top_3_gram: float | Below | None = threshold()
-    """The same of three words (Table A1)."""
+    """The same for 3-grams (Table A1)."""
     max_top_4_gram: float | Below | None = threshold()
-    """The same of four words (Table A1)."""
+    """The same for 4-grams (Table A1)."""
     max_duplicate_5_gram: float | Below | None = threshold()
-    """Characters in repeated runs of five words / characters (Table A1)."""
+    """Characters in repeated 5-grams of words / all characters (Table A1)."""
     max_duplicate_6_gram: float | Below | None = threshold()
-    """The same of six words (Table A1)."""
+    """The same for 6-grams (Table A1)."""
     max_duplicate_7_gram: float | Below | None = threshold()
-    """The same of seven words (Table A1)."""
+    """The same for 7-grams (Table A1)."""
     max_duplicate_8_gram: float | Below | None = threshold()
-    """The same of eight words (Table A1)."""
+    """The same for 8-grams (Table A1)."""
     max_duplicate_9_gram: float | Below | None = threshold()
-    """The same of nine words (Table A1)."""
+    """The same for 9-grams (Table A1)."""
     max_duplicate_10_gram: float | Below | None = threshold()
-    """The same of ten words (Table A1)."""
+    """The same for 10-grams (Table A1)."""
 
 
 def count_duplicates(items: Iterable[str]) -> tuple[int, int]:
-    """Return how many items repeat an earlier one, and their characters."""
+    """Return the number of items that repeat an earlier one, and the number of their characters."""
     seen: set[str] = set()
     count = characters = 0
     for item in items:
@@ -64,9 +64,10 @@ def count_duplicates(items: Iterable[str]) -> tuple[int, int]:
 
 
 def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
-    """Return the characters of repeated n-grams, greedily: a repeat counts once and is jumped over.
+    """Return the number of characters in repeated n-grams; after a repeat the scan continues behind it.
 
-    n-grams are compared joined without blanks, as datatrove does. `ends` [words + 1]: where words end in `joined`.
+    n-grams are compared without blanks between words, as datatrove does. `joined`: the words without blanks.
+    `ends` [words + 1]: 0 and the position in `joined` at which each word ends.
     """
     seen: set[str] = set()
     characters = index = 0
@@ -84,7 +85,8 @@ def _greedy_duplicates(joined: str, ends: Sequence[int], size: int) -> int:
 def measure_ngrams(text: str, words: Sequence[str]) -> Scores:
     """Measure the shares of a text's characters in its most frequent and in its repeated n-grams of words.
 
-    n-grams are compared by hashes, so a text without repeats, the usual case, costs one sort per size and no string.
+    n-grams are compared by hashes: a text without repeats, the usual case, costs one sort per size and builds no
+    string.
     """
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     spaced = np.concatenate(([0], np.cumsum(lengths + 1)))

@@ -1,4 +1,4 @@
-"""What an image is and where it came from: words of its URL, sizes, aspect, format, colour, model scores."""
+"""Image filter: measures URL words, size, aspect, format, colour and model scores of an image, and bounds them."""
 
 from dataclasses import dataclass
 
@@ -19,31 +19,31 @@ class ImageConfig:
     """Thresholds for one image of a page or pair."""
 
     min_side: int | Above | None = threshold()
-    """Pixels of the shorter side at least (M3W: Flamingo A.3.1)."""
+    """Pixels of the shorter side, at least (M3W: Flamingo A.3.1)."""
     max_side: int | Below | None = threshold()
-    """Pixels of the longer side at most (OBELICS App. A.1)."""
+    """Pixels of the longer side, at most (OBELICS App. A.1)."""
     max_aspect: float | Below | None = threshold()
-    """Longer / shorter side at most (M3W: Flamingo A.3.1)."""
+    """Longer side / shorter side, at most (M3W: Flamingo A.3.1)."""
     min_declared_side: int | Above | None = threshold()
-    """CSS pixels of each side that the tag gives, at least (OBELICS App. A.1); no size given passes."""
+    """CSS pixels of each side that the tag declares, at least (OBELICS App. A.1); a tag without a size passes."""
     max_declared_side: int | Below | None = threshold()
-    """CSS pixels of each side that the tag gives, at most (OBELICS App. A.1)."""
+    """CSS pixels of each side that the tag declares, at most (OBELICS App. A.1)."""
     formats: tuple[str, ...] = threshold(())
-    """Formats that stay; () lets all stay."""
+    """Formats that are kept; () keeps all formats."""
     url_words: tuple[str, ...] = threshold(())
-    """Words that an image's URL must not contain, anywhere (MMC4 §3, OBELICS App. A.1)."""
+    """Words that must not occur anywhere in an image's URL (MMC4 §3, OBELICS App. A.1)."""
     min_colour_range: float | Above | None = threshold()
-    """Largest difference of any channel at least: below it an image has one colour (M3W: Flamingo A.3.1; 8 is ours)."""
+    """Widest range of a colour channel, at least; rejects single-coloured images (M3W: Flamingo A.3.1; 8 is ours)."""
     max_url_count: int | None = threshold()
-    """Occurrences of the URL in the corpus at most (OBELICS App. A.1)."""
+    """Occurrences of the URL in the corpus, at most (OBELICS App. A.1)."""
     max_nsfw: float | Below | None = threshold()
-    """Score of the NSFW model at most; without a model not measured."""
+    """Score of the NSFW model, at most; not measured without a model."""
     nsfw_model: str | None = None
-    """Name of the scorer that `max_nsfw` bounds: open_nsfw (extra `safety`), or one that another package offers."""
+    """Name of the model whose score `max_nsfw` bounds: open_nsfw (extra `safety`), or one of another package."""
 
 
 def measure_url(url: str) -> Scores:
-    """Return `url_word_WORD` = 1 for each known word that a URL contains; words that are not there are left out."""
+    """Return `url_word_WORD` = 1 for each known word that a URL contains; words that it lacks have no score."""
     lower = url.lower()
     return {f"url_word_{word}": 1.0 for word in KNOWN_WORDS if word in lower}
 
@@ -53,7 +53,7 @@ def _measure_sides(width: int, height: int, prefix: str) -> Scores:
 
 
 def measure_ref(ref: ImageRef) -> Scores:
-    """Measure what a page says of an image before it is fetched: words of the URL, declared sides."""
+    """Measure an image before it is fetched, from its page: words of the URL, declared sides."""
     scores = measure_url(ref.url)
     sides = [side for side in (ref.declared_width, ref.declared_height) if side is not None]
     if sides:
@@ -77,9 +77,9 @@ def measure_image(
     record: ImageRecord | None = None,
     facts: ImageFacts | None = None,
 ) -> Scores:
-    """Measure one image occurrence with all that is known of it; what is not known is left out.
+    """Measure one image occurrence; a score whose input is None is left out.
 
-    Sizes are those of `facts` (as displayed), else of `record` (as the header says).
+    Sizes come from `facts` (as displayed), else from `record` (from the image's header).
     """
     scores: Scores = {} if ref is None else measure_ref(ref)
     if facts is not None:
@@ -104,7 +104,7 @@ def url_rules(config: ImageConfig) -> tuple[Rule, ...]:
 
 
 def fact_rules(config: ImageConfig) -> tuple[Rule, ...]:
-    """Return the rules on the image itself: format, size, aspect, colour, NSFW."""
+    """Return the rules that need the fetched image: format, size, aspect, colour, NSFW."""
     unwanted = [name for name in FORMATS if config.formats and name not in config.formats]
     formats = tuple(Rule(reason="image_format", score=f"format_{name}", maximum=0) for name in unwanted)
     return (

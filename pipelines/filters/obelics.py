@@ -28,37 +28,37 @@ class TextRules:
     """Thresholds of OBELICS' text measures, for a paragraph or a page."""
 
     min_words: int | Above | None = threshold()
-    """Words at least (Table 3)."""
+    """Words, at least (Table 3)."""
     max_words: int | Below | None = threshold()
-    """Words at most (Table 3)."""
+    """Words, at most (Table 3)."""
     max_character_repetition: float | Below | None = threshold()
-    """Share of the most frequent 10-grams of characters (Table 3)."""
+    """Share of the most frequent 10-grams of characters, at most (Table 3)."""
     max_word_repetition: float | Below | None = threshold()
-    """Share of repeated 5-grams of words (Table 3)."""
+    """Share of repeated 5-grams of words, at most (Table 3)."""
     max_special_characters: float | Below | None = threshold()
-    """Share of characters that are not letters: marks, digits, blanks too, as its code counts (Table 3)."""
+    """Share of characters that are not letters, at most: marks, digits and, as in OBELICS' code, blanks (Table 3)."""
     min_stop_words: float | Above | None = threshold()
-    """Share of words that are stop words (Table 3)."""
+    """Share of words that are stop words, at least (Table 3)."""
     max_flagged_words: float | Below | None = threshold()
-    """Share of words of a given list (Table 3); not measured without a list."""
+    """Share of words in `filters.lists.flagged_words`, at most (Table 3); needs that list."""
     min_punctuation: float | Above | None = threshold()
-    """Share of marks among words and marks (Table 3)."""
+    """Share of tokens that are punctuation marks, at least (Table 3)."""
     max_spam_words: float | Below | None = threshold()
-    """Share of words such as share, tweet, cookies (Table 3)."""
+    """Share of words such as share, tweet, cookies, at most (Table 3)."""
     min_common_words: float | Above | None = threshold()
-    """Share of words of a given list of common ones (Table 3); not measured without a list."""
+    """Share of words in `filters.lists.common_words`, at least (Table 3); needs that list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObelicsConfig:
-    """OBELICS' text rules: a paragraph that fails is removed and the page stays; a page that fails goes."""
+    """OBELICS' text rules: a paragraph that fails is removed from its page; a page that fails is rejected."""
 
     page: TextRules = field(default_factory=TextRules)
     """Thresholds of the page level (Table 3)."""
     paragraph: TextRules = field(default_factory=TextRules)
     """Thresholds of the paragraph level (Table 3)."""
     min_paragraph_words_for_punctuation: int = 12
-    """A shorter paragraph is not judged by its punctuation (Table 3)."""
+    """Words of a paragraph that `paragraph.min_punctuation` applies to, at least (Table 3)."""
 
 
 @lru_cache(maxsize=4)
@@ -86,9 +86,9 @@ def special_characters(text: str) -> float:
 
 
 def character_repetition(text: str, size: int = CHARACTER_NGRAM) -> float:
-    """Return the share of the floor(sqrt(distinct)) most frequent n-grams, never counting those seen once.
+    """Return the share of the floor(sqrt(distinct)) most frequent n-grams, of which those seen once do not count.
 
-    n-grams are told apart by 64-bit hashes.
+    n-grams are compared by 64-bit hashes.
     """
     total = len(text) - size + 1
     if total < 1:
@@ -101,7 +101,7 @@ def character_repetition(text: str, size: int = CHARACTER_NGRAM) -> float:
 
 
 def word_repetition(words: Sequence[str], size: int = WORD_NGRAM) -> float:
-    """Return the occurrences of n-grams seen more than once / all occurrences."""
+    """Return the share of n-grams of words that occur more than once, every occurrence counted."""
     ngrams = list(zip(*(words[start:] for start in range(size)), strict=False))
     if len(set(ngrams)) == len(ngrams):
         return 0.0
@@ -133,7 +133,7 @@ def measure(page: Text, config: ObelicsConfig | None = None) -> Scores:
 
 
 def text_rules(config: TextRules) -> tuple[Rule, ...]:
-    """Return the rules of one level, spam words last as in OBELICS' step 13."""
+    """Return the rules of one level (page or paragraph); spam words come last, as in OBELICS' step 13."""
     return (
         at_least("too_few_words", "obelics_words", config.min_words),
         at_most("too_many_words", "obelics_words", config.max_words),
@@ -154,7 +154,7 @@ def rules(config: ObelicsConfig) -> tuple[Rule, ...]:
 
 
 def paragraph(text: str, config: ObelicsConfig, lists: WordLists | None = None) -> Verdict:
-    """Judge one paragraph; a rejected one is removed from its page, which stays.
+    """Judge one paragraph; the caller removes a rejected paragraph from its page.
 
     A short paragraph has no punctuation score, so that rule passes.
     """

@@ -1,4 +1,4 @@
-"""Masks for e-mail addresses, telephone numbers and public IP addresses, as public corpora apply them (option)."""
+"""Masking of personal data: e-mail addresses, telephone numbers and public IP addresses, off by default."""
 
 import ipaddress
 import re
@@ -25,14 +25,14 @@ class PiiConfig:
     email: str | None = threshold()
     """Mask for an e-mail address, e.g. email@example.com."""
     ip_address: str | None = threshold()
-    """Mask for a public IP address, e.g. 0.0.0.0. Private ones stay."""
+    """Mask for a public IP address, e.g. 0.0.0.0. Private addresses are not masked."""
     phone: str | None = threshold()
-    """Mask for a telephone number of 8 to 15 digits; other numbers that look alike are masked too."""
+    """Mask for a telephone number of 8 to 15 digits; numbers of the same form are masked too."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedText:
-    """A text after masking and how many of each kind were masked."""
+    """A text after masking, and the number of masked items by kind."""
 
     text: str
     counts: dict[str, int]

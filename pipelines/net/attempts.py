@@ -1,4 +1,4 @@
-"""One attempt to fetch a URL: permission, the HTTP exchange, and whether a redirect or a retry follows."""
+"""Makes one attempt to fetch a URL: permission, the HTTP exchange, and the next target after a redirect or error."""
 
 import asyncio
 import dataclasses
@@ -25,17 +25,17 @@ from corpusloom.schemas.records import Signal
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 Validators = Callable[[str], tuple[str | None, str | None]]
-"""URL -> ETag and Last-Modified of the response that is known, for a conditional request."""
+"""URL -> ETag and Last-Modified of its stored response, for a conditional request."""
 SERVER_FAILURES = frozenset((500, 502, 503, 504))
 """HTTP statuses that count against the circuit breaker of a host."""
 
 
 @dataclass(slots=True)
 class PendingFetch:
-    """A URL that waits or is being fetched, with its redirects and attempts so far."""
+    """A URL that is queued or being fetched, with its redirects and attempts so far."""
 
     url: str
-    """URL that the caller asked for."""
+    """URL as the caller gave it."""
     target: str
     """URL to request next: the cleaned URL, or the target of the last redirect."""
     domain: str = ""
@@ -52,7 +52,7 @@ class PendingFetch:
 
 @dataclass
 class Attempts:
-    """Makes attempts and tells queue, circuit breaker and outage detector how they went.
+    """Makes attempts and reports their outcomes to the queue, the circuit breaker and the outage detector.
 
     Args:
       fetcher: The guarded fetcher.
@@ -70,7 +70,7 @@ class Attempts:
     follow: bool = True
     validators: Validators | None = None
     _no_delay: set[str] = field(default_factory=set)
-    """Domains whose addresses were allowed explicitly: their delay is 0."""
+    """Domains with explicitly allowed addresses, which have no delay."""
 
     def __post_init__(self) -> None:
         config = self.fetcher.config
@@ -79,7 +79,7 @@ class Attempts:
         self._jitter = random.Random(0)  # noqa: S311 - spreads load, protects nothing
 
     def enqueue(self, pending: PendingFetch, target: str) -> None:
-        """Let a URL wait for its domain; `target` is the cleaned URL to request next."""
+        """Add a URL to the queue of its domain; `target` is the cleaned URL to request next."""
         pending.target, pending.host = target, host_of_clean(target)
         pending.domain = domain = identity.registered_domain(pending.host)
         if self.fetcher.config.no_delay and domain not in self._no_delay and self.fetcher.is_allowed_host(target):
@@ -117,7 +117,10 @@ class Attempts:
         return pending.target
 
     async def _refusal(self, pending: PendingFetch) -> Rejected | Dead | None:
-        """Return why a URL is not requested: breaker, budget, robots.txt, an opt-out, too long a crawl delay."""
+        """Return the verdict if a URL must not be requested, else None.
+
+        Reasons are an open circuit breaker, a spent budget, robots.txt, an opt-out, or too long a crawl delay.
+        """
         loop = asyncio.get_running_loop()
         if self._breaker.refuses(pending.host, loop.time()):
             return Dead("host_unresponsive")
@@ -142,7 +145,7 @@ class Attempts:
         return opt_out(pending.signals, config.honour, self.kind) if pending.signals else None
 
     def _report(self, pending: PendingFetch, outcome: FetchOutcome, now: float) -> None:
-        """Tell circuit breaker and outage detector how an exchange went."""
+        """Report the outcome of an exchange to the circuit breaker and the outage detector."""
         error = outcome.error if isinstance(outcome, Dead) else ""
         self._breaker.report(pending.host, failed=error in HOST_ERRORS or _server_failed(outcome), now=now)
         if isinstance(outcome, Response):
@@ -162,7 +165,7 @@ class Attempts:
         self.queue.remove_delay(domain, self.fetcher.config.slots or SLOTS_WITHOUT_DELAY)
 
     def _schedule_retry(self, pending: PendingFetch, outcome: FetchOutcome) -> bool:
-        """Pause the domain until a retry is due; return False if there is to be none."""
+        """Pause the domain until a retry is due and return True; return False if no retry follows."""
         wait = retry_after(outcome.header("retry-after")) if isinstance(outcome, Response) else None
         now, config = asyncio.get_running_loop().time(), self.fetcher.config
         if wait is not None and wait > config.max_retry_after:

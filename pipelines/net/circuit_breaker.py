@@ -1,4 +1,4 @@
-"""A circuit breaker and a budget of fetches per host. The caller passes the time."""
+"""Circuit breaker and fetch budget per host. The caller passes the time, so tests need not sleep."""
 
 from dataclasses import dataclass, field
 
@@ -36,7 +36,7 @@ class CircuitBreaker:
         return False
 
     def open(self, host: str, until: float) -> None:
-        """Open the breaker of a host until a time: the host asked for a long pause."""
+        """Open the breaker of a host until a time, since the host sent a long Retry-After."""
         state = self._hosts.setdefault(host, _HostState())
         state.failures, state.open_until = max(state.failures, self.max_failures), until
 

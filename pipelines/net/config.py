@@ -9,7 +9,7 @@ from typing import Literal
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError
 
-TOKEN = "corpusloom"  # noqa: S105 - the product token in User-Agent and robots.txt, no secret
+TOKEN = "corpusloom"  # noqa: S105 - the product token in User-Agent and robots.txt, not a secret
 SIGNALS = (
     "noai",
     "noimageai",
@@ -37,13 +37,13 @@ class FetchConfig:
     """Configuration of one fetcher. Times are in seconds, sizes in bytes."""
 
     contact: str | None = None
-    """URL or mail address at which the owner of a site reaches you; part of the User-Agent."""
+    """URL or mail address, by which a site's owner can reach you; part of the User-Agent."""
     allow_addresses: tuple[str, ...] = ()
-    """Private or loopback networks that may be fetched from all the same: NET or NET:PORT."""
+    """Private or loopback networks that may be fetched: NET or NET:PORT."""
     delay: float | None = None
     """Seconds between two fetches of one registered domain; None: `page_delay` or `image_delay`."""
     i_own_these_hosts: bool = False
-    """Whether every host is yours, so that `delay` 0 holds for all of them."""
+    """Whether all hosts are yours, so that `delay` 0 applies to all of them."""
     slots: int | None = None
     """Concurrent fetches per registered domain; None: `page_slots` or `image_slots`, or 32 if `delay` is 0."""
     page_delay: float = 1.0
@@ -61,11 +61,11 @@ class FetchConfig:
     header_timeout: float = 20.0
     """Time limit from the start of the request to the end of the response's headers."""
     idle_timeout: float = 20.0
-    """Time limit for receiving no byte of a body."""
+    """Time limit between two chunks of a body."""
     total_timeout: float = 60.0
     """Time limit for a fetch with its redirects; waiting for the domain is not counted."""
     dns_seconds: float = 300.0
-    """Time for which a resolved name is cached; the address is checked at every connection nevertheless."""
+    """Time for which a resolved name is cached; its address is still checked at each connection."""
     max_redirects: int = 5
     max_header_bytes: int = 16_384
     """Bytes of one header line; a response has at most 128 lines."""
@@ -76,7 +76,7 @@ class FetchConfig:
     max_ratio: float = 100.0
     """Decoded bytes per wire byte above which a body over its cap is a decompression bomb; so is four times the cap."""
     max_crawl_delay: float = 30.0
-    """Largest Crawl-delay that is obeyed; a host that asks for more is rejected."""
+    """Largest Crawl-delay that is obeyed; URLs of a host with a longer one are rejected."""
     max_retry_after: float = 120.0
     """Largest Retry-After that is waited for; after a longer one the circuit breaker of the host opens."""
     retries: int = 2
@@ -90,9 +90,9 @@ class FetchConfig:
     stop_after: int = 1_000
     """Name or connection errors in a row, over many hosts, after which the run stops: our own network is down."""
     honour: tuple[str, ...] = SIGNALS
-    """Opt-out signals that are honoured: a resource that carries one is rejected."""
+    """Opt-out signals that are honoured; a resource with one of them is rejected."""
     agents: tuple[str, ...] = ()
-    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, such as CCBot."""
+    """Other crawlers whose robots.txt groups are obeyed besides ours, such as CCBot."""
     robots_txt: bool = True
     """Whether robots.txt (RFC 9309) is obeyed."""
     robots_seconds: float = 86_400.0
@@ -113,7 +113,7 @@ class FetchConfig:
         if unknown:
             raise ConfigError(f"unknown opt-out signal {unknown[0]!r}", remedy=f"known: {', '.join(SIGNALS)}")
         if self.connections < 1 or (self.slots is not None and self.slots < 1):
-            raise ConfigError("no fetch could ever start", remedy="connections and slots are 1 or more")
+            raise ConfigError("connections or slots below 1 allow no fetch", remedy="set both to 1 or more")
 
     @property
     def user_agent(self) -> str:
@@ -143,12 +143,12 @@ class FetchConfig:
         """Raise ConfigError without a contact, or with one that would break the header."""
         if not self.contact or not self.contact.strip():
             raise ConfigError(
-                "a site's owner must be able to reach you",
+                "a contact is required, so that a site's owner can reach you",
                 where="--contact",
                 remedy="give a URL or mail address, e.g. --contact https://example.org/bot",
             )
         if not (self.contact.isprintable() and self.contact.isascii()):
-            raise ConfigError(f"{self.contact!r} cannot stand in a header", where="--contact", remedy="use ASCII")
+            raise ConfigError(f"{self.contact!r} is not printable ASCII", where="--contact", remedy="use ASCII")
 
 
 def _version() -> str:
@@ -159,9 +159,9 @@ def _version() -> str:
 
 
 def ignored_proxies(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return a warning that proxies of the environment are ignored; None if there are none.
+    """Return a warning that the environment's proxies are ignored; None if it has none.
 
-    Through a proxy the socket connects to the proxy's address, so the address policy would check nothing.
+    A proxied socket connects to the proxy's address, so the address policy could not check the server's.
     """
     found = sorted(name for name, value in environ.items() if value and name.lower() in PROXY_VARIABLES)
     return f"ignoring {', '.join(found)}: a proxy would bypass the address policy" if found else None

@@ -17,7 +17,7 @@ KEPT_DOMAINS = 50_000
 
 @dataclass(slots=True)
 class _DomainState(Generic[T]):
-    """The waiting items of one registered domain, its running count and the time of its next start."""
+    """The waiting items of one registered domain, the number of running ones, and the time of the next start."""
 
     delay: float
     slots: int
@@ -29,7 +29,7 @@ class _DomainState(Generic[T]):
 
 @dataclass
 class DomainQueue(Generic[T]):
-    """Items that wait, by registered domain. `take` returns the items that may start, longest-ready domain first.
+    """Items that wait, by registered domain; `take` returns those that may start, longest-ready domain first.
 
     Args:
       delay: Seconds between two starts of one domain; if `slots` is 1 also from an end to the next start.

@@ -1,4 +1,4 @@
-"""robots.txt, tdmrep.json and ai.txt of each origin: fetched once, then cached for a day."""
+"""Cache of robots.txt, tdmrep.json and ai.txt per origin: fetched once, then kept for a day."""
 
 import asyncio
 from collections import OrderedDict
@@ -24,7 +24,7 @@ MAX_ORIGINS = 20_000
 """Origins in the cache; the one that was added first is evicted."""
 
 HostFilesOutcome: TypeAlias = HostFiles | Rejected | Dead
-"""The files of an origin, or why nothing of the origin may be fetched without them."""
+"""The files of an origin, or the verdict on all its URLs if robots.txt cannot be fetched."""
 
 
 def origin_of(url: str) -> str:
@@ -38,7 +38,7 @@ class HostFilesCache:
 
     Args:
       fetcher: The guarded fetcher.
-      on_file: Called with the response for every file: a WARC keeps it as evidence.
+      on_file: Called with the response for each file, to write it into a WARC as evidence.
     """
 
     fetcher: Fetcher

@@ -1,4 +1,4 @@
-"""Links of a page, found by regular expressions in linear time, so that no HTML can stall the scrape.
+"""Finds the links of a page by regular expressions in linear time, so that no HTML can stall the scrape.
 
 A tag ends at the next `<` or `>` or after 4 KiB, so every byte is scanned as part of at most one tag.
 """
@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 MAX_LINKS = 10_000
-"""Links per page; a page with more is an attack, or an index whose links other pages repeat."""
+"""Links per page, at most; a page with more is an attack, or an index whose links other pages repeat."""
 MAX_HREF = 8_192
-"""Bytes of one attribute value; the rest is cut."""
+"""Bytes of one attribute value, at most; the rest is ignored."""
 _LINK = re.compile(rb"<(?:a|area)\s([^<>]{0,4096})", re.I)
 _BASE = re.compile(rb"<base\s([^<>]{0,4096})", re.I)
 _VALUE = rb"""\s{0,9}=\s{0,9}(?:"([^"]*)"?|'([^']*)'?|([^\s>"']+))"""

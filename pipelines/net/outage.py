@@ -1,4 +1,4 @@
-"""Detects that our own network is down, so that a run stops before it calls every host dead."""
+"""Detects that our own network is down, so that a run stops instead of marking every host as dead."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ FEW_HOSTS = 20
 
 @dataclass
 class OutageDetector:
-    """Counts errors of name resolution and connection in a row, over all hosts.
+    """Counts consecutive errors of name resolution and connection, over all hosts.
 
     Args:
       stop_after: Errors in a row, over more than FEW_HOSTS hosts, after which `failed` raises.
@@ -26,7 +26,7 @@ class OutageDetector:
         self._hosts.clear()
 
     def failed(self, host: str, error: str) -> None:
-        """Count an error before a response; raise InputError if our own network must be down."""
+        """Count an error before a response; raise InputError if our own network seems to be down."""
         self._failures += 1
         if len(self._hosts) < FEW_HOSTS:
             self._hosts.add(host)
@@ -34,5 +34,5 @@ class OutageDetector:
             raise InputError(
                 f"{self._failures} fetches in a row ended with {error}",
                 where="network",
-                remedy="check the connection and the resolver, run again for the rest and with --retry dead for these",
+                remedy="check the connection and the resolver; run again for the rest, with --retry dead for these",
             )

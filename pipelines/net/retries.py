@@ -1,11 +1,11 @@
-"""How long to wait before a retry: Retry-After of the server, else exponential back-off with jitter."""
+"""Computes the wait before a retry: the server's Retry-After, else exponential back-off with jitter."""
 
 import email.utils
 import random
 from datetime import UTC, datetime
 
 MAX_BACK_OFF = 60.0
-"""Seconds; jitter may double it."""
+"""Seconds of back-off, at most; jitter may double it."""
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -24,5 +24,5 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 def back_off(attempt: int, jitter: random.Random) -> float:
-    """Return the seconds before retry 0, 1, ...: 0.5 s, doubled each time, times 1 to 2 at random."""
+    """Return the seconds before retry `attempt` (0, 1, ...): 0.5 s, doubled per retry, times a random 1 to 2."""
     return float(min(MAX_BACK_OFF, 0.5 * 2**attempt) * (1 + jitter.random()))

@@ -1,4 +1,4 @@
-"""Fetches many URLs in one asyncio loop. Hosts are interleaved, so a slow host does not delay the others."""
+"""Fetches many URLs in one asyncio loop, hosts interleaved, so that a slow host does not delay the others."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from corpusloom.schemas.addresses import RefusedError, clean_url
 from corpusloom.schemas.verdicts import Rejected
 
 MAX_WAITING = 20_000
-"""URLs held in memory; the rest stays in the iterable."""
+"""URLs that wait in memory, at most; the rest stays in the iterable."""
 REFILL = 500
 """URLs read from the iterable before the loop does other work."""
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -34,10 +34,10 @@ class FetchScheduler:
       fetcher: The guarded fetcher.
       kind: page or image; decides delays, slots and caps.
       on_outcome: Called once per URL, in the order in which they end; may add further URLs.
-      accept_errors: Pass responses of any status to `on_outcome`: a WARC keeps them.
+      accept_errors: Pass responses of any status to `on_outcome`, for a WARC.
       follow: Follow redirects; every hop waits for its own domain.
       host_files: The cache of robots.txt and the like, if two schedulers are to share it.
-      validators: Returns ETag and Last-Modified of the known response of a URL, for a conditional request.
+      validators: Returns ETag and Last-Modified of a URL's stored response, for a conditional request.
     """
 
     fetcher: Fetcher
@@ -68,7 +68,7 @@ class FetchScheduler:
         )
 
     def add(self, url: str) -> None:
-        """Let a URL wait for its domain; a malformed or refused URL ends at once."""
+        """Queue a URL; the outcome of a malformed or refused URL is passed on at once."""
         try:
             target = clean_url(url)
         except RefusedError as error:
@@ -77,7 +77,7 @@ class FetchScheduler:
         self._attempts.enqueue(PendingFetch(url, target), target)
 
     async def run(self, urls: Iterable[str] = ()) -> None:
-        """Fetch until no URL waits or runs and `urls` is exhausted; an error in `on_outcome` ends the run."""
+        """Fetch `urls` and all added URLs to the end; an error in `on_outcome` ends the run."""
         self._loop = asyncio.get_running_loop()
         self._more, self._exhausted = iter(urls), False
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -156,7 +156,7 @@ class FetchScheduler:
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
 
     async def _fetch(self, pending: PendingFetch) -> None:
-        """Make one attempt; pass the outcome on, or let the URL wait for a redirect or a retry."""
+        """Make one attempt; pass the outcome on, or queue the URL again for a redirect or a retry."""
         domain = pending.domain
         try:
             outcome = await self._attempts.make(pending)
@@ -183,10 +183,10 @@ def fetch_all(
     validators: Validators | None = None,
     refuse: Refuse | None = None,
 ) -> None:
-    """Fetch every URL and pass each outcome on as it comes. Runs its own loop; holds few URLs at a time.
+    """Fetch all URLs in an event loop of its own; call `on_outcome` exactly once per URL, as they finish.
 
-    `refuse` is asked about every URL and every redirect's target before a connection is made. Every URL ends exactly
-    once; redirects, retries and the wait for its domain have limits. Raises InputError if our own network is down.
+    `refuse` is called for each URL and redirect target before a connection is made. At most `MAX_WAITING` URLs are in
+    memory. Raises InputError if our own network is down.
     """
 
     async def fetch_them() -> None:
@@ -199,7 +199,7 @@ def fetch_all(
 
 @contextlib.contextmanager
 def _relaxed_gc() -> Iterator[None]:
-    """Run Python's cycle collector less often: a fetch allocates many objects but hardly any cycle."""
+    """Run Python's cycle collector less often: a fetch allocates many objects but hardly any cycles."""
     before = gc.get_threshold()
     gc.set_threshold(*GC_THRESHOLDS)
     try:

@@ -1,6 +1,6 @@
-"""The rules of a recipe, as data: what is decided from scores alone, so that a threshold moves without measuring.
+"""The rules of a recipe as data. They decide from scores alone, so a changed threshold needs no new measuring.
 
-A page has `page_rules`, its images have `image_rules`, and what is left of them `image_count_rules`.
+`page_rules` apply to a page's text, `image_rules` to each image, `image_count_rules` to the number of its images.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def page_rules(recipe: Recipe) -> tuple[Rule, ...]:
 
 
 def image_count_rules(recipe: Recipe) -> tuple[Rule, ...]:
-    """Return the rules on how many images a page has (score `images`): after extraction and after the image rules."""
+    """Return the rules on the number of a page's images (score `images`), applied before and after the image rules."""
     return _active(
         (
             at_least("no_image", "images", recipe.images.min_per_page),
@@ -33,12 +33,12 @@ def image_count_rules(recipe: Recipe) -> tuple[Rule, ...]:
 
 
 def select_rules(recipe: Recipe) -> tuple[Rule, ...]:
-    """Return the rules before any fetch: an image at all (Flamingo, App. A.3.1, drops pages without one), then text."""
+    """Return the rules before any fetch: at least the wanted images (Flamingo, App. A.3.1, needs one), then text."""
     return (*(rule for rule in image_count_rules(recipe) if rule.minimum is not None), *page_rules(recipe))
 
 
 def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
-    """Return the rules for a pair's text; its image has `image_rules`."""
+    """Return the rules for a pair's text; `image_rules` are those for its image."""
     filters = recipe.filters
     caption_rules = () if filters.captions is None else align_captions.rules(filters.captions)
     return _active((*caption_rules, *(() if filters.language is None else language.rules(filters.language))))

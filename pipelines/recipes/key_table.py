@@ -1,6 +1,6 @@
-"""The table of a recipe's keys in docs/recipes.md, made from the dataclasses and their docstrings.
+"""Generates the table of recipe keys in docs/recipes.md from the dataclasses and their docstrings.
 
-`python -m corpusloom.pipelines.recipes.key_table docs/recipes.md` writes the table anew between its two markers.
+`python -m corpusloom.pipelines.recipes.key_table docs/recipes.md` rewrites the table between its two markers.
 """
 
 import ast
@@ -22,7 +22,7 @@ _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or fals
 
 @lru_cache(maxsize=64)
 def docs_of(cls: type) -> dict[str, str]:
-    """Return what stands under each field of a dataclass, in one line."""
+    """Return the docstring of each field of a dataclass, on one line."""
     tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
     body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
     found = {}
@@ -33,7 +33,7 @@ def docs_of(cls: type) -> dict[str, str]:
 
 
 def _type_name(key: Key) -> str:
-    """Return what values a key takes, for a reader of TOML."""
+    """Return the type of a key's value, in words of TOML."""
     options = [option for option in typing.get_args(key.hint) or (key.hint,) if option is not type(None)]
     if key.table is not None:
         return "table"
@@ -45,7 +45,7 @@ def _type_name(key: Key) -> str:
 
 
 def _absent(key: Key) -> str:
-    """Return what holds where a recipe leaves a key out."""
+    """Return the value that applies if a recipe leaves a key out."""
     if key.is_threshold:
         return "off"
     if key.default is dataclasses.MISSING:
@@ -56,7 +56,7 @@ def _absent(key: Key) -> str:
 
 
 def table() -> str:
-    """Return the table, in Markdown."""
+    """Return the table as Markdown, one row per key."""
     lines = ["| key | sort | value | left out | for | what |", "| --- | --- | --- | --- | --- | --- |"]
     for key in keys_of(Recipe):
         sort = "threshold" if key.is_threshold else "setting"
@@ -67,14 +67,14 @@ def table() -> str:
 
 
 def with_table(text: str) -> str:
-    """Return a page with the table between its markers."""
+    """Return a Markdown page with the table replaced between its markers."""
     before, _, rest = text.partition(START)
     after = rest.partition(END)[2]
     return f"{before}{START}{table()}{END}{after}"
 
 
 def main(path: str) -> None:
-    """Write the table into a page."""
+    """Rewrite the table in the Markdown file at `path`."""
     page = Path(path)
     page.write_text(with_table(page.read_text("utf-8")), "utf-8")
 

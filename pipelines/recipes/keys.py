@@ -1,7 +1,7 @@
-"""The keys of a recipe, derived from its dataclasses: which are rules that may be off, and which are settings.
+"""The keys of a recipe, derived from its dataclasses, with overrides (`--set`) and output as TOML.
 
-A key is a *threshold* where its field is made by `threshold()` (or is the table of a filter): left out, it is off. Any
-other key is a *setting*: it says how something is done and has a default in code.
+A key is a *threshold* if its field is made by `threshold()` or is the table of a filter: if left out, it is off. Any
+other key is a *setting*: it has a default in code and cannot be off.
 """
 
 import dataclasses
@@ -26,39 +26,39 @@ class Key:
     """One key of a recipe, or one of its tables."""
 
     path: str
-    """Names from the top, joined by dots: filters.images.min_side."""
+    """Names of its tables and its own name, joined by dots: filters.images.min_side."""
     owner: type
     """Dataclass that holds the field."""
     item: "dataclasses.Field[Any]"
     hint: Any
     """Type of the value."""
     kinds: tuple[str, ...]
-    """Kinds of recipe that it is for; () is all of them."""
+    """Kinds of recipe that may have the key; () means all kinds."""
     table: type | None
-    """Dataclass of the keys below, where it is a table."""
+    """Dataclass of its keys if it is a table, else None."""
 
     @property
     def is_threshold(self) -> bool:
-        """Say whether it may be off."""
+        """Return whether the key is a threshold, which may be off."""
         return configs.is_threshold(self.item)
 
     @property
     def default(self) -> Any:
-        """Return its value where a recipe leaves it out; `dataclasses.MISSING` where it must not."""
+        """Return the value if a recipe leaves the key out; `dataclasses.MISSING` for a required key."""
         if self.item.default_factory is not dataclasses.MISSING:
             return self.item.default_factory()
         return self.item.default
 
 
 def table_of(hint: Any) -> type | None:
-    """Return the dataclass of a field that holds keys of its own."""
+    """Return the dataclass of a field that is a table of keys; None for any other type."""
     options = [option for option in typing.get_args(hint) or (hint,) if dataclasses.is_dataclass(option)]
     tables = [option for option in options if option not in BOUNDS and isinstance(option, type)]
     return tables[0] if tables else None
 
 
 def keys_of(cls: type, prefix: str = "", kinds: tuple[str, ...] = ()) -> Iterator[Key]:
-    """Yield the keys of a configuration, tables before what they hold, in the order of the fields."""
+    """Yield the keys of a configuration in the order of the fields, each table before its keys."""
     hints = typing.get_type_hints(cls)
     for item in dataclasses.fields(cls):
         own = tuple(item.metadata.get("kinds", ())) or kinds
@@ -69,7 +69,7 @@ def keys_of(cls: type, prefix: str = "", kinds: tuple[str, ...] = ()) -> Iterato
 
 
 def changed_keys(config: Any, prefix: str = "", kinds: tuple[str, ...] = ()) -> Iterator[Key]:
-    """Yield the keys whose values are not those of a recipe that leaves them out."""
+    """Yield the keys whose values differ from their defaults."""
     for key in keys_of(type(config), prefix, kinds):
         if "." in key.path.removeprefix(prefix):
             continue
@@ -83,7 +83,7 @@ def changed_keys(config: Any, prefix: str = "", kinds: tuple[str, ...] = ()) -> 
 
 
 def override(cls: type, values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Return the tables of a recipe file with each `dotted.key=value` set; `off` takes a threshold out."""
+    """Return the tables of a recipe file with each `dotted.key=value` set; the value `off` removes a threshold."""
     known = {key.path: key for key in keys_of(cls)}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -93,7 +93,7 @@ def override(cls: type, values: dict[str, Any], assignments: Sequence[str]) -> d
             _check_off(key)
             values = _without(values, path.split("."))
             continue
-        if parent is not None and parent.table is None:  # filters.images.min_side.above=200 over a plain number
+        if parent is not None and parent.table is None:  # filters.images.min_side.above=200 replaces a number
             values = _without(values, parent.path.split("."))
         values = configs.override(values, [f"{path}{equals}{text}"])
     return values
@@ -118,19 +118,22 @@ def _without(values: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
 
 
 def _written_out(path: str, known: Mapping[str, Key]) -> str:
-    """Return the whole path of a short one: filters.min_side -> filters.images.min_side."""
+    """Return the full path of a shortened one: filters.min_side -> filters.images.min_side.
+
+    A short path that several tables have is a ConfigError.
+    """
     first, _, rest = path.partition(".")
     name, dot, more = rest.partition(".")
     if first != "filters" or not name or f"filters.{name}" in known:
         return path
     found = [key.path for key in known.values() if re.fullmatch(rf"filters\.\w+\.{re.escape(name)}", key.path)]
     if len(found) > 1:
-        raise ConfigError(f"{path} could be several", where="--set", remedy=f"say which: {', '.join(found)}")
+        raise ConfigError(f"{path} is ambiguous", where="--set", remedy=f"use one of {', '.join(found)}")
     return f"{found[0]}{dot}{more}" if found else path
 
 
 def to_toml(config: Any) -> str:
-    """Return a recipe as TOML for --print-config: settings written out, and what is off left out."""
+    """Return a recipe as TOML for --print-config: all settings, and the thresholds that are on."""
     lines = [f"format = {FORMAT}"]
     _write_table(config, "", lines)
     return "\n".join(lines).strip() + "\n"

@@ -1,7 +1,7 @@
-"""Measure a page, a pair or an image once, whatever a recipe decides from its scores.
+"""Measures pages, pairs and images by all filters of a recipe, also those that are off.
 
-A page goes through `drop_blocks` (boilerplate, bad paragraphs) and `measure_page`, and, when kept, through
-`edit_blocks` (bad lines, masks).
+`drop_blocks` removes boilerplate and bad paragraphs of a page, `measure_page` measures the rest; `edit_blocks` removes
+bad lines and masks personal data if the page is kept.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ VERSION = 1
 SAMPLE = "The old boat was seen near the river. We saw it there.\nAnd then it was gone again."
 _ENGLISH: dict[str, Any] = {"language": "en", "scores": {"language_score": 1.0}}
 PARAGRAPH_KINDS = ("paragraph", "other")
-"""Kinds of block that rules for paragraphs and lines judge: a heading or a list is no sentence."""
+"""Kinds of block that the rules for paragraphs and lines judge; headings and lists are not sentences."""
 
 measure_image = image_rules.measure_image
 
@@ -46,7 +46,7 @@ def read_words(path: str) -> frozenset[str]:
 
 
 def load_word_lists(recipe: Recipe) -> WordLists:
-    """Read the word lists that a recipe names, once per process; a missing file is an InputError."""
+    """Read the word lists that a recipe names, cached per process; a missing file is an InputError."""
     return _word_lists(recipe.filters.lists)
 
 
@@ -57,14 +57,14 @@ def _word_lists(paths: WordListPaths) -> WordLists:
 
 
 def page_text(blocks: Iterable[Block]) -> str:
-    """Return the text that a page's filters see: all text blocks, headings and captions too, blank lines between."""
+    """Return the text that page filters measure: all text blocks, also headings and captions, joined by blank lines."""
     return "\n\n".join(block.text for block in blocks if block.text is not None)
 
 
 def drop_blocks(
     blocks: Sequence[Block], recipe: Recipe, lists: WordLists | None = None
 ) -> tuple[tuple[Block, ...], tuple[DroppedBlock, ...]]:
-    """Return the blocks that a page's text is measured on, and those that go: boilerplate, OBELICS' bad paragraphs."""
+    """Split a page's blocks into kept and dropped ones: boilerplate, and paragraphs that OBELICS' rules reject."""
     filters = recipe.filters
     dropped: dict[int, DroppedBlock] = {}
     if filters.boilerplate is not None:
@@ -81,7 +81,7 @@ def drop_blocks(
 
 
 def edit_blocks(blocks: Sequence[Block], recipe: Recipe) -> tuple[Block, ...]:
-    """Return a kept page's blocks as they are written: without the lines that C4 drops, personal data masked."""
+    """Return a kept page's blocks for writing: without the lines that C4 drops, and with personal data masked."""
     filters = recipe.filters
     edited = []
     for block in blocks:
@@ -96,7 +96,7 @@ def edit_blocks(blocks: Sequence[Block], recipe: Recipe) -> tuple[Block, ...]:
 
 
 def measure_text(text: Text, filters: FilterSet) -> Scores:
-    """Measure a text for every text filter; those that the recipe leaves out measure by their default settings."""
+    """Measure a text by every text filter; one that the recipe leaves out uses its default settings."""
     scores: Scores = {}
     for item in registered(filters):
         scores |= item.module.measure(text, item.config)
@@ -104,17 +104,17 @@ def measure_text(text: Text, filters: FilterSet) -> Scores:
 
 
 def _known_language(record: Page | Pair) -> tuple[str, float] | None:
-    """Return the language of a record and its score, where they were found before."""
+    """Return the language and the language score that a record carries from extraction, or None."""
     if record.language is None or "language_score" not in record.scores:
         return None
     return record.language, record.scores["language_score"]
 
 
 def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> Scores:
-    """Measure a page for every text filter, also those that the recipe leaves out, so that it can be decided again.
+    """Measure a page by every text filter, also those that are off, so that a changed recipe can decide again.
 
-    The text is `page_text` of its blocks. `page.language` and a `language_score` among the page's scores are
-    taken when they are there (the extractor's), else detected. Adds `images`, the count of image blocks.
+    The text is `page_text` of its blocks. The language is detected unless the page carries one with a
+    `language_score` from extraction. The score `images` is the number of image blocks.
     """
     text = Text(page_text(page.blocks), lists or WordLists(), _known_language(page))
     images = sum(block.image is not None for block in page.blocks)
@@ -122,7 +122,7 @@ def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> 
 
 
 def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
-    """Measure a pair's text (language, unless it is known; ALIGN's measures) and the words of its image's URL."""
+    """Measure a pair: ALIGN's scores and the language of its text, and the words of its image's URL."""
     return {
         **align_captions.measure_caption(pair.text),
         **language.measure(Text(pair.text, language=_known_language(pair)), recipe.filters.language),
@@ -131,7 +131,7 @@ def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
 
 
 def measured_names(recipe: Recipe) -> frozenset[str]:
-    """Return the names of the scores that every text of some length has: those of a short English sample."""
+    """Return the names of the scores that a recipe measures, found by measuring a short English sample."""
     if recipe.kind != "interleaved":
         pair = Pair(key="", parent="", page_url="", image_url="", text=SAMPLE, text_source="", **_ENGLISH)
         return frozenset(measure_pair(pair, recipe))
@@ -141,7 +141,7 @@ def measured_names(recipe: Recipe) -> frozenset[str]:
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Return the values of a configuration that shape what is measured: its settings, and few thresholds."""
+    """Return the values of a configuration that change scores: its settings, and thresholds marked `measured`."""
     items = [item for item in dataclasses.fields(config) if item.metadata.get("measured") or not is_threshold(item)]
     return {
         item.name: _settings(value) if dataclasses.is_dataclass(value) else value
@@ -151,7 +151,7 @@ def _settings(config: Any) -> dict[str, Any]:
 
 
 def _list_hashes(lists: WordLists) -> dict[str, str | None]:
-    """Return a hash of what each word list holds; None for one that is not given."""
+    """Return the sha256 of the words of each list by name; None for a list that is not given."""
     return {
         name: None if found is None else hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
         for name, found in dataclasses.asdict(lists).items()
@@ -159,7 +159,7 @@ def _list_hashes(lists: WordLists) -> dict[str, str | None]:
 
 
 def read_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what of a recipe shapes the blocks of stored records: other values need the WARCs again."""
+    """Return the values of a recipe that change the blocks of stored records; if one changes, WARCs are read again."""
     filters, lists = recipe.filters, _list_hashes(load_word_lists(recipe))
     shaped: dict[str, Any] = {
         "version": VERSION,
@@ -183,7 +183,7 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
 
 
 def measured_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what of a recipe shapes scores and heads: other values measure stored records again."""
+    """Return the values of a recipe that change scores and heads; if one changes, stored records are measured again."""
     modules = {"words": words, "ngrams": ngrams, "text": text_filter, "exact": exact}
     shared = {"measuring": VERSION, **{name: module.VERSION for name, module in modules.items()}}
     if recipe.kind != "interleaved":

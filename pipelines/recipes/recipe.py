@@ -23,64 +23,64 @@ KINDS = ("interleaved", "pairs", "regions", "clips")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dedup:
-    """What counts as a duplicate, over the whole corpus."""
+    """Rules that drop duplicates over the whole corpus, and decontamination."""
 
     exact_url: bool = threshold(False, kinds=INTERLEAVED)
     """One page per canonical URL, the latest (OBELICS App. A.1.5)."""
     exact_text: str | None = threshold(kinds=INTERLEAVED)
     """One page per text: "strict" (NFC, white space collapsed) or "loose" (CCNet's form)."""
     minhash: MinHashConfig | None = threshold(kinds=INTERLEAVED)
-    """One page of those whose texts are near-duplicates."""
+    """One page per cluster of near-duplicate texts."""
     scope: str = setting("corpus", kinds=INTERLEAVED)
-    """Where equal and near-duplicate texts are looked for: "corpus", or "crawl" (pages fetched in one month)."""
+    """Scope of exact and near-duplicate texts: "corpus", or "crawl" (pages fetched in one month)."""
     max_domain_paragraph: int | None = threshold(kinds=INTERLEAVED)
-    """Occurrences of a paragraph in one domain, at most; with more, every copy goes (OBELICS App. A.1: 2)."""
+    """Occurrences of a paragraph in one domain, at most; beyond it, all copies are dropped (OBELICS App. A.1: 2)."""
     exact_image_set: bool = threshold(False, kinds=INTERLEAVED)
     """One page per set of image URLs, the latest (OBELICS App. A.1)."""
     decontaminate: tuple[str, ...] = threshold((), kinds=WEB)
-    """Evaluation sets that pages and pairs must not hold: JSONL lists of texts and hashes, tars or folders of them."""
+    """Evaluation sets whose items are removed from pages and pairs: JSONL lists of texts and hashes, tars, folders."""
 
     def __post_init__(self) -> None:
         if self.scope not in ("corpus", "crawl"):
-            raise ConfigError(f"dedup.scope is {self.scope!r}", remedy="corpus or crawl")
+            raise ConfigError(f"dedup.scope is {self.scope!r}", remedy="write corpus or crawl")
         if self.exact_text not in (None, "strict", "loose"):
-            raise ConfigError(f"dedup.exact_text is {self.exact_text!r}", remedy="strict, loose, or leave it out")
+            raise ConfigError(f"dedup.exact_text is {self.exact_text!r}", remedy="write strict or loose")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Images:
-    """How many images a page may have, and how each is stored."""
+    """Thresholds for the number of images per page, and settings for storing each image."""
 
     min_per_page: int | None = threshold(kinds=INTERLEAVED)
     """Images per page, at least."""
     max_per_page: int | None = threshold(kinds=INTERLEAVED)
     """Images per page, at most."""
     once_per_page: bool = threshold(False, kinds=INTERLEAVED)
-    """Keep an image that a page shows again only where it stands first."""
+    """Keep only the first occurrence of an image in a page."""
     drop_page_on_nsfw: bool = threshold(False, kinds=INTERLEAVED)
-    """Drop a page with an image that `filters.images.max_nsfw` rejects (OBELICS §3)."""
+    """Drop the whole page if `filters.images.max_nsfw` rejects one of its images (OBELICS §3)."""
     format: str | None = setting(None, kinds=WEB)
-    """Format that all images are re-encoded to: jpg, png or webp. Absent: as fetched (resized ones as jpg)."""
+    """Format of all stored images: jpg, png or webp. Absent: as fetched, but jpg for resized images."""
     resize: int | None = setting(None, kinds=WEB)
-    """Pixels of the side that `resize_mode` looks at, after resizing. Absent: as fetched."""
+    """Pixels of the side that `resize_mode` names, after resizing. Absent: images keep their size."""
     resize_mode: str = setting("keep_ratio", kinds=WEB)
     """img2dataset's modes: keep_ratio (shorter side), keep_ratio_largest, center_crop, border."""
     resize_only_if_bigger: bool = setting(False, kinds=WEB)
-    """Leave smaller images as large as they are."""
+    """Do not enlarge images that are smaller than `resize`."""
     quality: int = setting(95, kinds=WEB)
     """Quality of a re-encoded JPEG or WebP, 1 to 100."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Honour:
-    """Opt-outs, robots.txt groups and licences that are honoured. All opt-out signals are recorded, honoured or not."""
+    """Opt-outs, robots.txt groups and licences that are honoured. All opt-out signals are recorded in any case."""
 
     signals: tuple[str, ...] = setting(SIGNALS, kinds=WEB)
-    """Opt-out signals that reject what carries them: all by default, none with []."""
+    """Opt-out signals for which a page or image is rejected: all by default, none with []."""
     agents: tuple[str, ...] = threshold((), kinds=WEB)
-    """Names of other crawlers whose robots.txt groups are obeyed as well as ours, e.g. CCBot."""
+    """Other crawlers whose robots.txt groups are obeyed besides ours, e.g. CCBot."""
     licenses: tuple[str, ...] = threshold((), kinds=WEB)
-    """SPDX identifiers: only pages under one of these licences, and pairs of such pages, e.g. CC-BY-4.0."""
+    """Licences (SPDX identifiers, e.g. CC-BY-4.0); pages under other licences, and their pairs, are rejected."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.signals) - set(SIGNALS))
@@ -90,14 +90,14 @@ class Honour:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """Held-out parts, by the hash of the near-duplicate root."""
+    """Held-out splits. The hash of a near-duplicate cluster's root chooses, so a cluster stays in one split."""
 
     val: float = setting(0.0, kinds=WEB)
     """Share of samples marked val."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.val <= 1.0:
-            raise ConfigError(f"split.val is {self.val}", remedy="a share from 0 to 1")
+            raise ConfigError(f"split.val is {self.val}", remedy="write a share from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,19 +107,19 @@ class Recipe:
     name: str
     """Name of the recipe."""
     kind: str
-    """interleaved, pairs, regions or clips."""
+    """Kind of dataset: interleaved, pairs, regions or clips."""
     description: str = ""
-    """One line: which corpus, after which paper."""
+    """The corpus and its paper, in one line."""
     filters: FilterSet = field(default_factory=FilterSet)
     """Rules for texts and images."""
     dedup: Dedup = field(default_factory=Dedup)
-    """Rules over the whole corpus."""
+    """Deduplication and decontamination."""
     images: Images = field(default_factory=Images)
-    """Images per page, and how they are stored."""
+    """Number of images per page, and storage of each."""
     honour: Honour = field(default_factory=Honour)
     """Opt-outs, robots.txt and licences."""
     split: Split = field(default_factory=Split)
-    """Held-out parts."""
+    """Held-out splits."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -170,7 +170,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def config_json(recipe: Recipe) -> str:
-    """Return a recipe as canonical JSON (keys sorted, no blanks): what its hash and the manifest are made of."""
+    """Return a recipe as canonical JSON (keys sorted, no blanks), which is hashed and written to the manifest."""
     values = {"format": versions.FORMAT, **dataclasses.asdict(recipe)}
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -185,7 +185,7 @@ def from_json(values: Mapping[str, Any], where: str) -> Recipe:
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested tables without the values that are None: those are left out of a recipe."""
+    """Return nested tables without None values, since TOML has no null."""
     return {
         name: _without_none(value) if isinstance(value, Mapping) else value
         for name, value in values.items()

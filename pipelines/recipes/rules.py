@@ -1,6 +1,6 @@
-"""A recipe's filters, one line each: the name of its table, its configuration and the module that does the work.
+"""The registry of filters: per filter the name of its table in a recipe, its configuration and its module.
 
-A new filter is its module in `filters/`, its line in `FilterSet` and its table in a recipe: measuring, deciding, the
+A new filter needs a module in `filters/`, a line in `FilterSet` and a table in a recipe: measuring, deciding, the
 fingerprints of stages and the table of keys in docs/recipes.md derive from that line.
 """
 
@@ -40,7 +40,7 @@ from corpusloom.schemas.verdicts import Rule
 Config = TypeVar("Config")
 PAIRS = ("pairs",)
 WEB = ("interleaved", "pairs")
-"""Kinds of recipe that are made of web pages; regions are made of a dataset of pairs."""
+"""Kinds of recipe whose input is web pages; regions are built from a dataset of pairs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,24 +48,24 @@ class WordListPaths:
     """Word lists by path or URL, one word per line; a score whose list is absent is not measured."""
 
     bad_words: str | None = setting(None, kinds=INTERLEAVED)
-    """Explicit words: C4 allows none in a page (arXiv 1910.10683 §2.2: the LDNOOBW list), `explicit` bounds them."""
+    """Explicit words, bounded by `explicit` and `c4.max_bad_words` (arXiv 1910.10683 §2.2: the LDNOOBW list)."""
     flagged_words: str | None = setting(None, kinds=INTERLEAVED)
-    """Words whose share OBELICS bounds (arXiv 2306.16527, Table 3)."""
+    """Flagged words, bounded by OBELICS' rules (arXiv 2306.16527, Table 3)."""
     common_words: str | None = setting(None, kinds=INTERLEAVED)
-    """Words that most of a text must be among (arXiv 2306.16527, Table 3)."""
+    """Common words of the language, of which OBELICS' rules need a share (arXiv 2306.16527, Table 3)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilterSet:
-    """The filters of a recipe. A table that is left out is off; its text scores are measured all the same."""
+    """The filters of a recipe. A filter without a table is off; text filters measure their scores even so."""
 
     order: tuple[str, ...] = setting((), kinds=INTERLEAVED)
-    """Names of text filters, the first to judge first: the first rule that fails names the reason. Those that are not
-    named judge after them, in the order of this table."""
+    """Text filters in the order in which they judge; the first rule that fails gives the reason. Filters that are not
+    named follow in the order of this table."""
     language: LanguageConfig | None = text_filter(language, WEB)
-    """Wanted languages, by content."""
+    """Wanted languages, detected from the text."""
     explicit: ExplicitConfig | None = text_filter(explicit)
-    """Explicit words of a list given by path."""
+    """Bounds on explicit words of a given list."""
     repetition: RepetitionConfig | None = text_filter(gopher_repetition)
     """Gopher's repetition rules."""
     quality: QualityConfig | None = text_filter(gopher_quality)
@@ -77,11 +77,11 @@ class FilterSet:
     obelics: ObelicsConfig | None = text_filter(obelics)
     """OBELICS' paragraph and page rules."""
     boilerplate: BoilerplateConfig | None = block_filter(boilerplate)
-    """Blocks that are no content, dropped before any text is measured."""
+    """Boilerplate blocks, dropped before any text is measured."""
     lists: WordListPaths = field(default_factory=WordListPaths)
     """Word lists that some rules need."""
     pii: PiiConfig | None = block_filter(pii)
-    """Masks for personal data; absent, texts stay as they are."""
+    """Masks for personal data. Absent: texts are not masked."""
     captions: CaptionConfig | None = block_filter(align_captions, PAIRS)
     """Rules for the text of a pair."""
     images: ImageConfig = field(default_factory=ImageConfig, metadata={"kinds": WEB})
@@ -90,7 +90,7 @@ class FilterSet:
 
 @dataclass(frozen=True, slots=True)
 class Registered(Generic[Config]):
-    """A text filter under its name, with what a recipe says of it."""
+    """A text filter with its name and its configuration in a recipe."""
 
     name: str
     module: TextFilter[Config]

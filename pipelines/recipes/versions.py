@@ -1,4 +1,4 @@
-"""The format of recipe files: which one this version reads, and what to do with a file of an older one."""
+"""Format version of recipe files: the check, and the error that says how to convert a file of format 1."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from corpusloom.schemas.errors import ConfigError
 
 FORMAT = 2
-"""In format 2 a threshold that is left out is off; in format 1 it had a value of its own."""
+"""In format 2 a threshold that is left out is off; in format 1 it had a default value."""
 
 _TEXT_RULES = {
     "min_words": 10,
@@ -81,9 +81,9 @@ FORMER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "images": {"min_per_page": 1, "once_per_page": True},
     "dedup": {"exact_url": True, "exact_text": "strict"},
 }
-"""Values that format 1 gave to thresholds that a file left out: by table, then by key."""
+"""Default values of thresholds in format 1: table -> key -> value."""
 ALWAYS = ("filters.images", "images", "dedup")
-"""Tables whose thresholds were in force in format 1 also where a file left the whole table out."""
+"""Tables whose thresholds were in force in format 1 even if a file left the whole table out."""
 GONE = {
     "filters.images.strict": "write min_side = {above = 200} and max_aspect = {below = 3.0}",
     "filters.captions.min_token_count": "it did nothing",
@@ -91,11 +91,11 @@ GONE = {
     "filters.obelics.paragraph.max_perplexity": "it did nothing",
     "dedup.minhash.min_jaccard": "it did nothing",
 }
-"""Keys of format 1 that format 2 does not have, with what to do."""
+"""Keys that format 2 removed: key -> what to do."""
 
 
 def check_format(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the tables of a recipe file without its `format`; ConfigError for another format than ours."""
+    """Return the tables of a recipe file without its `format`; any format but `FORMAT` is a ConfigError."""
     left = {name: value for name, value in values.items() if name != "format"}
     found = values.get("format")
     if found == FORMAT:
@@ -109,7 +109,7 @@ def check_format(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _changes(values: Mapping[str, Any]) -> str:
-    """Return what changes between format 1 and 2 for the tables of a file."""
+    """Return the changes between formats 1 and 2 that concern a file, as the text of an error."""
     unset = [f"{path} = {value!r}" for path, value in _unset(values)]
     gone = [f"{path} ({advice})" for path, advice in GONE.items() if _value(values, path) is not None]
     parts = [f"in format {FORMAT} a threshold that is left out is off"]
@@ -119,7 +119,7 @@ def _changes(values: Mapping[str, Any]) -> str:
 
 
 def _unset(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the thresholds with their former values that were in force for this file without being named in it."""
+    """Yield (key, default in format 1) of the thresholds that were in force for a file although it leaves them out."""
     for table, former in FORMER_DEFAULTS.items():
         parent = "filters.obelics" if table.startswith("filters.obelics.") else table
         if table not in ALWAYS and _value(values, parent) is None:

@@ -43,7 +43,7 @@ ARC = (".arc", ".arc.gz")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractStageConfig:
-    """How WARCs become fragments of one kind of record."""
+    """Configuration of the extract stage for one kind of record."""
 
     folder: str
     """Folder of the stage."""
@@ -54,11 +54,11 @@ class ExtractStageConfig:
     limit: int | None = None
     """Maximum number of pages per WARC."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
     verify_digests: bool = False
     """Whether a record that does not match its digests is dead."""
     across: tuple[str, ...] = ()
-    """WARCs that revisits may point into besides their own."""
+    """WARCs to which revisits may refer, besides their own."""
     earlier: tuple[str, ...] = ()
     """Folders of the stage for other measure settings, whose records are measured again instead of reading the WARC."""
 
@@ -105,7 +105,7 @@ def extract_warc(
     pool: WorkerPool[HtmlPage, Any],
     across: CollectionRevisitIndex | None = None,
 ) -> tuple[StageCounts, ...]:
-    """Turn one WARC into fragments, ledger and provenance; return its counts."""
+    """Write the fragments, ledger and provenance of one WARC; return its counts."""
     kind, ledger = config.kind, Ledger(STAGE)
     writer = FragmentWriter(config.folder, kind.record, warc.stem, config.tombstones)
     images: list[WarcImage] = []
@@ -153,7 +153,7 @@ class ExtractWarcs:
     config: ExtractStageConfig
 
     def is_finished(self, warc: InputFile) -> bool:
-        """Say whether an earlier run extracted this WARC."""
+        """Return whether an earlier run extracted this WARC."""
         return is_extracted(self.config.folder, warc)
 
     @contextmanager

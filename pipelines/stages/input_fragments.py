@@ -46,7 +46,7 @@ class FragmentWriter:
     record: type[Page] | type[Pair]
     stem: str
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
     rows: int = 0
     """Number of records so far."""
     _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)
@@ -90,7 +90,7 @@ def report_path(folder: str, item: InputFile) -> str:
 
 
 def is_extracted(folder: str, item: InputFile) -> bool:
-    """Say whether an input's report exists, which marks the input as finished."""
+    """Return whether an input's report exists, which marks the input as finished."""
     return storage.exists(report_path(folder, item))
 
 

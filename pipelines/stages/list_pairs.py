@@ -51,7 +51,7 @@ class RowsConfig:
     limit: int | None = None
     """Maximum number of rows per input."""
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
     earlier: tuple[str, ...] = ()
     """Folders of the stage for other measure settings, whose records are measured again instead of reading the list."""
 
@@ -87,7 +87,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
 
 
 def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
-    """Turn one list or shard into fragments, ledger and provenance; return its counts."""
+    """Write the fragments, ledger and provenance of one list or shard; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
     index = ImageStore(config.images.store).index()
     packs: PackWriter | None = None
@@ -148,7 +148,7 @@ class ExtractLists:
     config: RowsConfig
 
     def is_finished(self, item: InputFile) -> bool:
-        """Say whether an earlier run extracted this input."""
+        """Return whether an earlier run extracted this input."""
         return is_extracted(self.config.folder, item)
 
     @contextmanager

@@ -37,7 +37,7 @@ class Remeasure:
     kind: RecordKind[Any, Any]
     recipe: Recipe
     tombstones: Tombstones = field(default_factory=Tombstones)
-    """Takedowns; records that they name are not written."""
+    """Take-downs; records that they name are not written."""
 
     def __call__(self, item: InputFile) -> tuple[StageCounts, ...] | None:
         """Measure the records of an input again and return its counts; None if the input has to be read."""
@@ -73,6 +73,6 @@ class Remeasure:
 
 
 def _taken_down(source: str, name: str) -> bool:
-    """Say whether a fragment has heads of taken-down records, which have no record."""
+    """Return whether a fragment has heads of taken-down records, which have no record."""
     records, heads = (tables.count_rows(storage.join(source, folder, name)) for folder in ("records", "candidates"))
     return records < heads

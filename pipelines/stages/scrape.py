@@ -1,6 +1,6 @@
 """Seeds -> WARCs: follows links within a host up to a depth, within rate limits, and records every outcome.
 
-Seeds are split into lanes by registered domain (`scrape_lane`); the lanes run on the workers of a Beam pipeline.
+Seeds are split into lanes by registered domain (`scrape_lane`); the lanes run on Beam workers.
 """
 
 import asyncio
@@ -102,7 +102,7 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
             raise InputError(
                 "holds a finished scrape of other seeds, another depth, or with other --images",
                 where=config.out,
-                remedy="name another --out",
+                remedy="give another --out",
             )
         return ScrapeReport(
             counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),

@@ -35,7 +35,7 @@ CHECKPOINT_BYTES = 128_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeConfig:
-    """One scrape."""
+    """Configuration of a scrape."""
 
     seeds: str
     """Path of a text file of URLs, one per line; blank lines and # comments are skipped."""
@@ -94,7 +94,7 @@ class Lane:
     """Bytes of the bodies of `answers`."""
 
     def offer(self, url: str, depth: int) -> bool:
-        """Add a URL unless it is known, too deep or beyond its host's maximum of pages; say whether it was added."""
+        """Add a URL unless it is known, too deep or beyond its host's maximum of pages; return whether it was added."""
         key = identity.page_key(url)
         if key in self.known or depth > self.config.depth:
             return False
@@ -116,7 +116,7 @@ class Lane:
         return following
 
     def take_image(self, url: str, outcome: FetchOutcome) -> None:
-        """Enter an image's outcome."""
+        """Record an image's outcome."""
         row = with_verdict(
             FrontierRow(key=identity.image_key(url), url=url, depth=0, outcome="kept", unit="image"), outcome
         )

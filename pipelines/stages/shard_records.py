@@ -56,7 +56,7 @@ class ImageJudge:
     tombstones: Tombstones = field(default_factory=Tombstones)
 
     def _is_forgotten(self, ref: ImageRef) -> bool:
-        """Say whether an image is taken down by its hash or final URL, which only the store knows."""
+        """Return whether an image is taken down by its hash or final URL, which only the store knows."""
         if not self.tombstones:
             return False
         record = self.index.find(identity.image_key(ref.url))

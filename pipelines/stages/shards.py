@@ -1,4 +1,4 @@
-"""Selected records + image store -> shards: tars, sidecars, and the verdict on every image occurrence.
+"""The shards stage: writes selected records with their images as tars and sidecars.
 
 A shard is a range of keys. Its worker reads that range of the decisions and of the fragments of records, which are
 sorted by key, so it skips the other row groups. It reads the images from the store and writes one tar; no record is
@@ -151,7 +151,7 @@ class WriteShards:
     config: ShardsConfig
 
     def is_finished(self, index: int) -> bool:
-        """Say whether an earlier run wrote this shard and its files are still in the dataset."""
+        """Return whether an earlier run wrote this shard and its files are still in the dataset."""
         return is_finished(self.config.dataset, self.config.folder, index)
 
     @contextmanager

@@ -30,7 +30,7 @@ class UnitWork(Protocol[_Unit_contra]):
     """Name of a unit in counters: input or shard."""
 
     def is_finished(self, unit: _Unit_contra, /) -> bool:
-        """Say whether an earlier run committed this unit."""
+        """Return whether an earlier run committed this unit."""
 
     def open(self) -> AbstractContextManager[FinishUnit[_Unit_contra]]:
         """Open what all units share (a pool of processes, a model, a store), once per Beam worker."""

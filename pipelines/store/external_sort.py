@@ -1,4 +1,4 @@
-"""Sorts many tables as one, in bounded memory: rows are divided on disk by unit and key range, and each part sorted."""
+"""Sorts tables larger than memory: partitions the rows on disk by unit and key range, then sorts each partition."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
@@ -11,7 +11,7 @@ from corpusloom.pipelines.store.partitions import PartitionedRows
 from corpusloom.schemas import storage, tables
 
 PARTITION_ROWS = 10_000
-"""Rows that are sorted at once, on average; as many or fewer are sorted without the disk."""
+"""Average number of rows per partition; a table of at most this many rows is sorted in memory."""
 
 
 def sorted_parts(

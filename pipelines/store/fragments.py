@@ -1,4 +1,4 @@
-"""Names of the fragments of one input, derived from the hash of the input and its counts.
+"""Names of an input's fragments, derived from the hash of the input and its counts.
 
 Names are derived, not listed, so an object store's eventual consistency cannot hide a fragment.
 """

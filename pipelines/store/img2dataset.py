@@ -1,8 +1,8 @@
-"""Reads the output of img2dataset in its files, webdataset and parquet formats, with an outcome for every row.
+"""Reads the output of img2dataset in its files, webdataset and parquet formats, one outcome per row.
 
-A shard is NNNNN.parquet, with one row per input (failures too), beside NNNNN.tar or the folder NNNNN/; or
-NNNNN.parquet alone, with the images in a column. A shard that a killed run left incomplete yields its samples, then
-one dead outcome.
+A shard is NNNNN.parquet, with one row per input (failures included), beside NNNNN.tar or the folder NNNNN/; or
+NNNNN.parquet alone, with the images in a column. An incomplete shard of a killed run yields its samples, then one dead
+outcome.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Img2datasetRow:
-    """One input row of img2dataset: the bytes of its image, or the verdict that says why there is none."""
+    """One input row of img2dataset: the bytes of its image, or the verdict on a row without one."""
 
     key: str
     url: str
@@ -85,7 +85,7 @@ def _belongs(name: str, stem: str) -> bool:
 
 
 def read_shard(stem: str) -> Iterator[Img2datasetRow]:
-    """Yield every input row of a shard once: first those with an image, in the order of the images."""
+    """Yield each input row of a shard once: rows with an image in the order of the images, then the others."""
     rows, damage = _rows(stem)
     if rows is None:
         yield from _read_images_of_parquet(stem)
@@ -105,7 +105,7 @@ def read_shard(stem: str) -> Iterator[Img2datasetRow]:
 
 
 def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
-    """Return the rows of a shard's Parquet by key, and its damage if any; None for rows if it holds the images."""
+    """Return the rows of a shard's Parquet by key, and its damage or None; rows are None if it holds the images."""
     path = f"{stem}.parquet"
     try:
         with tables.open_parquet(path) as file:
@@ -188,7 +188,7 @@ def _limit(name: str) -> int:
 
 
 def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Img2datasetRow:
-    """Return the row of a sample with members; without a row in the Parquet its values are from its JSON."""
+    """Return the row of a sample with members; if `row` is None, its values come from the sample's JSON."""
     values = row if row is not None else _json(fields.get("json", b""))
     caption = values.get("caption")
     if caption is None and "txt" in fields:
@@ -209,7 +209,7 @@ def _json(data: bytes) -> dict[str, Any]:
 
 
 def _without_image(key: str, row: dict[str, Any]) -> Img2datasetRow:
-    """Return a row without an image: with img2dataset's own reason, or image_missing if it claims success."""
+    """Return a row without an image, with img2dataset's error, or image_missing if its status is success."""
     url, status = row.get("url"), row.get("status")
     caption = row.get("caption")
     if not isinstance(url, str) or not url:

@@ -1,4 +1,4 @@
-"""The ledger of one stage: verdicts go in, counts and rows come out, so that they always add up."""
+"""The ledger of a stage: collects verdicts and derives both rows and counts from them, so that they always agree."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ PROVENANCE_ORDER = ("stage", "key", "warc", "offset", "url")
 
 @dataclass
 class Ledger:
-    """Collects the verdicts of one stage on some of its records."""
+    """The verdicts of one stage on some of its records."""
 
     stage: str
     rows: list[LedgerRow] = field(default_factory=list)
@@ -39,8 +39,8 @@ class Ledger:
         """Record one verdict; return True if the record was kept.
 
         Args:
-          verdict: What the stage decided.
-          unit: What the record is: record, page, image_occurrence, image, pair or sample.
+          verdict: Verdict of the stage.
+          unit: Kind of the record: record, page, image_occurrence, image, pair or sample.
           key: Key of the record.
           parent: Key of the record that it came from.
           url: URL of the record.
@@ -92,7 +92,7 @@ class Ledger:
         )
 
     def redact(self, stones: Tombstones) -> None:
-        """Redact the rows of what was taken down; they still count."""
+        """Redact the rows of records that were taken down; the counts do not change."""
         self.rows = [tombstones.redact(row, stones) for row in self.rows]
         self.provenance = [tombstones.redact(row, stones) for row in self.provenance]
 

@@ -1,4 +1,4 @@
-"""derived.json: what was made from a dataset and is stored elsewhere, so that a take-down reaches it as well."""
+"""derived.json: lists the datasets and reports derived from a dataset, so that a take-down applies to them too."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ FILE = "derived.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """A dataset of regions, or a report, that was made from a dataset."""
+    """A dataset of regions, or a report, derived from a dataset."""
 
     kind: Literal["regions", "report"]
     path: str
@@ -31,13 +31,13 @@ def absolute(path: str) -> str:
 
 
 def read(dataset: str) -> list[Derived]:
-    """Return what is recorded as derived from a dataset."""
+    """Return the entries of a dataset's derived.json."""
     path = storage.join(dataset, FILE)
     return [Derived(**row) for row in json.loads(storage.read_bytes(path))] if storage.exists(path) else []
 
 
 def record(dataset: str, made: Derived) -> None:
-    """Record what was derived from a dataset; nothing is recorded if its folder cannot be written to."""
+    """Add an entry to a dataset's derived.json; do nothing if its folder is not writable."""
     known = read(dataset)
     if made not in known:
         text = json.dumps([asdict(row) for row in (*known, made)], indent=1, sort_keys=True) + "\n"

@@ -1,4 +1,4 @@
-"""Reads URL lists in Parquet, CSV, TSV, JSONL and text; a row that cannot be used is an outcome of its own.
+"""Reads URL lists in Parquet, CSV, TSV, JSONL and text; yields a verdict for each unusable row.
 
 One row group or one line is in memory at a time, so memory does not grow with the list.
 """
@@ -36,7 +36,7 @@ class ListRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """One row that cannot be used, and the reason."""
+    """One unusable row, and the reason."""
 
     number: int
     verdict: Rejected
@@ -50,7 +50,7 @@ def format_of(path: str) -> str:
     for extension, kind in FORMATS.items():
         if name.endswith(extension):
             return kind
-    raise ConfigError("a list's format is read from its name", where=path, remedy=f"name it {', '.join(FORMATS)}")
+    raise ConfigError("unknown format of a list", where=path, remedy=f"rename it to end in {', '.join(FORMATS)}")
 
 
 def read_list(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
@@ -74,11 +74,11 @@ def _check_columns(path: str, config: ListConfig, present: Sequence[str]) -> Non
     for name in columns_of(config):
         if name not in present:
             known = ", ".join(present[:20])
-            raise InputError(f"no column {name!r}", where=path, remedy=f"its columns: {known}")
+            raise InputError(f"no column {name!r}", where=path, remedy=f"its columns are {known}")
 
 
 def _make_row(number: int, values: Sequence[Any], config: ListConfig) -> ListRow | BadRow:
-    """Return the row with these values of `columns_of`, or the reason why it is bad."""
+    """Return the row with these values, in the order of `columns_of`, or a BadRow."""
     url, caption = values if config.caption_column else (*values, None)
     if not isinstance(url, str) or not url.strip():
         return BadRow(number=number, verdict=Rejected("no_url"), text=str(url)[:80])
@@ -165,7 +165,7 @@ def _json_row(number: int, line: str | None, names: Sequence[str], config: ListC
 
 
 def _read_delimited(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
-    """Read CSV (RFC 4180, quoted line breaks included) or TSV; the first line holds the names of the columns."""
+    """Read CSV (RFC 4180, including quoted line breaks) or TSV; the first line holds the column names."""
     tsv = format_of(path) == "tsv"
     with _open(path) as handle:
         lines = ("\x00" if line is None else line for line in _lines(handle))

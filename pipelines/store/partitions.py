@@ -1,4 +1,4 @@
-"""Rows divided into partitions on a local disk and read back one partition at a time: a shuffle in bounded memory.
+"""A shuffle in bounded memory: divides rows into partitions on a local disk and reads one partition at a time.
 
 Rows are buffered; a full buffer is written to one Arrow file with one record batch per partition, so that reading a
 partition needs one seek per file. The files are temporary and are deleted with their folder.
@@ -28,7 +28,7 @@ BUFFER_BYTES = 16 << 20
 def scratch_folder(near: str) -> Iterator[str]:
     """Make a local folder for temporary files, inside `near` if that is local; delete it when the block ends.
 
-    Folders that a killed run of this host left in `near` are deleted as well. Those of other hosts stay, since `near`
+    Folders that a killed run of this host left in `near` are deleted too. Those of other hosts are kept, since `near`
     may be shared and their processes may still run.
     """
     local = storage.is_local(near)
@@ -54,7 +54,7 @@ def _explained(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "check free space and permissions; --passes needs less at once"
+        remedy = "check free space and permissions; more --passes need less space"
         raise InputError(error.strerror or str(error), where=folder, remedy=remedy) from error
 
 

@@ -1,7 +1,7 @@
-"""Groups by key and writes records as sorted parts, on a distributed runner.
+"""Beam transforms for a distributed runner: group by key, and write records as sorted parts.
 
-The local runner keeps every shuffled collection in memory, so on one machine `stages.select.local` and
-`store.partitions` are used instead.
+The local runner keeps shuffled collections in memory, so on one machine `stages.select.local` and `store.partitions`
+are used instead.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from corpusloom.schemas import arrow, storage, tables
 
 KeyValue = tuple[bytes, bytes]
 SPILL_ROWS = 50_000
-"""Records of one part that a worker holds before it writes a fragment."""
+"""Records of one part that a Beam worker buffers before it writes a fragment."""
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -1,7 +1,7 @@
-"""Durable stages: a folder named after everything that shapes its content, committed by one stage.json.
+"""Durable stages: each has a folder named by the fingerprint of all its inputs, and a stage.json that commits it.
 
-A stage's folder is `WORK/stages/NAME-FINGERPRINT`. Another configuration has another folder, so a changed
-configuration never mixes with a half-finished build, and recipes share the stages that they have in common.
+A stage's folder is `WORK/stages/NAME-FINGERPRINT`. A changed configuration has a new fingerprint, so it never mixes
+with a partial build of the old one, and recipes share their common stages.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ BUG = "this is a bug: please report it with the stage's folder"
 
 
 class ConservationError(LoomError):
-    """Records went into a stage and have no outcome. This is a bug, whatever the input."""
+    """Input records of a stage have no outcome. This is a bug, whatever the input."""
 
 
 class StoreLagError(LoomError):
@@ -57,8 +57,8 @@ def wait_until_listed(read: Callable[[], T], whole: Callable[[T], bool], where: 
         if pause is None or storage.is_local(where):
             break
         time.sleep(pause)
-    remedy = "run the same command again: what is finished is reused"
-    raise StoreLagError("not all that was written is listed", where=where, remedy=remedy)
+    remedy = "run the same command again; finished work is reused"
+    raise StoreLagError("not all written files are listed", where=where, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Stage:
     """The values that the fingerprint was made from, as JSON."""
 
     def path(self, *parts: str) -> str:
-        """Return the path of something inside the stage's folder."""
+        """Return a path inside the stage's folder."""
         return storage.join(self.folder, *parts)
 
     @property
@@ -111,14 +111,14 @@ def stem_of(sha256: str) -> str:
 
 
 def stage_folders(work: str, name: str | None = None) -> list[str]:
-    """Return the folders of all stages in a work folder, or of those of one name, finished or not, sorted."""
+    """Return the folders of all stages in a work folder, or of the stages of one name, sorted; also unfinished ones."""
     folder = storage.join(work, "stages")
     found = [entry for entry in storage.folders(folder) if name is None or entry.rpartition("-")[0] == name]
     return [storage.join(folder, entry) for entry in found]
 
 
 def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> StageReport:
-    """Check that no record was lost and write stage.json, after which the stage is reused."""
+    """Check that no record was lost, then write stage.json, which marks the stage as finished."""
     check_conservation(counts)
     report = StageReport(name=stage.name, counts=counts, facts=facts)
     values = {
@@ -160,14 +160,14 @@ def check_conservation(counts: tuple[StageCounts, ...]) -> None:
 
 
 def check_flow(counts: tuple[StageCounts, ...]) -> None:
-    """Raise ConservationError unless each stage takes in what the stage before it kept."""
+    """Raise ConservationError unless each stage has as many input records as the stage before it kept."""
     for gap in count_gaps(counts):
         raise ConservationError(gap.describe(), where="between two stages", remedy=BUG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountGap:
-    """A stage that took in another number of records than the stage before it kept."""
+    """A stage whose number of input records differs from the number that the stage before it kept."""
 
     unit: str
     before: str
@@ -175,10 +175,10 @@ class CountGap:
     kept: int
     """Records that the stage `before` kept."""
     taken: int
-    """Records that the stage `after` took in."""
+    """Input records of the stage `after`."""
 
     def describe(self) -> str:
-        """Return the gap in words."""
+        """Return the gap as text."""
         return f"stage {self.before} kept {self.kept} of unit {self.unit}, stage {self.after} took in {self.taken}"
 
 

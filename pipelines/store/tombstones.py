@@ -1,8 +1,8 @@
-"""Tombstones: hashes of what was taken down, and how rows that name it are redacted.
+"""Tombstones: hashes of records that were taken down, and the redaction of rows about these records.
 
 Tombstones are an input of every build that uses the image store. They are applied when a WARC is extracted (text and
-URLs are never written), before each fetch, and again in the shards. Heads keep their hashes when they are redacted:
-they take part in deduplication as before, so that no duplicate replaces a record that was taken down.
+URLs are never written), before each fetch, and again in the shards. Redacted heads keep their hashes and take part in
+deduplication, so that no duplicate replaces a record that was taken down.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def hide(url: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstones:
-    """What was taken down, as hashes."""
+    """Hashes of the records, domains and images that were taken down."""
 
     keys: frozenset[str] = frozenset()
     """Keys of pages, images and pairs."""
@@ -54,18 +54,18 @@ class Tombstones:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """Return the tombstones as JSON: sorted, so equal tombstones give equal text."""
+        """Return the tombstones as sorted JSON, so that equal tombstones give equal text."""
         values = {field.name: sorted(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
     def has_url(self, url: str) -> bool:
-        """Return True if a URL was taken down: as a page, as an image, or with its domain."""
+        """Return whether a URL was taken down as a page, as an image, or with its domain."""
         if not self or not url or url.startswith(HIDDEN):
             return False
         return identity.page_key(url) in self.keys or self.has_image(url)
 
     def has_image(self, url: str) -> bool:
-        """Return True if an image's URL or its domain was taken down."""
+        """Return whether an image's URL or its domain was taken down."""
         if not self or not url or url.startswith(HIDDEN):
             return False
         return identity.image_key(url) in self.keys or self._has_host(url)
@@ -84,7 +84,7 @@ def read(store: str) -> Tombstones:
         values = json.loads(storage.read_bytes(path))
         return Tombstones(**{name: frozenset(values[name]) for name in ("keys", "domains", "sha256")})
     except (ValueError, KeyError, TypeError) as error:
-        remedy = "restore it from a copy: without it, later builds bring back what was taken down"
+        remedy = "restore it from a backup; without it, builds would include records that were taken down"
         raise DamageError(f"not a list of tombstones: {error}", where=path, remedy=remedy) from error
 
 
@@ -94,7 +94,7 @@ def write(store: str, tombstones: Tombstones) -> None:
 
 
 def is_taken_down(row: Any, stones: Tombstones) -> bool:
-    """Return True if a row as a whole was taken down. Single images of a page do not count."""
+    """Return whether a whole row was taken down; single images of a page do not count."""
     match row:
         case Page():
             return row.key in stones.keys or stones.has_url(row.url) or stones.has_url(row.canonical_url)
@@ -108,7 +108,7 @@ def is_taken_down(row: Any, stones: Tombstones) -> bool:
 
 
 def redact(row: Any, stones: Tombstones) -> Any:
-    """Return a row without what was taken down: the same row if it names none of it, None if nothing is left."""
+    """Return a row without the parts that were taken down: the same row if there are none, None if nothing is left."""
     match row:
         case Page():
             return None if is_taken_down(row, stones) else _redact_images(row, stones)
@@ -145,7 +145,7 @@ def _redact_head(row: Head, stones: Tombstones) -> Head:
 
 
 def redact_head(row: Head) -> Head:
-    """Return a head with its URLs redacted. Its hashes stay, so that every decision is as before."""
+    """Return a head with its URLs redacted and its hashes kept, so that decisions do not change."""
     return dataclasses.replace(row, url="", images=tuple(map(hide, row.images)))
 
 

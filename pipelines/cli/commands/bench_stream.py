@@ -1,4 +1,4 @@
-"""`loom bench-stream`: how fast a dataset streams on this machine, and what limits it."""
+"""`loom bench-stream`: measures how fast a dataset streams on this machine, and what limits it."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -26,7 +26,7 @@ class Command:
     workers: int = 2
     """Threads that make batches."""
     cache: str | None = None
-    """Folder on a local disk where blocks of a remote dataset are kept."""
+    """Folder on a local disk that caches blocks of a remote dataset."""
     cache_bytes: int = 100 << 30
     """Bytes of the cache, at most."""
     json: bool = False

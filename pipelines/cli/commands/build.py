@@ -1,4 +1,4 @@
-"""`loom build`: WARC -> dataset."""
+"""`loom build`: builds a dataset from WARCs by the stages of a recipe."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildFlags(BuildOptions):
-    """Flags of every command that runs stages of a recipe: the options of a build, and what only a terminal needs."""
+    """Flags of every command that runs stages of a recipe: the options of a build, and those for terminals only."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """pages: decide again from the stored scores of an earlier build in --work, without WARCs. For `regions`: the
-    dataset of pairs that it is made from."""
+    """pages: decide again by the stored scores of an earlier build in --work, without WARCs. For `regions`: the dataset
+    of pairs to build from."""
     work: str | None = None
-    """Folder of the stages, which builds share; OUT.work by default."""
+    """Folder of the stages, which builds can share; OUT.work by default."""
     store: str | None = None
-    """Folder of the image store, which builds share; WORK/images by default."""
+    """Folder of the image store, which builds can share; WORK/images by default."""
     set: tuple[str, ...] = ()
     """Recipe keys to change: filters.min_side=200 ..."""
     split: str | None = None
-    """val=SHARE: mark this share of samples as held out, by the hash of their near-duplicate root."""
+    """val=SHARE: mark this share of samples as held out; near-duplicates get the same split."""
     lanes: int | None = None
-    """Event loops that fetch images, each over domains of its own; by default one per core (elsewhere --workers)."""
+    """Event loops that fetch images, each for its own domains; by default one per core (--workers on a cluster)."""
     memory: str | None = None
-    """Memory that deciding over the corpus may take on this machine, such as 12GB; by default what is available."""
+    """Memory for the decisions over the corpus, such as 12GB; by default all of this machine. More is an error."""
     print_config: bool = False
     """Print the recipe with its changes, and stop."""
     plan: bool = False
     """Print which stages would run or be reused, and stop."""
     dry_run: bool = False
-    """Build and validate the Beam graph of every stage for the runner, print it, and stop; reads and sends nothing."""
+    """Build and check the Beam graph of each stage for the runner, print it, and stop; no input is read, no job run."""
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a number that makes no sense, before anything runs."""
+        """Raise ConfigError for a number out of range."""
         BuildOptions.__post_init__(self)
         check_least("--lanes", self.lanes, 1)
 
@@ -59,7 +59,7 @@ class BuildFlags(BuildOptions):
 
     @property
     def lane_count(self) -> int:
-        """Return how many event loops fetch images."""
+        """Return the number of event loops that fetch images."""
         from corpusloom.pipelines.engine.subprocesses import cores
 
         return self.lanes or (cores() if self.profile.local else max(self.workers, 1))
@@ -70,13 +70,13 @@ class BuildFlags(BuildOptions):
         return self.work or f"{self.out.rstrip('/')}.work"
 
     def build_config(self, recipe: "Recipe") -> BuildConfig:
-        """Return the configuration of the build that these flags ask for."""
+        """Return the configuration of the build."""
         from corpusloom.pipelines.stages.select.memory_estimate import parse_size
 
         if self.from_dataset not in (None, "pages"):
             raise ConfigError(
                 f"{self.recipe} is made from WARCs, not --from a dataset",
-                remedy="name them with --warc, or --from pages with the --work of an earlier build",
+                remedy="give --warc, or --from pages with the --work of an earlier build",
             )
         shared = {item.name: getattr(self, item.name) for item in dataclasses.fields(BuildOptions)}
         return BuildConfig(
@@ -92,19 +92,19 @@ class BuildFlags(BuildOptions):
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """Return the recipe keys to change, the split among them."""
+        """Return the recipe keys to change, including the split."""
         if self.split is None:
             return self.set
         if not self.split.startswith("val="):
-            raise ConfigError(f"--split {self.split}", where="loom build", remedy="--split val=0.01")
+            raise ConfigError(f"--split is {self.split!r}", where="loom build", remedy="write --split val=0.01")
         return (*self.set, f"split.{self.split}")
 
     def run_selection(self, command: str) -> int:
-        """Run the stages up to the selected records; refuse a recipe whose records another command selects."""
+        """Run the stages up to the selected records; a recipe of another command's kind is a ConfigError."""
         return self.run_until("select", command=command)
 
     def run_until(self, until: "Until", *, alone: bool = False, command: str | None = None) -> int:
-        """Run the stages up to `until`, or that one alone, over finished ones."""
+        """Run the stages up to `until`; with `alone` only that stage, whose inputs must be finished."""
         from corpusloom.pipelines.recipes.keys import to_toml
         from corpusloom.pipelines.recipes.recipe import load_recipe
         from corpusloom.pipelines.stages.kinds.registry import is_derived, kind_of
@@ -127,7 +127,7 @@ class BuildFlags(BuildOptions):
         return self._run_stages(recipe, until, alone)
 
     def _check_profile(self) -> None:
-        """Raise ConfigError where the runner lacks an option or is given a wrong one."""
+        """Raise ConfigError if an option of the runner is missing or wrong."""
         from corpusloom.pipelines.engine.runners import check_options, check_profile
 
         check_options(self.profile.beam_options)
@@ -160,7 +160,7 @@ class BuildFlags(BuildOptions):
         return self._show(build.build(config, self.output.reporter(), until=until, alone=alone))
 
     def _show(self, report: "BuildReport") -> int:
-        """Print what a build did: as a table, or the same as JSON."""
+        """Print the result of a build as a table or as JSON."""
         from corpusloom.pipelines.builds.config import summarize
         from corpusloom.pipelines.cli.text_tables import print_build
 

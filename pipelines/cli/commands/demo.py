@@ -1,4 +1,4 @@
-"""`loom demo`: everything, end to end, on a bundled website."""
+"""`loom demo`: runs all steps, from scraping to evaluation, on a bundled website."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from corpusloom.pipelines.engine import extras
 from corpusloom.schemas.errors import ConfigError
 
 GATE = 3
-"""Exit code if every step ran, but a model's figure does not reach its gate."""
+"""Exit code if every step ran, but a model's figure missed its gate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Command:
     quick: bool = False
     """Use a small website of about 300 images and short training, without gates, to check that everything runs."""
     port: int = 8765
-    """Loopback port of the website; it is part of the URLs, hence of the datasets."""
+    """Loopback port of the website; it is part of the URLs, so it changes the datasets."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:

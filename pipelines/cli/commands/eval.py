@@ -1,4 +1,4 @@
-"""`loom eval`: figures of a checkpoint."""
+"""`loom eval`: evaluates a checkpoint."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Evaluate a checkpoint. Figures come with the value of chance and a 95 % interval.
+    """Evaluate a checkpoint; each figure is printed with its value by chance and a 95 % interval.
 
     Examples:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet

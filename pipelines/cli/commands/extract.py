@@ -1,4 +1,4 @@
-"""`loom extract`: extraction alone, to standard output."""
+"""`loom extract`: extracts pages and prints their blocks."""
 
 import sys
 from collections import deque
@@ -44,7 +44,7 @@ class Command:
     """Processes that parse pages; 0 parses in this process."""
 
     def run(self) -> int:
-        """Extract and print."""
+        """Extract the pages and print them."""
         from corpusloom.pipelines.cli.page_printer import PagePrinter
         from corpusloom.pipelines.extract.page_task import extract_page
         from corpusloom.pipelines.extract.reading.types import ExtractConfig

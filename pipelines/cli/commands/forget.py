@@ -1,4 +1,4 @@
-"""`loom forget`: take-downs."""
+"""`loom forget`: removes pages, images or domains from a dataset and its sources (take-down)."""
 
 import sys
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from corpusloom.schemas.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Remove pages, images or pairs from a dataset, and from the store and stages that it was made of.
+    """Remove pages, images or pairs from a dataset, and from the store and stages that it was built from.
 
     The image store records take-downs as hashes, and later builds on that store apply them. Only affected shards are
-    written again. The ledger keeps the key and the reason `forgotten`. Regions made from the dataset are made again
-    where they are affected; reports that were written elsewhere are removed. Lists and img2dataset's folders that were
-    read are not changed, but builds leave out what was taken down.
+    written again. The ledger keeps the key and the reason `forgotten`. Affected regions that were built from the
+    dataset are built again; reports outside its folder are deleted. Input lists and folders of img2dataset are not
+    changed, but later builds skip the records taken down.
 
     Examples:
       loom forget data/m3w --url https://example.org/page.html
@@ -43,7 +43,7 @@ class Command:
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
-        """Forget."""
+        """Take the records down and print what was rewritten."""
         from corpusloom.pipelines.datasets.forget import forget, make_tombstones
 
         named = {"url": [*self.url], "domain": [*self.domain], "sha256": [*self.sha256], "key": [*self.key]}

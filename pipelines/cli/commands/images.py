@@ -1,4 +1,4 @@
-"""`loom images`: the stages of a recipe up to its images, or work on an image store."""
+"""`loom images`: runs the stages of a recipe up to its images, or works on an image store."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -26,16 +26,16 @@ class Command(BuildFlags):
     out: str = ""
     """Folder of the recipe's dataset."""
     retry: Literal["dead"] | None = None
-    """Fetch again the store's URLs with a transient error, into a new generation of its index."""
+    """Fetch the store's URLs with a transient error again, into a new generation of its index."""
     refetch: bool = False
     """Revalidate every image of the store by ETag and Last-Modified, into a new generation of its index."""
     reindex: bool = False
-    """Rebuild the store's index from its packs, if parts are damaged, cut or lost."""
+    """Rebuild the store's index from its packs, if parts of it are damaged, truncated or missing."""
     sweep: bool = False
-    """Remove packs that the index does not name, and leftovers of killed runs. Nothing else may write to the store."""
+    """Remove packs that the index does not list, and leftovers of killed runs. Nothing else may write to the store."""
 
     def run(self) -> int:
-        """Run the stages up to images, or the work on the store."""
+        """Run the stages up to images, or work on the store."""
         if self.recipe:
             if self.retry or self.refetch or self.reindex or self.sweep:
                 raise ConfigError("works on a store, not on a recipe", where="--retry, --refetch, --reindex, --sweep",

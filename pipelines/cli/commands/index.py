@@ -1,4 +1,4 @@
-"""`loom index`: sidecars for tars that other tools made."""
+"""`loom index`: writes sidecars for tars that other tools made."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -37,7 +37,7 @@ class Command:
     """Print the result as JSON."""
 
     def run(self) -> int:
-        """Index."""
+        """Index the tars and print the counts."""
         from corpusloom.trainers.stream.foreign.index_tars import index_tars
 
         found = index_tars(self.tars, self.out, kind=self.kind, prefix_keys=self.prefix_keys, hashes=self.hashes)

@@ -1,4 +1,4 @@
-"""`loom pages`: the stages of a recipe up to its selected pages."""
+"""`loom pages`: runs the stages of a recipe up to its selected pages."""
 
 from dataclasses import dataclass
 

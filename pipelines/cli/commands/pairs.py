@@ -1,4 +1,4 @@
-"""`loom pairs`: the stages of a recipe up to its selected pairs."""
+"""`loom pairs`: runs the stages of a recipe up to its selected pairs."""
 
 from dataclasses import dataclass
 
@@ -15,5 +15,5 @@ class Command(BuildFlags):
     """
 
     def run(self) -> int:
-        """Run the stages up to pairs."""
+        """Run the stages up to the selected pairs."""
         return self.run_selection("pairs")

@@ -1,4 +1,4 @@
-"""`loom scrape`: seeds -> WARC."""
+"""`loom scrape`: fetches pages from seed URLs into WARCs."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least,
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Scrape sites into WARCs: links within a host down to a depth; robots.txt and opt-outs are honoured.
+    """Scrape sites into WARCs, following links within each seed's host; robots.txt and opt-outs are honoured.
 
     Examples:
       loom scrape --seeds seeds.txt --out crawl --contact https://example.org/bot
@@ -17,13 +17,13 @@ class Command:
     seeds: str
     """Text file with one start URL per line."""
     out: str
-    """Folder of the WARCs; a second run over it resumes."""
+    """Folder of the WARCs; a second run with the same folder resumes."""
     depth: int = 3
-    """Links followed from a seed, within its host."""
+    """Number of links from a seed to a page, at most."""
     max_pages: int | None = None
     """Pages per host, at most."""
     images: bool = False
-    """Fetch the pages' images into the WARCs as well; a build then takes them from there."""
+    """Also fetch the pages' images into the WARCs; a build then reads them from there."""
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
 

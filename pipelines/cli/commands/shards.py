@@ -1,4 +1,4 @@
-"""`loom shards`: the last stage of a recipe."""
+"""`loom shards`: runs the last stage of a recipe, which writes the dataset."""
 
 from dataclasses import dataclass
 
@@ -15,5 +15,5 @@ class Command(BuildFlags):
     """
 
     def run(self) -> int:
-        """Run the last stage over finished ones."""
+        """Run the last stage alone."""
         return self.run_until("shards", alone=True)

@@ -1,4 +1,4 @@
-"""`loom stats`: statistics of a dataset."""
+"""`loom stats`: summarises a dataset."""
 
 from dataclasses import dataclass, field
 from typing import Annotated

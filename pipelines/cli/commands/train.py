@@ -1,4 +1,4 @@
-"""`loom train`: a model on datasets."""
+"""`loom train`: trains a model on datasets."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,7 +59,7 @@ class Command:
         if self.dry_run:
             return self._describe()
         if self.out is None:
-            raise ConfigError("no place for checkpoints", where="loom train", remedy="name it with --out")
+            raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
         from corpusloom.trainers.run import run
 
         with progress_bar(self.output, config.name) as on_step:
@@ -93,7 +93,7 @@ class Command:
 
 @contextmanager
 def progress_bar(output: OutputFlags, name: str) -> "Iterator[Callable[[StepReport], None]]":
-    """Show a bar of steps on a terminal, nothing elsewhere; yield the callback that moves it."""
+    """Show a progress bar of steps if on a terminal; yield the callback that updates it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

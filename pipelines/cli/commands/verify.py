@@ -1,4 +1,4 @@
-"""`loom verify`: check a dataset's hashes, offsets and counts."""
+"""`loom verify`: checks a dataset's hashes, offsets and counts."""
 
 import sys
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Command:
     quick: bool = False
     """Check sizes, footers and counts only."""
     deep: bool = False
-    """Check the bytes of every member as well."""
+    """Also check the bytes of every member."""
     repair: bool = False
     """Write damaged files again from the stages of the build, and verify again."""
     output: OutputFlags = field(default_factory=OutputFlags)

@@ -1,4 +1,4 @@
-"""`loom why`: what became of one record in each stage."""
+"""`loom why`: prints the outcome of one record in each stage."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,7 +10,7 @@ from corpusloom.pipelines.cli.flags import print_json
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Print what became of a page, pair or image in each stage, and why.
+    """Print the outcome of a page, pair or image in each stage, with the reason.
 
     Examples:
       loom why data/m3w https://example.org/page.html
@@ -19,7 +19,7 @@ class Command:
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     record: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORD")]
-    """URL as it was scraped, or key."""
+    """URL as scraped, or key."""
     json: bool = False
     """Print the events as JSON."""
 

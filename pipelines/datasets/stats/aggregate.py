@@ -1,4 +1,4 @@
-"""Aggregates of the statistics over some rows of sidecars: one per row group, added up to those of the dataset."""
+"""Aggregates of a dataset's statistics: computed per row group of the sidecars, and addable."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ Value = TypeVar("Value", bound=_Addable)
 
 @dataclass(frozen=True)
 class Aggregate:
-    """Statistics of some samples, by the name of the statistic."""
+    """Statistics of some samples, keyed by the statistic's name."""
 
     samples: int = 0
     totals: Mapping[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Charts of a summary as inline SVG: drawn by Altair and rendered offline by vl-convert, without scripts."""
+"""Charts of a summary as inline SVG, drawn by Altair and rendered offline by vl-convert, without scripts."""
 
 from dataclasses import dataclass
 
@@ -105,5 +105,5 @@ def charts_of(summary: StatsSummary) -> Charts:
 
 
 def _has_shape(summary: StatsSummary, name: str) -> bool:
-    """Return True if a histogram has more than one bar; a column of one value is shown in the table alone."""
+    """Return whether a histogram has more than one bar; a column with a single value is shown only in the table."""
     return len(summary.histograms.get(name, ())) > 1

@@ -16,11 +16,11 @@ from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import SidecarRow
 
 THUMBNAIL = 160
-"""Width and height of a thumbnail at most, in pixels."""
+"""Width and height of a thumbnail in pixels, at most."""
 TEXT_CHARACTERS = 220
-"""Characters of a text at most; a longer one is cut between two words."""
+"""Characters of a text, at most; a longer one is cut between two words."""
 MOST_PIECES = 9
-"""Texts and images of one sample at most, since a page may have hundreds."""
+"""Texts and images of one sample, at most, since a page may have hundreds."""
 MOST_PAIR_IMAGES = 4
 
 
@@ -54,7 +54,7 @@ def shorten(text: str) -> str:
 
 
 def gallery(dataset: str, manifest: Manifest, samples: int = 12) -> Iterator[ShownSample]:
-    """Yield the first samples by key: a random draw, since keys are hashes. Unreadable samples are left out."""
+    """Yield the first samples in order of keys, a random draw since keys are hashes; skip unreadable samples."""
     left = samples
     for shard in manifest.shards:
         tar = storage.join(dataset, shard.tar.name)

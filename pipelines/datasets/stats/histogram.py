@@ -1,4 +1,4 @@
-"""A histogram with logarithmic bins: it can be added up over row groups, and its quantiles are exact to 1 %."""
+"""Histogram with logarithmic bins: addable over row groups, with quantiles exact to 1 %."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,7 +16,7 @@ BINS = 2_600
 
 @dataclass
 class LogHistogram:
-    """The distribution of some values: their number, sum and extremes, and how many fall into each bin."""
+    """The distribution of some values: number, sum, extremes, and number per bin."""
 
     count: int = 0
     total: float = 0.0

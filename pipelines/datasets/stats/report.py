@@ -1,4 +1,4 @@
-"""The HTML report of a dataset: one self-contained page without scripts, which loads nothing."""
+"""The HTML report of a dataset: one self-contained page without scripts or external resources."""
 
 import jinja2
 
@@ -11,7 +11,7 @@ from corpusloom.schemas.manifest import read_manifest
 
 
 def render(summary: StatsSummary, samples: int = 12) -> str:
-    """Return the report's HTML with `samples` samples. Texts from the web are escaped; the charts are our own SVG."""
+    """Return the report's HTML with `samples` samples. All texts are escaped; only the charts' SVG is not."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("corpusloom.pipelines.datasets.stats", "."),
         autoescape=True,

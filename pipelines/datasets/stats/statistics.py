@@ -1,4 +1,4 @@
-"""The statistics of a dataset, one entry each: which columns of the sidecar are read, and how they are aggregated.
+"""Table of a dataset's statistics: per entry the sidecar columns that it reads and how they are aggregated.
 
 To add a statistic, add an entry to STATISTICS. `loom stats` then shows it as text, as JSON and in the HTML report.
 """
@@ -34,7 +34,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueCounts:
-    """How often each value occurs."""
+    """The number of occurrences of each value."""
 
     name: str
     """Key in the JSON."""
@@ -133,7 +133,7 @@ STATISTICS: tuple[Statistic, ...] = (
     Distribution(name="height", columns=("members",), values=lambda table: floats(_members(table, "height"))),
     Distribution(name="aspect", columns=("members",), values=_aspect, chart=False),
 )  # fmt: skip
-"""Every statistic but the scores: each score of the sidecar has a distribution of its own, named "score NAME"."""
+"""All statistics but the scores; `score_histograms` adds one distribution per score, named "score NAME"."""
 
 
 def score_histograms(table: pa.Table) -> dict[str, LogHistogram]:

@@ -1,4 +1,4 @@
-"""A dataset's summary: statistics per row group, computed by Dask wherever it runs, added up to `StatsSummary`."""
+"""Summary of a dataset: Dask computes the statistics per row group and adds them up, in threads or on a cluster."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,7 +20,7 @@ CONNECT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsConfig:
-    """Where statistics are computed."""
+    """Settings of the computation."""
 
     scheduler: str = "threads"
     """threads, synchronous, or the address of a Dask cluster (tcp://...)."""
@@ -50,7 +50,7 @@ class StatsSummary:
     """Column -> bars (low, high, count)."""
 
     def to_plain(self) -> dict[str, Any]:
-        """Return what `loom stats --json` prints: each total and each table of counts is a key of its own."""
+        """Return the values of `loom stats --json`; each total and each table of counts has its own key."""
         values = asdict(self)
         totals, counts = values.pop("totals"), values.pop("counts")
         return values | totals | counts
@@ -72,7 +72,7 @@ def _add(parts: list[Aggregate]) -> Aggregate:
 
 
 def reduce_tasks(tasks: list[Delayed]) -> Delayed:
-    """Return the task that adds up all aggregates, as a tree: no task holds more than FAN_IN of them."""
+    """Return the task that adds up all aggregates by a tree in which each task adds at most FAN_IN of them."""
     if not tasks:
         return delayed(Aggregate)()
     while len(tasks) > 1:

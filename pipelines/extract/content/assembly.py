@@ -1,4 +1,4 @@
-"""Kept runs -> blocks: lines become lists, cells become tables."""
+"""Assembles kept runs into blocks: list items into lists, table cells into tables."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ _NO_PLACE = (0, -1)
 def join_rows(page: RawPage) -> list[TextRun]:
     """Return the runs with the cells of each row of a data table joined by tabs into one run.
 
-    `first` and `last` of the sections are adapted to the runs that are returned.
+    `first` and `last` of the sections are updated to the returned runs.
     """
     if not any(table.is_data for table in page.tables.values()):
         return page.runs
@@ -47,7 +47,7 @@ def _add_cell(row: TextRun, cell: TextRun, columns: int) -> None:
 
 
 def blocks_of(runs: Iterable[TextRun], tables: dict[int, Table]) -> tuple[Block, ...]:
-    """Return blocks in order; neighbouring lines of one list, or rows of one table, become one block."""
+    """Return blocks in order; adjacent items of one list, or rows of one table, become one block."""
     blocks: list[Block] = []
     lines: list[TextRun] = []
     for run in runs:

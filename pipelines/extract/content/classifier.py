@@ -1,7 +1,7 @@
 """The block classifier: a small convolutional network in numpy that finds the main content among a page's runs.
 
-`benchmarks/train_block_classifier.py` trains it; `block_classifier.md` describes its training data and accuracy. A
-page's probabilities depend on the page alone.
+`benchmarks/train_block_classifier.py` trains it; `block_classifier.md` describes its training data and accuracy. The
+probabilities of a page depend on no other page.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _FILE = Path(__file__).with_name("block_classifier.npz")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One network: standardisation (F,) and the parameters by the names of the training script's module."""
+    """One network: mean and scale of the features (F,), and its parameters by their names in the training script."""
 
     mean: Floats
     scale: Floats
@@ -37,7 +37,7 @@ def standardised(numbers: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def probabilities(features: Features, members: list[Weights]) -> Floats:
-    """Return for each run the probability that it is main content: the mean of the members, (n,)."""
+    """Return the probability of each run to be main content (n,), the mean over the networks `members`."""
     total = np.zeros(len(features.numbers), np.float32)
     for weights in members:
         logits = forward(weights, features)
@@ -91,10 +91,10 @@ def _convolved(named: dict[str, Floats], name: str, values: Floats, dilation: in
 
 
 def kept(probability: Floats, lengths: Floats) -> NDArray[np.bool_]:
-    """Return which runs to keep: those at and above the threshold that maximises the expected F1 of the page.
+    """Return a mask of the runs to keep: those with at least the probability that maximises the page's expected F1.
 
     With probabilities p and lengths l, the expected F1 of a kept set K is 2 sum_K(p l) / (sum_K(l) + sum(p l)).
-    Images have no length and follow the threshold of the texts.
+    Images have length 0, so they do not change the threshold.
     """
     order = np.argsort(-probability, kind="stable")
     sorted_p, sorted_l = probability[order].astype(np.float64), lengths[order].astype(np.float64)

@@ -1,7 +1,7 @@
-"""Features of a run for the block classifier: its text, its place in the page's tree, its neighbourhood.
+"""Computes the features of runs for the block classifier, from text, position in the page's tree, and neighbours.
 
-They are numbers that depend neither on the language nor on the URL. `Features.spans` gives the classifier the runs that
-share an ancestor, so that it pools the posts of a thread or the cards of a listing.
+Features do not depend on the URL, nor on words of a language. `Features.spans` lists the runs that share an ancestor,
+over which the classifier pools, for example the posts of a thread or the cards of a listing.
 """
 
 import re
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 ANCESTORS = (1, 3, 5)
 """Levels above the innermost section whose runs the classifier pools."""
 POOLED = len(ANCESTORS) + 1
-"""Number of spans per run: those ancestors, and the whole page."""
+"""Number of spans per run: one per entry of `ANCESTORS`, and the whole page."""
 _KINDS = ("paragraph", "heading", "list", "table", "quote", "code", "caption", "other", "image")
 _KIND_INDEX = {kind: index for index, kind in enumerate(_KINDS)}
 _MARKS = (",", ".", "!", "?", ":", "|", "©", "$", "/", "\n")

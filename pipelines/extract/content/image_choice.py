@@ -1,4 +1,4 @@
-"""The choice of images: those among kept texts and the lead image, but no icons, portraits or promotions.
+"""Chooses the images of the main content: those among kept texts and the lead image, without icons and promotions.
 
 `benchmarks/extract.py` measures the rules on labelled articles. No rule is specific to a site.
 """
@@ -27,9 +27,9 @@ _PLACES = (
 )
 _OUTSIDE_ARTICLE = ((el.HEADER, "header"), (el.ASIDE, "aside"))
 _ICON_SIDE = 48
-"""Declared sides in CSS pixels below which an image is an icon."""
+"""An image with both declared sides below this many CSS pixels is an icon."""
 _PICTURE_SIDE = 200
-"""Declared sides in CSS pixels from which an ambiguous word in the name does not make an image an icon."""
+"""An image with both declared sides of at least this many CSS pixels is no icon in spite of an ambiguous name."""
 _SIGN = re.compile(
     r"(?:^|[^a-z])(logos?|icons?|sprites?|avatars?|gravatar|buttons?|btn|favicons?|emoji|smil(?:ey|ies)|spinner|"
     r"loader|advert\w*|banner-?ads?|qr-?code)(?:[^a-z]|$)",
@@ -38,7 +38,7 @@ _SIGN = re.compile(
 _AMBIGUOUS = re.compile(
     r"(?:^|[^a-z])(badges?|flags?|arrows?|stars?|ratings?|social|share|payment)(?:[^a-z]|$)", re.IGNORECASE
 )
-"""Words in the names of icons that occur in names of charts and photographs as well."""
+"""Words in the names of icons that also occur in names of charts and photographs."""
 _PORTRAIT = re.compile(
     r"(?:^|[^a-z])(head-?_?shots?|author-?(?:photo|image|pic)?|profile-?_?(?:photo|pic\w*))(?:[^a-z]|$)", re.I
 )
@@ -59,24 +59,24 @@ _SIGN_NAMES = (
 )
 _SIGN_WORDS_IN_NAMES = frozenset(_SIGN_NAMES.split())
 _SIGN_STARTS = frozenset(("advert", "profil"))
-"""Words, and starts of words, without which none of the expressions above matches."""
+"""Words and starts of words; a text without any of them matches none of the expressions above."""
 _PICTURE_FILE = re.compile(r"\.(jpe?g|png|webp|gif|avif|svg|bmp|tiff?)$", re.IGNORECASE)
 _LETTERS = re.compile(r"[a-z]+")
 _NAME_WORD = re.compile(r"[a-z]+|\d+", re.IGNORECASE)
 _SIGN_WORDS = 3
-"""Words of a name or alt text up to which an ambiguous word means icon: "star rating", not "a star above the bay"."""
+"""An ambiguous word means icon in texts of at most this many words: "star rating", not "a star above the bay"."""
 _CONTEXT_CHARS = 60
-"""Characters of text in a section from which the section decides on the images in it."""
+"""Characters of text, at least, in the section whose kept share decides on an image inside it."""
 _BESIDE = 3
 """Neighbouring runs on either side that are examined."""
 _SMALL_PORTRAIT = 160
-"""Longer declared side in CSS pixels up to which an image in a box about the author is a portrait."""
+"""An image of at most this many CSS pixels (longer side) in a box about the author is a portrait."""
 _TEASER_LINKS = 0.3
-"""Share of linked characters around a linked image from which both are a teaser of another article."""
+"""A linked image is a teaser of another article if more than this share of the characters around it is linked."""
 
 
 def place_reason(run: TextRun) -> str | None:
-    """Return why a run is not main content by the elements and class words around it, or None."""
+    """Return the reason why the elements and class words around a run exclude it from main content, or None."""
     for flag, reason in _PLACES:
         if run.flags & flag:
             return reason
@@ -115,7 +115,7 @@ def sign_reason(run: TextRun) -> str | None:
 
 
 def _may_be_sign(text: str) -> bool:
-    """False for a text without any word of the expressions above, which is faster to find out than a match."""
+    """Return False for a text that cannot match the expressions above; faster than matching them."""
     words = _LETTERS.findall(text.lower())
     return not _SIGN_WORDS_IN_NAMES.isdisjoint(words) or not _SIGN_STARTS.isdisjoint([word[:6] for word in words])
 
@@ -133,7 +133,7 @@ def _is_portrait(run: TextRun, path: str, name: str, sides: list[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """Facts of a page that the rules for its images need."""
+    """Data of a page that the rules for its images need."""
 
     page: RawPage
     runs: Sequence[TextRun]
@@ -148,7 +148,7 @@ class _Surroundings:
 
 
 def follow_texts(page: RawPage, runs: Sequence[TextRun], reasons: list[str | None]) -> None:
-    """Decide on the images of a page, given the decisions on its texts: set None or a reason for each, in place."""
+    """Set the reasons of a page's images in place (None to keep), given the reasons of its texts."""
     places = [row for row, item in enumerate(runs) if item.image is not None]
     if not places:
         return
@@ -189,7 +189,7 @@ def _image_reason(around: _Surroundings, row: int) -> str | None:
 
 
 def _is_promoted(around: _Surroundings, run: TextRun) -> bool:
-    """True for an image in a call-to-action box, or a banner that links to another page."""
+    """Return whether an image is in a call-to-action box, or is a banner that links to another page."""
     name = run.image.url.partition("?")[0].rpartition("/")[2] if run.image is not None else ""
     if _BANNER.search(name) and _leads_away(around, run):
         return True
@@ -207,7 +207,7 @@ def _calls_to_action(classes: str) -> bool:
 
 
 def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:
-    """Return the sums of the smallest section around an image that holds `_CONTEXT_CHARS` characters."""
+    """Return characters, kept and linked characters of the smallest section with `_CONTEXT_CHARS` around an image."""
     sections, at = around.page.sections, around.runs[row].section
     while True:
         section = sections[at]
@@ -218,7 +218,7 @@ def _context(around: _Surroundings, row: int) -> tuple[int, int, int]:
 
 
 def _leads_away(around: _Surroundings, run: TextRun) -> bool:
-    """True for an image in a link to another page; a link to an image file leads to a larger version."""
+    """Return whether an image links to another page; a link to an image file leads to a larger version."""
     link = run.image.link if run.image is not None else None
     if not link or _PICTURE_FILE.search(link.partition("?")[0]):
         return False
@@ -233,12 +233,12 @@ def _address(url: str) -> tuple[str, str]:
 
 
 def _is_in_metadata(around: _Surroundings, run: TextRun) -> bool:
-    """True for an image that the page's metadata names."""
+    """Return whether the page's metadata lists an image."""
     return run.image is not None and picture_name(run.image.url) in around.leads
 
 
 def _is_lead(around: _Surroundings, row: int) -> bool:
-    """True for an image between the heading and the text, right above the heading, or in the page's metadata."""
+    """Return whether an image is between heading and text, right above the heading, or in the page's metadata."""
     if _is_in_metadata(around, around.runs[row]):
         return True
     if around.first_kept == len(around.runs) or _leads_away(around, around.runs[row]):
@@ -247,7 +247,7 @@ def _is_lead(around: _Surroundings, row: int) -> bool:
 
 
 def _between_kept(around: _Surroundings, row: int) -> bool:
-    """True if both sides of the image have a kept text among the nearest runs."""
+    """Return whether there is a kept text among the `_BESIDE` runs on either side of an image."""
     before, after = max(row - _BESIDE, 0), min(row + _BESIDE + 1, len(around.runs))
     sums = around.sums
     return sums[row][1] > sums[before][1] and sums[after][1] > sums[row][1]

@@ -1,6 +1,6 @@
-"""The choice of main content: a reason for each run that is not.
+"""Selects the main content of a page, with a reason for each run that is dropped.
 
-The block classifier or rules (tags, class words, links) choose texts; images follow the texts around them
+The block classifier or rules (tags, class words, links) select texts; images are chosen by the texts around them
 (`image_choice.py`).
 """
 
@@ -13,27 +13,27 @@ from corpusloom.pipelines.extract.reading import elements as el
 from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage, TextRun
 
 Reasons = list[str | None]
-"""For each run None if it is kept, or the reason for which it is dropped."""
+"""Per run None if it is kept, else the reason why it is dropped."""
 
 _LINK_SHARE = 0.5
 _SHORT = 80
 _ALIKE = 4
-"""Number of texts of one look from which they are kept or dropped together."""
+"""At least this many texts of one look are kept or dropped together."""
 _SOME_TEXT = 500
-"""Characters of a page with a flag from which the flag may be ignored; pages with less are filled by scripts."""
+"""A flag is ignored only if at least this many characters carry it; pages with less text are filled by scripts."""
 _MARK_SHARES = {
-    el.HIDDEN: 0.9,  # a script shows the page once it has loaded
+    el.HIDDEN: 0.9,  # a script shows the page after it has loaded
     **dict.fromkeys((el.NAV, el.HEADER, el.FOOTER, el.ASIDE, el.FORM, el.DIALOG, el.COMMENTS), 0.8),
     **dict.fromkeys((el.RELATED, el.SOCIAL, el.COOKIE, el.ADVERT, el.META_LINE), 0.8),
 }
 """If at least this share of the text carries a flag, the flag describes the layout ("has-sidebar") and is ignored."""
 _MARKS, _SHARES = np.array(list(_MARK_SHARES)), np.array(list(_MARK_SHARES.values()))
 _REPEATED = 40
-"""Characters from which a repeated text is kept once."""
+"""Repeated texts of at least this many characters are kept once."""
 
 
 def choose(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reasons:
-    """Return for each run None to keep it, or the reason to drop it."""
+    """Return per run None to keep it, or the reason to drop it."""
     clear_layout_flags(runs)
     if not config.main_content:
         return ["hidden" if is_hidden(run) else None for run in runs]
@@ -55,12 +55,12 @@ def clear_layout_flags(runs: Sequence[TextRun]) -> None:
 
 
 def is_hidden(run: TextRun) -> bool:
-    """True for a text that is not shown to readers with scripts enabled."""
+    """Return whether a run is a text that browsers with scripts enabled do not show."""
     return bool(run.flags & (el.HIDDEN | el.NOSCRIPT)) and run.image is None
 
 
 def rule_reason(run: TextRun) -> str | None:
-    """Return why a text is not main content by its elements, class words or links, or None."""
+    """Return the reason why elements, class words or links exclude a text from main content, or None."""
     reason = image_choice.place_reason(run)
     if reason is None and run.kind != "heading":
         length = len(run.text)
@@ -76,7 +76,7 @@ def _learned(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reaso
     probabilities = share_among_alike(page, runs, probabilities, lengths)
     _share_in_tables(page, runs, probabilities, lengths)
     kept = classifier.kept(probabilities, lengths) & (lengths > 0)
-    if not kept.any():  # nothing looks like main content: an unusual page
+    if not kept.any():  # an unusual page, on which the classifier finds no main content
         return [rule_reason(run) for run in runs]
     return [None if keep else rule_reason(run) or "boilerplate" for keep, run in zip(kept.tolist(), runs, strict=True)]
 
@@ -84,9 +84,10 @@ def _learned(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reaso
 def share_among_alike(
     page: RawPage, runs: Sequence[TextRun], probabilities: features.Floats, lengths: features.Floats
 ) -> features.Floats:
-    """Return probabilities averaged by words over texts of one look: all cards of a listing are kept, or none.
+    """Return probabilities averaged over texts of one look, weighted by words, so that all or none are kept.
 
-    Two texts have one look if their kinds are equal, and the tags and classes of the three elements around them.
+    Texts have one look if they have equal kinds and equal tags and classes of the three elements around them, like the
+    cards of a listing.
     """
     sections = page.sections
     looks: dict[tuple[str, ...], int] = {}
@@ -106,7 +107,7 @@ def share_among_alike(
 def _share_in_tables(
     page: RawPage, runs: Sequence[TextRun], probabilities: features.Floats, lengths: features.Floats
 ) -> None:
-    """Give all rows of a data table and its caption one probability, in place: all are kept, or none.
+    """Set one probability for all rows of a data table and its caption, in place, so that all or none are kept.
 
     It is their mean, or the mean of the texts right before and after the table if that is higher.
     """
@@ -123,7 +124,7 @@ def _share_in_tables(
 
 
 def _drop_repeated(runs: Sequence[TextRun], reasons: Reasons) -> None:
-    """Keep a text once: pages repeat texts for narrow screens, print and sharing.
+    """Drop repeated texts but the first, since pages repeat texts for narrow screens, print and sharing.
 
     A heading is compared with headings only, since a table of contents repeats its text.
     """

@@ -1,8 +1,8 @@
-"""Bytes of a page -> text: the charset is found as browsers find it, then checked against the bytes.
+"""Finds the charset of a page as browsers do, checks it against the bytes, and converts the page to UTF-8.
 
 Order: byte order mark, `charset` of the Content-Type header, `meta` in the first 1,024 bytes, detection, windows-1252.
-Two corrections go beyond browsers: bytes that are valid multi-byte UTF-8 are UTF-8 whatever a single-byte label says,
-and a UTF-8 label is ignored if the bytes are mostly not UTF-8.
+Unlike in browsers, valid multi-byte UTF-8 is decoded as UTF-8 even if a single-byte charset is declared, and a
+declared UTF-8 is ignored if the bytes are mostly not UTF-8.
 """
 
 import codecs
@@ -38,14 +38,14 @@ _LABELS = {
 }
 _WIDE = ("utf-16", "utf-32")
 _SHIFTED = ("iso2022", "hz", "utf-7")
-"""Codecs that encode other letters in ASCII bytes."""
+"""Codecs that encode non-ASCII letters as sequences of ASCII bytes."""
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|32)|cp\d+|iso8859|latin|gb|big5|euc|shift|koi8|mac|johab|hz|iso2022|ptcp|tis|ascii"
 )
 
 
 def codec_of(label: str) -> str | None:
-    """Return Python's codec for a web charset label (the Encoding standard's aliases), or None if there is none."""
+    """Return Python's codec for a charset label of the web (aliases of the Encoding standard), or None."""
     name = label.strip().lower()
     try:
         found = codecs.lookup(_LABELS.get(name, name)).name
@@ -69,9 +69,9 @@ def declared(html: bytes, content_type: str | None = None) -> str | None:
 
 
 def to_utf8(html: bytes, content_type: str | None = None) -> tuple[bytes, str]:
-    """Return (UTF-8 bytes without a byte order mark, codec name): bytes that are UTF-8 already are not copied.
+    """Convert a page to UTF-8; return (bytes without a byte order mark, codec name).
 
-    Every byte string decodes; what cannot be read becomes U+FFFD.
+    Bytes that are UTF-8 already are not copied. Undecodable bytes become U+FFFD, so every input decodes.
     """
     label = declared(html, content_type)
     if label is None or not label.startswith(_WIDE):

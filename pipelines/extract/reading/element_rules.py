@@ -10,13 +10,13 @@ from corpusloom.pipelines.extract.reading import image_urls, texts
 from corpusloom.schemas.records import ImageRef
 
 MAX_TEXT = 4000
-"""Characters of an alt text, title or caption that are kept."""
+"""Characters of an alt text, title or caption, at most; the rest is cut."""
 
 MAX_JSON_LD = 20
-"""JSON-LD scripts per page that are read."""
+"""JSON-LD scripts per page, at most; the rest is ignored."""
 
 MAX_METAS = 200
-"""Facts of `meta` elements per page that are read."""
+"""Names of `meta` elements per page; more are ignored."""
 
 META_IMAGES = frozenset(("og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"))
 _CONTEXTS = {
@@ -37,7 +37,7 @@ _WIKI_TEX = re.compile(r"^\{\\(?:display|text|script)style (.*)\}$", re.DOTALL)
 
 
 def is_figure(tag: str, classes: str) -> bool:
-    """True for a `div` of class figure: figures of DocBook and older Sphinx, from before HTML had `figure`."""
+    """Return whether an element is a `div` of class figure, as DocBook and older Sphinx write figures."""
     return tag == "div" and "figure" in classes and "figure" in classes.split()
 
 
@@ -69,7 +69,7 @@ def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[
     get = attributes.get
     classes = get("class", "")
     if classes and len(attributes) == 1 and tag != "dialog":
-        return classes, flags | _own_flags(tag, classes)  # most elements have a class and nothing else
+        return classes, flags | _own_flags(tag, classes)  # most elements have only a class
     flags |= el.TAG_FLAGS.get(tag, 0)
     if "id" in attributes:
         classes = f"{classes} {attributes['id']}"
@@ -100,7 +100,7 @@ def base_beside_canonical(base: str, canonical: str) -> str:
 
 
 def item_marker(tag: str, ordered: bool, count: int) -> str:
-    """Return what the first run of a list item starts with; terms have no marker, definitions are indented."""
+    """Return the marker of a list item's first run; terms have none, definitions are indented."""
     if tag == "dt":
         return ""
     if tag == "dd":
@@ -109,12 +109,12 @@ def item_marker(tag: str, ordered: bool, count: int) -> str:
 
 
 def first_count(start: str) -> int:
-    """Return the number before the first item's, given the `start` attribute of an ordered list."""
+    """Return the first item's number minus one, from the `start` attribute of an ordered list."""
     return int(start) - 1 if start.isascii() and start.isdigit() and len(start) < 9 else 0
 
 
 def stands_for_text(classes: str) -> bool:
-    """True for images that are letters: emoji, smileys and rendered formulas."""
+    """Return whether an image stands for text: an emoji, a smiley or a rendered formula."""
     return bool(_TEXT_IMAGE.search(classes[:300]))
 
 
@@ -134,7 +134,7 @@ def with_caption(image: ImageRef, caption: str) -> ImageRef:
 
 
 def image_ref(url: str, source: str, attributes: Mapping[str, str], link: str, base: str) -> ImageRef:
-    """Return the image with the facts of its tag: alt text, title, declared size, target of the link around it."""
+    """Return an image with the data of its tag: alt text, title, declared size, target of the link around it."""
     width, height = image_urls.declared_size(attributes)
     return ImageRef(
         url=url,

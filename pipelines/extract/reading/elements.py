@@ -1,4 +1,4 @@
-"""Tables of HTML's elements and common class words, which both walks read."""
+"""Tables of HTML elements and common class words, used by both walks."""
 
 import re
 from functools import lru_cache
@@ -12,20 +12,20 @@ INLINE = _names(
     "abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr output q rb rp rt ruby s "
     "samp small span strike strong time tt u var blink"
 )
-"""Elements that do not separate texts. `a`, `sup` and `sub` do not either; they have handlers of their own."""
+"""Elements that do not separate texts. `a`, `sup` and `sub`, which do not either, have handlers of their own."""
 SKIPPED = _names(
     "script style template iframe object embed applet select svg canvas audio video map datalist textarea progress "
     "meter frameset noframes param input frame"
 )
 """Elements whose contents are not text of the page. `noscript`, `form` and `nav` are walked, with a flag."""
 COLLAPSED = frozenset(("nav", "footer"))
-"""Elements read as one run with one line per entry: a quarter of all sections, and next to none of the text."""
+"""Elements read as one run with one line per entry; they have a quarter of all sections and hardly any content."""
 OPENING = frozenset(("main", "article", "h1"))
-"""Elements that no menu holds: if one begins, the source forgot to close the menu or footer."""
+"""Elements that never occur inside a menu: if one starts there, the menu's or footer's end tag is missing."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 RAW_TEXT = frozenset(("pre", "listing", "xmp", "plaintext"))
 
-# Flags of a section; it inherits its parent's.
+# Flags of a section; a section inherits those of its parent.
 NAV, HEADER, FOOTER, ASIDE, FORM, HIDDEN, ARTICLE, MAIN = (1 << bit for bit in range(8))
 LIST, TABLE, FIGURE, QUOTE, NOSCRIPT, DIALOG, NEGATIVE, POSITIVE = (1 << bit for bit in range(8, 16))
 COMMENTS, RELATED, SOCIAL, COOKIE, CARD, PRODUCT, ADVERT, META_LINE = (1 << bit for bit in range(16, 24))
@@ -104,7 +104,7 @@ _PAIRS: dict[int, str] = {
     COOKIE: "sign-up",
     CARD: "grid-item product-item product-grid",
 }
-"""Pairs of neighbouring words that mean what neither word means alone."""
+"""Flags of pairs of adjacent words whose single words do not have that meaning."""
 _STEMS = (("recommend", RELATED), ("recirc", RELATED), ("advert", ADVERT), ("sponsor", ADVERT))
 _HIDING = _names(
     "hidden visually-hidden visuallyhidden sr-only screen-reader screen-reader-text d-none is-hidden invisible"
@@ -142,7 +142,7 @@ def class_flags(names: str) -> int:
 
 @lru_cache(maxsize=65536)
 def _name_flags(name: str) -> int:
-    # Attributes differ from page to page, but names recur; most words have no meaning here, so a dictionary is fastest.
+    # Cached by name, since names recur over pages. A dictionary is fastest, since most words have no flag.
     text = _CAMEL.sub("-", name).lower().replace("_", "-")
     flags = HIDDEN if text in _HIDING else 0
     before = ""
@@ -157,7 +157,7 @@ def _name_flags(name: str) -> int:
 
 
 def style_hides(style: str) -> bool:
-    """True if an inline style hides the element."""
+    """Return whether an inline style hides the element."""
     return bool(_STYLE_HIDDEN.search(style[:2000]))
 
 
@@ -170,5 +170,5 @@ _INLINE_SKIPPED = re.compile(
 
 @lru_cache(maxsize=16384)
 def inline_is_skipped(classes: str) -> bool:
-    """True for inline elements that no reader sees as text: edit links, permalinks, second copies of formulas."""
+    """Return whether an inline element's classes mark it as no text: edit links, permalinks, copies of formulas."""
     return bool(_INLINE_SKIPPED.search(classes[:300]))

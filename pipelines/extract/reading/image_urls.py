@@ -1,7 +1,7 @@
-"""One URL per image element: srcset by the HTML standard, lazy-loading attributes, placeholders, tracking pixels.
+"""Chooses one URL per image element, from srcset, lazy-loading attributes and src; drops placeholders.
 
-The order of preference is that of the HTML standard (4.8.4.3), extended by the attributes that lazy loaders use on the
-open web; see `choose`. Nothing is fetched here.
+The order of preference is that of the HTML standard (4.8.4.3), extended by the attributes of common lazy loaders; see
+`choose`. Nothing is fetched here.
 """
 
 import re
@@ -11,10 +11,10 @@ from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 LARGEST_WIDTH = 2048
-"""Width in pixels up to which the widest candidate of a srcset is preferred."""
+"""Pixels; the widest candidate of a srcset that is at most this wide is preferred."""
 
 MAX_URL = 4096
-"""Characters of a URL; longer ones are ignored."""
+"""Characters of a URL, at most; longer ones are ignored."""
 
 LAZY_ATTRIBUTES = (
     "data-src",
@@ -42,14 +42,14 @@ _FILE_END = r"\.(?:gif|png|svg|jpe?g|webp)$"
 _BLANK = r"(?:pixel|transparent|transp|clear|loading|loader|empty|dot|grey|gray|trans)"
 _FILLER = r"(?:image|img|bg|\d+(?:x\d+)?(?:px)?)"
 _PLACEHOLDER = re.compile(
-    # A word that only names placeholders may be part of the name. A word that pictures are named by as well must be
-    # all of it: "gray-1x1.png" is a placeholder, "rgb-to-gray.png" is not.
+    # Words that occur only in names of placeholders may be part of a name. Words that also occur in names of pictures
+    # must make up the whole name: "gray-1x1.png" is a placeholder, "rgb-to-gray.png" is not.
     rf"(?:^|[/_.-])(?:blank|spacer|placeholder|lazy|lazyload|1x1)(?:[_.-][\w-]{{0,12}})?{_FILE_END}"
     rf"|(?:^|/)(?:{_FILLER}[_.-])*{_BLANK}(?:[_.-](?:{_BLANK}|{_FILLER}))*{_FILE_END}",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[!$-;=?-\[\]_a-z~%]*)?$")
-"""An absolute ASCII URL that needs no resolving; most are."""
+"""An absolute ASCII URL that needs no resolving, as most do not."""
 _ROOTED = re.compile(r"/(?!/)[$-:=@-\[\]_a-z~%&?]*(?<![?&])$")
 """A path from the root of the base's host that needs no resolving."""
 _SPACE = " \t\n\f\r"
@@ -73,7 +73,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NoImage:
-    """Why an image element is not an image of the page: placeholder, data_uri, tracking_pixel, no_url."""
+    """The reason why an image element is not an image of the page: placeholder, data_uri, tracking_pixel, no_url ..."""
 
     reason: str
 
@@ -82,7 +82,7 @@ def parse_srcset(value: str) -> list[tuple[str, float, str]]:
     """Return (URL, number, "w" or "x") for each candidate of a srcset; one without a descriptor is 1x.
 
     The splitting follows the HTML standard's "parse a srcset attribute": URLs may hold commas, so only white space
-    and trailing commas end one. Candidates with a descriptor that is not understood are left out.
+    and trailing commas end one. Candidates with an unknown descriptor are left out.
     """
     found: list[tuple[str, float, str]] = []
     at = 0
@@ -125,7 +125,7 @@ def _candidate(url: str, descriptors: Sequence[str]) -> tuple[str, float, str] |
 
 
 def best_of_srcset(value: str) -> str | None:
-    """Return the widest candidate up to LARGEST_WIDTH, else the smallest above it; without widths the largest x."""
+    """Return the widest candidate up to LARGEST_WIDTH, else the narrowest; if none has a width, the highest x."""
     plain = _widest(value)
     if plain is not None and not _is_placeholder(plain):
         return plain
@@ -139,7 +139,7 @@ def best_of_srcset(value: str) -> str | None:
 
 
 def _widest(value: str) -> str | None:
-    """Return the best candidate of a srcset as nearly all are written, "URL 300w, URL 600w"; None for other forms."""
+    """Return the best candidate of a srcset of the usual form "URL 300w, URL 600w"; None for other forms."""
     parts = value.split()
     urls, widths = parts[::2], parts[1::2]
     if len(urls) != len(widths) or not widths or any(url[0] == "," or url[-1] == "," for url in urls):
@@ -178,7 +178,7 @@ def choose(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]], ba
 
 
 def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield (value, source) in order of preference; the first decides for most images."""
+    """Yield (value, source) in order of preference, lazily, since for most images the first is chosen."""
     for srcset, kind in sources:
         if srcset and (not kind or _DECODABLE.match(kind)) and (best := best_of_srcset(srcset)):
             yield best, "picture"
@@ -202,7 +202,7 @@ def _looks_like_url(value: str) -> bool:
 
 
 def _is_placeholder(value: str) -> bool:
-    """True for data: URLs and for names that lazy loaders and spacers use."""
+    """Return whether a URL is a data: URL or has the file name of a placeholder."""
     if value[:5].lower() == "data:":
         return True
     path = value.partition("?")[0].partition("#")[0]
@@ -210,9 +210,9 @@ def _is_placeholder(value: str) -> bool:
 
 
 def absolute(url: str, base: str) -> str | None:
-    """Return `url` resolved against `base` (RFC 3986) without its fragment, or None when it is not http or https.
+    """Return `url` resolved against `base` (RFC 3986) without its fragment, or None if it is not http or https.
 
-    A page read from a file may refer to images beside it; their URLs are file URIs, like the page's own.
+    For a page that was read from a file, relative URLs become file URIs, like the page's own.
     """
     text = url.strip(_SPACE)
     if not text or len(text) > MAX_URL or text[:5].lower() == "data:":
@@ -278,6 +278,6 @@ _SIZE_SUFFIX = re.compile(r"[-_]?\d{2,4}x\d{2,4}(?=\.\w+$)|@\dx(?=\.\w+$)")
 
 
 def picture_name(url: str) -> str:
-    """Return the name that two renditions of a picture share: the path's last part in lower case, without sizes."""
+    """Return the name that renditions of one picture share: the last part of the path, lower case, without sizes."""
     path = url.partition("?")[0].partition("#")[0]
     return _SIZE_SUFFIX.sub("", path.rsplit("/", 1)[-1]).lower()

@@ -1,4 +1,4 @@
-"""The licence that a page states of itself, as an SPDX name: marked links, meta elements, JSON-LD, links, headers."""
+"""Finds the licence that a page states, as an SPDX identifier, in links, meta elements, JSON-LD and headers."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -20,19 +20,19 @@ _ADDRESSES = (
     ("opensource.org/license/mit", "MIT"),
     ("opensource.org/licenses/mit", "MIT"),
 )
-"""Parts of the addresses of other licences for texts and data, in lower case."""
+"""(part of a licence's address in lower case, SPDX identifier) of licences other than Creative Commons."""
 _CODE = re.compile(r"(?:cc[ -]?)(by(?:-nc)?(?:-nd|-sa)?)[ -](\d\.\d)(?: international| unported| generic)?", re.I)
 _CC0 = re.compile(r"cc0(?:[ -]1\.0)?(?: universal)?", re.I)
 _META_NAMES = ("dcterms.license", "dc.rights.license", "dcterms.rights", "dc.rights", "license", "licence", "rights")
-"""Names of meta elements that state a licence, the most exact first."""
+"""Names of meta elements that state a licence, the most specific first."""
 _LINK = re.compile(r"<([^<>]{1,500})>\s*((?:;[^,<]{0,200})*)")
 _REL_LICENSE = re.compile(r";\s*rel\s*=\s*\"?[^\";]*\blicense\b", re.I)
 _LONGEST = 500
-"""Characters of a value that are looked at."""
+"""Characters of a value that are searched; the rest is ignored."""
 
 
 def spdx_of(url: str) -> str | None:
-    """Return the SPDX name of a licence's address, or None for one that is not known."""
+    """Return the SPDX identifier of a licence's address, or None for an unknown address."""
     address = url[:_LONGEST]
     match = _CREATIVE_COMMONS.search(address)
     if match is None:
@@ -45,7 +45,7 @@ def spdx_of(url: str) -> str | None:
 
 
 def spdx_of_text(text: str) -> str | None:
-    """Return the SPDX name in a meta element or JSON-LD: an address, or a name such as CC BY-SA 4.0 alone."""
+    """Return the SPDX identifier of a text that is a licence's address or only its name, such as CC BY-SA 4.0."""
     text = text[:_LONGEST].strip()
     if (named := spdx_of(text)) is not None:
         return named
@@ -57,12 +57,12 @@ def spdx_of_text(text: str) -> str | None:
 
 
 def _marked(links: Iterable[tuple[str, bool]]) -> str | None:
-    """Return the licence of the first link marked rel=license that names one."""
+    """Return the licence of the first rel=license link to a known licence."""
     return next((name for href, is_marked in links if is_marked and (name := spdx_of(href))), None)
 
 
 def _agreed(links: Iterable[tuple[str, bool]]) -> str | None:
-    """Return the licence that all links name."""
+    """Return the licence of all links to known licences, or None if they differ."""
     named = {name for href, _ in links if (name := spdx_of(href))}
     return named.pop() if len(named) == 1 else None
 
@@ -73,7 +73,7 @@ def of_metas(metas: dict[str, str]) -> str | None:
 
 
 def of_json_ld(blocks: list[str]) -> str | None:
-    """Return the licence that schema.org's `license` states in a page's JSON-LD, if all of its values name one."""
+    """Return the licence in schema.org's `license` of a page's JSON-LD, or None if its values differ."""
     values = (node["license"] for node in structured.nodes(blocks) if "license" in node)
     named = {name for value in values for text in _texts(value) if (name := spdx_of_text(text))}
     return named.pop() if len(named) == 1 else None
@@ -91,14 +91,14 @@ def _texts(value: Any) -> list[str]:
 def of_page(links: Sequence[tuple[str, bool]], metas: dict[str, str], json_ld: list[str]) -> str | None:
     """Return the licence that a page states, or None.
 
-    The first of these decides: a link marked rel=license, a meta element, JSON-LD, and links to licences that all name
-    the same one. `links` are (href, whether rel=license).
+    The first of these is used: a rel=license link, a meta element, JSON-LD, and other links if all lead to the same
+    licence. `links` are (href, whether rel=license).
     """
     return _marked(links) or of_metas(metas) or of_json_ld(json_ld) or _agreed(links)
 
 
 def of_headers(headers: Iterable[tuple[str, str]]) -> str | None:
-    """Return the licence that the response's Link headers state with rel=license (RFC 8288)."""
+    """Return the licence of a response's Link headers with rel=license (RFC 8288), or None."""
     values = (value for name, value in headers if name.lower() == "link")
     links = (match for value in values for match in _LINK.finditer(value[:8_000]))
     return next((name for match in links if _REL_LICENSE.search(match[2]) and (name := spdx_of(match[1]))), None)

@@ -1,4 +1,4 @@
-"""HTML is made harmless before a parser sees it: caps on bytes, tags and the length of a tag, in linear time."""
+"""Prepares hostile HTML for a parser: converts it to UTF-8 and caps bytes, tags and tag lengths, in linear time."""
 
 import re
 
@@ -31,7 +31,7 @@ _TAG_SNIFF_BYTES = 200_000
 
 
 def looks_like_html(html: bytes) -> bool:
-    """True unless the bytes are of a known binary format or JSON, or hold no HTML tag."""
+    """Return False for bytes of a known binary format or JSON, and for bytes without any HTML tag, else True."""
     head = html[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(_BINARY) or head[:1] in (b"{", b"["):
         return False
@@ -41,7 +41,7 @@ def looks_like_html(html: bytes) -> bool:
 
 
 def prepare(html: bytes, content_type: str | None, config: ExtractConfig) -> tuple[bytes, str, bool]:
-    """Return (UTF-8 bytes without NULs and within the caps, the charset found, whether anything was cut)."""
+    """Return (UTF-8 bytes without NULs and within the caps, the detected charset, whether anything was cut)."""
     truncated = len(html) > config.max_bytes
     source, codec = charset.to_utf8(html[: config.max_bytes], content_type)
     source = source.replace(b"\x00", b"")
@@ -51,7 +51,7 @@ def prepare(html: bytes, content_type: str | None, config: ExtractConfig) -> tup
 
 
 def _cut_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
-    """Cut the source before the tag that would be one too many."""
+    """Cut the source after `limit` tags; return it and whether it was cut."""
     if source.count(b"<") <= limit:
         return source, False
     at = -1
@@ -61,7 +61,7 @@ def _cut_tags(source: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _has_long_gap(source: bytes, limit: int) -> bool:
-    """Return whether at least `limit` bytes in a row hold no tag; searches backwards, so most bytes are not read."""
+    """Return whether `limit` bytes in a row contain no tag; searches backwards, so most bytes are not read."""
     at = 0
     while at + limit < len(source):
         tag = source.rfind(b"<", at, at + limit)

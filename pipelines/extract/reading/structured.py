@@ -1,4 +1,4 @@
-"""JSON-LD of a page: its images, and the text of its main entity for pages that draw it by script."""
+"""Reads the JSON-LD of a page: its images, and the main text of pages that show their text by script."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def image_urls(blocks: list[str]) -> list[str]:
 
 
 def nodes(blocks: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield every object of a page's JSON-LD, outer before inner; scripts that are not JSON yield nothing."""
+    """Yield all objects of a page's JSON-LD, outer before inner; skip scripts that are not JSON."""
     left = _MAX_NODES
     for block in blocks:
         try:

@@ -1,16 +1,16 @@
-"""Text of a page as clean Unicode: NFC, single spaces, no controls, no surrogates, no zero-width filler."""
+"""Cleans the text of a page: NFC, single spaces, no control characters, surrogates or zero-width characters."""
 
 import re
 import unicodedata
 
 BREAK = "\x00"
-"""Placeholder of a `br` inside a run until the run ends; no source holds a NUL, since decoding removes it."""
+"""Placeholder of a `br` inside the current run; it cannot occur in the source, from which NULs are removed."""
 
 RAISED = {"sup": "\x01", "sub": "\x02"}
-"""Placeholders of the start of a raised or lowered part inside a run until the run ends."""
+"""Placeholders of the start of a superscript or subscript inside the current run."""
 
 _POWER = re.compile(r"([\d)]|(?<![^\W\d_])[A-Za-zµ]{1,2})\x01((?:[-+−–]?\d)|[ijkmnpqxy](?![^\W_]))")
-"""After a digit, a bracket, a name or unit of one or two letters; ordinals ("1st") and marks of notes stay."""
+"""A power: after a digit, a bracket, or a symbol of one or two letters. Ordinals ("1st") and note marks are none."""
 _INDEX = re.compile(r"(?<=\d)\x02(?=\d)")
 _DROPPED = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\xad\\u200b\\u2060\\ufeff\\ud800-\\udfff\\ufffe\\uffff]"
@@ -33,7 +33,7 @@ def _line(raw: str) -> str:
 
 
 def preformatted(raw: str) -> str:
-    """Keep the white space of a `pre`: new lines as \\n, trailing blanks and empty lines at both ends cut."""
+    """Return the text of a `pre` with its white space, without trailing blanks and empty lines at both ends."""
     text = _LINE_END.sub("\n", raw.replace(BREAK, "\n"))
     lines = [line.rstrip() for line in _clean(text).split("\n")]
     while lines and not lines[0]:
@@ -45,6 +45,6 @@ def preformatted(raw: str) -> str:
 
 def _clean(text: str) -> str:
     if "\x01" in text or "\x02" in text:
-        text = _INDEX.sub("_", _POWER.sub(r"\1^\2", text))  # digits side by side would read as one number
+        text = _INDEX.sub("_", _POWER.sub(r"\1^\2", text))  # otherwise adjacent digits would become one number
     kept = _DROPPED.sub("", text)
     return kept if kept.isascii() else unicodedata.normalize("NFC", kept)

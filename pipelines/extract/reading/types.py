@@ -1,4 +1,4 @@
-"""Types of extraction: its configuration, what a walk finds, and the extracted page."""
+"""Types of extraction: the configuration, the result of a walk, and the extracted page."""
 
 from dataclasses import dataclass, field
 
@@ -10,22 +10,22 @@ class ExtractConfig:
     """Settings of extraction. The caps count bytes and elements, so a verdict does not depend on the machine's load."""
 
     max_bytes: int = 10_000_000
-    """Bytes of HTML that are read; the rest is cut off and the page is marked truncated."""
+    """Bytes of HTML, at most; the rest is cut off and the page is marked as truncated."""
 
     max_tags: int = 100_000
-    """Tags of the source that are read; the rest is cut off."""
+    """Tags of the source, at most; the rest is cut off."""
 
     max_tag_bytes: int = 100_000
-    """Bytes of one tag with its attributes; a longer tag is removed from the source."""
+    """Bytes of one tag with its attributes, at most; a longer tag is removed from the source."""
 
     max_depth: int = 200
-    """Nesting depth of elements; deeper tags are removed and their text stays in the element above."""
+    """Nesting depth of elements, at most; deeper tags are removed and their text is added to the element above."""
 
     max_blocks: int = 20_000
-    """Blocks per page; the rest is dropped."""
+    """Blocks per page, at most; the rest is dropped."""
 
     max_images: int = 2_000
-    """Images per page; the rest is dropped. Four times as many image elements are examined."""
+    """Images per page, at most; the rest is dropped. Four times as many image elements are examined."""
 
     main_content: bool = True
     """Keep the main content only (a menu or footer is read as one block); if false, every visible block is kept."""
@@ -40,26 +40,26 @@ class ExtractConfig:
     """Local path of block classifier weights to use instead of those that ship with the package."""
 
     keep_dropped: bool = False
-    """Return dropped blocks with their reasons as well."""
+    """Also return dropped blocks with their reasons."""
 
     background_images: bool = True
-    """Take CSS backgrounds of elements that state that they are images (role=img or aria-label)."""
+    """Extract CSS backgrounds of elements that are marked as images (role=img or aria-label)."""
 
     structured_data: bool = True
-    """Use a description or article body of the JSON-LD if the page shows next to no text."""
+    """Use a description or article body of the JSON-LD if the page shows hardly any text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """A page's main content in reading order, and facts of the page."""
+    """A page's main content in reading order, and metadata of the page."""
 
     title: str | None
     blocks: tuple[Block, ...]
     meta_images: tuple[ImageRef, ...] = ()
-    """og:image, twitter:image, image_src and JSON-LD images: facts of the page, not blocks."""
+    """Images in the page's metadata (og:image, twitter:image, image_src, JSON-LD), which are not blocks."""
     canonical_link: str | None = None
     license: str | None = None
-    """SPDX name of the Creative Commons licence that the page links."""
+    """SPDX identifier of the licence that the page states."""
     charset: str = "utf-8"
     truncated: bool = False
     """True if a cap cut the page; the blocks are those before the cut."""
@@ -85,7 +85,7 @@ class Section:
 
 @dataclass(slots=True)
 class TextRun:
-    """One run of text, or one image in its place between the texts, before main content is chosen."""
+    """One run of text, or one image between texts, before main content is selected."""
 
     kind: str
     text: str
@@ -107,7 +107,7 @@ class TextRun:
 
 @dataclass(slots=True)
 class Table:
-    """The shape of a table, known once it has been read."""
+    """The shape of a table, complete once the walk has passed its end."""
 
     number: int
     rows: int = 0
@@ -120,16 +120,17 @@ class Table:
 
     @property
     def is_data(self) -> bool:
-        """True for a table with a header or caption, or with at least 2 rows and columns without block children.
+        """Whether the table holds data, not layout.
 
-        A table that holds another table is layout.
+        A data table has a header or caption, or at least 2 rows and 2 columns without block children. A table with
+        another table inside is layout.
         """
         return not self.nested and (self.headed or (self.rows > 1 and self.columns > 1 and not self.block_children))
 
 
 @dataclass(slots=True)
 class RawPage:
-    """Everything that a walk over a page found, before main content is chosen."""
+    """The result of a walk over a page, before main content is selected."""
 
     runs: list[TextRun] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)

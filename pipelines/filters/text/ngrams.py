@@ -1,4 +1,4 @@
-"""64-bit hashes of all n-grams of a text at once: what the repetition measures count instead of strings."""
+"""64-bit hashes of all n-grams of a text, computed in one pass; the repetition filters count them, not strings."""
 
 from functools import lru_cache
 
@@ -16,17 +16,17 @@ def _table() -> NDArray[np.uint64]:
 
 
 def _powers(count: int) -> NDArray[np.uint64]:
-    """Return the first powers of an odd number modulo 2^64."""
+    """Return the first `count` powers of `_MULTIPLIER` modulo 2^64; it is odd, so none of them is 0."""
     if count <= _TABLE:
         return _table()[:count]
     return np.multiply.accumulate(np.full(count, _MULTIPLIER, np.uint64))
 
 
 class NgramHashes:
-    """Hashes of the n-grams between given places of a text, from prefix sums of a polynomial of its characters.
+    """Polynomial hashes of the n-grams of a text's units (words or characters), from prefix sums over its characters.
 
-    Equal n-grams have equal hashes; others differ but for one chance in 2^64. `places` [units + 1] are the
-    characters' positions where units (words or characters) begin, and the end.
+    Equal n-grams have equal hashes; different ones collide with a probability of about 2^-64. `places` [units + 1]:
+    the position of the first character of each unit, and the end of the last.
     """
 
     def __init__(self, text: str, places: NDArray[np.int64]) -> None:
@@ -44,13 +44,13 @@ class NgramHashes:
 
 
 def run_lengths(ordered: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each run of equal values of a sorted array starts, and how long it is."""
+    """Return the start and the length of each run of equal values in a sorted array."""
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     return starts, np.diff(starts, append=len(ordered))
 
 
 def most_frequent(hashes: NDArray[np.uint64]) -> tuple[int, int]:
-    """Return where the most frequent value first stands (of ties the first seen), and its count."""
+    """Return the index of the first occurrence of the most frequent value (the earliest in a tie), and its count."""
     ordered = np.sort(hashes)
     starts, counts = run_lengths(ordered)
     count = int(counts.max())
@@ -60,6 +60,6 @@ def most_frequent(hashes: NDArray[np.uint64]) -> tuple[int, int]:
 
 
 def has_repeats(hashes: NDArray[np.uint64]) -> bool:
-    """Say whether any value occurs twice."""
+    """Return whether any value occurs twice."""
     ordered = np.sort(hashes)
     return bool((ordered[1:] == ordered[:-1]).any())

@@ -1,4 +1,4 @@
-"""What a text filter is: one module with its configuration, its measure, its rules and its version."""
+"""The Protocol of a text filter, the text it measures, and the dataclass fields that register filters in a recipe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,13 +29,13 @@ class WordLists:
 
 @dataclass(frozen=True)
 class Text:
-    """The text of a page as filters see it; its tokens are found once, whichever filters ask for them."""
+    """The text of a page, with word lists and tokens; the text is tokenised once, for all filters."""
 
     text: str
     lists: WordLists = field(default_factory=WordLists)
     """Word lists that some measures need."""
     language: tuple[str, float] | None = None
-    """Language code and the detector's probability, where the extractor found them already."""
+    """Language code and the detector's probability, if the extractor detected them."""
 
     @cached_property
     def words(self) -> Sequence[str]:
@@ -44,17 +44,17 @@ class Text:
 
 
 class TextFilter(Protocol[Judged]):
-    """A module that measures texts and judges them by its scores. A filter never raises and keeps no state."""
+    """A module that measures texts and has rules over its scores. A filter does not raise and keeps no state."""
 
     @property
     def VERSION(self) -> int:  # noqa: N802
-        """Version of what the module measures: another version measures stored pages again."""
+        """Version of the scores; a build with another version measures stored pages again."""
 
     def measure(self, text: Text, config: Judged | None) -> Scores:
         """Return a text's scores; None as configuration measures by the module's default settings."""
 
     def rules(self, config: Judged) -> tuple[Rule, ...]:
-        """Return the rules in the order in which the first failing one names the reason."""
+        """Return the rules in order; the first rule that fails gives the reason of the rejection."""
 
 
 def judge(module: TextFilter[Config], text: str, config: Config, lists: WordLists | None = None) -> Verdict:
@@ -63,11 +63,11 @@ def judge(module: TextFilter[Config], text: str, config: Config, lists: WordList
 
 
 def text_filter(module: TextFilter[Config], kinds: tuple[str, ...] = INTERLEAVED) -> Config | None:
-    """Return the dataclass field that registers a text filter: its table may be left out, which turns it off."""
+    """Return the dataclass field that registers a text filter; a recipe without its table has the filter off."""
     made: Config | None = field(default=None, metadata={"text_filter": module, "threshold": True, "kinds": kinds})
     return made
 
 
 def block_filter(module: ModuleType, kinds: tuple[str, ...] = INTERLEAVED) -> Any:
-    """Return the dataclass field of a filter that drops or edits blocks, or judges pairs; its table may be left out."""
+    """Return the dataclass field of a filter of blocks or pairs; a recipe without its table has the filter off."""
     return field(default=None, metadata={"module": module, "threshold": True, "kinds": kinds})

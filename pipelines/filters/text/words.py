@@ -1,24 +1,24 @@
-"""Words, lines and sentences: how every text filter of this room cuts a text."""
+"""Tokenisation of texts into words, and counting of sentences, for all text filters."""
 
 import re
 
 VERSION = 1
 _WORD = re.compile(r"/?\w+(?:[./]\w+|,\d+|-\d\w*)*|['’](?:s|re|ve|ll|[dmt])\b|\.\.\.|[^\w\s]")
-# The look-behind and the possessive quantifiers keep a long run of marks linear.
+# The look-behind and the possessive quantifiers keep the search linear in a long run of punctuation marks.
 _SENTENCE_END = re.compile(r"[.!?…。！？](?<![.!?…。！？].)[.!?…。！？]*+[\"'”’)\]]*+(?=\s|$)")
 _CONTENT = re.compile(r"\w", re.ASCII)
 
 
 def split_words(text: str) -> list[str]:
-    """Return the tokens of a text: words, numbers, endings such as 's, every other mark alone.
+    """Return the tokens of a text: words, numbers, endings such as 's, and each other mark as a token of its own.
 
-    Near to spaCy's English tokens, which datatrove's filters count (docs/recipes.md has the differences).
+    They are close to spaCy's English tokens, which datatrove's filters count (docs/recipes.md lists the differences).
     """
     return _WORD.findall(text)
 
 
 def count_sentences(text: str) -> int:
-    """Return the number of sentences: ends of sentences, plus one for an unfinished rest."""
+    """Return the number of sentences: sentence ends, plus one if text follows the last of them."""
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     rest = text[ends[-1] :] if ends else text
     return len(ends) + bool(_CONTENT.search(rest))

@@ -13,9 +13,9 @@ from corpusloom.schemas.verdicts import Rejected
 async def read_body(
     response: aiohttp.ClientResponse, kind: FetchKind, cap: int, idle: float, deadline: Deadline
 ) -> tuple[bytes, str | None] | Rejected:
-    """Return up to `cap` bytes as they came over the wire, and why they are not all: length, disconnect or time.
+    """Return up to `cap` bytes from the wire, and why they are incomplete (length, disconnect, time), else None.
 
-    A page is truncated at the cap, at a timeout and where the connection breaks. An image is rejected if it is larger
+    A page is truncated at the cap, at a timeout, and if the connection breaks. An image is rejected if it is larger
     than the cap, or if its first bytes are not those of an image.
     """
     image = kind == "image"

@@ -8,9 +8,9 @@ import brotli
 import zstandard
 
 MAX_LAYERS = 3
-"""Nested codings; a response with more is an attack."""
+"""Nested codings, at most; a response with more is an attack."""
 BOMB_CAPS = 4
-"""Multiple of the cap from which a decoded body is an attack; below it the body is truncated."""
+"""A body whose decoded size exceeds this multiple of the cap is an attack; a smaller one is truncated."""
 _WINDOW = 1 << 23
 """Bytes of the largest zstd window that RFC 9659 allows in a response: 8 MB."""
 _BROTLI_STEP = 1 << 16
@@ -18,7 +18,7 @@ _BROTLI_STEP = 1 << 16
 
 
 class CodingError(ValueError):
-    """Raised for a body that cannot be decoded; `reason` is the word for the ledger."""
+    """A body that cannot be decoded; `reason` is the ledger's word for it."""
 
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(f"{reason}: {what}")

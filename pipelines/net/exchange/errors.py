@@ -1,4 +1,4 @@
-"""Network errors as verdicts: a refusal is Rejected, every other error is Dead with a stable class."""
+"""Verdicts on network errors: Rejected for a refusal, Dead with a stable error class for all others."""
 
 import socket
 import ssl
@@ -21,7 +21,7 @@ HOST_ERRORS = NETWORK_ERRORS | {
 }
 """Errors that count against the circuit breaker of a host."""
 RETRIED_ERRORS = frozenset(("disconnected", "body_cut_off", "http_429", "http_502", "http_503", "http_504"))
-"""Errors after which a fetch is tried again at once."""
+"""Errors after which a fetch is retried in the same run."""
 TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
 """HTTP statuses that end as Dead, so that a later run may fetch the URL again."""
 

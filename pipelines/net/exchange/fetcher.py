@@ -1,4 +1,4 @@
-"""One guarded HTTP exchange: timeouts, caps and the address policy hold at every redirect and for every response."""
+"""Guarded HTTP fetches: timeouts, size caps and the address policy apply to each request and redirect."""
 
 import asyncio
 import dataclasses
@@ -26,7 +26,7 @@ from corpusloom.schemas.verdicts import Dead, Rejected
 logger = logging.getLogger(__name__)
 
 Refuse = Callable[[str], Rejected | None]
-"""URL -> the rejection if it must not be requested, as by a blocklist, else None."""
+"""URL -> the rejection if the URL must not be requested (for example by a blocklist), else None."""
 _ACCEPT: dict[FetchKind, str] = {
     "page": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     "image": "image/*,*/*;q=0.5",
@@ -78,7 +78,7 @@ class Fetcher:
             await self._session.close()
 
     def is_allowed_host(self, url: str) -> bool:
-        """Return whether a URL's host is known, without a network request, to have explicitly allowed addresses."""
+        """Return whether all addresses of a URL's host are explicitly allowed; decided without a network request."""
         host = urlsplit(url).hostname or ""
         try:
             if is_local_name(host):
@@ -100,9 +100,9 @@ class Fetcher:
         last_modified: str | None = None,
         accept_errors: bool = False,
     ) -> FetchOutcome:
-        """Fetch one URL. A refusal is returned as Rejected, a network error as Dead; nothing is raised.
+        """Fetch one URL; return Rejected for a refusal and Dead for a network error, and raise neither.
 
-        With `accept_errors` a response of any status is returned: a WARC keeps it.
+        With `accept_errors` a response of any status is returned, for a WARC.
         """
         try:
             target = clean_url(url)

@@ -1,11 +1,11 @@
-"""Heads of requests and responses: all of them as evidence for a WARC, or the few headers that are read."""
+"""Heads of requests and responses: complete, as evidence for a WARC, or only the headers that the code reads."""
 
 import aiohttp
 
 from corpusloom.pipelines.net.permissions.opt_outs import SIGNAL_HEADERS
 
 _READ = ("etag", "last-modified", "location", "retry-after", *SIGNAL_HEADERS)
-"""Headers that are read from a response that is not kept as evidence."""
+"""Headers that the code reads."""
 
 
 def all_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
@@ -14,7 +14,7 @@ def all_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]
 
 
 def read_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
-    """Return the headers that are read; decoding all of them takes as long as parsing the response."""
+    """Return only the headers in `_READ`; decoding all headers takes as long as parsing the response."""
     found = [(name, value) for name in _READ if name in response.headers for value in response.headers.getall(name)]
     return tuple(
         (n, v if v.isascii() else v.encode("utf-8", "surrogateescape").decode("utf-8", "replace")) for n, v in found
@@ -31,8 +31,8 @@ def request_head(response: aiohttp.ClientResponse) -> bytes:
 def response_head(response: aiohttp.ClientResponse) -> bytes:
     """Return status line and headers as they were received, except for the name of Transfer-Encoding.
 
-    `wire_body` holds the body after transfer coding, so that header no longer describes it. Like Common Crawl we write
-    it as X-Crawler-Transfer-Encoding, so that every reader of the WARC finds the same payload.
+    `wire_body` is the body without its transfer coding, so that header no longer applies. It is renamed to
+    X-Crawler-Transfer-Encoding, as Common Crawl does, so that WARC readers do not decode the body again.
     """
     version = response.version or aiohttp.HttpVersion11
     status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}"

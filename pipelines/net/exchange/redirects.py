@@ -1,4 +1,4 @@
-"""The target of a redirect, or why it is not followed."""
+"""Computes the target of a redirect, or the reason not to follow it."""
 
 from urllib.parse import urljoin
 
@@ -8,7 +8,7 @@ from corpusloom.schemas.verdicts import Rejected
 
 
 def next_hop(hops: tuple[Response, ...], limit: int) -> str | Rejected:
-    """Return the cleaned URL that the last of `hops` redirects to, or why it is not followed."""
+    """Return the cleaned target of the last of `hops`, or Rejected if it must not be followed."""
     last = hops[-1]
     if len(hops) > limit:
         return Rejected("too_many_redirects", float(len(hops)), float(limit))

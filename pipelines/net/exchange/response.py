@@ -17,7 +17,7 @@ class Response:
     """An HTTP response with its request."""
 
     url: str
-    """URL that the caller asked for."""
+    """URL as the caller gave it."""
     final_url: str
     """URL that responded, after redirects."""
     status: int
@@ -47,7 +47,7 @@ class Response:
 
     @property
     def location(self) -> str | None:
-        """The target of a redirect as the server wrote it; None for other responses."""
+        """The Location header of a redirect; None for other responses."""
         return self.header("location") if self.status in REDIRECT_STATUSES else None
 
 

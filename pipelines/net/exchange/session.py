@@ -1,4 +1,4 @@
-"""The only module that makes sockets: an aiohttp session whose resolver and sockets enforce the address policy."""
+"""An aiohttp session whose resolver and sockets enforce the address policy. No other module opens sockets."""
 
 import asyncio
 import functools
@@ -15,18 +15,18 @@ from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 
 Resolver = Callable[[str], list[str]]
-"""Name -> addresses, for tests and for hosts of your own; the policy checks every address."""
+"""Name -> addresses, for tests and private hosts; the policy checks each address."""
 READ_BUFFER = 1 << 18
 """Bytes of the read buffer of one connection."""
 
 
 def is_local_name(host: str) -> bool:
-    """Return whether a name is loopback by definition (RFC 6761, section 6.3), so that it needs no resolver."""
+    """Return whether a name always means loopback (RFC 6761, section 6.3), so that it needs no resolver."""
     return host == "localhost" or host.endswith(".localhost")
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names and checks every address: one forbidden address among them refuses the name."""
+    """Resolves names and checks all their addresses; a name with one forbidden address is refused."""
 
     def __init__(self, policy: AddressPolicy, hook: Resolver | None, timeout: float) -> None:
         self._policy, self._hook, self._timeout = policy, hook, timeout
@@ -81,7 +81,7 @@ class GuardedResponse(aiohttp.ClientResponse):
         self._deadlines, self._header_timeout = deadlines, header_timeout
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """Note the peer, which aiohttp forgets with the connection, and read the headers."""
+        """Store the peer's address, which aiohttp drops with the connection, and read the headers."""
         deadline = self._deadlines.current()
         if deadline is not None:
             deadline.enter("header", self._header_timeout)
@@ -91,7 +91,7 @@ class GuardedResponse(aiohttp.ClientResponse):
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
-    """Return aiohttp's own context (True: the system's certificates), or one that trusts `ca_file` as well."""
+    """Return True (aiohttp's default, the system's certificates), or a context that also trusts `ca_file`."""
     if ca_file is None:
         return True
     context = ssl.create_default_context()

@@ -1,4 +1,4 @@
-"""The type of a body by its first bytes, whatever its Content-Type says (after WHATWG MIME Sniffing)."""
+"""Detects the type of a body from its first bytes, ignoring Content-Type (after WHATWG MIME Sniffing)."""
 
 import re
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 TICK = 0.03
-"""Seconds between two checks: the largest delay with which a passed deadline is noticed."""
+"""Seconds between two checks: a passed deadline is noticed at most this much late."""
 LATE = 0.25
 """Seconds by which a check may be late before all deadlines are extended by the lost time."""
 
@@ -81,7 +81,7 @@ class Deadlines:
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         late = now - self._due
-        if late > LATE:  # our own process was blocked, for example by a slow disk; servers must not pay for it
+        if late > LATE:  # our own process was blocked, for example by a slow disk; this is not a server's timeout
             for deadline in self._open.values():
                 deadline.at += late
                 deadline.end += late

@@ -1,4 +1,4 @@
-"""Whether a recipe takes a page under the licence that the page states."""
+"""Decides whether a recipe accepts the licence that a page states."""
 
 from collections.abc import Collection
 
@@ -6,11 +6,13 @@ from corpusloom.schemas.verdicts import Rejected
 
 
 def license_refusal(found: str | None, wanted: Collection[str]) -> Rejected | None:
-    """Return why a page is refused, or None: `license_unknown` states none, `license_not_listed` another one.
+    """Return the rejection of a page, or None if the recipe accepts its licence.
+
+    Reasons: `license_unknown` if the page states no known licence, `license_not_listed` if it states another one.
 
     Args:
-      found: SPDX name of the page's licence, None where it states none that is known.
-      wanted: SPDX names that a recipe takes, in any case; none takes every page.
+      found: SPDX identifier of the page's licence; None if the page states no known licence.
+      wanted: SPDX identifiers that the recipe accepts, in upper or lower case; an empty one accepts every page.
     """
     if not wanted:
         return None

@@ -1,4 +1,4 @@
-"""Opt-out signals in headers and HTML, and the rejections that they ask for."""
+"""Opt-out signals in HTTP headers, HTML and image metadata, and the rejections that they cause."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -16,7 +16,7 @@ SIGNAL_HEADERS = {
     "content-usage": "content-usage",
     "content-signal": "content-signal",
 }
-"""Response header -> name of the opt-out signal that it carries."""
+"""Response header -> name of its opt-out signal."""
 _METAS = {
     "robots": "robots",
     TOKEN: "robots",
@@ -32,7 +32,7 @@ _VALUED = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "m
 _USAGE = re.compile(r"(?:^|[,;\s])(train-ai|ai|genai|train-genai|tdm)\s*=\s*(?:n(?![\w-])|\?0)")
 _SIGNAL = re.compile(r"(?:^|[,;\s])ai-train\s*=\s*no(?![\w-])")
 _LEVELS = ("file", "header", "meta")
-"""TDMRep: a later level overrides an earlier one; its absence does not."""
+"""Places of a TDMRep signal; one in a later place overrides one in an earlier place."""
 
 
 def signals_of_headers(headers: Iterable[tuple[str, str]], *, seen_at: str) -> tuple[Signal, ...]:
@@ -44,7 +44,7 @@ def signals_of_headers(headers: Iterable[tuple[str, str]], *, seen_at: str) -> t
 
 
 def signals_of_html(html: bytes, *, seen_at: str, limit: int = HTML_BYTES) -> tuple[Signal, ...]:
-    """Return the signals in a page's meta elements, looking at its first `limit` bytes."""
+    """Return the signals in the meta elements of a page's first `limit` bytes."""
     found = []
     for match in _META.finditer(html[:limit]):
         name = _METAS.get(_value(_NAME, match[1]).lower())
@@ -62,9 +62,9 @@ def _value(pattern: re.Pattern[bytes], tag: bytes) -> str:
 
 
 def robots_words(value: str) -> frozenset[str]:
-    """Return the directives of a robots value that concern us: those after `agent:` of another agent do not.
+    """Return the directives of a robots value that apply to us; those after the `agent:` of another agent do not.
 
-    `none` is `noindex, nofollow`, as everywhere.
+    `none` means `noindex, nofollow`.
     """
     words: set[str] = set()
     ours = True
@@ -79,7 +79,7 @@ def robots_words(value: str) -> frozenset[str]:
 
 
 def tdm_reservation(signals: Iterable[Signal]) -> str | None:
-    """Return the value of tdm-reservation that holds: the latest of file, header, meta that is 0 or 1."""
+    """Return the tdm-reservation in force (0 or 1): that of meta, else of the header, else of the file, else None."""
     value = None
     for level in _LEVELS:
         for signal in signals:
@@ -89,7 +89,7 @@ def tdm_reservation(signals: Iterable[Signal]) -> str | None:
 
 
 def opt_out_of_facts(facts: ImageFacts, honour: Collection[str]) -> Rejected | None:
-    """Return the rejection that an image's own metadata asks for, if its signal (iptc or c2pa) is honoured."""
+    """Return the rejection of an image for the opt-out in its metadata (iptc or c2pa), if it is honoured."""
     if facts.opt_out is None or facts.opt_out.partition("_")[0] not in honour:
         return None
     return Rejected(f"opt_out_{facts.opt_out}")
@@ -98,11 +98,11 @@ def opt_out_of_facts(facts: ImageFacts, honour: Collection[str]) -> Rejected | N
 def opt_out(
     signals: Iterable[Signal], honour: Collection[str], unit: Literal["page", "image"] | FetchKind = "page"
 ) -> Rejected | None:
-    """Return the rejection that the signals ask for, for a page or for images; the most restrictive wins.
+    """Return the rejection of a page or an image for its signals, or None; one refusing signal is enough.
 
-    `honour` names the signals that reserve rights: noai, noml, noindex (pages and images), noimageai and
-    noimageindex (images alone), train-ai (Content-Usage, drafts of AIPREF), ai-train (Content-Signal),
-    tdm-reservation (TDMRep), ai.txt. Malformed and unknown values reserve nothing.
+    `honour` lists the signals that are honoured: noai, noml, noindex (pages and images), noimageai and noimageindex
+    (images only), train-ai (Content-Usage, drafts of AIPREF), ai-train (Content-Signal), tdm-reservation (TDMRep),
+    ai.txt. Malformed and unknown values are ignored.
     """
     signals = tuple(signals)
     refusing = (_IMAGE_WORDS if unit == "image" else _PAGE_WORDS).intersection(honour)

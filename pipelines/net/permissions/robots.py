@@ -1,4 +1,4 @@
-"""What a host asks for in files: robots.txt (RFC 9309), /.well-known/tdmrep.json and ai.txt; parsing alone."""
+"""Parsers of a host's permission files: robots.txt (RFC 9309), /.well-known/tdmrep.json and ai.txt."""
 
 import json
 import re
@@ -12,16 +12,16 @@ from corpusloom.pipelines.net.config import TOKEN
 from corpusloom.schemas.records import Signal
 
 MAX_BYTES = 512_000
-"""RFC 9309, section 2.5: at least 500 KiB are parsed; what stands behind is not."""
+"""Bytes of a file that are parsed; RFC 9309, section 2.5, requires at least 500 KiB."""
 MAX_RULES = 2_000
-"""Of a tdmrep.json."""
+"""Entries of a tdmrep.json, at most; the rest is ignored."""
 _AGENT = re.compile(r"^user-?agent$", re.I)
 _USES = ("content-usage", "content-signal")
 
 
 @dataclass(frozen=True, slots=True)
 class UseRule:
-    """A Content-Usage or Content-Signal line of the group that addresses us: its path and its value."""
+    """A Content-Usage or Content-Signal line of a robots.txt group: its path and its value."""
 
     name: str
     path: str
@@ -30,30 +30,30 @@ class UseRule:
 
 @dataclass(frozen=True)
 class Robots:
-    """One host's robots.txt; `rules` is None when everything is disallowed, because the server failed."""
+    """One host's robots.txt; `rules` is None if the server failed, which disallows everything."""
 
     rules: Protego | None
     uses: tuple[tuple[UseRule, ...], ...] = ()
-    """Use lines of the group for us, then of the groups of each other agent that is obeyed."""
+    """Use lines of our group, then those of the groups of each agent in `agents`."""
     seen_at: str = ""
     agents: tuple[str, ...] = ()
-    """Other agents that are obeyed as well, of those that the file has a group for."""
+    """Other agents that are obeyed and that have a group in the file."""
 
     def allows(self, url: str) -> bool:
-        """Say whether our token, else `*`, and every other agent that is obeyed may fetch a URL."""
+        """Return whether a URL may be fetched by our token (by `*` if it has no group) and by all of `agents`."""
         rules = self.rules
         return rules is not None and all(bool(rules.can_fetch(url, agent)) for agent in (TOKEN, *self.agents))
 
     @property
     def crawl_delay(self) -> float | None:
-        """Return the delay that the host asks for, in seconds: the longest of the groups that are obeyed."""
+        """Return the longest Crawl-delay of the groups that are obeyed, in seconds; None without one."""
         if self.rules is None:
             return None
         delays = [self.rules.crawl_delay(agent) for agent in (TOKEN, *self.agents)]
         return max((delay for delay in delays if delay is not None), default=None)
 
     def signals(self, url: str) -> tuple[Signal, ...]:
-        """Return the use signals for a URL: for each group and name the one with the longest path that matches."""
+        """Return the use signals for a URL: per group and name the one with the longest matching path."""
         if not any(self.uses):
             return ()
         place = _path_of(url)
@@ -65,7 +65,7 @@ class Robots:
 
 
 def _longest(rules: Iterable[UseRule], place: str) -> list[UseRule]:
-    """Return for each name the rule with the longest path that matches; of equal ones the last."""
+    """Return per name the rule with the longest matching path, the last of them in a tie."""
     best: dict[str, UseRule] = {}
     for rule in rules:
         longer = rule.name not in best or len(rule.path) >= len(best[rule.name].path)
@@ -78,10 +78,10 @@ ALLOW_ALL = Protego.parse("")
 
 
 def parse_robots(status: int, body: bytes, *, seen_at: str, agents: tuple[str, ...] = ()) -> Robots:
-    """Return the rules of an answer (RFC 9309, 2.3.1): 2xx is parsed, 4xx allows everything, the rest disallows it.
+    """Return the rules of a response (RFC 9309, 2.3.1): 2xx is parsed, 4xx allows, any other status disallows all URLs.
 
-    429 counts as a server's failure: it says "not now", not "there is none". The groups that name one of `agents` are
-    obeyed besides ours; an agent without a group of its own adds nothing.
+    429 disallows too, since it does not mean that there is no file. The groups of `agents` are obeyed besides ours; an
+    agent without a group of its own adds no rules.
     """
     if 400 <= status < 500 and status != 429:
         return Robots(ALLOW_ALL, seen_at=seen_at)
@@ -103,7 +103,7 @@ def _lines(text: str) -> list[tuple[str, str]]:
 
 
 def _groups(lines: list[tuple[str, str]]) -> list[tuple[list[str], list[tuple[str, str]]]]:
-    """Return the groups of a robots.txt: their agents, their lines. Lines before any agent are for everybody."""
+    """Return the groups of a robots.txt, each with its agents and lines; lines before any agent apply to `*`."""
     groups: list[tuple[list[str], list[tuple[str, str]]]] = [(["*"], [])]
     naming = False
     for name, value in lines:
@@ -118,7 +118,7 @@ def _groups(lines: list[tuple[str, str]]) -> list[tuple[list[str], list[tuple[st
 
 
 def _use_rules(groups: list[tuple[list[str], list[tuple[str, str]]]], agent: str) -> tuple[UseRule, ...]:
-    """Return the use lines of the groups that name an agent, in lower case."""
+    """Return the use lines of the groups for `agent`, given in lower case."""
     rules = []
     lines = (line for agents, found in groups if agent in agents for line in found)
     for name, value in (line for line in lines if line[0] in _USES):
@@ -133,7 +133,10 @@ def _path_of(url: str) -> str:
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Say whether a path begins with a pattern in which `*` is any run and a final `$` the end; linear time."""
+    """Return whether a robots.txt pattern matches a path, in linear time.
+
+    `*` matches any characters and a final `$` the end of the path; otherwise the pattern matches a prefix.
+    """
     anchored = pattern.endswith("$")
     first, *rest = pattern.removesuffix("$").split("*")
     if not path.startswith(first):
@@ -169,7 +172,7 @@ class TdmFile:
     seen_at: str = ""
 
     def signals(self, url: str) -> tuple[Signal, ...]:
-        """Return the signals for a URL: the first entry that matches decides."""
+        """Return the signals of the first entry that matches a URL."""
         if not self.rules:
             return ()
         place = _path_of(url)
@@ -183,7 +186,7 @@ class TdmFile:
 
 
 def parse_tdmrep(body: bytes, *, seen_at: str) -> TdmFile:
-    """Return the rules of a tdmrep.json; what is malformed reserves nothing."""
+    """Return the rules of a tdmrep.json; malformed entries are ignored."""
     try:
         entries = json.loads(body[:MAX_BYTES])
     except (ValueError, RecursionError):
@@ -203,20 +206,20 @@ def _tdm_rule(entry: object) -> TdmRule | None:
 
 @dataclass(frozen=True)
 class AiFile:
-    """A host's ai.txt (Spawning): rules as in robots.txt, for media by their extensions."""
+    """A host's ai.txt (Spawning): rules in the format of robots.txt, for media by file extension."""
 
     rules: Protego | None = None
     seen_at: str = ""
 
     def signals(self, url: str) -> tuple[Signal, ...]:
-        """Return the signal that disallows a URL, if there is one."""
+        """Return the signal that disallows a URL; () if the URL is allowed."""
         if self.rules is None or self.rules.can_fetch(url, TOKEN):
             return ()
         return (Signal(name="ai.txt", value=f"Disallow: {_path_of(url)}", where="file", seen_at=self.seen_at),)
 
 
 def parse_ai_txt(body: bytes, *, seen_at: str) -> AiFile:
-    """Return the rules of an ai.txt; another format under the same name (HTML, Markdown) reserves nothing."""
+    """Return the rules of an ai.txt; a file of another format under that name (HTML, Markdown) has none."""
     text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").replace("\x00", "")
     names = [name for name, _ in _lines(text)]
     if not any(_AGENT.match(name) for name in names) or text.lstrip().startswith(("<", "---")):
@@ -226,7 +229,7 @@ def parse_ai_txt(body: bytes, *, seen_at: str) -> AiFile:
 
 @dataclass(frozen=True)
 class HostFiles:
-    """All that one origin asks for in files."""
+    """The parsed permission files of one origin."""
 
     robots: Robots = field(default_factory=lambda: Robots(ALLOW_ALL))
     tdm: TdmFile = field(default_factory=TdmFile)

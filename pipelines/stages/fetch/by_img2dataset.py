@@ -1,8 +1,8 @@
 """Fetches trusted lists with the program img2dataset, after our check of schemes, ports and literal addresses.
 
-img2dataset runs as a subprocess, since it needs other versions of libraries, and writes a folder of tars; their images
-go into the store byte for byte. It follows redirects to any address, has no size limit and no total timeout, and does
-not read robots.txt: do not use it for lists that strangers wrote.
+img2dataset runs as a subprocess, since it needs other versions of libraries, and writes a folder of tars, from which
+images are copied into the store unchanged. It follows redirects to any address, has no size limit and no total timeout,
+and does not read robots.txt: use it only for lists that you trust.
 """
 
 import logging
@@ -65,7 +65,7 @@ def check_url(url: str, policy: AddressPolicy) -> Rejected | None:
 
 
 def arguments(url_list: str, folder: str, config: FetchConfig) -> list[str]:
-    """Return the command line for a list: images are not re-encoded, and a kill loses at most one shard."""
+    """Return the arguments for a list, by which no image is re-encoded and a kill loses at most one shard."""
     honoured = [f'"{name}"' for name in DIRECTIVES if name in config.honour]
     options = {
         "url_list": url_list,
@@ -93,9 +93,9 @@ def fetch_by_img2dataset(
     on_outcome: Callable[[str, ImageOutcome], None],
     refuse: Refuse | None = None,
 ) -> None:
-    """Fetch URLs with img2dataset and pass each outcome on; every URL ends exactly once.
+    """Fetch URLs with img2dataset; call `on_outcome` exactly once per URL.
 
-    `refuse` is asked about every URL, but not about targets of redirects, which img2dataset follows by itself.
+    `refuse` is called for each URL, but not for targets of redirects, which img2dataset follows by itself.
     """
     program = find_program()
     logger.warning(WARNING)
@@ -112,12 +112,16 @@ def fetch_by_img2dataset(
     ignored = {name for name in os.environ if name.lower().endswith("_proxy")}
     environment = {name: value for name, value in os.environ.items() if name not in ignored | {"PYTHONPATH"}}
     environment["NO_ALBUMENTATIONS_UPDATE"] = "1"
-    done = subprocess.run(  # noqa: S603 - a program that the operator installed, arguments of ours
+    done = subprocess.run(  # noqa: S603 - the operator installed the program; the arguments are ours
         [program, *arguments(listed, output, config)], capture_output=True, text=True, env=environment, check=False
     )
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise LoomError(f"img2dataset ended with {done.returncode}: {last}", where=PROGRAM, remedy="run it by hand")
+        raise LoomError(
+            f"img2dataset ended with exit code {done.returncode}: {last}",
+            where=PROGRAM,
+            remedy="run img2dataset by hand to see its whole output",
+        )
     _read_back(listed, output, on_outcome)
 
 
@@ -146,7 +150,7 @@ def _listed(path: str) -> Iterator[str]:
 
 
 def _read_back(listed: str, output: str, on_outcome: Callable[[str, ImageOutcome], None]) -> None:
-    """Pass on the outcomes that the shards hold, then Dead for each URL without one."""
+    """Call `on_outcome` for each outcome in the shards, then with Dead for each URL without one."""
     open_urls = set(_listed(listed))
     for shard in list_shards(output):
         for sample in read_shard(shard):

@@ -38,7 +38,7 @@ class MakeFacts(beam.PTransform):
 
     Args:
       store: Folder of the image store.
-      workers: Killable processes per Beam worker that decode images; 0 decodes in the Beam worker.
+      workers: Processes per Beam worker that decode images; 0 decodes in the Beam worker.
     """
 
     store: str

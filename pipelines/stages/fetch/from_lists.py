@@ -1,4 +1,4 @@
-"""Fetches the images of URL lists into a store without a recipe; retries errors; re-fetches stored images."""
+"""Work on an image store without a recipe: fetches the images of URL lists, retries errors, re-fetches images."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MAX_FILES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchReport:
-    """Outcomes of all rows: rows = bad + known + duplicates + kept + rejected + dead."""
+    """Counts of all rows; rows = bad + known + duplicates + kept + rejected + dead."""
 
     rows: int = 0
     """Rows of all lists."""
@@ -93,7 +93,7 @@ def retry_dead(config: ImagesConfig, reporter: Reporter, profile: Profile) -> Fe
 def refetch(config: ImagesConfig, reporter: Reporter, profile: Profile) -> FetchReport:
     """Request every stored image again with its ETag and Last-Modified, into a new generation of the index.
 
-    A server does not send an unchanged image again; an image whose host fails stays stored.
+    A server does not send an unchanged image again. If a host fails, its stored images are kept.
     """
     return _fetch_again(ImageStore(config.store).index().kept(), config, reporter, profile)
 

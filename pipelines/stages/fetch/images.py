@@ -1,7 +1,7 @@
-"""The stage that fetches image URLs into the store: each URL once, with the outcome kept, rejected or dead.
+"""The images stage: fetches each image URL once into the store, with the outcome kept, rejected or dead.
 
-The frontier is split into lanes by registered domain, so that two workers never fetch from one host at the same time.
-`lanes` fetches one lane.
+The frontier is split into lanes by registered domain, so that two processes never fetch from one host at the same time.
+The module `lanes` fetches one lane.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

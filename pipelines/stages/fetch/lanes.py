@@ -1,7 +1,7 @@
-"""Fetches a lane of image URLs into the store in one asyncio loop; without Beam.
+"""Fetches lanes of image URLs into the store, each in one asyncio loop, without Beam.
 
-A lane commits a pack and a part of the index at every checkpoint; a resumed lane fetches only the URLs that no part
-holds. On one machine every lane runs in its own process, at most as many at a time as there are cores.
+A lane commits a pack and a part of the index at each checkpoint; a resumed lane fetches only URLs without an outcome.
+On one machine each lane runs in a process of its own, at most one per core at a time.
 `corpusloom.pipelines.store.images.outcomes` describes the path of one URL.
 """
 
@@ -28,7 +28,7 @@ from corpusloom.pipelines.store.images.packs import Checkpoint, OutcomeCounts, P
 from corpusloom.pipelines.store.images.store import ImageStore
 
 PROCESS_ROWS = 2_000
-"""URLs per process, at least: fewer are fetched faster without starting one."""
+"""URLs per process, at least; fewer are fetched faster without starting one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +45,20 @@ class ImagesConfig:
     generation: int | None = None
     """Generation of the index to write; None: the latest. A new one fetches URLs of earlier generations again."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    """Limits at which a lane commits: the work that a kill can cost."""
+    """Limits at which a lane commits, and so of the work that is lost if it is killed."""
     max_pixels: int = 89_478_485
-    """Largest number of pixels; an image whose header declares more is rejected."""
+    """Pixels of an image, at most; an image whose header declares more is rejected."""
     workers: int = 1
-    """Killable processes that decode images; 0 decodes in this process."""
+    """Processes that decode images; 0 decodes in this process."""
     blocklists: tuple[str, ...] = ()
     """KIND=PATH of each list of images that must never be written: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
-    """own, or the program img2dataset, which must only be used for trusted lists."""
+    """Program that fetches: own, or img2dataset, only for trusted lists."""
 
 
 @contextlib.contextmanager
 def open_blocklist(config: ImagesConfig) -> Iterator[Blocklist | None]:
-    """Read the blocklists of a run; inside the `with` block a killable worker computes perceptual hashes."""
+    """Read the blocklists of a run; while the block runs, a worker process computes perceptual hashes."""
     if not config.blocklists:
         yield None
         return
@@ -71,7 +71,7 @@ class LaneReport:
     """Counts of fetched lanes."""
 
     outcomes: OutcomeCounts = field(default_factory=Counter)
-    """Outcomes that were committed."""
+    """Number of committed outcomes by outcome and reason."""
     latencies: Counter[int] = field(default_factory=Counter)
     """Histogram of fetch latency: milliseconds from reading a URL to its outcome -> number of URLs."""
 

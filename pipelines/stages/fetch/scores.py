@@ -1,4 +1,4 @@
-"""Model scores of stored images: each image is scored once per model, and the store keeps the score."""
+"""Scores stored images by a model: each image once per model; the store keeps the scores."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from corpusloom.schemas.records import ImageRecord, ImageScore
 
 
 def check_scorer(store: ImageStore, model: str) -> None:
-    """Refuse, before anything runs, a scorer that is not installed, or whose identity is not that of stored scores."""
+    """Raise ConfigError for a scorer that is not installed, or whose identity differs from that of stored scores."""
     store.claim_scores(model, load_scorer(model).identity)
 
 

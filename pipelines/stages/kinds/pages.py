@@ -75,14 +75,14 @@ def remake_page(page: Page, recipe: Recipe) -> tuple[Page, Head]:
 
 
 def measure(page: Page, recipe: Recipe) -> Page:
-    """Return a page with its language and every score."""
+    """Return a page with its language and all scores."""
     language, score = measure_language(page_text(page.blocks))
     page = replace(page, language=language, scores={"language_score": score})
     return replace(page, scores=measure_page(page, recipe, load_word_lists(recipe)))
 
 
 def page_head(page: Page, recipe: Recipe) -> Head:
-    """Return a page's head: of equal pages the latest, then the one with most images and text, survives."""
+    """Return a page's head. Its rank prefers the latest page, then more images, then more text, then a shorter URL."""
     images = tuple(block.image.url for block in page.blocks if block.image is not None)
     text, dedup = page_text(page.blocks), recipe.dedup
     scope = f"{page.fetched_at[:7]} " if dedup.scope == "crawl" else ""

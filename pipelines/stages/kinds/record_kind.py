@@ -40,7 +40,7 @@ class RemakeRecord(Protocol[_Record]):
     """Measures a stored record again."""
 
     def __call__(self, record: _Record, recipe: Recipe, /) -> tuple[_Record, Head]:
-        """Return the record and its head. Blocks stay as they are stored."""
+        """Return the record with new scores, and its head; blocks are not changed."""
 
 
 class MakeSample(Protocol[_Record_contra]):
@@ -49,9 +49,9 @@ class MakeSample(Protocol[_Record_contra]):
     def __call__(
         self, record: _Record_contra, frequent: frozenset[str], judge: ImageJudge, ledger: Ledger, /
     ) -> UnwrittenSample | None:
-        """Judge a record and its images, enter the verdicts into the ledger, and return its sample if it is kept.
+        """Judge a record and its images, record the verdicts in the ledger, and return the sample of a kept record.
 
-        `frequent` holds the keys of the record's paragraphs that occur too often in its domain.
+        `frequent`: keys of the record's paragraphs that occur too often in its domain.
         """
 
 
@@ -80,7 +80,7 @@ class RecordKind(Generic[Record, Parsed]):
     sampler: Callable[[], MakeSample[Record]]
     """Function that imports the maker of samples; called only where shards are written."""
     takes_lists: bool = False
-    """Whether lists of image URLs with texts, and folders of img2dataset, can stand in for WARCs."""
+    """Whether records can be made from lists of image URLs with texts, and from folders of img2dataset."""
 
 
 def record_key(page: HtmlResponse | SkippedRecord) -> str:

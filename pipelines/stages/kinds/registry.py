@@ -17,7 +17,7 @@ DERIVED_KINDS = (REGIONS,)
 
 
 def is_derived(recipe: Recipe) -> bool:
-    """Say whether a recipe makes its dataset from another dataset."""
+    """Return whether a recipe builds its dataset from another dataset."""
     return recipe.kind in DERIVED_KINDS
 
 

@@ -1,4 +1,4 @@
-"""regions.npz: boxes, features and class probabilities as a zip of .npy files with fixed dates, never a pickle."""
+"""Encodes regions.npz: boxes, features and class probabilities as a zip of .npy files with fixed dates, no pickle."""
 
 import io
 import zipfile

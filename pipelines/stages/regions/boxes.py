@@ -1,10 +1,10 @@
-"""Where to look in an image without a detector: a fixed grid, and connected regions of colour."""
+"""Proposes boxes of an image without a detector: a fixed grid, and connected regions of colour."""
 
 import cv2
 import numpy as np
 
 MIN_BOXES, MAX_BOXES = 10, 36
-"""ViLBERT keeps 10 to 36 regions an image (arXiv 1908.02265, section 3.1)."""
+"""Regions per image, at least and at most (ViLBERT: arXiv 1908.02265, section 3.1)."""
 _LEVELS = 4
 _WORK_SIDE = 64
 _MIN_AREA = 0.01
@@ -45,7 +45,7 @@ def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def propose_boxes(rgb: np.ndarray) -> np.ndarray:
-    """Return 10 to 36 boxes of an image, float32 (n, 4) in pixels: the grid, then regions of colour that differ."""
+    """Return 10 to 36 boxes of an image, float32 (n, 4) in pixels: the grid, then colour regions with less overlap."""
     height, width = rgb.shape[:2]
     kept = list(grid_boxes(width, height))
     for box in colour_boxes(rgb):

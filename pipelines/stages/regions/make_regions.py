@@ -139,7 +139,7 @@ class DetectRegions:
     config: RegionsConfig
 
     def is_finished(self, shard: ShardEntry) -> bool:
-        """Say whether an earlier run wrote this shard and its files are still in the dataset."""
+        """Return whether an earlier run wrote this shard and its files are still in the dataset."""
         return is_finished(self.config.dataset, self.config.folder, shard.index)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The state of a selection on one machine: ranges of heads, their outcomes so far, rows partitioned by key on disk."""
+"""State of the select stage on one machine: ranges of heads, their outcomes so far, and partitions by key on disk."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Fragments whose heads are read at once."""
+    """Fragments that are read at once."""
 
     index: int
     paths: tuple[str, ...]

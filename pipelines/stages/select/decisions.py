@@ -123,7 +123,7 @@ def _checksums(urls: pa.Array) -> NDArray[np.int64]:
 
 
 def image_ledger(store_folder: str, urls: list[str]) -> Ledger:
-    """Return the ledger of the images that a build asked for, with the outcome in the store of each URL."""
+    """Return the ledger of a build's image URLs, with the outcome of each in the store."""
     ledger, index = Ledger("images"), ImageStore(store_folder).index()
     for key, url in sorted({identity.image_key(url): url for url in urls}.items()):
         ledger.record(_outcome(index.find(key)), unit="image", key=key, url=url)

@@ -1,7 +1,7 @@
 """The select stage over Beam: heads in, heads with a verdict out. `local` gives the same output on one machine.
 
-Only heads are shuffled, never texts or images. Each step is a transform over `Head`, and `group_decisions` holds what
-it decides. A head that an earlier step rejected passes through unchanged, so each head ends with one verdict.
+Only heads are shuffled, never texts or images. Each step is a transform over `Head` that calls a function of
+`group_decisions`. A head that an earlier step rejected passes through unchanged, so each head ends with one verdict.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from corpusloom.schemas.records import Head
 
 STAGE = "select"
 _HEAD, _FREQUENT = b"c", b"f"
-"""First bytes that tell heads from paragraph keys, which are regrouped together."""
+"""First bytes that distinguish heads from paragraph keys, which are regrouped together."""
 
 
 def read_heads(path: str) -> Iterator[Head]:
@@ -88,7 +88,7 @@ class MarkFrequentParagraphs(beam.PTransform):
     Only keys and names are counted. Frequent keys are then joined back to the heads.
 
     Args:
-      most: Occurrences that a paragraph may have.
+      most: Occurrences of a paragraph, at most.
     """
 
     most: int
@@ -174,7 +174,7 @@ class CountDistinct(beam.PTransform):
 
 
 class _CountOutcomes(beam.DoFn):
-    """Adds up a bundle before it touches Beam's counters, whose bookkeeping costs more than an addition."""
+    """Counts outcomes per bundle before adding them to Beam's counters, each of which costs more than an addition."""
 
     def start_bundle(self) -> None:
         self._passed: Counter[tuple[str, str, str | None]] = Counter()
@@ -217,7 +217,7 @@ def build(pipeline: beam.Pipeline, steps: tuple[Step, ...], heads: Sequence[str]
     """Build the pipeline that decides on heads.
 
     Args:
-      pipeline: Where to add it.
+      pipeline: The pipeline to extend.
       steps: The steps, in order.
       heads: Fragments of the extract stage.
       folder: Folder of the decisions.

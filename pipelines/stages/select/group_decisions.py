@@ -1,7 +1,7 @@
-"""The meaning of each step of select, as a pure function over one head or one group of heads.
+"""The definition of each step of the select stage, as a pure function over one head or one group of heads.
 
 `distributed` calls these functions. `local` does the same over Arrow columns, where a call per group would be slow;
-tests compare both with these functions. A rejected head takes part in nothing but `count_distinct`.
+tests compare both with these functions. Only `count_distinct` considers rejected heads.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ def decode(data: bytes) -> Head:
 
 
 def is_kept(head: Head) -> bool:
-    """Say whether no step has rejected a head so far."""
+    """Return whether no step has rejected a head so far."""
     return head.outcome == "kept"
 
 
@@ -56,15 +56,15 @@ def reject(head: Head, verdict: Rejected) -> Head:
 
 
 def judge(head: Head, rules: tuple[Rule, ...]) -> Head:
-    """Return a kept head with the verdict of the first failing rule on its scores. A score it lacks fails no rule."""
+    """Return a kept head with the verdict of the first failing rule on its scores; a missing score passes."""
     verdict = decide(head.scores, rules) if is_kept(head) else None
     return reject(head, verdict) if isinstance(verdict, Rejected) else head
 
 
 def keep_one(group: Iterable[Head], reason: str) -> list[Head]:
-    """Return a group in which one kept head survives: the first by (rank, key, parent), then by its encoded bytes.
+    """Return a group in which only one head is still kept: the first by (rank, key, parent), then by its encoded bytes.
 
-    The other kept heads are rejected; the measured value is the number of heads of the group that were kept before.
+    The other kept heads are rejected; the measured value is the number of heads that were kept before.
     """
     heads = list(group)
     kept = [place for place, head in enumerate(heads) if is_kept(head)]
@@ -105,7 +105,7 @@ def keep_root(head: Head, clusters: Mapping[str, Cluster[str]]) -> Head:
 
 
 def is_frequent(occurrences: int, most: int) -> bool:
-    """Say whether a paragraph with so many occurrences on kept pages of its domain is frequent."""
+    """Return whether a paragraph with this number of occurrences on kept pages of its domain is frequent."""
     return occurrences > most
 
 

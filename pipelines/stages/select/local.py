@@ -1,4 +1,4 @@
-"""The select stage on one machine, over Arrow. `group_decisions` states what each step means.
+"""The select stage on one machine, over Arrow. `group_decisions` defines each step.
 
 Heads are numbered in the order of their fragments. A step reads one range of heads at a time, only the columns that it
 needs, partitions them by key on disk, and reads one partition at a time. Memory holds 1 byte per head between steps (a
@@ -163,7 +163,7 @@ def survivors(corpus: Selection, table: pa.Table, starts: Rows, sizes: Rows) -> 
 
 
 def content(corpus: Selection, row: int) -> bytes:
-    """Return a head as `keep_one` compares it when all else is equal: encoded, with what earlier steps added."""
+    """Return the bytes by which `keep_one` breaks ties: the encoded head with the scores and marks of earlier steps."""
     part = next(part for part in corpus.ranges if part.start <= row < part.start + part.rows)
     place = row - part.start
     head = next(arrow.from_table(Head, corpus.read(part).slice(place, 1)))

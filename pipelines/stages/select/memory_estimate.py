@@ -1,4 +1,4 @@
-"""Estimates the memory and disk that the select stage takes on one machine, and refuses a corpus that does not fit."""
+"""Estimates memory and disk of the select stage on one machine; raises an error for a corpus that does not fit."""
 
 import os
 import re
@@ -24,7 +24,7 @@ POWERS = tuple(1 << power for power in range(17))
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that a size such as 12GB or 800MB names."""
+    """Return the number of bytes of a size such as 12GB or 800MB."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", text.upper())
     unit = found.group(2) if found else ""
     unit = unit if unit in UNITS else f"{unit}B"
@@ -46,14 +46,14 @@ def machine_memory() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Bytes of memory and of scratch disk that one pass takes."""
+    """Bytes of memory and of scratch disk that one pass needs."""
 
     memory: int
     disk: int
 
 
 def select_need(rows: int, size: int, passes: int) -> Need:
-    """Return what one pass takes for a number of heads and their total size in bytes."""
+    """Return the bytes that one pass needs, for a number of heads and their total size in bytes."""
     partition = max(PARTITION_BYTES, size // (MAX_PARTITIONS * passes))
     return Need(memory=BASE_BYTES + ROW_BYTES * rows + SORT_FACTOR * partition, disk=size // passes)
 
@@ -69,7 +69,7 @@ def measure(fragments: Iterable[str]) -> tuple[int, int]:
 
 
 def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, passes: int) -> None:
-    """Raise LoomError when deciding over the heads of fragments would not fit.
+    """Raise LoomError if the decisions over the heads of fragments would not fit.
 
     Args:
       fragments: Parquet of heads.
@@ -82,7 +82,7 @@ def check_select(fragments: Iterable[str], scratch: str, *, memory: int | None, 
 
 
 def check_need(rows: int, size: int, passes: int, allowed: Need) -> None:
-    """Raise LoomError when a pass takes more than is allowed; the error names the number of passes that would fit."""
+    """Raise LoomError if a pass needs more than is allowed; the error names a number of passes that would fit."""
     need = select_need(rows, size, passes)
     if fits(need, allowed):
         return
@@ -96,5 +96,5 @@ def check_need(rows: int, size: int, passes: int, allowed: Need) -> None:
 
 
 def fits(need: Need, allowed: Need) -> bool:
-    """Say whether a need is within what is allowed; a tenth of the disk must stay free."""
+    """Return whether a need fits what is allowed; a tenth of the disk must stay free."""
     return need.memory <= allowed.memory and need.disk <= FREE_SHARE * allowed.disk

@@ -1,7 +1,7 @@
 """The steps in which a recipe decides over a whole corpus, as values.
 
-`distributed` runs them on an engine (Dataflow, Flink, Spark), `local` on one machine over Arrow. `group_decisions`
-holds the meaning of each step: a pure function over one head or one group of heads.
+`distributed` runs them on a Beam runner (Dataflow, Flink, Spark), `local` on one machine over Arrow. `group_decisions`
+defines each step as a pure function over one head or one group of heads.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class KeepOne:
 class KeepOneOfNearDuplicates:
     """Keep one of the kept heads that MinHash bands connect, the first by (rank, key, parent).
 
-    `group_decisions.clusters_of` says which heads are connected, `group_decisions.keep_root` which one stays.
+    `group_decisions.clusters_of` defines which heads are connected, `group_decisions.keep_root` which one is kept.
     """
 
     label: str

@@ -58,7 +58,7 @@ Texts and images belong to their authors and keep their licences (column `licens
 def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None) -> Manifest:
     """Write a dataset's croissant.json and README.md; return the manifest with their entries.
 
-    `fetched_in` is the dataset whose provenance has the times of the fetches; None for this one.
+    `fetched_in` is the dataset whose provenance has the fetch times; None if it is this one.
     """
     days = fetch_days(fetched_in or dataset)
     texts = {CARD: to_card(manifest, days), CROISSANT: to_croissant(manifest, days)}

@@ -1,4 +1,4 @@
-"""The folder of a dataset apart from its shards: the claim of a build, the tables, sizes.json and run.json."""
+"""Files of a dataset's folder other than its shards: the claim of a build, the tables, sizes.json and run.json."""
 
 import contextlib
 import fcntl
@@ -33,7 +33,7 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Rows of a table that is to be written."""
+    """Rows to write into a table."""
 
     count: int
     """Approximate number of rows."""
@@ -55,7 +55,7 @@ class Claim:
     born: str = ""
     """Start of the process in clock ticks since the machine booted; it differs if another process has the same pid."""
     since: str = ""
-    """Time of the claim, RFC 3339 in UTC: shown to people, never compared."""
+    """Time of the claim, RFC 3339 in UTC, for messages only."""
 
     @classmethod
     def mine(cls, fingerprint: str) -> "Claim":
@@ -66,7 +66,7 @@ class Claim:
 
     @property
     def who(self) -> str:
-        """Return the builder in words."""
+        """Return the text that names the builder in messages."""
         return f"process {self.pid} on {self.host}" + (f" since {self.since}" if self.since else "")
 
     def to_json(self) -> bytes:
@@ -75,7 +75,7 @@ class Claim:
 
     @property
     def alive(self) -> bool:
-        """Return True if the process, on this host, still runs."""
+        """Return whether the process still runs; only for a claim of this host."""
         if self.pid == NOBODY:
             return False
         try:
@@ -89,7 +89,7 @@ class Claim:
 
 @contextlib.contextmanager
 def building(dataset: str) -> Iterator[None]:
-    """Claim a folder for this process while the block runs; BusyError names a process that already builds there.
+    """Claim a folder for this process while the block runs; raise BusyError if another process builds there.
 
     Partial shards of a killed or failed build stay, and the claim file keeps the fingerprint of their configuration.
     """
@@ -97,14 +97,14 @@ def building(dataset: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(LoomError):  # for example a full disk: the claim of a dead process serves as well
+        with contextlib.suppress(LoomError):  # e.g. a full disk; then the claim of an ended process stays
             _give_up(dataset)
         raise
     storage.remove(storage.join(dataset, CLAIM))
 
 
 def claim(dataset: str, fingerprint: str) -> None:
-    """Record the fingerprint of what is built into a folder; remove partial shards of another configuration."""
+    """Record the fingerprint of the stage whose shards are written; remove partial shards of another fingerprint."""
     _take(dataset, fingerprint)
 
 
@@ -143,7 +143,7 @@ def _refuse_rival(other: Claim, dataset: str, path: str) -> None:
     here = other.host == socket.gethostname()
     if other.pid == NOBODY or (here and (other.pid == os.getpid() or not other.alive)):
         return
-    remedy = "wait for it, or name another --out" if here else f"if it is dead, delete {path}"
+    remedy = "wait for it, or name another --out" if here else f"if it no longer runs, delete {path}"
     raise BusyError(f"{other.who} is building into this folder", where=dataset, remedy=remedy)
 
 
@@ -164,7 +164,7 @@ def _one_at_a_time(dataset: str) -> Iterator[None]:
 
 
 def _born(pid: int) -> str:
-    """Return when a process started, in clock ticks since the machine booted; "" if the system does not say."""
+    """Return the start of a process in clock ticks since the machine booted; "" if it is unknown."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as handle:
             return handle.read().rpartition(")")[2].split()[19]
@@ -179,14 +179,14 @@ def remove_shard(dataset: str, index: int) -> None:
 
 
 def clear(dataset: str) -> None:
-    """Delete the files of an unfinished build, and only files that a build writes."""
+    """Delete the shards of an unfinished build; other files of the folder are kept."""
     for name in storage.listing(dataset):
         if layout.is_shard_file(name):
             storage.remove(storage.join(dataset, name))
 
 
 def read_fragments(kind: str, fragments: Sequence[str]) -> TableRows:
-    """Return the rows of a stage's ledger, scores or provenance fragments; each fragment is read when it is needed."""
+    """Return the rows of a stage's ledger, scores or provenance fragments, which are read lazily."""
     cls, _ = TABLES[kind]
     return TableRows(
         sum(map(tables.count_rows, fragments)),

@@ -1,4 +1,4 @@
-"""Makes samples: the members of a page or a pair, and its row in the sidecar."""
+"""Builds samples from pages and pairs: the members of the tar and the row of the sidecar."""
 
 import hashlib
 import json
@@ -67,7 +67,10 @@ class UnwrittenSample:
 
 
 def store_form(data: bytes, image_format: str) -> tuple[bytes, str]:
-    """Return an image as it is stored, and its extension: private metadata are removed, other formats become PNG."""
+    """Return an image's bytes for storing, and its extension.
+
+    Private metadata are removed; a format other than JPEG, PNG and WebP is re-encoded as PNG.
+    """
     extension = _EXTENSION.get(image_format)
     if extension is None:
         return reencode_png(data), "png"

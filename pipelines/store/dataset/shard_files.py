@@ -106,7 +106,7 @@ def read_shard_report(folder: str, index: int) -> ShardReport:
 
 
 def is_finished(dataset: str, folder: str, index: int) -> bool:
-    """Return True if a shard is finished and its files still exist: another build may have deleted them since."""
+    """Return whether a shard is finished and its files still exist; another build may have deleted them."""
     if not storage.exists(report_path(folder, index)):
         return False
     entry = read_shard_report(folder, index).entry

@@ -1,4 +1,4 @@
-"""Writes deterministic tars: byte for byte those of `webdataset.TarWriter(mtime=0)`, but faster."""
+"""Writes deterministic tars, byte for byte equal to those of `webdataset.TarWriter(mtime=0)`, but faster."""
 
 import contextlib
 import hashlib
@@ -38,9 +38,9 @@ _PAD = bytes(100)
 _AFTER_NAME = b"%07o\0" % _MODE + b"0000000\x000000000\x00"
 _SUM = sum(_AFTER_NAME) + sum(b"%011o\x00" % 0) + sum(b" " * 8 + b"0") + sum(_TAIL)
 CHUNK = 1 << 20
-"""Bytes per write; smaller pieces are gathered."""
+"""Bytes per write; smaller pieces are buffered."""
 SYNC = 16 << 20
-"""Bytes between two flushes to the disk, which run while the next samples are made."""
+"""Bytes between two flushes to the disk, which run in a thread of their own."""
 WAITING = 8
 """Maximum number of chunks that wait for the writing thread."""
 
@@ -84,7 +84,7 @@ class _Output:
             self.flush()
 
     def flush(self) -> None:
-        """Give the gathered bytes to the writing thread; wait if too many chunks are queued."""
+        """Pass the buffered bytes to the writing thread; wait if too many chunks are queued."""
         self._written.append(self._writer.submit(self._write, self._pieces))
         self._pieces, self._held = [], 0
         while len(self._written) > WAITING:

@@ -1,7 +1,7 @@
 """Blocklists: hashes, perceptual hashes, URLs and domains that must never be fetched or written to disk.
 
-Entries lie in sorted numpy arrays, 16 bytes each (24 bytes for a perceptual hash). A malformed line is an error and is
-never skipped: a list that blocks less than it claims would be worse than none.
+Entries are held in sorted numpy arrays, 16 bytes each (24 bytes for a perceptual hash). A malformed line is an error,
+since skipping it would silently block less than the list says.
 """
 
 import hashlib
@@ -46,11 +46,15 @@ def parse_entry(text: str) -> tuple[BlocklistKind, int, str]:
         or (colon and (kind != "phash" or not number.isdigit()))
     ):
         raise ConfigError(
-            f"{text!r} names no blocklist", where="--blocklist", remedy="KIND=PATH: sha256, md5, phash:4, url, domain"
+            f"{text!r} is not KIND=PATH", where="--blocklist", remedy="kinds: sha256, md5, phash:DISTANCE, url, domain"
         )
     distance = int(number or 0)
     if distance > MAX_DISTANCE:
-        raise ConfigError(f"a distance of {distance} blocks nearly anything", where="--blocklist", remedy="at most 11")
+        raise ConfigError(
+            f"distance {distance} would block unrelated images",
+            where="--blocklist",
+            remedy=f"use {MAX_DISTANCE} or less",
+        )
     return kind, distance, path  # type: ignore[return-value]
 
 
@@ -176,7 +180,7 @@ class NearHashes:
 
 @dataclass
 class Blocklist:
-    """All lists of a run: checked for a URL before it is fetched, and for bytes before they are written."""
+    """All blocklists of a run. URLs are checked before they are fetched, bytes before they are written."""
 
     perceptual_hash: PerceptualHash | None = None
     _entries: dict[str, list[np.ndarray]] = field(default_factory=dict)
@@ -199,7 +203,7 @@ class Blocklist:
 
     @property
     def is_slow(self) -> bool:
-        """Whether images must be decoded to be looked up."""
+        """Whether looking an image up requires decoding it."""
         return bool(self._near)
 
     def of_url(self, url: str) -> Rejected | None:

@@ -1,4 +1,4 @@
-"""Where the bytes of each image lie, by sha256."""
+"""Table of image contents in packs: sha256 -> pack, offset and length."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ class ContentTable:
     """sha256 -> (pack, offset, length): sorted numpy arrays, 88 bytes per image, and a dict of recent images."""
 
     MERGE = 20_000
-    """Recent images after which they are merged into the arrays, at least."""
+    """Number of recent images, at least, before they are merged into the arrays."""
     _sha256: np.ndarray
     _places: np.ndarray
     _packs: list[str]
@@ -21,7 +21,7 @@ class ContentTable:
 
     @classmethod
     def of(cls, stored: pa.Table) -> "ContentTable":
-        """Build the table from `ImageIndex.stored`; of several places of one image the first row wins."""
+        """Build the table from `ImageIndex.stored`; if an image has several rows, the first is used."""
         table = cls(np.array([], dtype="S64"), np.zeros((0, 3), dtype=np.int64), [])
         packs = stored["pack"].combine_chunks().dictionary_encode()
         packs = packs.combine_chunks() if isinstance(packs, pa.ChunkedArray) else packs

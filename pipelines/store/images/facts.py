@@ -1,4 +1,4 @@
-"""Facts of an image, computed in a killable worker: size, hashes, range of colours, opt-outs in its metadata."""
+"""Computes facts of images in worker processes: size, hashes, range of colours, opt-outs in metadata."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ EMPTY = ImageFacts(
 
 
 def make_facts(data: bytes, sha256: str, kind: str) -> ImageFacts:
-    """Return the facts of one image; if it cannot be decoded, the size from its header and the error."""
+    """Return the facts of one image; for an undecodable one the size in its header, if any, and the error."""
     facts = replace(EMPTY, sha256=sha256, format=kind, size=len(data))
     try:
         width, height = read_header(data).displayed
@@ -52,17 +52,17 @@ def image_facts_task(image: EncodedImage) -> ImageFacts:
 
 
 def image_bytes(image: EncodedImage) -> int:
-    """Return the bytes of an image: what it costs to hand over."""
+    """Return the number of bytes of an image, its cost in the pool's chunks."""
     return len(image[0])
 
 
 def facts_pool(workers: int) -> FactsPool:
-    """Return a pool of `workers` killable processes that decode images; 0 decodes them in this process."""
+    """Return a pool of `workers` processes that decode images; 0 decodes them in this process."""
     return WorkerPool(image_facts_task, PoolConfig(size=workers), cost=image_bytes, preload=[__name__])
 
 
 def map_facts(pool: FactsPool, images: Iterable[EncodedImage]) -> Iterator[ImageFacts]:
-    """Yield the facts of images in their order; an image that cost its worker has the pool's error as its error."""
+    """Yield the facts of images in order; an image that crashed its worker gets the pool's error."""
     waiting: deque[EncodedImage] = deque()
 
     def noted() -> Iterator[EncodedImage]:

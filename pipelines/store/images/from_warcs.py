@@ -1,4 +1,4 @@
-"""Images inside WARCs: noted while the pages are read, then copied into the store instead of being fetched."""
+"""Copies images from WARCs into the store, instead of fetching them; extraction notes where they are."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ def take_images(
 ) -> OutcomeCounts:
     """Copy wanted images without an outcome from WARCs into the store; return the counts of their outcomes.
 
-    Of several copies of a URL the first in the first WARC (by name) is taken. A copy that cannot be used is left to the
-    fetch.
+    If a URL has several copies, the first in the first WARC (by name) is used. A URL without a usable copy is fetched
+    later.
     """
     index = store.index()
     missing = {item.key: item for item in wanted if item.key not in index}

@@ -1,8 +1,8 @@
-"""The frontier of a store: URLs without an outcome, on disk by lane, and images without facts or scores.
+"""The frontier of an image store: URLs to fetch, on disk by lane, and images without facts or scores.
 
-The lane of a URL is a hash of its registered domain, so that two workers never fetch from one host at the same time.
-A lane is one or more Parquet files by range of keys. A file is small enough to find its duplicates in memory, so a
-list of any length takes the memory of one file.
+The lane of a URL is a hash of its registered domain, so that two processes never fetch from one host at the same time.
+A lane is one or more Parquet files by range of keys. Duplicates are found in memory one file at a time, so memory does
+not grow with the list.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ FACTS_BATCH = 256
 FILE_ROWS = 100_000
 """URLs per file of a lane, approximately."""
 BUFFER_ROWS = 20_000
-"""URLs that are held in memory before they are written."""
+"""URLs that are buffered before they are written."""
 SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("url", pa.string(), nullable=False)])
 
 
@@ -98,7 +98,7 @@ def merge_lanes(lanes: Sequence[FrontierLane]) -> FrontierLane:
 
 
 def read_lane(lane: FrontierLane, index: ImageIndex, generation: int) -> Iterator[ImageUrl]:
-    """Yield the URLs of a lane that are due, each key once, sorted within each file; holds one file at a time."""
+    """Yield the URLs of a lane that need a fetch, each key once, sorted within each file; holds one file at a time."""
     for path in lane.files:
         rows = tables.sort_rows(tables.read_table(path), ("key", "url"))
         for batch in rows.filter(pa.array(_due(rows["key"], index, generation))).to_batches(max_chunksize=4_096):
@@ -112,7 +112,10 @@ def read_keys(lane: FrontierLane) -> Iterator[np.ndarray]:
 
 
 def _due(keys: pa.ChunkedArray, index: ImageIndex, generation: int) -> np.ndarray:
-    """Return a mask over sorted keys: the first of equal keys, if it has no outcome or needs one in `generation`."""
+    """Return a mask over sorted keys of those to fetch: without an outcome, or without one in a new `generation`.
+
+    Of equal keys only the first is marked.
+    """
     names = fixed_width(keys, 32)
     first = np.ones(len(names), dtype=bool)
     first[1:] = names[1:] != names[:-1]

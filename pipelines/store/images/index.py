@@ -1,4 +1,4 @@
-"""The index of an image store in memory: one row per URL in Arrow, found by binary search over numpy keys."""
+"""The in-memory index of an image store: one Arrow row per URL, found by binary search over numpy keys."""
 
 import hashlib
 from collections import Counter
@@ -21,7 +21,8 @@ KEY_DIGITS = 32
 def choose_rows(rows: pa.Table) -> pa.Table:
     """Return one row per key, sorted by key.
 
-    The latest generation wins; within it a final outcome wins over a transient one, then the smallest sha256.
+    The row of the latest generation is chosen; within it a final outcome before a transient one, then the smallest
+    sha256.
     """
     order = rows.append_column("transient", pc.invert(rows["final"]))
     keys = [("key", "ascending"), (GENERATION, "descending"), ("transient", "ascending"), ("sha256", "ascending")]
@@ -108,7 +109,7 @@ class ImageIndex:
         return self._table.take(pa.array(places[places >= 0]))
 
     def digest(self, keys: Iterable[str]) -> str:
-        """Return a hash of the outcomes of these keys: the part of the store that a build depends on."""
+        """Return a hash of the outcomes of these keys, for the fingerprint of a build that uses them."""
         state, wanted = hashlib.sha256(), sorted(set(keys))
         columns = [column.to_pylist() for column in self.rows_of(wanted).select(["key", "outcome", "reason", "sha256"])]
         outcomes = {key: f"{outcome} {reason} {sha256}" for key, outcome, reason, sha256 in zip(*columns, strict=True)}

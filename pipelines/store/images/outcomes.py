@@ -1,4 +1,4 @@
-"""The values that stand for one image URL on its way into the store.
+"""The types of one image URL from page to store, and the outcomes that are stored.
 
 ```
 page, pair or list row
@@ -9,7 +9,7 @@ page, pair or list row
   -> ImageRecord    the row in the index (schemas/records.py); the bytes lie in a pack (packs.py)
 ```
 
-`FetchOutcome` is how a fetch ends; `ImageOutcome` is what a `PackWriter` accepts for one URL.
+`FetchOutcome` is the result of a fetch; `ImageOutcome` is what a `PackWriter` accepts for one URL.
 """
 
 from dataclasses import dataclass, replace
@@ -30,22 +30,22 @@ class ImageUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedImage:
-    """The body of an image and the facts about its origin that the store keeps."""
+    """The body of an image, with the facts about its origin that the store records."""
 
     body: bytes
     final_url: str | None = None
-    """URL that responded, after redirects; None if the source does not tell it."""
+    """URL that responded, after redirects; None if unknown."""
     status: int | None = None
-    """HTTP status; None if the source does not tell it."""
+    """HTTP status; None if unknown."""
     fetched_at: str
-    """RFC 3339, UTC."""
+    """Time of the fetch, RFC 3339 in UTC."""
     etag: str | None = None
     last_modified: str | None = None
     signals: tuple[Signal, ...] = ()
 
 
 ImageOutcome = FetchedImage | ImageRecord | Rejected | Dead
-"""The outcome of one image URL. An ImageRecord is a row of an earlier generation that the next one repeats."""
+"""The outcome of one image URL. An ImageRecord is a row of an earlier generation, copied into the next one."""
 
 
 def image_of(response: Response) -> FetchedImage:
@@ -64,8 +64,8 @@ def image_of(response: Response) -> FetchedImage:
 def settle(outcome: Response | ImageOutcome, known: ImageRecord | None) -> ImageOutcome:
     """Return the outcome to store for a URL whose row of an earlier generation is `known`.
 
-    A stored image survives a failed re-fetch: after a 304 its row is repeated with the new date, after an error as it
-    is.
+    A stored image is kept if a re-fetch brings no new one: after a 304 its row is copied with the new date, after an
+    error unchanged.
     """
     if known is not None and known.outcome == "kept":
         if isinstance(outcome, Response) and outcome.status == 304:

@@ -1,8 +1,8 @@
-"""Packs: images by content, and per outcome a `metadata` record that holds everything the index holds.
+"""Writes packs: WARCs with one `resource` record per distinct image and one `metadata` record per outcome.
 
-A pack is held in memory until its checkpoint is reached (a number of outcomes, bytes or seconds); then it is written
-as a whole, and after it the part of the index that points into it. Bytes that are on a blocklist or were taken down
-are never written; their hash and the reason are.
+The metadata records hold everything that the index holds. A pack is held in memory until its checkpoint is reached (a
+number of outcomes, bytes or seconds); then it is written as a whole, and after it the part of the index that points
+into it. Of bytes that are blocked or were taken down only the hash and the reason are written.
 """
 
 import hashlib
@@ -36,26 +36,26 @@ OutcomeCounts: TypeAlias = Counter[tuple[str, str | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Limits at which a pack is written: the work that a kill can cost."""
+    """Limits at which a pack is written, and so of the work that is lost if the process is killed."""
 
     outcomes: int = 1_000
     bytes: int = 128_000_000
-    """Bytes of image bodies, which are held in memory until then."""
+    """Bytes of image bodies in memory."""
     seconds: float = 60.0
 
     @property
     def half(self) -> "Checkpoint":
-        """A checkpoint of half the size: one pack is being written while the next one fills, and a kill costs both."""
+        """Half the limits, since one pack is written while the next one fills and a kill loses both."""
         return Checkpoint(outcomes=max(1, self.outcomes // 2), bytes=self.bytes // 2, seconds=self.seconds / 2)
 
 
 def pack_name(seed: object) -> str:
-    """Return the name of a pack as a hash of what identifies its writer and its place in the run."""
+    """Return the name of a pack, a hash of `seed`, which identifies its writer and its position in the run."""
     return hashlib.blake2b(str(seed).encode(), digest_size=8).hexdigest()
 
 
 def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
-    """Return format, width and height from the header of an image, or why it is not stored."""
+    """Return format, width and height from the header of an image, or Rejected if it must not be stored."""
     try:
         header = read_header(data)
     except ImageError as error:
@@ -66,7 +66,7 @@ def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
 
 
 class _Pieces(list[bytes]):
-    """The file that a WarcWriter writes to: a list of the pieces, without copying them."""
+    """A file-like list: a WarcWriter writes its pieces to it, and none is copied."""
 
     def write(self, piece: bytes) -> None:
         self.append(piece)
@@ -90,7 +90,7 @@ class _Pack:
 
 @dataclass
 class PackWriter:
-    """Collects outcomes in packs; a thread commits each full pack and its part of the index beside the fetching.
+    """Collects outcomes in packs; a thread commits each full pack and its part of the index while fetching goes on.
 
     Outcomes are inspected in the caller's thread: a second thread beside an event loop would make the loop wait for
     the GIL at every system call. The thread gets only work that releases the GIL (writing, fsync) or takes long
@@ -98,7 +98,7 @@ class PackWriter:
 
     Args:
       store: The store to write to.
-      name: Name of the writer; two writers that run in one store at the same time need two names.
+      name: Name of the writer, unique among the writers that use the store at the same time.
       generation: Generation of the index.
       max_pixels: Largest number of pixels of an image that is stored.
       checkpoint: Limits at which a pack is written.
@@ -146,7 +146,7 @@ class PackWriter:
         self._wait()
 
     def _open(self, key: str) -> _Pack:
-        """Begin a pack. It is named after its first key, which occurs once per generation: unique and stable."""
+        """Begin a pack. It is named after its first key, which occurs once per generation, so the name is unique."""
         pack = _Pack(pack_name((self.name, self._part, self.generation, key)))
         self._part += 1
         fields = {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}
@@ -188,7 +188,7 @@ class PackWriter:
         pack.records.append(record)
 
     def _judge(self, pack: _Pack, url: ImageUrl, image: FetchedImage) -> ImageRecord:
-        """Write the bytes of an image unless they are blocked or no image; return its row."""
+        """Write the bytes of an image unless they are blocked or not an image; return its row."""
         sha256 = hashlib.sha256(image.body).hexdigest()
         blocked = self._blocked(image.body, sha256)
         found = blocked or inspect(image.body, self.max_pixels)
@@ -217,7 +217,7 @@ class PackWriter:
         )
 
     def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
-        """Return why bytes must not be written, whichever URL they come from: taken down, or on a blocklist."""
+        """Return the rejection of bytes that were taken down or are on a blocklist, else None."""
         if sha256 in self._stones.sha256:
             return Rejected("forgotten")
         return self.blocklist.of_content(body, sha256) if self.blocklist else None
@@ -235,7 +235,7 @@ class PackWriter:
 
 
 def _without_body(url: ImageUrl, outcome: Rejected | Dead) -> ImageRecord:
-    """Return the row of an outcome without bytes: a rejection is final, an error may be retried."""
+    """Return the row of an outcome without bytes; a rejection is final, an error is not and may be retried."""
     if isinstance(outcome, Rejected):
         return ImageRecord(key=url.key, url=url.url, outcome="rejected", reason=outcome.reason)
     return ImageRecord(key=url.key, url=url.url, outcome="dead", reason=outcome.error, final=False)

@@ -1,7 +1,7 @@
-"""Recovery of a damaged store: the index is rebuilt from the packs, and unreferenced packs are removed.
+"""Recovery of a damaged store: rebuilds the index from the packs, and removes unreferenced packs.
 
-A pack is read record by record. A record that is truncated, or whose digest does not match, is lost alone: its URL
-counts as never fetched. So any truncation of any file leads to a consistent store.
+A record of a pack that is truncated, or whose digest does not match, is skipped, and its URL counts as never fetched.
+So a truncated file never makes the store inconsistent.
 """
 
 import hashlib
@@ -40,11 +40,11 @@ class Recovered:
     outcomes: int
     """URLs with an outcome."""
     images: int
-    """Distinct contents."""
+    """Distinct images."""
     damaged: int
     """Places in packs at which no record could be read."""
     lost: int
-    """Outcomes whose image is in no pack: their URLs will be fetched again."""
+    """Outcomes whose image is in no pack; their URLs will be fetched again."""
 
 
 def read_pack(data: bytes) -> Iterator[PackRecord | None]:
@@ -117,7 +117,7 @@ class _Packs:
 
 
 def reindex(store: ImageStore) -> Recovered:
-    """Rewrite every part of the index from the packs and remove parts that belong to no pack."""
+    """Write all parts of the index again from the packs, and remove parts that belong to no pack."""
     names = storage.listing(store.path("packs"), ".warc")
     packs = _Packs(store, {})
     packs.locate(names)
@@ -137,7 +137,7 @@ def reindex(store: ImageStore) -> Recovered:
 
 
 def sweep(store: ImageStore) -> list[str]:
-    """Remove packs that no part of the index names or points into, and temporary files; return their names.
+    """Remove packs that the index does not refer to, and temporary files; return their names.
 
     No other process may write to the store meanwhile.
     """

@@ -1,4 +1,4 @@
-"""Resizing with the modes of img2dataset (resizer.py, version 1.47), pixel by pixel the same.
+"""Resizes images in the modes of img2dataset (resizer.py, version 1.47), with the same pixels as results.
 
 no: unchanged. keep_ratio: the shorter side becomes `size`. center_crop: as keep_ratio, then the square in the middle.
 keep_ratio_largest: the longer side becomes `size`. border: as keep_ratio_largest, then padded with white to a square.
@@ -41,7 +41,7 @@ class Resize:
 
 
 def resize_pixels(pixels: np.ndarray, config: Resize) -> np.ndarray:
-    """Return an RGB image (H, W, 3) resized; the same array if there is nothing to do."""
+    """Return an RGB image (H, W, 3) resized; the same array if its size does not change."""
     if config.mode == "no":
         return pixels
     height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Tables of the store that are keyed by sha256: facts and scores. Parts are immutable Parquet files."""
+"""Tables of an image store keyed by sha256 (facts, scores), stored as immutable Parquet parts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ PARTS = ".parquet"
 
 
 def commit_rows(folder: str, record: type[_Row], rows: Sequence[_Row]) -> None:
-    """Write a part of a table. Its name is a hash of the keys, so a replay writes the same file."""
+    """Write a part of a table. Its name is a hash of the keys, so a repeated write makes the same file."""
     rows = sorted(rows, key=lambda row: row.sha256)
     name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
     tables.write_records(storage.join(folder, f"part-{name}{PARTS}"), record, rows)
@@ -26,7 +26,7 @@ def commit_rows(folder: str, record: type[_Row], rows: Sequence[_Row]) -> None:
 
 @dataclass
 class RowsBySha256(Generic[_Row]):
-    """The rows of a table by sha256. They stay in Arrow; `get` makes an object of one row."""
+    """The rows of a table by sha256, held in Arrow; `get` converts one row to an object."""
 
     _record: type[_Row]
     _sha256: np.ndarray
@@ -34,7 +34,7 @@ class RowsBySha256(Generic[_Row]):
 
     @classmethod
     def read(cls, folder: str, record: type[_Row]) -> "RowsBySha256[_Row]":
-        """Read every part of a table; of several rows of one image the first is kept."""
+        """Read all parts of a table; if an image has several rows, the first is used."""
         paths = [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
         parts = [arrow.upgrade(record, tables.read_table(path), path) for path in paths]
         rows = pa.concat_tables([arrow.to_table(record, []), *parts])

@@ -1,4 +1,4 @@
-"""Sorted fixed-width keys in numpy: binary search over millions of keys without a Python object per row."""
+"""Binary search over sorted fixed-width keys in numpy, without a Python object per key."""
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ def places_in(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def place_in(keys: np.ndarray, wanted: bytes) -> int | None:
     """Return the position of one key in a sorted array, or None.
 
-    Arrays are compared, since a numpy scalar of bytes drops zeros at its end.
+    The key is compared as an array, since a numpy bytes scalar drops trailing zeros.
     """
     place = int(places_in(keys, np.array([wanted]))[0])
     return None if place < 0 else place

@@ -1,4 +1,4 @@
-"""The image store: images by content in WARC packs, a Parquet index of outcomes, tables of facts and scores.
+"""The image store: distinct images in WARC packs, a Parquet index of outcomes, tables of facts and scores.
 
 ```
 STORE/packs/NAME.warc                 closed packs: `resource` records are images, `metadata` records are outcomes
@@ -98,7 +98,7 @@ class ImageStore:
         return RowsBySha256.read(self.path("scores", model), ImageScore).column("score")
 
     def claim_scores(self, model: str, identity: ModelIdentity) -> None:
-        """Record the identity of the model whose scores are stored; ConfigError if it is another one."""
+        """Record the identity of a model before its scores are stored; ConfigError if another model's are stored."""
         path, claim = self.path("scores", model, "model.json"), dataclasses.asdict(identity)
         if not storage.exists(path):
             storage.write_bytes(path, (json.dumps(claim, indent=1) + "\n").encode())

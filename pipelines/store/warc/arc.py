@@ -22,7 +22,7 @@ STEP = 1 << 20
 
 
 def read_arc(path: str, limit: int = MAX_BODY) -> Iterator[HtmlResponse | SkippedRecord]:
-    """Yield each response of an ARC file, as HTML or as skipped; a cut or damaged file ends with one dead outcome."""
+    """Yield each response of an ARC file as HTML or as skipped; a truncated or damaged file ends with a dead one."""
     number = 0
     with storage.open_input(path) as handle:
         stream: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=handle) if _is_gzip(handle) else handle
@@ -66,7 +66,7 @@ def _skip(stream: IO[bytes] | gzip.GzipFile, count: int) -> bool:
 
 
 def _source(header: list[str], number: int) -> RecordSource:
-    """Return what identifies a record. ARC has no record ids: URL, date and number stand for one."""
+    """Return the source of a record. ARC has no record ids, so one is made of URL, date and number."""
     date = header[2][:14]
     when = f"{date[:4]}-{date[4:6]}-{date[6:8]}T{date[8:10]}:{date[10:12]}:{date[12:14]}Z" if len(date) == 14 else ""
     return RecordSource(url=header[0], record_id=f"{header[0]} {date} {number}", offset=number, fetched_at=when)

@@ -1,4 +1,4 @@
-"""Digests of WARC records: written, parsed, and checked against the bytes of a record."""
+"""Writes and parses digests of WARC records, and checks them against the records' bytes."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from fastwarc.warc import WarcRecord
 from corpusloom.schemas.verdicts import Dead
 
 ALGORITHMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
-"""The algorithms that are checked, with the length of their digests in bytes. Digests of others are ignored."""
+"""Algorithm -> bytes of its digest. Digests of other algorithms are ignored."""
 STEP = 1 << 20
 """Bytes per read while a block is hashed."""
 
@@ -39,7 +39,7 @@ def parse_digest(text: str | None) -> tuple[str, bytes] | None:
 
 
 def check_digests(record: WarcRecord, block: bytes, unchunked: bytes | None) -> Dead | None:
-    """Return Dead if a digest of the record does not match its bytes; None if all match or there are none.
+    """Return Dead if a digest of the record does not match its bytes; None if all match or there is none.
 
     Args:
       record: The record, of which `block` has been read. The rest of its block is read here.

@@ -1,4 +1,4 @@
-"""Reads WARC files: every response of a file, or the one record at a given offset."""
+"""Reads WARC files: all responses of a file, or the record at an offset."""
 
 import gzip
 import re
@@ -37,7 +37,7 @@ def read_warc(
 ) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield each response, resource and revisit of a WARC, as HTML or as skipped with the reason.
 
-    A file that is cut off yields the records before the cut, then one dead outcome that names the offset.
+    A truncated file yields its complete records, then one dead outcome that names the offset.
 
     Args:
       path: The WARC; gzip, zstd, lz4 or uncompressed.
@@ -86,12 +86,12 @@ def refuse_derived(record: WarcRecord, path: str) -> None:
     if conversion or metadata:
         kind = "WET file: texts" if conversion else "WAT file: metadata"
         raise InputError(
-            f"is a {kind} made from a WARC, not pages", where=path, remedy="name the WARC it was made from"
+            f"is a {kind} made from a WARC, not pages", where=path, remedy="give the WARC that it was made from"
         )
 
 
 def _cut_at_end(path: str, last: int) -> str | None:
-    """Return what is missing if the file does not end with a complete record; `last` is its last record's offset."""
+    """Return the damage if a file does not end with a complete record, else None; `last`: the last record's offset."""
     if storage.read_bytes(path, 0, 4) in (ZSTD, LZ4):
         return None  # fastwarc itself reports an incomplete frame
     tail = storage.read_bytes(path, last)
@@ -149,7 +149,7 @@ def _read_record(record: WarcRecord, block: bytes | None, limit: int) -> HtmlRes
 
 
 def read_response_at(path: str, offset: int, limit: int) -> tuple[Headers, bytes, str] | Rejected | Dead:
-    """Return headers, body and date of the response at an offset of a WARC, or why it cannot be used.
+    """Return headers, body and date of the response at an offset of a WARC, or the verdict on an unusable one.
 
     Args:
       path: The WARC.

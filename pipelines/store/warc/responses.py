@@ -1,4 +1,4 @@
-"""HTTP responses as WARC and ARC files hold them: parsed, decoded, and told apart into HTML and everything else."""
+"""Parses and decodes the HTTP responses of WARC and ARC files, and separates HTML from other types."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -15,14 +15,14 @@ _HTML = ("text/html", "application/xhtml+xml")
 
 
 class RecordSource(TypedDict):
-    """The fields that every record of a WARC or ARC file has, whatever is read from it."""
+    """The fields that all records of a WARC or ARC file have."""
 
     url: str
     record_id: str
     offset: int
     """Offset of the record in its file, in bytes. In an ARC file: the record's number, counted from 1."""
     fetched_at: str
-    """Time of the fetch, RFC 3339 in UTC; empty if the file does not say."""
+    """Time of the fetch, RFC 3339 in UTC; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class HtmlResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedRecord:
-    """A record that is no HTML page, and the reason."""
+    """A record that is not an HTML page, and the reason."""
 
     url: str
     record_id: str
@@ -51,7 +51,7 @@ class SkippedRecord:
     fetched_at: str
     verdict: Rejected | Dead
     image: bool = False
-    """True for a successful response that holds an image, which an image store may read from the WARC."""
+    """True for a successful response with an image, which the image store may copy from the WARC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def unchunk(body: bytes) -> bytes:
 
 
 def open_response(block: bytes, limit: int, resource: str | None = None) -> OpenedResponse | Rejected | Dead:
-    """Parse and decode a successful response, or return why it cannot be used.
+    """Parse and decode a successful response, or return the verdict on an unusable one.
 
     Args:
       block: The HTTP response with its headers, or the body alone of a WARC resource record.

@@ -1,6 +1,6 @@
-"""Resolves revisit records: a crawler writes one instead of a response whose payload it has stored before.
+"""Resolves revisit records, which crawlers write in place of a response whose payload they stored before.
 
-A revisit names its original by record id (WARC-Refers-To), by URL and date, or by the digest of the payload alone.
+A revisit refers to its original by record id (WARC-Refers-To), by URL and date, or by the payload's digest alone.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def _id(text: str | None) -> str:
 
 @dataclass
 class RevisitIndex:
-    """Locations of responses by the names that revisits use; the earliest record of a name counts."""
+    """Locations of responses by the names that revisits use; if records share a name, the first is used."""
 
     limit: int
     """Maximum number of bytes of a decoded body; twice as many bytes of a record are read."""
@@ -54,7 +54,7 @@ class RevisitIndex:
     def resolve(self, record: WarcRecord, block: bytes) -> bytes | None:
         """Return the block of a revisit's original, or None if it is not indexed.
 
-        Where the revisit has HTTP headers, they replace those of the original.
+        HTTP headers of the revisit replace those of the original.
         """
         found = (self._places.get(_key(name)) for name in _names_in(record) if name)
         place = next((place for place in found if place is not None), None)
@@ -85,7 +85,7 @@ def _key(name: str) -> bytes:
 
 @dataclass
 class CollectionRevisitIndex:
-    """The revisit index over all WARCs of a crawl, built when the first revisit asks for it."""
+    """The revisit index over all WARCs of a crawl, built at the first `resolve`."""
 
     paths: Sequence[str]
     limit: int
@@ -102,7 +102,7 @@ class CollectionRevisitIndex:
 
 
 def _index_file(path: str, index: RevisitIndex) -> None:
-    """Index the records of one WARC, up to where it is damaged; the damage is reported when the WARC itself is read."""
+    """Index the records of a WARC up to any damage, which is reported when the WARC itself is read."""
     kinds = WarcRecordType.response | WarcRecordType.resource
     try:
         with storage.open_input(path) as handle:

@@ -1,4 +1,4 @@
-"""Writes WARC/1.1 records. Record ids are made from the content, so the same exchange gives the same bytes."""
+"""Writes WARC/1.1 records, with ids derived from their content, so that the same exchange gives the same bytes."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ class WarcWriter:
 
     Args:
       handle: The file, open for writing.
-      compress: True to write each record as a gzip member of its own, as .warc.gz files have it.
+      compress: True to write each record as a gzip member of its own, as in .warc.gz files.
     """
 
     def __init__(self, handle: IO[bytes], *, compress: bool) -> None:
@@ -39,7 +39,7 @@ class WarcWriter:
           kind: The WARC-Type.
           headers: The headers, without WARC-Type, WARC-Block-Digest and Content-Length.
           block: The record's block.
-          digest: The block's digest, where the caller has it already.
+          digest: The block's digest, if the caller has computed it; else it is computed.
         """
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         length, digest = len(block), digest or digest_of(block)

@@ -24,7 +24,7 @@ def test_equal_files_are_read_once_under_the_first_path(tmp_path: Path) -> None:
 
 
 def test_a_build_without_input_has_another_error_than_one_without_warcs(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="name WARCs with --warc"):
+    with pytest.raises(ConfigError, match="give WARCs as --warc"):
         warc_inputs(())
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(InputError, match="holds no WARC"):

@@ -22,5 +22,5 @@ def test_a_port_that_is_taken_is_an_error_that_names_it(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(LoomError, match=f"port {port} of loopback.*give another --port"):
+        with pytest.raises(LoomError, match=f"loopback port {port}.*give another --port"):
             run_demo(DemoFolder(str(tmp_path), Reporter(quiet=True), quick=True, port=port))

@@ -204,7 +204,7 @@ def test_what_is_no_key_hash_or_url_is_refused(named: dict[str, tuple[str, ...]]
 
 def test_a_dataset_that_does_not_say_how_it_was_built_cannot_forget(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"seconds": 1}))
-    with pytest.raises(InputError, match=r"run\.json: does not say what it was built from"):
+    with pytest.raises(InputError, match=r"run\.json: does not record the build's configuration"):
         read_config(str(tmp_path))
     (tmp_path / "run.json").write_text(json.dumps({"source": "data/align"}))
     with pytest.raises(ConfigError, match=r"made from another dataset .*loom forget data/align"):

@@ -27,7 +27,7 @@ def test_an_option_is_found_in_both_spellings() -> None:
     [
         ("--no_such_option=1", "Beam has no option --no_such_option"),
         ("--job_nam=x", "did you mean --job_name"),
-        ("--runner=FlinkRunner", "the runner is named before --"),
+        ("--runner=FlinkRunner", "--runner must stand before --"),
         ("--runner=DaskRunner", "silently loses branches"),
     ],
 )

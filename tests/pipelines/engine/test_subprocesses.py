@@ -56,7 +56,7 @@ def test_an_error_is_raised_again_unchanged() -> None:
 
 
 def test_a_process_that_died_is_an_error() -> None:
-    with pytest.raises(LoomError, match="a process ended with -9"):
+    with pytest.raises(LoomError, match="a process ended with exit code -9"):
         list(run_in_processes(die, [1, 2], 2))
 
 

@@ -36,8 +36,8 @@ def test_without_a_delay_there_are_more_slots_unless_they_are_given() -> None:
         ({"delay": -0.1}, "negative"),
         ({"honour": ("noai", "nonsense")}, "unknown opt-out signal 'nonsense'"),
         ({"allow_addresses": ("nonsense",)}, "allow-addresses"),
-        ({"slots": 0}, "ever start"),
-        ({"connections": 0}, "ever start"),
+        ({"slots": 0}, "connections or slots below 1"),
+        ({"connections": 0}, "connections or slots below 1"),
     ],
 )
 def test_contradictions_are_refused(values: dict[str, object], message: str) -> None:

@@ -113,7 +113,7 @@ def test_an_assignment_changes_its_key(assignment: str, read: object) -> None:
         ("nothing-like-it", [], "known: align"),
         ("m3w", ["filters.min_sides=200"], "unknown key filters.min_sides"),
         ("m3w", ["filters.images.min_sid=200"], "did you mean filters.images.min_side"),
-        ("m3w", ["filters.min_words=10"], "could be several.*filters.quality.min_words"),
+        ("m3w", ["filters.min_words=10"], "is ambiguous.*filters.quality.min_words"),
         ("m3w", ["filters.min_side"], "not KEY=VALUE"),
         ("m3w", ["filters.min_side=wide"], "filters.images.min_side"),
         ("m3w", ["kind=pages"], "kind is 'pages'.*interleaved"),

@@ -105,7 +105,7 @@ def test_the_format_is_that_of_the_name(name: str, kind: str) -> None:
 
 
 def test_a_name_without_a_known_format_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"name it \.parquet, \.csv"):
+    with pytest.raises(ConfigError, match=r"rename it to end in \.parquet, \.csv"):
         format_of("folder.csv/list")
 
 

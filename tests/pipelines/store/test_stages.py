@@ -166,7 +166,7 @@ def test_a_finished_shard_is_carried_over_with_its_report_last(tmp_path: Path, m
 def test_a_local_folder_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages.time, "sleep", lambda seconds: pytest.fail("waited"))
     assert stages.wait_until_listed(lambda: 5, lambda found: found == 5, "/local") == 5
-    with pytest.raises(stages.StoreLagError, match="/local: not all that was written is listed"):
+    with pytest.raises(stages.StoreLagError, match="/local: not all written files are listed"):
         stages.wait_until_listed(lambda: 4, lambda found: found == 5, "/local")
 
 

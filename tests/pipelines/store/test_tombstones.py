@@ -169,5 +169,5 @@ def test_a_store_without_tombstones_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"keys": []}', '{"keys": 1, "domains": [], "sha256": []}'])
 def test_damaged_tombstones_are_never_taken_for_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "tombstones.json").write_text(text)
-    with pytest.raises(DamageError, match=r"tombstones\.json: not a list of tombstones.*restore it from a copy"):
+    with pytest.raises(DamageError, match=r"tombstones\.json: not a list of tombstones.*restore it from a backup"):
         tombstones.read(str(tmp_path))

@@ -1,4 +1,4 @@
-"""A MathML formula while it is read: its TeX if the page has it, else its plain text; never both."""
+"""Collects a MathML formula during the walk: its TeX if the page has it, else its plain text."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from corpusloom.pipelines.extract.reading.element_rules import math_text
 
 @dataclass(slots=True)
 class Formula:
-    """One `math` element that is open."""
+    """One open `math` element."""
 
     display: bool
     """True for a formula on a line of its own."""
@@ -17,7 +17,7 @@ class Formula:
     _in_tex: bool = False
 
     def add(self, text: str) -> None:
-        """Add a text inside the formula; annotations in languages other than TeX are left out."""
+        """Add a text inside the formula; annotations other than TeX are ignored."""
         if self._in_tex:
             self._tex.append(text)
         elif not self._in_annotation:

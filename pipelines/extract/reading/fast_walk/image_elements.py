@@ -1,4 +1,4 @@
-"""Handlers of `img`, `picture` and `source`: the URL of an image element, or the letters that it shows."""
+"""Handlers of `img`, `picture` and `source`: they add an image, or the text that it stands for."""
 
 from corpusloom.pipelines.extract.reading import image_urls
 from corpusloom.pipelines.extract.reading.element_rules import stands_for_text
@@ -16,20 +16,20 @@ def _end_picture(walker: Walker, _saved: None) -> None:
 
 
 def start_source(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Note a source of the open `picture`."""
+    """Record a source of the open `picture`."""
     srcset = attributes.get("srcset") or attributes.get("data-srcset") or attributes.get("data-lazy-srcset")
     if srcset:
         walker.picture.append((srcset, attributes.get("type", "")))
 
 
 def start_image(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Add an image, or the letters that it shows (emoji, formulas)."""
+    """Add an image, or the text that it stands for (emoji, formula)."""
     classes = attributes.get("class", "")
     if classes and stands_for_text(classes):
         _add_letters(walker, classes, attributes.get("alt", ""))
         return
     if walker.noscript and walker.noscript_images == walker.images:
-        return  # the fallback for readers without scripts of the image right before it
+        return  # the fallback, for browsers without scripts, of the image right before it
     walker.image_elements += 1
     if walker.image_elements > 4 * walker.config.max_images:
         walker.page.truncated = True
@@ -41,7 +41,7 @@ def start_image(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def _add_letters(walker: Walker, classes: str, alt_text: str) -> None:
-    """Add an emoji, or the formula that a picture shows unless its TeX has just been read."""
+    """Add an emoji, or an image's formula unless its TeX came right before."""
     if "math" not in classes:
         walker.pieces.append(alt_text)
     elif not (walker.pieces and walker.pieces[-1].startswith("$")):

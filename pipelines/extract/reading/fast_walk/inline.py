@@ -1,4 +1,4 @@
-"""Handlers of inline elements, links and line breaks: they do not end the run of text, but may shape it."""
+"""Handlers of inline elements, links, line breaks and formulas, which do not end the run of text."""
 
 from corpusloom.pipelines.extract.reading import elements as el
 from corpusloom.pipelines.extract.reading import texts
@@ -6,7 +6,7 @@ from corpusloom.pipelines.extract.reading.fast_walk.walker import Attributes, En
 
 
 def start_inline(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Leave out an inline element that is hidden or that no reader sees as text."""
+    """Skip an inline element that is hidden or marked as no text."""
     classes = attributes.get("class")
     if (classes and el.inline_is_skipped(classes)) or "hidden" in attributes:
         return walker.skip()
@@ -15,7 +15,7 @@ def start_inline(walker: Walker, tag: str, attributes: Attributes) -> Ending | N
 
 
 def start_raised(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Mark where a raised or lowered part begins, so that 2 to the 32nd does not read 232."""
+    """Mark the start of a superscript or subscript, so that 2 to the power of 32 does not become 232."""
     ending = start_inline(walker, tag, attributes)
     if ending is None and walker.pieces:
         walker.after_link += walker.after_link == len(walker.pieces)
@@ -24,7 +24,7 @@ def start_raised(walker: Walker, tag: str, attributes: Attributes) -> Ending | N
 
 
 def start_link(walker: Walker, tag: str, attributes: Attributes) -> Ending:
-    """Open a link: its characters are counted, and two links side by side are two words."""
+    """Open a link, whose characters are counted; adjacent links are separated by a blank."""
     ending = start_inline(walker, tag, attributes)
     if ending is not None:
         return ending
@@ -44,7 +44,7 @@ def _end_link(walker: Walker, _saved: None) -> None:
 
 
 def start_break(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Begin a new line; the second break in a row ends the run, as a paragraph would."""
+    """Begin a new line; a second break in a row ends the run, like a paragraph."""
     pieces = walker.pieces
     at = len(pieces) - 1
     while at >= 0 and pieces[at].isspace():
@@ -61,11 +61,11 @@ def start_rule(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def start_nothing(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Do nothing: the element neither separates texts nor hides any."""
+    """Do nothing, for elements that neither separate nor hide texts."""
 
 
 def start_skipped(walker: Walker, tag: str, attributes: Attributes) -> Ending:
-    """Leave out the element with all it holds."""
+    """Skip the element with its contents."""
     return walker.skip()
 
 

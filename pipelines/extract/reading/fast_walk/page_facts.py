@@ -1,4 +1,4 @@
-"""Handlers of the elements that state facts of the page: title, base, meta, links of the head, scripts with data."""
+"""Handlers of elements with metadata of the page: title, base, meta, links of the head, JSON-LD scripts."""
 
 from corpusloom.pipelines.extract.reading import image_urls, texts
 from corpusloom.pipelines.extract.reading.element_rules import (
@@ -12,7 +12,7 @@ from corpusloom.pipelines.extract.reading.fast_walk.walker import Attributes, En
 
 
 def start_title(walker: Walker, tag: str, attributes: Attributes) -> Ending:
-    """Read the title; the first one counts."""
+    """Read the title; only the first one is used."""
     if walker.page.title:
         return walker.skip()
 
@@ -23,7 +23,7 @@ def start_title(walker: Walker, tag: str, attributes: Attributes) -> Ending:
 
 
 def start_script(walker: Walker, tag: str, attributes: Attributes) -> Ending:
-    """Read JSON-LD and TeX; leave out every other script."""
+    """Read JSON-LD and TeX; skip all other scripts."""
     kind = attributes.get("type", "").strip().lower()
     if kind.startswith("application/ld+json") and len(walker.page.json_ld) < MAX_JSON_LD:
         return walker.start_captured(walker.page.json_ld.append)
@@ -33,7 +33,7 @@ def start_script(walker: Walker, tag: str, attributes: Attributes) -> Ending:
 
 
 def start_base(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Record the URL that relative URLs are resolved against; the first one counts."""
+    """Record the URL against which relative URLs are resolved; only the first `base` is used."""
     if walker.has_base or "href" not in attributes:
         return
     walker.has_base = True
@@ -41,7 +41,7 @@ def start_base(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def start_meta(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Record a fact of the page, or an image that represents it."""
+    """Record metadata of the page, or an image that represents it."""
     name = (attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or "").lower()
     content = attributes.get("content", "")
     if not name or not content or len(walker.page.metas) > MAX_METAS:
@@ -66,5 +66,5 @@ def start_head_link(walker: Walker, tag: str, attributes: Attributes) -> None:
 
 
 def start_frameset(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Note that the page is a frameset, which has no text of its own."""
+    """Record that the page is a frameset, which has no text of its own."""
     walker.page.frameset = True

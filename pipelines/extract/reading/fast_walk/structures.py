@@ -1,4 +1,4 @@
-"""Handlers of elements that give their section a structure: menus, lists, tables, figures, `noscript`, `template`."""
+"""Handlers of structural elements: menus, lists, tables, figures, `noscript`, `template`."""
 
 from corpusloom.pipelines.extract.reading import elements as el
 from corpusloom.pipelines.extract.reading.element_rules import first_count, is_figure, item_marker, with_caption
@@ -21,7 +21,7 @@ def _end_collapsed(walker: Walker, ending: Ending) -> None:
 
 
 def start_opening(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Open an element that no menu holds: a menu that is still open ends here."""
+    """Open an element that never occurs inside a menu; a menu that is still open ends here."""
     walker.collapsed = False
     return walker.start_section(tag, attributes)
 
@@ -47,7 +47,7 @@ def _end_list(walker: Walker, ending: Ending) -> None:
 
 
 def start_item(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Open an item; one outside of any list is a list of its own."""
+    """Open an item; an item outside of any list is a list of its own."""
     if walker.pieces:
         walker.flush()
     if not walker.lists:
@@ -103,7 +103,7 @@ def start_cell(walker: Walker, tag: str, attributes: Attributes) -> Ending | Non
 
 
 def start_table_caption(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Open the caption of a table: a table with a caption is a data table."""
+    """Open the caption of a table, which makes it a data table."""
     if walker.tables:
         walker.tables[-1].headed = True
     return walker.start_section(tag, attributes)
@@ -113,14 +113,14 @@ def start_table_caption(walker: Walker, tag: str, attributes: Attributes) -> End
 
 
 def start_div(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Open a `div`: a figure by its class, or a section."""
+    """Open a `div` as a figure if its class says so, else as a section."""
     if is_figure(tag, attributes.get("class", "")):
         return start_figure(walker, tag, attributes)
     return walker.start_section(tag, attributes)
 
 
 def start_figure(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Open a figure: its captions belong to its images that have none; without images a caption stays a text."""
+    """Open a figure. Its caption is set on its images without one; if it has no image, the caption becomes a text."""
     ending = walker.start_section(tag, attributes)
     walker.figures.append(OpenFigure())
     return _end_figure, ending
@@ -146,7 +146,7 @@ def _end_figure(walker: Walker, ending: Ending) -> None:
 
 
 def start_noscript(walker: Walker, tag: str, attributes: Attributes) -> Ending:
-    """Open a `noscript`: its texts are runs of their own, and the run around it continues after it."""
+    """Open a `noscript`. Its texts become runs of their own; the run around it continues afterwards."""
     walker.noscript += 1
     walker.noscript_images = walker.images if walker.follows_image() and not walker.pieces else -1
     before = (walker.section, walker.context, walker.outer)
@@ -167,5 +167,5 @@ def _end_noscript(walker: Walker, before: tuple[Section, str, tuple[list[str], i
 
 
 def start_template(walker: Walker, tag: str, attributes: Attributes) -> Ending | None:
-    """Open a template: only a declarative shadow root is shown."""
+    """Open a template if it is a declarative shadow root, which browsers show; skip any other."""
     return walker.start_section(tag, attributes) if "shadowrootmode" in attributes else walker.skip()

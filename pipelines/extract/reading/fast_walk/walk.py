@@ -1,6 +1,6 @@
-"""The fast walk: one pass over libxml2's parse events, without a tree, in time linear in the source at any depth.
+"""The fast walk: one pass over libxml2's parse events, without a tree, in linear time at any nesting depth.
 
-The reference walk (`reference_walk/`) states the same rules over a tree; tests compare the two.
+The reference walk (`reference_walk/`) applies the same rules to a tree; tests compare the two.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage
 
 
 def fast_walk(source: bytes, url: str, config: ExtractConfig) -> RawPage:
-    """Walk UTF-8 source that `source.prepare` made harmless and return what it holds."""
+    """Walk UTF-8 source that `source.prepare` returned, and return its runs, sections, tables and metadata."""
     walker = Walker(url, config, HANDLERS, IN_COLLAPSED)
     parser = etree.HTMLParser(target=walker, encoding="utf-8", huge_tree=True)
     if source.strip():
@@ -54,11 +54,11 @@ HANDLERS: Mapping[str, Handler] = {
     "link": page_facts.start_head_link,
     "frameset": page_facts.start_frameset,
 }
-"""Element -> its handler; an element without a handler is a section."""
+"""Element -> handler; an element without a handler is a section."""
 IN_COLLAPSED: Mapping[str, Handler] = {
     **dict.fromkeys(el.SKIPPED, inline.start_skipped),
     **dict.fromkeys(("noscript", "template", "math"), inline.start_skipped),
     **{tag: HANDLERS[tag] for tag in (*el.INLINE, *texts.RAISED, "a", "html", "head", "body", "wbr")},
     **{tag: HANDLERS[tag] for tag in ("script", "title", "base", "meta", "link")},
 }
-"""Element -> its handler inside a menu or footer; an element without a handler begins a new line."""
+"""Element -> handler inside a menu or footer; an element without a handler begins a new line."""

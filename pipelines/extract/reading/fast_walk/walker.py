@@ -1,8 +1,7 @@
-"""The state of the fast walk: open elements, the run of text under way, sections, images.
+"""The state of the fast walk: open elements, the current run of text, sections, images.
 
 The parser calls `start`, `end`, `data` and `close`. Each element has a handler, a plain function over the `Walker`;
-`walk.py` lists the handlers. The order of runs is the document's; CSS order, floats and absolute positions are
-not known here.
+`walk.py` lists the handlers. Runs are in document order; CSS order, floats and absolute positions are ignored.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ class Finish(Protocol):
     """An action at the end of an element."""
 
     def __call__(self, walker: "Walker", saved: Any, /) -> None:
-        """Act; `saved` is what the element's handler saved when the element opened."""
+        """Run the action; `saved` is the value that the element's handler returned with it."""
 
 
 Ending: TypeAlias = tuple[Finish, Any]
@@ -33,17 +32,17 @@ class Handler(Protocol):
     """An action at the start of an element."""
 
     def __call__(self, walker: "Walker", tag: str, attributes: Attributes, /) -> Ending | None:
-        """Act, and return the action at the element's end, or None."""
+        """Run the action; return the action at the element's end, or None."""
 
 
 @dataclass(slots=True)
 class OpenList:
-    """A list that is open."""
+    """An open list."""
 
     number: int
     ordered: bool
     count: int = 0
-    """Number of the item under way."""
+    """Number of the current item."""
     marker: str | None = None
     """Marker of the next run of the item; None once it has been used."""
     indent: str = ""
@@ -51,7 +50,7 @@ class OpenList:
 
 @dataclass(slots=True)
 class OpenFigure:
-    """A figure that is open: its images, and the texts of its caption."""
+    """An open figure: its images, and the texts of its caption."""
 
     images: list[TextRun] = field(default_factory=list)
     caption: list[str] = field(default_factory=list)
@@ -63,8 +62,8 @@ class Walker:
     Args:
       url: The page's URL.
       config: Caps, and whether menus and footers are read as one run each.
-      handlers: Element name -> its handler; all others are sections.
-      in_collapsed: The same inside menus and footers; all others begin a line there.
+      handlers: Element name -> handler; any other element is a section.
+      in_collapsed: Element name -> handler inside menus and footers; any other element begins a line there.
     """
 
     def __init__(
@@ -77,9 +76,9 @@ class Walker:
         self.page.sections.append(self.section)
         self.context = "other"
         self.open: list[Ending | None] = []
-        """For each open element the action at its end, or None."""
+        """Per open element the action at its end, or None."""
         self.pieces: list[str] = []
-        """Pieces of the run of text under way."""
+        """Pieces of the current run of text."""
         self.link_chars = 0
         self.links: list[str] = []
         """Targets of the open links."""
@@ -87,7 +86,7 @@ class Walker:
         """Number of pieces when the last link of the run ended."""
         self.skipping = False
         self.capture: list[str] | None = None
-        """Texts of the skipped element, if its text is read (title, JSON-LD); None for other elements."""
+        """Texts of a skipped element whose text is read (title, JSON-LD); None for any other element."""
         self.formula: Formula | None = None
         self.collapsed = False
         """True inside a menu or footer that is read as one run."""
@@ -101,7 +100,7 @@ class Walker:
         self.outer: tuple[list[str], int] = ([], 0)
         """(pieces, link characters) of the run around the innermost `noscript`."""
         self.noscript_images = 0
-        """Number of images before the innermost `noscript` where an image stands right before it, else -1."""
+        """Number of images before the innermost `noscript` if an image stands right before it, else -1."""
         self.numbers = self.images = self.image_elements = 0
         self.seen: set[str] = set()
         """URLs of the images so far."""
@@ -110,7 +109,7 @@ class Walker:
     # -- events of the parser --------------------------------------------------------------------------------------
 
     def start(self, tag: str, attributes: Attributes) -> None:
-        """Run the handler of an element that opens, and keep the action at its end."""
+        """Run the handler of an opening element, and store the action at its end."""
         ending = None
         if self.skipping:
             pass
@@ -133,7 +132,7 @@ class Walker:
             finish(self, saved)
 
     def data(self, text: str) -> None:
-        """Take text between tags; the parser may hand over one text in several pieces."""
+        """Add text between tags; the parser may pass one text in several pieces."""
         if self.skipping:
             if self.capture is not None:
                 self.capture.append(text)
@@ -154,7 +153,7 @@ class Walker:
     # -- runs of text ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """End the run of text under way: it is added to the page, or is the caption of a figure or image."""
+        """End the current run of text: add it to the page, or set it as the caption of a figure or image."""
         pieces = self.pieces
         if not pieces:
             return
@@ -173,7 +172,7 @@ class Walker:
         self.page.runs.append(run)
 
     def _flush_outer(self) -> None:
-        """End the run around a `noscript` before an image inside it is placed."""
+        """End the run around a `noscript` before an image inside it is added."""
         pieces, link_chars = self.outer
         if pieces:
             inner, section = (self.pieces, self.link_chars), self.section
@@ -183,7 +182,7 @@ class Walker:
             self.outer = ([], 0)
 
     def _place(self, run: TextRun, context: str) -> None:
-        """Set the kind of a text, and its place in a list or table."""
+        """Set the kind of a text, and its position in a list or table."""
         if context in el.HEADINGS:
             run.kind, run.level = "heading", el.HEADINGS[context]
             run.text = run.text.rstrip("¶#§ ") or run.text
@@ -206,7 +205,7 @@ class Walker:
             table.block_children = table.block_children or table.runs_in_cell > 1 or run.kind == "heading"
 
     def _add_caption(self, text: str) -> bool:
-        """Give a caption to the open figure, else to the image right before it; False if there is neither."""
+        """Add a caption to the open figure, else to the image right before it; return False if there is neither."""
         if self.figures:
             self.figures[-1].caption.append(text)
             return True
@@ -224,7 +223,7 @@ class Walker:
     # -- sections --------------------------------------------------------------------------------------------------
 
     def start_section(self, tag: str, attributes: Attributes) -> Ending | None:
-        """Open a block-level element: no run of text crosses its borders."""
+        """Open a block-level element, at whose borders runs of text end."""
         if ":" in tag:  # o:p and other leftovers of word processors are inline
             return None
         if self.pieces:
@@ -258,12 +257,12 @@ class Walker:
     # -- elements whose text is not shown --------------------------------------------------------------------------
 
     def skip(self) -> Ending:
-        """Leave out an element with all it holds."""
+        """Skip an element with its contents."""
         self.skipping = True
         return Walker._end_skip, None
 
     def start_captured(self, done: Callable[[str], None]) -> Ending:
-        """Leave out an element, and hand its text to `done` at its end."""
+        """Skip an element, and pass its text to `done` at its end."""
         self.skipping, self.capture = True, []
         return Walker._end_skip, done
 

@@ -1,4 +1,4 @@
-"""Rules of `img`, `picture` and `source`: the URL of an image element, or the letters that it shows."""
+"""Rules of `img`, `picture` and `source`: they add an image, or the text that it stands for."""
 
 from bs4.element import Tag
 
@@ -14,7 +14,7 @@ def picture(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def source(reader: Reader, tag: Tag, depth: int) -> None:
-    """Note a source of the open `picture`."""
+    """Record a source of the open `picture`."""
     srcset = attribute(tag, "srcset") or attribute(tag, "data-srcset") or attribute(tag, "data-lazy-srcset")
     if srcset:
         reader.picture.append((srcset, attribute(tag, "type")))
@@ -22,7 +22,7 @@ def source(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def image(reader: Reader, tag: Tag, depth: int) -> None:
-    """Add an image, or the letters that it shows; a `noscript` fallback right after its image is left out."""
+    """Add an image, or the text that it stands for; skip a `noscript` fallback right after its image."""
     attributes = attributes_of(tag)
     classes = attributes.get("class", "")
     if classes and element_rules.stands_for_text(classes):
@@ -38,7 +38,7 @@ def image(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def _add_letters(reader: Reader, classes: str, alt_text: str) -> None:
-    """Add an emoji, or the formula that a picture shows unless its TeX has just been read."""
+    """Add an emoji, or an image's formula unless its TeX came right before."""
     if "math" not in classes:
         reader.pieces.append(alt_text)
     elif not (reader.pieces and reader.pieces[-1].startswith("$")):

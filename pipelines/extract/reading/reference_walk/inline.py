@@ -1,4 +1,4 @@
-"""Rules of inline elements, links, line breaks and formulas: they do not end the run of text, but may shape it."""
+"""Rules of inline elements, links, line breaks and formulas, which do not end the run of text."""
 
 from bs4.element import Tag
 
@@ -8,12 +8,12 @@ from corpusloom.pipelines.extract.reading.reference_walk.reader import Reader, a
 
 
 def transparent(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read the element's contents as if it were not there."""
+    """Read the element's contents as part of the element around it."""
     reader.children(tag, depth + 1)
 
 
 def raised(reader: Reader, tag: Tag, depth: int) -> None:
-    """Mark where a raised or lowered part begins, so that 2 to the 32nd does not read 232."""
+    """Mark the start of a superscript or subscript, so that 2 to the power of 32 does not become 232."""
     if not is_hidden_inline(tag):
         if reader.pieces:
             reader.pieces.append(texts.RAISED[tag.name])
@@ -21,7 +21,7 @@ def raised(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def link(reader: Reader, tag: Tag, depth: int) -> None:
-    """Count the characters of a link; two links side by side are two words."""
+    """Read a link and count its characters; adjacent links are separated by a blank."""
     if is_hidden_inline(tag):
         return
     href = attribute(tag, "href")
@@ -36,7 +36,7 @@ def link(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def line_break(reader: Reader, tag: Tag, depth: int) -> None:
-    """Begin a new line; the second break in a row ends the run, as a paragraph would."""
+    """Begin a new line; a second break in a row ends the run, like a paragraph."""
     inked = [piece for piece in reader.pieces if not piece.isspace()]
     if reader.context != "code" and inked and inked[-1] == texts.BREAK:
         reader.flush()
@@ -50,7 +50,7 @@ def horizontal_rule(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def math(reader: Reader, tag: Tag, depth: int) -> None:
-    """Add the TeX of a formula if the page has it, else its plain text; never both."""
+    """Add the TeX of a formula if the page has it, else its plain text."""
     for child in tag.find_all(list(el.SKIPPED)):
         child.extract()
     notes = tag.find_all(lambda child: child.name.startswith("annotation"))

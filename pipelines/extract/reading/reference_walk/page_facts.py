@@ -1,4 +1,4 @@
-"""Rules of the elements that state facts of the page: title, base, meta, links of the head, scripts with data."""
+"""Rules of elements with metadata of the page: title, base, meta, links of the head, JSON-LD scripts."""
 
 from bs4.element import Tag
 
@@ -7,13 +7,13 @@ from corpusloom.pipelines.extract.reading.reference_walk.reader import Reader, a
 
 
 def title(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read the title; the first one counts."""
+    """Read the title; only the first one is used."""
     if not reader.page.title:
         reader.page.title = texts.inline(all_text(tag))
 
 
 def script(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read JSON-LD and TeX; leave out every other script."""
+    """Read JSON-LD and TeX; skip all other scripts."""
     kind = attribute(tag, "type").strip().lower()
     if kind.startswith("application/ld+json") and len(reader.page.json_ld) < element_rules.MAX_JSON_LD:
         reader.page.json_ld.append(all_text(tag))
@@ -22,14 +22,14 @@ def script(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def base(reader: Reader, tag: Tag, depth: int) -> None:
-    """Record the URL that relative URLs are resolved against; the first one counts."""
+    """Record the URL against which relative URLs are resolved; only the first `base` is used."""
     if not reader.has_base and tag.has_attr("href"):
         reader.has_base = True
         reader.page.base = image_urls.absolute(attribute(tag, "href"), reader.url) or reader.url
 
 
 def meta(reader: Reader, tag: Tag, depth: int) -> None:
-    """Record a fact of the page, or an image that represents it."""
+    """Record metadata of the page, or an image that represents it."""
     name = (attribute(tag, "property") or attribute(tag, "name") or attribute(tag, "itemprop")).lower()
     content = attribute(tag, "content")
     if not name or not content or len(reader.page.metas) > element_rules.MAX_METAS:
@@ -53,6 +53,6 @@ def head_link(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def frameset(reader: Reader, tag: Tag, depth: int) -> None:
-    """Note that the page is a frameset, which has no text of its own."""
+    """Record that the page is a frameset, which has no text of its own."""
     reader.page.frameset = True
     reader.children(tag, depth + 1)

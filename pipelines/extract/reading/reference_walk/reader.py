@@ -1,7 +1,7 @@
 """The state of the reference walk, and its recursion over BeautifulSoup's tree.
 
-`Reader.element` states which rule an element follows; rules with names of their own are plain functions over a `Reader`
-(`walk.py` lists them).
+`Reader.element` chooses the rule of an element. Rules of single elements are plain functions over a `Reader`; `walk.py`
+lists them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage, S
 
 _NO_TEXT = (Comment, Doctype, ProcessingInstruction)
 IN_COLLAPSED = frozenset(("html", "head", "body", "wbr", "a", "script", "title", "base", "meta", "link"))
-"""Elements that follow their own rules inside menus and footers; the others begin a line there."""
+"""Elements that have their own rules inside menus and footers; any other element begins a line there."""
 
 
 class ElementRule(Protocol):
@@ -27,12 +27,12 @@ class ElementRule(Protocol):
 
 
 class Reader:
-    """The state of one walk: the run of text under way, and its place in sections, lists and tables.
+    """The state of one walk: the current run of text, and its position in sections, lists and tables.
 
     Args:
       url: The page's URL.
       config: Caps, and whether menus and footers are read as one run each.
-      rules: Element name -> its rule; all others are sections.
+      rules: Element name -> rule; any other element is a section.
     """
 
     def __init__(self, url: str, config: ExtractConfig, rules: Mapping[str, ElementRule]) -> None:
@@ -42,27 +42,27 @@ class Reader:
         self.page.sections.append(self.section)
         self.context = "other"
         self.pieces: list[str] = []
-        """Pieces of the run of text under way."""
+        """Pieces of the current run of text."""
         self.link_chars = 0
         self.after_link = False
         """True right after the end of a link."""
         self.links: list[str] = []
         """Targets of the open links."""
         self.lists: list[tuple[int, bool, list[int]]] = []
-        """(number, ordered, [count]) of the lists around."""
+        """(number, ordered, [count]) of each open list."""
         self.markers: list[str | None] = []
-        """For each list around the marker of the next run of its item; None once it has been used."""
+        """Per open list the marker of the next run of its item; None once it has been used."""
         self.collapsed = False
         """True inside a menu or footer that is read as one run."""
         self.tables: list[Table] = []
         self.figures: list[tuple[list[TextRun], list[str]]] = []
-        """(images, captions) of the figures around."""
+        """(images, captions) of each open figure."""
         self.picture: list[tuple[str, str]] = []
         """(srcset, type) of the `source` elements of the open `picture`."""
         self.noscript = 0
         """Number of open `noscript` elements."""
         self.noscript_images = -1
-        """Number of images before the innermost `noscript` where an image stands right before it, else -1."""
+        """Number of images before the innermost `noscript` if an image stands right before it, else -1."""
         self.outer: tuple[list[str], int] = ([], 0)
         """(pieces, link characters) of the run around the innermost `noscript`."""
         self.images = self.image_elements = self.numbers = 0
@@ -73,19 +73,19 @@ class Reader:
     # -- the recursion ---------------------------------------------------------------------------------------------
 
     def children(self, tag: Tag, depth: int) -> None:
-        """Read what an element holds."""
+        """Read the contents of an element."""
         for child in tag.children:
             self.visit(child, depth)
 
     def visit(self, node: PageElement, depth: int) -> None:
-        """Read an element or a text; comments and the like are no text."""
+        """Read an element or a text; skip comments, doctypes and processing instructions."""
         if isinstance(node, Tag):
             self.element(node, depth)
         elif isinstance(node, NavigableString) and not isinstance(node, _NO_TEXT):
             self.text(str(node))
 
     def element(self, tag: Tag, depth: int) -> None:
-        """Apply the rule of an element; one without a rule of its own is a section."""
+        """Apply the rule of an element; an element without a rule is a section."""
         name = tag.name
         if depth >= self.config.max_depth:
             self.too_deep(tag)
@@ -116,7 +116,7 @@ class Reader:
         self.children(tag, depth + 1)
 
     def too_deep(self, tag: Tag) -> None:
-        """Read the text alone of an element below the depth cap."""
+        """Read only the text of an element below the depth cap."""
         left: list[PageElement] = [tag]
         while left:
             node = left.pop()
@@ -127,7 +127,7 @@ class Reader:
                 self.text(str(node))
 
     def text(self, text: str) -> None:
-        """Add a text to the run under way."""
+        """Add a text to the current run."""
         if not self.pieces and text.isspace() and self.context != "code":
             return
         self.pieces.append(text)
@@ -139,7 +139,7 @@ class Reader:
 
     @contextmanager
     def in_section(self, tag: Tag) -> Iterator[None]:
-        """Open a block-level element: no run of text crosses its borders."""
+        """Open a block-level element while the block runs; runs of text end at its borders."""
         self.flush()
         before = (self.section, self.context)
         classes, flags = element_rules.section_words(tag.name, attributes_of(tag), self.section.flags)
@@ -153,7 +153,7 @@ class Reader:
         self.section, self.context = before
 
     def open_section(self, name: str, classes: str, flags: int) -> None:
-        """Add a section inside the one that is open, and open it."""
+        """Add a section inside the current one, and make it the current one."""
         sections = self.page.sections
         place = (self.section.depth + 1, len(self.page.runs))
         self.section = Section(len(sections), self.section.index, name, classes, flags, *place)
@@ -162,7 +162,7 @@ class Reader:
     # -- runs of text ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """End the run of text under way: it is added to the page, or is the caption of a figure or image."""
+        """End the current run of text: add it to the page, or set it as the caption of a figure or image."""
         raw, link_chars = "".join(self.pieces), self.link_chars
         self.pieces, self.link_chars, self.after_link = [], 0, False
         text = texts.preformatted(raw) if self.context == "code" else texts.inline(raw)
@@ -174,7 +174,7 @@ class Reader:
             self.page.runs.append(self.new_run(text, link_chars))
 
     def new_run(self, text: str, link_chars: int) -> TextRun:
-        """Return a text with its kind, and its place in a list or table."""
+        """Return a text with its kind, and its position in a list or table."""
         run = TextRun(self.context, text, self.section.index, self.section.flags, link_chars)
         if self.context in el.HEADINGS:
             run.kind, run.level = "heading", el.HEADINGS[self.context]
@@ -198,7 +198,7 @@ class Reader:
                 table.block_children |= table.runs_in_cell > 1 or run.kind == "heading"
 
     def add_caption(self, text: str) -> bool:
-        """Give a caption to the open figure, else to the image right before it; False if there is neither."""
+        """Add a caption to the open figure, else to the image right before it; return False if there is neither."""
         if self.figures:
             self.figures[-1][1].append(text)
             return True
@@ -209,7 +209,7 @@ class Reader:
         return True
 
     def flush_outer(self) -> None:
-        """End the run around a `noscript` before an image inside it is placed."""
+        """End the run around a `noscript` before an image inside it is added."""
         pieces, link_chars = self.outer
         if pieces:
             inner, section = (self.pieces, self.link_chars), self.section
@@ -225,7 +225,7 @@ class Reader:
         return bool(self.page.runs) and self.page.runs[-1].image is not None
 
     def add_background(self, tag: Tag) -> None:
-        """Add the background of an element that states that it is an image."""
+        """Add the CSS background of an element that is marked as an image (role=img or aria-label)."""
         attributes = attributes_of(tag)
         is_image = "aria-label" in attributes or attributes.get("role") == "img"
         if self.config.background_images and is_image and "style" in attributes:
@@ -266,12 +266,12 @@ def attribute(tag: Tag, name: str) -> str:
 
 
 def all_text(tag: Tag) -> str:
-    """Return every text inside an element."""
+    """Return all text inside an element."""
     return "".join(str(node) for node in tag.descendants if isinstance(node, NavigableString))
 
 
 def is_hidden_inline(tag: Tag) -> bool:
-    """Return whether an inline element is hidden, or is one that no reader sees as text."""
+    """Return whether an inline element is hidden or marked as no text."""
     classes, style = attribute(tag, "class"), attribute(tag, "style")
     if (classes and el.inline_is_skipped(classes)) or tag.has_attr("hidden"):
         return True

@@ -1,4 +1,4 @@
-"""Rules of elements that give their section a structure: menus, lists, tables, figures, `noscript`, `template`."""
+"""Rules of structural elements: menus, lists, tables, figures, `noscript`, `template`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ def collapsed(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def opening(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read an element that no menu holds: a menu that is still open ends here."""
+    """Read an element that never occurs inside a menu; a menu that is still open ends here."""
     reader.collapsed = False
     with reader.in_section(tag):
         reader.children(tag, depth + 1)
@@ -47,7 +47,7 @@ def _in_list(reader: Reader, ordered: bool, count: int = 0) -> Iterator[None]:
 
 
 def item(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read an item; one outside of any list is a list of its own."""
+    """Read an item; an item outside of any list is a list of its own."""
     reader.flush()
     if not reader.lists:
         with _in_list(reader, False):
@@ -95,7 +95,7 @@ def cell(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def table_caption(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read the caption of a table: a table with a caption is a data table."""
+    """Read the caption of a table, which makes it a data table."""
     if reader.tables:
         reader.tables[-1].headed = True
     with reader.in_section(tag):
@@ -103,7 +103,7 @@ def table_caption(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def division(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read a `div`: a figure by its class, or a section."""
+    """Read a `div` as a figure if its class says so, else as a section."""
     if element_rules.is_figure(tag.name, attribute(tag, "class")):
         figure(reader, tag, depth)
     else:
@@ -112,7 +112,7 @@ def division(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def figure(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read a figure: its captions belong to its images that have none; without images a caption stays a text."""
+    """Read a figure. Its caption is set on its images without one; if it has no image, the caption becomes a text."""
     with reader.in_section(tag):
         reader.figures.append(([], []))
         reader.children(tag, depth + 1)
@@ -129,7 +129,7 @@ def figure(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def noscript(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read a `noscript`: its texts are runs of their own, and the run around it continues after it."""
+    """Read a `noscript`. Its texts become runs of their own; the run around it continues afterwards."""
     reader.noscript += 1
     reader.noscript_images = reader.images if reader.follows_image() and not reader.pieces else -1
     before = (reader.section, reader.context, reader.outer)
@@ -144,7 +144,7 @@ def noscript(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def template(reader: Reader, tag: Tag, depth: int) -> None:
-    """Read a template: only a declarative shadow root is shown."""
+    """Read a template if it is a declarative shadow root, which browsers show; skip any other."""
     if tag.has_attr("shadowrootmode"):
         with reader.in_section(tag):
             reader.children(tag, depth + 1)

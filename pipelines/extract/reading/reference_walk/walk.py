@@ -1,7 +1,7 @@
 """The reference walk: the rules of the fast walk as a plain recursion over BeautifulSoup's tree.
 
-Each function reads as the rule it states; tests compare the fast walk with it. To build the tree alone takes ten times
-as long as the fast walk, so this walk serves as a yardstick, and as the fallback when the fast walk fails.
+Tests compare the fast walk with it, and it is the fallback if the fast walk raises. Building the tree alone takes ten
+times as long as the fast walk.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig, RawPage
 
 
 def reference_walk(source: bytes, url: str, config: ExtractConfig) -> RawPage:
-    """Walk UTF-8 source that `source.prepare` made harmless and return what it holds, as `fast_walk` does."""
+    """Walk UTF-8 source that `source.prepare` returned; the result equals that of `fast_walk`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)  # XHTML on the web is read as HTML, as browsers do
         soup = BeautifulSoup(source, "lxml", from_encoding="utf-8", multi_valued_attributes=None)
@@ -57,4 +57,4 @@ RULES: Mapping[str, ElementRule] = {
     "link": page_facts.head_link,
     "frameset": page_facts.frameset,
 }
-"""Element -> its rule; an element without a rule is inline, left out, or a section."""
+"""Element -> rule; an element without a rule is inline, skipped, or a section."""

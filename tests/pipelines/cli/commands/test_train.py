@@ -23,7 +23,7 @@ def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureF
 
 
 def test_training_needs_a_folder_for_checkpoints() -> None:
-    with pytest.raises(ConfigError, match=r"no place for checkpoints \(name it with --out\)"):
+    with pytest.raises(ConfigError, match=r"no folder for checkpoints \(give it as --out\)"):
         main.run(["train", "clip", "--config", "clip-tiny", "--data", "no/such/dataset"])
 
 

@@ -75,7 +75,7 @@ def test_an_index_is_verified_against_its_tars(
     capsys.readouterr()
     assert main.run(["verify", index]) == 1
     assert ("sha256 differs" if options else "differ from the index") in capsys.readouterr().err
-    with pytest.raises(InputError, match="nothing to build it from"):
+    with pytest.raises(InputError, match="which no build can repair"):
         main.run(["verify", index, "--repair"])
     tar.write_bytes(whole[:-1024])
     assert main.run(["verify", index, "--quick"]) == 1

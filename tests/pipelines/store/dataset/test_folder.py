@@ -85,7 +85,9 @@ def test_a_living_builder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BusyError, match=rf"process {os.getppid()} on .* since .* is building.*name another --out"):
         claim(str(tmp_path), "f")
     put(tmp_path, host="elsewhere", pid=1, since="")
-    with pytest.raises(BusyError, match=r"process 1 on elsewhere is building into this folder.*if it is dead, delete"):
+    with pytest.raises(
+        BusyError, match=r"process 1 on elsewhere is building into this folder.*if it no longer runs, delete"
+    ):
         claim(str(tmp_path), "f")
 
 
