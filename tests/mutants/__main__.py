@@ -50,6 +50,10 @@ SLACK = 6.0
 STARTUP = 60.0
 
 
+MEMORY = "/dev/shm"
+"""Folder in memory for the files of tests, where there is one: on a disk they mostly wait for fsync."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Sample, test and report mutants."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="Share of mutants that tests find.")
@@ -100,7 +104,10 @@ def copy_tree(root: Path, target: Path) -> Path:
 
 def environment(tree: Path) -> dict[str, str]:
     """Return the environment of tests in a copy: they import the copy and write no compiled files."""
-    return {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    values = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK):
+        values["TMPDIR"] = MEMORY
+    return {**os.environ, **values}
 
 
 def measure_lines(root: Path, folder: Path, processes: int) -> CoveredLines:

@@ -110,7 +110,7 @@ def test_a_changed_setting_is_not_lost_in_a_stage_that_was_finished_before(name:
 
     def built(change: Change | None, out: str, folder: Path) -> Manifest:
         values = changed(change, folder)
-        purge_work(str(folder / "work"), tombstones.read(str(folder / "store")))
+        purge_work(str(folder / "work"), tombstones.read(str(folder / "store")))  # as loom build does
         return run(folder, **values, warcs=warcs, out=str(folder / out))
 
     before = built(None, "before", tmp_path)

@@ -151,3 +151,21 @@ def test_a_threshold_field_remembers_what_it_is() -> None:
     limit, how = dataclasses.fields(Sample)
     assert configs.is_threshold(limit)
     assert not configs.is_threshold(how)
+
+
+@pytest.mark.parametrize(
+    ("short", "whole"),
+    [
+        ("filters.min_side=200", "filters.images.min_side=200"),
+        ("filters.images.min_side=200", "filters.images.min_side=200"),
+        ("filters.order=[]", "filters.order=[]"),
+    ],
+)
+def test_a_short_path_below_filters_is_the_whole_one(short: str, whole: str) -> None:
+    assert load_recipe("m3w", (short,)) == load_recipe("m3w", (whole,))
+
+
+@pytest.mark.parametrize("path", ["images.min_side", "min_side", "filters.nothing"])
+def test_no_other_path_is_written_out(path: str) -> None:
+    with pytest.raises(ConfigError):
+        load_recipe("m3w", (f"{path}=200",))

@@ -134,3 +134,12 @@ def test_the_pixel_limit_is_inclusive() -> None:
     assert decode_rgb(data, max_pixels=800).shape == (20, 40, 3)
     with pytest.raises(ImageError, match="too_many_pixels: 40 x 20"):
         decode_rgb(data, max_pixels=799)
+
+
+def test_a_colour_profile_leaves_transparency_alone() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    wide = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    image = picture(mode="RGBA")
+    image.putalpha(0)
+    for broken in (profile, wide, b"no profile"):
+        assert np.array_equal(decode_rgb(encode(image, "PNG", icc_profile=broken)), np.full((23, 37, 3), 255))

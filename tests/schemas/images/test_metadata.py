@@ -56,3 +56,14 @@ def test_an_opt_out_far_behind_an_assertion_is_not_of_that_assertion() -> None:
     near, far = b"." * 4_000, b"." * 5_000
     assert opt_out_of_metadata(b"c2pa.training-mining" + near + b"notAllowed") == "c2pa_training_mining"
     assert opt_out_of_metadata(b"c2pa.training-mining" + far + b"notAllowed") is None
+
+
+def test_a_jpeg_keeps_its_jfif_segment_and_no_other_of_its_marker() -> None:
+    data = encode(picture(), "JPEG", dpi=(300, 300))
+    assert data[2:4] == b"\xff\xe0"
+    assert data[6:11] == b"JFIF\0"
+    thumbnail = b"\xff\xe0\x00\x0eJFXX\0secret!"
+    end = 4 + int.from_bytes(data[4:6], "big")
+    marked = data[:end] + thumbnail + data[end:]
+    assert strip_metadata(marked) == strip_metadata(data)
+    assert strip_metadata(data)[:end] == data[:end]

@@ -102,6 +102,24 @@ def test_urls_are_checked_before_they_are_handed_over(url: str, reason: str | No
     assert (verdict.reason if verdict else None) == reason
 
 
+def test_the_program_reads_our_list_and_writes_images_as_they_were_fetched() -> None:
+    words = arguments("list", "folder", FetchConfig(connections=7, retries=3, header_timeout=9.5, honour=()))
+    assert set(words) >= {
+        "--url_list=list",
+        "--input_format=parquet",
+        "--url_col=url",
+        "--output_folder=folder",
+        "--output_format=webdataset",
+        "--disable_all_reencoding=True",
+        "--extract_exif=False",
+        "--thread_count=7",
+        "--retries=3",
+        "--timeout=9",
+        "--disallowed_header_directives=[]",
+        "--enable_wandb=False",
+    }
+
+
 def test_signals_that_are_not_honoured_are_not_passed_on() -> None:
     words = arguments("list", "folder", FetchConfig(honour=("noai",)))
     assert '--disallowed_header_directives=["noai"]' in words

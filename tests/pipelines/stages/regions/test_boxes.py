@@ -56,6 +56,17 @@ def test_boxes_of_colour_come_largest_first_and_drawings_have_some() -> None:
     assert np.array_equal(propose_boxes(rgb), propose_boxes(rgb.copy()))
 
 
+@pytest.mark.parametrize(("side", "found"), [(4, 1), (32, 2)])
+def test_a_region_of_colour_needs_a_hundredth_of_the_image(side: int, found: int) -> None:
+    canvas = np.full((64, 64, 3), 250, np.uint8)
+    canvas[10 : 10 + side, 20 : 20 + side] = (10, 10, 10)
+    boxes = colour_boxes(canvas)
+    assert len(boxes) == found
+    assert boxes[0].tolist() == [0, 0, 64, 64]
+    if found == 2:
+        assert overlap(np.array([20, 10, 20 + side, 10 + side], np.float32), boxes[1:]).tolist()[0] > 0.9
+
+
 def test_overlap_is_intersection_over_union() -> None:
     boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6]], np.float32)
     np.testing.assert_allclose(overlap(boxes[0], boxes), [1, 1 / 7, 0], atol=1e-6)

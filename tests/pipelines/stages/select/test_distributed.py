@@ -3,8 +3,11 @@
 import apache_beam as beam
 from apache_beam.testing.util import assert_that, equal_to
 
+from corpusloom.pipelines.engine.metrics import read_measures
 from corpusloom.pipelines.stages.select import distributed
+from corpusloom.pipelines.stages.select import group_decisions as meaning
 from corpusloom.schemas.records import Head
+from corpusloom.schemas.verdicts import Rejected
 
 
 def page(key: str, *paragraphs: str, outcome: str = "kept", **fields: object) -> Head:
@@ -50,6 +53,17 @@ def test_rejected_heads_are_grouped_only_where_everything_is() -> None:
                 | beam.Map(lambda group: sorted(head.key for head in group))
             )
             assert_that(found, equal_to(groups))
+
+
+def test_outcomes_are_counted_by_unit_and_reason() -> None:
+    reject = Rejected("few")
+    heads = [page("a"), page("b"), meaning.reject(page("c"), reject), meaning.reject(page("d"), reject), page("e")]
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    passed = pipeline | beam.Create(heads) | distributed.CountOutcomes()
+    assert_that(passed, equal_to(heads))
+    result = pipeline.run()
+    result.wait_until_finish()
+    assert read_measures(result).counters == {"select/page/kept": 3, "select/page/rejected/few": 2}
 
 
 def test_only_kept_heads_have_members_in_buckets() -> None:

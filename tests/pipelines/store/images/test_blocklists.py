@@ -107,6 +107,25 @@ def test_malformed_entries_are_refused(entry: str) -> None:
         parse_entry(entry)
 
 
+def test_an_entry_names_its_kind_distance_and_path() -> None:
+    assert parse_entry("sha256=a=b.txt") == ("sha256", 0, "a=b.txt")
+    assert parse_entry("phash=x") == ("phash", 0, "x")
+    assert parse_entry("phash:11=x") == ("phash", 11, "x")
+    with pytest.raises(ConfigError):
+        parse_entry("phash:12=x")
+
+
+def test_a_pack_holds_no_image_whose_look_is_listed(tmp_path: Path) -> None:
+    store = ImageStore(str(tmp_path / "store"))
+    writer = PackWriter(store, "lane-0", 1, 10**6, blocklist=load(tmp_path, "phash:0", phash(png(1))))
+    for number in (1, 2):
+        writer.add(wanted(str(number)), answer(number))
+    writer.commit()
+    found = [store.index().find(wanted(str(number)).key) for number in (1, 2)]
+    assert [(row.outcome, row.reason) for row in found if row] == [("rejected", "blocked_phash"), ("kept", None)]
+    assert not any(png(1) in pack.read_bytes() for pack in (tmp_path / "store" / "packs").iterdir())
+
+
 def test_a_list_is_read_the_same_fast_line_by_line_and_compiled(tmp_path: Path) -> None:
     for kind, digits in (("sha256", 64), ("md5", 32), ("phash", 16)):
         hashes = [hashlib.sha512(str(n).encode()).hexdigest()[:digits] for n in range(200)]

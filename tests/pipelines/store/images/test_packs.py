@@ -1,5 +1,6 @@
 """Packs: checkpoints after a number of outcomes or bytes, errors of the disk, and other tools that read the packs."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, insp
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.verdicts import Rejected
-from tests.pipelines.store.store_maker import answer, fill, outcomes, png, wanted
+from tests.pipelines.store.store_maker import DATE, answer, fill, outcomes, png, wanted
 
 
 def packs(folder: Path) -> list[Path]:
@@ -32,6 +33,19 @@ def test_fastwarc_reads_the_images(tmp_path: Path) -> None:
     with packs(tmp_path)[0].open("rb") as handle:
         records = [(r.record_type, r.reader.read()) for r in ArchiveIterator(handle, verify_digests=True)]
     assert [body for kind, body in records if kind == WarcRecordType.resource] == [png(1), png(2), png(3)]
+
+
+def test_a_kept_image_has_its_row(tmp_path: Path) -> None:
+    row = fill(tmp_path, [("a", answer(1))]).index().find(wanted("a").key)
+    assert row is not None
+    assert (row.url, row.final_url, row.status, row.outcome) == (wanted("a").url, "http://example.org/x", 200, "kept")
+    assert (row.sha256, row.bytes) == (hashlib.sha256(png(1)).hexdigest(), len(png(1)))
+    assert (row.width, row.height, row.format) == (9, 9, "png")
+    assert (row.fetched_at, row.etag, row.signals) == (DATE, '"1"', ())
+    assert (row.pack, row.length) == (
+        packs(tmp_path)[0].name,
+        len(packs(tmp_path)[0].read_bytes()[row.offset :][: row.length]),
+    )
 
 
 def test_bytes_fill_a_checkpoint_too(tmp_path: Path) -> None:

@@ -29,6 +29,15 @@ def test_a_lost_index_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (report.outcomes, report.images, report.damaged, report.lost) == (8, 4, 0, 0)
 
 
+def test_outcomes_come_back_in_their_own_generation(tmp_path: Path) -> None:
+    fill(tmp_path, [("a", answer(1))], generation=1)
+    store = fill(tmp_path, [("a", answer(2)), ("b", answer(3))], generation=7)
+    shutil.rmtree(tmp_path / "index")
+    reindex(store)
+    assert store.generations() == [1, 7]
+    assert [bool(store.parts(number)) for number in (1, 7)] == [True, True]
+
+
 def test_a_cut_part_comes_back_and_a_part_without_a_pack_goes(tmp_path: Path) -> None:
     store = fill(tmp_path, outcomes())
     before = rows(store)

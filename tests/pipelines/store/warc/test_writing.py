@@ -1,6 +1,7 @@
 """Writing WARCs: other tools read them, and the same exchange gives the same bytes."""
 
 import gzip
+import hashlib
 import io
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from warcio.checker import Checker
 from corpusloom.pipelines.store.warc.digests import digest_of
 from corpusloom.pipelines.store.warc.writing import WarcWriter, record_urn
 from tests.pipelines.store.warc.warc_files import DATE, HEAD, write
+
+WRITTEN = "591b6d73fc8053c8c5a070d438a68b6fbdcd4b0c92f60dd94a740f1e45caf54a"
+"""SHA-256 of a WARC with one record of each kind: its bytes are part of a store's and so never change."""
 
 
 def test_warcio_reads_and_checks_what_we_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,3 +127,32 @@ def test_record_ids_are_uuids_of_their_content() -> None:
     assert (parsed.version, parsed.variant) == (4, uuid.RFC_4122)
     assert {record_urn(str(n)).split("-")[3][0] for n in range(200)} == set("89ab")
     assert record_urn("response", "http://a/") == "<urn:uuid:24e97046-4102-4eb2-a3a7-29b0ec68861b>"
+
+
+def test_each_kind_of_record_has_the_bytes_that_it_always_had() -> None:
+    buffer = io.BytesIO()
+    writer = WarcWriter(buffer, compress=False)
+    writer.warcinfo({"software": "s", "format": "f"}, DATE)
+    writer.exchange(
+        "http://a/", b"GET / HTTP/1.1\r\n\r\n", HEAD, b"x", date=DATE, address="192.0.2.1", truncated="length"
+    )
+    writer.resource("http://a/b", "image/png", b"y", date=DATE)
+    writer.metadata("http://a/b", {"b": 1, "a": None}, date=DATE)
+    assert hashlib.sha256(buffer.getvalue()).hexdigest() == WRITTEN
+
+
+@pytest.mark.parametrize("changed", ["url", "head", "body", "date"])
+def test_another_exchange_has_another_record_id(changed: str) -> None:
+    values = {"url": "http://a/", "head": HEAD.decode(), "body": "x", "date": DATE}
+
+    def record_id(values: dict[str, str]) -> str:
+        buffer = io.BytesIO()
+        head, body = values["head"].encode(), values["body"].encode()
+        WarcWriter(buffer, compress=False).exchange(
+            values["url"], b"GET", head, body, date=values["date"], address=None, truncated=None
+        )
+        buffer.seek(0)
+        return next(iter(FastArchiveIterator(buffer, parse_http=False))).record_id
+
+    assert record_id(values) == record_id(dict(values))
+    assert record_id(values) != record_id(values | {changed: f"{values[changed]}2"})
