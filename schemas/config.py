@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 import tomllib
 import types
 import typing
@@ -103,9 +104,23 @@ def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str) ->
             remedy = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(names)}"
             raise ConfigError(f"unknown key {prefix}{name}", where=where, remedy=remedy)
         options = typing.get_args(hints[name]) if _is_union(hints[name]) else (hints[name],)
+        _check_value(f"{prefix}{name}", value, options, where)
         for option in options:
             if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
                 _check_keys(option, value, where, f"{prefix}{name}.")
+
+
+def _check_value(key: str, value: Any, options: Sequence[Any], where: str) -> None:
+    """Raise ConfigError for a value that dacite would take although it is of another type than the field.
+
+    It casts any value to a tuple, a string to its characters and an empty table to (), and takes true as the number 1.
+    """
+    if all(typing.get_origin(option) is tuple for option in options) and not isinstance(value, list | tuple):
+        raise ConfigError(f"{key} is {value!r}, not a list", where=where, remedy=f"write {key} = [...]")
+    if isinstance(value, bool) and bool not in options and (int in options or float in options):
+        raise ConfigError(f"{key} is {str(value).lower()}, not a number", where=where)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{key} is {value}, not a finite number", where=where, remedy="leave it out to turn it off")
 
 
 def _is_union(hint: Any) -> bool:

@@ -85,7 +85,7 @@ def check_purged(work: str, stones: Tombstones) -> None:
         raise ConfigError(
             "its stages are older than the tombstones of the image store",
             where=work,
-            remedy="call purge_work(work, tombstones) before build(), as loom build does",
+            remedy=f"call {__name__}.purge_work(work, tombstones.read(store)) before build(), as loom build does",
         )
     storage.write_bytes(marker, digest)
 

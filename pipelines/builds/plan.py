@@ -144,6 +144,10 @@ class Planner:
         stems = {stem_of(sha256) for sha256 in self.unit_hashes(inputs)}
         return sum(f"{stem}.json" in names for stem in stems)
 
+    def is_extracted(self, extract: Stage, inputs: list[FileEntry]) -> bool:
+        """Return whether the extract stage is finished and no input's fragments were deleted or renamed since."""
+        return extract.done and self.finished(inputs) == len(inputs)
+
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage, which depends on the extract stage and on the select steps."""
         steps = [
@@ -213,7 +217,7 @@ def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[
     new = len(inputs) - planner.finished(inputs)
     again = "duplicates and counts are decided over the whole corpus"
     rows = [
-        ("extract", "reused" if extract.done else f"runs: {new} of {len(inputs)} WARCs are new"),
+        ("extract", "reused" if extract.done and not new else f"runs: {new} of {len(inputs)} WARCs are new"),
         ("select", "reused" if select.done else f"runs: no decisions on these inputs and rules; {again}"),
     ]
     if not select.done:

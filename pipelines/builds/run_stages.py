@@ -78,12 +78,16 @@ class Stages:
         self.reporter.add_measures(run(pipeline, self.config.profile))
 
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
-        """Run the extract stage, unless an earlier run finished it. InputError if no record can be read."""
+        """Run the extract stage, unless an earlier run finished it and all its fragments are still there.
+
+        InputError if no record can be read.
+        """
         config = self.config
-        if not stage.done:
+        if not self.planner.is_extracted(stage, inputs):
             storage.check_writable(config.work)
-        if not self.reuse(stage):
             self.extract(stage, inputs)
+        else:
+            self.reuse(stage)
         if not config.from_pages:
             check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
 

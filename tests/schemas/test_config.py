@@ -110,3 +110,15 @@ def test_a_file_is_read_as_utf8(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes('name = "grün"'.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.toml.*not valid TOML"):
         config.load_toml(str(tmp_path / "latin.toml"))
+
+
+@pytest.mark.parametrize("value", ["jpg", "", {}, 3, True])
+def test_only_a_list_is_taken_where_a_list_is_wanted(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"x: filters\.names is .*, not a list \(write filters\.names = \[\.\.\.\]\)"):
+        config.build(Outer, {"name": "x", "filters": {"names": value}}, where="x")
+
+
+@pytest.mark.parametrize("value", [True, False, float("inf"), float("nan")])
+def test_a_number_is_finite_and_not_a_truth_value(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"maybe\.min_side is .*, not a .*number"):
+        config.build(Outer, {"name": "x", "maybe": {"min_side": value}})

@@ -129,7 +129,7 @@ def test_the_shards_stage_depends_on_outcomes_number_and_folder(tmp_path: Path) 
 
 def test_inputs_and_pages_of_an_earlier_build_exclude_each_other(tmp_path: Path) -> None:
     for inputs in ({"warcs": ("a.warc",)}, {"lists": ("a.csv",)}, {"from_img2dataset": ("x",)}):
-        with pytest.raises(ConfigError, match="names inputs and --from pages"):
+        with pytest.raises(ConfigError, match="both inputs and --from pages are given"):
             planner(tmp_path, from_pages=True, **inputs).planned_pages()
 
 
@@ -176,6 +176,8 @@ def test_each_stage_says_why_it_runs_until_all_before_it_are_finished(tmp_path: 
     with pytest.raises(InputError, match="stage extract is not finished: runs: 1 of 2"):
         check_finished(made, extract, INPUTS)
     commit(extract, COUNTS, warcs=arrow.to_plain(INPUTS))
+    assert dict(statuses(made, extract, INPUTS))["extract"] == "runs: 1 of 2 WARCs are new"
+    write_reports(made, *INPUTS)
     finish_select(made.plan_select(extract), "a", "missing")
     fill(tmp_path / "store", outcomes()[:1])
     told = dict(statuses(made, extract, INPUTS))

@@ -1,6 +1,7 @@
 """The stages of a build: what is reused, which images are fetched, and what is refused."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,18 @@ from typing import Any
 import pytest
 
 from corpusloom.pipelines.builds import run_stages
-from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.builds.plan import Planner, statuses
 from corpusloom.pipelines.builds.run_stages import Stages
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.input_fragments import InputFile, write_counts
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.stages import StageReport, StoreLagError, commit, read_report
+from corpusloom.pipelines.store.stages import Stage, StageReport, StoreLagError, commit, read_report
 from corpusloom.schemas import arrow, identity
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry, StageCounts
@@ -61,19 +63,24 @@ def test_a_finished_stage_is_reused_and_an_unfinished_one_is_not(tmp_path: Path)
     assert made.report(None, (RECORDS,)).reused == ("extract",)
 
 
+def commit_extract(made: Stages, counts: StageCounts = RECORDS) -> Stage:
+    """Finish the extract stage over INPUTS; return it."""
+    stage = made.planner.plan_extract(INPUTS)
+    write_counts(made.planner.warc_folder.folder, InputFile(path="a.warc", sha256=INPUTS[0].sha256), (counts,))
+    commit(stage, (counts,))
+    return stage
+
+
 def test_a_finished_extract_stage_runs_nothing(tmp_path: Path, ran: list[object]) -> None:
     made = stages(tmp_path, warcs=("a.warc",))
-    stage = made.planner.plan_extract(INPUTS)
-    commit(stage, (RECORDS,))
-    made.pages(stage, INPUTS)
+    made.pages(commit_extract(made), INPUTS)
     assert ran == []
     assert made.reused == ["extract"]
 
 
 def test_inputs_without_a_record_are_refused_unless_pages_are_reused(tmp_path: Path) -> None:
     made = stages(tmp_path, warcs=("a.warc",))
-    stage = made.planner.plan_extract(INPUTS)
-    commit(stage, (dataclasses.replace(RECORDS, records_in=1, kept=0, dead={"truncated_warc": 1}),))
+    stage = commit_extract(made, dataclasses.replace(RECORDS, records_in=1, kept=0, dead={"truncated_warc": 1}))
     with pytest.raises(InputError, match=r"a\.warc: no record can be read"):
         made.pages(stage, INPUTS)
     stages(tmp_path, from_pages=True).pages(stage, INPUTS)
@@ -87,6 +94,21 @@ def extracted(tmp_path: Path) -> tuple[Stages, Any, list[FileEntry]]:
     stage, inputs = made.planner.planned_pages()
     made.pages(stage, inputs)
     return made, stage, inputs
+
+
+def test_deleted_fragments_are_extracted_again_although_the_stage_is_finished(
+    extracted: tuple[Stages, Any, list[FileEntry]],
+) -> None:
+    made, stage, inputs = extracted
+    folder = Path(made.planner.warc_folder.folder)
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
+    shutil.rmtree(folder)
+    assert dict(statuses(made.planner, stage, inputs))["extract"] == "runs: 1 of 1 WARCs are new"
+    made.pages(stage, inputs)
+    assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")} == before
+    made.reused.clear()
+    made.pages(stage, inputs)
+    assert made.reused == ["extract"]
 
 
 def test_extract_then_select_account_for_each_pair(extracted: tuple[Stages, Any, list[FileEntry]]) -> None:

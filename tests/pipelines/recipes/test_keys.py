@@ -59,7 +59,7 @@ def assignments(kind: str) -> st.SearchStrategy[list[str]]:
 def inline(value: typing.Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} = {inline(item)}" for name, item in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @pytest.mark.parametrize("name", recipe_names())
