@@ -129,7 +129,7 @@ def test_the_shards_stage_depends_on_outcomes_number_and_folder(tmp_path: Path) 
 
 def test_inputs_and_pages_of_an_earlier_build_exclude_each_other(tmp_path: Path) -> None:
     for inputs in ({"warcs": ("a.warc",)}, {"lists": ("a.csv",)}, {"from_img2dataset": ("x",)}):
-        with pytest.raises(ConfigError, match="names inputs and --from pages"):
+        with pytest.raises(ConfigError, match="both inputs and --from pages are given"):
             planner(tmp_path, from_pages=True, **inputs).planned_pages()
 
 

@@ -207,7 +207,7 @@ def test_a_dataset_that_does_not_say_how_it_was_built_cannot_forget(tmp_path: Pa
     with pytest.raises(InputError, match=r"run\.json: does not record the build's configuration"):
         read_config(str(tmp_path))
     (tmp_path / "run.json").write_text(json.dumps({"source": "data/align"}))
-    with pytest.raises(ConfigError, match=r"made from another dataset .*loom forget data/align"):
+    with pytest.raises(ConfigError, match=r"built from another dataset .*loom forget data/align"):
         read_config(str(tmp_path))
 
 
