@@ -47,7 +47,7 @@ def test_a_stage_of_another_version_or_other_read_settings_does_not_count(
     tmp_path: Path, other: dict[str, Any]
 ) -> None:
     extract(tmp_path, A, **other)
-    with pytest.raises(InputError, match="no finished pages that were read as this recipe asks"):
+    with pytest.raises(InputError, match="no finished pages that this recipe can use"):
         extracted_inputs(str(tmp_path), 7, READ)
     extract(tmp_path, B)
     assert extracted_inputs(str(tmp_path), 7, READ) == [B]
