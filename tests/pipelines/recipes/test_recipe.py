@@ -25,10 +25,10 @@ def test_the_shipped_recipes_are_listed() -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_each_recipe_opens_with_paper_and_section(name: str) -> None:
+def test_each_recipe_opens_with_paper_and_section_or_says_that_it_is_ours(name: str) -> None:
     opening = "".join(line for line in recipe_text(name).splitlines(keepends=True)[:3] if line.startswith("#"))
-    assert re.search(r"\d{4}\.\d{5}", opening)
-    assert "section" in opening
+    follows_a_paper = re.search(r"\d{4}\.\d{5}", opening) and re.search("section|appendix", opening, re.IGNORECASE)
+    assert follows_a_paper or re.search(r"\bours\b", opening)
 
 
 @pytest.mark.parametrize("name", recipe_names())
