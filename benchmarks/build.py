@@ -40,7 +40,7 @@ from corpusloom.pipelines.stages.select import memory_estimate as estimates
 from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_rows, frequent_urls
 from corpusloom.pipelines.stages.select.local import select
 from corpusloom.pipelines.store.dataset.folder import TABLES, write_rows
-from corpusloom.pipelines.store.dataset.samples import Sample
+from corpusloom.pipelines.store.dataset.samples import UnwrittenSample
 from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS
 from corpusloom.pipelines.store.partitions import scratch_folder
@@ -152,13 +152,13 @@ def workers(web: SmallWeb, number: int, copies: int) -> dict[str, Any]:
 # --- shards ---
 
 
-def samples(count: int, size: int) -> list[Sample]:
+def samples(count: int, size: int) -> list[UnwrittenSample]:
     """Return samples of two images of `size` random bytes, in order of their keys."""
     rng, made = np.random.default_rng(0), []
     for number in range(count):
         key = identity.make_key("page", str(number))
         fields = {"000.jpg": rng.bytes(size), "001.jpg": rng.bytes(size), "json": b'{"texts": []}' * 100}
-        made.append(Sample(key, fields, SidecarRow(key=key, url="http://example.org/"), {}, {}))
+        made.append(UnwrittenSample(key, fields, SidecarRow(key=key, url="http://example.org/"), {}, {}))
     return sorted(made, key=lambda sample: sample.key)
 
 
