@@ -145,8 +145,15 @@ class Planner:
         return sum(f"{stem}.json" in names for stem in stems)
 
     def is_extracted(self, extract: Stage, inputs: list[FileEntry]) -> bool:
-        """Return whether the extract stage is finished and no input's fragments were deleted or renamed since."""
-        return extract.done and self.finished(inputs) == len(inputs)
+        """Return whether the extract stage is finished and no input's fragments were deleted or renamed since.
+
+        An object store may list files late, so a report that the listing lacks is asked for by its name.
+        """
+        if not extract.done:
+            return False
+        listed = set(storage.listing(self.warc_folder.path("done")))
+        reports = {f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)}
+        return all(storage.exists(self.warc_folder.path("done", name)) for name in sorted(reports - listed))
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage, which depends on the extract stage and on the select steps."""

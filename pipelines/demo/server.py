@@ -111,10 +111,9 @@ def main(port: int = 8765) -> None:
     from corpusloom.pipelines.demo.sites import build_world
 
     world = build_world()
-    with serve(world, port) as server:
+    with contextlib.suppress(KeyboardInterrupt), serve(world, port) as server:
         print("\n".join(world.seed_urls(server.port)), flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
 
 
 if __name__ == "__main__":
