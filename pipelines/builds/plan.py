@@ -138,11 +138,15 @@ class Planner:
         names = [name for stem in stems for name in _names_of(folder, stem, kind)]
         return [folder.path(kind, name) for name in sorted(set(names))]
 
+    def reports(self, inputs: list[FileEntry]) -> tuple[set[str], set[str]]:
+        """Return the names of the reports of these inputs: those that are listed as written, and the others."""
+        listed = set(storage.listing(self.warc_folder.path("done")))
+        names = {f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)}
+        return names & listed, names - listed
+
     def finished(self, inputs: list[FileEntry]) -> int:
         """Return the number of these inputs that are listed as extracted."""
-        names = set(storage.listing(self.warc_folder.path("done")))
-        stems = {stem_of(sha256) for sha256 in self.unit_hashes(inputs)}
-        return sum(f"{stem}.json" in names for stem in stems)
+        return len(self.reports(inputs)[0])
 
     def is_extracted(self, extract: Stage, inputs: list[FileEntry]) -> bool:
         """Return whether the extract stage is finished and no input's fragments were deleted or renamed since.
@@ -151,9 +155,8 @@ class Planner:
         """
         if not extract.done:
             return False
-        listed = set(storage.listing(self.warc_folder.path("done")))
-        reports = {f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)}
-        return all(storage.exists(self.warc_folder.path("done", name)) for name in sorted(reports - listed))
+        _, unlisted = self.reports(inputs)
+        return all(storage.exists(self.warc_folder.path("done", name)) for name in sorted(unlisted))
 
     def plan_select(self, extract: Stage) -> Stage:
         """Return the select stage, which depends on the extract stage and on the select steps."""

@@ -1,4 +1,4 @@
-"""What a shard writes of a page: without frequent paragraphs, dropped lines, personal data and evaluation texts."""
+"""Pages as shards write them: without frequent paragraphs, dropped lines, personal data and evaluation texts."""
 
 from pathlib import Path
 
