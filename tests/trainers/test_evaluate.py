@@ -47,6 +47,8 @@ def test_samples_come_in_the_order_of_their_keys_up_to_a_limit(pairs: str) -> No
 
 def test_a_clip_retrieves_among_as_many_pairs_as_the_limit_says(clip: str, pairs: str) -> None:
     figures = evaluate("retrieval", clip, pairs, limit=10)
+    assert (figures["n"], figures["chance"]) == (10, pytest.approx(0.1))
+    assert figures["image_retrieval_r1_low"] <= figures["image_retrieval_r1"] <= figures["image_retrieval_r1_high"]
     assert figures["image_retrieval_r10"] == figures["text_retrieval_r10"] == 1.0
     assert figures["image_retrieval_r1"] <= figures["image_retrieval_r5"] <= 1.0
     assert evaluate("retrieval", clip, pairs)["image_retrieval_r10"] <= 1.0
