@@ -29,7 +29,7 @@ from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 
-REGIONS_VERSION = 1
+REGIONS_VERSION = 2
 
 
 def build_dataset(

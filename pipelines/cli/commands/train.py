@@ -39,6 +39,9 @@ class Command:
     """Folder of checkpoints, metrics.jsonl and result.json."""
     set: tuple[str, ...] = ()
     """Configuration keys to change: train.steps=100 ..."""
+    verify: bool = False
+    """Check the sha256 of every member that is read. By default its crc32c is checked, which datasets of format 1 lack;
+    --set loader.verify=false checks nothing."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
@@ -52,7 +55,7 @@ class Command:
         extras.require("train", extras.TRAIN, "loom train")
         from corpusloom.trainers.run_config import load_config
 
-        config = load_config(self.config, self.set)
+        config = load_config(self.config, (*self.set, *["loader.verify=true"] * self.verify))
         if self.print_config:
             print_json(config.to_plain())
             return 0
