@@ -1,6 +1,7 @@
 """Means, times and the metrics log of a run."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def test_a_meter_means_over_what_was_added_and_begins_again() -> None:
     meter.add({"a": torch.tensor(2.0)})
     assert meter.read() == {"a": 1.5, "b": 4.0}
     assert meter.read() == {}
+
+
+def test_a_value_that_was_not_measured_is_left_out_of_the_mean() -> None:
+    meter = Meter()
+    for value in (1.0, math.nan, torch.tensor(3.0), math.inf):
+        meter.add({"a": value, "b": math.nan}, nan_counts=False)
+    meter.add({"loss": math.nan})
+    found = meter.read()
+    assert found["a"] == math.inf
+    assert math.isnan(found["b"])
+    assert math.isnan(found["loss"])
+    meter.add({"a": 1.0}, nan_counts=False)
+    meter.add({"a": math.nan}, nan_counts=False)
+    assert meter.read() == {"a": 1.0}
 
 
 def test_a_stopwatch_divides_time_by_part(monkeypatch: pytest.MonkeyPatch) -> None:

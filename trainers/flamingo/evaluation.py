@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.figures import mean, share
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.samples.typed import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
 
 PROMPT = "Output:"
 """Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
@@ -27,10 +28,11 @@ class Example:
     text: str
 
 
-def examples(samples: Sequence[PairSample], transform: FlamingoTransform) -> list[Example]:
-    """Return pairs as examples, without augmentation."""
-    rng = np.random.default_rng(0)
-    return [Example(transform(sample, rng)["images"][0], sample.text) for sample in samples]
+def example(transform: FlamingoTransform, sample: TypedSample, rng: np.random.Generator) -> Example:
+    """Return a pair as an example; `transform` does not augment."""
+    if not isinstance(sample, PairSample):
+        raise ConfigError("few-shot captioning needs pairs", where="--data", remedy="give a dataset of pairs")
+    return Example(transform(sample, rng)["images"][0], sample.text)
 
 
 @torch.no_grad()

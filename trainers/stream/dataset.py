@@ -208,7 +208,8 @@ class StreamingDataset:
 
         A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy arrays without torch), and
         "keys" (list of str) and "valid" (bool [B]). A sample that is skipped keeps its row, filled with a neighbour's
-        values and valid False. A partial last batch is padded in the same way (`last="pad"`) or dropped (`"drop"`).
+        values and valid False; a batch without a usable sample has zeros. A partial last batch is padded in the same
+        way (`last="pad"`) or dropped (`"drop"`).
         Workers are threads, or with `processes` processes that assemble in shared memory. `pin` assembles in
         page-locked memory, by default when this process already uses CUDA.
         """
