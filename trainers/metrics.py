@@ -100,14 +100,21 @@ class Stopwatch:
         return total, parts
 
 
+def _is_before(line: bytes, step: int) -> bool:
+    """Return whether a line is a report up to a step; a killed run may have left half a line."""
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
 class MetricsLog:
     """A local file with one JSON line per report; a resumed run deletes the lines after its first step."""
 
     def __init__(self, path: str, *, resumed_at: int = 0) -> None:
         self._path = path
-        lines = storage.read_bytes(path).decode().splitlines() if storage.exists(path) else []
-        kept = [line for line in lines if json.loads(line)["step"] <= resumed_at]
-        storage.write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
+        lines = storage.read_bytes(path).splitlines() if storage.exists(path) else []
+        storage.write_bytes(path, b"".join(line + b"\n" for line in lines if _is_before(line, resumed_at)))
 
     def write(self, report: StepReport) -> None:
         """Append a report; a value that is not finite becomes null, because JSON has no NaN."""

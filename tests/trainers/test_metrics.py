@@ -68,11 +68,20 @@ def test_the_log_has_one_json_line_per_report(tmp_path: Path) -> None:
         "grad_norm": 2.0,
         "lr": 0.1,
         "samples": 4,
+        "skipped": 0,
         "samples_per_second": 8.0,
         "seconds/data": 0.25,
         "accuracy": 0.5,
     }
     assert second["loss"] is None
+
+
+def test_a_line_that_a_killed_run_left_half_written_is_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    MetricsLog(str(path)).write(report(5))
+    path.write_bytes(path.read_bytes() + b'{"step": 10, "lo' + b"\n[3]\n\xff\n")
+    MetricsLog(str(path), resumed_at=10).write(report(15))
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [5, 15]
 
 
 def test_a_resumed_log_has_each_step_once(tmp_path: Path) -> None:
