@@ -197,7 +197,8 @@ class Fetcher:
         deadline.enter("connect", self.config.connect_timeout)  # GuardedResponse.start enters "header"
         raw = await self._session.get(target, headers=headers, allow_redirects=False)
         fetched_at, address = now(), raw.peer if isinstance(raw, GuardedResponse) else None
-        read_as, cap = ("page", MAX_REDIRECT_BODY) if _redirects(raw) else (kind, self._caps[kind])
+        read_as: FetchKind = "page" if _redirects(raw) else kind
+        cap = MAX_REDIRECT_BODY if _redirects(raw) else self._caps[kind]
         with BodyBuffer() as buffer:
             try:
                 truncated = await read_body(raw, read_as, cap, self.config.idle_timeout, deadline, buffer)
