@@ -51,7 +51,8 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     places = {name: str(tmp_path / name) for name in ("out", "work", "store")}
     report = web.build("m3w", "", profile=profile, shards=2, **places)
     source, quiet = str(web.folder / "align"), Reporter(quiet=True)
-    found = regions.build_dataset(source, str(tmp_path / "r"), str(tmp_path / "w"), quiet, profile=profile, limit=1)
+    places = (source, str(tmp_path / "r"), str(tmp_path / "w"))
+    found = regions.build_dataset(*places, quiet, store=str(tmp_path / "store"), profile=profile, limit=1)
     assert report.manifest is not None
     assert found.manifest is not None
     facts = report.measures.counters.pop("images/facts/kept")
