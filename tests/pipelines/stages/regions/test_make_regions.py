@@ -102,7 +102,7 @@ def test_each_image_has_its_own_outputs_although_one_is_broken(source: tuple[str
     assert [output.sha256 for output in found] == [item.sha256 for item in items]
     assert [output.image_sha256 for output in found] == ["0" * 64] * 5
     broken = found.pop(BROKEN)
-    assert (broken.error, broken.regions, broken.count) == ("undecodable", b"", 0)
+    assert (broken.error, broken.regions, broken.count) == ("not_an_image", b"", 0)
     for place, output in enumerate(found):
         assert set(np.load(io.BytesIO(output.regions))["features"].ravel()) == {place}
 
