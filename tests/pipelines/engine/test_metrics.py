@@ -63,7 +63,13 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     works = {name: latency.count for name, latency in latencies.items()}
     images = sum(row.records_in for row in report.manifest.counts if row.unit == "image")
     assert 0 < works.pop("images/image/ms") <= images  # images in the WARC are not fetched
-    assert works == {"extract/input/ms": 1, "images/facts/ms": 1, "shards/shard/ms": 2, "regions/detect/ms": 2, "regions/shard/ms": 2}
+    assert works == {
+        "extract/input/ms": 1,
+        "images/facts/ms": 1,
+        "shards/shard/ms": 2,
+        "regions/detect/ms": 2,
+        "regions/shard/ms": 2,
+    }
     assert all(latency.least * latency.count <= latency.total for latency in latencies.values())
 
 
