@@ -100,7 +100,7 @@ def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
 
     work, quiet = str(folder / "work"), Reporter(quiet=True)
     if kind == "regions":
-        regions.build_dataset(str(world.pairs), str(folder / out), work, quiet, limit=2)
+        regions.build_dataset(str(world.pairs), str(folder / out), work, quiet, store=str(folder / "store"), limit=2)
         return
     fetch = FetchConfig(contact="chaos@example.org", allow_addresses=(f"127.0.0.0/8:{world.port}",), delay=0)
     config = BuildConfig(
