@@ -1,5 +1,6 @@
 """Runs one training run and writes its folder; `loom train` calls it, with or without torchrun."""
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 
@@ -36,15 +37,16 @@ def run(
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
         )
-        result = train(
-            task.model.to(place),
-            task.objective,
-            task.stream,
-            config.train,
-            checkpoint=checkpointer,
-            evaluate=task.evaluate,
-            on_step=_reporter(out, checkpointer, on_step),
-        )
+        with contextlib.closing(task.stream):
+            result = train(
+                task.model.to(place),
+                task.objective,
+                task.stream,
+                config.train,
+                checkpoint=checkpointer,
+                evaluate=task.evaluate,
+                on_step=_reporter(out, checkpointer, on_step),
+            )
         if distributed.rank() == 0:
             _write_result(out, result)
         return result

@@ -101,6 +101,7 @@ class Batches:
         self._shapes: Shapes | None = None
         """Shapes and types of a batch's arrays, once they are known."""
         self._batches: Iterator[dict[str, Any]] | None = None
+        self._pool: BatchPool | None = None
 
     def __iter__(self) -> "Batches":
         return self
@@ -124,6 +125,12 @@ class Batches:
         if self._batches is not None:
             self._batches.close()  # type: ignore[attr-defined]
             self._batches = None
+        self._end_workers()
+
+    def _end_workers(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
     def _in_order(self) -> Iterator[dict[str, Any]]:
         """Yield the batches in order, with `workers + prefetch` tasks under way."""
@@ -133,7 +140,7 @@ class Batches:
             for end, places in steps:
                 yield self._hand_out(self._make(places), end, loads)
             return
-        pool = self._start_workers()
+        self._pool = pool = self._start_workers()
         pending: deque[tuple[int, Future[AssembledBatch]]] = deque()
         try:
             for end, places in steps:
@@ -144,8 +151,12 @@ class Batches:
             while pending:
                 end, future = pending.popleft()
                 yield self._hand_out(future.result(), end, loads)
-        finally:
-            pool.shutdown()
+        except GeneratorExit:  # close() ends the workers; the garbage collector may not wait for threads
+            raise
+        except BaseException:
+            self._end_workers()
+            raise
+        self._end_workers()
 
     def _start_workers(self) -> BatchPool:
         plan, stream = self.plan, self.stream

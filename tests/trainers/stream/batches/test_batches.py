@@ -1,5 +1,6 @@
 """Batches: exact epochs, resuming on other world sizes, shares of mixtures, and errors for damaged datasets."""
 
+import gc
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,16 @@ def test_a_killed_process_resumes_from_its_last_state(data: str) -> None:
     seen = [value for values, _ in lines for value in values]
     after, _ = run(data, 1, 4, 10, lines[-1][1])
     assert seen + [value for value, _ in after] == [value for value, _ in run(data, 1, 1, len(seen) + 40)[0]]  # type: ignore[misc, str-unpack]
+
+
+def test_batches_that_are_dropped_without_close_do_not_wait_for_their_workers(
+    data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = StreamingDataset(data, 0, 0, 1).batches(4, transform=number, workers=2)
+    next(batches)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", lambda *_, **__: pytest.fail("the collector waits"))
+    del batches
+    gc.collect()
 
 
 LOST = {3, 7, 8, 9}
