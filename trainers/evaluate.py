@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import checkpoint
@@ -82,7 +82,8 @@ def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iter
     transform = flamingo_task.evaluation_transform(path, config)
     example = partial(flamingo_evaluation.example, transform)
     stream = StreamingDataset(data, shuffle=False, rank=0, world_size=1, transform=example)
-    items = list(islice(stream, limit))
+    values: Iterator[Any] = islice(stream, limit)
+    items = [flamingo_evaluation.Example(**found) for found in values]
     if len(items) < few_shot.shots + 2:
         raise InputError(f"{len(items)} pairs", where=data, remedy=f"{few_shot.shots} shots need {few_shot.shots + 2}")
     scores = flamingo_evaluation.caption_log_likelihoods(model, items, transform.vocabulary)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -137,10 +138,10 @@ def retrieval_of(
         stream = StreamingDataset(
             path, rank=0, world_size=1, split=split, shuffle=False, transform=partial(_pixels_and_text, size)
         )
-        pairs = islice(stream, limit)
+        pairs: Iterator[Any] = islice(stream, limit)
         while part := list(islice(pairs, batch_size)):
-            images.append(embed_images(model, [torch.from_numpy(np.stack([pixels for pixels, _ in part]))]))
-            texts.append(embed_texts(model, tokenizer, [text for _, text in part]))
+            images.append(embed_images(model, [torch.from_numpy(np.stack([pair["pixels"] for pair in part]))]))
+            texts.append(embed_texts(model, tokenizer, [pair["text"] for pair in part]))
         skipped += sum(stream.skipped.values())
         stream.close()
     if not images:
@@ -150,7 +151,7 @@ def retrieval_of(
     yield "skipped", float(skipped)
 
 
-def _pixels_and_text(size: int, sample: TypedSample, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+def _pixels_and_text(size: int, sample: TypedSample, rng: np.random.Generator) -> dict[str, Any]:
     if not isinstance(sample, PairSample | RegionsSample):
         raise ConfigError("retrieval needs pairs", where="--data", remedy="give a dataset of pairs or of regions")
-    return evaluation_image(sample.image, size), sample.text
+    return {"pixels": evaluation_image(sample.image, size), "text": sample.text}

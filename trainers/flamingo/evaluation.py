@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,11 +29,11 @@ class Example:
     text: str
 
 
-def example(transform: FlamingoTransform, sample: TypedSample, rng: np.random.Generator) -> Example:
-    """Return a pair as an example; `transform` does not augment."""
+def example(transform: FlamingoTransform, sample: TypedSample, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the values of a pair's `Example`; `transform` does not augment."""
     if not isinstance(sample, PairSample):
         raise ConfigError("few-shot captioning needs pairs", where="--data", remedy="give a dataset of pairs")
-    return Example(transform(sample, rng)["images"][0], sample.text)
+    return {"pixels": transform(sample, rng)["images"][0], "text": sample.text}
 
 
 @torch.no_grad()
