@@ -34,6 +34,8 @@ LABEL = 52
 """Characters of a line of text, at most."""
 STAGES = ("scrape", "extract", "select", "images", "shards", "regions")
 """Stages in the order in which records pass them."""
+UNITS = ("record", "page", "pair", "image", "image_occurrence")
+"""Units in the order in which they come to be."""
 
 
 def to_svg(chart: alt.Chart | alt.LayerChart) -> str:
@@ -91,17 +93,20 @@ def _cut(text: str) -> str:
     return text if len(text) <= LABEL else f"{text[: LABEL - 1]}…"
 
 
-def _place_of(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+def _place_of(name: str, order: tuple[str, ...]) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _units(found: Iterable[str]) -> list[str]:
+    return sorted(dict.fromkeys(found), key=lambda unit: _place_of(unit, UNITS))
 
 
 def funnel_charts(funnel: Iterable[StageCounts]) -> dict[str, str]:
-    """Return one chart per unit, in the order in which units appear: a bar per stage, in the order of the stages."""
-    steps = sorted(funnel, key=lambda row: _place_of(row.stage))
-    units = list(dict.fromkeys(row.unit for row in steps))
+    """Return one chart per unit, in the order in which they come to be: a bar per stage, in the order of the stages."""
+    steps = sorted(funnel, key=lambda row: _place_of(row.stage, STAGES))
     return {
         unit: lines_chart(f"{unit.replace('_', ' ')}s", [_step(row) for row in steps if row.unit == unit])
-        for unit in units
+        for unit in _units(row.unit for row in steps)
     }
 
 
@@ -115,9 +120,9 @@ def _step(row: StageCounts) -> Line:
 def reason_charts(rejected: dict[str, int], most: int = 12) -> dict[str, str]:
     """Return one chart per unit of the commonest reasons why records were not kept, in the order of the stages."""
     rows = [(*name.split("/", 2), count) for name, count in rejected.items()]
-    rows.sort(key=lambda row: (_place_of(row[0]), -row[3], row[2]))
+    rows.sort(key=lambda row: (_place_of(row[0], STAGES), -row[3], row[2]))
     charts = {}
-    for unit in dict.fromkeys(row[1] for row in rows):
+    for unit in _units(row[1] for row in rows):
         found = [row for row in rows if row[1] == unit]
         least = sorted((row[3] for row in found), reverse=True)[:most][-1]
         shown = [row for row in found if row[3] >= least][:most]
@@ -140,8 +145,9 @@ def histogram_chart(bars: tuple[Bar, ...], *, title: str, counted: str = "sample
     """
     even = _is_linear(bars)
     zeros = sum(count for low, _, count in bars if low <= 0) if not even else 0
+    shift = 0.5 if even and bars[0][1] - bars[0][0] == 1 else 0.0  # a whole number stands at the middle of its bar
     rows: list[dict[str, Any]] = [
-        {"low": low, "high": high, "count": count if even else count / math.log2(high / low)}
+        {"low": low - shift, "high": high - shift, "count": count if even else count / math.log2(high / low)}
         for low, high, count in bars
         if even or low > 0
     ]
