@@ -9,14 +9,21 @@ import json
 from dataclasses import dataclass
 
 from corpusloom.pipelines.builds import build
-from corpusloom.pipelines.builds.apply_tombstones import named_records, purge_store, purge_warc, purge_work
+from corpusloom.pipelines.builds.apply_tombstones import (
+    images_gone,
+    named_records,
+    purge_store,
+    purge_warc,
+    purge_work,
+)
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import from_json
+from corpusloom.pipelines.stages.regions.outputs import remove_outputs
 from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
-from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.list_config import ListConfig
@@ -130,6 +137,9 @@ def forget(
     affected = _affected(planner, inputs, select, stones) if old else set()
     reports = forget_derived.delete_reports(dataset) if quoted else []
     tombstones.write(config.store, every)  # from here on, the same command continues a take-down that was killed
+    gone = images_gone(ImageStore(config.store), every)
+    for store in {made.store for made in lineage.read(dataset)} - {""}:
+        remove_outputs(store, gone)
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
