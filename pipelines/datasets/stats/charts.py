@@ -5,8 +5,9 @@ colours are those of `COLOURS`, which the page's style replaces in a dark scheme
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import altair as alt
@@ -63,17 +64,17 @@ class Line:
     """(number, colour) of each part of the bar, from left to right."""
 
 
-def lines_chart(title: str, lines: Iterable[Line]) -> str:
+def lines_chart(title: str, lines: Sequence[Line]) -> str:
     """Return horizontal bars of one unit. The numbers are in the texts, so there is no axis."""
-    shown = list(lines)
-    rows = [
-        {"line": place, "from": sum(number for number, _ in line.parts[:part]), "colour": colour,
-         "to": sum(number for number, _ in line.parts[: part + 1])}
-        for place, line in enumerate(shown)
-        for part, (_, colour) in enumerate(line.parts)
-    ]  # fmt: skip
-    texts = [{"line": place, "text": _cut(line.text)} for place, line in enumerate(shown)]
-    most = max((row["to"] for row in rows), default=0) or 1
+    rows: list[dict[str, Any]] = []
+    for place, line in enumerate(lines):
+        ends = accumulate(number for number, _ in line.parts)
+        rows += [
+            {"line": place, "from": end - number, "to": end, "colour": colour}
+            for end, (number, colour) in zip(ends, line.parts, strict=True)
+        ]
+    texts = [{"line": place, "text": _cut(line.text)} for place, line in enumerate(lines)]
+    most = max((sum(number for number, _ in line.parts) for line in lines), default=0) or 1
     y = alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     x = alt.X("from:Q", axis=None, scale=alt.Scale(domain=[0, most], nice=False))
     bars = (
@@ -86,7 +87,7 @@ def lines_chart(title: str, lines: Iterable[Line]) -> str:
         .mark_text(align="left", baseline="middle", dy=-7, fontSize=12, color=INK)
         .encode(x=alt.value(0), y=y, text="text:N")
     )
-    return to_svg(alt.layer(bars, words).properties(width=WIDTH, height=ROW * len(shown) + 24, title=title))
+    return to_svg(alt.LayerChart(layer=[bars, words], width=WIDTH, height=ROW * len(lines) + 24, title=title))
 
 
 def _cut(text: str) -> str:
@@ -119,14 +120,15 @@ def _step(row: StageCounts) -> Line:
 
 def reason_charts(rejected: dict[str, int], most: int = 12) -> dict[str, str]:
     """Return one chart per unit of the commonest reasons why records were not kept, in the order of the stages."""
-    rows = [(*name.split("/", 2), count) for name, count in rejected.items()]
-    rows.sort(key=lambda row: (_place_of(row[0], STAGES), -row[3], row[2]))
+    by_unit: dict[str, list[tuple[str, str, int]]] = {}
+    for name, count in rejected.items():
+        stage, unit, reason = name.split("/", 2)
+        by_unit.setdefault(unit, []).append((stage, reason, count))
     charts = {}
-    for unit in _units(row[1] for row in rows):
-        found = [row for row in rows if row[1] == unit]
-        least = sorted((row[3] for row in found), reverse=True)[:most][-1]
-        shown = [row for row in found if row[3] >= least][:most]
-        lines = [Line(f"{stage}: {reason} {count:,}", ((count, REJECTED),)) for stage, _, reason, count in shown]
+    for unit in _units(by_unit):
+        shown = sorted(by_unit[unit], key=lambda row: (-row[2], row))[:most]
+        shown.sort(key=lambda row: (_place_of(row[0], STAGES), -row[2], row[1]))
+        lines = [Line(f"{stage}: {reason} {count:,}", ((count, REJECTED),)) for stage, reason, count in shown]
         charts[unit] = lines_chart(f"{unit.replace('_', ' ')}s not kept", lines)
     return charts
 
@@ -145,7 +147,8 @@ def histogram_chart(bars: tuple[Bar, ...], *, title: str, counted: str = "sample
     """
     even = _is_linear(bars)
     zeros = sum(count for low, _, count in bars if low <= 0) if not even else 0
-    shift = 0.5 if even and bars[0][1] - bars[0][0] == 1 else 0.0  # a whole number stands at the middle of its bar
+    single = even and bars[0][1] - bars[0][0] == 1 and bars[0][0] == int(bars[0][0])
+    shift = 0.5 if single else 0.0  # a whole number stands at the middle of its bar
     rows: list[dict[str, Any]] = [
         {"low": low - shift, "high": high - shift, "count": count if even else count / math.log2(high / low)}
         for low, high, count in bars
