@@ -76,7 +76,7 @@ def addresses(attributes: Mapping[str, str], largest: int) -> Iterator[tuple[str
         value = _filled(attributes.get(name, "").strip(), attributes, largest)
         if (("/" in value or "." in value) and not _SPACE.search(value)) or _rank(name, value) is not None:
             yield value, name
-    found = []
+    found: list[tuple[int, int, str, str]] = []
     for name, value in attributes.items():
         if name not in COMMON and _may_be_address(name):
             value = _filled(value.strip(), attributes, largest)
