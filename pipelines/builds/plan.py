@@ -27,7 +27,7 @@ from corpusloom.schemas.records import FileEntry, StageCounts
 
 EXTRACT_VERSION = 9
 SELECT_VERSION = 3
-SHARDS_VERSION = 2
+SHARDS_VERSION = 3
 
 
 @dataclass
