@@ -153,7 +153,7 @@ def test_the_name_and_the_digest_identify_the_dataset(dataset: str) -> None:
     values = plain(dataset)
     assert (values["name"], values["url"]) == ("corpusloom-test", f"urn:sha256:{manifest.digest}")
     assert values["citeAs"] == f"corpusloom test, digest {manifest.digest}"
-    assert (values["version"], values["keywords"]) == ("1.0.0", ["webdataset", "pairs", "test"])
+    assert (values["version"], values["keywords"]) == ("2.0.0", ["webdataset", "pairs", "test"])
     assert values["description"] == "test: 6 samples of kind pairs in 1 WebDataset tars"
     described = plain(dataset, config=json.dumps({"description": "Pairs of a test"}))["description"]
     assert described.startswith("Pairs of a test: 6 samples")
