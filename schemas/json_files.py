@@ -52,7 +52,7 @@ def read(path: str, remedy: str) -> Any:
 
 
 def read_object(path: str, remedy: str, keys: Mapping[str, type] | None = None) -> dict[str, Any]:
-    """Read a JSON file that holds an object with these keys, each of its type; DamageError if it holds another value."""
+    """Read a JSON file that holds an object with these keys, each of its type; DamageError for another value."""
     value = read(path, remedy)
     if not isinstance(value, dict):
         raise DamageError(f"holds a {type(value).__name__}, not an object", where=path, remedy=remedy)
