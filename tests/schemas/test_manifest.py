@@ -167,7 +167,7 @@ def test_a_negative_number_of_a_shard_is_refused(tmp_path: Path, part: str, name
     shard = values["shards"][0]
     (shard[part] if part else shard)[name] = -5
     write_plain(tmp_path, values)
-    with pytest.raises(DamageError, match="a count of 00000.tar is -5, not 0 or more"):
+    with pytest.raises(DamageError, match=r"a count of 00000\.tar is -5, not 0 or more"):
         read_manifest(str(tmp_path))
 
 

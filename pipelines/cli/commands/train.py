@@ -1,5 +1,6 @@
 """`loom train`: trains a model on datasets."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Command:
     verify: bool = False
     """Check the sha256 of every member that is read. By default its crc32c is checked, which datasets of format 1 lack;
     --set loader.verify=false checks nothing."""
+    allow_addresses: tuple[str, ...] = ()
+    """Private networks (NET or NET:PORT) whose servers an index of foreign tars may name."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
@@ -55,7 +58,7 @@ class Command:
         extras.require("train", extras.TRAIN, "loom train")
         from corpusloom.trainers.run_config import load_config
 
-        config = load_config(self.config, (*self.set, *["loader.verify=true"] * self.verify))
+        config = load_config(self.config, (*self.set, *self._loader_settings()))
         if self.print_config:
             print_json(config.to_plain())
             return 0
@@ -83,11 +86,17 @@ class Command:
         print(f"checkpoint: {result.checkpoint}")
         return 0
 
+    def _loader_settings(self) -> list[str]:
+        settings = ["loader.verify=true"] * self.verify
+        if self.allow_addresses:
+            settings.append(f"loader.allow_addresses={json.dumps(self.allow_addresses)}")
+        return settings
+
     def _describe(self) -> int:
         from corpusloom.trainers.describe import describe_run
         from corpusloom.trainers.run_config import load_config
 
-        described = describe_run(load_config(self.config, self.set))
+        described = describe_run(load_config(self.config, (*self.set, *self._loader_settings())))
         if self.output.json:
             print_json(described)
             return 0
