@@ -30,6 +30,6 @@ class DemoFolder:
     def step(self, name: str) -> Iterator[None]:
         """Print and time one step."""
         start = time.monotonic()
-        self.reporter.note(f"[bold]{name}[/bold]")
+        self.reporter.note(name)
         yield
         self.seconds[name] = time.monotonic() - start

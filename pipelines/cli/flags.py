@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.schemas import arrow
@@ -62,4 +63,4 @@ class OutputFlags:
 
 def print_json(value: Any) -> None:
     """Print a record or plain value as JSON on standard output."""
-    print(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False))
+    show(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False), lines=True)

@@ -6,12 +6,12 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
-
-from rich.console import Console
 
 from corpusloom.pipelines.cli.command_table import COMMANDS, LoomCommand, TakesBeamOptions
 from corpusloom.pipelines.engine import logs
+from corpusloom.pipelines.engine.printing import SafeConsole, printable, show
 from corpusloom.schemas.errors import ConfigError, LoomError
 
 INTERRUPTED = 130
@@ -65,10 +65,10 @@ def run(argv: Sequence[str]) -> int:
         cut = words.index("--")
         words, beam_options = words[:cut], words[cut + 1 :]
     if not words or words[0] in ("-h", "--help"):
-        print(usage())
+        show(usage(), lines=True)
         return 0
     if words[0] == "--version":
-        print(version())
+        show(version(), lines=True)
         return 0
     name = words[0]
     if name not in COMMANDS:
@@ -89,6 +89,11 @@ def wants_json(argv: Sequence[str]) -> bool:
     return "--log-format=json" in argv or ("--log-format", "json") in itertools.pairwise(argv)
 
 
+def one_line(text: str) -> str:
+    """Return a text with its line breaks as spaces."""
+    return " ".join(part.strip() for part in text.splitlines())
+
+
 def explain(error: Exception) -> LoomError:
     """Return an error as a LoomError of one line; an unexpected one is reported as a bug."""
     if isinstance(error, LoomError):
@@ -97,8 +102,11 @@ def explain(error: Exception) -> LoomError:
         return LoomError(
             error.strerror, where=str(error.filename or "loom"), remedy="check the path and its permissions"
         )
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return LoomError(what, where="loom", remedy=f"please report this bug; {TRACEBACK}=1 shows the traceback")
+    return LoomError(
+        f"{type(error).__name__}: {error}",
+        where="loom",
+        remedy=f"please report this bug; {TRACEBACK}=1 shows the traceback",
+    )
 
 
 def _flush() -> None:
@@ -114,9 +122,11 @@ def main() -> None:
     as_json = wants_json(sys.argv[1:])
     if as_json:
         logs.use_json_lines()
-    for filtered in (logging.getLogger(), *logging.getLogger().handlers):
-        filtered.addFilter(_keep)
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    else:
+        logs.use_plain_lines()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_keep)
+    console = SafeConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
@@ -131,13 +141,13 @@ def main() -> None:
     except BrokenPipeError:  # the reader of stdout has closed it, as `head` does
         code = 0
     except Exception as error:
-        if os.environ.get(TRACEBACK):
-            raise
         shown = explain(error)
         code = shown.exit_code
+        if os.environ.get(TRACEBACK):
+            show(traceback.format_exc(), lines=True, err=True)
         if as_json:
             logs.log("error", what=shown.what, where=shown.where, remedy=shown.remedy, exit_code=code)
         else:
-            console.print(f"error: {shown}", style="red")
+            console.print(printable(f"error: {one_line(str(shown))}"), style="red")
     _flush()
     sys.exit(code)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from corpusloom.pipelines.engine.logs import log
 from corpusloom.pipelines.engine.metrics import Measures
+from corpusloom.pipelines.engine.printing import SafeConsole, printable
 
 POLL_SECONDS = 0.25
 
@@ -26,7 +27,7 @@ class Reporter:
     """Print warnings only."""
     json: bool = False
     """Log one JSON object per line."""
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: SafeConsole(stderr=True, highlight=False))
     seconds: dict[str, float] = field(default_factory=dict)
     measures: Measures = field(default_factory=Measures)
     _fresh: Measures = field(default_factory=Measures)
@@ -40,14 +41,14 @@ class Reporter:
         if self.json:
             log("note", text=text)
         elif not self.quiet:
-            self.console.print(text)
+            self.console.print(printable(text), markup=False)
 
     def warn(self, text: str) -> None:
         """Print one line, even if `quiet`."""
         if self.json:
             log("warning", text=text)
         else:
-            self.console.print(text, style="bold red", markup=False)
+            self.console.print(printable(text), style="bold red", markup=False)
 
     def add_measures(self, measures: Measures) -> None:
         """Add the metrics of a pipeline to those of the running stage."""

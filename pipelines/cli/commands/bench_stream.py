@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.engine.printing import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,11 @@ class Command:
             rows = [{"stage": s.stage, "samples": s.samples, "wall_s": s.wall_s, "cpu_s": s.cpu_s} for s in stages]
             print_json({"stages": rows, "bound_by": bound})
             return 0
-        print(f"{'up to':<20} {'samples/s':>10} {'CPU ms/sample':>14} {'waiting':>8}")
+        show(f"{'up to':<20} {'samples/s':>10} {'CPU ms/sample':>14} {'waiting':>8}")
         for stage in stages:
-            print(
+            show(
                 f"{stage.stage:<20} {stage.samples_per_second:>10,.0f} {stage.cpu_ms_per_sample:>14.3f} "
                 f"{stage.waiting:>8.0%}"
             )
-        print(f"bound by: {bound}")
+        show(f"bound by: {bound}")
         return 0

@@ -9,6 +9,7 @@ import tyro
 from corpusloom.pipelines.builds.config import BuildConfig, BuildOptions
 from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine.logs import log
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas import arrow
 from corpusloom.schemas.errors import ConfigError
 
@@ -111,7 +112,7 @@ class BuildFlags(BuildOptions):
 
         recipe = load_recipe(self.recipe, self.overrides)
         if self.print_config:
-            print(to_toml(recipe), end="")
+            show(to_toml(recipe).rstrip(), lines=True)
             return 0
         if self.dry_run:
             return self._show_graphs(recipe)
@@ -134,14 +135,14 @@ class BuildFlags(BuildOptions):
         check_profile(self.profile, folders=(self.out, *self.warcs), dry_run=self.dry_run)
 
     def _show_graphs(self, recipe: "Recipe") -> int:
-        from corpusloom.pipelines.builds.dry_run import dry_run, show
+        from corpusloom.pipelines.builds.dry_run import describe, dry_run
 
         self._check_profile()
         graphs = dry_run(recipe, self.out, self.profile)
         if self.output.json:
             print_json(graphs)
         else:
-            print(show(graphs))
+            show(describe(graphs), lines=True)
         return 0
 
     def _run_stages(self, recipe: "Recipe", until: "Until", alone: bool) -> int:
@@ -154,7 +155,7 @@ class BuildFlags(BuildOptions):
         config = self.build_config(recipe)
         if self.plan:
             for name, status in plan(config):
-                print(f"{name:<8} {status}")
+                show(f"{name:<8} {status}")
             return 0
         purge_work(config.work, tombstones.read(config.store))
         return self._show(build.build(config, self.output.reporter(), until=until, alone=alone))

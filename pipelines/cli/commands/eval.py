@@ -7,6 +7,7 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
 
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
@@ -49,5 +50,5 @@ class Command:
             print_json(figures)
             return 0
         for name, value in figures.items():
-            print(f"{name:<22} {value:.4g}")
+            show(f"{name:<22} {value:.4g}")
         return 0

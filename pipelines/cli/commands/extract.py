@@ -1,6 +1,5 @@
 """`loom extract`: extracts pages and prints their blocks."""
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from corpusloom.pipelines.cli.flags import check_least
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Command:
             advice = (
                 "--no-filters prints them all" if read else "is it in these files?" if self.url else "are they HTML?"
             )
-            print(f"no page to show, {read} read ({advice})", file=sys.stderr)
+            show(f"no page to show, {read} read ({advice})", err=True)
         return 0
 
     def _pages(self, cut: list[str]) -> Iterator["HtmlPage"]:

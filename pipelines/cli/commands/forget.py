@@ -1,12 +1,12 @@
 """`loom forget`: removes pages, images or domains from a dataset and its sources (take-down)."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 
@@ -61,11 +61,11 @@ class Command:
         if self.output.json:
             print_json(done)
         else:
-            print(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
+            show(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
             for path in done.derived:
-                print(f"made from it, purged: {path}")
+                show(f"made from it, purged: {path}")
         for path in done.left:
-            print(f"made from it, but out of reach: {path}; purge it by hand", file=sys.stderr)
+            show(f"made from it, but out of reach: {path}; purge it by hand", err=True)
         return 0
 
     def _lines(self) -> list[str]:

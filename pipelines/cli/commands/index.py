@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.engine.printing import show
 
 SampleKind = Literal["interleaved", "pairs", "clips", "regions"]
 
@@ -44,9 +45,9 @@ class Command:
         if self.json:
             print_json(found)
             return 0
-        print(f"{self.out}: {found.samples:,} samples of {found.kind} in {found.shards} tars")
+        show(f"{self.out}: {found.samples:,} samples of {found.kind} in {found.shards} tars")
         for extension, count in sorted(found.ignored.items()):
-            print(f"  not read: {count:,} members .{extension}")
+            show(f"  not read: {count:,} members .{extension}")
         if found.excluded:
-            print(f"  taken out by the dataset itself: {found.excluded:,} samples")
+            show(f"  taken out by the dataset itself: {found.excluded:,} samples")
         return 0

@@ -7,6 +7,7 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,5 +50,5 @@ class Command:
         else:
             print_summary(summary)
             if self.html:
-                print(f"report: {self.html}")
+                show(f"report: {self.html}")
         return 0

@@ -9,6 +9,7 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ class Command:
             print_json({"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation})
             return 0
         if result.resumed_at:
-            print(f"resumed at step {result.resumed_at}")
+            show(f"resumed at step {result.resumed_at}")
         if result.report is not None:
-            print(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
+            show(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
         for name, value in result.evaluation.items():
-            print(f"{name} {value:.4g}")
-        print(f"checkpoint: {result.checkpoint}")
+            show(f"{name} {value:.4g}")
+        show(f"checkpoint: {result.checkpoint}")
         return 0
 
     def _describe(self) -> int:
@@ -85,9 +86,9 @@ class Command:
             print_json(described)
             return 0
         counts = described["parameters"]
-        print(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
+        show(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
         for part, count in counts["by_part"].items():
-            print(f"  {part:<24} {count:>15,}")
+            show(f"  {part:<24} {count:>15,}")
         return 0
 
 

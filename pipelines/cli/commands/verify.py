@@ -1,12 +1,12 @@
 """`loom verify`: checks a dataset's hashes, offsets and counts."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 
@@ -54,9 +54,9 @@ class Command:
             repair(self.dataset, damages)
             damages = list(verify(self.dataset, depth))
         if self.output.json:
-            print(to_json(damages, self.dataset))
+            show(to_json(damages, self.dataset), lines=True)
         for damage in [] if self.output.json else damages:
-            print(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", file=sys.stderr)
+            show(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", err=True)
         if not damages and not self.output.json:
-            print(f"{self.dataset}: whole ({depth}{unproved(manifest, depth)})")
+            show(f"{self.dataset}: whole ({depth}{unproved(manifest, depth)})")
         return 1 if damages else 0
