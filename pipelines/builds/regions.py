@@ -58,7 +58,7 @@ def build_dataset(
         config = RegionsConfig(
             source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
         )
-        with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
+        with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done"))), unit="shards"):
             reporter.add_measures(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})

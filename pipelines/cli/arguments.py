@@ -1,57 +1,39 @@
 """Parsing of a command's arguments: argv -> the command's dataclass, or an error of one line.
 
-tyro parses, but shows errors as boxes of several lines; so repeated, unknown and missing options are checked first.
-Unknown options are reported before missing ones, since a missing option is often a misspelt one.
+tyro parses, but shows errors as boxes of several lines; so repeated and unknown options are checked first, and all
+missing arguments are named at once. Unknown options are reported before missing ones, since a missing option is often a
+misspelt one.
 """
 
 import contextlib
-import dataclasses
 import difflib
-import inspect
 import io
+import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from corpusloom.pipelines.cli.flag_table import WORDS, flags_of
 from corpusloom.schemas.errors import ConfigError
 
 Parsed = TypeVar("Parsed")
+CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 RENAMED = {"--waves": "--passes"}
 """Name of an option in an earlier version -> its present name."""
+NUMBERS = {int: "a whole number", float: "a number"}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Flag:
-    """One option of a command as a user types it; a positional argument has no dashes."""
+@runtime_checkable
+class NeedsMore(Protocol):
+    """A command that needs one of several options, or an option that depends on others."""
 
-    name: str
-    required: bool
-
-    @property
-    def positional(self) -> bool:
-        """Return whether the argument is positional."""
-        return not self.name.startswith("--")
-
-
-def flags_of(command: type) -> Iterator[Flag]:
-    """Yield the arguments of a command's config, including those of its groups of flags."""
-    hints = typing.get_type_hints(command, include_extras=True)
-    for item in dataclasses.fields(command):
-        hint = hints[item.name]
-        kind, *marks = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
-        if dataclasses.is_dataclass(kind):
-            yield from flags_of(typing.cast(type, kind))
-            continue
-        if tyro.conf.Suppress in marks:
-            continue
-        named = next((mark.name for mark in marks if getattr(mark, "name", None)), item.name.replace("_", "-"))
-        dashes = "" if tyro.conf.Positional in marks else "--"
-        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        yield Flag(f"{dashes}{named}", required)
+    @staticmethod
+    def missing(given: Set[str]) -> Mapping[str, str]:
+        """Return what is missing, as a user types it, with advice, when these options are given."""
 
 
 def given(argv: Sequence[str]) -> Iterator[str]:
@@ -71,61 +53,67 @@ def check_repeats(argv: Sequence[str]) -> None:
 
 
 def check_names(command: type, argv: Sequence[str], where: str) -> None:
-    """Raise ConfigError for an option that the command does not have, then for a required one that is missing."""
-    flags = list(flags_of(command))
-    known = ["--help", *(flag.name for flag in flags if not flag.positional)]
+    """Raise ConfigError for an option that the command does not have."""
+    known = ["--help", "--help-all", *(flag.name for flag in flags_of(command) if not flag.positional)]
     for name in given(argv):
         if name not in known:
             near = [RENAMED[name]] if RENAMED.get(name) in known else difflib.get_close_matches(name, known, 1)
-            remedy = f"did you mean {near[0]}?" if near else f"{where} --help lists them"
+            remedy = f"did you mean {near[0]}?" if near else f"{where} --help-all lists them"
             raise ConfigError(f"no option {name}", where=where, remedy=remedy)
-    for flag in flags:
-        if flag.required and not flag.positional and flag.name not in given(argv):
-            raise ConfigError(f"{flag.name} is missing", where=where, remedy=f"{where} --help shows an example")
 
 
 def parse(command: type[Parsed], argv: Sequence[str], where: str) -> Parsed:
-    """Parse argv into a command's dataclass; wrong arguments are a ConfigError of one line.
-
-    `--help` prints the help and raises SystemExit.
-    """
-    if not {"-h", "--help"} & set(argv):
-        check_repeats(argv)
-        check_names(command, argv, where)
+    """Parse argv into a command's dataclass; wrong arguments are a ConfigError of one line."""
+    check_repeats(argv)
+    check_names(command, argv, where)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(
-                command,
-                prog=where,
-                description=inspect.getdoc(command),
-                args=list(argv),
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-                registry=_registry(),
-            )
+            parsed = tyro.cli(command, prog=where, args=list(argv), config=CONFIG, registry=_registry())
     except SystemExit as ended:
-        if ended.code:
-            what = gist(said.getvalue())
-            if what.startswith("Missing"):
-                what = "needs " + " ".join(flag.name.upper() for flag in flags_of(command) if flag.positional)
-            raise ConfigError(what, where=where, remedy=f"see {where} --help") from ended
-        raise
+        box = said.getvalue()
+        if "Missing from" not in box:
+            raise ConfigError(gist(box), where=where, remedy=f"see {where} --help") from ended
+        check_present(command, argv, where, shown=box)
+        raise ConfigError("arguments are missing", where=where, remedy=f"see {where} --help") from ended
+    check_present(command, argv, where)
+    return parsed
+
+
+def check_present(command: type, argv: Sequence[str], where: str, *, shown: str = "") -> None:
+    """Raise ConfigError that names everything that is missing; positional arguments are missing if `shown`."""
+    names = set(given(argv))
+    words = shown.replace("{", " ").replace("}", " ").replace(",", "|").split()
+    absent = [
+        flag.spelled
+        for flag in flags_of(command)
+        if flag.required and (flag.value.split()[0] in words if flag.positional else flag.name not in names)
+    ]
+    more = command.missing(names) if isinstance(command, NeedsMore) else {}
+    absent += more
+    if absent:
+        what = (
+            f"{absent[0]} is missing" if len(absent) == 1 else f"{', '.join(absent[:-1])} and {absent[-1]} are missing"
+        )
+        advice = [text for text in more.values() if text]
+        raise ConfigError(what, where=where, remedy="; ".join((*advice, f"{where} --help shows an example")))
 
 
 def _registry() -> ConstructorRegistry:
-    """Return the tyro rule by which help shows an optional number or text as INT, not {None}|INT."""
+    """Return the tyro rule that reads numbers and texts, which may be optional, with errors that name the value."""
     registry = ConstructorRegistry()
 
     @registry.primitive_rule
-    def optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-        kinds = [kind for kind in typing.get_args(info.type) if kind is not type(None)]
-        if not isinstance(info.type, types.UnionType) or len(kinds) != 1 or kinds[0] not in (int, float, str):
+    def value(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        union = isinstance(info.type, types.UnionType)
+        kinds = [kind for kind in typing.get_args(info.type) if kind is not type(None)] if union else [info.type]
+        if len(kinds) != 1 or kinds[0] not in WORDS:
             return None
-        kind = kinds[0]
+        kind = typing.cast(type, kinds[0])
         return PrimitiveConstructorSpec(
             nargs=1,
-            metavar=kind.__name__.upper(),
-            instance_from_str=lambda words: kind(words[0]),
+            metavar=WORDS[kind],
+            instance_from_str=lambda words: _read(kind, words[0]),
             is_instance=lambda value: value is None or isinstance(value, kind),
             str_from_instance=lambda value: ["none" if value is None else str(value)],
         )
@@ -133,8 +121,16 @@ def _registry() -> ConstructorRegistry:
     return registry
 
 
+def _read(kind: type, word: str) -> Any:
+    """Return a word as a value of a type."""
+    try:
+        return kind(word)
+    except ValueError:
+        raise ValueError(f"{word!r} is not {NUMBERS[kind]}") from None
+
+
 def gist(box: str) -> str:
-    """Return the first paragraph of tyro's error box as one line."""
+    """Return the first paragraph of tyro's error box as one line, without the words that say that it is an error."""
     words: list[str] = []
     for line in box.splitlines():
         inside = line.strip().strip("│").strip()
@@ -142,4 +138,16 @@ def gist(box: str) -> str:
             break
         if not line.startswith(("╭", "╰")):
             words += inside.split()
-    return " ".join(words).rstrip(".") or "the options cannot be read"
+    text = " ".join(words).rstrip(".") or "the options cannot be read"
+    for pattern, better in REWORDED.items():
+        text = re.sub(pattern, better, text)
+    return text
+
+
+REWORDED = {
+    r"^Error parsing (\S+): (.*)$": r"\1: \2",
+    r"^invalid choice ('.*?') for argument '(.*?)'\. Expected one of \((.*?),?\)$": r"\2 is \1, not one of \3",
+    r"^Missing value for argument '(.*?)'\. Expected 1 values?$": r"\1 needs a value",
+    r"^Unrecognized options: (.*)$": r"too many arguments: \1",
+}
+"""Pattern of tyro's text -> the same in plain words."""

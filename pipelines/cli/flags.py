@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
@@ -10,14 +12,17 @@ from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.schemas import arrow
 from corpusloom.schemas.errors import ConfigError
 
+CONTACT = {"--contact URL": "a URL or mail address by which a site's owner can reach you"}
+"""What a command that fetches is missing without a contact, with advice."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FetchFlags:
     """Flags of the fetcher: identity, allowed addresses, delay."""
 
-    contact: str | None = None
+    contact: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
     """URL or mail address in the User-Agent, by which a site's owner can reach you; required to fetch anything."""
-    allow_addresses: tuple[str, ...] = ()
+    allow_addresses: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NET")] = ()
     """Private or loopback networks that may be fetched: NET or NET:PORT."""
     delay: float | None = None
     """Seconds between two fetches of one registered domain; 0 only for allowed addresses."""

@@ -15,18 +15,22 @@ from corpusloom.pipelines.engine.printing import SafeConsole, printable, show
 from corpusloom.schemas.errors import ConfigError, LoomError
 
 INTERRUPTED = 130
+HELP = {"-h", "--help", "--help-all"}
 TRACEBACK = "LOOM_TRACEBACK"
 """Environment variable; if set, an error is shown with its traceback."""
 
 
 def usage() -> str:
     """Return the text of `loom --help`."""
-    lines = [
-        "usage: loom COMMAND [OPTIONS]",
+    lines = ["usage: loom COMMAND [OPTIONS]", "", "Builds multimodal corpora from the web and trains on them."]
+    for group in dict.fromkeys(entry.group for entry in COMMANDS.values()):
+        lines += ["", group]
+        lines += [f"  {name:<13} {entry.summary}" for name, entry in COMMANDS.items() if entry.group == group]
+    lines += [
         "",
-        "Builds multimodal corpora from the web and trains on them.",
-        "",
-        *(f"  {name:<13} {entry.summary}" for name, entry in COMMANDS.items()),
+        "Start with",
+        "  loom demo --quick",
+        "  loom build m3w --warc crawl.warc.gz --out data/m3w --contact https://example.org/bot",
         "",
         "loom COMMAND --help shows options and examples. loom --version prints the versions that shape the output.",
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but a gate was not met, 130 interrupted (resumable).",
@@ -57,6 +61,14 @@ def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> LoomCo
     return command.with_beam_options(tuple(beam_options))
 
 
+def _nearest(name: str) -> str:
+    """Return what to do about a command that does not exist."""
+    if name.startswith("-"):
+        return "the command comes first: loom COMMAND [OPTIONS]"
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    return f"did you mean {near[0]}?" if near else "see loom --help"
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
     words = list(argv)
@@ -64,7 +76,9 @@ def run(argv: Sequence[str]) -> int:
     if "--" in words:
         cut = words.index("--")
         words, beam_options = words[:cut], words[cut + 1 :]
-    if not words or words[0] in ("-h", "--help"):
+    if words[:1] == ["help"]:  # as in `git help build`
+        words = [*words[1:2], "--help"]
+    if not words or words[0] in HELP:
         show(usage(), lines=True)
         return 0
     if words[0] == "--version":
@@ -72,10 +86,12 @@ def run(argv: Sequence[str]) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        raise ConfigError(
-            f"no command {name!r}", where="loom", remedy=f"did you mean {near[0]}?" if near else "see loom --help"
-        )
+        raise ConfigError(f"no command {name!r}", where="loom", remedy=_nearest(name))
+    if HELP & set(words):
+        from corpusloom.pipelines.cli.help_text import print_help
+
+        print_help(COMMANDS[name].load(), f"loom {name}", every="--help-all" in words)
+        return 0
     return parse(name, words[1:], beam_options).run()
 
 

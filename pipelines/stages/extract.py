@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.worker_pool import WorkerPool
 from corpusloom.pipelines.extract.page_task import HtmlPage
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -95,8 +96,12 @@ def open_warc(
 ) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield the records of a WARC or an ARC."""
     if warc.path.endswith(ARC):
-        return read_arc(warc.path)
-    return read_warc(warc.path, revisits=across, verify=config.verify_digests)
+        records = read_arc(warc.path)
+    else:
+        records = read_warc(warc.path, revisits=across, verify=config.verify_digests)
+    for record in records:
+        pace.reach(STAGE, warc.path, record.offset)
+        yield record
 
 
 def extract_warc(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontier_rows, scrape_lane
@@ -110,7 +111,8 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
             reused=True,
         )
     storage.check_writable(config.out)
-    with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
+    pace.forget(STAGE)
+    with reporter.stage(STAGE, None, lambda: sum(pace.reached(STAGE).values()), unit="pages and images"):
         reporter.add_measures(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 

@@ -1,7 +1,7 @@
 """`loom train`: trains a model on datasets."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import dataclasses
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,11 +9,15 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.pace import time_words
 from corpusloom.pipelines.engine.printing import show
+from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
+    from corpusloom.trainers.loop import TrainResult
     from corpusloom.trainers.metrics import StepReport
+    from corpusloom.trainers.run_config import RunConfig
 
 Family = Literal["clip", "flamingo", "vilbert"]
 
@@ -32,14 +36,14 @@ class Command:
 
     model: Annotated[Family, tyro.conf.Positional]
     """Family of models."""
-    config: str
-    """Name of a bundled configuration (clip-tiny, flamingo-3b ...) or path of a TOML file."""
-    data: tuple[str, ...] = ()
+    config: Annotated[str, tyro.conf.arg(metavar="NAME")]
+    """Name of a bundled configuration (clip-tiny, flamingo-3b ...; `loom list configs`) or path of a TOML file."""
+    data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATASET")] = ()
     """DATASET, NAME=DATASET or NAME=DATASET:WEIGHT."""
-    out: str | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of checkpoints, metrics.jsonl and result.json."""
-    set: tuple[str, ...] = ()
-    """Configuration keys to change: train.steps=100 ..."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """Configuration keys to change: train.steps=100 ...; `loom list keys NAME` lists them."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
@@ -48,12 +52,24 @@ class Command:
     """Print the configuration with its changes, and stop."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
+    @staticmethod
+    def missing(given: Set[str]) -> dict[str, str]:
+        """Return what is missing to train: datasets and a folder for checkpoints."""
+        if given & {"--dry-run", "--print-config"}:
+            return {}
+        needed = {"--data": "--data DATASET ...", "--out": "--out FOLDER"}
+        return {shown: "" for name, shown in needed.items() if name not in given}
+
     def run(self) -> int:
         """Train, describe or print."""
         extras.require("train", extras.TRAIN, "loom train")
+        from corpusloom.trainers import distributed, registry
         from corpusloom.trainers.run_config import load_config
 
-        config = load_config(self.config, self.set)
+        first = distributed.prints()
+        reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()
+        config = load_config(self.config, self.set, on_note=reporter.note)
+        registry.tables_of(config)
         if self.print_config:
             print_json(config.to_plain())
             return 0
@@ -61,13 +77,31 @@ class Command:
             return self._describe()
         if self.out is None:
             raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
+        result = self._train(config, self.out, reporter)
+        if first:
+            self._show(result)
+        return 0
+
+    def _train(self, config: "RunConfig", out: str, reporter: Reporter) -> "TrainResult":
+        """Train, with a line per report and the time left."""
+        from corpusloom.trainers.checkpoint import latest
         from corpusloom.trainers.run import run
 
-        with progress_bar(self.output, config.name) as on_step:
-            result = run(self.model, config, self.data, self.out, device=self.device, on_step=on_step)
+        newest = latest(f"{out.rstrip('/')}/checkpoints")
+        done = [int(newest[-8:]) if newest else 0]
+
+        def on_step(report: "StepReport") -> None:
+            done[0] = report.step
+            reporter.event("step", f"  {step_line(report)}", **report.to_plain())
+
+        with reporter.stage("train", config.train.steps, lambda: done[0], unit="steps", detail=f"train {config.name}"):
+            return run(self.model, config, self.data, out, device=self.device, on_step=on_step)
+
+    def _show(self, result: "TrainResult") -> None:
+        """Print the result of a run."""
         if self.output.json:
             print_json({"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation})
-            return 0
+            return
         if result.resumed_at:
             show(f"resumed at step {result.resumed_at}")
         if result.report is not None:
@@ -75,7 +109,6 @@ class Command:
         for name, value in result.evaluation.items():
             show(f"{name} {value:.4g}")
         show(f"checkpoint: {result.checkpoint}")
-        return 0
 
     def _describe(self) -> int:
         from corpusloom.trainers.describe import describe_run
@@ -92,19 +125,8 @@ class Command:
         return 0
 
 
-@contextmanager
-def progress_bar(output: OutputFlags, name: str) -> "Iterator[Callable[[StepReport], None]]":
-    """Show a progress bar of steps if on a terminal; yield the callback that updates it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = output.reporter().console
-    shown = not output.quiet and console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task(name, total=None)
-
-        def on_step(report: "StepReport") -> None:
-            text = f"{name} loss {report.loss:.3f}"
-            bar.update(task, total=report.steps, completed=report.step, description=text)
-
-        yield on_step
+def step_line(report: "StepReport") -> str:
+    """Return a line on the steps since the last report, with the time left at their rate."""
+    left = (report.steps - report.step) * sum(report.seconds.values())
+    rate = f"{report.samples_per_second:,.0f} samples per second"
+    return f"step {report.step:,} of {report.steps:,}: loss {report.loss:.4f}, {rate}, {time_words(left)} left"

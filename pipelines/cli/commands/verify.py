@@ -46,7 +46,7 @@ class Command:
         def count() -> None:
             proved[0] += 1
 
-        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0]):
+        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0], unit="shards"):
             damages = list(verify(self.dataset, depth, on_shard=count, check_tar=check_tar))
         if damages and self.repair:
             from corpusloom.pipelines.datasets.repair import repair

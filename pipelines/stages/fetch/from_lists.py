@@ -15,6 +15,7 @@ from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.list_rows import BadRow, read_list
+from corpusloom.pipelines.store.rows_written import RowsWritten
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage
 
@@ -79,7 +80,7 @@ def fetch_lists(
     store = ImageStore(config.store)
     rows = _Rows(store.index(), columns, tombstones.read(config.store))
     files = min(MAX_FILES, 1 + sum(storage.size(path) for path in paths) // (FILE_BYTES * config.lanes))
-    with reporter.stage("read lists"):
+    with reporter.stage("read lists", None, lambda: rows.rows, unit="rows"):
         lanes = write_lanes(rows.wanted(paths), store.path("frontier"), config.lanes, files=files)
     report = FetchReport(rows=rows.rows, bad=dict(rows.bad), known=rows.known)
     return _fetch(lanes, config, report, reporter, profile)
@@ -114,7 +115,8 @@ def _fetch(
     """Fetch the URLs of lanes, then count their outcomes in the store."""
     store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)
     if lanes:
-        with reporter.stage(f"fetch {rows} images"):
+        done = RowsWritten(store.index_folder(config.generation or store.generations()[-1]))
+        with reporter.stage(f"fetch {rows} images", rows, done, unit="images"):
             reporter.add_measures(run(lambda pipeline: images.build(pipeline, config, lanes), profile))
     index = store.index()
     counts = sum((index.count_outcomes(keys) for lane in lanes for keys in read_keys(lane)), Counter[tuple[str, str]]())
