@@ -92,7 +92,8 @@ class Stages:
         else:
             self.reuse(stage)
         if not config.from_pages:
-            check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
+            patterns = (*config.warcs, *config.lists, *config.from_img2dataset)
+            check_read(read_report(stage), patterns, warcs=bool(config.warcs))
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the extract stage; an input that an earlier run extracted is not read again."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from corpusloom.pipelines.cli.flag_table import WORDS, flags_of
+from corpusloom.pipelines.cli.flag_table import WORDS, Flag, flags_of
 from corpusloom.schemas.errors import ConfigError
 
 Parsed = TypeVar("Parsed")
@@ -74,29 +74,40 @@ def parse(command: type[Parsed], argv: Sequence[str], where: str) -> Parsed:
         box = said.getvalue()
         if "Missing from" not in box:
             raise ConfigError(gist(box), where=where, remedy=f"see {where} --help") from ended
-        check_present(command, argv, where, shown=box)
+        check_present(command, argv, where)
         raise ConfigError("arguments are missing", where=where, remedy=f"see {where} --help") from ended
     check_present(command, argv, where)
     return parsed
 
 
-def check_present(command: type, argv: Sequence[str], where: str, *, shown: str = "") -> None:
-    """Raise ConfigError that names everything that is missing; positional arguments are missing if `shown`."""
-    names = set(given(argv))
-    words = shown.replace("{", " ").replace("}", " ").replace(",", "|").split()
-    absent = [
-        flag.spelled
-        for flag in flags_of(command)
-        if flag.required and (flag.value.split()[0] in words if flag.positional else flag.name not in names)
-    ]
+def check_present(command: type, argv: Sequence[str], where: str) -> None:
+    """Raise ConfigError that names everything that is missing."""
+    flags, names = list(flags_of(command)), set(given(argv))
+    positional = [flag.spelled for flag in flags if flag.positional and flag.required]
+    absent = positional[_free_words(flags, argv) :]
+    absent += [flag.spelled for flag in flags if flag.required and not flag.positional and flag.name not in names]
     more = command.missing(names) if isinstance(command, NeedsMore) else {}
     absent += more
     if absent:
-        what = (
-            f"{absent[0]} is missing" if len(absent) == 1 else f"{', '.join(absent[:-1])} and {absent[-1]} are missing"
-        )
+        *first, last = absent
+        what = f"{', '.join(first)} and {last} are missing" if first else f"{last} is missing"
         advice = [text for text in more.values() if text]
         raise ConfigError(what, where=where, remedy="; ".join((*advice, f"{where} --help shows an example")))
+
+
+def _free_words(flags: Sequence[Flag], argv: Sequence[str]) -> int:
+    """Return the number of words that are no option and no value of one."""
+    takes = {flag.name: (len(argv) if flag.many else 1) if flag.value else 0 for flag in flags}
+    free = taken = 0
+    for word in argv:
+        if word.startswith("--") and len(word) > 2:
+            name, equals, _ = word.partition("=")
+            taken = 0 if equals else takes.get(name.replace("_", "-"), 0)
+        elif taken:
+            taken -= 1
+        else:
+            free += 1
+    return free
 
 
 def _registry() -> ConstructorRegistry:

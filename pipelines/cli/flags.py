@@ -1,6 +1,7 @@
 """Groups of flags that several commands share, as dataclasses."""
 
 import json
+import posixpath
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import tyro
 from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.schemas import arrow
+from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import ConfigError
 
 CONTACT = {"--contact URL": "a URL or mail address by which a site's owner can reach you"}
@@ -48,6 +49,17 @@ def check_least(flag: str, value: int | None, least: int) -> None:
     """Raise ConfigError if a flag's number is below `least`."""
     if value is not None and value < least:
         raise ConfigError(f"{flag} is {value}", remedy=f"give {least} or more")
+
+
+def check_output(flag: str, path: str) -> None:
+    """Raise an error if a file cannot be written to a path, before its content is made."""
+    fs, inner = storage.filesystem(path)
+    if fs.isdir(inner):
+        raise ConfigError(
+            f"{path} is a folder", where=flag, remedy=f"name a file, such as {storage.join(path, 'x.html')}"
+        )
+    if storage.is_local(path):
+        storage.check_writable(posixpath.dirname(inner))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,9 +50,8 @@ def print_help(command: type, prog: str, *, every: bool) -> None:
         shown = [flag for flag in flags if flag.positional or flag.required or flag.name in main]
         hidden = len(flags) - len(shown)
     what, _, examples = (inspect.getdoc(command) or "").partition(EXAMPLES)
-    console = SafeConsole(
-        width=min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns), markup=False, highlight=False
-    )
+    width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+    console = SafeConsole(width=width, markup=False, highlight=False)
     console.print(f"usage: {prog} {_usage(shown, needed)}\n\n{what.strip()}\n")
     for title, group in _grouped(shown):
         console.print(title)

@@ -17,7 +17,7 @@ from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontie
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
@@ -38,6 +38,8 @@ class ScrapeReport:
 
 def read_seeds(path: str) -> list[str]:
     """Return the URLs of a seed file, each once; InputError if the file is missing, not UTF-8 or empty."""
+    if path.startswith(("http://", "https://")):
+        raise ConfigError(f"{path} is a URL", where="--seeds", remedy="write it into a text file, one URL per line")
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.cli.flags import check_least, print_json
 from corpusloom.pipelines.engine.printing import show
 
 
@@ -18,7 +18,7 @@ class Command:
       loom bench-stream s3://bucket/align --cache /local/disk --workers 8
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder or URL of a dataset."""
     samples: int = 2000
     """Samples per stage."""
@@ -35,6 +35,10 @@ class Command:
 
     def run(self) -> int:
         """Measure."""
+        check_least("--samples", self.samples, 1)
+        check_least("--batch-size", self.batch_size, 1)
+        check_least("--workers", self.workers, 0)
+        check_least("--cache-bytes", self.cache_bytes, 1)
         from corpusloom.trainers.stream.bench import bench, bound_by
         from corpusloom.trainers.stream.reading.cache import CacheConfig
 

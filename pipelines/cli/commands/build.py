@@ -200,7 +200,7 @@ class BuildFlags(BuildOptions):
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
-        extras.require("train", extras.TRAIN, "loom build regions")
+        extras.require("train", extras.DETECTOR, "loom build regions")
         if self.warcs:
             raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         self._check_profile()

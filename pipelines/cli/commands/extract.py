@@ -12,7 +12,7 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import check_least
 from corpusloom.pipelines.engine.printing import show
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import InputError
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.extract.page_task import HtmlPage
@@ -53,8 +53,6 @@ class Command:
 
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
-        if not self.inputs:
-            raise ConfigError("needs FILE ...", where="loom extract", remedy="see loom extract --help")
         recipe = None if self.no_filters else load_recipe(self.recipe)
         printer = PagePrinter(self.format, recipe)
         cut: list[str] = []

@@ -26,7 +26,7 @@ class Command:
       loom forget data/align --list takedown.txt
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     url: tuple[str, ...] = ()
     """URLs of pages or images."""
