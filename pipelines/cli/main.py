@@ -51,7 +51,7 @@ def version() -> str:
 
 def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> LoomCommand:
     """Return one command, filled from argv; wrong flags raise ConfigError with a suggestion."""
-    from corpusloom.pipelines.cli import arguments
+    from corpusloom.pipelines.cli.argv import arguments
 
     command = arguments.parse(COMMANDS[name].load(), argv, f"loom {name}")
     if not beam_options:
@@ -88,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise ConfigError(f"no command {name!r}", where="loom", remedy=_nearest(name))
     if HELP & set(words):
-        from corpusloom.pipelines.cli.help_text import print_help
+        from corpusloom.pipelines.cli.argv.help_text import print_help
 
         print_help(COMMANDS[name].load(), f"loom {name}", every="--help-all" in words)
         return 0

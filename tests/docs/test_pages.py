@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from corpusloom.pipelines.cli import arguments
-from corpusloom.pipelines.cli.flag_table import flags_of
+from corpusloom.pipelines.cli.argv import arguments
+from corpusloom.pipelines.cli.argv.flag_table import flags_of
 from corpusloom.pipelines.cli.main import COMMANDS
 from corpusloom.schemas.errors import ConfigError
 from tests.docs.names_of_page import ROOT

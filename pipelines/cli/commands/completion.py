@@ -22,7 +22,7 @@ class Command:
 
     def run(self) -> int:
         """Print the script."""
-        from corpusloom.pipelines.cli.completion import script
+        from corpusloom.pipelines.cli.argv.completion import script
 
         show(script(self.shell).rstrip(), lines=True)
         return 0

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.cli.run_training import run_training
 from corpusloom.pipelines.engine import extras
-from corpusloom.pipelines.engine.pace import time_words
 from corpusloom.pipelines.engine.printing import show
-from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from corpusloom.trainers.loop import TrainResult
-    from corpusloom.trainers.metrics import StepReport
-    from corpusloom.trainers.run_config import RunConfig
 
 Family = Literal["clip", "flamingo", "vilbert"]
 
@@ -77,25 +74,10 @@ class Command:
             return self._describe()
         if self.out is None:
             raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
-        result = self._train(config, self.out, reporter)
+        result = run_training(self.model, config, self.data, self.out, reporter, self.device)
         if first:
             self._show(result)
         return 0
-
-    def _train(self, config: "RunConfig", out: str, reporter: Reporter) -> "TrainResult":
-        """Train, with a line per report and the time left."""
-        from corpusloom.trainers.checkpoint import latest
-        from corpusloom.trainers.run import run
-
-        newest = latest(f"{out.rstrip('/')}/checkpoints")
-        done = [int(newest[-8:]) if newest else 0]
-
-        def on_step(report: "StepReport") -> None:
-            done[0] = report.step
-            reporter.event("step", f"  {step_line(report)}", **report.to_plain())
-
-        with reporter.stage("train", config.train.steps, lambda: done[0], unit="steps", detail=f"train {config.name}"):
-            return run(self.model, config, self.data, out, device=self.device, on_step=on_step)
 
     def _show(self, result: "TrainResult") -> None:
         """Print the result of a run."""
@@ -123,10 +105,3 @@ class Command:
         for part, count in counts["by_part"].items():
             show(f"  {part:<24} {count:>15,}")
         return 0
-
-
-def step_line(report: "StepReport") -> str:
-    """Return a line on the steps since the last report, with the time left at their rate."""
-    left = (report.steps - report.step) * sum(report.seconds.values())
-    rate = f"{report.samples_per_second:,.0f} samples per second"
-    return f"step {report.step:,} of {report.steps:,}: loss {report.loss:.4f}, {rate}, {time_words(left)} left"

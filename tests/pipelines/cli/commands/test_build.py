@@ -9,7 +9,7 @@ import pytest
 
 from corpusloom.pipelines.builds import finish
 from corpusloom.pipelines.builds.config import BuildConfig, BuildOptions
-from corpusloom.pipelines.cli.arguments import parse
+from corpusloom.pipelines.cli.argv.arguments import parse
 from corpusloom.pipelines.cli.commands import build as command
 from corpusloom.pipelines.cli.commands.build import BuildFlags, Command
 from corpusloom.pipelines.engine.subprocesses import cores

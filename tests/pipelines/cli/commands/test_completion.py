@@ -3,7 +3,7 @@
 import pytest
 
 from corpusloom.pipelines.cli import main
-from corpusloom.pipelines.cli.completion import script
+from corpusloom.pipelines.cli.argv.completion import script
 
 
 def test_the_script_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.cli import main
-from corpusloom.pipelines.cli.commands.train import step_line
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import distributed
-from corpusloom.trainers.metrics import StepReport
 from tests.pipelines.small_web import SmallWeb
 
 
@@ -38,14 +36,6 @@ def test_torch_is_asked_for_by_the_name_of_its_extra(monkeypatch: pytest.MonkeyP
         main.run(["train", "clip", "--config", "clip-tiny", "--dry-run"])
     with pytest.raises(ConfigError, match=r"loom eval: torch"):
         main.run(["eval", "zero-shot", "--checkpoint", "c", "--data", "d"])
-
-
-def test_a_report_is_one_line_with_the_time_left() -> None:
-    report = StepReport(
-        step=25, steps=750, loss=4.15888, grad_norm=1.0, lr=1e-3, samples=3_200, samples_per_second=1_280.4,
-        seconds={"data": 0.02, "compute": 0.07, "update": 0.01}, metrics={},
-    )  # fmt: skip
-    assert step_line(report) == "step 25 of 750: loss 4.1589, 1,280 samples per second, 1 min 12 s left"
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import shtab
 
+from corpusloom.pipelines.cli.argv.flag_table import Flag, flags_of
 from corpusloom.pipelines.cli.command_table import COMMANDS
-from corpusloom.pipelines.cli.flag_table import Flag, flags_of
 from corpusloom.pipelines.recipes.recipe import recipe_names
 from corpusloom.trainers.run_config import config_names
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from corpusloom.pipelines.cli.arguments import gist, parse
+from corpusloom.pipelines.cli.argv.arguments import gist, parse
 from corpusloom.pipelines.cli.commands.build import Command as Build
 from corpusloom.schemas.errors import ConfigError
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from rich.table import Table
 
-from corpusloom.pipelines.cli.flag_table import Flag, flags_of
+from corpusloom.pipelines.cli.argv.flag_table import Flag, flags_of
 from corpusloom.pipelines.engine.printing import SafeConsole
 
 EXAMPLES = "Examples:"

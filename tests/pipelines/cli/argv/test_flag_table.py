@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from corpusloom.pipelines.cli.argv.flag_table import flags_of
 from corpusloom.pipelines.cli.command_table import COMMANDS
-from corpusloom.pipelines.cli.flag_table import flags_of
 
 
 @dataclass(frozen=True, kw_only=True)

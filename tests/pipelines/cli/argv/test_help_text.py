@@ -5,9 +5,9 @@ import re
 import pytest
 
 from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.cli.argv.flag_table import flags_of
+from corpusloom.pipelines.cli.argv.help_text import GROUPS, TITLE_OF
 from corpusloom.pipelines.cli.command_table import COMMANDS
-from corpusloom.pipelines.cli.flag_table import flags_of
-from corpusloom.pipelines.cli.help_text import GROUPS, TITLE_OF
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from corpusloom.pipelines.cli.flag_table import WORDS, Flag, flags_of
+from corpusloom.pipelines.cli.argv.flag_table import WORDS, Flag, flags_of
 from corpusloom.schemas.errors import ConfigError
 
 Parsed = TypeVar("Parsed")

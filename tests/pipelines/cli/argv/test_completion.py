@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from corpusloom.pipelines.cli.argv.completion import script
 from corpusloom.pipelines.cli.command_table import COMMANDS
-from corpusloom.pipelines.cli.completion import script
 
 ASK = """
 source {script}
