@@ -84,9 +84,9 @@ def _no_dataset(dataset: str) -> InputError:
         return InputError(f"no {MANIFEST}, so no finished dataset", where=dataset, remedy=finished)
     if not storage.exists(dataset):
         return InputError("no such folder", where=dataset, remedy="check the path")
-    names = storage.listing(dataset)
-    if not names and not storage.folders(dataset) and storage.size(dataset):
+    if not storage.is_folder(dataset):
         return InputError("a file, not the folder of a dataset", where=dataset, remedy=finished)
+    names = storage.listing(dataset)
     if any(name == CLAIM or is_shard_file(name) for name in names):
         what = f"no {MANIFEST}: the dataset is unfinished"
         return InputError(what, where=dataset, remedy="run loom build again, which continues")

@@ -11,7 +11,7 @@ from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.schemas import arrow, storage
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 
 CONTACT = {"--contact URL": "a URL or mail address by which a site's owner can reach you"}
 """What a command that fetches is missing without a contact, with advice."""
@@ -53,13 +53,16 @@ def check_least(flag: str, value: int | None, least: int) -> None:
 
 def check_output(flag: str, path: str) -> None:
     """Raise an error if a file cannot be written to a path, before its content is made."""
-    fs, inner = storage.filesystem(path)
-    if fs.isdir(inner):
+    if storage.is_folder(path):
         raise ConfigError(
             f"{path} is a folder", where=flag, remedy=f"name a file, such as {storage.join(path, 'x.html')}"
         )
-    if storage.is_local(path):
-        storage.check_writable(posixpath.dirname(inner))
+    if not storage.is_local(path):
+        return
+    try:
+        storage.check_writable(posixpath.dirname(storage.filesystem(path)[1]))
+    except InputError as error:
+        raise InputError(error.what, where=path, remedy=error.remedy) from error
 
 
 @dataclass(frozen=True, kw_only=True)

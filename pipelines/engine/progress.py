@@ -31,7 +31,7 @@ class Reporter:
     """Print warnings only."""
     json: bool = False
     """Log one JSON object per line."""
-    console: Console = field(default_factory=lambda: SafeConsole(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: SafeConsole(stderr=True, highlight=False, soft_wrap=True))
     seconds: dict[str, float] = field(default_factory=dict)
     measures: Measures = field(default_factory=Measures)
     _fresh: Measures = field(default_factory=Measures)
@@ -72,8 +72,8 @@ class Reporter:
         name: str,
         total: int | None = None,
         done: Callable[[], int] | None = None,
-        *,
         unit: str = "",
+        *,
         detail: str | None = None,
     ) -> Iterator[None]:
         """Time a stage; on a terminal show a bar, elsewhere print a line every `HEARTBEAT_SECONDS`.

@@ -144,7 +144,7 @@ def test_the_nearest_key_is_found_whatever_its_table(written: str, nearest: str 
 
 
 def test_a_key_of_another_table_is_suggested_with_its_table() -> None:
-    with pytest.raises(ConfigError, match=r"unknown key min_side \(did you mean filters\.min_side\?\)"):
+    with pytest.raises(ConfigError, match=r"unknown key min_side \(did you mean maybe\.min_side\?\)"):
         config.build(Outer, {"name": "x", "min_side": 2.0})
 
 

@@ -141,15 +141,19 @@ def _read(kind: type, word: str) -> Any:
 
 
 def gist(box: str) -> str:
-    """Return the first paragraph of tyro's error box as one line, without the words that say that it is an error."""
-    words: list[str] = []
+    """Return the first paragraph of tyro's error box as one line, in plain words; the box is drawn by lines or dashes.
+
+    Where standard output is not UTF-8, the box has dashes, and its title is a paragraph.
+    """
+    paragraphs: list[list[str]] = [[]]
     for line in box.splitlines():
-        inside = line.strip().strip("│").strip()
-        if inside.startswith("─"):
-            break
-        if not line.startswith(("╭", "╰")):
-            words += inside.split()
-    text = " ".join(words).rstrip(".") or "the options cannot be read"
+        inside = line.strip(" │")
+        if inside and not set(inside) - set("─-"):
+            paragraphs.append([])
+        elif not inside.startswith(("╭", "╰")):
+            paragraphs[-1] += inside.split()
+    titled = "╭" not in box and len(paragraphs) > 1
+    text = " ".join(paragraphs[1 if titled else 0]).rstrip(". ") or "the options cannot be read"
     for pattern, better in REWORDED.items():
         text = re.sub(pattern, better, text)
     return text

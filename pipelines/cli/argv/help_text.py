@@ -76,11 +76,9 @@ def _grouped(flags: list[Flag]) -> Iterator[tuple[str, list[Flag]]]:
     if positional:
         yield "Arguments", positional
     named = [flag for flag in flags if not flag.positional]
-    if len(named) <= FEW:
-        yield OTHERS, named
-        return
+    titles = {flag.name: TITLE_OF.get(flag.name, OTHERS) if len(named) > FEW else OTHERS for flag in named}
     for title in (OTHERS, *GROUPS):
-        group = [flag for flag in named if TITLE_OF.get(flag.name, OTHERS) == title]
+        group = [flag for flag in named if titles[flag.name] == title]
         if group:
             yield title, group
 

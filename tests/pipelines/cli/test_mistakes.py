@@ -139,7 +139,7 @@ MISTAKES = [
     (f"{BUILD} --blocklist md6=IN/seeds.txt", 2, "is not KIND=PATH", "kinds: sha256"),
     (f"{BUILD} --blocklist md5=IN/nowhere.txt", 1, "IN/nowhere.txt: No such file"),
     (f"{BUILD} --blocklist md5=IN/seeds.txt", 1, "IN/seeds.txt"),
-    (f"{BUILD} --set dedup.decontaminate=['IN/nowhere.jsonl']", 1, "IN/nowhere.jsonl: no such file"),
+    (f"{BUILD} --set \"dedup.decontaminate=['IN/nowhere.jsonl']\"", 1, "nowhere.jsonl: no such file"),
     (f"scrape --seeds IN/nowhere.txt --out OUT {CONTACT}", 1, "IN/nowhere.txt: No such file"),
     (f"scrape --seeds IN/empty.csv --out OUT {CONTACT}", 1, "holds no URL", "one URL per line"),
     (f"scrape --seeds IN/names.txt --out OUT {CONTACT}", 1, "'example.org' is no http(s) URL"),
