@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildReport
+from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.models.detector import EfficientNetDetector
@@ -18,7 +19,7 @@ from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
 from corpusloom.pipelines.store.lineage import Derived, absolute, record
 from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.store.rows_written import RowsWritten
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.store.stages import (
     Stage,
     add_counts,
@@ -71,21 +72,15 @@ def build_dataset(
         config = RegionsConfig(
             source=source, dataset=out, folder=stage.folder, store=store, detector=inputs["detector"], limit=limit
         )
-        images = RowsWritten(outputs_folder(store, config.detector))
-        passes = (
-            (Detect(config), "detect regions", None if limit else pairs.samples, images, "images"),
-            (
-                WriteRegions(config),
-                "write regions",
-                len(pairs.shards),
-                lambda: len(storage.listing(stage.path("done"))),
-                "shards",
-            ),
-        )
-        for work_of_pass, detail, total, done, unit in passes:
-            with reporter.stage(STAGE, total, done, unit, detail=detail):
-                made = run(partial(build, work=work_of_pass, shards=pairs.shards), profile or Profile())
-                reporter.add_measures(made)
+
+        def run_pass(work_of_pass: Detect | WriteRegions) -> Measures:
+            return run(partial(build, work=work_of_pass, shards=pairs.shards), profile or Profile())
+
+        images, written = pairs.samples if limit is None else None, RowsWritten(outputs_folder(store, config.detector))
+        with reporter.stage(STAGE, images, written, "images", detail="detect regions"):
+            reporter.add_measures(run_pass(Detect(config)))
+        with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done"))), "shards"):
+            reporter.add_measures(run_pass(WriteRegions(config)))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)

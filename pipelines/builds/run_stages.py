@@ -28,7 +28,7 @@ from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts,
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.store.rows_written import RowsWritten
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
 from corpusloom.schemas.images.decoding import MAX_PIXELS

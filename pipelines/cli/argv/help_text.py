@@ -3,7 +3,7 @@
 import inspect
 import shutil
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from rich.table import Table
@@ -44,7 +44,7 @@ def print_help(command: type, prog: str, *, every: bool) -> None:
     """Print the help of a command on standard output; without `every`, its main flags only."""
     flags = list(flags_of(command))
     shown, hidden = flags, 0
-    needed = getattr(command, "missing", lambda _: {})(frozenset())
+    needed: Mapping[str, str] = getattr(command, "missing", lambda _: {})(frozenset())
     if isinstance(command, HasMainFlags) and not every:
         main = {f"--{name}" for name in command.MAIN.split()}
         shown = [flag for flag in flags if flag.positional or flag.required or flag.name in main]

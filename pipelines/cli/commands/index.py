@@ -45,7 +45,7 @@ class Command:
 
         done = [0]
 
-        def count() -> None:
+        def tick() -> None:
             done[0] += 1
 
         with Reporter(quiet=self.json).stage("index", len(find_tars(self.tars)), lambda: done[0], unit="tars"):
@@ -55,7 +55,7 @@ class Command:
                 kind=self.kind,
                 prefix_keys=self.prefix_keys,
                 hashes=self.hashes,
-                on_tar=count,
+                on_tar=tick,
             )
         if self.json:
             print_json(found)

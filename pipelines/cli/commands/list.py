@@ -15,7 +15,7 @@ from corpusloom.pipelines.engine import extras
 from corpusloom.schemas.config import OFF, field_docs, load_toml, type_words
 from corpusloom.schemas.errors import ConfigError
 
-Row = dict[str, str]
+Cells = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Command:
         return 0
 
 
-def recipes() -> list[Row]:
+def recipes() -> list[Cells]:
     """Return each recipe that ships with its kind and description."""
     from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 
@@ -63,7 +63,7 @@ def recipes() -> list[Row]:
     return [{"name": recipe.name, "kind": recipe.kind, "description": recipe.description} for recipe in found]
 
 
-def configurations() -> list[Row]:
+def configurations() -> list[Cells]:
     """Return each configuration of a model that ships with its family, steps and batch size."""
     from corpusloom.trainers.run_config import config_names, load_config
 
@@ -74,7 +74,7 @@ def configurations() -> list[Row]:
     return rows
 
 
-def keys(name: str) -> list[Row]:
+def keys(name: str) -> list[Cells]:
     """Return each key of a recipe or configuration with its value and meaning; of any recipe without a name."""
     from corpusloom.trainers.run_config import FAMILIES, config_names
 
@@ -83,7 +83,7 @@ def keys(name: str) -> list[Row]:
     return recipe_keys(name)
 
 
-def recipe_keys(name: str) -> list[Row]:
+def recipe_keys(name: str) -> list[Cells]:
     """Return the keys of a recipe with their values, or of any recipe with what they are if left out."""
     from corpusloom.pipelines.recipes.key_table import absent, type_name
     from corpusloom.pipelines.recipes.keys import keys_of
@@ -101,7 +101,7 @@ def recipe_keys(name: str) -> list[Row]:
     return rows
 
 
-def training_keys(name: str) -> list[Row]:
+def training_keys(name: str) -> list[Cells]:
     """Return the keys of a configuration of a model with their values."""
     extras.require("train", extras.TRAIN, "loom list keys")
     from corpusloom.trainers import registry
@@ -111,9 +111,9 @@ def training_keys(name: str) -> list[Row]:
     return [row for table, values in tables.items() for row in _rows(table, values)]
 
 
-def _rows(table: str, values: Any) -> Iterator[Row]:
+def _rows(table: str, values: Any) -> Iterator[Cells]:
     """Yield the keys of a table and its tables."""
-    docs = field_docs(type(values))
+    docs = field_docs(type(values))  # type: ignore[arg-type]  # a class is hashable
     for item in dataclasses.fields(values):
         value = getattr(values, item.name)
         if dataclasses.is_dataclass(value):

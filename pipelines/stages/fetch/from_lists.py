@@ -15,7 +15,7 @@ from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.list_rows import BadRow, read_list
-from corpusloom.pipelines.store.rows_written import RowsWritten
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage
 

@@ -21,7 +21,7 @@ M3W = load_recipe("m3w")
 
 def flags(*argv: str) -> Any:
     """Return the configuration of `loom build m3w` with these flags; without an input it is a plan of stored pages."""
-    plan = [] if {"--warc", "--from"} & set(argv) else ["--plan", "--from", "pages"]
+    plan = ["--plan"] if "--warc" in argv else [] if "--from" in argv else ["--plan", "--from", "pages"]
     return parse(Command, ["m3w", "--out", "data/m3w", *argv, *plan], "loom build")
 
 

@@ -59,7 +59,7 @@ def test_a_file_is_listed_as_what_it_is(tmp_path: Path, capsys: pytest.CaptureFi
     assert main.run(["list", "keys", str(recipe), "--json"]) == 0
     assert {"filters.captions.min_words": "5"}.items() <= _values(capsys).items()
     assert main.run(["list", "keys", str(run), "--json"]) == 0
-    assert {"train.steps": "7", "model.embed_dim": "1024"}.items() <= _values(capsys).items()
+    assert {"train.steps": "7", "train.lr": "1.0"}.items() <= _values(capsys).items()
 
 
 def _values(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpusloom.pipelines.store.rows_written import RowsWritten
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.schemas import tables
 
 
