@@ -8,6 +8,7 @@ from typing import Any
 from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.models.detector import EfficientNetDetector
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
@@ -19,7 +20,6 @@ from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
 from corpusloom.pipelines.store.lineage import Derived, absolute, record
 from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.store.stages import (
     Stage,
     add_counts,

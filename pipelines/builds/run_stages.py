@@ -13,6 +13,7 @@ from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.metrics import Measures, counter_name, counters_of
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.input_fragments import InputFile, read_counts
@@ -28,7 +29,6 @@ from corpusloom.pipelines.store.images.frontier import FILE_ROWS, missing_facts,
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
 from corpusloom.schemas import arrow, identity, storage
 from corpusloom.schemas.images.decoding import MAX_PIXELS

@@ -7,7 +7,6 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine import extras
-from corpusloom.pipelines.engine.printing import show
 
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 
@@ -49,6 +48,7 @@ class Command:
         if self.output.json:
             print_json(figures)
             return 0
-        for name, value in figures.items():
-            show(f"{name:<22} {value:.4g}")
+        from corpusloom.pipelines.cli.text_tables import figures_table, table_console
+
+        table_console().print(figures_table(figures))
         return 0

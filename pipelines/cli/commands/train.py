@@ -41,6 +41,9 @@ class Command:
     """Folder of checkpoints, metrics.jsonl and result.json."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """Configuration keys to change: train.steps=100 ...; `loom list keys NAME` lists them."""
+    verify: bool = False
+    """Check the sha256 of every member that is read. By default its crc32c is checked, which datasets of format 1 lack;
+    --set loader.verify=false checks nothing."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
@@ -65,7 +68,8 @@ class Command:
 
         first = distributed.prints()
         reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()
-        config = load_config(self.config, self.set, on_note=reporter.note)
+        assignments = (*self.set, *["loader.verify=true"] * self.verify)
+        config = load_config(self.config, assignments, on_note=reporter.note)
         registry.tables_of(config)
         if self.print_config:
             print_json(config.to_plain())
@@ -82,7 +86,8 @@ class Command:
     def _show(self, result: "TrainResult") -> None:
         """Print the result of a run."""
         if self.output.json:
-            print_json({"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation})
+            plain = {"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation}
+            print_json({**plain, "skipped": result.skipped.to_plain()})
             return
         if result.resumed_at:
             show(f"resumed at step {result.resumed_at}")
@@ -90,6 +95,9 @@ class Command:
             show(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
         for name, value in result.evaluation.items():
             show(f"{name} {value:.4g}")
+        if result.skipped.count:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.skipped.reasons.items())
+            show(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")
         show(f"checkpoint: {result.checkpoint}")
 
     def _describe(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.fetch import images
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
@@ -15,7 +16,6 @@ from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.pipelines.store.list_rows import BadRow, read_list
-from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage
 

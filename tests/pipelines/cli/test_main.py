@@ -27,7 +27,7 @@ FROZEN = {
     "scrape": "allow-addresses contact delay depth i-own-these-hosts agents images max-pages out seeds "
     "json log-format quiet",
     "verify": "deep repair quick json log-format quiet",
-    "forget": "domain key list sha256 url warc json log-format quiet",
+    "forget": "domain dry-run key list sha256 url warc json log-format quiet",
     "why": "json",
     "stats": "html json log-format quiet scheduler",
     "eval": "checkpoint data limit prompt shots json log-format quiet",
