@@ -8,6 +8,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError, InputError, VersionError
+from corpusloom.schemas.layout import FORMAT_VERSION
 
 
 def run(*argv: str) -> int:
@@ -56,7 +57,7 @@ def _help(command: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_version_names_what_shapes_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     text = capsys.readouterr().out
-    assert "dataset format 1" in text
+    assert f"dataset format {FORMAT_VERSION}" in text
     assert "resiliparse" in text
 
 

@@ -47,7 +47,7 @@ MISTAKES = [
     (f"images --store IN/store {CONTACT}", 2, "nothing to do", "add --list"),
     (f"images m3w --out OUT {CONTACT} --retry dead", 2, "works on a store, not on a recipe"),
     ("extract", 2, "FILE", "missing", "loom extract --help"),
-    ("why", 2, "DATASET and RECORD are missing"),
+    ("why", 2, "FOLDER and RECORD are missing"),
     ("why IN/pairs", 2, "RECORD is missing"),
     ("verify", 2, "DATASET is missing"),
     ("stats", 2, "DATASET is missing"),
