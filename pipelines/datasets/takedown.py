@@ -221,11 +221,11 @@ def _count(config: BuildConfig, requests: Sequence[Request], *, warc: bool) -> M
         for url in warc_urls(entry.name):
             for number in counter.hits_of_url(url):
                 counter.matches[number].warc_records += 1
-    kept: dict[str, set[int]] = {}
-    if planner.is_extracted(extract, inputs):
-        kept = _count_records(planner, inputs, counter)
+    whole = planner.is_extracted(extract, inputs)
+    kept = _count_records(planner, inputs, counter) if whole else {}
     for shard, row in _samples(config.out):
-        for number in counter.hits(row) | kept.get(row.key, set()) | counter.hits_known(row):
+        found = counter.hits_known(row) if whole else counter.hits_elsewhere(row)  # stages are gone, or of other code
+        for number in counter.hits(row) | kept.get(row.key, set()) | found:
             counter.matches[number].samples += 1
             counter.shards.add(shard)
     _offer(config.out, [match for match in counter.matches if not (match.found or match.known)])

@@ -181,6 +181,12 @@ def test_the_same_request_again_is_no_mistake_and_deletes_no_report(
     }
 
 
+def test_samples_are_counted_without_the_stages_that_they_were_built_from(built: Built) -> None:
+    shutil.rmtree(built.folder / "work" / "stages")
+    (match,) = asked(built, IMAGE, dry_run=True).matches
+    assert (match.samples, match.records, match.images) == (1, 0, 1)
+
+
 def test_pages_can_be_decided_again_after_their_warc_was_purged(built: Built) -> None:
     done = asked(built, IMAGE, warc=True).done
     assert done is not None
