@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from corpusloom.schemas import arrow, json_files, storage
 from corpusloom.schemas.errors import DamageError, InputError, VersionError
 from corpusloom.schemas.layout import (
+    CLAIM,
     FOREIGN,
     FORMAT_VERSION,
     KINDS,
@@ -79,11 +80,7 @@ def read_plain(dataset: str) -> dict[str, Any]:
     """Read a manifest.json as plain values; a missing, truncated or newer one is an error."""
     path = storage.join(dataset, MANIFEST)
     if not storage.exists(path):
-        raise InputError(
-            "no manifest.json: not a dataset, or an unfinished one",
-            where=dataset,
-            remedy="run loom build again",
-        )
+        raise _no_dataset(dataset)
     data = storage.read_bytes(path)
     try:
         values = json_files.loads(data, path, _REMEDY)
@@ -157,6 +154,22 @@ def is_foreign_tar(dataset: str, name: str) -> bool:
     if storage.is_local(dataset):
         return bool(name) and "::" not in name
     return bool(name) and not name.startswith("/") and ".." not in name.split("/") and "::" not in name
+
+
+def _no_dataset(dataset: str) -> InputError:
+    """Return the error for a folder without a manifest.json: it is missing, holds no dataset, or an unfinished one."""
+    finished = "name the --out of a finished loom build, or run loom index on tars that others made"
+    if not storage.is_local(dataset):
+        return InputError(f"no {MANIFEST}, so no finished dataset", where=dataset, remedy=finished)
+    if not storage.exists(dataset):
+        return InputError("no such folder", where=dataset, remedy="check the path")
+    if not storage.is_folder(dataset):
+        return InputError("a file, not the folder of a dataset", where=dataset, remedy=finished)
+    names = storage.listing(dataset)
+    if any(name == CLAIM or is_shard_file(name) for name in names):
+        what = f"no {MANIFEST}: the dataset is unfinished"
+        return InputError(what, where=dataset, remedy="run loom build again, which continues")
+    return InputError(f"no {MANIFEST}: holds no dataset", where=dataset, remedy=finished)
 
 
 def not_a_manifest(dataset: str, error: Exception) -> DamageError:

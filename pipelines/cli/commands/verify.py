@@ -1,12 +1,12 @@
 """`loom verify`: checks a dataset's hashes, offsets and counts."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, DamageError
 from corpusloom.schemas.guarded_http import addresses_of
@@ -56,11 +56,11 @@ class Command:
             repair(self.dataset, damages)
             damages = self._damages(depth)
         if self.output.json:
-            print(to_json(damages, self.dataset))
+            show(to_json(damages, self.dataset), lines=True)
         for damage in [] if self.output.json else damages:
-            print(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", file=sys.stderr)
+            show(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", err=True)
         if not damages and not self.output.json:
-            print(f"{self.dataset}: whole ({depth}{unproved(read_manifest(self.dataset), depth)})")
+            show(f"{self.dataset}: whole ({depth}{unproved(read_manifest(self.dataset), depth)})")
         return 1 if damages else 0
 
     def _damages(self, depth: "Depth") -> "list[Damage]":
@@ -77,5 +77,5 @@ class Command:
             proved[0] += 1
 
         policy = AddressPolicy((*self.allow_addresses, *addresses_of([self.dataset])))
-        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0]):
+        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0], unit="shards"):
             return list(verify(self.dataset, depth, on_shard=count, check_tar=check_tar, policy=policy))
