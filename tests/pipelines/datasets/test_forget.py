@@ -225,7 +225,7 @@ def test_what_is_no_key_hash_or_url_is_refused(named: dict[str, tuple[str, ...]]
 
 
 def test_an_index_of_foreign_tars_cannot_forget(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no manifest.json: not a dataset"):
+    with pytest.raises(InputError, match=r"no manifest\.json: not a dataset"):
         read_config(str(tmp_path))
     dataset = finished_dataset(tmp_path)
     change_manifest(dataset, recipe=layout.FOREIGN)
