@@ -25,6 +25,8 @@ def sources_of(folder: str) -> list[Source]:
     work = next((path for path in (folder, _default_work(folder)) if _has_stages(path)), None)
     if work is not None:  # beside an unfinished dataset lies the work folder of its build
         found += [StageTables(work), *_beside_stages(work), *_store(storage.join(work, "images"))]
+    if not found and storage.is_local(folder) and not storage.exists(folder):
+        raise InputError("no such folder", where=folder, remedy="check the path")
     if not found:
         raise InputError(
             "is no dataset, crawl, work folder or image store",
