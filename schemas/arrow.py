@@ -21,7 +21,16 @@ _SCALARS: dict[type, pa.DataType] = {
     bytes: pa.binary(),
 }
 
-UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {}
+
+def _without_policy(table: pa.Table) -> pa.Table:
+    """Add the settings of refusals, which the first version lacked: they are taken for the defaults."""
+    return table.append_column("policy", pa.nulls(table.num_rows, pa.string()))
+
+
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
+    ("FrontierRow", 1): _without_policy,
+    ("ImageRecord", 1): _without_policy,
+}
 """(record name, version) -> the function that converts a table of that version to the next one."""
 
 

@@ -3,6 +3,7 @@
 Importing this module imports Beam, which takes seconds, so it is imported only to run a stage.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.stages import extract, list_pairs, shards
 from corpusloom.pipelines.stages.fetch import facts, images, scores
-from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, policy_of
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import distributed
@@ -72,7 +73,7 @@ class StagePipelines:
     @property
     def images_config(self) -> ImagesConfig:
         """Return the configuration of the images stage."""
-        return ImagesConfig(
+        config = ImagesConfig(
             store=self.config.store,
             fetch=self.config.image_fetch,
             lanes=self.config.lanes,
@@ -81,10 +82,12 @@ class StagePipelines:
             blocklists=self.config.blocklists,
             fetcher=self.config.fetcher,
         )
+        return dataclasses.replace(config, policy=policy_of(config))
 
-    def fetch(self, lanes: list[FrontierLane]) -> BuildPipeline:
-        """Return the pipeline that fetches images into the store."""
-        return lambda pipeline: images.build(pipeline, self.images_config, lanes)
+    def fetch(self, lanes: list[FrontierLane], generation: int) -> BuildPipeline:
+        """Return the pipeline that fetches images into a generation of the store."""
+        config = dataclasses.replace(self.images_config, generation=generation)
+        return lambda pipeline: images.build(pipeline, config, lanes)
 
     def facts(self, batches: list[list[ImageRecord]]) -> BuildPipeline:
         """Return the pipeline that computes facts of stored images."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import brotli
 import zstandard
 
+from corpusloom.pipelines.net.exchange.sniff import IMAGES, SNIFFED_BYTES, sniff
+
 MAX_LAYERS = 3
 """Nested codings, at most; a response with more is an attack."""
 BOMB_CAPS = 4
@@ -15,6 +17,12 @@ _WINDOW = 1 << 23
 """Bytes of the largest zstd window that RFC 9659 allows in a response: 8 MB."""
 _BROTLI_STEP = 1 << 16
 """Bytes that the brotli decoder returns per call."""
+
+
+_REFUSED = frozenset(("compress", "x-compress", "exi", "pack200-gzip", "aes128gcm", "dcb", "dcz"))
+"""Registered codings that are not decoded here."""
+_NEVER_CODED = frozenset(("jpeg", "png", "gif", "webp", "avif", "heic", "html", "svg", "xml"))
+"""Types whose first bytes no coding produces; those of the other types are short enough for that."""
 
 
 class CodingError(ValueError):
@@ -37,17 +45,26 @@ class Decoded:
 def decode(wire: bytes, encodings: str, cap: int) -> Decoded:
     """Undo the codings of a Content-Encoding header, last first, up to `cap` bytes at every layer.
 
-    A body that is declared as gzip but is not is returned unchanged, as in browsers. Raises CodingError for an unknown
-    coding, for too many codings, and for damage before the first decoded byte.
+    A name that is no coding, such as a charset, is ignored, and a body that starts as an image or a page is returned
+    unchanged: some servers declare a coding that they did not apply. Raises CodingError for a coding that is not known
+    here, for too many codings, and for damage before the first decoded byte.
     """
-    names = [name.strip().lower() for name in encodings.split(",") if name.strip()]
-    names = [name for name in names if name not in ("identity", "none", "utf-8")]
+    names = [name.strip().lower() for name in encodings.split(",")]
+    names = [name for name in names if name in _DECODERS or name in _REFUSED]
     if len(names) > MAX_LAYERS:
         raise CodingError("bad_encoding", f"{len(names)} nested codings")
+    kind = sniff(wire[:SNIFFED_BYTES]) if names else None
+    if kind in _NEVER_CODED:
+        return Decoded(wire[:cap], len(wire) > cap)
     body, cut = wire, False
-    for name in reversed(names):
-        layer = _decode_layer(body, name, cap)
-        body, cut = layer.body, cut or layer.cut
+    try:
+        for name in reversed(names):
+            layer = _decode_layer(body, name, cap)
+            body, cut = layer.body, cut or layer.cut
+    except CodingError:
+        if kind not in IMAGES:
+            raise
+        body, cut = wire, False
     return Decoded(body[:cap], cut or len(body) > cap) if names else Decoded(body)
 
 

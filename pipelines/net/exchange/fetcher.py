@@ -15,6 +15,7 @@ from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bom
 from corpusloom.pipelines.net.exchange.errors import TRANSIENT_STATUSES, verdict_of_error
 from corpusloom.pipelines.net.exchange.heads import all_headers, read_headers, request_head, response_head
 from corpusloom.pipelines.net.exchange.redirects import next_hop
+from corpusloom.pipelines.net.exchange.refresh import refresh_target
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response, now
 from corpusloom.pipelines.net.exchange.session import GuardedResponse, Resolver, is_local_name, open_session
 from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
@@ -149,11 +150,12 @@ class Fetcher:
             response = await self._once(target, kind, validators, deadline)
             if not isinstance(response, Response) or not follow or response.location is None:
                 break
-            hops = (*hops, response)
-            following = next_hop(hops, self.config.max_redirects)
+            following = next_hop((*hops, response), self.config.max_redirects)
             if isinstance(following, Rejected):
-                return following
-            target = following
+                if response.refresh is None:
+                    return following
+                break
+            hops, target = (*hops, response), following
         if hops and isinstance(response, Response):
             return dataclasses.replace(response, url=hops[0].url, hops=hops)
         return response
@@ -164,7 +166,7 @@ class Fetcher:
             return response
         if response.status in TRANSIENT_STATUSES:
             return Dead(f"http_{response.status}")
-        if response.status == 304 or response.location is not None:
+        if response.status == 304 or (response.location is not None and response.refresh is None):
             return response
         if not 200 <= response.status < 300:
             return Rejected(f"http_{response.status}")
@@ -207,7 +209,7 @@ class Fetcher:
     ) -> Response | Rejected:
         """Decode a body and return the complete response."""
         cap = self._caps[kind]
-        encoding = raw.headers.get("Content-Encoding", "")
+        encoding = ", ".join(raw.headers.getall("Content-Encoding", ()))
         body = wire
         if encoding:
             decoded = decode(wire, encoding, cap)
@@ -230,9 +232,16 @@ class Fetcher:
             headers=headers,
             address=address,
             truncated=truncated,
+            refresh=_refresh(raw, body, url) if kind == "page" and 200 <= raw.status < 300 else None,
             fetched_at=fetched_at,
             signals=signals_of_headers(headers, seen_at=fetched_at),
         )
+
+
+def _refresh(raw: aiohttp.ClientResponse, body: bytes, url: str) -> str | None:
+    """Return the URL to which an HTML page redirects, else None."""
+    is_html = "html" in raw.headers.get("Content-Type", "text/html").lower()
+    return refresh_target(body, raw.headers.get("Refresh"), url) if is_html else None
 
 
 def conditional(etag: str | None, last_modified: str | None) -> dict[str, str]:

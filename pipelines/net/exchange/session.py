@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.lenient import LenientHandler
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 
@@ -112,6 +113,7 @@ def open_session(
         ttl_dns_cache=int(config.dns_seconds),
         keepalive_timeout=15,
     )
+    connector._factory = functools.partial(LenientHandler, asyncio.get_running_loop())  # type: ignore[assignment]
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
