@@ -23,6 +23,7 @@ _NUMBERS = (
 _JOINERS = "\u200c\u200d"
 
 
+@lru_cache(maxsize=65_536)
 def host_and_port(authority: str) -> tuple[str, int | None]:
     """Return the host of an authority (`user@host:port`), without brackets, and its port; ValueError if malformed."""
     place = authority.rpartition("@")[2]
@@ -39,7 +40,6 @@ def host_and_port(authority: str) -> tuple[str, int | None]:
     return host, int(port) if port else None
 
 
-@lru_cache(maxsize=65_536)
 def ascii_host(host: str) -> str:
     """Return the name or IPv4 address that a browser asks for a host, without final dot; ValueError if it asks none.
 

@@ -19,7 +19,6 @@ SIGNAL_HEADERS = {
 """Response header -> name of its opt-out signal."""
 _METAS = {"robots": "robots", TOKEN: "robots", **SIGNAL_HEADERS}
 """Name (or http-equiv) of a meta element -> name of its opt-out signal."""
-_META_NAMES = tuple(name.encode() for name in _METAS)
 _META = tag_pattern("meta")
 _NAME = attribute_pattern("name|http-equiv")
 _CONTENT = attribute_pattern("content")
@@ -47,16 +46,19 @@ def signals_of_html(html: bytes, *, seen_at: str) -> tuple[Signal, ...]:
     """Return the signals in the meta elements of a whole page, wherever they stand."""
     if b"\x00" in html[:64]:
         html = html.replace(b"\x00", b"")  # UTF-16
-    lower = html.lower()
-    if not any(name in lower for name in _META_NAMES):
+    if not _named_metas(html):
         return ()
-    metas = (match[1] for match in _META.finditer(without_hidden(html)))
-    named = ((_METAS.get((value_of(_NAME, meta) or "").lower()), meta) for meta in metas)
     return tuple(
         Signal(name=name, value=value_of(_CONTENT, meta) or "", where="meta", seen_at=seen_at)
-        for name, meta in named
-        if name is not None
+        for name, meta in _named_metas(without_hidden(html))
     )
+
+
+def _named_metas(html: bytes) -> list[tuple[str, bytes]]:
+    """Return signal name and attributes of each meta element that states a signal."""
+    metas = (match[1] for match in _META.finditer(html))
+    named = ((_METAS.get((value_of(_NAME, meta) or "").lower()), meta) for meta in metas)
+    return [(name, meta) for name, meta in named if name is not None]
 
 
 def robots_words(value: str) -> frozenset[str]:
