@@ -6,6 +6,8 @@ from corpusloom.pipelines.net.html_tags import attribute_pattern, tag_pattern, v
 from corpusloom.pipelines.net.links import base_of
 from corpusloom.schemas.addresses import RefusedError, clean_url, join_url
 
+MAX_BODY = 65_536
+"""Bytes of a page that may redirect, which is kept while its target waits; a longer page is meant to be read."""
 MAX_SECONDS = 30
 """Longest delay of a refresh that is a redirect; a page with a longer one is meant to be read."""
 _META = tag_pattern("meta")
@@ -19,6 +21,8 @@ def refresh_target(body: bytes, header: str | None, url: str) -> str | None:
 
     A page that reloads itself, or that names no URL that may be fetched, does not redirect.
     """
+    if len(body) > MAX_BODY:
+        return None
     if header:
         return _target(header, url, url)
     if b"refresh" not in body.lower():

@@ -40,6 +40,7 @@ HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n
         ("<!-- <meta http-equiv=refresh content='0;url=/t'> -->", None),
         ("<script>'<meta http-equiv=refresh content=\"0;url=/t\">'</script>", None),
         ("<p>refresh</p>", None),
+        ("<meta http-equiv=refresh content='0;url=/t'>" + "<p>read" * 10_000, None),
     ],
 )
 def test_each_page_has_its_target(html: str, target: str | None) -> None:
