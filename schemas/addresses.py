@@ -203,13 +203,13 @@ def clean_url(url: str) -> str:
         raise RefusedError("scheme_not_allowed" if scheme else "bad_url", url[:80])
     try:
         host, port = host_and_port(match[2])
-    except ValueError as error:
+        path = quote(_without_dots(match[3].replace("\\", "/")), safe="!$&'()*+,;=:@/%~")
+        query = quote((match[4] or "")[1:], safe="!$&'()*+,;=:@/?%~[]")
+    except ValueError as error:  # UnicodeEncodeError for half a character is one
         raise RefusedError("bad_url", url[:80]) from error
     netloc = f"[{host}]" if ":" in host else host
     if port is not None and port != SCHEMES[scheme]:
         netloc = f"{netloc}:{port}"
-    path = quote(_without_dots(match[3].replace("\\", "/")), safe="!$&'()*+,;=:@/%~", errors="replace")
-    query = quote((match[4] or "")[1:], safe="!$&'()*+,;=:@/?%~[]", errors="replace")
     return f"{scheme}://{netloc}{path}" + (f"?{query}" if query else "")
 
 

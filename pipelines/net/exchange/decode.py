@@ -59,10 +59,11 @@ def decode(wire: bytes, encodings: str, cap: int, ratio: float | None = None) ->
     """Undo the codings of a Content-Encoding header, last first, up to `cap` bytes at every layer.
 
     With a `ratio`, decoding goes on beyond the cap, to tell a long body from a bomb: a body is a bomb if a layer has
-    more than four caps, or more than the cap and more than `ratio` bytes per wire byte. A name that is no coding, such as
-    a charset, is ignored, and a body that starts as an image or a page is returned unchanged: some servers declare a
-    coding that they did not apply. Raises CodingError for a coding that is not known here, for too many codings or
-    members, and for damage before the first decoded byte.
+    more than four caps, or more than the cap and more than `ratio` bytes per wire byte.
+
+    A name that is no coding, such as a charset, is ignored, and a body that starts as an image or a page is returned
+    unchanged: some servers declare a coding that they did not apply. Raises CodingError for a coding that is not known
+    here, for too many codings or members, and for damage before the first decoded byte.
     """
     names = [name.strip().lower() for name in encodings.split(",")]
     names = [name for name in names if name in _PIECES or name in _REFUSED]

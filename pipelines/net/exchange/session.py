@@ -1,5 +1,6 @@
 """An aiohttp session whose resolver and sockets enforce the address policy. No other module opens sockets."""
 
+import asyncio
 import functools
 import socket
 import ssl
