@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.stages import extract, list_pairs, shards
 from corpusloom.pipelines.stages.fetch import facts, images, scores
-from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, policy_of
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import distributed
@@ -73,7 +73,7 @@ class StagePipelines:
     @property
     def images_config(self) -> ImagesConfig:
         """Return the configuration of the images stage."""
-        config = ImagesConfig(
+        return ImagesConfig(
             store=self.config.store,
             fetch=self.config.image_fetch,
             lanes=self.config.lanes,
@@ -82,7 +82,6 @@ class StagePipelines:
             blocklists=self.config.blocklists,
             fetcher=self.config.fetcher,
         )
-        return dataclasses.replace(config, policy=policy_of(config))
 
     def fetch(self, lanes: list[FrontierLane], generation: int) -> BuildPipeline:
         """Return the pipeline that fetches images into a generation of the store."""
