@@ -1,5 +1,6 @@
 """Opt-out signals in HTTP headers, HTML and image metadata, and the rejections that they cause."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable
 from typing import Literal
@@ -9,6 +10,8 @@ from corpusloom.pipelines.net.html_tags import attribute_pattern, tag_pattern, v
 from corpusloom.schemas.records import ImageFacts, Signal
 from corpusloom.schemas.verdicts import Rejected
 
+MAX_METAS = 5_000
+"""Meta elements of a page that are read, at most; a page with more is an attack."""
 SIGNAL_HEADERS = {
     "x-robots-tag": "robots",
     "tdm-reservation": "tdm-reservation",
@@ -56,7 +59,7 @@ def signals_of_html(html: bytes, *, seen_at: str) -> tuple[Signal, ...]:
 
 def _named_metas(html: bytes) -> list[tuple[str, bytes]]:
     """Return signal name and attributes of each meta element that states a signal."""
-    metas = (match[1] for match in _META.finditer(html))
+    metas = (match[1] for match in itertools.islice(_META.finditer(html), MAX_METAS))
     named = ((_METAS.get((value_of(_NAME, meta) or "").lower()), meta) for meta in metas)
     return [(name, meta) for name, meta in named if name is not None]
 
