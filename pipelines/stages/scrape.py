@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.net.refusals import Policy
@@ -17,7 +18,7 @@ from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontie
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
@@ -38,6 +39,8 @@ class ScrapeReport:
 
 def read_seeds(path: str) -> list[str]:
     """Return the URLs of a seed file, each once; InputError if the file is missing, not UTF-8 or empty."""
+    if path.startswith(("http://", "https://")):
+        raise ConfigError(f"{path} is a URL", where="--seeds", remedy="write it into a text file, one URL per line")
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -126,7 +129,8 @@ def run_lanes(
 ) -> ScrapeReport:
     """Scrape all URLs without an outcome, and mark the scrape as finished."""
     storage.check_writable(config.out)
-    with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
+    pace.forget(STAGE)
+    with reporter.stage(STAGE, None, lambda: sum(pace.reached(STAGE).values()), unit="pages and images"):
         reporter.add_measures(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 
