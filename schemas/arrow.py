@@ -22,6 +22,11 @@ _SCALARS: dict[type, pa.DataType] = {
 }
 
 
+def _add_policy(table: pa.Table) -> pa.Table:
+    """Add the settings of refusals, which the first version lacked: they are taken for the defaults."""
+    return table.append_column("policy", pa.nulls(table.num_rows, pa.string()))
+
+
 def _add_crc32c(table: pa.Table) -> pa.Table:
     """Add the field crc32c, without values, to the members of sidecar rows of version 1."""
     at = table.schema.get_field_index("members")
@@ -33,7 +38,11 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
     return table.set_column(at, members.with_type(wider), table.column(at).cast(wider))
 
 
-UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {("SidecarRow", 1): _add_crc32c}
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
+    ("FrontierRow", 1): _add_policy,
+    ("ImageRecord", 1): _add_policy,
+    ("SidecarRow", 1): _add_crc32c,
+}
 """(record name, version) -> the function that converts a table of that version to the next one."""
 
 
