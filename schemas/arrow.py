@@ -21,7 +21,15 @@ _SCALARS: dict[type, pa.DataType] = {
     bytes: pa.binary(),
 }
 
-UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {}
+
+def _with_cleaned(table: pa.Table) -> pa.Table:
+    """Return pairs of version 1, whose texts were not cleaned, as pairs of version 2."""
+    at = table.schema.get_field_index("language")
+    empty: list[list[str]] = [[] for _ in range(table.num_rows)]
+    return table.add_column(at, pa.field("cleaned", data_type(tuple[str, ...]), nullable=False), [empty])
+
+
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {("Pair", 1): _with_cleaned}
 """(record name, version) -> the function that converts a table of that version to the next one."""
 
 

@@ -46,7 +46,7 @@ class Command:
             return 0
         print(f"{self.out}: {found.samples:,} samples of {found.kind} in {found.shards} tars")
         for extension, count in sorted(found.ignored.items()):
-            print(f"  not read: {count:,} members .{extension}")
+            print(f"  not read: {count:,} members {extension}")
         if found.excluded:
             print(f"  taken out by the dataset itself: {found.excluded:,} samples")
         return 0
