@@ -29,7 +29,21 @@ def _with_cleaned(table: pa.Table) -> pa.Table:
     return table.add_column(at, pa.field("cleaned", data_type(tuple[str, ...]), nullable=False), [empty])
 
 
-UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {("Pair", 1): _with_cleaned}
+def _add_crc32c(table: pa.Table) -> pa.Table:
+    """Add the field crc32c, without values, to the members of sidecar rows of version 1."""
+    at = table.schema.get_field_index("members")
+    if at < 0:
+        return table
+    members = table.schema.field(at)
+    item = members.type.value_field
+    wider = pa.list_(item.with_type(pa.struct([*item.type, pa.field("crc32c", pa.int64())])))
+    return table.set_column(at, members.with_type(wider), table.column(at).cast(wider))
+
+
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
+    ("Pair", 1): _with_cleaned,
+    ("SidecarRow", 1): _add_crc32c,
+}
 """(record name, version) -> the function that converts a table of that version to the next one."""
 
 

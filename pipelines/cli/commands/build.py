@@ -69,6 +69,11 @@ class BuildFlags(BuildOptions):
         """Return the folder of the stages."""
         return self.work or f"{self.out.rstrip('/')}.work"
 
+    @property
+    def store_folder(self) -> str:
+        """Return the folder of the image store."""
+        return self.store or f"{self.work_folder}/images"
+
     def build_config(self, recipe: "Recipe") -> BuildConfig:
         """Return the configuration of the build."""
         from corpusloom.pipelines.stages.select.memory_estimate import parse_size
@@ -83,7 +88,7 @@ class BuildFlags(BuildOptions):
             **shared,
             recipe=recipe,
             work=self.work_folder,
-            store=self.store or f"{self.work_folder}/images",
+            store=self.store_folder,
             fetch=self.fetch.fetch_config(self.output.reporter()),
             from_pages=self.from_dataset is not None,
             lanes=self.lane_count,
@@ -146,9 +151,7 @@ class BuildFlags(BuildOptions):
 
     def _run_stages(self, recipe: "Recipe", until: "Until", alone: bool) -> int:
         from corpusloom.pipelines.builds import build
-        from corpusloom.pipelines.builds.apply_tombstones import purge_work
         from corpusloom.pipelines.builds.plan import plan
-        from corpusloom.pipelines.store import tombstones
 
         self._check_profile()
         config = self.build_config(recipe)
@@ -156,7 +159,6 @@ class BuildFlags(BuildOptions):
             for name, status in plan(config):
                 print(f"{name:<8} {status}")
             return 0
-        purge_work(config.work, tombstones.read(config.store))
         return self._show(build.build(config, self.output.reporter(), until=until, alone=alone), recipe)
 
     def _show(self, report: "BuildReport", recipe: "Recipe | None" = None) -> int:
@@ -191,6 +193,7 @@ class BuildFlags(BuildOptions):
             self.out,
             self.work_folder,
             self.output.reporter(),
+            store=self.store_folder,
             limit=self.limit,
             profile=self.profile,
         )

@@ -14,7 +14,7 @@ from corpusloom.pipelines.store.lists.delimited import MAX_LINE, DelimitedRows
 from corpusloom.pipelines.store.lists.encodings import open_utf8
 from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.schemas import tables
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import ConfigError, InputError, raise_shortage
 from corpusloom.schemas.verdicts import Rejected
 
 BATCH_ROWS = 4_096
@@ -113,6 +113,7 @@ def _read_parquet(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
                     yield _make_row(number, values, config)
                     number += 1
         except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+            raise_shortage(error, path)
             raise InputError(
                 f"damaged after row {number}: {error}", where=path, remedy="write the list again"
             ) from error

@@ -14,6 +14,7 @@ from corpusloom.pipelines.store.warc.responses import (
     truncated_file,
 )
 from corpusloom.schemas import storage
+from corpusloom.schemas.errors import raise_shortage
 
 MAX_HEADER = 16_384
 """Maximum number of bytes of a header line."""
@@ -36,6 +37,7 @@ def read_arc(path: str, limit: int = MAX_BODY) -> Iterator[HtmlResponse | Skippe
                 if not header[0].startswith("filedesc:"):
                     yield html_or_skipped(_source(header, number), block, limit)
         except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
+            raise_shortage(error, path)
             yield truncated_file(path, number, f"{path}: record {number}: {error}")
 
 

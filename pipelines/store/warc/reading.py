@@ -1,13 +1,13 @@
 """Reads WARC files: all responses of a file, or the record at an offset."""
 
 import gzip
-import re
 import zlib
 from collections.abc import Iterator
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from corpusloom.pipelines.store.warc.digests import check_digests
+from corpusloom.pipelines.store.warc.file_end import cut_at_end
 from corpusloom.pipelines.store.warc.responses import (
     MAX_BODY,
     Headers,
@@ -21,14 +21,11 @@ from corpusloom.pipelines.store.warc.responses import (
 )
 from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex, RevisitIndex
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.errors import DamageError, InputError, raise_shortage
 from corpusloom.schemas.verdicts import Dead, Rejected
 
-INFLATE_STEP = 1 << 20
-"""Bytes per step while the last gzip member is decompressed."""
 MAX_HEAD = 65_536
 """Bytes that are read beyond the limit of a body, for the HTTP headers before it."""
-ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _RESPONSES = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
 
 
@@ -73,8 +70,9 @@ def read_warc(
                 elif only_other_records:
                     refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise_shortage(error, path)
             cut = str(error)
-    cut = cut or _cut_at_end(path, last)
+    cut = cut or cut_at_end(path, last)
     if cut is not None:
         yield truncated_file(path, last, f"{path}: at or after byte {last}: {cut}")
 
@@ -88,34 +86,6 @@ def refuse_derived(record: WarcRecord, path: str) -> None:
         raise InputError(
             f"is a {kind} made from a WARC, not pages", where=path, remedy="give the WARC that it was made from"
         )
-
-
-def _cut_at_end(path: str, last: int) -> str | None:
-    """Return the damage if a file does not end with a complete record, else None; `last`: the last record's offset."""
-    if storage.read_bytes(path, 0, 4) in (ZSTD, LZ4):
-        return None  # fastwarc itself reports an incomplete frame
-    tail = storage.read_bytes(path, last)
-    if not tail.startswith(b"\x1f\x8b"):
-        return None if not tail or _is_whole(tail) else "the last record is cut off"
-    while tail:
-        member = zlib.decompressobj(31)
-        try:
-            member.decompress(tail, INFLATE_STEP)
-            while not member.eof and member.unconsumed_tail:  # in steps: the record may be a decompression bomb
-                member.decompress(member.unconsumed_tail, INFLATE_STEP)
-        except zlib.error as error:
-            return str(error)
-        if not member.eof:
-            return "the last gzip member is cut off"
-        tail = member.unused_data
-    return None
-
-
-def _is_whole(record: bytes) -> bool:
-    """Return True if an uncompressed record has its whole block and the two line breaks after it."""
-    head, separator, rest = record.partition(b"\r\n\r\n")
-    length = re.search(rb"(?im)^content-length:\s*(\d+)\s*$", head)
-    return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
 
 
 def _source(record: WarcRecord) -> RecordSource:
@@ -160,7 +130,8 @@ def read_response_at(path: str, offset: int, limit: int) -> tuple[Headers, bytes
         handle.seek(offset)
         try:
             record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
-        except (OSError, ValueError):  # no gzip member begins there
+        except (OSError, ValueError) as error:  # no gzip member begins there
+            raise_shortage(error, path)
             record = None
         if record is None:
             return Dead("truncated_warc", f"{path}: no record at byte {offset}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError, raise_shortage
 
 MAX_NAMES = 2_000_000
 """Maximum number of names in one index, at about 150 bytes of memory each. Later records are not indexed."""
@@ -74,7 +74,8 @@ def _read_block(path: str, offset: int, limit: int) -> bytes | None:
         handle.seek(offset)
         try:
             record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            raise_shortage(error, path)
             return None
         return None if record is None else bytes(record.reader.read(limit))
 
@@ -108,5 +109,5 @@ def _index_file(path: str, index: RevisitIndex) -> None:
         with storage.open_input(path) as handle:
             for record in ArchiveIterator(handle, parse_http=False, record_types=kinds):
                 index.add(path, record)
-    except (OSError, EOFError, ValueError, LoomError):
-        return
+    except (OSError, EOFError, ValueError, LoomError) as error:
+        raise_shortage(error, path)

@@ -25,8 +25,8 @@ def test_the_first_stage_that_kept_nothing_is_named_with_its_reasons() -> None:
     assert caught.value.exit_code == 3
     assert str(caught.value) == (
         "data/align: nothing was kept: stage select left out all 1,500 records of unit pair: "
-        "too_few_caption_words 1,200, language 100, a 90 and 2 more reasons (filters.captions.min_words is 3: change it with --set "
-        "filters.captions.min_words=..., or turn it off with --set filters.captions.min_words=off)"
+        "too_few_caption_words 1,200, language 100, a 90 and 2 more reasons (filters.captions.min_words is 3: "
+        "change it with --set filters.captions.min_words=..., or turn it off with --set filters.captions.min_words=off)"
     )
 
 
@@ -38,7 +38,7 @@ def test_a_run_that_kept_something_or_had_nothing_to_do_is_not_refused() -> None
     ("reason", "remedy"),
     [
         ("too_few_words", "filters.quality.min_words is 50"),
-        ("image_too_small", "filters.images.min_side is 150"),
+        ("image_too_small", "filters.images.min_side is 64"),
         ("no_image", "images.min_per_page is 1"),
         ("robots_disallowed", "the owners of these sites refuse it"),
         ("opt_out_ai_txt", "the owners of these sites refuse it"),

@@ -187,7 +187,7 @@ def test_bad_rows_name_their_lines_and_captions_are_cleaned_once_and_counted(
     assert pair.remarks == {"control_characters": 1, "html_entities": 1, "html_tags": 1}
     assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "5": "line 7"}
     captions = pq.read_table(tmp_path / "out" / "00000.parquet")["caption"].to_pylist()
-    assert sorted(captions) == [text_of(0), "a brown dog & a cat, in the rain"]
+    assert set(captions) == {text_of(0), "a brown dog & a cat, in the rain"}
 
 
 def test_the_text_beside_an_image_is_used_and_the_difference_is_counted_and_listed(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import google_crc32c
+
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError
 
+_CHUNK = 1 << 20
 _NAMES: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
 """How names are decoded: a byte that is not UTF-8 becomes `\\xe9`, so that every name is a text and stays its own."""
 
@@ -24,6 +27,8 @@ class Header:
     """Size of its data, in bytes."""
     sha256: str = ""
     """SHA-256 of its data; empty if the data were not read."""
+    crc32c: int | None = None
+    """CRC-32C of its data; None if the data were not read."""
 
 
 def read_headers(tar: str, hashes: bool) -> Iterator[Header]:
@@ -38,12 +43,17 @@ def read_headers(tar: str, hashes: bool) -> Iterator[Header]:
                         continue
                     if info.offset_data + info.size > length:
                         raise DamageError(f"the tar ends inside {info.name}", where=tar, remedy="fetch it again")
-                    yield Header(info.name, info.offset_data, info.size, _hash(archive, info) if hashes else "")
+                    yield Header(info.name, info.offset_data, info.size, *(_hash(archive, info) if hashes else ()))
         except (tarfile.TarError, EOFError) as error:
             raise DamageError(f"not a readable tar: {error}", where=tar, remedy="fetch it again") from error
 
 
-def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> str:
+def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> tuple[str, int]:
+    """Return the SHA-256 and the CRC-32C of a member's data."""
     member = archive.extractfile(info)
     assert member is not None, "regular members have a file"
-    return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+    digest, checksum = hashlib.sha256(), 0
+    while chunk := member.read(_CHUNK):
+        digest.update(chunk)
+        checksum = google_crc32c.extend(checksum, chunk)
+    return digest.hexdigest(), checksum

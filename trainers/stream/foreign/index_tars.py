@@ -152,7 +152,7 @@ def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
 
 
 def _member(name: str, header: Header) -> Member:
-    return Member(field=name, offset=header.offset, size=header.size, stored_sha256=header.sha256)
+    return Member(field=name, offset=header.offset, size=header.size, stored_sha256=header.sha256, crc32c=header.crc32c)
 
 
 def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[str]:

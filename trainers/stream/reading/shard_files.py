@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+import google_crc32c
+
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError
 from corpusloom.trainers.stream.errors import SampleError
@@ -15,6 +17,8 @@ from corpusloom.trainers.stream.reading.remote_files import RetryConfig
 from corpusloom.trainers.stream.reading.remote_shards import RemoteShard
 
 BLOCK = 512
+MAX_HEADER = 1 << 13
+"""Bytes before a member in which a long name of it is looked for."""
 OPEN_SHARDS = 128
 
 
@@ -114,11 +118,12 @@ class ShardFiles:
 def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
     """Raise DamageError unless a header with the sample's key precedes the offset in the sidecar."""
     member, key = shard.starts[row], shard.key(row)
-    if member == shard.starts[row + 1] or not key.isascii() or len(key) > 90:
-        return  # no member, or a long name, which is not in this header
+    if member == shard.starts[row + 1] or not key.isascii() or len(key) > 90 or "\\" in key:
+        return  # no member, or a long or escaped name, which is not in this header
     offset = shard.member(member)[0]
     name = reader.read(offset - BLOCK, 100) if offset >= BLOCK else b""
-    if name.rstrip(b"\0").rpartition(b"/")[2].partition(b".")[0] != key.rpartition("/")[2].encode():
+    beginning = f"{key.rpartition('/')[2]}.".encode()
+    if not name.rpartition(b"/")[2].startswith(beginning) and beginning not in _long_name(reader, offset):
         raise DamageError(
             f"sample {key} is not where the sidecar says: the sidecar belongs to another tar",
             where=shard.path,
@@ -126,29 +131,50 @@ def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
         )
 
 
-def read_members(reader: ShardReader, shard: ShardIndex, row: int) -> dict[str, bytes]:
+def _long_name(reader: ShardReader, offset: int) -> bytes:
+    """Return the PAX or GNU header that gives the member at an offset its name, or nothing if it has none."""
+    start = max(0, offset - MAX_HEADER)
+    blocks = reader.read(start, offset - BLOCK - start) if offset > BLOCK else b""
+    for at in range(len(blocks) - 2 * BLOCK, -1, -BLOCK):
+        header = blocks[at : at + BLOCK]
+        if header[257:262] == b"ustar" and header[156:157] in (b"x", b"L"):
+            return blocks[at + BLOCK :]  # the nearest one; its data lie between it and the member's own header
+    return b""
+
+
+def read_members(reader: ShardReader, shard: ShardIndex, row: int, *, check: bool = False) -> dict[str, bytes]:
     """Return the members of a sample that are on the allow-list: field -> bytes.
 
-    Members that lie close together are read at once and then cut apart.
+    Members that lie close together are read at once and then cut apart. `check` compares the crc32c of those that
+    have one, and raises SampleError("checksum_differs") for another.
     """
     starts, table, fields = shard.starts, shard.members, shard.fields
     index, last = starts[row], starts[row + 1]
     members: dict[str, bytes] = {}
+    check = check and shard.checksums
     while index < last:
-        offset, size, total, run, code = MEMBER.unpack_from(table, index * MEMBER.size)
+        offset, size, total, run, code, checksum = MEMBER.unpack_from(table, index * MEMBER.size)
         if total > MAX_MEMBER_BYTES:
             raise SampleError("member_too_large", f"{total} bytes")
         data = reader.read(offset, total)
         if run == 1:
             members[fields[code]] = data
+            if check and google_crc32c.value(data) != checksum and fields[code]:
+                raise _differs(fields[code])
         else:
             for at in range(index, index + run):
-                place, size, _, _, code = MEMBER.unpack_from(table, at * MEMBER.size)
+                place, size, _, _, code, checksum = MEMBER.unpack_from(table, at * MEMBER.size)
                 place -= offset
-                members[fields[code]] = data[place : place + size]
+                members[fields[code]] = part = data[place : place + size]
+                if check and google_crc32c.value(part) != checksum and fields[code]:
+                    raise _differs(fields[code])
         index += run
     members.pop("", None)
     return members
+
+
+def _differs(field: str) -> SampleError:
+    return SampleError("checksum_differs", f"the bytes of {field} have changed since they were written")
 
 
 def verify_members(shard: ShardIndex, row: int, members: dict[str, bytes], digests: Sequence[str]) -> None:

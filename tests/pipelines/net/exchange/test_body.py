@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig, FetchKind
-from corpusloom.pipelines.net.exchange.fetcher import Fetcher
+from corpusloom.pipelines.net.exchange.fetcher import MAX_REDIRECT_BODY, Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.net.exchange.raw_server import serve
@@ -81,6 +81,30 @@ def test_a_stalled_connection_truncates_a_page_and_ends_an_image() -> None:
     assert isinstance(page, Response)
     assert (page.wire_body, page.truncated) == (JPEG[:100], "time")
     assert image == Dead("timeout_idle")
+
+
+@pytest.mark.parametrize("extension", [b"", b";" + b"x" * 60])
+def test_chunks_count_with_their_overhead_up_to_twice_the_cap(extension: bytes) -> None:
+    """A chunk of one byte costs six bytes, and more with an extension."""
+    start = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"1" + extension + b"\r\na\r\n"
+    few = 1_900 // len(chunk)
+    with serve(start, 0.1, chunk * few + b"0\r\n\r\n") as (url, config):
+        response = fetch(url, config, "page")
+    assert isinstance(response, Response)
+    assert (response.wire_body, response.truncated) == (b"a" * few, None)
+    with serve(start, 0.1, chunk * few, 0.1, chunk * few, 30.0) as (url, config):
+        response = fetch(url, config, "page", idle_timeout=5.0)
+    assert isinstance(response, Response)
+    assert response.truncated == "length"
+
+
+@pytest.mark.parametrize("kind", ["page", "image"])
+def test_the_body_of_a_redirect_is_read_only_a_little(kind: FetchKind) -> None:
+    with serve(head(10**9, "302 Found\r\nLocation: /next"), bytes(100_000), 30.0) as (url, config):
+        response = fetch(url, config, kind, idle_timeout=5.0)
+    assert isinstance(response, Response)
+    assert (len(response.wire_body), response.body, response.truncated) == (MAX_REDIRECT_BODY, b"", "length")
 
 
 def test_a_page_without_any_bytes_is_dead() -> None:

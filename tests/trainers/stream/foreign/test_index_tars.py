@@ -223,3 +223,12 @@ def test_names_that_are_not_utf8_are_streamed_and_hidden_members_counted(tmp_pat
     assert found.ignored == {"without key or extension": 2}
     assert stream_of([str(tmp_path / "a.tar")], tmp_path / "index")[r"\xe9"].text == "a cat"
     assert differences(tmp_path / "index") == []
+
+
+def test_a_member_whose_pax_header_alone_has_its_name_is_streamed(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for at, (name, data) in enumerate((("cat.jpg", make_image(1)), ("cat.txt", b"a cat"))):
+            info = tarfile.TarInfo(f"member-{at}")
+            info.size, info.pax_headers = len(data), {"path": name, "comment": "x" * 2_000}
+            archive.addfile(info, io.BytesIO(data))
+    assert stream_of([str(tmp_path / "a.tar")], tmp_path / "index")["cat"].text == "a cat"
