@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 import apache_beam as beam
 
-from corpusloom.pipelines.filters.text.caption_cleaning import clean_caption
+from corpusloom.pipelines.extract.caption_cleaning import clean_caption
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist

@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from corpusloom.schemas.verdicts import Rejected
 
@@ -43,7 +44,8 @@ class DelimitedRows:
         first = next(lines, "")
         self._ahead.append(first)
         quoted = not tabs or (first or "").startswith('"')
-        self._delimiter, self._quoting = "\t" if tabs else ",", csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        self._delimiter = "\t" if tabs else ","
+        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         header = self._row(0, None) if first != "" else Cells(1, [])
         self.header = [name.strip() for name in header.cells]
         """Names of the columns; empty if the header cannot be read."""

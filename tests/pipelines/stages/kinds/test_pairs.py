@@ -1,7 +1,7 @@
 """Each image and alt text of a page is a pair, counted once; an opt-out of page or images reserves them all."""
 
 from corpusloom.pipelines.extract.alt_texts import PageImages
-from corpusloom.pipelines.filters.text.caption_cleaning import CleanCaption
+from corpusloom.pipelines.extract.caption_cleaning import CleanCaption
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.kinds.pairs import TEXT_SOURCES, make_pair, make_pairs, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from corpusloom.pipelines.filters.text.caption_cleaning import CleanCaption, clean_caption
+from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 
 TAGS, ENTITIES, CONTROLS = "html_tags", "html_entities", "control_characters"
 
