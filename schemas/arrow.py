@@ -29,6 +29,11 @@ def _with_cleaned(table: pa.Table) -> pa.Table:
     return table.add_column(at, pa.field("cleaned", data_type(tuple[str, ...]), nullable=False), [empty])
 
 
+def _add_policy(table: pa.Table) -> pa.Table:
+    """Add the settings of refusals, which the first version lacked: they are taken for the defaults."""
+    return table.append_column("policy", pa.nulls(table.num_rows, pa.string()))
+
+
 def _add_crc32c(table: pa.Table) -> pa.Table:
     """Add the field crc32c, without values, to the members of sidecar rows of version 1."""
     at = table.schema.get_field_index("members")
@@ -41,6 +46,8 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
 
 
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
+    ("FrontierRow", 1): _add_policy,
+    ("ImageRecord", 1): _add_policy,
     ("Pair", 1): _with_cleaned,
     ("SidecarRow", 1): _add_crc32c,
 }

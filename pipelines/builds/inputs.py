@@ -39,7 +39,11 @@ def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     paths = {path for pattern in (*named, *listed) for path in storage.expand(pattern)}
     found = hashed(path for path in paths if path.endswith(WARCS))
     if not found:
-        raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
+        raise InputError(
+            "holds no WARC (*.warc, *.warc.gz, *.warc.zst)",
+            where=", ".join(patterns),
+            remedy="give lists of images as --list, and a list of WARCs as a file that ends in .paths",
+        )
     return [found[sha256] for sha256 in sorted(found)]
 
 
@@ -84,10 +88,11 @@ def list_inputs(lists: Iterable[str], folders: tuple[str, ...]) -> list[FileEntr
     return [found[sha256] for sha256 in sorted(found)]
 
 
-def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError if not one record could be read from the inputs."""
+def check_read(extracted: StageReport, patterns: tuple[str, ...], *, warcs: bool) -> None:
+    """Raise InputError if not one record could be read from the inputs, which are WARCs or lists."""
     records = [row for row in extracted.counts if row.unit == "record"]
     if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
-        raise InputError(
-            "no record can be read", where=", ".join(patterns), remedy="check that these are WARCs, with gzip -t FILE"
-        )
+        where = ", ".join(patterns)
+        if not warcs:
+            raise InputError("holds no row", where=where, remedy="below its header a list needs a row per image")
+        raise InputError("no record can be read", where=where, remedy="check that these are WARCs, with gzip -t FILE")

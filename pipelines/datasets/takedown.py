@@ -26,6 +26,8 @@ from corpusloom.schemas.records import FileEntry, Head, ImageRecord, Page, Pair,
 
 NOTHING_MATCHED = 4
 """Exit code if a request matches no record."""
+OFFERED = 5
+"""Requests without a match that get the nearest names, at most: each is compared with every name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +223,11 @@ def _count(config: BuildConfig, requests: Sequence[Request], *, warc: bool) -> M
         for url in warc_urls(entry.name):
             for number in counter.hits_of_url(url):
                 counter.matches[number].warc_records += 1
-    kept: dict[str, set[int]] = {}
-    if planner.is_extracted(extract, inputs):
-        kept = _count_records(planner, inputs, counter)
+    whole = planner.is_extracted(extract, inputs)
+    kept = _count_records(planner, inputs, counter) if whole else {}
     for shard, row in _samples(config.out):
-        for number in counter.hits(row) | kept.get(row.key, set()) | counter.hits_known(row):
+        found = counter.hits_known(row) if whole else counter.hits_elsewhere(row)  # stages are gone, or of other code
+        for number in counter.hits(row) | kept.get(row.key, set()) | found:
             counter.matches[number].samples += 1
             counter.shards.add(shard)
     _offer(config.out, [match for match in counter.matches if not (match.found or match.known)])
@@ -267,8 +269,8 @@ def siblings_of(config: BuildConfig, counter: MatchCounter) -> list[Sibling]:
 
 
 def _offer(dataset: str, missed: Iterable[Matches]) -> None:
-    """Give each request without a match the nearest names that exist."""
-    missed = list(missed)
+    """Give the first requests without a match the nearest names that exist."""
+    missed = list(missed)[:OFFERED]
     if not missed or not storage.exists(storage.join(dataset, layout.MANIFEST)):
         return
     names = {name for source in sources_of(dataset) for name in source.names()}

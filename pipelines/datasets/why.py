@@ -1,6 +1,8 @@
 """Explains the outcome of a page or image: lists each stage's decision on it and on the records made from it."""
 
-from corpusloom.pipelines.datasets.explain.event import STAGES, Event, Source, Wanted
+from dataclasses import replace
+
+from corpusloom.pipelines.datasets.explain.event import STAGES, Event, Source, Wanted, keys_of
 from corpusloom.pipelines.datasets.explain.near_misses import near_misses
 from corpusloom.pipelines.datasets.explain.sources import sources_of
 from corpusloom.schemas import identity
@@ -20,7 +22,9 @@ def why(folder: str, name: str) -> list[Event]:
     sources, wanted = sources_of(folder), Wanted.of(name)
     for source in sources:
         source.extend(wanted)
-    events = [event for source in sources for event in source.events(wanted)]
+    own = keys_of(name) if "://" in name else set()
+    found = (event for source in sources for event in source.events(wanted))
+    events = [replace(event, url=name) if event.url is None and event.key in own else event for event in found]
     events += _not_fetched(wanted, events)
     if not events:
         raise _unknown(folder, name, sources)

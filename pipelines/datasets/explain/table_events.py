@@ -9,6 +9,7 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.manifest import Manifest
 
 _LEDGER = ("stage", "unit", "key", "parent", "url", "outcome", "reason", "measured", "threshold")
+_PROVENANCE = ("stage", "key", "url", "warc", "offset")
 _SCORES = ("stage", "unit", "key", "parent", "outcome", "scores")
 
 
@@ -48,6 +49,11 @@ class Tables:
         for name in {**scores, **reasons}:
             row = reasons.get(name) or scores[name]
             yield event_of(row, scores.get(name))
+        ended = {key for _, unit, key, _ in reasons if unit == "record"}
+        for path in self.provenance:
+            for row in matching(path, _PROVENANCE, {"key": wanted.keys - ended}):
+                if row["warc"] is not None and row["url"]:
+                    yield _kept_record(row)
 
     def names(self) -> Iterator[str]:
         """Yield the URLs and keys of the ledger, and the URLs of provenance."""
@@ -55,6 +61,20 @@ class Tables:
             yield from texts(path, ("url", "key"))
         for path in self.provenance:
             yield from texts(path, ("url",))
+
+
+def _kept_record(row: Row) -> Event:
+    """Return the event of a record of an input that was read and not rejected, from its row in the provenance."""
+    place = f" at byte {row['offset']}" if row["offset"] is not None else ""
+    return Event(
+        stage=row["stage"],
+        unit="record",
+        key=row["key"],
+        parent=None,
+        url=row["url"],
+        outcome="kept",
+        note=f"{row['url']} in {row['warc']}{place}",
+    )
 
 
 def _name(row: Row) -> tuple[str, str, str, str | None]:

@@ -1,5 +1,6 @@
 """An aiohttp session whose resolver and sockets enforce the address policy. No other module opens sockets."""
 
+import asyncio
 import functools
 import socket
 import ssl
@@ -9,6 +10,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.lenient import LenientHandler
 from corpusloom.pipelines.net.exchange.names import Names
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
@@ -119,6 +121,7 @@ def open_session(
         use_dns_cache=False,  # the resolver has a cache, and checks also cached addresses
         keepalive_timeout=15,
     )
+    connector._factory = functools.partial(LenientHandler, asyncio.get_running_loop())  # type: ignore[assignment]
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

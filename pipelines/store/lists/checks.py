@@ -9,7 +9,7 @@ import pyarrow as pa
 from corpusloom.pipelines.store.lists.encodings import WESTERN, find_encoding
 from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.lists.list_rows import check_names, format_of, read_list, read_objects
-from corpusloom.schemas import tables
+from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import DamageError, InputError
 
 SAMPLE_ROWS = 1_000
@@ -34,6 +34,8 @@ def check_lists(paths: Iterable[str], config: ListConfig) -> list[str]:
 def _check_list(path: str, config: ListConfig) -> bool:
     """Check the columns of one list; return whether it has a row."""
     kind = format_of(path)
+    if not storage.size(path):
+        raise InputError("is empty", where=path, remedy="the list needs a row per image")
     if kind == "parquet":
         try:
             with tables.open_parquet(path) as file:

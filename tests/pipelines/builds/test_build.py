@@ -200,14 +200,14 @@ def test_two_builds_into_one_folder_are_kept_apart(web: SmallWeb, tmp_path: Path
 
 
 def test_a_finished_dataset_is_never_overwritten_by_another(web: SmallWeb) -> None:
-    with pytest.raises(ConfigError, match="another configuration"):
+    with pytest.raises(ConfigError, match="a finished dataset of the recipe m3w, not align"):
         web.build("align", "m3w")
 
 
 def test_why_lists_the_events_of_a_page_and_of_an_image(web: SmallWeb) -> None:
     port = web.server.port
     events = why(str(web.folder / "m3w"), f"http://attic.localhost:{port}/noai.html")
-    assert [event.reason for event in events] == ["opt_out_noai"]
+    assert [(event.stage, event.reason) for event in events] == [("scrape", None), ("extract", "opt_out_noai")]
     page = next(page for page in web.server.world.pages if page.kind == "good" and page.host.startswith("museum"))
     story = why(str(web.folder / "m3w"), f"http://{page.host}:{port}{page.path}")
     assert {"page", "image_occurrence", "sample"} <= {event.unit for event in story}

@@ -74,7 +74,7 @@ def test_inputs_without_a_single_readable_record_are_an_error(truncated: int, re
     )
     report = StageReport(name="extract", counts=(row,), facts={})
     if readable:
-        check_read(report, ("a.warc",))
+        check_read(report, ("a.warc",), warcs=True)
         return
     with pytest.raises(InputError, match=r"a\.warc: no record can be read"):
-        check_read(report, ("a.warc",))
+        check_read(report, ("a.warc",), warcs=True)

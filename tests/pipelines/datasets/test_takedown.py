@@ -18,6 +18,7 @@ from corpusloom.pipelines.datasets.takedown import (
     take_down,
     url_marks,
 )
+from corpusloom.pipelines.datasets.why import why
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
@@ -135,6 +136,15 @@ def test_what_matches_nothing_changes_nothing_and_offers_what_is_near(
     assert "warning: --domain example.or: no record matches, nothing was changed; did you mean example.org?" in said.err
 
 
+def test_a_forgotten_pair_is_still_known_by_the_url_that_is_gone(built: Built) -> None:
+    take_down(built.dataset, [IMAGE], QUIET)
+    for folder in (built.dataset, str(built.folder / "work")):
+        assert ("shards", "pair", "forgotten") in {
+            (event.stage, event.unit, event.reason) for event in why(folder, IMAGE.value)
+        }
+    assert why(built.dataset, IMAGE.value)[-1].outcome == "forgotten"
+
+
 def test_only_what_matches_is_taken_down_and_the_rest_is_told(built: Built, capsys: pytest.CaptureFixture[str]) -> None:
     report = built.folder / "report.html"
     main.run(["stats", built.dataset, "--html", str(report), "--quiet"])
@@ -179,6 +189,12 @@ def test_the_same_request_again_is_no_mistake_and_deletes_no_report(
     assert {name: value for name, value in built.state().items() if name.startswith("out/")} == {
         name: value for name, value in before.items() if name.startswith("out/")
     }
+
+
+def test_samples_are_counted_without_the_stages_that_they_were_built_from(built: Built) -> None:
+    shutil.rmtree(built.folder / "work" / "stages")
+    (match,) = asked(built, IMAGE, dry_run=True).matches
+    assert (match.samples, match.records, match.images) == (1, 0, 1)
 
 
 def test_pages_can_be_decided_again_after_their_warc_was_purged(built: Built) -> None:

@@ -112,4 +112,5 @@ def test_a_page_lists_the_decision_of_each_stage(web: SmallWeb) -> None:
     page = next(head for head in heads(web) if head.outcome == "kept")
     stages = [event.stage for event in why(str(web.folder / "m3w"), page.url)]
     assert stages == sorted(stages, key=STAGES.index)
-    assert {"scrape", "select", "shards"} <= set(stages)
+    assert {"scrape", "extract", "select", "shards"} <= set(stages)
+    assert {event.url for event in why(str(web.folder / "m3w"), page.url) if event.unit == "page"} == {page.url}

@@ -7,6 +7,8 @@ import pytest
 from corpusloom.pipelines.datasets.explain.event import Wanted
 from corpusloom.pipelines.datasets.explain.table_events import Tables
 from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.schemas.records import ProvenanceRow
+from corpusloom.schemas.tables import write_records
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 
@@ -41,6 +43,19 @@ def test_a_url_gives_the_keys_of_its_records_and_of_their_sources(tables: Tables
     dead = Wanted("http://b.example/")
     tables.extend(dead)
     assert [event.reason for event in tables.events(dead)] == ["timeout"]
+
+
+def test_a_kept_record_is_told_with_its_place_in_the_warc(tables: Tables, tmp_path: Path) -> None:
+    rows = [
+        ProvenanceRow(stage="extract", key="r", url="http://a.example/", warc="a.warc.gz", offset=7),
+        ProvenanceRow(stage="extract", key="q", url="http://b.example/", warc="a.warc.gz", offset=9),
+    ]
+    write_records(str(tmp_path / "provenance" / "y.parquet"), ProvenanceRow, rows)
+    found = Tables.of_folder(str(tmp_path))
+    (event,) = (event for event in found.events(Wanted("r", keys={"r"})) if event.unit == "record")
+    assert (event.outcome, event.note) == ("kept", "http://a.example/ in a.warc.gz at byte 7")
+    ended = [event.outcome for event in found.events(Wanted("q", keys={"q"}))]
+    assert ended == ["dead"]  # and not kept as well
 
 
 def test_names_are_urls_and_keys(tables: Tables) -> None:

@@ -82,7 +82,8 @@ def test_jsonl_is_refused_if_no_row_has_text(tmp_path: Path, rows: list[dict[str
     ("name", "text", "message"),
     [
         ("a.csv", "url,caption\n", "no column 'text'"),
-        ("a.csv", "", "no column 'url' .*check its header"),
+        ("a.csv", "", r"is empty \(the list needs a row per image"),
+        ("a.csv", "\n", "no column 'url' .*check its header"),
         ("a.csv", "url,text\n", "holds no row"),
         ("a.jsonl", "\n", "holds no row"),
         ("a.parquet", "nonsense", r"not a readable Parquet file.*write the list again"),
