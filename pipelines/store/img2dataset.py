@@ -23,8 +23,8 @@ import pyarrow as pa
 from corpusloom.pipelines.store.lists.checks import check_types
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
+from corpusloom.schemas.layout import decode_text
 from corpusloom.schemas.records import FileEntry
-from corpusloom.schemas.texts import decode_text
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 EXTENSIONS = ("jpg", "png", "webp")

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
 from corpusloom.pipelines.filters.language import measure_language
-from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import pair_rules

@@ -21,7 +21,7 @@ _URL = re.compile(r'"?\s*[A-Za-z][A-Za-z0-9+.-]*://')
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class DelimitedRow:
     """One row: its cells, or why it cannot be used."""
 
     line: int
@@ -46,11 +46,11 @@ class DelimitedRows:
         quoted = not tabs or (first or "").startswith('"')
         self._delimiter = "\t" if tabs else ","
         self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        header = self._row(0, None) if first != "" else Cells(1, [])
+        header = self._row(0, None) if first != "" else DelimitedRow(1, [])
         self.header = [name.strip() for name in header.cells]
         """Names of the columns; empty if the header cannot be read."""
 
-    def rows(self, url_cell: int) -> Iterator[Cells]:
+    def rows(self, url_cell: int) -> Iterator[DelimitedRow]:
         """Yield all rows; blank lines are none. `url_cell` is the place of the URL, by which a row is recognized."""
         while self._ahead or self._fetch():
             row = self._row(len(self.header), url_cell)
@@ -64,7 +64,7 @@ class DelimitedRows:
             return True
         return False
 
-    def _row(self, width: int, url_cell: int | None) -> Cells:
+    def _row(self, width: int, url_cell: int | None) -> DelimitedRow:
         """Return the row that begins at the next line; after a fault, the lines behind the first are read again."""
         taken: list[str | None] = []
         cells, fault = list[str](), None
@@ -87,7 +87,7 @@ class DelimitedRows:
             self._ahead.extendleft(reversed(taken[1:]))
             taken = taken[:1]
         self._line += len(taken)
-        return Cells(line, cells, fault)
+        return DelimitedRow(line, cells, fault)
 
     def _feed(self, taken: list[str | None]) -> Iterator[str]:
         """Yield the next lines within bounds, and note those that were taken."""

@@ -43,7 +43,6 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "schemas/hosts.py",
         "schemas/identity.py",
         "schemas/records.py",
-        "schemas/texts.py",
     ),
     "select": (
         "pipelines/dedup/components.py",

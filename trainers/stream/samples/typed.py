@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from corpusloom.schemas.layout import IMAGE_EXTENSIONS
-from corpusloom.schemas.texts import decode_text
+from corpusloom.schemas.layout import IMAGE_EXTENSIONS, decode_text
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.page_json import page_lists
 
