@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpusloom.schemas import arrow, parquet_checksums, storage
+from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import DamageError, raise_shortage
+from corpusloom.schemas.guards import parquet_checksums
 
 T = TypeVar("T")
 

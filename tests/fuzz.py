@@ -25,8 +25,8 @@ from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.store.dataset.folder import read_run
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.schemas import parquet_checksums
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.guards import parquet_checksums
 from corpusloom.trainers.checkpoint import Checkpointer, find, read_config
 from corpusloom.trainers.run_config import load_config
 from corpusloom.trainers.stream.dataset import StreamingDataset

@@ -19,8 +19,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
-from corpusloom.schemas import json_files, storage
+from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.schemas.guards import json_files
 from corpusloom.trainers import distributed
 from corpusloom.trainers.run_config import RunConfig, from_plain
 

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from corpusloom.pipelines.store.stages import COMMIT, DELETE_STAGE, Stage
-from corpusloom.schemas import arrow, json_files, storage
+from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import FileEntry
 
 

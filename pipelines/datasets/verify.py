@@ -16,10 +16,11 @@ from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.dataset.folder import RUN, TABLES, read_run
 from corpusloom.pipelines.store.dataset.tars import header
 from corpusloom.pipelines.store.stages import count_gaps
-from corpusloom.schemas import arrow, json_files, layout, storage, tables
+from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 from corpusloom.schemas.errors import LoomError
-from corpusloom.schemas.guarded_http import check_url
+from corpusloom.schemas.guards import json_files
+from corpusloom.schemas.guards.http import check_url
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 

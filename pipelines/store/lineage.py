@@ -5,8 +5,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from corpusloom.schemas import json_files, storage
+from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError, LoomError
+from corpusloom.schemas.guards import json_files
 
 FILE = "derived.json"
 _REMEDY = "restore it from a copy; or delete it, and forget in derived datasets and reports by hand"

@@ -13,8 +13,9 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from corpusloom.schemas import arrow, json_files, layout, storage
+from corpusloom.schemas import arrow, layout, storage
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import StageCounts
 
 T = TypeVar("T")
@@ -215,4 +216,5 @@ def _add(a: StageCounts, b: StageCounts) -> StageCounts:
         kept=a.kept + b.kept,
         rejected=merge(a.rejected, b.rejected),
         dead=merge(a.dead, b.dead),
+        remarks=merge(a.remarks, b.remarks),
     )

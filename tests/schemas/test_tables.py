@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.schemas import arrow, parquet_checksums, storage, tables
+from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.guards import parquet_checksums
 from corpusloom.schemas.records import ScoreRow
 
 rows = st.lists(

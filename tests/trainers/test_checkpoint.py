@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.schemas.guards import json_files
 from corpusloom.trainers import checkpoint
 from corpusloom.trainers.checkpoint import Checkpointer
 from corpusloom.trainers.loop import train

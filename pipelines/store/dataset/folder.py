@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from corpusloom.pipelines.store.external_sort import sorted_parts
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
-from corpusloom.schemas import arrow, json_files, layout, storage, tables
+from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import DamageError, LoomError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.layout import CLAIM
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry

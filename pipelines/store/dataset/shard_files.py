@@ -13,7 +13,8 @@ from corpusloom.pipelines.store.dataset.samples import (
 )
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import DELETE_STAGE
-from corpusloom.schemas import arrow, json_files, layout, storage, tables
+from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import (
     FileEntry,
     Member,

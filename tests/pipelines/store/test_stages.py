@@ -9,8 +9,9 @@ import pytest
 
 from corpusloom.pipelines.store import stages
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.schemas import json_files, storage, tables
+from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import LedgerRow, ScoreRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpusloom.schemas import parquet_checksums
 from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import parquet_checksums
 
 TABLE = pa.table({"a": ["x", "y"], "b": [1, 2]})
 
