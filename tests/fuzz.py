@@ -23,6 +23,7 @@ from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.cli.main import explain
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset.folder import read_run
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import LoomError
@@ -128,7 +129,8 @@ def store_check(folder: str) -> Check:
         rows = list(store.index().rows())
         images = [store.read(row) for row in rows if row.outcome == "kept"]
         facts = store.facts()
-        return [*rows, *(facts.get(row.sha256) for row in rows if row.sha256)], images
+        stones = tombstones.read(folder)
+        return [stones, *rows, *(facts.get(row.sha256) for row in rows if row.sha256)], images
 
     whole = content()
     return lambda: HARMLESS if content() == whole else "silent: other outcomes"
@@ -180,6 +182,7 @@ def files_of(folder: Path) -> list[Path]:
 def targets(web: SmallWeb) -> Iterator[tuple[str, float, list[Path], Check]]:
     """Yield each kind of file, its share of the changes, its files and their check."""
     web.scrape()
+    tombstones.write(str(web.folder / "store"), tombstones.Tombstones(keys=frozenset({"f" * 32})))
     for recipe in ("m3w", "align"):
         web.build(recipe, recipe)
         yield f"dataset {recipe}", 0.25, files_of(web.folder / recipe), dataset_check(str(web.folder / recipe))
