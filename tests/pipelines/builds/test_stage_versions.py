@@ -41,7 +41,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/store/list_config.py",
         "pipelines/store/list_rows.py",
         "pipelines/store/warc/*.py",
-        "schemas/hosts.py",
+        "schemas/urls/hosts.py",
         "schemas/identity.py",
         "schemas/records.py",
     ),
@@ -56,6 +56,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "schemas/verdicts.py",
     ),
     "shards": (
+        "schemas/urls/redaction.py",
         "pipelines/dedup/decontamination.py",
         "pipelines/dedup/frequency.py",
         "pipelines/dedup/image_hashes.py",
