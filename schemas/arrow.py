@@ -178,8 +178,8 @@ def from_plain(cls: type[T], value: dict[str, Any]) -> T:
 
 
 def _from_plain(hint: Any, value: Any) -> Any:
-    hint, _ = _optional(hint)
-    if value is None:
+    hint, optional = _optional(hint)
+    if value is None and optional:
         return None
     if dataclasses.is_dataclass(hint):
         cls: Any = hint
@@ -191,6 +191,10 @@ def _from_plain(hint: Any, value: Any) -> Any:
         return tuple(_from_plain(inner, item) for inner, item in zip(args, value, strict=True))
     if origin is dict:
         return {name: _from_plain(args[1], item) for name, item in value.items()}
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint in _SCALARS and type(value) is not hint:
+        raise InputError(f"{value!r} is no {hint.__name__}")
     return value
 
 

@@ -13,7 +13,8 @@ from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.lenient import LenientHandler
 from corpusloom.pipelines.net.exchange.names import Names
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
-from corpusloom.schemas.addresses import AddressPolicy, RefusedError
+from corpusloom.schemas.addresses import AddressPolicy
+from corpusloom.schemas.guarded_http import make_socket
 
 READ_BUFFER = 1 << 18
 """Bytes of the read buffer of one connection."""
@@ -73,13 +74,6 @@ class GuardedResolver(AbstractResolver):
         """Do nothing: the resolver holds no resource."""
 
 
-def make_socket(policy: AddressPolicy, info: Any) -> socket.socket:
-    """Return the socket of a connection after the policy has checked the address that it connects to."""
-    family, kind, proto, _, address = info
-    policy.check(str(address[0]), int(address[1]))
-    return socket.socket(family=family, type=kind, proto=proto)
-
-
 class GuardedResponse(aiohttp.ClientResponse):
     """A response with the address of its peer, and with a timeout for its headers."""
 
@@ -134,15 +128,3 @@ def open_session(
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         timeout=aiohttp.ClientTimeout(total=None),
     )
-
-
-def refusal_of(error: BaseException) -> RefusedError | None:
-    """Return the refusal among the causes of an aiohttp error, or None."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, RefusedError):
-            return cause
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
-    return None
