@@ -6,6 +6,7 @@ same command continues it.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from corpusloom.pipelines.builds import build
@@ -26,13 +27,14 @@ from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
 from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.stages import Stage, carry_over, read_report
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import arrow, identity, layout, storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import FileEntry, Head
+from corpusloom.schemas.urls.redaction import redacted
 
 RUN = "run.json"
 DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
@@ -70,12 +72,22 @@ def make_tombstones(
     for url in urls:
         if "://" not in url:
             raise ConfigError(f"{url!r} is no URL", where="--url", remedy="give it with its scheme, or use --domain")
-    of_urls = {key for url in urls for key in (identity.page_key(url), identity.image_key(url))}
+    of_urls = {
+        key for url in (*urls, *map(redacted, urls)) for key in (identity.page_key(url), identity.image_key(url))
+    }
     return Tombstones(
         keys=frozenset({*keys, *of_urls}),
-        domains=frozenset(map(tombstones.domain_hash, domains)),
+        domains=frozenset(map(tombstones.domain_hash, map(_domain, domains))),
         sha256=frozenset(sha256),
     )
+
+
+def _domain(name: str) -> str:
+    """Return a domain as hosts of URLs are compared with it, in punycode; ConfigError for anything else."""
+    host = "" if re.search(r"[\s/:@?#]", name) else identity.host_of(f"http://{name.removeprefix('*.').strip('.')}/")
+    if not host:
+        raise ConfigError(f"{name!r} is no domain", where="--domain", remedy="write example.org, or use --url")
+    return host
 
 
 def read_config(dataset: str) -> BuildConfig:

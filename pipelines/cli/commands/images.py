@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -56,6 +56,7 @@ class Command(BuildFlags):
         return self._run_on_store()
 
     def _run_on_store(self) -> int:
+        from corpusloom.pipelines.builds.nothing_kept import refuse_nothing
         from corpusloom.pipelines.stages.fetch import from_lists
         from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
         from corpusloom.pipelines.store.images import recovery
@@ -67,7 +68,7 @@ class Command(BuildFlags):
             raise ConfigError(
                 "nothing to do", where="loom images", remedy="add --list, --retry dead, --refetch, --reindex or --sweep"
             )
-        store, done = ImageStore(self.store), dict[str, object]()
+        store, done = ImageStore(self.store), dict[str, Any]()
         if self.reindex:
             done["reindex"] = recovery.reindex(store)
         if self.sweep:
@@ -90,4 +91,6 @@ class Command(BuildFlags):
         if self.refetch:
             done["refetch"] = from_lists.refetch(config, self.output.reporter(), self.profile)
         print_json(done)
+        if self.lists:
+            refuse_nothing((done["list"].counts(),), self.store)
         return 0
