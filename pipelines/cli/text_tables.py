@@ -84,8 +84,12 @@ def print_summary(summary: StatsSummary) -> None:
     for item in STATISTICS:
         if isinstance(item, ValueCounts) and summary.counts[item.name]:
             console.print(_counts_line(item.label, summary.counts[item.name]))
-    totals = ", ".join(f"{summary.totals[item.name]:,} {item.label}" for item in STATISTICS if isinstance(item, Total))
+    totals = ", ".join(_total(summary.totals[item.name], item.label) for item in STATISTICS if isinstance(item, Total))
     console.print(f"{summary.samples:,} samples, {totals}, {summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB")
+
+
+def _total(value: int | None, label: str) -> str:
+    return f"{label} unknown" if value is None else f"{value:,} {label}"
 
 
 def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:

@@ -122,17 +122,15 @@ def is_foreign(block: str, wanted: Collection[str]) -> bool:
     return share is not None and share < 0.5
 
 
-def measure_share(text: str, wanted: Collection[str]) -> Scores:
-    """Return `language_share`, the share of characters in wanted languages; nothing if no piece can be told.
+def measure_share(text: str, wanted: Collection[str]) -> float | None:
+    """Return the share of characters in wanted languages; None if no piece of the text can be told.
 
     At most `LOOKS` pieces at equal distances are examined first, and all of them only if one of those is foreign.
     """
     pieces = [piece for block in text.split("\n\n") for piece in _pieces(block)]
     step = max(1, -(-len(pieces) // LOOKS))
     share = _wanted_share(pieces[::step], wanted)
-    if step > 1 and share != 1.0:
-        share = _wanted_share(pieces, wanted)
-    return {} if share is None else {"language_share": share}
+    return share if step == 1 or share == 1.0 else _wanted_share(pieces, wanted)
 
 
 def language_scores(code: str, score: float, languages: tuple[str, ...] = ()) -> Scores:
@@ -141,10 +139,18 @@ def language_scores(code: str, score: float, languages: tuple[str, ...] = ()) ->
 
 
 def measure(text: Text, config: LanguageConfig | None = None) -> Scores:
-    """Measure the languages of a text; a language that was detected before is used as it is."""
+    """Measure the languages of a text; a language that was detected before is used as it is.
+
+    If no piece can be told, the language of the whole text decides on `language_share`.
+    """
     code, score = text.language or measure_language(text.text)
     languages = config.languages if config is not None else ()
-    return language_scores(code, score, languages) | measure_share(text.text, languages or (code,))
+    wanted = languages or (code,)
+    share = measure_share(text.text, wanted)
+    return {
+        **language_scores(code, score, languages),
+        "language_share": float(code in wanted) if share is None else share,
+    }
 
 
 def rules(config: LanguageConfig) -> tuple[Rule, ...]:

@@ -84,28 +84,44 @@ def test_the_share_of_characters_in_wanted_languages_is_measured(
 
 @pytest.mark.parametrize("text", ["", "Menu\n\nHome\n\nContact us", "x" * 39, "1234567890 " * 20, "\ud800" * 50])
 def test_a_text_whose_language_cannot_be_told_has_no_share(text: str) -> None:
-    assert language.measure_share(text, ("en",)) == {}
+    assert language.measure_share(text, ("en",)) is None
+    for code in ("en", "de"):
+        scores = language.measure(Text(text, language=(code, 0.9)), LanguageConfig(languages=("en",)))
+        assert scores["language_share"] == float(code == "en")
 
 
 def test_half_of_a_long_page_in_another_language_is_seen_wherever_it_stands() -> None:
     long = {code: "\n\n".join(f"{TEXTS[code]} {number}." for number in range(40)) for code in ("en", "de")}
     between = f"{long['en']}\n\n{long['de']}\n\n{long['en']}"
-    assert language.measure_share(between, ("en",))["language_share"] == pytest.approx(0.64, abs=0.02)
+    assert language.measure_share(between, ("en",)) == pytest.approx(0.64, abs=0.02)
     assert measure_language(between)[0] == "de"  # of three samples one is German, and the model is surest of it
 
 
 def test_a_block_may_change_its_language_midway() -> None:
     block = f"{TEXTS['en']} " * 12 + f"{TEXTS['de']} " * 12
-    assert language.measure_share(block, ("en",))["language_share"] == pytest.approx(0.48, abs=0.1)
+    assert language.measure_share(block, ("en",)) == pytest.approx(0.48, abs=0.1)
     lines = "\n".join([TEXTS["en"]] * 12 + [TEXTS["fr"]] * 12)
-    assert language.measure_share(lines, ("en",))["language_share"] == pytest.approx(0.48, abs=0.1)
+    assert language.measure_share(lines, ("en",)) == pytest.approx(0.48, abs=0.1)
 
 
 def test_a_mixed_page_is_rejected_below_the_share() -> None:
-    text = "\n\n".join([TEXTS["en"]] * 3 + [TEXTS["de"]])
-    config = LanguageConfig(languages=("en",), min_language_share=0.8)
-    assert judge(language, text, config) == Rejected("mixed_languages", 291 / 397, 0.8)
-    assert judge(language, text, LanguageConfig(languages=("en",), min_language_share=0.7)) == Kept()
+    text = Text("\n\n".join([TEXTS["en"]] * 3 + [TEXTS["de"]]), language=("en", 0.9))
+    strict, lax = (LanguageConfig(languages=("en",), min_language_share=share) for share in (0.8, 0.7))
+    assert decide(language.measure(text, strict), rules(strict)) == Rejected("mixed_languages", 291 / 397, 0.8)
+    assert decide(language.measure(text, lax), rules(lax)) == Kept()
+
+
+def test_a_long_page_is_examined_whole_only_if_a_look_finds_another_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    detect = language._detect
+    monkeypatch.setattr(language, "_detect", lambda line: looks.append(line) or detect(line))
+    english = [f"{TEXTS['en']} {number}." for number in range(100)]
+    assert language.measure_share("\n\n".join(english), ("en",)) == 1.0
+    assert len(looks) == language.LOOKS
+    looks.clear()
+    for start in range(0, 91, 7):  # a tenth of the page, wherever it stands
+        mixed = [*english[:start], *[TEXTS["de"]] * 10, *english[start + 10 :]]
+        assert language.measure_share("\n\n".join(mixed), ("en",)) == pytest.approx(0.9, abs=0.01)
 
 
 @pytest.mark.parametrize(
