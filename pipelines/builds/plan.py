@@ -11,6 +11,7 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.finished_stages import extracted_inputs
 from corpusloom.pipelines.builds.inputs import inputs_of
 from corpusloom.pipelines.dedup.evaluation_sets import set_digests
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.recipes.measuring import measured_by, read_by
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
 from corpusloom.pipelines.stages import input_fragments
@@ -18,6 +19,7 @@ from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.fragments import fragment_names
+from corpusloom.pipelines.store.images.blocklists import digest_lists
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stage_folders, stem_of
 from corpusloom.schemas import arrow, identity, layout, storage
@@ -25,7 +27,7 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 10
+EXTRACT_VERSION = 12
 SELECT_VERSION = 4
 SHARDS_VERSION = 3
 
@@ -40,6 +42,11 @@ class Planner:
     def recipe(self) -> Recipe:
         """Return the recipe."""
         return self.config.recipe
+
+    @cached_property
+    def image_policy(self) -> Policy:
+        """Return the settings by which images are refused."""
+        return Policy(fetch=self.config.image_fetch, blocklists=digest_lists(self.config.blocklists))
 
     def read(self) -> dict[str, Any]:
         """Return all settings that shape the records of an input.
@@ -140,9 +147,12 @@ class Planner:
 
     def reports(self, inputs: list[FileEntry]) -> tuple[set[str], set[str]]:
         """Return the names of the reports of these inputs: those that are listed as written, and the others."""
-        listed = set(storage.listing(self.warc_folder.path("done")))
-        names = {f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)}
+        listed, names = set(storage.listing(self.warc_folder.path("done"))), set(self.report_names(inputs))
         return names & listed, names - listed
+
+    def report_names(self, inputs: list[FileEntry]) -> list[str]:
+        """Return the name of each input's report."""
+        return [f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)]
 
     def finished(self, inputs: list[FileEntry]) -> int:
         """Return the number of these inputs that are listed as extracted."""
@@ -233,7 +243,7 @@ def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
     urls = wanted_urls(select, config.recipe)
-    index = ImageStore(config.store).index()
+    index = ImageStore(config.store).index().under(planner.image_policy)
     missing = sum(key not in index for key in {identity.image_key(url) for url in urls})
     rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
     if missing:

@@ -6,6 +6,7 @@ same command continues it.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from corpusloom.pipelines.builds import build
@@ -26,7 +27,7 @@ from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
 from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.stages import Stage, carry_over, read_report
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import arrow, identity, layout, storage
@@ -73,14 +74,26 @@ def make_tombstones(
     of_urls = {key for url in urls for key in (identity.page_key(url), identity.image_key(url))}
     return Tombstones(
         keys=frozenset({*keys, *of_urls}),
-        domains=frozenset(map(tombstones.domain_hash, domains)),
+        domains=frozenset(map(tombstones.domain_hash, map(_domain, domains))),
         sha256=frozenset(sha256),
     )
+
+
+def _domain(name: str) -> str:
+    """Return a domain as hosts of URLs are compared with it, in punycode; ConfigError for anything else."""
+    host = "" if re.search(r"[\s/:@?#]", name) else identity.host_of(f"http://{name.removeprefix('*.').strip('.')}/")
+    if not host:
+        raise ConfigError(f"{name!r} is no domain", where="--domain", remedy="write example.org, or use --url")
+    return host
 
 
 def read_config(dataset: str) -> BuildConfig:
     """Return the configuration of a dataset's build from its run.json, with the input paths of that build."""
     path = storage.join(dataset, RUN)
+    if not storage.exists(path):
+        made = "an index of foreign tars" if read_manifest(dataset).recipe == layout.FOREIGN else "without run.json"
+        remedy = "take the records out where the tars are made, then run loom index again"
+        raise InputError(f"is {made}, so no build can leave records out", where=dataset, remedy=remedy)
     run = json.loads(storage.read_bytes(path))
     if "source" in run:
         raise ConfigError(

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontier_rows, scrape_lane
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
@@ -37,6 +39,8 @@ class ScrapeReport:
 
 def read_seeds(path: str) -> list[str]:
     """Return the URLs of a seed file, each once; InputError if the file is missing, not UTF-8 or empty."""
+    if path.startswith(("http://", "https://")):
+        raise ConfigError(f"{path} is a URL", where="--seeds", remedy="write it into a text file, one URL per line")
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -96,21 +100,37 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
     images = ("images",) if config.images else ()
     identity_now = identity.make_key("scrape", str(config.depth), str(config.max_pages), *images, *seeds)
     commit = storage.join(config.out, COMMIT)
-    if storage.exists(commit):
-        values = json.loads(storage.read_bytes(commit))
-        if values["identity"] != identity_now:
-            raise InputError(
-                "holds a finished scrape of other seeds, another depth, or with other --images",
-                where=config.out,
-                remedy="give another --out",
-            )
-        return ScrapeReport(
-            counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
-            warcs=tuple(storage.listing(config.out, ".warc.gz")),
-            reused=True,
+    if not storage.exists(commit):
+        return run_lanes(config, seeds, identity_now, reporter, profile)
+    values = json.loads(storage.read_bytes(commit))
+    if values["identity"] != identity_now:
+        raise InputError(
+            "holds a finished scrape of other seeds, another depth, or with other --images",
+            where=config.out,
+            remedy="give another --out",
         )
+    if not is_decided(config):
+        return run_lanes(config, seeds, identity_now, reporter, profile)
+    return ScrapeReport(
+        counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
+        warcs=tuple(storage.listing(config.out, ".warc.gz")),
+        reused=True,
+    )
+
+
+def is_decided(config: ScrapeConfig) -> bool:
+    """Return whether all refusals of a scrape hold under its policy; the others are to be asked again."""
+    policy = Policy(fetch=config.fetch)
+    return all(policy.decided(row.reason, row.policy) for row in frontier_rows(config.out))
+
+
+def run_lanes(
+    config: ScrapeConfig, seeds: list[str], identity_now: str, reporter: Reporter, profile: Profile | None
+) -> ScrapeReport:
+    """Scrape all URLs without an outcome, and mark the scrape as finished."""
     storage.check_writable(config.out)
-    with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
+    pace.forget(STAGE)
+    with reporter.stage(STAGE, None, lambda: sum(pace.reached(STAGE).values()), unit="pages and images"):
         reporter.add_measures(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 

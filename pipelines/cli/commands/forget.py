@@ -1,14 +1,14 @@
 """`loom forget`: removes pages, images or domains from a dataset and its sources (take-down)."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.datasets.takedown import Matches, TakeDown
@@ -31,7 +31,7 @@ class Command:
       loom forget data/align --list takedown.txt
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     url: tuple[str, ...] = ()
     """URLs of pages or images."""
@@ -56,6 +56,8 @@ class Command:
         named = {"url": [*self.url], "domain": [*self.domain], "sha256": [*self.sha256], "key": [*self.key]}
         for line in self._lines():
             named[_kind_of(line)].append(line)
+        for kind in ("sha256", "key"):
+            named[kind] = [value.lower() for value in named[kind]]
         requests = [Request(kind, value) for kind, values in named.items() for value in dict.fromkeys(values)]
         if not requests:
             raise ConfigError("nothing to forget", where="loom forget", remedy="name it: --url, --domain, --sha256 ...")
@@ -72,44 +74,47 @@ class Command:
         """Print what each request matched and what was changed."""
         for match in made.matches:
             if match.found or match.known:
-                print(f"{match.request}: {_counted(match)}")
+                show(f"{match.request}: {_counted(match)}")
         if made.done is None:
-            print(f"{self.dataset}: nothing was changed; {len(made.shards)} shards hold matching samples")
+            show(f"{self.dataset}: nothing was changed; {len(made.shards)} shards hold matching samples")
             return
         done = made.done
-        print(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
+        show(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
         for path in done.derived:
-            print(f"made from it, purged: {path}")
+            show(f"made from it, purged: {path}")
 
     def _warn(self, made: "TakeDown") -> None:
         """Print what a take-down does not reach on standard error."""
         for match in made.matches:
             if not (match.found or match.known):
                 near = f"; did you mean {', or '.join(match.near)}?" if match.near else ""
-                print(f"warning: {match.request}: no record matches, nothing was changed{near}", file=sys.stderr)
+                show(f"warning: {match.request}: no record matches, nothing was changed{near}", err=True)
         flags = " ".join(str(match.request) for match in made.matches if match.found or match.known)
         if len(flags) > 300:
             flags = "with the same requests"
         for sibling in made.siblings:
-            print(
+            show(
                 f"{sibling.dataset}, on the same image store, holds {sibling.samples} samples of it too: "
                 f"loom forget {sibling.dataset} {flags}",
-                file=sys.stderr,
+                err=True,
             )
         for path in made.done.left if made.done else ():
-            print(f"made from it, but out of reach: {path}; purge it by hand", file=sys.stderr)
+            show(f"made from it, but out of reach: {path}; purge it by hand", err=True)
 
     def _lines(self) -> list[str]:
         if self.listed is None:
             return []
-        lines = storage.read_bytes(self.listed).decode("utf-8").splitlines()
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        try:
+            lines = storage.read_bytes(self.listed).decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(f"not UTF-8 text: {error}", where=self.listed, remedy="save it as UTF-8") from error
+        return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _kind_of(line: str) -> str:
     if "://" in line:
         return "url"
-    digits = not set(line) - set("0123456789abcdef")
+    digits = not set(line.lower()) - set("0123456789abcdef")
     return "sha256" if digits and len(line) == 64 else "key" if digits and len(line) == 32 else "domain"
 
 

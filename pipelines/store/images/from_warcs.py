@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.packs import OutcomeCounts, PackWriter
@@ -45,8 +47,7 @@ def take_images(
     notes: Iterable[str],
     wanted: Iterable[ImageUrl],
     store: ImageStore,
-    honour: tuple[str, ...],
-    limit: int,
+    policy: Policy,
     max_pixels: int,
 ) -> OutcomeCounts:
     """Copy wanted images without an outcome from WARCs into the store; return the counts of their outcomes.
@@ -55,13 +56,15 @@ def take_images(
     later.
     """
     index = store.index()
-    missing = {item.key: item for item in wanted if item.key not in index}
+    current = index.under(policy)
+    missing = {item.key: item for item in wanted if item.key not in current}
     if not missing:
         return OutcomeCounts()
-    writer = PackWriter(store, "warcs", index.generation, max_pixels, content=ContentTable.of(index.stored()))
+    generation, content = index.next_generation(current, missing), ContentTable.of(index.stored())
+    writer = PackWriter(store, "warcs", generation, max_pixels, content=content, policy=policy)
     for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
         item = missing.get(note.key)
-        outcome = _outcome(note, honour, limit) if item is not None else None
+        outcome = _outcome(note, policy.fetch) if item is not None else None
         if item is not None and outcome is not None:
             writer.add(item, outcome)
             del missing[note.key]
@@ -69,15 +72,15 @@ def take_images(
     return writer.committed
 
 
-def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> ImageOutcome | None:
+def _outcome(note: WarcImage, fetch: FetchConfig) -> ImageOutcome | None:
     """Return the image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
-    answer = read_response_at(note.warc, note.offset, limit)
+    answer = read_response_at(note.warc, note.offset, fetch.max_image_bytes)
     if isinstance(answer, Rejected | Dead):
         return None
     headers, body, date = answer
     fields = {name.lower(): value for name, value in headers}
     signals = signals_of_headers(headers, seen_at=date)
-    return opt_out(signals, honour, unit="image") or FetchedImage(
+    return opt_out(signals, fetch.honour, unit="image") or FetchedImage(
         body=body,
         final_url=note.url,
         status=200,

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
 from corpusloom.schemas import arrow
 from corpusloom.schemas.records import ImageRecord
@@ -16,6 +17,10 @@ from corpusloom.schemas.records import ImageRecord
 GENERATION = "generation"
 """Column with the generation in which a row was committed."""
 KEY_DIGITS = 32
+
+
+def _joined(reasons: pa.Array, settings: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(reasons, settings, " ", null_handling="replace", null_replacement="")
 
 
 def choose_rows(rows: pa.Table) -> pa.Table:
@@ -50,6 +55,22 @@ class ImageIndex:
         rows = choose_rows(pa.concat_tables([empty, *parts]))
         committed = rows[GENERATION].to_numpy()
         return cls(generation, fixed_width(rows["key"], KEY_DIGITS), committed, rows.drop_columns([GENERATION]))
+
+    def under(self, policy: Policy) -> "ImageIndex":
+        """Return the index without the refusals that other settings decided, whose URLs are to be asked again."""
+        pairs = self._table.select(["reason", "policy"]).group_by(["reason", "policy"]).aggregate([]).to_pylist()
+        stale = [pair for pair in pairs if not policy.decided(pair["reason"], pair["policy"])]
+        if not stale:
+            return self
+        joined = _joined(self._table["reason"], self._table["policy"])
+        names = _joined(*(pa.array([pair[name] for pair in stale], pa.string()) for name in ("reason", "policy")))
+        held = pc.invert(pc.is_in(joined, value_set=names))
+        mask = held.to_numpy(zero_copy_only=False) if isinstance(held, pa.Array) else held.to_numpy()
+        return ImageIndex(self.generation, self._keys[mask], self._generations[mask], self._table.filter(held))
+
+    def next_generation(self, current: "ImageIndex", keys: Iterable[str]) -> int:
+        """Return the generation for new outcomes of keys: a new one if `current` lacks one of them that this has."""
+        return self.generation + (current is not self and any(key in self and key not in current for key in keys))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)

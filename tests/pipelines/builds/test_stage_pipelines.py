@@ -15,7 +15,7 @@ from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.store.images.frontier import FrontierLane
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from tests.pipelines.builds.test_promises import config
 
 INPUTS = (InputFile(path="a.warc", sha256="a" * 64), InputFile(path="b.warc", sha256="b" * 64))
@@ -79,12 +79,12 @@ def test_images_are_fetched_with_the_opt_outs_of_the_recipe(tmp_path: Path, call
     recipe = load_recipe("align", ('honour.signals=["noai"]',))
     made = StagePipelines(config(tmp_path, recipe, lanes=5, workers=3, blocklists=("md5=x",), fetcher="img2dataset"))
     lanes = [FrontierLane(0, ("part",), 1)]
-    made.fetch(lanes)("pipeline")  # type: ignore[arg-type]
+    made.fetch(lanes, 7)("pipeline")  # type: ignore[arg-type]
     pipeline, images, fetched = given
     assert (pipeline, fetched) == ("pipeline", lanes)
     assert (images.store, images.lanes, images.workers) == (str(tmp_path / "store"), 5, 3)
     assert (images.blocklists, images.fetcher, images.local) == (("md5=x",), "img2dataset", True)
-    assert images.fetch.honour == ("noai",)
+    assert (images.fetch.honour, images.generation) == (("noai",), 7)
     distributed = dataclasses.replace(made.config, profile=Profile(runner="flink"))
     assert not StagePipelines(distributed).images_config.local
 

@@ -23,6 +23,7 @@ from corpusloom.pipelines.stages.scrape_lane import (
 )
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
+from corpusloom.pipelines.store.warc.warcinfo import read_warcinfo
 from corpusloom.schemas import identity
 from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
@@ -188,6 +189,27 @@ def test_a_resumed_lane_asks_for_what_has_no_outcome(config: ScrapeConfig) -> No
     assert Lane(1, config).resume(seeds) == seeds
 
 
+def test_a_refusal_of_our_own_policy_is_asked_again_under_another(config: ScrapeConfig) -> None:
+    lane = Lane(0, config)
+    seeds = [f"{HOST}/{name}" for name in "abc"]
+    lane.resume(seeds)
+    for seed, outcome in zip(
+        seeds, (Rejected("port_not_allowed"), Rejected("http_404"), Dead("dns_failed")), strict=True
+    ):
+        lane.take(seed, outcome)
+    lane.take_image(f"{HOST}/i.png", Rejected("address_not_public"))
+    lane.checkpoint()
+    assert Lane(0, config).resume(seeds) == []
+    opened = dataclasses.replace(config, fetch=dataclasses.replace(config.fetch, allow_addresses=("127.0.0.0/8",)))
+    again = Lane(0, opened)
+    assert again.resume(seeds) == seeds[:1]
+    assert identity.image_key(f"{HOST}/i.png") not in again.known
+    again.take(seeds[0], response(seeds[0]))
+    again.checkpoint()
+    assert Lane(0, opened).resume(seeds) == []
+    assert [row.outcome for row in frontier_rows(config.out) if row.url == seeds[0]] == ["kept"]
+
+
 def test_images_of_the_pages_in_a_lanes_warcs_are_fetched_once(config: ScrapeConfig) -> None:
     shown = b'<p>t</p><img src="/1.png"><img src="/1.png"><img src="/2.png"><img src="/linked.png">'
     lane = Lane(0, config)
@@ -246,3 +268,11 @@ def test_a_rejection_keeps_its_values_in_the_frontier() -> None:
         key=identity.page_key(f"{HOST}/a"), url=f"{HOST}/a", depth=2,
         outcome="rejected", reason="too_large", measured=9.0, threshold=5.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("obeys", "policy"), [(True, "classic"), (False, "ignore")])
+def test_a_warc_states_its_crawler_and_the_policy_on_robots_txt(tmp_path: Path, obeys: bool, policy: str) -> None:
+    path = str(tmp_path / "a.warc.gz")
+    scrape_lane.write_warc(path, [response(f"{HOST}/a", b"")], FetchConfig(robots_txt=obeys))
+    stated = read_warcinfo(path)
+    assert (stated["software"], stated["robots"]) == ("corpusloom", policy)

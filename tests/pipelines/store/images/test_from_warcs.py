@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, read_notes, take_images, write_notes
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.warc.reading import read_warc
@@ -10,6 +12,8 @@ from corpusloom.pipelines.store.warc.responses import SkippedRecord
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import identity
 from tests.pipelines.store.store_maker import DATE, fill, outcomes, png, wanted
+
+POLICY = Policy(fetch=FetchConfig(honour=("noai",), max_image_bytes=10**6))
 
 
 def write_warc(path: Path, answers: dict[str, tuple[bytes, bytes]]) -> list[WarcImage]:
@@ -37,7 +41,7 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert len(list(read_notes(paths))) == 4
     paths.append(str(tmp_path / "wrong.parquet"))
     write_notes(paths[1], [replace(notes[0], key=wanted("elsewhere").key, offset=notes[0].offset + 7)])
-    assert take_images(paths, names, store, ("noai",), 10**6, 10**6).total() == 2
+    assert take_images(paths, names, store, POLICY, 10**6).total() == 2
     index = ImageStore(store.folder).index()
     found = {name: index.find(wanted(name).key) for name in ("new", "a", "noai", "elsewhere", "unwanted")}
     assert found["new"]
@@ -47,4 +51,10 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert found["noai"]
     assert found["noai"].reason == "opt_out_noai"
     assert found["elsewhere"] is found["unwanted"] is None
-    assert take_images(paths, names, store, ("noai",), 10**6, 10**6).total() == 0
+    assert take_images(paths, names, store, POLICY, 10**6).total() == 0
+    obeyed_by_none = Policy(fetch=replace(POLICY.fetch, honour=()))
+    assert take_images(paths, names, store, obeyed_by_none, 10**6) == {("kept", None): 1}
+    allowed = store.index().find(wanted("noai").key)
+    assert allowed
+    assert (allowed.outcome, store.index().generation) == ("kept", 2)
+    assert take_images(paths, names, store, POLICY, 10**6).total() == 0

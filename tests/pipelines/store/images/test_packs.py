@@ -4,10 +4,12 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from corpusloom.pipelines.store.images import packs as module
 from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, inspect
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ShortageError
@@ -73,6 +75,15 @@ def test_a_full_disk_is_an_error_that_names_the_place(tmp_path: Path, monkeypatc
     assert store.index().find(wanted("a").key) == before
     assert wanted("b").key not in store.index()
     assert not [path for path in (tmp_path / "packs").iterdir() if ".tmp-" in path.name]
+
+
+def test_an_error_of_the_parser_is_a_verdict_and_a_shortage_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (OverflowError("too large"), RecursionError(), KeyError("x")):
+        monkeypatch.setattr(module, "read_header", mock.Mock(side_effect=error))
+        assert inspect(png(1), 1000) == Rejected("malformed_header")
+    monkeypatch.setattr(module, "read_header", mock.Mock(side_effect=MemoryError()))
+    with pytest.raises(ShortageError):
+        inspect(png(1), 1000)
 
 
 @pytest.mark.parametrize(

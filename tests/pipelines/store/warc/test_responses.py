@@ -1,6 +1,7 @@
 """HTTP responses of a WARC: parsed, decoded, and told apart into HTML and everything else."""
 
 import gzip
+import time
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_codings_are_undone_in_their_order() -> None:
 
 
 def test_an_unknown_coding_is_dead() -> None:
-    found = open_response(block("text/html", b"<p>", extra="Content-Encoding: secret\r\n"), 100)
+    found = open_response(block("text/html", b"\x1f\x9d\x90", extra="Content-Encoding: compress\r\n"), 100)
     assert isinstance(found, Dead)
 
 
@@ -138,3 +139,13 @@ def test_a_cut_file_is_one_dead_outcome() -> None:
         fetched_at="",
         verdict=Dead("truncated_warc", "why"),
     )
+
+
+def test_a_body_of_nested_empty_members_is_dead_at_once() -> None:
+    wire = gzip.compress(gzip.compress(gzip.compress(b"") * 500_000))
+    assert len(wire) < 300
+    start = time.process_time()
+    found = open_response(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip, gzip\r\n\r\n" + wire, 10_000_000)
+    assert isinstance(found, Dead)
+    assert found.error == "bad_encoding"
+    assert time.process_time() - start < 2
