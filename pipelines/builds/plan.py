@@ -29,7 +29,7 @@ from corpusloom.schemas.records import FileEntry, StageCounts
 
 EXTRACT_VERSION = 12
 SELECT_VERSION = 4
-SHARDS_VERSION = 3
+SHARDS_VERSION = 4
 
 
 @dataclass
