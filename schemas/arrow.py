@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, TypeVar, Union
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpusloom.schemas.errors import InputError, VersionError
 
@@ -21,7 +22,14 @@ _SCALARS: dict[type, pa.DataType] = {
     bytes: pa.binary(),
 }
 
-UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {}
+
+def _measured_alike(facts: pa.Table) -> pa.Table:
+    """Return the rows of images that version 1 decoded as today; those of the others are computed again."""
+    otherwise = pc.or_(pc.is_valid(facts["error"]), pc.equal(facts["format"], "avif"))
+    return facts.filter(pc.invert(otherwise))
+
+
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {("ImageFacts", 1): _measured_alike}
 """(record name, version) -> the function that converts a table of that version to the next one."""
 
 

@@ -15,7 +15,7 @@ from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bom
 from corpusloom.pipelines.net.exchange.errors import TRANSIENT_STATUSES, verdict_of_error
 from corpusloom.pipelines.net.exchange.heads import all_headers, read_headers, request_head, response_head
 from corpusloom.pipelines.net.exchange.redirects import next_hop
-from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response, now
+from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response, is_partial, is_success, now
 from corpusloom.pipelines.net.exchange.session import GuardedResponse, Resolver, is_local_name, open_session
 from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline, Deadlines
@@ -168,6 +168,8 @@ class Fetcher:
             return response
         if not 200 <= response.status < 300:
             return Rejected(f"http_{response.status}")
+        if is_partial(response.status, response.header("content-range")):
+            return Dead("http_206")
         if kind == "robots" or not response.signals:
             return response
         return opt_out(response.signals, self.config.honour, unit=kind) or response
@@ -216,7 +218,7 @@ class Fetcher:
             if decoded.cut and kind == "image":
                 return Rejected("decoded_too_large", float(len(decoded.body)), float(cap))
             body = decoded.body
-        if kind == "image" and 200 <= raw.status < 300 and not is_image(body[:SNIFFED_BYTES]):
+        if kind == "image" and is_success(raw.status) and not is_image(body[:SNIFFED_BYTES]):
             return Rejected("not_an_image" if body else "empty_body")
         headers = all_headers(raw) if self._evidence else read_headers(raw)
         return Response(

@@ -1,6 +1,7 @@
 """Copies images from WARCs into the store, instead of fetching them; extraction notes where they are."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,8 @@ from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.packs import OutcomeCounts, PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.warc.reading import read_response_at
+from corpusloom.pipelines.store.warc.response_at import read_response_at
+from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas import tables
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -48,30 +50,48 @@ def take_images(
     honour: tuple[str, ...],
     limit: int,
     max_pixels: int,
+    across: Sequence[str] = (),
 ) -> OutcomeCounts:
     """Copy wanted images without an outcome from WARCs into the store; return the counts of their outcomes.
 
-    If a URL has several copies, the first in the first WARC (by name) is used. A URL without a usable copy is fetched
-    later.
+    If a URL has several copies, the first whole one in the first WARC (by name) is used. A URL without a whole copy is
+    fetched later.
+
+    Args:
+      notes: Paths of the notes on the images that WARCs hold.
+      wanted: Images to copy.
+      store: The store to write to.
+      honour: Opt-out signals that are honoured.
+      limit: Maximum number of bytes of an image.
+      max_pixels: Maximum number of pixels of an image.
+      across: WARCs to which revisits may refer, besides their own.
     """
     index = store.index()
     missing = {item.key: item for item in wanted if item.key not in index}
     if not missing:
         return OutcomeCounts()
     writer = PackWriter(store, "warcs", index.generation, max_pixels, content=ContentTable.of(index.stored()))
-    for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
-        item = missing.get(note.key)
-        outcome = _outcome(note, honour, limit) if item is not None else None
-        if item is not None and outcome is not None:
-            writer.add(item, outcome)
-            del missing[note.key]
+    places = sorted((note for note in read_notes(notes) if note.key in missing), key=_place)
+    others = CollectionRevisitIndex(across, limit)
+    for warc, images in itertools.groupby(places, lambda note: note.warc):
+        originals = CollectionRevisitIndex((warc,), limit), others
+        for note in images:
+            outcome = _outcome(note, honour, limit, originals) if note.key in missing else None
+            if outcome is not None:
+                writer.add(missing.pop(note.key), outcome)
     writer.commit()
     return writer.committed
 
 
-def _outcome(note: WarcImage, honour: tuple[str, ...], limit: int) -> ImageOutcome | None:
-    """Return the image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
-    answer = read_response_at(note.warc, note.offset, limit)
+def _place(note: WarcImage) -> tuple[str, str, int]:
+    return note.warc.rsplit("/", 1)[-1], note.warc, note.offset
+
+
+def _outcome(
+    note: WarcImage, honour: tuple[str, ...], limit: int, originals: Sequence[CollectionRevisitIndex]
+) -> ImageOutcome | None:
+    """Return the whole image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
+    answer = read_response_at(note.warc, note.offset, limit, originals)
     if isinstance(answer, Rejected | Dead):
         return None
     headers, body, date = answer

@@ -1,4 +1,4 @@
-"""Reads WARC files: all responses of a file, or the record at an offset."""
+"""Reads WARC files: all responses of a file, or the block of a record at an offset."""
 
 import gzip
 import re
@@ -10,24 +10,26 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from corpusloom.pipelines.store.warc.digests import check_digests
 from corpusloom.pipelines.store.warc.responses import (
     MAX_BODY,
-    Headers,
     HtmlResponse,
     RecordSource,
     SkippedRecord,
     html_or_skipped,
-    open_response,
     truncated_file,
     unchunk,
 )
-from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex, RevisitIndex
+from corpusloom.pipelines.store.warc.revisits import (
+    CollectionRevisitIndex,
+    RevisitIndex,
+    is_truncated,
+    resource_type,
+    url_of,
+)
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError, InputError
-from corpusloom.schemas.verdicts import Dead, Rejected
+from corpusloom.schemas.verdicts import Rejected
 
 INFLATE_STEP = 1 << 20
 """Bytes per step while the last gzip member is decompressed."""
-MAX_HEAD = 65_536
-"""Bytes that are read beyond the limit of a body, for the HTTP headers before it."""
 ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _RESPONSES = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
 
@@ -66,10 +68,13 @@ def read_warc(
                     yield SkippedRecord(**_source(record), verdict=damage)
                 elif record.record_type == WarcRecordType.revisit:
                     found = originals.resolve(record, block) or (revisits.resolve(record, block) if revisits else None)
-                    yield _read_record(record, found, limit)
+                    if found is None:
+                        yield SkippedRecord(**_source(record), verdict=Rejected("revisit_unresolved"))
+                    else:
+                        yield _read_record(record, found.block, limit, truncated=found.truncated)
                 elif is_response:
                     originals.add(path, record)
-                    yield _read_record(record, block, limit)
+                    yield _read_record(record, block, limit, truncated=is_truncated(record))
                 elif only_other_records:
                     refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -120,7 +125,7 @@ def _is_whole(record: bytes) -> bool:
 
 def _source(record: WarcRecord) -> RecordSource:
     return RecordSource(
-        url=(record.headers.get("WARC-Target-URI") or "").strip("<>"),
+        url=url_of(record),
         record_id=record.record_id or "",
         offset=int(record.stream_pos),
         fetched_at=record.headers.get("WARC-Date") or "",
@@ -135,44 +140,8 @@ def _unchunked(record: WarcRecord, block: bytes) -> bytes | None:
     return unchunk(body) if b"chunked" in head.lower() else body
 
 
-def _resource_type(record: WarcRecord) -> str | None:
-    """Return the content type of a resource record; None for another record type."""
-    return record.headers.get("Content-Type") or "" if record.record_type == WarcRecordType.resource else None
-
-
-def _read_record(record: WarcRecord, block: bytes | None, limit: int) -> HtmlResponse | SkippedRecord:
-    source = _source(record)
-    if block is None:
-        return SkippedRecord(**source, verdict=Rejected("revisit_unresolved"))
-    truncated = record.headers.get("WARC-Truncated") is not None
-    return html_or_skipped(source, block, limit, truncated=truncated, resource=_resource_type(record))
-
-
-def read_response_at(path: str, offset: int, limit: int) -> tuple[Headers, bytes, str] | Rejected | Dead:
-    """Return headers, body and date of the response at an offset of a WARC, or the verdict on an unusable one.
-
-    Args:
-      path: The WARC.
-      offset: Offset of the record, in bytes.
-      limit: Maximum number of bytes of a body; a larger one is rejected.
-    """
-    with storage.open_input(path) as handle:
-        handle.seek(offset)
-        try:
-            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
-        except (OSError, ValueError):  # no gzip member begins there
-            record = None
-        if record is None:
-            return Dead("truncated_warc", f"{path}: no record at byte {offset}")
-        if int(record.content_length) > limit + MAX_HEAD:
-            return Rejected("body_too_large", float(record.content_length), float(limit))
-        block = record.reader.read(limit + MAX_HEAD)
-        resource = _resource_type(record)
-        date = record.headers.get("WARC-Date") or ""
-        if record.headers.get("WARC-Truncated"):
-            return Dead("body_cut_off", "WARC-Truncated")
-    response = open_response(block, limit, resource)
-    return response if isinstance(response, Rejected | Dead) else (response.headers, response.body, date)
+def _read_record(record: WarcRecord, block: bytes, limit: int, *, truncated: bool) -> HtmlResponse | SkippedRecord:
+    return html_or_skipped(_source(record), block, limit, truncated=truncated, resource=resource_type(record))
 
 
 def read_resource(path: str, offset: int, length: int) -> bytes:

@@ -16,10 +16,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from corpusloom.pipelines.store.warc.reading import (
-    MAX_HEAD,
     read_paths,
     read_resource,
-    read_response_at,
     read_warc,
 )
 from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
@@ -123,9 +121,6 @@ def test_resources_are_pages_and_images_are_noted(tmp_path: Path) -> None:
     assert isinstance(page, HtmlResponse)
     assert isinstance(image, SkippedRecord)
     assert image.image
-    answer = read_response_at(path, image.offset, 1000)
-    assert isinstance(answer, tuple)
-    assert answer[1:] == (b"\x89PNG\r\n\x1a\n", DATE)
 
 
 def test_zstd_files_are_whole_when_they_are(tmp_path: Path) -> None:
@@ -200,45 +195,6 @@ def test_a_page_that_the_crawler_cut_off_says_so(tmp_path: Path) -> None:
     (page,) = read_warc(path)
     assert isinstance(page, HtmlResponse)
     assert (page.url, page.truncated) == ("http://a/1", True)  # some writers put the URL in angle brackets
-    assert read_response_at(path, page.offset, 1000) == Dead("body_cut_off", "WARC-Truncated")
-
-
-def test_a_response_is_read_at_its_offset(tmp_path: Path) -> None:
-    path = write_records(
-        tmp_path / "a.warc",
-        ("response", {"WARC-Target-URI": "http://a/1"} | HTTP, HEAD + b"\r\n<p>one"),
-        ("response", {"WARC-Target-URI": "http://a/2"} | HTTP, HEAD + b"\r\n<p>two"),
-    )
-    _, second = read_warc(path)
-    found = read_response_at(path, second.offset, 1000)
-    assert found == ((("Content-Type", "text/html; charset=utf-8"),), b"<p>two", DATE)
-    nothing = read_response_at(path, Path(path).stat().st_size, 1000)
-    assert isinstance(nothing, Dead)
-    assert (nothing.error, nothing.message.split(": ")[-1]) == (
-        "truncated_warc",
-        f"no record at byte {Path(path).stat().st_size}",
-    )
-
-
-@pytest.mark.parametrize("beyond", [0, 1])
-def test_a_body_beyond_the_limit_is_not_read(tmp_path: Path, beyond: int) -> None:
-    block = HEAD + b"\r\n"
-    block += b"x" * (100 + MAX_HEAD + beyond - len(block))
-    path = write_records(tmp_path / "a.warc", ("response", {"WARC-Target-URI": "http://a/1"} | HTTP, block))
-    (page,) = read_warc(path)
-    found = read_response_at(path, page.offset, 100)
-    if beyond:
-        assert found == Rejected("body_too_large", float(len(block)), 100.0)
-    else:
-        assert isinstance(found, tuple)
-        assert len(found[1]) == 100
-
-
-def test_a_bad_response_at_an_offset_keeps_its_verdict(tmp_path: Path) -> None:
-    block = b"HTTP/1.1 404 Not Found\r\n\r\n"
-    path = write_records(tmp_path / "a.warc", ("response", {"WARC-Target-URI": "http://a/1"} | HTTP, block))
-    (page,) = read_warc(path)
-    assert read_response_at(path, page.offset, 1000) == Rejected("http_404")
 
 
 def test_the_outcome_of_a_cut_names_file_and_offset(tmp_path: Path) -> None:

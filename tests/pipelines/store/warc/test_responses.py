@@ -12,6 +12,7 @@ from corpusloom.pipelines.store.warc.responses import (
     html_or_skipped,
     open_response,
     parse_http,
+    split_http,
     truncated_file,
     unchunk,
 )
@@ -33,6 +34,11 @@ def test_headers_keep_their_order_and_case() -> None:
 
 def test_bare_line_feeds_are_read() -> None:
     assert parse_http(b"HTTP/1.0 404 Gone\nA: 1\n\nbody") == (404, (("A", "1"),), b"body")
+
+
+@pytest.mark.parametrize("gap", [b"\r\n\r\n", b"\n\n", b"\n\r\n", b"\r\n\n"])
+def test_the_first_blank_line_ends_the_head_whatever_its_line_ends(gap: bytes) -> None:
+    assert split_http(b"HTTP/1.0 200 OK" + gap + b"a\r\n\r\nb\n\nc") == (b"HTTP/1.0 200 OK", b"a\r\n\r\nb\n\nc")
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1\r\n\r\n", b"ICY 200 OK\r\n\r\n", b"HTTP/1.1 2xx OK\r\n\r\n"])
@@ -62,6 +68,22 @@ def test_chunks_are_joined(body: bytes, plain: bytes) -> None:
 def test_only_a_successful_response_is_opened(status: int, good: bool) -> None:
     found = open_response(block("text/html", b"<p>", status=status), 100)
     assert isinstance(found, OpenedResponse) if good else found == Rejected(f"http_{status}")
+
+
+@pytest.mark.parametrize(
+    ("extra", "whole"),
+    [
+        ("", False),
+        ("Content-Range: bytes 0-2/3\r\n", True),
+        ("Content-Range: BYTES  0-2/3\r\n", True),
+        ("Content-Range: bytes 0-2/4\r\n", False),
+        ("Content-Range: bytes 1-3/3\r\n", False),
+        ("Content-Range: bytes 0-2/*\r\n", False),
+    ],
+)
+def test_a_part_of_a_body_is_no_response(extra: str, whole: bool) -> None:
+    found = open_response(block("text/html", b"<p>", status=206, extra=extra), 100)
+    assert isinstance(found, OpenedResponse) if whole else found == Rejected("http_206")
 
 
 def test_an_empty_block_is_rejected_and_a_malformed_one_is_dead() -> None:
