@@ -30,15 +30,13 @@ from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
-from corpusloom.pipelines.store.warc.arc import read_arc
+from corpusloom.pipelines.store.warc.arc import is_arc, read_arc
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
 from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.records import ProvenanceRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
-
-ARC = (".arc", ".arc.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +92,7 @@ def open_warc(
     warc: InputFile, config: ExtractStageConfig, across: CollectionRevisitIndex | None
 ) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield the records of a WARC or an ARC."""
-    if warc.path.endswith(ARC):
+    if is_arc(warc.path):
         return read_arc(warc.path)
     return read_warc(warc.path, revisits=across, verify=config.verify_digests)
 
@@ -124,7 +122,7 @@ def extract_warc(
         if not isinstance(made, Rejected | Dead):
             writer.add(made)
     writer.flush()
-    if images and not warc.path.endswith(ARC):
+    if images:
         write_notes(storage.join(config.folder, IMAGE_NOTES, f"{warc.stem}.parquet"), images)
     ledger.redact(config.tombstones)
     ledger.write(config.folder, warc.stem)

@@ -9,7 +9,7 @@ from PIL import Image
 from corpusloom.schemas.images.ends import END_OF_JPEG, is_complete
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import ImageHeader, read_header
-from corpusloom.schemas.images.png_pixels import clear_colour, is_clear, pixel_chunks
+from corpusloom.schemas.images.png_pixels import clear_pixels, pixel_chunks
 from corpusloom.schemas.images.profiles import changes_colours, jpeg_profile, to_srgb
 
 MAX_PIXELS = 89_478_485
@@ -72,11 +72,9 @@ def _decode_pillow(data: bytes, header: ImageHeader, min_side: int | None) -> np
             if header.format == "jpeg" and min_side:
                 _draft(image, min_side)
             image.load()
-            colour = clear_colour(data) if header.format == "png" else None
-            if colour is not None:
-                del image.info["transparency"]  # Pillow would compare it with 8 of the 16 bits
+            clear = clear_pixels(data, image) if header.format == "png" else None
             pixels = _to_rgb(image, image.info.get("icc_profile") or b"" if profile is None else profile)
-            return pixels if colour is None else np.where(is_clear(data, colour)[:, :, None], np.uint8(255), pixels)
+            return pixels if clear is None else np.where(clear[:, :, None], np.uint8(255), pixels)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -99,8 +97,6 @@ def _to_rgb(image: Image.Image, profile: bytes) -> np.ndarray:
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
         grey = np.clip(values >> 8, 0, 255).astype(np.uint8)
-        if isinstance(clear := image.info.get("transparency"), int):
-            grey[values == clear] = 255
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode == "P" or (image.mode in ("RGB", "L", "1") and "transparency" in image.info):
         image = image.convert(

@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import numpy as np
+from PIL import Image
 
 from corpusloom.schemas.images.containers import PNG_SIGNATURE, png_chunks
 from corpusloom.schemas.images.errors import ImageError
@@ -39,20 +40,33 @@ def _inflate(data: bytes) -> bytes:
     return found if len(found) <= MAX_PROFILE else b""
 
 
-def clear_colour(data: bytes) -> tuple[int, ...] | None:
-    """Return the transparent colour of a PNG of 16-bit RGB, as 16-bit values; None for any other PNG."""
-    if data[24:26] != b"\x10\x02":  # bits per channel, colour type
+def clear_pixels(data: bytes, image: Image.Image) -> np.ndarray | None:
+    """Return a mask of the pixels that have the transparent colour of a PNG, for depths at which Pillow errs.
+
+    These are grey of 2, 4 and 16 bits and RGB of 16 bits; None for any other PNG. Pillow's own colour is removed.
+    """
+    depth, kind = data[24], data[25]
+    colour = _transparent_colour(data)
+    if (depth, kind) not in ((2, 0), (4, 0), (16, 0), (16, 2)) or len(colour) != 2 + 2 * kind:
         return None
+    image.info.pop("transparency", None)
+    if kind == 2:
+        return _equal_at_16_bits(data, struct.unpack(">HHH", colour))
+    value = int.from_bytes(colour, "big") & (1 << depth) - 1
+    return np.asarray(image) == (value if depth == 16 else value * 255 // ((1 << depth) - 1))
+
+
+def _transparent_colour(data: bytes) -> bytes:
+    """Return the transparent colour of a PNG as it is stored; empty if it has none."""
     for kind, start, end in png_chunks(data):
-        if kind == b"tRNS" and end - start >= 18:
-            return struct.unpack_from(">HHH", data, start + 8)
+        if kind == b"tRNS":
+            return data[start + 8 : end - 4]
         if kind == b"IDAT":
             break
-    return None
+    return b""
 
 
-def is_clear(data: bytes, colour: tuple[int, ...]) -> np.ndarray:
-    """Return a mask of the pixels that have the transparent colour, compared at 16 bits."""
+def _equal_at_16_bits(data: bytes, colour: tuple[int, ...]) -> np.ndarray:
     import cv2  # imported here, since hardly any image needs it
 
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

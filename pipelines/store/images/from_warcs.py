@@ -1,4 +1,4 @@
-"""Copies images from WARCs into the store, instead of fetching them; extraction notes where they are."""
+"""Copies images from WARCs and ARCs into the store, instead of fetching them; extraction notes where they are."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ class WarcImage:
     """Image key of the URL."""
     url: str
     warc: str
-    """Path of the WARC."""
+    """Path of the WARC or ARC."""
     offset: int
     """Offset of the record in bytes."""
 

@@ -4,18 +4,22 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import WarcRecord, WarcRecordType
 
 from corpusloom.pipelines.store.warc.digests import check_digests
+from corpusloom.pipelines.store.warc.records import date_of, warc_records
 from corpusloom.pipelines.store.warc.responses import (
     MAX_BODY,
     HtmlResponse,
     RecordSource,
     SkippedRecord,
     html_or_skipped,
+    split_http,
     truncated_file,
     unchunk,
+    without_responses,
 )
 from corpusloom.pipelines.store.warc.revisits import (
     CollectionRevisitIndex,
@@ -39,7 +43,8 @@ def read_warc(
 ) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield each response, resource and revisit of a WARC, as HTML or as skipped with the reason.
 
-    A truncated file yields its complete records, then one dead outcome that names the offset.
+    A truncated file yields its complete records, then one dead outcome that names the offset. A file without a
+    response, such as one of requests only, yields one rejection.
 
     Args:
       path: The WARC; gzip, zstd, lz4 or uncompressed.
@@ -51,37 +56,39 @@ def read_warc(
       InputError: For a WET or WAT file, which holds texts or metadata made from a WARC.
     """
     last, cut = 0, None
-    originals, only_other_records = RevisitIndex(limit), True
+    originals, only_others, records = RevisitIndex(limit), True, 0
     with storage.open_input(path) as handle:
         try:
-            for record in ArchiveIterator(handle, parse_http=False):
-                last = int(record.stream_pos)
+            for offset, record in warc_records(handle):
+                last, records = last if offset is None else offset, records + 1
                 length = int(record.content_length)
                 is_response = record.record_type in _RESPONSES
                 block = record.reader.read(min(length, 2 * limit)) if is_response else b""
                 if not record.headers.get("Content-Length") or (is_response and len(block) < min(length, 2 * limit)):
                     cut = "the record is cut off"
                     break
-                only_other_records = only_other_records and not is_response
+                only_others = only_others and not is_response
                 damage = check_digests(record, block, _unchunked(record, block)) if verify and is_response else None
                 if damage is not None:
-                    yield SkippedRecord(**_source(record), verdict=damage)
+                    yield SkippedRecord(**_source(record, last), verdict=damage)
                 elif record.record_type == WarcRecordType.revisit:
                     found = originals.resolve(record, block) or (revisits.resolve(record, block) if revisits else None)
                     if found is None:
-                        yield SkippedRecord(**_source(record), verdict=Rejected("revisit_unresolved"))
+                        yield SkippedRecord(**_source(record, last), verdict=Rejected("revisit_unresolved"))
                     else:
-                        yield _read_record(record, found.block, limit, truncated=found.truncated)
+                        yield _read_record(record, offset, last, found.block, limit, truncated=found.truncated)
                 elif is_response:
-                    originals.add(path, record)
-                    yield _read_record(record, block, limit, truncated=is_truncated(record))
-                elif only_other_records:
+                    originals.add(path, offset, record)
+                    yield _read_record(record, offset, last, block, limit, truncated=is_truncated(record))
+                elif only_others:
                     refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             cut = str(error)
     cut = cut or _cut_at_end(path, last)
     if cut is not None:
         yield truncated_file(path, last, f"{path}: at or after byte {last}: {cut}")
+    elif records and only_others:
+        yield without_responses(path)
 
 
 def refuse_derived(record: WarcRecord, path: str) -> None:
@@ -118,17 +125,18 @@ def _cut_at_end(path: str, last: int) -> str | None:
 
 def _is_whole(record: bytes) -> bool:
     """Return True if an uncompressed record has its whole block and the two line breaks after it."""
-    head, separator, rest = record.partition(b"\r\n\r\n")
+    head, rest = split_http(record)
     length = re.search(rb"(?im)^content-length:\s*(\d+)\s*$", head)
-    return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
+    after = 4 if b"\r\n" in head else 0
+    return len(head) < len(record) and length is not None and len(rest) >= int(length.group(1)) + after
 
 
-def _source(record: WarcRecord) -> RecordSource:
+def _source(record: WarcRecord, offset: int) -> RecordSource:
     return RecordSource(
         url=url_of(record),
         record_id=record.record_id or "",
-        offset=int(record.stream_pos),
-        fetched_at=record.headers.get("WARC-Date") or "",
+        offset=offset,
+        fetched_at=date_of(record),
     )
 
 
@@ -136,12 +144,17 @@ def _unchunked(record: WarcRecord, block: bytes) -> bytes | None:
     """Return the body of an HTTP response without its transfer coding; None for another record type."""
     if record.record_type != WarcRecordType.response:
         return None
-    head, _, body = block.partition(b"\r\n\r\n")
+    head, body = split_http(block)
     return unchunk(body) if b"chunked" in head.lower() else body
 
 
-def _read_record(record: WarcRecord, block: bytes, limit: int, *, truncated: bool) -> HtmlResponse | SkippedRecord:
-    return html_or_skipped(_source(record), block, limit, truncated=truncated, resource=resource_type(record))
+def _read_record(
+    record: WarcRecord, offset: int | None, last: int, block: bytes, limit: int, *, truncated: bool
+) -> HtmlResponse | SkippedRecord:
+    """Return a response as HTML or as skipped; `last` is `offset`, or that of an earlier record if it is None."""
+    resource = resource_type(record)
+    found = html_or_skipped(_source(record, last), block, limit, truncated=truncated, resource=resource)
+    return replace(found, image=False) if offset is None and isinstance(found, SkippedRecord) else found
 
 
 def read_resource(path: str, offset: int, length: int) -> bytes:

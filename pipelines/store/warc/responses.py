@@ -23,7 +23,7 @@ class RecordSource(TypedDict):
     url: str
     record_id: str
     offset: int
-    """Offset of the record in its file, in bytes. In an ARC file: the record's number, counted from 1."""
+    """Offset of the record in its file, in bytes."""
     fetched_at: str
     """Time of the fetch, RFC 3339 in UTC; empty if unknown."""
 
@@ -151,6 +151,11 @@ def open_response(block: bytes, limit: int, resource: str | None = None) -> Open
     )
 
 
+def _is_http(url: str, block: bytes) -> bool:
+    """Return whether a record holds an HTTP response; crawlers also record answers of DNS, FTP and whois."""
+    return block.startswith(b"HTTP/") or url[:8].lower().startswith(("http://", "https://")) or ":" not in url
+
+
 def html_or_skipped(
     source: RecordSource, block: bytes, limit: int, *, truncated: bool = False, resource: str | None = None
 ) -> HtmlResponse | SkippedRecord:
@@ -163,6 +168,8 @@ def html_or_skipped(
       truncated: True if the crawler itself cut the body off.
       resource: Content type of a resource record; None for a response with HTTP headers.
     """
+    if resource is None and not _is_http(source["url"], block):
+        return SkippedRecord(**source, verdict=Rejected("not_http"))
     response = open_response(block, limit, resource)
     if isinstance(response, Rejected | Dead):
         return SkippedRecord(**source, verdict=response)
@@ -185,3 +192,10 @@ def truncated_file(path: str, offset: int, message: str) -> SkippedRecord:
     name = path.rsplit("/", 1)[-1]
     verdict = Dead("truncated_warc", message)
     return SkippedRecord(url=name, record_id=f"truncated {name}", offset=offset, fetched_at="", verdict=verdict)
+
+
+def without_responses(path: str) -> SkippedRecord:
+    """Return the single rejection of a file that holds records but no response, for example requests only."""
+    name = path.rsplit("/", 1)[-1]
+    verdict = Rejected("no_responses")
+    return SkippedRecord(url=name, record_id=f"no responses {name}", offset=0, fetched_at="", verdict=verdict)

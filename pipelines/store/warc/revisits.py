@@ -6,12 +6,14 @@ original is an earlier response of the same URL.
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import WarcRecord, WarcRecordType
 
 from corpusloom.pipelines.store.warc.digests import ALGORITHMS, parse_digest
+from corpusloom.pipelines.store.warc.records import record_at, warc_records
 from corpusloom.pipelines.store.warc.responses import Headers, parse_http
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import LoomError
@@ -83,11 +85,13 @@ class RevisitIndex:
     """Maximum number of bytes of a decoded body; twice as many bytes of a record are read."""
     _places: dict[bytes, tuple[str, int]] = field(default_factory=dict)
 
-    def add(self, path: str, record: WarcRecord) -> None:
-        """Index a response or resource record of a WARC."""
+    def add(self, path: str, offset: int | None, record: WarcRecord) -> None:
+        """Index a response or resource record of a WARC, unless it cannot be read by an offset."""
+        if offset is None:
+            return
         for name in _names_of(record):
             if name and len(self._places) < MAX_NAMES:
-                self._places.setdefault(_key(name), (path, int(record.stream_pos)))
+                self._places.setdefault(_key(name), (path, offset))
 
     def resolve(self, record: WarcRecord, block: bytes) -> Original | None:
         """Return the response that a revisit stands for, or None if its original is not indexed."""
@@ -109,11 +113,7 @@ def _key(name: str) -> bytes:
 def _read(path: str, offset: int, limit: int) -> tuple[str, Original] | None:
     """Return URL and response of the record at an offset; None in a file that was compressed as one stream."""
     with storage.open_input(path) as handle:
-        handle.seek(offset)
-        try:
-            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
-        except (OSError, ValueError):
-            return None
+        record = record_at(handle, offset)
         if record is None:
             return None
         block = bytes(record.reader.read(limit))
@@ -171,10 +171,10 @@ class CollectionRevisitIndex:
 
 def _index_file(path: str, index: RevisitIndex) -> None:
     """Index the records of a WARC up to any damage, which is reported when the WARC itself is read."""
-    kinds = WarcRecordType.response | WarcRecordType.resource
     try:
         with storage.open_input(path) as handle:
-            for record in ArchiveIterator(handle, parse_http=False, record_types=kinds):
-                index.add(path, record)
-    except (OSError, EOFError, ValueError, LoomError):
+            for offset, record in warc_records(handle):
+                if record.record_type in (WarcRecordType.response, WarcRecordType.resource):
+                    index.add(path, offset, record)
+    except (OSError, EOFError, ValueError, zlib.error, LoomError):
         return

@@ -34,6 +34,11 @@ def exif(orientation: int = 1, gps: bool = True) -> bytes:
     return block.tobytes()
 
 
+def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+    """Return a JPEG with a further segment at its start."""
+    return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, 2 + len(body)) + body + jpeg[2:]
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 

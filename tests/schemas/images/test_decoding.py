@@ -26,6 +26,7 @@ from tests.schemas.images.pictures import (
     png,
     profile_named_srgb,
     srgb_of_p3,
+    with_segment,
 )
 
 ENCODED = {format: encode(picture(64, 48), format) for format in FORMATS}
@@ -117,8 +118,11 @@ def test_what_a_png_says_beside_its_pixels_does_not_matter(extra: list[bytes]) -
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_a_wide_profile_is_converted_whatever_its_name_and_size(format: str, size: int) -> None:
     image, profile = Image.new("RGB", (16, 16), (200, 100, 50)), profile_named_srgb(size=size)
-    options = {"exif": exif(), "comment": b"x" * 65_000} if format == "JPEG" else {"lossless": True}
-    pixel = decode_rgb(encode(image, format, icc_profile=profile, **options))[8, 8]
+    options = {"lossless": True} if format == "WEBP" else {}
+    data = encode(image, format, icc_profile=profile, **options)
+    if format == "JPEG":  # the profile lies behind other metadata
+        data = with_segment(with_segment(data, 0xFE, b"x" * 65_000), 0xE1, exif())
+    pixel = decode_rgb(data)[8, 8]
     assert np.abs(pixel.astype(int) - np.array(srgb_of_p3((200, 100, 50)))).max() <= 3
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert (
@@ -144,7 +148,7 @@ def test_a_jpeg_may_lack_its_end_marker_but_not_its_pixels(mode: str, options: d
 
 def test_bytes_between_the_segments_of_a_jpeg_are_skipped() -> None:
     data = encode(picture(64, 48), "JPEG", exif=exif(6))
-    for at in [start for _, start, _ in jpeg_segments(data)]:
+    for at in [start for _, start, _ in jpeg_segments(data)][1:]:
         for junk in (b"\0\0", b"junk", b"\xff\0", b"\xff\xff\xff", b"\xff\0 \xff"):
             found = data[:at] + junk + data[at:]
             assert read_header(found) == read_header(data)

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from corpusloom.schemas.images.containers import png_chunks
-from corpusloom.schemas.images.png_pixels import clear_colour, is_clear, pixel_chunks
+from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.png_pixels import clear_pixels, pixel_chunks
 from corpusloom.schemas.images.profiles import MAX_PROFILE
 from tests.schemas.images.pictures import chunk, encode, picture, png
 
@@ -41,28 +42,37 @@ def test_a_profile_is_inflated_up_to_a_size(body: bytes, profile: bytes) -> None
 
 @pytest.mark.parametrize("cut", [1, 12, 13, 20])
 def test_a_cut_file_stays_cut(cut: int) -> None:
-    data = encode(picture(), "PNG")[:-cut]
-    assert pixel_chunks(data)[0] == data
+    found, _ = pixel_chunks(encode(picture(), "PNG")[:-cut])
+    with pytest.raises(ImageError, match="truncated"):
+        list(png_chunks(found))
+
+
+def mask(data: bytes) -> list[bool] | None:
+    """Return the mask of a PNG of one row."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        found = clear_pixels(data, image)
+        assert found is None or "transparency" not in image.info
+    return None if found is None else [bool(value) for value in found[0]]
 
 
 @pytest.mark.parametrize(
-    ("depth", "colour_type", "clear", "colour"),
+    ("depth", "colour_type", "row", "clear", "expected"),
     [
-        (16, 2, struct.pack(">HHH", 0x4001, 0, 9), (0x4001, 0, 9)),
-        (16, 2, None, None),
-        (16, 2, b"\0\1", None),
-        (8, 2, struct.pack(">HHH", 1, 0, 9), None),
-        (16, 0, b"\x40\1", None),
+        (2, 0, b"\x60", b"\0\1", [True, False]),
+        (2, 0, b"\x60", b"\xff\xfe", [False, True]),  # only the bits of the depth count
+        (4, 0, b"\x3c", b"\0\x0c", [False, True]),
+        (16, 0, b"\x40\1\x40\2", b"\x40\2", [False, True]),
+        (16, 2, struct.pack(">6H", 0x4001, 2, 3, 0x4002, 2, 3), struct.pack(">3H", 0x4001, 2, 3), [True, False]),
+        (16, 2, struct.pack(">6H", 1, 2, 3, 3, 2, 1), struct.pack(">3H", 3, 2, 1), [False, True]),
+        (16, 2, bytes(12), None, None),
+        (8, 2, bytes(6), bytes(6), None),
+        (8, 0, bytes(2), bytes(2), None),
+        (1, 0, b"\x40", b"\0\1", None),
     ],
 )
-def test_the_clear_colour_of_16_bit_rgb(
-    depth: int, colour_type: int, clear: bytes | None, colour: tuple[int, ...] | None
+def test_the_transparent_colour_is_compared_at_the_depth_of_the_file(
+    depth: int, colour_type: int, row: bytes, clear: bytes | None, expected: list[bool] | None
 ) -> None:
     chunks = [chunk(b"tRNS", clear)] if clear is not None else []
-    assert clear_colour(png(depth, colour_type, [bytes(12)], *chunks)) == colour
-
-
-def test_colours_are_compared_at_16_bits() -> None:
-    row = struct.pack(">6H", 0x4001, 2, 3, 0x4002, 2, 3)
-    data = png(16, 2, [row, row[6:] + row[:6]], chunk(b"tRNS", struct.pack(">HHH", 0x4001, 2, 3)))
-    assert is_clear(data, (0x4001, 2, 3)).tolist() == [[True, False], [False, True]]
+    assert mask(png(depth, colour_type, [row], *chunks)) == expected

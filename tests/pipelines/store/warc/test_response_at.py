@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from corpusloom.pipelines.store.warc.arc import read_arc
 from corpusloom.pipelines.store.warc.digests import digest_of
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.response_at import MAX_HEAD, read_response_at
 from corpusloom.pipelines.store.warc.responses import Headers
 from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas.verdicts import Dead, Rejected
+from tests.pipelines.store.warc import test_arc
 from tests.pipelines.store.warc.warc_files import DATE, HEAD, HTTP, write_records
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
@@ -124,3 +126,20 @@ def test_a_revisit_without_an_original_is_no_image(tmp_path: Path) -> None:
     headers = URL | HTTP | {"WARC-Payload-Digest": digest_of(PNG)}
     path = write_records(tmp_path / "a.warc", ("revisit", headers, OK + b"\r\n"))
     assert read(path) == read(path, originals=[path]) == [Rejected("revisit_unresolved")]
+
+
+@pytest.mark.parametrize("name", ["x.arc", "x.arc.gz"])
+def test_a_response_of_an_arc_is_read_at_its_offset(tmp_path: Path, name: str) -> None:
+    records = [test_arc.record(f"http://a/{n}.png", block, "image/png") for n, block in enumerate((
+        OK + b"\r\n" + PNG, OK + b"\r\n", OK + b"Content-Length: 99\r\n\r\n" + PNG, OK + b"\r\n" + PNG * 30,
+    ))]  # fmt: skip
+    test_arc.write(tmp_path / name, *records)
+    path = str(tmp_path / name)
+    offsets = [row.offset for row in read_arc(path)]
+    whole, empty, cut, large = (read_response_at(path, offset, 1000) for offset in offsets)
+    assert whole == ((("Content-Type", "image/png"),), PNG, "2009-01-02T03:04:05Z")
+    assert (empty, large) == (Rejected("empty_body"), Rejected("body_too_large", 1200.0, 1000.0))
+    assert isinstance(cut, Dead)
+    nothing = read_response_at(path, (tmp_path / name).stat().st_size, 1000)
+    assert isinstance(nothing, Dead)
+    assert nothing.error == "truncated_warc"

@@ -15,6 +15,7 @@ from corpusloom.pipelines.store.warc.responses import (
     split_http,
     truncated_file,
     unchunk,
+    without_responses,
 )
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -159,4 +160,27 @@ def test_a_cut_file_is_one_dead_outcome() -> None:
         offset=12,
         fetched_at="",
         verdict=Dead("truncated_warc", "why"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "verdict"),
+    [
+        ("dns:a.example", b"20090102030405\na.example. 60 IN A 192.0.2.1", Rejected("not_http")),
+        ("whois://a.example", b"Domain: a", Rejected("not_http")),
+        ("ftp://a.example/x", b"220 hello", Rejected("not_http")),
+        ("DNS:a.example", b"", Rejected("not_http")),
+        ("http://a.example/", b"220 hello", Dead("bad_http", "no HTTP status line")),
+        ("HTTPS://a.example/", b"220 hello", Dead("bad_http", "no HTTP status line")),
+        ("a.example", b"220 hello", Dead("bad_http", "no HTTP status line")),
+    ],
+)
+def test_answers_of_other_protocols_are_no_damage(url: str, body: bytes, verdict: object) -> None:
+    source = RecordSource(url=url, record_id="", offset=7, fetched_at="")
+    assert html_or_skipped(source, body, 100) == SkippedRecord(**source, verdict=verdict)  # type: ignore[arg-type]
+
+
+def test_a_file_without_a_response_is_one_rejection() -> None:
+    assert without_responses("s3://bucket/x.warc") == SkippedRecord(
+        url="x.warc", record_id="no responses x.warc", offset=0, fetched_at="", verdict=Rejected("no_responses")
     )
