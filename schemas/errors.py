@@ -1,5 +1,10 @@
 """Errors that a user can act on: what went wrong, where, and what to do about it."""
 
+import errno
+import os
+import re
+import socket
+
 
 class LoomError(Exception):
     """Base of all errors that are shown to a user, as one line of what, where and remedy. Exit code 1."""
@@ -36,3 +41,58 @@ class DamageError(LoomError):
 
 class VersionError(LoomError):
     """A file was written by a newer version of corpusloom."""
+
+
+class ShortageError(LoomError):
+    """This machine ran out of descriptors, memory, threads or disk space; no record may be blamed, so the run stops."""
+
+
+_RESUME = "and run the same command to resume"
+_REMEDIES = {
+    errno.EMFILE: "raise the limit of this process, e.g. ulimit -n 65536",
+    errno.ENFILE: "raise fs.file-max, or close other programs",
+    errno.ENOMEM: "use fewer workers or more memory",
+    errno.ENOBUFS: "close other programs, or use more memory",
+    errno.ENOSPC: "check free space",
+    errno.EDQUOT: "check your disk quota",
+}
+"""Error number of a shortage -> what to do before the run is resumed."""
+_NUMBER = re.compile(r"\[errno (\d+)\]", re.I)
+"""Matches an error number in the text of an error that joins several (asyncio, Arrow)."""
+_NO_THREAD = "can't start new thread"
+"""Python's words when a thread cannot be started, for want of memory or because of a limit on processes."""
+
+
+def shortage_of(error: BaseException, where: str = "") -> ShortageError | None:
+    """Return the shortage of this machine among an error and its causes, or None if it has another reason."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, ShortageError):
+            return cause
+        number = _shortage(cause)
+        if number is not None:
+            place = where or str(getattr(cause, "filename", None) or "this machine")
+            return ShortageError(os.strerror(number), where=place, remedy=f"{_REMEDIES[number]}, {_RESUME}")
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def raise_shortage(error: BaseException, where: str = "") -> None:
+    """Raise the shortage of this machine that caused an error; return if there is none."""
+    found = shortage_of(error, where)
+    if found is not None:
+        raise found from error
+
+
+def _shortage(error: BaseException) -> int | None:
+    """Return the number of the error if it is a shortage, else None."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_THREAD in str(error)):
+        return errno.ENOMEM
+    if isinstance(error, socket.gaierror):
+        return errno.ENOMEM if error.errno == socket.EAI_MEMORY else None
+    if not isinstance(error, OSError):
+        return None
+    numbers = [error.errno] if error.errno else map(int, _NUMBER.findall(str(error)))
+    return next((number for number in numbers if number in _REMEDIES), None)

@@ -187,6 +187,25 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorOutput:
+    """What a detector found in an image; kept in the image store, one row per content of the image and detector."""
+
+    VERSION: ClassVar[int] = 1
+    sha256: str
+    """SHA-256 of the image as the detector saw it, which a recipe may have resized or encoded again."""
+    image_sha256: str
+    """SHA-256 of the image as fetched: a take-down finds the row by it."""
+    count: int = 0
+    """Number of boxes."""
+    feature_width: int = 0
+    class_count: int = 0
+    regions: bytes = b""
+    """regions.npz: boxes, features and class probabilities; empty if the image cannot be decoded."""
+    error: str | None = None
+    """Reason why the image cannot be decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScore:
     """The score that a model gives an image; kept in the image store beside `ImageFacts`."""
 

@@ -14,7 +14,7 @@ from typing import IO
 
 import fsspec
 
-from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
 
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # otherwise gcsfs probes each bucket over gRPC
 
@@ -73,6 +73,7 @@ def _explained(path: str, remedy: str) -> Iterator[None]:
     except LoomError:
         raise
     except Exception as error:
+        raise_shortage(error, path)
         if is_local(path) and not isinstance(error, OSError):
             raise
         raise InputError(_reason(error), where=path, remedy=remedy if is_local(path) else _REMOTE) from error
@@ -179,6 +180,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             with fs.transaction, fs.open(target, "wb") as handle:
                 yield handle
     except OSError as error:
+        raise_shortage(error, path)
         raise InputError(_reason(error), where=path, remedy=_WRITE) from error
     finally:
         if local:

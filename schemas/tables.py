@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpusloom.schemas import arrow, storage
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.errors import DamageError, raise_shortage
 
 T = TypeVar("T")
 
@@ -138,6 +138,7 @@ def _readable(path: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
+        raise_shortage(error, path)
         reason = " ".join(str(error).split())  # Arrow's messages may have several lines
         raise DamageError(
             f"not a readable Parquet file: {reason}", where=path, remedy="delete it and run the build again"

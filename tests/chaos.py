@@ -100,7 +100,7 @@ def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
 
     work, quiet = str(folder / "work"), Reporter(quiet=True)
     if kind == "regions":
-        regions.build_dataset(str(world.pairs), str(folder / out), work, quiet, limit=2)
+        regions.build_dataset(str(world.pairs), str(folder / out), work, quiet, store=str(folder / "store"), limit=2)
         return
     fetch = FetchConfig(contact="chaos@example.org", allow_addresses=(f"127.0.0.0/8:{world.port}",), delay=0)
     config = BuildConfig(
@@ -191,13 +191,13 @@ def plain(world: World, report: Report) -> dict[str, float]:
 def chaos(world: World, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Report:
     """Run each kind without kills, then kill and resume until `kills` processes were hit; return the report."""
     rng, report, started = random.Random(rng_seed), Report(rng_seed=rng_seed), time.monotonic()
-    seconds, turn = plain(world, report), 0
+    seconds, turn, most = plain(world, report), 0, min(4, max(1, kills // len(kinds)))
     while seconds and report.kills < kills:
         kind, place, hit = kinds[turn % len(kinds)], world.folder / f"killed-{turn}", 0
         prepare(kind, place, world)
         while True:
-            # After four hits the process is left alone; otherwise a build might never end on a slow machine.
-            after = rng.uniform(0, seconds[kind]) if hit < 4 and report.kills < kills else None
+            # After `most` hits the process is left alone; otherwise a build might never end on a slow machine.
+            after = rng.uniform(0, seconds[kind]) if hit < most and report.kills < kills else None
             begun = time.monotonic()
             code = in_a_child(work_of(kind, place, world), after)
             if code is not None:

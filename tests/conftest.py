@@ -7,6 +7,24 @@ import pytest
 from hypothesis import settings
 
 BARE_NAMES = {"pipelines", "schemas", "trainers"}
+LONG_FILES = (
+    "tests/test_chaos.py",
+    "tests/pipelines/cli/test_bad_input.py",
+    "tests/pipelines/builds/test_object_stores.py",
+    "tests/pipelines/builds/test_same_bytes.py",
+    "tests/pipelines/datasets/test_forget.py",
+    "tests/docs/test_contributing.py",
+    "tests/test_packaging.py",
+)
+"""Files of more than 20 seconds. They run first: a process that begins one at the end keeps the others waiting."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of LONG_FILES first; the others keep their (random) order."""
+    rank = {config.rootpath / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 settings.register_profile("loom", deadline=None)  # a busy machine must not fail a property test
 settings.load_profile("loom")

@@ -133,7 +133,8 @@ def build_all(web: Any, folder: Path) -> dict[str, str]:
 
     for name in ("m3w", "align"):
         web.build(name, name, out=str(folder / name), work=str(folder / "work"), shards=4)
-    regions.build_dataset(str(folder / "align"), str(folder / "regions"), str(folder / "work"), QUIET, limit=2)
+    places = [str(folder / name) for name in ("align", "regions", "work")]
+    regions.build_dataset(*places, QUIET, store=str(folder / "store"), limit=2)
     return {name: read_manifest(str(folder / name)).digest for name in ("m3w", "align", "regions")}
 
 

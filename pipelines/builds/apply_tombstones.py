@@ -10,6 +10,7 @@ from typing import Any
 from corpusloom.pipelines.stages import input_fragments
 from corpusloom.pipelines.stages.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
 from corpusloom.pipelines.stages.kinds.registry import RECORD_KINDS
+from corpusloom.pipelines.stages.regions.outputs import remove_outputs
 from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, read_notes, write_notes
 from corpusloom.pipelines.store.images.packs import pack_name
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -111,12 +112,21 @@ def _each(folder: str, cls: type, change: Change, sort_by: tuple[str, ...]) -> N
         rewrite(path, cls, change, sort_by)
 
 
+def images_gone(store: ImageStore, stones: Tombstones) -> frozenset[str]:
+    """Return the sha256 of the images of which every URL was taken down, now or earlier."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for row in _rows(store):
+        found[not row.url or is_taken_down(row, stones)].add(row.sha256 or "")
+    return frozenset(found[True] - found[False])
+
+
 def purge_store(folder: str, stones: Tombstones) -> None:
-    """Remove taken-down images and all records of their URLs from the packs and the index.
+    """Remove taken-down images, what detectors found in them, and all records of their URLs from the packs and index.
 
     Facts hold hashes only, so they stay.
     """
     store = ImageStore(folder)
+    remove_outputs(folder, images_gone(store, stones))
     storage.remove(store.path("frontier"), recursive=True)
     rows = _rows(store)
     for name in storage.listing(store.path("packs"), ".warc"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig
@@ -33,7 +34,7 @@ class Graph:
 def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
     """Yield each stage's name with the function that builds its pipeline, over placeholders for its inputs."""
     if is_derived(recipe):
-        yield "regions", _regions(folder)
+        yield from _regions(folder)
         return
     config = BuildConfig(
         recipe=recipe,
@@ -54,11 +55,12 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
     yield "shards", pipelines.shards(folder, records=[part], decisions=[part], number=4)
 
 
-def _regions(folder: str) -> BuildPipeline:
-    config = make_regions.RegionsConfig(source=folder, dataset=folder, folder=folder, detector="dry-run")
+def _regions(folder: str) -> Iterator[tuple[str, BuildPipeline]]:
+    config = make_regions.RegionsConfig(source=folder, dataset=folder, folder=folder, store=folder, detector="dry-run")
     file = FileEntry(name="00000.tar", sha256="0" * 64, bytes=0)
     shard = ShardEntry(index=0, tar=file, sidecar=file, stats=file, samples=0)
-    return lambda pipeline: make_regions.build(pipeline, config, (shard,))
+    yield "detect", partial(make_regions.build, work=make_regions.Detect(config), shards=(shard,))
+    yield "regions", partial(make_regions.build, work=make_regions.WriteRegions(config), shards=(shard,))
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:

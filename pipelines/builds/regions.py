@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildReport
@@ -10,7 +11,7 @@ from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.models.detector import EfficientNetDetector
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.stages.kinds.registry import REGIONS
-from corpusloom.pipelines.stages.regions.make_regions import STAGE, RegionsConfig, build
+from corpusloom.pipelines.stages.regions.make_regions import STAGE, Detect, RegionsConfig, WriteRegions, build
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
@@ -29,13 +30,23 @@ from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 
-REGIONS_VERSION = 1
+REGIONS_VERSION = 2
 
 
 def build_dataset(
-    source: str, out: str, work: str, reporter: Reporter, *, limit: int | None = None, profile: Profile | None = None
+    source: str,
+    out: str,
+    work: str,
+    reporter: Reporter,
+    *,
+    store: str,
+    limit: int | None = None,
+    profile: Profile | None = None,
 ) -> BuildReport:
-    """Build the dataset of regions of a dataset of pairs, unless it is finished."""
+    """Build the dataset of regions of a dataset of pairs, unless it is finished.
+
+    `store` is an image store; it keeps what the detector finds in an image, so that no later build computes it again.
+    """
     reporter = reporter.fresh()
     pairs = read_manifest(source)
     if pairs.kind != PAIRS.name:
@@ -43,7 +54,7 @@ def build_dataset(
     check_tars(source, pairs)
     inputs = inputs_of(pairs, limit)
     stage = plan_regions(work, inputs)
-    record(source, Derived(kind=REGIONS, path=absolute(out), work=absolute(work), limit=limit))
+    record(source, Derived(kind=REGIONS, path=absolute(out), work=absolute(work), store=absolute(store), limit=limit))
     if stage.done:
         try:
             found = read_manifest(out)
@@ -56,10 +67,12 @@ def build_dataset(
     with store_dataset.building(out):
         store_dataset.claim(out, stage.fingerprint)
         config = RegionsConfig(
-            source=source, dataset=out, folder=stage.folder, detector=inputs["detector"], limit=limit
+            source=source, dataset=out, folder=stage.folder, store=store, detector=inputs["detector"], limit=limit
         )
         with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
-            reporter.add_measures(run(lambda pipeline: build(pipeline, config, pairs.shards), profile or Profile()))
+            for work_of_pass in (Detect(config), WriteRegions(config)):
+                made = run(partial(build, work=work_of_pass, shards=pairs.shards), profile or Profile())
+                reporter.add_measures(made)
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)
@@ -97,7 +110,8 @@ def make_anew(source: str, made: Derived, before: Manifest | None, after: Manife
         store_dataset.claim(made.path, new.fingerprint)
         for index in {shard.index for shard in (before or after).shards} - same:
             store_dataset.remove_shard(made.path, index)
-    build_dataset(source, made.path, made.work, Reporter(quiet=True), limit=made.limit)
+    store = made.store or storage.join(made.work, "images")
+    build_dataset(source, made.path, made.work, Reporter(quiet=True), store=store, limit=made.limit)
 
 
 def check_tars(source: str, pairs: Manifest) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from corpusloom.pipelines.cli.command_table import COMMANDS, LoomCommand, TakesBeamOptions
 from corpusloom.pipelines.engine import logs
-from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.errors import ConfigError, LoomError, shortage_of
 
 INTERRUPTED = 130
 TRACEBACK = "LOOM_TRACEBACK"
@@ -93,6 +93,9 @@ def explain(error: Exception) -> LoomError:
     """Return an error as a LoomError of one line; an unexpected one is reported as a bug."""
     if isinstance(error, LoomError):
         return error
+    shortage = shortage_of(error)
+    if shortage is not None:
+        return shortage
     if isinstance(error, OSError) and error.strerror:
         return LoomError(
             error.strerror, where=str(error.filename or "loom"), remedy="check the path and its permissions"

@@ -62,7 +62,11 @@ def build_datasets(demo: DemoFolder, server: WebServer) -> tuple[ScrapeReport, d
     with demo.step("regions"):
         for name, source in (("regions", "align"), ("exam-regions", "exam")):
             builds[name] = regions.build_dataset(
-                demo.path("datasets", source), demo.path("datasets", name), demo.path("work"), demo.reporter
+                demo.path("datasets", source),
+                demo.path("datasets", name),
+                demo.path("work"),
+                demo.reporter,
+                store=demo.path("work", "images"),
             )
     return scraped, builds
 

@@ -9,14 +9,21 @@ import json
 from dataclasses import dataclass
 
 from corpusloom.pipelines.builds import build
-from corpusloom.pipelines.builds.apply_tombstones import named_records, purge_store, purge_warc, purge_work
+from corpusloom.pipelines.builds.apply_tombstones import (
+    images_gone,
+    named_records,
+    purge_store,
+    purge_warc,
+    purge_work,
+)
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import from_json
+from corpusloom.pipelines.stages.regions.outputs import remove_outputs
 from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
-from corpusloom.pipelines.store import tombstones
+from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.list_config import ListConfig
@@ -116,6 +123,9 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     old = _old_shards(planner, select) if whole else None
     affected = _affected(planner, inputs, select, stones) if old else set()
     tombstones.write(config.store, every)
+    gone = images_gone(ImageStore(config.store), every)
+    for store in {made.store for made in lineage.read(dataset)} - {""}:
+        remove_outputs(store, gone)
     purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from corpusloom.pipelines.engine.metrics import Measures, read_measures
-from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.errors import ConfigError, LoomError, shortage_of
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -188,6 +188,9 @@ def _cause(chain: list[BaseException], profile: Profile) -> LoomError:
     ours = next((found for found in originals if isinstance(found, LoomError)), None)
     if ours is not None:
         return ours
+    shortage = shortage_of(chain[0])
+    if shortage is not None:
+        return shortage
     missing = next((found for found in originals if isinstance(found, ImportError)), None)
     if missing is not None and profile.runner == "dataflow":
         return ConfigError(str(missing), where="--runner dataflow", remedy="pip install 'corpusloom[dataflow]'")

@@ -5,6 +5,7 @@ Beam again. Each worker runs under RLIMIT_AS and RLIMIT_CPU. Items are sent in c
 again one at a time, so an item's result does not depend on its neighbours. The wall-clock limit only catches hangs.
 """
 
+import errno
 import gc
 import multiprocessing
 import resource
@@ -19,6 +20,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from corpusloom.schemas.errors import raise_shortage
 from corpusloom.schemas.verdicts import Dead
 
 Item = TypeVar("Item")
@@ -146,6 +148,8 @@ class WorkerPool(Generic[Item, Result]):
         try:
             return [*future.result()]
         except (FutureTimeout, ProcessExpired, MemoryError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                raise_shortage(error)  # memory is limited for each worker, but descriptors are lacking for all items
             if len(chunk) > 1:
                 return [result for item in chunk for result in self._results([item], self._submit([item]))]
             return [_lost(error)]

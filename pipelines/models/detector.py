@@ -1,7 +1,9 @@
 """Features and class probabilities of the boxes of an image: the Protocol of a detector, and EfficientNet-lite0.
 
 The network runs once per image; its last feature map is pooled inside each box. Every batch has the same shape (the
-last is padded with zeros) and one thread computes, so a feature does not depend on the images beside it.
+last is padded with zeros) and one thread computes, so a feature does not depend on the images beside it. The products
+after the network are exact. The network itself computes other last bits on another kind of CPU, so outputs are stored
+once per image (`stages.regions`) and never computed again.
 """
 
 import threading
@@ -89,6 +91,10 @@ class EfficientNetDetector:
             with _TRACING:
                 return torch.jit.freeze(torch.jit.trace(Features(self._model).eval(), example))
 
+    @cached_property
+    def _classifier(self) -> "Classifier":
+        return Classifier(self._model._fc.weight.detach().numpy(), self._model._fc.bias.detach().numpy())
+
     def __call__(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[BoxOutputs]:
         """Return features (n, 1280) and class probabilities (n, 1000) for the boxes (n, 4) of each RGB image."""
         results: list[BoxOutputs] = []
@@ -109,30 +115,59 @@ class EfficientNetDetector:
             with torch.inference_mode():
                 tensor = torch.from_numpy(batch).to(memory_format=torch.channels_last)
                 maps = self._features(tensor).contiguous().numpy()
-                weight, bias = self._model._fc.weight.numpy(), self._model._fc.bias.numpy()
         finally:
             torch.set_num_threads(threads)
         return [
-            pool(maps[number], box / np.array([*image.shape[1::-1]] * 2, np.float32), weight, bias)
+            pool(maps[number], box / np.array([*image.shape[1::-1]] * 2, np.float32), self._classifier)
             for number, (image, box) in enumerate(zip(images, boxes, strict=True))
         ]
 
 
-def pool(feature_map: np.ndarray, boxes: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> BoxOutputs:
+class Classifier:
+    """A linear classifier (classes, C), prepared for exact products."""
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Take the weights (classes, C) and the biases (classes,)."""
+        self.weight, self.bias = as_integers(weight.T), bias
+
+
+def pool(feature_map: np.ndarray, boxes: np.ndarray, classifier: Classifier) -> BoxOutputs:
     """Return the mean feature and the class probabilities of each box.
 
-    Shapes: `feature_map` (C, H, W), `boxes` (n, 4) in 0..1, `weight` (classes, C) and `bias` (classes,) of a linear
-    classifier. A cell is weighted by the share of it that the box covers, so a box smaller than a cell has a feature
-    too.
+    Shapes: `feature_map` (C, H, W) and `boxes` (n, 4) in 0..1. A cell is weighted by the share of it that the box
+    covers, so a box smaller than a cell has a feature too.
     """
-    _, height, width = feature_map.shape
+    channels, height, width = feature_map.shape
     across = _cover(boxes[:, 0] * width, boxes[:, 2] * width, width)
     down = _cover(boxes[:, 1] * height, boxes[:, 3] * height, height)
-    summed = np.einsum("chw,nh,nw->nc", feature_map, down, across, optimize=True)
-    features = summed / np.maximum(down.sum(1) * across.sum(1), 1e-6)[:, None]
-    logits = features @ weight.T + bias
+    cells = (down[:, :, None] * across[:, None, :]).reshape(len(boxes), -1)
+    summed = exact_product(as_integers(cells), as_integers(feature_map.reshape(channels, -1).T))
+    features = (summed / np.maximum(down.sum(1) * across.sum(1), 1e-6)[:, None]).astype(np.float32)
+    logits = exact_product(as_integers(features), classifier.weight) + classifier.bias
     shifted = np.exp(logits - logits.max(1, keepdims=True))
     return features.astype(np.float16), (shifted / shifted.sum(1, keepdims=True)).astype(np.float16)
+
+
+Integers: TypeAlias = tuple[np.ndarray, int]
+"""A matrix of integers as float64, and the power of two to multiply them by."""
+_BITS = 20
+
+
+def as_integers(matrix: np.ndarray) -> Integers:
+    """Return a matrix rounded to integers of at most 20 bits, and their power of two."""
+    _, exponent = np.frexp(np.abs(matrix).max(initial=0.0))
+    power = int(exponent) - _BITS
+    return np.rint(np.ldexp(matrix.astype(np.float64), -power)), power
+
+
+def exact_product(left: Integers, right: Integers) -> np.ndarray:
+    """Return the product of two matrices, (n, k) and (k, m) with k <= 8,192, as float64 without a rounding error.
+
+    Every partial sum is an integer below 2^53, which float64 holds exactly. So the result does not depend on the order
+    of the additions, which differs with BLAS, its kernel for the CPU, and its number of threads.
+    """
+    (a, a_power), (b, b_power) = left, right
+    return np.ldexp(a @ b, a_power + b_power)
 
 
 def _cover(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:

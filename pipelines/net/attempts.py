@@ -136,10 +136,10 @@ class Attempts:
         config = self.fetcher.config
         if not files.robots.allows(pending.target):
             return Rejected("robots_disallowed")
-        delay = files.robots.crawl_delay
-        if delay is not None and delay > config.max_crawl_delay:
+        delay = files.robots.crawl_delay or 0.0
+        if delay > config.max_crawl_delay:
             return Rejected("crawl_delay_too_long", delay, config.max_crawl_delay)
-        if delay is not None and pending.domain not in self._no_delay:
+        if delay > 0 and pending.domain not in self._no_delay:
             self.queue.slow_down(pending.domain, delay)
         pending.signals = files.signals(pending.target)
         return opt_out(pending.signals, config.honour, self.kind) if pending.signals else None

@@ -57,7 +57,7 @@ class FetchConfig:
     connections: int = 128
     """Concurrent fetches over all hosts."""
     connect_timeout: float = 10.0
-    """Time limit for name resolution, TCP and TLS together."""
+    """Time limit for name resolution, and again for TCP and TLS together."""
     header_timeout: float = 20.0
     """Time limit from the start of the request to the end of the response's headers."""
     idle_timeout: float = 20.0

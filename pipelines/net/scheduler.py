@@ -11,12 +11,13 @@ from typing import Literal
 from corpusloom.pipelines.net.attempts import Attempts, PendingFetch, Validators
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.domain_queue import DomainQueue
+from corpusloom.pipelines.net.exchange.errors import INTERNAL_ERROR, verdict_of_error
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher, Refuse
+from corpusloom.pipelines.net.exchange.names import Resolver
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
-from corpusloom.pipelines.net.exchange.session import Resolver
 from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.schemas.addresses import RefusedError, clean_url
-from corpusloom.schemas.verdicts import Rejected
+from corpusloom.schemas.verdicts import Dead
 
 MAX_WAITING = 20_000
 """URLs that wait in memory, at most; the rest stays in the iterable."""
@@ -71,10 +72,9 @@ class FetchScheduler:
         """Queue a URL; the outcome of a malformed or refused URL is passed on at once."""
         try:
             target = clean_url(url)
-        except RefusedError as error:
-            self.on_outcome(url, Rejected(error.reason))
-            return
-        self._attempts.enqueue(PendingFetch(url, target), target)
+            self._attempts.enqueue(PendingFetch(url, target), target)
+        except (RefusedError, ValueError) as error:
+            self.on_outcome(url, verdict_of_error(error))
 
     async def run(self, urls: Iterable[str] = ()) -> None:
         """Fetch `urls` and all added URLs to the end; an error in `on_outcome` ends the run."""
@@ -156,7 +156,24 @@ class FetchScheduler:
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
 
     async def _fetch(self, pending: PendingFetch) -> None:
-        """Make one attempt; pass the outcome on, or queue the URL again for a redirect or a retry."""
+        """Make one attempt; pass the outcome on, or queue the URL again for a redirect or a retry.
+
+        An error inside the attempt is the outcome of its URL. Only errors that concern all URLs end the run: those of
+        `on_outcome`, a shortage of this machine and an outage of our network.
+        """
+        try:
+            outcome = await self._attempt(pending)
+        except asyncio.CancelledError:
+            if self._ended.done():
+                raise
+            outcome = Dead(INTERNAL_ERROR, "cancelled")
+        except Exception as error:
+            outcome = verdict_of_error(error)
+        if outcome is not None:
+            self.on_outcome(pending.url, outcome)
+
+    async def _attempt(self, pending: PendingFetch) -> FetchOutcome | None:
+        """Make one attempt; return the outcome of the URL, or None if the URL is queued again."""
         domain = pending.domain
         try:
             outcome = await self._attempts.make(pending)
@@ -165,12 +182,12 @@ class FetchScheduler:
         following = self._attempts.next_target(pending, outcome)
         if isinstance(following, str):
             self._attempts.enqueue(pending, following)
-            return
+            return None
         if isinstance(following, Response):
             following = self.fetcher.judge(following, self.kind, accept_errors=self.accept_errors)
         if isinstance(following, Response) and following.url != pending.url:
             following = dataclasses.replace(following, url=pending.url, hops=pending.hops)
-        self.on_outcome(pending.url, following)
+        return following
 
 
 def fetch_all(

@@ -6,8 +6,9 @@ kill loses at most one checkpoint. If images are wanted, they are fetched after 
 build would extract from these pages.
 """
 
-import asyncio
+import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -16,6 +17,7 @@ from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page_images
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.errors import verdict_of_error
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.host_files import HostFilesCache
@@ -29,8 +31,11 @@ from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
 STAGE = "scrape"
-CHECKPOINT_BYTES = 128_000_000
-"""Bytes of bodies after which a checkpoint is written, however few outcomes it has."""
+CHECKPOINT_BYTES = 64_000_000
+"""Bytes in memory (heads, bodies and links) after which a checkpoint is written, however few outcomes it has."""
+MAX_LINK_BYTES = 2_000_000
+"""Characters of the links of one page that are followed; they wait in memory. 10,000 links of 100 characters are 1 MB.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,7 @@ class Lane:
     part: int = 0
     """Number of the next checkpoint."""
     held: int = 0
-    """Bytes of the bodies of `answers`."""
+    """Bytes of `answers` and of the links of `rows`."""
 
     def offer(self, url: str, depth: int) -> bool:
         """Add a URL unless it is known, too deep or beyond its host's maximum of pages; return whether it was added."""
@@ -107,8 +112,13 @@ class Lane:
         return True
 
     def take(self, url: str, outcome: FetchOutcome) -> list[str]:
-        """Enter a page's outcome; return the links to fetch next."""
-        row = make_row(url, self.depths.pop(url), outcome)
+        """Enter a page's outcome; return the links to fetch next. A page whose links cannot be read is dead."""
+        depth = self.depths.pop(url)
+        try:
+            row = make_row(url, depth, outcome)
+        except Exception as error:
+            outcome = verdict_of_error(error)
+            row = make_row(url, depth, outcome)
         if isinstance(outcome, Response):
             self.known.add(identity.page_key(outcome.final_url))
         following = [link for link in row.links if self.offer(link, row.depth + 1)]
@@ -125,6 +135,7 @@ class Lane:
     def _enter(self, row: FrontierRow, outcome: FetchOutcome) -> None:
         """Hold an outcome, and write a checkpoint if it is full."""
         self.rows.append(row)
+        self.held += sum(map(len, row.links))
         if isinstance(outcome, Response):
             self.keep(outcome)
         metrics.count_outcome(STAGE, row.unit, row.outcome, row.reason)
@@ -142,9 +153,10 @@ class Lane:
                 yield url
 
     def keep(self, answer: Response) -> None:
-        """Hold a response for the next WARC."""
-        self.answers.append(answer)
-        self.held += len(answer.wire_body)
+        """Hold what the next WARC needs of a response; a decoded body may be a thousand times as large."""
+        lean = _without_decoded(answer)
+        self.answers.append(lean)
+        self.held += sum(len(one.request) + len(one.response_head) + len(one.wire_body) for one in (*lean.hops, lean))
 
     def checkpoint(self) -> None:
         """Write the WARC, then the frontier part. A WARC without its part is overwritten by the resumed scrape."""
@@ -170,6 +182,12 @@ class Lane:
             self.pages_per_host[host] = self.pages_per_host.get(host, 0) + 1
         waiting = [seed for seed in seeds if self.offer(seed, 0)]
         return waiting + [link for row in parts for link in row.links if self.offer(link, row.depth + 1)]
+
+
+def _without_decoded(answer: Response) -> Response:
+    """Return a response and its hops without the decoded bodies and headers."""
+    hops = tuple(dataclasses.replace(hop, body=b"", headers=()) for hop in answer.hops)
+    return dataclasses.replace(answer, body=b"", headers=(), hops=hops)
 
 
 def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
@@ -238,7 +256,9 @@ def follow(outcome: FetchOutcome, url: str) -> tuple[str, ...]:
     hosts = {identity.host_of(url), identity.host_of(outcome.final_url)}
     if len({identity.registered_domain(host) for host in hosts}) > 1:  # another lane may own that domain
         return ()
-    return tuple(link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts)
+    links = [link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts]
+    ends = itertools.accumulate(map(len, links))
+    return tuple(link for link, end in zip(links, ends, strict=True) if end <= MAX_LINK_BYTES)
 
 
 def make_row(url: str, depth: int, outcome: FetchOutcome) -> FrontierRow:
@@ -258,8 +278,24 @@ def with_verdict(row: FrontierRow, outcome: FetchOutcome) -> FrontierRow:
 
 
 async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> int:
-    """Scrape one lane until its frontier is empty; return the number of known URLs."""
+    """Scrape one lane until its frontier is empty; return the number of known URLs.
+
+    On an error or Ctrl-C the outcomes so far are committed, so that they are not fetched again.
+    """
     lane = Lane(number, config)
+    try:
+        await _fetch_lane(lane, seeds)
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error is raised, not one that it caused
+            lane.checkpoint()
+        raise
+    lane.checkpoint()
+    return len(lane.known)
+
+
+async def _fetch_lane(lane: Lane, seeds: list[str]) -> None:
+    """Fetch the seeds, the links that lead from them, and then the images if they are wanted."""
+    config = lane.config
     async with Fetcher(config.fetch) as fetcher:
 
         def take(url: str, outcome: FetchOutcome) -> None:
@@ -268,13 +304,7 @@ async def scrape_lane(number: int, seeds: list[str], config: ScrapeConfig) -> in
 
         host_files = HostFilesCache(fetcher, on_file=lane.keep)
         scheduler = FetchScheduler(fetcher, "page", take, accept_errors=True, host_files=host_files)
-        try:
-            await scheduler.run(lane.resume(seeds))
-            if config.images:
-                lane.checkpoint()
-                await FetchScheduler(fetcher, "image", lane.take_image, host_files=host_files).run(list(lane.images()))
-        except asyncio.CancelledError:  # Ctrl-C: the responses so far are kept, so that they are not fetched again
+        await scheduler.run(lane.resume(seeds))
+        if config.images:
             lane.checkpoint()
-            raise
-    lane.checkpoint()
-    return len(lane.known)
+            await FetchScheduler(fetcher, "image", lane.take_image, host_files=host_files).run(list(lane.images()))

@@ -16,7 +16,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
 from corpusloom.schemas.records import FileEntry
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -94,6 +94,7 @@ def read_shard(stem: str) -> Iterator[Img2datasetRow]:
         for key, fields in _samples(stem):
             yield _sample(key, rows.pop(key, None), fields)
     except (tarfile.TarError, EOFError, OSError) as error:
+        raise_shortage(error, stem)
         damage = str(error)
     for key in sorted(rows):
         yield _without_image(key, rows[key])
@@ -118,6 +119,7 @@ def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
                 rows |= {str(row.get("key")): row for row in batch.to_pylist()}
             return rows, None
     except (LoomError, pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise_shortage(error, path)
         return {}, str(error)
 
 
@@ -141,6 +143,7 @@ def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
                     else:
                         yield _sample(key, row | {"caption": row.get("caption", row.get("txt"))}, {image: data})
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise_shortage(error, stem)
             verdict = Dead("damaged_shard", f"after row {number}: {error}")
             yield Img2datasetRow(key=f"damaged after {number}", url="", caption=None, image=None, verdict=verdict)
 

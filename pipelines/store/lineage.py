@@ -21,6 +21,8 @@ class Derived:
     """Path of the derived dataset or report, absolute if it is local."""
     work: str = ""
     """Work folder in which the regions were made."""
+    store: str = ""
+    """Image store that keeps the detector's outputs."""
     limit: int | None = None
     """Maximum number of samples of the regions; None for all."""
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from corpusloom.pipelines.store.list_config import ListConfig
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import ConfigError, InputError, raise_shortage
 from corpusloom.schemas.verdicts import Rejected
 
 MAX_LINE = 1 << 20
@@ -105,6 +105,7 @@ def _read_parquet(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
                     yield _make_row(number, values, config)
                     number += 1
         except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+            raise_shortage(error, path)
             raise InputError(
                 f"damaged after row {number}: {error}", where=path, remedy="write the list again"
             ) from error

@@ -10,6 +10,7 @@ import pytest
 
 from corpusloom.pipelines.cli import arguments
 from corpusloom.pipelines.cli.main import COMMANDS
+from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.schemas.errors import ConfigError
 from tests.docs.names_of_page import ROOT
 
@@ -127,3 +128,8 @@ def test_every_target_of_make_exists(page: str) -> None:
     named = {word for words in re.findall(r"(?:^|`)make ((?:[a-z-]+ ?)+)(?: [A-Z#]|`|$)", text(page), re.M)
              for word in words.split()}  # fmt: skip
     assert named <= targets
+
+
+def test_every_recipe_has_a_row_in_the_table_of_recipes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| \w", text("docs/recipes.md"), re.M)
+    assert {(name, load_recipe(name).kind) for name in recipe_names()} <= set(rows)

@@ -166,6 +166,9 @@ stream("endless_page", "kept_length", OK + b"\r\n", b"<p>word</p>" * 4096, 0)
 stream(
     "endless_chunks", "kept_length", OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"a" * 4096 + b"\r\n", 0
 )
+_FOUND = b"HTTP/1.1 302 Found\r\nLocation: http://plain-page.localhost:"
+stream("redirect_with_an_endless_body", "bad_url", _FOUND + b"x/\r\n\r\n", bytes(65_536), 0)
+stream("redirect_image_with_an_endless_body", "bad_url", _FOUND + b"x/\r\n\r\n", bytes(65_536), 0, kind="image")
 answer("declared_huge", "body_too_large", PNG, kind="image", length=10**15)
 stream("header_flood", "header_too_large", b"HTTP/1.1 200 OK\r\n", b"X-Flood: yes\r\n" * 50, 0)
 raw("long_header", "header_too_large", OK + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n")
@@ -185,6 +188,23 @@ answer(
     gzip.compress(PNG + bytes(5_000_000)),
     kind="image",
     headers=("Content-Encoding: gzip",),
+)
+for _coding, _empty in {
+    "gzip": gzip.compress(b""),
+    "zstd": zstandard.compress(b""),
+    "deflate": bytes(3) + b"\xff\xff",
+}.items():
+    answer(
+        f"nested_empty_{_coding}",
+        "kept",
+        gzip.compress(gzip.compress(_empty * 9_000)),
+        headers=(f"Content-Encoding: {_coding}, gzip, gzip",),
+    )
+answer(
+    "nested_empty_gzip_over_the_cap",
+    "decompression_bomb",
+    gzip.compress(gzip.compress(gzip.compress(b"") * 500_000)),
+    headers=("Content-Encoding: gzip, gzip, gzip",),
 )
 answer("many_codings", "bad_encoding", HTML, headers=("Content-Encoding: " + ", ".join(["gzip"] * 40),))
 
@@ -209,6 +229,10 @@ answer("redirect_without_place", "http_302", status="302 Found")
 answer("empty_image", "empty_body", kind="image", headers=("Content-Type: image/png",))
 answer("length_too_long_image", "body_cut_off", PNG, kind="image", length=len(PNG) + 100)
 answer("length_too_long_page", "kept_disconnect", HTML, headers=HTML_TYPE, length=5000)
+raw("length_of_5000_digits", "bad_http", OK + b"Content-Length: " + b"9" * 5_000 + b"\r\n\r\n" + HTML)
+redirect("redirect_to_an_endless_port", "bad_url", "http://plain-page.localhost:" + "9" * 5_000 + "/")
+redirect("redirect_to_an_open_bracket", "bad_url", "http://[::1/")
+answer("robots_delay_overflows", "kept", HTML, robots=b"User-agent: *\nCrawl-delay: nan", robots_status=200)
 answer("length_negative", "bad_http", HTML, length=-5)
 raw("two_lengths", "bad_http", OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello")
 raw("chunked_garbage", "bad_http", OK + b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\nhello", kind="image")
@@ -227,6 +251,17 @@ answer("missing_image", "http_404", HTML, kind="image", status="404 Not Found")
 answer("forbidden_status", "http_403", status="403 Forbidden")
 answer("teapot", "http_418", status="418 I'm a teapot")
 answer("server_error", "http_500", status="500 Internal Server Error")
+for _number, _value in enumerate(
+    (
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Fri, 02 Jan 99999999999999999999 00:02:00 GMT",
+        "Fri, 02 Jan 2026 00:02:00 +99999999999999999999",
+        "9" * 5_000,
+        "-1",
+    )
+):
+    answer(f"retry_after_{_number}", "http_503", status="503 Unavailable", headers=(f"Retry-After: {_value}",))
 answer("asks_to_wait_a_day", "http_503", status="503 Unavailable", headers=("Retry-After: 86400",))
 
 # Redirects and their targets. {canary} listens on a forbidden address.

@@ -69,6 +69,11 @@ class BuildFlags(BuildOptions):
         """Return the folder of the stages."""
         return self.work or f"{self.out.rstrip('/')}.work"
 
+    @property
+    def store_folder(self) -> str:
+        """Return the folder of the image store."""
+        return self.store or f"{self.work_folder}/images"
+
     def build_config(self, recipe: "Recipe") -> BuildConfig:
         """Return the configuration of the build."""
         from corpusloom.pipelines.stages.select.memory_estimate import parse_size
@@ -83,7 +88,7 @@ class BuildFlags(BuildOptions):
             **shared,
             recipe=recipe,
             work=self.work_folder,
-            store=self.store or f"{self.work_folder}/images",
+            store=self.store_folder,
             fetch=self.fetch.fetch_config(self.output.reporter()),
             from_pages=self.from_dataset is not None,
             lanes=self.lane_count,
@@ -188,6 +193,7 @@ class BuildFlags(BuildOptions):
             self.out,
             self.work_folder,
             self.output.reporter(),
+            store=self.store_folder,
             limit=self.limit,
             profile=self.profile,
         )

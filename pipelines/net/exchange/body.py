@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 
 from corpusloom.pipelines.net.config import FetchKind
+from corpusloom.pipelines.net.exchange.body_buffer import BodyBuffer
 from corpusloom.pipelines.net.exchange.response import is_success
 from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline
@@ -12,9 +13,9 @@ from corpusloom.schemas.verdicts import Rejected
 
 
 async def read_body(
-    response: aiohttp.ClientResponse, kind: FetchKind, cap: int, idle: float, deadline: Deadline
-) -> tuple[bytes, str | None] | Rejected:
-    """Return up to `cap` bytes from the wire, and why they are incomplete (length, disconnect, time), else None.
+    response: aiohttp.ClientResponse, kind: FetchKind, cap: int, idle: float, deadline: Deadline, body: BodyBuffer
+) -> str | Rejected | None:
+    """Read a body from the wire into `body`; return why it is incomplete (length, disconnect, time), else None.
 
     A page is truncated at the cap, at a timeout, and if the connection breaks. An image is rejected if it is larger
     than the cap, or if its first bytes are not those of an image.
@@ -23,29 +24,24 @@ async def read_body(
     declared = response.content_length
     if image and declared is not None and declared > cap:
         return Rejected("body_too_large", float(declared), float(cap))
-    parts: list[bytes] = []
-    size = 0
     deadline.enter("idle", idle)
     try:
         while chunk := await response.content.readany():
             deadline.enter("idle", idle)
-            parts.append(chunk)
-            size += len(chunk)
-            if size > cap:
-                if image:
-                    return Rejected("body_too_large", float(size), float(cap))
-                return b"".join(parts)[:cap], "length"
-            if image and size == len(chunk) and _is_no_image(response, chunk):
+            body.append(chunk)
+            if body.size > cap:
+                return Rejected("body_too_large", float(body.size), float(cap)) if image else "length"
+            if image and body.size == len(chunk) and _is_no_image(response, chunk):
                 return Rejected("not_an_image")
     except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
-        if kind != "page" or not size:
+        if kind != "page" or not body.size:
             raise
-        return b"".join(parts), "disconnect"
+        return "disconnect"
     except asyncio.CancelledError:
-        if kind != "page" or not size or deadline.passed != "idle" or deadline.absorb() is None:
+        if kind != "page" or not body.size or deadline.passed != "idle" or deadline.absorb() is None:
             raise
-        return b"".join(parts), "time"
-    return (parts[0] if len(parts) == 1 else b"".join(parts)), None
+        return "time"
+    return None
 
 
 def _is_no_image(response: aiohttp.ClientResponse, chunk: bytes) -> bool:

@@ -1,5 +1,10 @@
-"""Verdicts on network errors: Rejected for a refusal, Dead with a stable error class for all others."""
+"""Verdicts on the errors of a fetch: Rejected for a refusal, Dead with a stable error class for all others.
 
+A shortage of this machine (descriptors, memory) is no verdict on a URL: it is raised and ends the run.
+"""
+
+import functools
+import logging
 import socket
 import ssl
 
@@ -7,8 +12,13 @@ import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
 from corpusloom.pipelines.net.exchange.session import refusal_of
+from corpusloom.schemas.errors import LoomError, raise_shortage
 from corpusloom.schemas.verdicts import Dead, Rejected
 
+logger = logging.getLogger(__name__)
+
+INTERNAL_ERROR = "internal_error"
+"""Error class of a fetch that raised what no server should be able to cause: a fault of ours or of a library."""
 NETWORK_ERRORS = frozenset(("dns_failed", "connect_failed", "timeout_connect"))
 """Errors before a connection is made. A long run of them over many hosts means that our own network is down."""
 HOST_ERRORS = NETWORK_ERRORS | {
@@ -46,7 +56,10 @@ _CLASSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def verdict_of_error(error: BaseException) -> Rejected | Dead:
-    """Return the verdict on a fetch that ended with an error."""
+    """Return the verdict on a fetch that ended with an error; raise the error if it is no fault of the URL."""
+    if isinstance(error, LoomError):
+        raise error
+    raise_shortage(error, "fetch")
     refusal = refusal_of(error)
     if refusal is not None:
         return Rejected(refusal.reason)
@@ -57,7 +70,16 @@ def verdict_of_error(error: BaseException) -> Rejected | Dead:
     for cls, name in _CLASSES:
         if isinstance(error, cls):
             return Dead(name, str(error))
-    return Dead("network_error", f"{type(error).__name__}: {error}")
+    if isinstance(error, OSError | aiohttp.ClientError | ValueError):
+        return Dead("network_error", f"{type(error).__name__}: {error}")
+    _warn(f"{type(error).__name__}: {error}"[:500])
+    return Dead(INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+
+
+@functools.lru_cache(maxsize=64)
+def _warn(text: str) -> None:
+    """Warn of an error that is a bug, once per text."""
+    logger.warning("a fetch raised %r; please report this bug", text)
 
 
 def _header_too_large(error: BaseException) -> bool:

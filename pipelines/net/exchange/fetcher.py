@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -11,12 +12,21 @@ from yarl import URL
 
 from corpusloom.pipelines.net.config import FetchConfig, FetchKind, ignored_proxies
 from corpusloom.pipelines.net.exchange.body import read_body
-from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bomb
+from corpusloom.pipelines.net.exchange.body_buffer import BodyBuffer
+from corpusloom.pipelines.net.exchange.decode import CodingError, decode
 from corpusloom.pipelines.net.exchange.errors import TRANSIENT_STATUSES, verdict_of_error
 from corpusloom.pipelines.net.exchange.heads import all_headers, read_headers, request_head, response_head
+from corpusloom.pipelines.net.exchange.names import Names, Resolver, system_addresses
 from corpusloom.pipelines.net.exchange.redirects import next_hop
-from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response, is_partial, is_success, now
-from corpusloom.pipelines.net.exchange.session import GuardedResponse, Resolver, is_local_name, open_session
+from corpusloom.pipelines.net.exchange.response import (
+    REDIRECT_STATUSES,
+    FetchOutcome,
+    Response,
+    is_partial,
+    is_success,
+    now,
+)
+from corpusloom.pipelines.net.exchange.session import GuardedResponse, is_literal, is_local_name, open_session
 from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline, Deadlines
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers
@@ -34,6 +44,10 @@ _ACCEPT: dict[FetchKind, str] = {
 }
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 NO_HEADERS: dict[str, str] = {}
+DECODERS = 2
+"""Bodies that are decoded at the same time, in one thread each."""
+MAX_REDIRECT_BODY = 16_384
+"""Bytes of the body of a redirect that are read. It is kept while the URL waits for the next domain."""
 
 
 class Fetcher:
@@ -61,6 +75,7 @@ class Fetcher:
         self.policy = AddressPolicy(config.allow_addresses)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._decoders, self._decoding = ThreadPoolExecutor(DECODERS, "decode"), asyncio.Semaphore(DECODERS)
         agent = {"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING}
         self._caps = {kind: config.cap_of(kind) for kind in _ACCEPT}
         self._headers = {kind: {**agent, "Accept": accept} for kind, accept in _ACCEPT.items()}
@@ -69,11 +84,13 @@ class Fetcher:
         notice = ignored_proxies()
         if notice:
             logger.warning(notice)
-        self._session = open_session(self.config, self.policy, self._resolver, self._deadlines)
+        names = Names(self._resolver or system_addresses, self.config.connect_timeout, self.config.dns_seconds)
+        self._session = open_session(self.config, self.policy, names, self._deadlines)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._deadlines.stop()
+        self._decoders.shutdown(wait=False, cancel_futures=True)
         if self._session is not None:
             await self._session.close()
 
@@ -83,7 +100,7 @@ class Fetcher:
         try:
             if is_local_name(host):
                 addresses = ["127.0.0.1"]
-            elif self._resolver is not None and not _is_literal(host):
+            elif self._resolver is not None and not is_literal(host):
                 addresses = self._resolver(host)
             else:
                 addresses = [host]
@@ -100,14 +117,14 @@ class Fetcher:
         last_modified: str | None = None,
         accept_errors: bool = False,
     ) -> FetchOutcome:
-        """Fetch one URL; return Rejected for a refusal and Dead for a network error, and raise neither.
+        """Fetch one URL; return Rejected for a refusal and Dead for an error, and raise only shortages of this machine.
 
         With `accept_errors` a response of any status is returned, for a WARC.
         """
         try:
             target = clean_url(url)
-        except RefusedError as error:
-            return Rejected(error.reason)
+        except (RefusedError, ValueError) as error:
+            return verdict_of_error(error)
         outcome = await self.ask(target, kind, conditional(etag, last_modified), follow=True)
         if isinstance(outcome, Response) and outcome.url != url:
             outcome = dataclasses.replace(outcome, url=url)
@@ -136,7 +153,7 @@ class Fetcher:
             return Dead(f"timeout_{passed}")
         except CodingError as error:
             return Rejected(error.reason)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except Exception as error:
             return verdict_of_error(error)
         finally:
             self._deadlines.close(deadline)
@@ -188,36 +205,59 @@ class Fetcher:
         headers = self._headers[kind] | validators if validators else self._headers[kind]
         deadline.enter("connect", self.config.connect_timeout)  # GuardedResponse.start enters "header"
         raw = await self._session.get(target, headers=headers, allow_redirects=False)
-        try:
-            fetched_at, address = now(), raw.peer if isinstance(raw, GuardedResponse) else None
-            body = await read_body(raw, kind, self._caps[kind], self.config.idle_timeout, deadline)
-        finally:
-            raw.release() if raw.content.is_eof() else raw.close()
-        if isinstance(body, Rejected):
-            return body
-        return self._decoded(url, kind, raw, *body, fetched_at, address)
+        fetched_at, address = now(), raw.peer if isinstance(raw, GuardedResponse) else None
+        read_as: FetchKind = "page" if _redirects(raw) else kind
+        cap = MAX_REDIRECT_BODY if _redirects(raw) else self._caps[kind]
+        with BodyBuffer() as buffer:
+            try:
+                truncated = await read_body(raw, read_as, cap, self.config.idle_timeout, deadline, buffer)
+            finally:
+                raw.release() if raw.content.is_eof() else raw.close()
+            if isinstance(truncated, Rejected):
+                return truncated
+            bodies = await self._bodies(raw, kind, buffer, deadline)
+        return (
+            bodies
+            if isinstance(bodies, Rejected)
+            else self._complete(url, kind, raw, *bodies, truncated, fetched_at, address)
+        )
 
-    def _decoded(
+    async def _bodies(
+        self, raw: aiohttp.ClientResponse, kind: FetchKind, buffer: BodyBuffer, deadline: Deadline
+    ) -> tuple[bytes, bytes] | Rejected:
+        """Return a body with and without its content coding; that of a redirect is kept as evidence only, not decoded.
+
+        A bomb would block the event loop, so a thread decodes. At most `DECODERS` bodies are in memory decoded.
+        """
+        cap, encoding = self._caps[kind], raw.headers.get("Content-Encoding", "")
+        if _redirects(raw):
+            return (buffer.read(MAX_REDIRECT_BODY) if self._evidence else b""), b""
+        if not encoding:
+            wire = buffer.read(cap)
+            return wire, wire
+        loop = asyncio.get_running_loop()
+        with deadline.paused():
+            async with self._decoding:
+                wire = buffer.read(cap)
+                decoded = await loop.run_in_executor(self._decoders, decode, wire, encoding, cap, self.config.max_ratio)
+        if decoded.bomb:
+            return Rejected("decompression_bomb", float(len(wire)))
+        if decoded.cut and kind == "image":
+            return Rejected("decoded_too_large", float(len(decoded.body)), float(cap))
+        return wire, decoded.body
+
+    def _complete(
         self,
         url: str,
         kind: FetchKind,
         raw: aiohttp.ClientResponse,
         wire: bytes,
+        body: bytes,
         truncated: str | None,
         fetched_at: str,
         address: str | None,
     ) -> Response | Rejected:
-        """Decode a body and return the complete response."""
-        cap = self._caps[kind]
-        encoding = raw.headers.get("Content-Encoding", "")
-        body = wire
-        if encoding:
-            decoded = decode(wire, encoding, cap)
-            if decoded.cut and is_bomb(wire, encoding, cap, self.config.max_ratio):
-                return Rejected("decompression_bomb", float(len(wire)))
-            if decoded.cut and kind == "image":
-                return Rejected("decoded_too_large", float(len(decoded.body)), float(cap))
-            body = decoded.body
+        """Return the complete response."""
         if kind == "image" and is_success(raw.status) and not is_image(body[:SNIFFED_BYTES]):
             return Rejected("not_an_image" if body else "empty_body")
         headers = all_headers(raw) if self._evidence else read_headers(raw)
@@ -237,12 +277,12 @@ class Fetcher:
         )
 
 
+def _redirects(raw: aiohttp.ClientResponse) -> bool:
+    """Return whether a response leads to another URL."""
+    return raw.status in REDIRECT_STATUSES and "Location" in raw.headers
+
+
 def conditional(etag: str | None, last_modified: str | None) -> dict[str, str]:
     """Return the headers of a conditional request."""
     headers = {"If-None-Match": etag} if etag else {}
     return headers | ({"If-Modified-Since": last_modified} if last_modified else {})
-
-
-def _is_literal(host: str) -> bool:
-    """Return whether a host is an IP address and not a name."""
-    return ":" in host or host.replace(".", "").isdigit()

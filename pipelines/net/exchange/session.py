@@ -1,21 +1,18 @@
 """An aiohttp session whose resolver and sockets enforce the address policy. No other module opens sockets."""
 
-import asyncio
 import functools
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.names import Names
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 
-Resolver = Callable[[str], list[str]]
-"""Name -> addresses, for tests and private hosts; the policy checks each address."""
 READ_BUFFER = 1 << 18
 """Bytes of the read buffer of one connection."""
 
@@ -25,15 +22,26 @@ def is_local_name(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolves names and checks all their addresses; a name with one forbidden address is refused."""
+def is_literal(host: str) -> bool:
+    """Return whether a host is an IP address and not a name."""
+    return ":" in host or host.replace(".", "").isdigit()
 
-    def __init__(self, policy: AddressPolicy, hook: Resolver | None, timeout: float) -> None:
-        self._policy, self._hook, self._timeout = policy, hook, timeout
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names and checks all their addresses, also cached ones; one forbidden address refuses the name.
+
+    A name has a deadline of its own, so that the fetch's stands still meanwhile; then its time to connect begins anew.
+    """
+
+    def __init__(
+        self, policy: AddressPolicy, names: Names, deadlines: Deadlines | None = None, connect_timeout: float = 0.0
+    ) -> None:
+        self._policy, self._names, self._deadlines = policy, names, deadlines
+        self._connect_timeout = connect_timeout
 
     async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
         """Return the addresses of a name; raise RefusedError if the policy forbids one of them."""
-        addresses = await self._addresses(host)
+        addresses = ["127.0.0.1"] if is_local_name(host) else await self._find(host)
         if not addresses:
             raise OSError(f"{host} has no address")
         for address in addresses:
@@ -50,14 +58,14 @@ class GuardedResolver(AbstractResolver):
             for address in addresses
         ]
 
-    async def _addresses(self, host: str) -> list[str]:
-        if is_local_name(host):
-            return ["127.0.0.1"]
-        if self._hook is not None:
-            return self._hook(host)
-        loop = asyncio.get_running_loop()
-        found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), self._timeout)
-        return list(dict.fromkeys(str(row[4][0]) for row in found))
+    async def _find(self, host: str) -> list[str]:
+        deadline = self._deadlines.current() if self._deadlines is not None else None
+        if deadline is None:
+            return await self._names.find(host)
+        with deadline.paused():
+            found = await self._names.find(host)
+        deadline.enter("connect", self._connect_timeout)
+        return found
 
     async def close(self) -> None:
         """Do nothing: the resolver holds no resource."""
@@ -100,16 +108,15 @@ def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
 
 
 def open_session(
-    config: FetchConfig, policy: AddressPolicy, resolver: Resolver | None, deadlines: Deadlines
+    config: FetchConfig, policy: AddressPolicy, names: Names, deadlines: Deadlines
 ) -> aiohttp.ClientSession:
     """Open a session without cookies and proxies; redirects, decoding and timeouts are left to the Fetcher."""
     connector = aiohttp.TCPConnector(
         limit=0,  # the scheduler limits connections; a wait inside aiohttp would count against the timeouts of a fetch
         ssl=_trust(config.ca_file),
-        resolver=GuardedResolver(policy, resolver, config.connect_timeout),
+        resolver=GuardedResolver(policy, names, deadlines, config.connect_timeout),
         socket_factory=functools.partial(make_socket, policy),
-        use_dns_cache=True,
-        ttl_dns_cache=int(config.dns_seconds),
+        use_dns_cache=False,  # the resolver has a cache, and checks also cached addresses
         keepalive_timeout=15,
     )
     return aiohttp.ClientSession(

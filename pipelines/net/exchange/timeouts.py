@@ -4,6 +4,9 @@ A timer per phase of each fetch would take as much CPU time as parsing the respo
 """
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,12 +39,26 @@ class Deadline:
         at = self.loop.time() + seconds
         self.at, self.phase = (at, phase) if at < self.end else (self.end, "total")
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock of the fetch while the block runs: for work of ours, on which the server has no influence."""
+        began, self.at = self.loop.time(), float("inf")
+        try:
+            yield
+        finally:
+            self.end += self.loop.time() - began
+            self.at, self.phase = self.end, "total"
+
     def absorb(self) -> Phase | None:
         """Return the phase that exceeded its time, if that cancelled the task (which may then go on), else None."""
         passed, self.passed, self.at = self.passed, None, float("inf")
         if passed is None or self.task.uncancel() > self.cancelling:
             return None
         return passed
+
+
+_CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+"""The deadline of a fetch, for its task and for the tasks that aiohttp starts in it."""
 
 
 class Deadlines:
@@ -59,18 +76,19 @@ class Deadlines:
             raise RuntimeError("a fetch runs inside a task")
         end = loop.time() + seconds
         deadline = self._open[task] = Deadline(task, loop, end, end, "total", task.cancelling())
+        _CURRENT.set(deadline)
         if self._timer is None:
             self._set_timer(loop)
         return deadline
 
     def close(self, deadline: Deadline) -> None:
         """Remove a deadline."""
+        _CURRENT.set(None)
         self._open.pop(deadline.task, None)
 
     def current(self) -> Deadline | None:
-        """Return the deadline of the current task, or None."""
-        task = asyncio.current_task()
-        return self._open.get(task) if task is not None else None
+        """Return the deadline of the fetch to which the current task belongs, or None."""
+        return _CURRENT.get()
 
     def stop(self) -> None:
         """Stop checking."""

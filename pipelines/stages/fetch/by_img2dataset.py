@@ -23,7 +23,7 @@ from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcom
 from corpusloom.pipelines.store.img2dataset import list_shards, read_shard
 from corpusloom.schemas import storage
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError, clean_url, port_of
-from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.errors import ConfigError, LoomError, raise_shortage
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)
@@ -166,7 +166,12 @@ def _read_back(listed: str, output: str, on_outcome: Callable[[str, ImageOutcome
 
 
 def _verdict(verdict: Rejected | Dead | None) -> Rejected | Dead:
-    """Return the verdict on a failed URL: an opt-out that img2dataset honoured is a rejection."""
+    """Return the verdict on a failed URL: an opt-out that img2dataset honoured is a rejection.
+
+    Raises ShortageError if the program had no descriptor, memory or disk space left: that is no fault of the URL.
+    """
+    if isinstance(verdict, Dead):
+        raise_shortage(OSError(verdict.message), PROGRAM)
     if isinstance(verdict, Dead) and "X-Robots-Tag" in verdict.message:
         return Rejected("opt_out_x_robots_tag")
     return verdict or Dead("failed_to_download")

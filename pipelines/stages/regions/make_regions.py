@@ -1,13 +1,17 @@
 """Pairs -> the same pairs with regions (ViLBERT): boxes, features and class probabilities per image.
 
-A sample has the key of its pair, so each input shard becomes the output shard of the same number, without a shuffle.
+First the detector sees each image that it has not seen before, and the image store keeps its outputs. Then the shards
+are written from the store alone: a detector computes other last bits on another kind of CPU. A sample has the key of
+its pair, so each input shard becomes the output shard of the same number, without a shuffle.
 """
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import apache_beam as beam
@@ -16,6 +20,7 @@ import numpy as np
 from corpusloom.pipelines.models.detector import BATCH, Detector, EfficientNetDetector
 from corpusloom.pipelines.stages.regions.arrays import encode_regions
 from corpusloom.pipelines.stages.regions.boxes import propose_boxes
+from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs, commit_outputs
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, commit_shard, is_finished, write_shard_files
@@ -23,10 +28,12 @@ from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.images.errors import ImageError
-from corpusloom.schemas.records import Regions, ShardEntry, SidecarRow
+from corpusloom.schemas.records import DetectorOutput, Regions, ShardEntry, SidecarRow, StageCounts
 from corpusloom.schemas.verdicts import Kept, Rejected, Verdict
 
 STAGE = "regions"
+COMMIT_IMAGES = 32 * BATCH
+"""Images whose outputs are stored together, some 25 MB; a run that was killed repeats at most these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +46,10 @@ class RegionsConfig:
     """Folder of the dataset of regions."""
     folder: str
     """Folder of the stage."""
+    store: str
+    """Folder of the image store, which keeps the outputs of detectors."""
     detector: str
-    """Name, version and weights of the detector, for the samples."""
+    """Name of the detector and hash of its weights."""
     limit: int | None = None
     """Maximum number of pairs per shard."""
 
@@ -53,9 +62,14 @@ class Read:
     members: dict[str, bytes]
 
     @property
-    def image_field(self) -> str:
-        """Return the name of the field that holds the image."""
-        return next(name for name in self.members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
+    def image(self) -> bytes:
+        """Return the bytes of the image."""
+        return next(data for name, data in self.members.items() if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the image, 64 hex digits."""
+        return hashlib.sha256(self.image).hexdigest()
 
 
 def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Read]:
@@ -68,28 +82,54 @@ def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Re
         yield Read(row, parts)
 
 
-def detect_batch(
-    batch: list[Read], model: Detector, detector: str
-) -> Iterator[tuple[Read, UnwrittenSample | Rejected]]:
-    """Yield each pair of a batch with its sample, or with the reason why its image cannot be decoded."""
-    decoded = []
-    for item in batch:
-        try:
-            decoded.append((item, decode_rgb(item.members[item.image_field])))
-        except ImageError as error:
-            yield item, Rejected(error.reason)
-    boxes = [propose_boxes(rgb) for _, rgb in decoded]
-    made = model([rgb for _, rgb in decoded], boxes)
-    for (item, _), box, (features, class_probs) in zip(decoded, boxes, made, strict=True):
-        yield (
-            item,
-            make_sample(item, encode_regions(box, features, class_probs), len(box), features, class_probs, detector),
-        )
+def detect_shard(shard: ShardEntry, config: RegionsConfig, model: Detector, known: Container[str]) -> None:
+    """Store the detector's outputs for the images of a shard whose SHA-256 is not `known`, each image once."""
+    for items in batches_of(new_images(shard, config, known)):
+        commit_outputs(config.store, config.detector, detect(items, model))
 
 
-def make_sample(
-    item: Read, archive: bytes, count: int, features: np.ndarray, class_probs: np.ndarray, detector: str
-) -> UnwrittenSample:
+def new_images(shard: ShardEntry, config: RegionsConfig, known: Container[str]) -> Iterator[Read]:
+    """Yield the first pair of each image of a shard that is not `known`."""
+    seen: set[str] = set()
+    for item in read_pairs(config.source, shard, config.limit):
+        sha256 = item.sha256
+        if sha256 not in known and sha256 not in seen:
+            seen.add(sha256)
+            yield item
+
+
+def batches_of(items: Iterator[Read]) -> Iterator[list[Read]]:
+    """Yield lists of COMMIT_IMAGES items; the last may be shorter."""
+    while batch := list(islice(items, COMMIT_IMAGES)):
+        yield batch
+
+
+def detect(items: Sequence[Read], model: Detector) -> list[DetectorOutput]:
+    """Return the detector's output for the image of each pair."""
+    found = [DetectorOutput(sha256=item.sha256, image_sha256=item.row.sha256 or "") for item in items]
+    decoded: dict[int, np.ndarray] = {}
+    for start in range(0, len(items), BATCH):
+        decoded.clear()
+        for place in range(start, min(start + BATCH, len(items))):
+            try:
+                decoded[place] = decode_rgb(items[place].image)
+            except ImageError as error:
+                found[place] = dataclasses.replace(found[place], error=error.reason)
+        boxes = [propose_boxes(rgb) for rgb in decoded.values()]
+        for place, box, (features, class_probs) in zip(
+            decoded, boxes, model(list(decoded.values()), boxes), strict=True
+        ):
+            found[place] = dataclasses.replace(
+                found[place],
+                count=len(box),
+                feature_width=features.shape[1],
+                class_count=class_probs.shape[1],
+                regions=encode_regions(box, features, class_probs),
+            )
+    return found
+
+
+def make_sample(item: Read, output: DetectorOutput, detector: str) -> UnwrittenSample:
     """Return the sample of a pair with regions.npz, which the sample's JSON describes."""
     described = Regions(
         key=item.row.key,
@@ -97,42 +137,58 @@ def make_sample(
         image_sha256=item.row.sha256 or "",
         image_width=item.row.width or 0,
         image_height=item.row.height or 0,
-        count=count,
-        feature_width=features.shape[1],
-        class_count=class_probs.shape[1],
+        count=output.count,
+        feature_width=output.feature_width,
+        class_count=output.class_count,
         detector=detector,
     )
     body = json.loads(item.members["json"]) | {"regions": arrow.to_plain(described)}
-    members = {**item.members, "json": to_json(body), "regions.npz": archive}
+    members = {**item.members, "json": to_json(body), "regions.npz": output.regions}
     known = {member.field: member for member in item.row.members}
     return UnwrittenSample(item.row.key, members, dataclasses.replace(item.row, members=()), {}, known)
 
 
-def write_shard(shard: ShardEntry, config: RegionsConfig, model: Detector) -> ShardReport:
+def write_shard(shard: ShardEntry, config: RegionsConfig, outputs: DetectorOutputs) -> ShardReport:
     """Write one shard and its fragment of the ledger; return its report."""
     ledger = Ledger(STAGE)
 
     def samples() -> Iterator[UnwrittenSample]:
-        batch: list[Read] = []
         for item in read_pairs(config.source, shard, config.limit):
-            batch.append(item)
-            if len(batch) == BATCH:
-                yield from detect(batch)
-                batch = []
-        yield from detect(batch)
-
-    def detect(batch: list[Read]) -> Iterator[UnwrittenSample]:
-        for item, made in detect_batch(batch, model, config.detector):
-            verdict: Verdict = made if isinstance(made, Rejected) else Kept()
+            output = outputs.wait_for(item.sha256)
+            verdict: Verdict = Kept() if output.error is None else Rejected(output.error)
             if ledger.record(verdict, unit="pair", key=item.row.key, url=item.row.url, scores={}):
-                yield made  # type: ignore[misc]
+                yield make_sample(item, output, config.detector)
 
     return commit_shard(config.folder, shard.index, write_shard_files(config.dataset, shard.index, samples()), ledger)
 
 
 @dataclass(frozen=True, slots=True)
-class DetectRegions:
-    """The work of the regions stage: turns each shard of pairs into a shard of regions on disk."""
+class Detect:
+    """The work of the first pass: stores the outputs for the images of each shard."""
+
+    stage: ClassVar[str] = STAGE
+    unit: ClassVar[str] = "detect"
+    config: RegionsConfig
+
+    def is_finished(self, shard: ShardEntry) -> bool:
+        """Return whether an earlier run wrote the shard of regions already."""
+        return is_finished(self.config.dataset, self.config.folder, shard.index)
+
+    @contextmanager
+    def open(self) -> Iterator[FinishUnit[ShardEntry]]:
+        """Load the detector and the keys of known outputs, once for all shards of a Beam worker."""
+        model, known = EfficientNetDetector(), DetectorOutputs.read(self.config.store, self.config.detector)
+
+        def finish(shard: ShardEntry) -> tuple[StageCounts, ...]:
+            detect_shard(shard, self.config, model, known)
+            return ()
+
+        yield finish
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRegions:
+    """The work of the second pass: turns each shard of pairs into a shard of regions on disk."""
 
     stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "shard"
@@ -144,14 +200,14 @@ class DetectRegions:
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[ShardEntry]]:
-        """Load the detector, once for all shards of a Beam worker."""
-        model = EfficientNetDetector()
-        yield lambda shard: write_shard(shard, self.config, model).counts
+        """Read the keys of the store's outputs, once for all shards of a Beam worker."""
+        outputs = DetectorOutputs.read(self.config.store, self.config.detector)
+        yield lambda shard: write_shard(shard, self.config, outputs).counts
 
 
 def build(
-    pipeline: beam.Pipeline, config: RegionsConfig, shards: tuple[ShardEntry, ...]
+    pipeline: beam.Pipeline, work: Detect | WriteRegions, shards: tuple[ShardEntry, ...]
 ) -> beam.PCollection[ShardEntry]:
-    """Build the pipeline that makes a dataset of regions."""
-    work = DetectRegions(config)
-    return pipeline | "Shards" >> beam.Create(shards) | "DetectRegions" >> FinishUnits(work=work, step="Detect regions")
+    """Build the pipeline of one pass over the shards of pairs."""
+    step = "Detect regions" if isinstance(work, Detect) else "Write regions"
+    return pipeline | "Shards" >> beam.Create(shards) | step >> FinishUnits(work=work, step=step)

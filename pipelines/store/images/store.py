@@ -25,7 +25,7 @@ from corpusloom.pipelines.store.images.index import GENERATION, ImageIndex
 from corpusloom.pipelines.store.images.rows_by_sha256 import PARTS, RowsBySha256, commit_rows
 from corpusloom.pipelines.store.warc.reading import read_resource
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.errors import ConfigError, DamageError
+from corpusloom.schemas.errors import ConfigError, DamageError, raise_shortage
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
 
 REINDEX = "loom images --store STORE --reindex"
@@ -121,5 +121,6 @@ def _read_part(path: str, generation: int) -> pa.Table:
     try:
         table = arrow.upgrade(ImageRecord, tables.read_table(path), path)
     except (DamageError, pa.ArrowInvalid, OSError) as error:
+        raise_shortage(error, path)
         raise DamageError("a part of the image index is damaged", where=path, remedy=REINDEX) from error
     return table.append_column(GENERATION, pa.array(np.full(table.num_rows, generation, dtype=np.int64)))

@@ -16,6 +16,7 @@ from corpusloom.pipelines.store.warc.responses import (
     truncated_file,
 )
 from corpusloom.schemas import storage
+from corpusloom.schemas.errors import raise_shortage
 
 ARC = (".arc", ".arc.gz")
 """Extensions of ARC files."""
@@ -63,6 +64,7 @@ def read_arc(path: str, limit: int = MAX_BODY) -> Iterator[HtmlResponse | Skippe
                 if not header.url.startswith("filedesc:"):
                     yield _read_record(header, number, last, block, limit)
         except _DAMAGE as error:
+            raise_shortage(error, path)
             yield truncated_file(path, last, f"{path}: record {number}, at or after byte {last}: {error}")
 
 
@@ -84,7 +86,8 @@ def read_arc_block(path: str, offset: int, limit: int) -> tuple[ArcHeader, bytes
             stream = Members(handle)
             header = next_header(stream)
             return None if header is None else (header, stream.read(min(header.length, limit)))
-        except _DAMAGE:
+        except _DAMAGE as error:
+            raise_shortage(error, path)
             return None
 
 

@@ -4,10 +4,12 @@ import zlib
 from collections.abc import Iterator
 
 from corpusloom.pipelines.store.warc.arc import is_arc, read_arc
+from corpusloom.pipelines.store.warc.file_end import LZ4, ZSTD
 from corpusloom.pipelines.store.warc.members import Members
-from corpusloom.pipelines.store.warc.reading import LZ4, ZSTD, read_warc
+from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas import storage
+from corpusloom.schemas.errors import raise_shortage
 
 _LINE = 64
 """Bytes of the first line that are read."""
@@ -28,5 +30,6 @@ def _first_bytes(path: str) -> bytes:
     with storage.open_input(path) as handle:
         try:
             return Members(handle).next_line(_LINE)[0]
-        except (OSError, EOFError, zlib.error):
+        except (OSError, EOFError, zlib.error) as error:
+            raise_shortage(error, path)
             return b""

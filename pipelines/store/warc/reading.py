@@ -1,7 +1,6 @@
 """Reads WARC files: all responses of a file, or the block of a record at an offset."""
 
 import gzip
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +8,7 @@ from dataclasses import replace
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from corpusloom.pipelines.store.warc.digests import check_digests
+from corpusloom.pipelines.store.warc.file_end import cut_at_end
 from corpusloom.pipelines.store.warc.records import date_of, warc_records
 from corpusloom.pipelines.store.warc.responses import (
     MAX_BODY,
@@ -29,12 +29,9 @@ from corpusloom.pipelines.store.warc.revisits import (
     url_of,
 )
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.errors import DamageError, InputError, raise_shortage
 from corpusloom.schemas.verdicts import Rejected
 
-INFLATE_STEP = 1 << 20
-"""Bytes per step while the last gzip member is decompressed."""
-ZSTD, LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _RESPONSES = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
 
 
@@ -83,8 +80,9 @@ def read_warc(
                 elif only_others:
                     refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise_shortage(error, path)
             cut = str(error)
-    cut = cut or _cut_at_end(path, last)
+    cut = cut or cut_at_end(path, last)
     if cut is not None:
         yield truncated_file(path, last, f"{path}: at or after byte {last}: {cut}")
     elif records and only_others:
@@ -100,35 +98,6 @@ def refuse_derived(record: WarcRecord, path: str) -> None:
         raise InputError(
             f"is a {kind} made from a WARC, not pages", where=path, remedy="give the WARC that it was made from"
         )
-
-
-def _cut_at_end(path: str, last: int) -> str | None:
-    """Return the damage if a file does not end with a complete record, else None; `last`: the last record's offset."""
-    if storage.read_bytes(path, 0, 4) in (ZSTD, LZ4):
-        return None  # fastwarc itself reports an incomplete frame
-    tail = storage.read_bytes(path, last)
-    if not tail.startswith(b"\x1f\x8b"):
-        return None if not tail or _is_whole(tail) else "the last record is cut off"
-    while tail:
-        member = zlib.decompressobj(31)
-        try:
-            member.decompress(tail, INFLATE_STEP)
-            while not member.eof and member.unconsumed_tail:  # in steps: the record may be a decompression bomb
-                member.decompress(member.unconsumed_tail, INFLATE_STEP)
-        except zlib.error as error:
-            return str(error)
-        if not member.eof:
-            return "the last gzip member is cut off"
-        tail = member.unused_data
-    return None
-
-
-def _is_whole(record: bytes) -> bool:
-    """Return True if an uncompressed record has its whole block and the two line breaks after it."""
-    head, rest = split_http(record)
-    length = re.search(rb"(?im)^content-length:\s*(\d+)\s*$", head)
-    after = 4 if b"\r\n" in head else 0
-    return len(head) < len(record) and length is not None and len(rest) >= int(length.group(1)) + after
 
 
 def _source(record: WarcRecord, offset: int) -> RecordSource:

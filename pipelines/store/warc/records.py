@@ -10,6 +10,7 @@ from typing import IO
 from fastwarc.warc import ArchiveIterator, WarcRecord
 
 from corpusloom.pipelines.store.warc.members import Members
+from corpusloom.schemas.errors import raise_shortage
 
 MAX_BLOCK = 1 << 26
 """Bytes of a block that are read from a file with LF line ends; the rest is skipped."""
@@ -40,7 +41,8 @@ def record_at(handle: IO[bytes], offset: int) -> WarcRecord | None:
     handle.seek(offset)
     try:
         return next((record for _, record in warc_records(handle)), None)
-    except (OSError, EOFError, ValueError, zlib.error):
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise_shortage(error)
         return None
 
 
@@ -49,7 +51,8 @@ def has_line_feeds(handle: IO[bytes]) -> bool:
     start = handle.tell()
     try:
         line, _ = Members(handle).next_line(MAX_HEAD)
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, zlib.error) as error:
+        raise_shortage(error)
         line = b""
     handle.seek(start)
     return _VERSION.fullmatch(line.removesuffix(b"\n")) is not None

@@ -16,7 +16,7 @@ from corpusloom.pipelines.store.warc.digests import ALGORITHMS, parse_digest
 from corpusloom.pipelines.store.warc.records import record_at, warc_records
 from corpusloom.pipelines.store.warc.responses import Headers, parse_http
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError, raise_shortage
 
 MAX_NAMES = 2_000_000
 """Maximum number of names in one index, at about 150 bytes of memory each. Later records are not indexed."""
@@ -176,5 +176,5 @@ def _index_file(path: str, index: RevisitIndex) -> None:
             for offset, record in warc_records(handle):
                 if record.record_type in (WarcRecordType.response, WarcRecordType.resource):
                     index.add(path, offset, record)
-    except (OSError, EOFError, ValueError, zlib.error, LoomError):
-        return
+    except (OSError, EOFError, ValueError, zlib.error, LoomError) as error:
+        raise_shortage(error, path)

@@ -19,7 +19,7 @@ from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages import shards
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError, ShortageError
 from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.command_line import check_refused, environment, loom
 from tests.pipelines.small_web import SmallWeb, small_web
@@ -66,7 +66,7 @@ def test_a_build_resumes_after_the_disk_was_full_in_every_stage(web: SmallWeb, s
     full = set()
     for size in SIZES[:-1]:
         assert mount(small_disk, f"remount,size={size}k")
-        with pytest.raises(InputError, match="No space left on device") as refused:
+        with pytest.raises(ShortageError, match="No space left on device") as refused:
             web.build("align", "", **places)
         full.add(str(refused.value.where).removeprefix(f"{small_disk}/").split("/")[0])
         assert not (small_disk / "out" / "manifest.json").exists()

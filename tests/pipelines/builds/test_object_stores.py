@@ -24,7 +24,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the URL of an empty bucket of a local S3 server that sometimes answers 503 and lists files late."""
-    with loopback.unreliable_s3(monkeypatch, refuse_every=61, hide=1) as (url, did):
+    with loopback.unreliable_s3(monkeypatch, refuse_every=151, hide=1) as (url, did):
         yield url
     assert did["refused"] > 3
     assert did["hidden"] > 3

@@ -13,9 +13,9 @@ import pytest
 from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.datasets.verify import verify
-from corpusloom.pipelines.models.detector import Detector
 from corpusloom.pipelines.models.identity import ModelIdentity
 from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs
 from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport
 from corpusloom.pipelines.store.lineage import Derived
@@ -30,14 +30,15 @@ SAMPLES = 12
 
 
 class Constant:
-    """A detector without a network."""
+    """A detector without a network; it finds `value`."""
 
     identity = ModelIdentity("constant", "1", "0" * 64)
+    value = 1.0
 
     def __call__(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(np.ones((len(box), 4), np.float16), np.ones((len(box), 2), np.float16)) for box in boxes]
+        return [(np.full((len(box), 4), self.value, np.float16), np.ones((len(box), 2), np.float16)) for box in boxes]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +67,8 @@ def folder(built: Path, tmp_path: Path) -> Path:
 
 def build(folder: Path, out: str = "out", **changes: Any) -> BuildReport:
     """Build the regions of the pairs of a folder."""
-    return regions.build_dataset(str(folder / "data"), str(folder / out), str(folder / "work"), QUIET, **changes)
+    places = (str(folder / "data"), str(folder / out), str(folder / "work"))
+    return regions.build_dataset(*places, QUIET, **{"store": str(folder / "store")} | changes)
 
 
 def test_each_pair_has_regions_and_a_second_build_reuses_them(built: Path) -> None:
@@ -78,6 +80,7 @@ def test_each_pair_has_regions_and_a_second_build_reuses_them(built: Path) -> No
     assert list(verify(str(built / "out"))) == []
     (derived,) = lineage.read(source)
     assert (derived.kind, derived.path, derived.limit) == ("regions", str(built / "out"), None)
+    assert derived.store == str(built / "store")
     again = build(built)
     assert (again.reused, again.manifest) == (("regions",), made)
 
@@ -118,15 +121,32 @@ def test_a_takedown_computes_only_the_shards_whose_pairs_changed(folder: Path, m
     computed: list[int] = []
     write_shard = make_regions.write_shard
 
-    def count(shard: ShardEntry, config: make_regions.RegionsConfig, model: Detector) -> ShardReport:
+    def count(shard: ShardEntry, config: make_regions.RegionsConfig, outputs: DetectorOutputs) -> ShardReport:
         computed.append(shard.index)
-        return write_shard(shard, config, model)
+        return write_shard(shard, config, outputs)
 
     monkeypatch.setattr(make_regions, "write_shard", count)
-    made = Derived(kind="regions", path=str(folder / "out"), work=str(folder / "work"))
+    made = Derived(kind="regions", path=str(folder / "out"), work=str(folder / "work"), store=str(folder / "store"))
     regions.make_anew(source, made, dataclasses.replace(before, shards=(before.shards[0], other)), after)
     assert computed == [1]
     second = read_manifest(str(folder / "out"))
     assert [shard.tar for shard in second.shards] == [shard.tar for shard in first.shards]
     assert json.loads(second.config)["source"] == after.digest
     assert after.digest != before.digest
+
+
+def test_a_dataset_depends_on_the_store_although_the_detector_computes_other_values(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = read_manifest(str(folder / "out")).digest
+    monkeypatch.setattr(Constant, "value", np.nextafter(np.float16(1), np.float16(2)))
+
+    def digest(out: str, store: str) -> str:
+        made = build(folder, out, store=str(folder / store)).manifest
+        assert made is not None
+        shutil.rmtree(folder / "work")
+        return made.digest
+
+    shutil.rmtree(folder / "work")
+    assert digest("again", "store") == first
+    assert digest("elsewhere", "empty store") != first

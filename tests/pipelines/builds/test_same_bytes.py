@@ -1,6 +1,10 @@
 """The digest stays the same when bundles are replayed or retried, and with other workers, engines, files and orders."""
 
+import os
+import pickle
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +25,7 @@ from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 pytestmark = pytest.mark.timeout(900)  # each test builds three datasets, perhaps on a busy machine
+ROOT = Path(__file__).parents[3]
 KINDS = ("m3w", "align", "regions")
 """A recipe for each kind of sample that a recipe can build."""
 
@@ -31,10 +36,37 @@ def build_all(web: SmallWeb, folder: Path, **changes: Any) -> dict[str, str]:
     for name in ("m3w", "align"):
         web.build(name, name, out=str(folder / name), work=str(folder / "work"), shards=4, **changes)
     source, work = str(folder / "align"), str(folder / "work")
-    regions.build_dataset(source, str(folder / "regions"), work, QUIET, profile=profile, limit=2)
+    store = changes.get("store", str(folder / "store"))
+    regions.build_dataset(source, str(folder / "regions"), work, QUIET, store=store, profile=profile, limit=2)
     for name in KINDS:
         assert list(verify(str(folder / name))) == []
         assert all(row.unaccounted == 0 for row in read_manifest(str(folder / name)).counts)
+    return {name: read_manifest(str(folder / name)).digest for name in KINDS}
+
+
+IN_A_PROCESS = """
+import pickle, sys
+from corpusloom.pipelines.builds import build, regions
+from tests.pipelines.small_web import QUIET
+
+configs, places, store = pickle.load(open(sys.argv[1], "rb"))
+for config in configs:
+    build.build(config, QUIET)
+regions.build_dataset(*places, QUIET, store=store, limit=2)
+"""
+
+
+def build_all_in_a_process(web: SmallWeb, folder: Path, store: Path | None, **environment: str) -> dict[str, str]:
+    """Build a dataset of each kind in a process with other environment variables; return the digests."""
+    changes = {"store": str(store)} if store else {}
+    names = ("m3w", "align")
+    work = str(folder / "work")
+    configs = [web.config(name, name, out=str(folder / name), work=work, shards=4, **changes) for name in names]
+    places = (str(folder / "align"), str(folder / "regions"), work)
+    folder.mkdir()
+    (folder / "build.pickle").write_bytes(pickle.dumps((configs, places, str(store or folder / "store"))))
+    command = [sys.executable, "-c", IN_A_PROCESS, str(folder / "build.pickle")]
+    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **environment})
     return {name: read_manifest(str(folder / name)).digest for name in KINDS}
 
 
@@ -106,6 +138,22 @@ def test_any_number_of_workers_gives_the_same_bytes(
 ) -> None:
     options = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
     assert build_all(web, tmp_path, workers=workers, profile=Profile(beam_options=options)) == plain
+
+
+def test_threads_blas_kernel_and_locale_do_not_change_the_bytes(
+    web: SmallWeb, plain: dict[str, str], tmp_path: Path
+) -> None:
+    variables = {"OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "4", "OPENBLAS_CORETYPE": "Prescott"}
+    variables |= {"LC_ALL": "C", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "7"}
+    assert build_all_in_a_process(web, tmp_path / "there", None, **variables) == plain
+
+
+def test_a_store_that_another_kind_of_cpu_filled_gives_the_bytes_that_it_gave_there(
+    web: SmallWeb, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    there = build_all_in_a_process(web, tmp_path / "there", store, ONEDNN_MAX_CPU_ISA="SSE41")
+    assert build_all(web, tmp_path / "here", store=str(store)) == there
 
 
 def test_three_passes_give_the_same_bytes(web: SmallWeb, plain: dict[str, str], tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.forget import concerned, forget, make_tombstones, read_config
 from corpusloom.pipelines.datasets.verify import verify
+from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs, commit_outputs
 from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, layout, tables
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import read_manifest
-from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, SidecarRow
+from corpusloom.schemas.records import DetectorOutput, Head, ImageRecord, LedgerRow, SidecarRow
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 pytestmark = pytest.mark.timeout(600)
@@ -137,7 +138,8 @@ def test_a_duplicate_is_not_promoted(web: SmallWeb) -> None:
 
 def test_what_was_made_from_a_dataset_is_purged_as_well(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:
     pairs, made, work = (str(web.folder / name) for name in ("align", "regions", "regions.work"))
-    regions.build_dataset(pairs, made, work, QUIET, limit=1)
+    store = str(web.folder / "regions.store")
+    regions.build_dataset(pairs, made, work, QUIET, store=store, limit=1)
     report, gone = web.folder / "elsewhere.html", web.folder / "gone"
     assert main.run(["stats", pairs, "--html", str(report), "--quiet"]) == 0
     lineage.record(pairs, lineage.Derived(kind="regions", path=str(gone), work=str(gone)))
@@ -155,7 +157,8 @@ def test_what_was_made_from_a_dataset_is_purged_as_well(web: SmallWeb, capsys: p
     assert not report.exists()
     assert row.key not in {row.key for row in rows_of(web, "regions")}
     assert traces(web.folder / "regions", row.url) + traces(web.folder / "regions.work", row.url) == []
-    fresh = regions.build_dataset(pairs, str(web.folder / "fresh"), str(web.folder / "fresh.work"), QUIET, limit=1)
+    places = (pairs, str(web.folder / "fresh"), str(web.folder / "fresh.work"))
+    fresh = regions.build_dataset(*places, QUIET, store=str(web.folder / "fresh.store"), limit=1)
     assert fresh.manifest is not None
     assert read_manifest(made).digest == fresh.manifest.digest != before.digest
     assert list(verify(made, "deep")) == []
@@ -163,6 +166,23 @@ def test_what_was_made_from_a_dataset_is_purged_as_well(web: SmallWeb, capsys: p
         path.name for path in (web.folder / "regions").glob("*.tar") if path.stat().st_mtime_ns != times[path.name]
     }
     assert changed <= {f"{layout.shard_stem(layout.shard_of(row.key, before.shard_count))}.tar"}
+
+
+def test_what_a_detector_found_in_a_forgotten_image_leaves_every_store(web: SmallWeb) -> None:
+    dataset, image = str(web.folder / "align"), an_image(web)
+    own, other = str(web.folder / "store"), str(web.folder / "regions.store")
+    lineage.record(dataset, lineage.Derived(kind="regions", path=str(web.folder / "none"), work="", store=other))
+    assert image.sha256 is not None
+    rows = [
+        DetectorOutput(sha256="a" * 64, image_sha256=image.sha256),
+        DetectorOutput(sha256="b" * 64, image_sha256=""),
+    ]
+    for store in (own, other):
+        commit_outputs(store, "d", rows)
+    forget(dataset, make_tombstones(sha256=(image.sha256,)), QUIET)
+    for store in (own, other):
+        outputs = DetectorOutputs.read(store, "d")
+        assert [row.sha256 in outputs for row in rows] == [False, True]
 
 
 def test_the_command_reads_a_list_and_refuses_nothing(web: SmallWeb, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,8 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     places = {name: str(tmp_path / name) for name in ("out", "work", "store")}
     report = web.build("m3w", "", profile=profile, shards=2, **places)
     source, quiet = str(web.folder / "align"), Reporter(quiet=True)
-    found = regions.build_dataset(source, str(tmp_path / "r"), str(tmp_path / "w"), quiet, profile=profile, limit=1)
+    places = (source, str(tmp_path / "r"), str(tmp_path / "w"))
+    found = regions.build_dataset(*places, quiet, store=str(tmp_path / "store"), profile=profile, limit=1)
     assert report.manifest is not None
     assert found.manifest is not None
     facts = report.measures.counters.pop("images/facts/kept")
@@ -62,7 +63,13 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     works = {name: latency.count for name, latency in latencies.items()}
     images = sum(row.records_in for row in report.manifest.counts if row.unit == "image")
     assert 0 < works.pop("images/image/ms") <= images  # images in the WARC are not fetched
-    assert works == {"extract/input/ms": 1, "images/facts/ms": 1, "shards/shard/ms": 2, "regions/shard/ms": 2}
+    assert works == {
+        "extract/input/ms": 1,
+        "images/facts/ms": 1,
+        "shards/shard/ms": 2,
+        "regions/detect/ms": 2,
+        "regions/shard/ms": 2,
+    }
     assert all(latency.least * latency.count <= latency.total for latency in latencies.values())
 
 

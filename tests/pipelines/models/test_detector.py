@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpusloom.pipelines.demo import drawing
 from corpusloom.pipelines.models import detector as detect
@@ -19,7 +21,7 @@ def test_a_cell_counts_by_the_share_that_the_box_covers() -> None:
     feature_map = rng.random((6, 4, 5)).astype(np.float32)
     weight, bias = rng.normal(size=(3, 6)).astype(np.float32), rng.normal(size=3).astype(np.float32)
     boxes = np.array([[0, 0, 1, 1], [0.2, 0.25, 0.4, 0.5], [0.21, 0.3, 0.22, 0.31], [0.1, 0.0, 0.3, 0.25]], np.float32)
-    features, class_probs = detect.pool(feature_map, boxes, weight, bias)
+    features, class_probs = detect.pool(feature_map, boxes, detect.Classifier(weight, bias))
     expected = [
         feature_map.mean((1, 2)),
         feature_map[:, 1, 1],
@@ -35,10 +37,29 @@ def test_a_cell_counts_by_the_share_that_the_box_covers() -> None:
 
 def test_a_box_without_area_gives_finite_features() -> None:
     features, class_probs = detect.pool(
-        np.ones((2, 3, 3), np.float32), np.array([[0.5, 0.5, 0.5, 0.5]], np.float32), np.eye(2), np.zeros(2)
+        np.ones((2, 3, 3), np.float32),
+        np.array([[0.5, 0.5, 0.5, 0.5]], np.float32),
+        detect.Classifier(np.eye(2), np.zeros(2)),
     )
     assert np.isfinite(features).all()
     assert np.isfinite(class_probs).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-30, 30))
+def test_a_product_does_not_depend_on_the_order_of_its_sums(seed: int, exponent: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, right = np.ldexp(rng.normal(size=(5, 1280)), exponent), rng.normal(size=(1280, 7))
+    whole = detect.exact_product(detect.as_integers(left), detect.as_integers(right))
+    order = rng.permutation(1280)
+    (a, a_power), (b, b_power) = detect.as_integers(left[:, order]), detect.as_integers(right[order])
+    parts = sum(a[:, place, None] * b[None, place] for place in range(1280))
+    assert (np.ldexp(parts, a_power + b_power) == whole).all()
+    np.testing.assert_allclose(whole, left @ right, atol=np.ldexp(1280 * 4.0, exponent - 18))
+
+
+def test_a_matrix_of_zeros_has_a_product_of_zeros() -> None:
+    zeros = detect.as_integers(np.zeros((2, 3)))
+    assert (detect.exact_product(zeros, detect.as_integers(np.ones((3, 4)))) == np.zeros((2, 4))).all()
 
 
 @pytest.fixture(scope="module")

@@ -140,6 +140,20 @@ def test_a_crawl_delay_beyond_the_limit_is_a_rejection() -> None:
     assert isinstance(make(ROBOTS, "/open", max_crawl_delay=2.0)[0][0], Response)
 
 
+@pytest.mark.parametrize("delay", [b"nan", b"-5", b"1e400x", b"1" * 500])
+def test_a_crawl_delay_that_is_no_number_of_seconds_delays_nothing(delay: bytes) -> None:
+    outcomes, queue, pending = make(b"User-agent: *\nCrawl-delay: " + delay, "/open")
+    if outcomes[0] == Rejected("crawl_delay_too_long", float("inf"), 30.0):
+        assert delay == b"1" * 500
+        return
+    assert [type(outcome) for outcome in outcomes] == [Response, Response]
+    for _ in range(2):
+        queue.add(pending.domain, pending)
+    assert queue.take(0.0) is pending
+    queue.release(pending.domain, 0.0)
+    assert queue.take(0.0) is pending
+
+
 def test_a_budget_is_spent_per_attempt() -> None:
     outcomes = make(ROBOTS, "/open", max_fetches=1)[0]
     assert isinstance(outcomes[0], Response)

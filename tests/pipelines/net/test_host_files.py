@@ -10,10 +10,12 @@ import pytest
 
 from corpusloom.pipelines.net import host_files
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.errors import INTERNAL_ERROR
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
 from corpusloom.pipelines.net.exchange.response import Response
 from corpusloom.pipelines.net.host_files import HostFilesCache, HostFilesOutcome, origin_of
 from corpusloom.pipelines.net.permissions.robots import HostFiles
+from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Dead
 
 FILES = {
@@ -114,6 +116,33 @@ def test_files_that_decide_nothing_are_not_fetched(server: Server, changes: dict
     assert set(server.asked) == asked
 
 
+def test_an_error_while_files_are_parsed_is_the_verdict_on_their_origin(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(*_: object, **__: object) -> None:
+        raise OverflowError("cannot be parsed")
+
+    monkeypatch.setattr(host_files, "parse_robots", parse)
+    found, _ = get(server, *[server.url()] * 3, together=True)
+    assert found == [Dead(INTERNAL_ERROR, "OverflowError: cannot be parsed")] * 3
+    assert server.asked["/robots.txt"] == 1
+
+
+def test_a_shortage_ends_all_that_wait_for_the_files(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(host_files, "parse_robots", parse)
+    allowed = (f"127.0.0.0/8:{server.server_port}",)
+
+    async def run() -> list[object]:
+        async with Fetcher(FetchConfig(contact="t@example.org", allow_addresses=allowed)) as fetcher:
+            cache = HostFilesCache(fetcher)
+            return list(await asyncio.gather(*(cache.get(server.url()) for _ in range(3)), return_exceptions=True))
+
+    assert [type(error) for error in asyncio.run(run())] == [ShortageError] * 3
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_the_files_of_an_origin_are_fetched_once_for_any_number_of_urls(server: Server, together: bool) -> None:
     found, _ = get(server, *[server.url()] * 5, together=together)
@@ -150,6 +179,13 @@ def test_missing_files_allow_everything(server: Server) -> None:
 
 def test_the_first_origin_is_evicted_from_a_full_cache(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_files, "MAX_ORIGINS", 2)
+    hosts = [server.url(f"{name}.localhost") for name in "abcba"]
+    get(server, *hosts, honour=())
+    assert server.asked == {"/robots.txt": 4}  # a, b and c, then a again
+
+
+def test_the_files_of_all_origins_are_within_a_number_of_bytes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_files, "MAX_BYTES", 2 * len(FILES["/robots.txt"]))
     hosts = [server.url(f"{name}.localhost") for name in "abcba"]
     get(server, *hosts, honour=())
     assert server.asked == {"/robots.txt": 4}  # a, b and c, then a again

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from corpusloom.pipelines.net.retries import MAX_BACK_OFF, back_off, retry_after
+from corpusloom.pipelines.net.retries import MAX_BACK_OFF, MAX_SECONDS, back_off, retry_after
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,27 @@ from corpusloom.pipelines.net.retries import MAX_BACK_OFF, back_off, retry_after
         ("Thu, 01 Jan 2026 00:00:00 GMT", 0.0),
         ("soon", None),
         ("-5", None),
-        ("9" * 400, float("9" * 12)),
+        ("9" * 400, MAX_SECONDS),
+        ("9" * 5_000, MAX_SECONDS),
+        ("000000000000000000007", 7.0),
+        ("0" * 500, 0.0),
+        ("99999999999", 99_999_999_999.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_SECONDS),
+        ("Fri, 02 Jan 2026 00:02:00 -0100", 3_720.0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", MAX_SECONDS),
+        ("Fri, 31 Dec 0001 00:00:00 +2359", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Fri, 02 Jan 99999999999999999999 00:02:00 GMT", None),
+        ("Fri, 02 Jan 10000 00:02:00 GMT", None),
+        ("Fri, 02 Jan 2026 00:02:00 +99999999999999999999", None),
+        ("Fri, 02 Jan 2026 00:02:00 -99999999999999", None),
+        ("Fri, 99999999999999999999 Jan 2026 00:02:00 GMT", None),
+        ("Fri, 02 Jan 2026 99999999999999999999:02:00 GMT", None),
+        ("Fri, 02 Jan " + "9" * 5_000 + " 00:02:00 GMT", None),
+        ("1e400", None),
+        ("nan", None),
+        ("\u0661\u0662", None),
+        ("", None),
         (None, None),
     ],
 )

@@ -1,6 +1,7 @@
 """Many URLs in one loop: interleaved hosts, delays, retries, circuit breakers, and runs that always end."""
 
 import asyncio
+import errno
 import gc
 import http.server
 import socket
@@ -12,10 +13,14 @@ from collections.abc import Iterator
 import pytest
 
 from corpusloom.pipelines.net import scheduler
+from corpusloom.pipelines.net.attempts import Attempts, PendingFetch
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange import session
+from corpusloom.pipelines.net.exchange.errors import INTERNAL_ERROR
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.addresses import AddressPolicy
+from corpusloom.schemas.errors import InputError, ShortageError
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 IMAGE = b"\xff\xd8\xff" + bytes(600)
@@ -126,6 +131,31 @@ def test_hanging_and_failing_hosts_do_not_delay_the_others(server: Server) -> No
     assert sum(n for name, n in server.asked.items() if name.startswith("fail.example") and "jpg" in name) < 12
 
 
+def test_silent_name_servers_do_not_delay_other_hosts(server: Server) -> None:
+    """120 names get no answer for longer than the fetches may take; all 20 good hosts are fetched meanwhile."""
+    silence, found = threading.Event(), dict[str, FetchOutcome]()
+
+    def resolve_or_wait(host: str) -> list[str]:
+        if host.startswith("silent"):
+            silence.wait(30)
+        return ["127.0.0.1"]
+
+    names = [f"silent{n}.example" for n in range(120)] + [f"good{n}.example" for n in range(20)]
+    config = config_for(server, delay=None, connect_timeout=0.7, total_timeout=1.5, robots_txt=False, honour=())
+    try:
+        scheduler.fetch_all(
+            [f"http://{name}:{server.server_port}/1.jpg" for name in names],
+            config,
+            kind="image",
+            on_outcome=lambda url, outcome: found.update({url.split("/")[2].split(":")[0]: outcome}),
+            resolver=resolve_or_wait,
+        )
+    finally:
+        silence.set()
+    assert all(isinstance(found[name], Response) for name in names[120:])
+    assert {outcome.error for name in names[:120] if isinstance(outcome := found[name], Dead)} == {"dns_failed"}
+
+
 def test_a_robots_txt_that_moved_is_followed(server: Server) -> None:
     outcomes = fetch(server, {"moved.example": 3})["moved.example"]
     assert Rejected("robots_disallowed") in outcomes
@@ -204,6 +234,81 @@ def test_an_error_in_the_callback_ends_the_run(server: Server) -> None:
             on_outcome=full,
             resolver=resolve,
         )
+
+
+@pytest.mark.parametrize("fault", ["make", "next_target", "cancel", "judge"])
+def test_an_error_inside_one_fetch_is_the_outcome_of_its_url(
+    server: Server, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """An OverflowError in any step of the fetch of /3.jpg, or a cancellation, ends that URL alone."""
+
+    def fail(url: str) -> None:
+        if url.endswith("/3.jpg"):
+            raise asyncio.CancelledError if fault == "cancel" else OverflowError("date value out of range")
+
+    make, next_target, judge = Attempts.make, Attempts.next_target, Fetcher.judge
+
+    async def make_or_fail(self: Attempts, pending: PendingFetch) -> FetchOutcome:
+        if fault in ("make", "cancel"):
+            fail(pending.url)
+        return await make(self, pending)
+
+    def next_or_fail(self: Attempts, pending: PendingFetch, outcome: FetchOutcome) -> str | FetchOutcome:
+        if fault == "next_target":
+            fail(pending.url)
+        return next_target(self, pending, outcome)
+
+    def judge_or_fail(self: Fetcher, response: Response, *args: object, **options: object) -> FetchOutcome:
+        if fault == "judge":
+            fail(response.url)
+        return judge(self, response, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Attempts, "make", make_or_fail)
+    monkeypatch.setattr(Attempts, "next_target", next_or_fail)
+    monkeypatch.setattr(Fetcher, "judge", judge_or_fail)
+    found = fetch(server, {"good.example": 6})["good.example"]
+    assert sum(isinstance(outcome, Response) for outcome in found) == 5
+    assert [outcome.error for outcome in found if isinstance(outcome, Dead)] == [INTERNAL_ERROR]
+
+
+def test_a_url_that_cannot_be_parsed_is_an_outcome(server: Server) -> None:
+    ended: dict[str, FetchOutcome] = {}
+    urls = [
+        f"http://good.example:{server.server_port}/1",
+        "http://a.example/\ud800",
+        "http://\udfff.example/",
+        "\0",
+        "",
+    ]
+    scheduler.fetch_all(
+        urls, config_for(server), kind="image", on_outcome=lambda url, got: ended.update({url: got}), resolver=resolve
+    )
+    assert isinstance(ended.pop(urls[0]), Response)
+    assert ended == dict.fromkeys(urls[1:], Rejected("bad_url"))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_shortage_of_this_machine_ends_the_run_and_is_no_outcome(
+    server: Server, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    make_socket, made, ended = session.make_socket, Counter[str](), []
+
+    def make_or_fail(policy: AddressPolicy, info: tuple[int, int, int, str, tuple[str, int]]) -> socket.socket:
+        made["sockets"] += 1
+        if made["sockets"] > 4:
+            raise OSError(number, "none is left")
+        return make_socket(policy, info)
+
+    monkeypatch.setattr(session, "make_socket", make_or_fail)
+    with pytest.raises(ShortageError, match="run the same command to resume"):
+        scheduler.fetch_all(
+            [f"http://close{n}.example:{server.server_port}/1.jpg" for n in range(20)],
+            config_for(server, robots_txt=False, honour=()),
+            kind="image",
+            on_outcome=lambda _, outcome: ended.append(outcome),
+            resolver=lambda _: ["127.0.0.1", "127.0.0.3"],
+        )
+    assert all(isinstance(outcome, Response) for outcome in ended)
 
 
 def test_a_broken_resolver_stops_the_run_and_says_so_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,11 +1,15 @@
 """A lane of a scrape without a network: the URLs it takes, its checkpoints, and where a resumed lane goes on."""
 
+import asyncio
+import dataclasses
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.response import Response
+from corpusloom.pipelines.net.scheduler import FetchScheduler
 from corpusloom.pipelines.stages import scrape_lane
 from corpusloom.pipelines.stages.scrape_lane import (
     FrontierRow,
@@ -20,6 +24,7 @@ from corpusloom.pipelines.stages.scrape_lane import (
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
+from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 HOST = "http://example.org"
@@ -112,6 +117,61 @@ def test_a_checkpoint_is_written_once_its_bodies_are_large(
     lane.offer(f"{HOST}/a", 0)
     lane.take(f"{HOST}/a", response(f"{HOST}/a", b"four"))
     assert (lane.part, lane.held) == (1, 0)
+
+
+def test_pages_are_held_as_they_came_over_the_wire(config: ScrapeConfig) -> None:
+    """40 pages of 5 bytes that decode to 2 MB, each after a redirect, take no 160 MB until the checkpoint."""
+    lane = Lane(0, dataclasses.replace(config, max_pages=None, checkpoint_pages=500))
+    tracemalloc.start()
+    for number in range(40):
+        url = f"{HOST}/{number}"
+        lane.offer(url, 0)
+        hop = dataclasses.replace(response(url, status=302), body=bytes(2_000_000))
+        page = dataclasses.replace(response(url, b"small"), body=bytes(2_000_000), hops=(hop,))
+        lane.take(url, page)
+    current = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert current < 8_000_000  # the last page and its redirect, in variables here, are 4 MB
+    assert (len(lane.answers), lane.part) == (40, 0)
+    assert lane.held == sum(len(one.request + one.response_head + one.wire_body) for one in (page, hop)) * 40
+
+
+def test_links_count_as_held_bytes_and_those_of_one_page_are_bounded(
+    config: ScrapeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = Lane(0, dataclasses.replace(config, checkpoint_pages=500))
+    lane.offer(f"{HOST}/a", 0)
+    lane.take(f"{HOST}/a", dataclasses.replace(response(f"{HOST}/a", b""), body=links("/b", "/c")))
+    sent = response(f"{HOST}/a", b"")
+    assert lane.held == len(sent.request + sent.response_head) + 2 * len(f"{HOST}/b")
+    monkeypatch.setattr(scrape_lane, "MAX_LINK_BYTES", 2 * len(f"{HOST}/b"))
+    assert follow(response(HOST, links("/b", "/c", "/d")), HOST) == (f"{HOST}/b", f"{HOST}/c")
+
+
+def test_a_run_that_ends_with_an_error_commits_what_it_has(
+    config: ScrapeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(self: FetchScheduler, urls: list[str]) -> None:
+        self.on_outcome(urls[0], response(urls[0], b"<p>one"))
+        raise ShortageError("Too many open files")
+
+    monkeypatch.setattr(FetchScheduler, "run", run)
+    config = dataclasses.replace(config, fetch=FetchConfig(contact="t@example.org"))
+    with pytest.raises(ShortageError):
+        asyncio.run(scrape_lane.scrape_lane(0, [f"{HOST}/a", f"{HOST}/b"], config))
+    assert [(row.url, row.outcome) for row in frontier_rows(config.out)] == [(f"{HOST}/a", "kept")]
+    assert Lane(0, config).resume([f"{HOST}/a", f"{HOST}/b"]) == [f"{HOST}/b"]
+
+
+def test_a_page_whose_links_cannot_be_read_is_an_outcome(config: ScrapeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def links_of(*_: object) -> list[str]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(scrape_lane, "links_of", links_of)
+    lane = Lane(0, config)
+    lane.offer(f"{HOST}/a", 0)
+    assert lane.take(f"{HOST}/a", response(f"{HOST}/a", links("/b"))) == []
+    assert [(row.outcome, row.reason) for row in lane.rows] == [("dead", "internal_error")]
 
 
 def test_a_resumed_lane_asks_for_what_has_no_outcome(config: ScrapeConfig) -> None:

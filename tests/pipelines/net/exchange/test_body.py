@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig, FetchKind
-from corpusloom.pipelines.net.exchange.fetcher import Fetcher
+from corpusloom.pipelines.net.exchange.fetcher import MAX_REDIRECT_BODY, Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.net.exchange.raw_server import serve
@@ -81,6 +81,14 @@ def test_a_stalled_connection_truncates_a_page_and_ends_an_image() -> None:
     assert isinstance(page, Response)
     assert (page.wire_body, page.truncated) == (JPEG[:100], "time")
     assert image == Dead("timeout_idle")
+
+
+@pytest.mark.parametrize("kind", ["page", "image"])
+def test_the_body_of_a_redirect_is_read_only_a_little(kind: FetchKind) -> None:
+    with serve(head(10**9, "302 Found\r\nLocation: /next"), bytes(100_000), 30.0) as (url, config):
+        response = fetch(url, config, kind, idle_timeout=5.0)
+    assert isinstance(response, Response)
+    assert (len(response.wire_body), response.body, response.truncated) == (MAX_REDIRECT_BODY, b"", "length")
 
 
 def test_a_page_without_any_bytes_is_dead() -> None:

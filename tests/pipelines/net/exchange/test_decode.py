@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import time
 import tracemalloc
 import zlib
 
@@ -11,7 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.pipelines.net.exchange.decode import CodingError, decode, is_bomb
+from corpusloom.pipelines.net.exchange.decode import MAX_MEMBERS, CodingError, decode
 
 CODERS = {
     "gzip": gzip.compress,
@@ -43,17 +44,62 @@ def test_a_bomb_costs_no_more_memory_than_its_cap(name: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3_000_000
-    assert is_bomb(bomb, name, 100_000, 100)
+    assert decode(bomb, name, 100_000, 100).bomb
 
 
 def test_a_page_somewhat_over_its_cap_is_no_bomb() -> None:
     body = bytes(range(256)) * 600
     assert decode(gzip.compress(body, 0), "gzip", 100_000).cut
-    assert not is_bomb(gzip.compress(body, 0), "gzip", 100_000, 100)
+    found = decode(gzip.compress(body, 0), "gzip", 100_000, 100)
+    assert (found.body, found.cut, found.bomb) == (body[:100_000], True, False)
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "bomb"), [(400, 1e9, False), (401, 1e9, True), (300, 2.0, True), (100, 2.0, False)]
+)
+def test_a_bomb_is_over_four_caps_or_over_the_cap_and_the_ratio(size: int, ratio: float, bomb: bool) -> None:
+    found = decode(gzip.compress(bytes(size)), "gzip", 100, ratio)
+    assert (len(found.body), found.cut, found.bomb) == (100, size > 100, bomb)
 
 
 def test_gzip_members_count_as_one_body() -> None:
     assert decode(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 10).body == b"ab"
+
+
+EMPTY = gzip.compress(b"")
+FRAME = zstandard.compress(b"")
+STORED = b"\0\0\0\xff\xff"
+"""An empty block of raw deflate that is not the last one."""
+
+
+@pytest.mark.parametrize(
+    ("wire", "names", "outcome"),
+    [
+        (EMPTY * 500_000, "gzip", "bad_encoding"),
+        (gzip.compress(EMPTY * 500_000), "gzip, gzip", "bad_encoding"),
+        (gzip.compress(gzip.compress(EMPTY * 500_000)), "gzip, gzip, gzip", "bad_encoding"),
+        (gzip.compress(EMPTY * 500_000), "gzip, deflate", "bad_encoding"),
+        (brotli.compress(EMPTY * 500_000), "gzip, br", "bad_encoding"),
+        (zstandard.compress(EMPTY * 500_000), "gzip, zstd", "bad_encoding"),
+        (EMPTY * (MAX_MEMBERS + 1), "gzip", "bad_encoding"),
+        (EMPTY * (MAX_MEMBERS - 1) + gzip.compress(b"end"), "gzip", b"end"),
+        (FRAME * 500_000, "zstd", b""),
+        (gzip.compress(FRAME * 500_000), "zstd, gzip", b""),
+        (b"\x50\x2a\x4d\x18\0\0\0\0" * 1_000_000, "zstd", b""),
+        (STORED * 2_000_000, "deflate", b""),
+        (zlib.compress(STORED * 2_000_000), "deflate, deflate", b""),
+        (gzip.compress(bytes(9_999_000)) + EMPTY * 9_000, "gzip", bytes(9_999_000)),
+    ],
+)
+def test_any_number_of_members_takes_time_linear_in_the_bytes(wire: bytes, names: str, outcome: str | bytes) -> None:
+    """Nested empty members once took a minute in the event loop, from 209 bytes."""
+    start = time.process_time()
+    try:
+        found: str | bytes = decode(wire, names, 10_000_000, 100).body
+    except CodingError as error:
+        found = error.reason
+    assert found == outcome
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])

@@ -1,5 +1,6 @@
 """Errors as verdicts: each class has a stable word, refusals are found among causes, retries are a subset."""
 
+import errno
 import socket
 import ssl
 
@@ -10,15 +11,24 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from corpusloom.pipelines.net.exchange.errors import (
     HOST_ERRORS,
+    INTERNAL_ERROR,
     NETWORK_ERRORS,
     RETRIED_ERRORS,
     TRANSIENT_STATUSES,
     verdict_of_error,
 )
 from corpusloom.schemas.addresses import RefusedError
+from corpusloom.schemas.errors import InputError, ShortageError
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 KEY = ConnectionKey("a.example", 443, True, True, None, None, None)
+
+
+def caused_by(error: OSError) -> aiohttp.ClientConnectorError:
+    """Return an error as aiohttp wraps it."""
+    wrapped = aiohttp.ClientConnectorError(KEY, error)
+    wrapped.__cause__ = error
+    return wrapped
 
 
 @pytest.mark.parametrize(
@@ -49,8 +59,33 @@ def test_each_class_of_errors_has_its_word(error: BaseException, word: str) -> N
     assert verdict.error == word
 
 
-def test_an_unknown_error_keeps_its_class_and_text() -> None:
-    assert verdict_of_error(KeyError("x")) == Dead("network_error", "KeyError: 'x'")
+def test_an_unknown_error_keeps_its_class_and_text_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    errors = [KeyError("x"), KeyError("x"), OverflowError("too large")]
+    verdicts = [verdict_of_error(error) for error in errors]
+    assert verdicts[1:] == [Dead(INTERNAL_ERROR, "KeyError: 'x'"), Dead(INTERNAL_ERROR, "OverflowError: too large")]
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENFILE, "Too many open files in system"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        aiohttp.ClientConnectorError(KEY, OSError(errno.EMFILE, "Too many open files")),
+        caused_by(OSError("Multiple exceptions: [Errno 24] Too many, [Errno 24] Too many")),
+        aiohttp.ClientConnectorDNSError(KEY, OSError(errno.EMFILE, "Too many open files")),
+        MemoryError(),
+    ],
+)
+def test_a_shortage_of_this_machine_is_no_verdict_on_a_url(error: BaseException) -> None:
+    with pytest.raises(ShortageError, match="run the same command"):
+        verdict_of_error(error)
+
+
+def test_an_error_that_the_user_must_see_is_raised() -> None:
+    with pytest.raises(InputError, match="network: down"):
+        verdict_of_error(InputError("down", where="network"))
 
 
 def test_a_refusal_is_found_behind_the_error_that_wraps_it() -> None:

@@ -2,17 +2,23 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import gzip
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange import fetcher as fetcher_module
+from corpusloom.pipelines.net.exchange.decode import Decoded, decode
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.verdicts import Rejected
+from tests.pipelines.net.exchange import raw_server
 
 
 @contextlib.contextmanager
@@ -130,3 +136,36 @@ def test_without_an_allowance_loopback_is_refused() -> None:
 def test_without_a_contact_there_is_no_fetcher() -> None:
     with pytest.raises(ConfigError, match="--contact"):
         Fetcher(FetchConfig(contact=None))
+
+
+def test_the_loop_goes_on_and_the_clock_of_the_fetch_stands_while_a_body_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slow(wire: bytes, encodings: str, cap: int, ratio: float) -> Decoded:
+        time.sleep(0.6)
+        return decode(wire, encodings, cap, ratio)
+
+    async def run(url: str, config: FetchConfig) -> tuple[FetchOutcome, float]:
+        gaps, ended = [0.0], asyncio.Event()
+
+        async def tick() -> None:
+            while not ended.is_set():
+                since = time.monotonic()
+                await asyncio.sleep(0.01)
+                gaps.append(time.monotonic() - since)
+
+        ticking = asyncio.create_task(tick())
+        async with Fetcher(dataclasses.replace(config, idle_timeout=0.2, total_timeout=0.4)) as fetcher:
+            outcome = await fetcher.fetch(url)
+        ended.set()
+        await ticking
+        return outcome, max(gaps)
+
+    monkeypatch.setattr(fetcher_module, "decode", slow)
+    body = gzip.compress(b"<p>hello")
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with raw_server.serve(head + body) as (url, config):
+        outcome, gap = asyncio.run(run(url, config))
+    assert isinstance(outcome, Response)
+    assert outcome.body == b"<p>hello"
+    assert gap < 0.4

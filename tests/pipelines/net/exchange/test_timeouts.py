@@ -56,3 +56,26 @@ def test_time_in_which_our_own_process_was_blocked_is_given_back() -> None:
     passed, seconds = asyncio.run(run())
     assert passed == "header"
     assert seconds > 1.3
+
+
+def test_a_pause_is_not_counted_and_the_rest_of_the_time_is_the_same() -> None:
+    async def run() -> tuple[str | None, float, float]:
+        deadlines = Deadlines()
+        deadline = deadlines.begin(0.3)
+        deadline.enter("idle", 0.1)
+        start = deadline.loop.time()
+        try:
+            with deadline.paused():
+                await asyncio.sleep(0.5)
+            paused = deadline.loop.time() - start
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return deadline.absorb(), paused, deadline.loop.time() - start
+        finally:
+            deadlines.close(deadline)
+        return None, 0.0, 0.0
+
+    passed, paused, seconds = asyncio.run(run())
+    assert passed == "total"
+    assert paused >= 0.5
+    assert 0.75 < seconds < 2

@@ -14,7 +14,7 @@ from corpusloom.pipelines.stages.fetch import by_img2dataset
 from corpusloom.pipelines.stages.fetch.by_img2dataset import arguments, check_url, fetch_by_img2dataset
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome
 from corpusloom.schemas.addresses import AddressPolicy
-from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.errors import ConfigError, LoomError, ShortageError
 from corpusloom.schemas.verdicts import Dead, Rejected
 from tests.pipelines.store.store_maker import png
 
@@ -34,6 +34,7 @@ with tarfile.open(options["output_folder"] + "/00000.tar", "w") as tar:
         if "lost" in row["url"]:
             continue
         why = "HTTP Error 404" if "gone" in row["url"] else None
+        why = "<urlopen error [Errno 24] Too many open files>" if "many" in row["url"] else why
         why = "Use of image disallowed by X-Robots-Tag directive" if "noai" in row["url"] else why
         made.append({{"url": row["url"], "key": key, "status": "failed_to_download" if why else "success",
                       "error_message": why}})
@@ -73,6 +74,13 @@ def test_each_url_ends_once(program: Path, tmp_path: Path) -> None:
         "passwd": Rejected("scheme_not_allowed"),
         "x": Rejected("address_not_public"),
     }
+
+
+def test_a_program_without_descriptors_is_no_fault_of_the_urls(program: Path, tmp_path: Path) -> None:
+    urls, found = ["http://example.org/gone", "http://example.org/many"], []
+    with pytest.raises(ShortageError, match="img2dataset: Too many open files"):
+        fetch_by_img2dataset(urls, FetchConfig(), str(tmp_path / "work"), lambda url, _: found.append(url))
+    assert found == urls[:1]
 
 
 def test_a_program_that_fails_is_named_with_its_last_words(program: Path, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Lanes on one machine: separate processes fetch the same as one loop, and a kill loses at most one checkpoint."""
 
+import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from corpusloom.pipelines.engine.subprocesses import cores
+from corpusloom.pipelines.net.exchange import session
 from corpusloom.pipelines.stages.fetch import lanes as image_lanes
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, fetch_lane, fetch_lanes
 from corpusloom.pipelines.store.images.frontier import FrontierLane, merge_lanes, write_lanes
@@ -14,7 +17,7 @@ from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.packs import Checkpoint
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity
-from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.errors import LoomError, ShortageError
 from tests.pipelines.image_server import ImageServer, image_server
 
 ROWS = 36
@@ -49,6 +52,29 @@ def test_processes_store_what_one_loop_stores(
     assert rows_of(one.store) == rows_of(config.store)
     assert len(packs) == 2
     assert set(server.asked.values()) == {2}
+
+
+def test_a_shortage_stops_the_lane_after_it_committed_what_it_has(
+    server: ImageServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Descriptors run out at the fourth connection: no image is dead, and the next run fetches the rest."""
+    config = ImagesConfig(store=str(tmp_path / "s"), fetch=replace(server.fetch, slots=1))
+    lanes, make_socket, made = lanes_of(server, tmp_path), session.make_socket, []
+
+    def make_or_fail(policy: object, info: object) -> object:
+        made.append(info)
+        if len(made) > 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return make_socket(policy, info)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "make_socket", make_or_fail)
+        with pytest.raises(ShortageError, match="ulimit -n"):
+            fetch_lanes(lanes, config)
+    assert {row.outcome for row in ImageStore(config.store).index().rows()} <= {"kept"}
+    fetch_lanes(lanes, config)
+    assert {row.outcome for row in ImageStore(config.store).index().rows()} == {"kept"}
+    assert len(ImageStore(config.store).index()) == ROWS
 
 
 def dies_at_the_third_pack(lane: FrontierLane, config: ImagesConfig) -> object:

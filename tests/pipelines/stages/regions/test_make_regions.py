@@ -10,18 +10,22 @@ import pytest
 
 from corpusloom.pipelines.models.detector import BATCH
 from corpusloom.pipelines.models.identity import ModelIdentity
+from corpusloom.pipelines.stages.regions import make_regions
 from corpusloom.pipelines.stages.regions.make_regions import (
-    DetectRegions,
     RegionsConfig,
-    detect_batch,
+    WriteRegions,
+    detect,
+    detect_shard,
+    make_sample,
     read_pairs,
     write_shard,
 )
+from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs
 from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
 from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
+from corpusloom.pipelines.store.stages import StoreLagError
 from corpusloom.schemas import tables
 from corpusloom.schemas.records import LedgerRow, ShardEntry, SidecarRow
-from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.store.store_maker import png
 
 PAIRS = BATCH + 2
@@ -73,13 +77,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ShardEntry]:
 def test_a_limit_counts_the_pairs_of_a_shard(source: tuple[str, ShardEntry], limit: int | None, read: int) -> None:
     found = list(read_pairs(*source, limit))
     assert [item.row.key for item in found] == [f"{number:032x}" for number in range(read)]
-    assert all(item.image_field == "png" for item in found)
+    assert all(item.image == item.members["png"] for item in found)
 
 
 def test_a_sample_has_the_members_of_its_pair_and_its_regions(source: tuple[str, ShardEntry]) -> None:
     (item,) = read_pairs(*source, 1)
-    ((_, made),) = detect_batch([item], Constant(), "constant 1")
-    assert isinstance(made, UnwrittenSample)
+    made = make_sample(item, detect([item], Constant())[0], "constant 1")
     assert {name: made.fields[name] for name in ("png", "txt")} == {"png": png(0, SIDE), "txt": b"t"}
     body = json.loads(made.fields["json"])
     assert body["key"] == item.row.key
@@ -94,26 +97,52 @@ def test_a_sample_has_the_members_of_its_pair_and_its_regions(source: tuple[str,
 def test_each_image_has_its_own_outputs_although_one_is_broken(source: tuple[str, ShardEntry]) -> None:
     items = list(read_pairs(*source, 5))
     model = Constant()
-    found = {item.row.key: made for item, made in detect_batch(items, model, "d")}
+    found = detect(items, model)
     assert model.batches == [4]
-    assert len(found) == 5
-    broken = found.pop(f"{BROKEN:032x}")
-    assert isinstance(broken, Rejected)
-    for place, key in enumerate(f"{number:032x}" for number in range(5) if number != BROKEN):
-        made = found[key]
-        assert isinstance(made, UnwrittenSample)
-        assert set(np.load(io.BytesIO(made.fields["regions.npz"]))["features"].ravel()) == {place}
+    assert [output.sha256 for output in found] == [item.sha256 for item in items]
+    assert [output.image_sha256 for output in found] == ["0" * 64] * 5
+    broken = found.pop(BROKEN)
+    assert (broken.error, broken.regions, broken.count) == ("not_an_image", b"", 0)
+    for place, output in enumerate(found):
+        assert set(np.load(io.BytesIO(output.regions))["features"].ravel()) == {place}
 
 
 def config(source: str, folder: Path) -> RegionsConfig:
     """Return the configuration of a stage of regions."""
-    return RegionsConfig(source=source, dataset=str(folder / "out"), folder=str(folder / "stage"), detector="d")
+    return RegionsConfig(
+        source=source,
+        dataset=str(folder / "out"),
+        folder=str(folder / "stage"),
+        store=str(folder / "store"),
+        detector="d",
+    )
 
 
-def test_a_shard_is_detected_in_full_batches_and_accounted_for(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
+def outputs(folder: Path) -> DetectorOutputs:
+    """Return the outputs in the store of a stage."""
+    return DetectorOutputs.read(str(folder / "store"), "d")
+
+
+def test_each_image_is_detected_once_in_full_batches_and_committed_in_parts(
+    source: tuple[str, ShardEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_regions, "COMMIT_IMAGES", BATCH)
     model = Constant()
-    report = write_shard(source[1], config(source[0], tmp_path), model)
+    detect_shard(source[1], config(source[0], tmp_path), model, set())
     assert model.batches == [BATCH - 1, 2]
+    assert len(list((tmp_path / "store").rglob("*.parquet"))) == 2
+    known = outputs(tmp_path)
+    assert {item.sha256 for item in read_pairs(*source, None)} == {
+        item.sha256 for item in read_pairs(*source, None) if item.sha256 in known
+    }
+    detect_shard(source[1], config(source[0], tmp_path), model, known)
+    assert model.batches == [BATCH - 1, 2]
+
+
+def test_a_shard_is_written_from_the_store_and_accounted_for(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
+    stage = config(source[0], tmp_path)
+    detect_shard(source[1], stage, Constant(), set())
+    report = write_shard(source[1], stage, outputs(tmp_path))
     assert report.entry is not None
     assert (report.index, report.entry.samples) == (0, PAIRS - 1)
     (counts,) = report.counts
@@ -122,10 +151,19 @@ def test_a_shard_is_detected_in_full_batches_and_accounted_for(source: tuple[str
     assert (row.key, row.url) == (f"{BROKEN:032x}", f"http://example.org/{BROKEN}")
 
 
+def test_a_store_without_an_image_is_an_error_and_writes_no_shard(
+    source: tuple[str, ShardEntry], tmp_path: Path
+) -> None:
+    with pytest.raises(StoreLagError, match="not all written files are listed"):
+        write_shard(source[1], config(source[0], tmp_path), outputs(tmp_path))
+    assert not (tmp_path / "out" / "00000.tar").exists()
+
+
 def test_a_shard_is_finished_while_its_files_are_there(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
-    work = DetectRegions(config(source[0], tmp_path))
+    work = WriteRegions(config(source[0], tmp_path))
     assert not work.is_finished(source[1])
-    write_shard(source[1], work.config, Constant())
+    detect_shard(source[1], work.config, Constant(), set())
+    write_shard(source[1], work.config, outputs(tmp_path))
     assert work.is_finished(source[1])
     (tmp_path / "out" / "00000.tar").unlink()
     assert not work.is_finished(source[1])

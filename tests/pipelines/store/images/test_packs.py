@@ -10,7 +10,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, decided_by_whole_bodies, inspect
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.store.store_maker import DATE, answer, fill, outcomes, png, wanted
 
@@ -67,7 +67,7 @@ def test_a_full_disk_is_an_error_that_names_the_place(tmp_path: Path, monkeypatc
     writer = PackWriter(store, "lane-0", 1, 10**6)
     writer.add(wanted("b"), answer(2))
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(ShortageError, match="No space left"):
         writer.commit()
     monkeypatch.undo()
     assert store.index().find(wanted("a").key) == before

@@ -1,9 +1,11 @@
 """Revisit records are read as the responses that they stand for."""
 
 import base64
+import errno
 import gzip
 import hashlib
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -12,6 +14,8 @@ from corpusloom.pipelines.store.warc.digests import digest_of
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
 from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.store.warc.warc_files import DATE, HEAD, HTTP, write_records
 
@@ -239,3 +243,26 @@ def test_a_part_of_a_page_stays_a_part(tmp_path: Path) -> None:
         ("revisit", {"WARC-Target-URI": "http://a/2"} | HTTP | digest, HEAD + b"\r\n"),
     )
     assert [row.verdict for row in read_warc(path) if isinstance(row, SkippedRecord)] == [Rejected("http_206")] * 2
+
+
+def test_a_shortage_while_an_original_is_opened_is_no_damage_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = {"Content-Type": "application/http; msgtype=response"}
+    digest = {"WARC-Payload-Digest": digest_of(b"<p>the same")}
+    path = write_records(
+        tmp_path / "a.warc",
+        ("response", {"WARC-Target-URI": "http://a/1"} | http | digest, HEAD + b"\r\n<p>the same"),
+        ("revisit", {"WARC-Target-URI": "http://a/2"} | http | digest, HEAD + b"\r\n"),
+    )
+    open_input, opened = storage.open_input, []
+
+    def open_or_fail(name: str) -> IO[bytes]:
+        opened.append(name)
+        if len(opened) > 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return open_input(name)
+
+    monkeypatch.setattr(storage, "open_input", open_or_fail)
+    with pytest.raises(ShortageError, match="ulimit -n"):
+        list(read_warc(path))
