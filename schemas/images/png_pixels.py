@@ -66,8 +66,8 @@ def _transparent_colour(data: bytes) -> bytes:
     return b""
 
 
-def _equal_at_16_bits(data: bytes, colour: tuple[int, ...]) -> np.ndarray:
+def _equal_at_16_bits(data: bytes, colour: tuple[int, ...]) -> np.ndarray | None:
     import cv2  # imported here, since hardly any image needs it
 
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return (bgr[:, :, :3] == np.array(colour[::-1], bgr.dtype)).all(axis=2)
+    return None if bgr is None else (bgr[:, :, :3] == np.array(colour[::-1], bgr.dtype)).all(axis=2)
