@@ -15,9 +15,10 @@ if TYPE_CHECKING:  # Static imports for type checkers and editors: the same name
     from corpusloom.pipelines.builds.build import build
     from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
     from corpusloom.pipelines.datasets.damage import Damage
+    from corpusloom.pipelines.datasets.explain.event import Event
     from corpusloom.pipelines.datasets.stats.summary import StatsSummary, summarise
     from corpusloom.pipelines.datasets.verify import verify
-    from corpusloom.pipelines.datasets.why import Event, why
+    from corpusloom.pipelines.datasets.why import why
     from corpusloom.pipelines.engine.progress import Reporter
     from corpusloom.pipelines.extract.extractor import extract
     from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
@@ -61,7 +62,7 @@ MODULES = {
     "verify": "corpusloom.pipelines.datasets.verify",
     "Damage": "corpusloom.pipelines.datasets.damage",
     "why": "corpusloom.pipelines.datasets.why",
-    "Event": "corpusloom.pipelines.datasets.why",
+    "Event": "corpusloom.pipelines.datasets.explain.event",
     "StreamingDataset": "corpusloom.trainers.stream.dataset",
     "Mixture": "corpusloom.trainers.stream.order.mixing",
     "CacheConfig": "corpusloom.trainers.stream.reading.cache",

@@ -29,7 +29,21 @@ def _measured_alike(facts: pa.Table) -> pa.Table:
     return facts.filter(pc.invert(otherwise))
 
 
-UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {("ImageFacts", 1): _measured_alike}
+def _add_crc32c(table: pa.Table) -> pa.Table:
+    """Add the field crc32c, without values, to the members of sidecar rows of version 1."""
+    at = table.schema.get_field_index("members")
+    if at < 0:
+        return table
+    members = table.schema.field(at)
+    item = members.type.value_field
+    wider = pa.list_(item.with_type(pa.struct([*item.type, pa.field("crc32c", pa.int64())])))
+    return table.set_column(at, members.with_type(wider), table.column(at).cast(wider))
+
+
+UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
+    ("ImageFacts", 1): _measured_alike,
+    ("SidecarRow", 1): _add_crc32c,
+}
 """(record name, version) -> the function that converts a table of that version to the next one."""
 
 

@@ -4,8 +4,8 @@ import re
 
 from corpusloom.schemas.errors import ConfigError
 
-FORMAT_VERSION = 1
-"""Version of the dataset format; readers refuse a newer one."""
+FORMAT_VERSION = 2
+"""Version of the dataset format; readers refuse a newer one. Version 1 had no crc32c of members in its sidecars."""
 
 MANIFEST = "manifest.json"
 SIZES = "sizes.json"

@@ -315,6 +315,8 @@ class Member:
     """Width of the image in pixels, as displayed."""
     height: int | None = None
     """Height of the image in pixels, as displayed."""
+    crc32c: int | None = None
+    """CRC-32C of the member's data, which the loader compares; None in datasets of format 1. Not hashed in digests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +326,7 @@ class SidecarRow:
     `width`, `height`, `sha256` and `stored_sha256` are those of the first image.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     key: str
     status: str = "success"
     """Always "success": readers of img2dataset's layout expect this column."""

@@ -22,6 +22,8 @@ from corpusloom.schemas.errors import DamageError, raise_shortage
 T = TypeVar("T")
 
 ROW_GROUP_ROWS = 10_000
+UNHASHED = frozenset({"crc32c"})
+"""Fields of structs that `rows_digest` leaves out, so that format versions 1 and 2 of a dataset have one digest."""
 
 
 def sort_rows(table: pa.Table, by: Sequence[str]) -> pa.Table:
@@ -173,7 +175,8 @@ Chunks = Callable[[], Iterator[pa.Array]]
 def rows_digest(table: pa.Table, *, sort_by: Sequence[str]) -> str:
     """Return the sha256 over a table's values, column by column, after sorting by `sort_by`.
 
-    It covers names, types and validity, and does not depend on chunks, row groups, encodings or the padding of nulls.
+    It covers names, types and validity, but no field of `UNHASHED`. It does not depend on chunks, row groups,
+    encodings or the padding of nulls.
     Rows with equal values of `sort_by` must be equal, or the digest depends on their order.
     """
     table = sort_rows(table, sort_by)
@@ -204,7 +207,8 @@ def _update(digest: Any, kind: pa.DataType, chunks: Chunks) -> None:
     _feed_bits(digest, (np.asarray(array.is_valid()) for array in chunks()))
     if pa.types.is_struct(kind):
         digest.update(b"struct")
-        for index in sorted(range(kind.num_fields), key=lambda i: kind.field(i).name):
+        hashed = [index for index in range(kind.num_fields) if kind.field(index).name not in UNHASHED]
+        for index in sorted(hashed, key=lambda i: kind.field(i).name):
             digest.update(kind.field(index).name.encode() + b":")
             _update(digest, kind.field(index).type, partial(_field_of, chunks, index))
     elif pa.types.is_map(kind):

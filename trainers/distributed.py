@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from corpusloom.schemas.errors import ConfigError
 
+T = TypeVar("T")
 BUCKET_BYTES = 64 << 20
 
 
@@ -90,9 +91,46 @@ class _AllGather(torch.autograd.Function):
         return total[rank() * ctx.rows : (rank() + 1) * ctx.rows]
 
 
-def all_gather(tensor: Tensor) -> Tensor:
-    """Return the ranks' tensors stacked in rank order, (B, ...) -> (W * B, ...); gradients flow to every rank."""
-    return tensor if world_size() == 1 else _AllGather.apply(tensor)
+def all_gather(tensor: Tensor, rows: Sequence[int]) -> Tensor:
+    """Return the ranks' tensors stacked in rank order, (B, ...) -> (sum of rows, ...); gradients flow to every rank.
+
+    `rows` is what `row_counts` returns. Ranks with fewer rows are padded for the exchange.
+    """
+    if world_size() == 1:
+        return tensor
+    most = max(rows)
+    if min(rows) == most:
+        return _AllGather.apply(tensor)
+    padded = torch.cat([tensor, tensor.new_zeros(most - len(tensor), *tensor.shape[1:])])
+    parts = _AllGather.apply(padded).split(most)
+    return torch.cat([part[:count] for part, count in zip(parts, rows, strict=True)])
+
+
+def row_counts(rows: int) -> list[int]:
+    """Return the number of rows of each rank's batch; they differ when samples cannot be used."""
+    if world_size() == 1:
+        return [rows]
+    counts = torch.zeros(world_size(), dtype=torch.int64, device=_group_device())
+    counts[rank()] = rows
+    dist.all_reduce(counts)
+    return [int(count) for count in counts.tolist()]
+
+
+def row_weight(rows: Sequence[int]) -> float:
+    """Return the weight of this rank's mean over its rows: the mean over ranks is then the mean over all rows.
+
+    It is 1 if all ranks have the same number of rows, and 0 on a rank without rows.
+    """
+    return rows[rank()] * world_size() / max(sum(rows), 1)
+
+
+def gather_objects(value: T) -> list[T]:
+    """Return the values of all ranks, in rank order."""
+    if world_size() == 1:
+        return [value]
+    found: list[Any] = [None] * world_size()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:

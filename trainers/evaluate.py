@@ -4,21 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Protocol
-
-import numpy as np
-import torch
+from typing import Any, Protocol
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import checkpoint
 from corpusloom.trainers.clip import benchmarks
-from corpusloom.trainers.clip import evaluation as clip_evaluation
-from corpusloom.trainers.clip.data import evaluation_image
-from corpusloom.trainers.clip.task import load_clip
+from corpusloom.trainers.clip.task import load_clip, retrieval_of
 from corpusloom.trainers.flamingo import evaluation as flamingo_evaluation
 from corpusloom.trainers.flamingo import task as flamingo_task
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
 from corpusloom.trainers.vilbert import evaluation as vilbert_evaluation
 from corpusloom.trainers.vilbert import task as vilbert_task
 
@@ -69,22 +63,10 @@ def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, fl
     yield from benchmarks.evaluate(path, data, limit=limit)
 
 
-def first_samples(data: str, limit: int | None) -> list[TypedSample]:
-    """Return the first samples of a dataset, in the order of their keys."""
-    stream = StreamingDataset(data, shuffle=False, rank=0, world_size=1)
-    return list(islice(stream, limit))
-
-
 def clip_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
     """Yield R@k of a CLIP in both directions."""
     model, tokenizer = load_clip(path)
-    items = [item for item in first_samples(data, limit) if isinstance(item, PairSample | RegionsSample)]
-    if not items:
-        raise InputError("holds no pair", where=data, remedy="give a dataset of pairs or of regions")
-    pixels = torch.from_numpy(np.stack([evaluation_image(item.image, model.config.image.size) for item in items]))
-    images = clip_evaluation.embed_images(model, pixels.split(128))
-    texts = clip_evaluation.embed_texts(model, tokenizer, [item.text for item in items])
-    yield from clip_evaluation.retrieval(images, texts, torch.arange(len(items)))
+    yield from retrieval_of(model, tokenizer, [data], limit=limit)
 
 
 def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
@@ -98,14 +80,15 @@ def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iter
     """Yield the share of captions that are likelier with their own image, and the word F1 of generated captions."""
     model, config = checkpoint.load_model(path, flamingo_task.build_model)
     transform = flamingo_task.evaluation_transform(path, config)
-    samples = [item for item in first_samples(data, limit) if isinstance(item, PairSample)]
-    if len(samples) < few_shot.shots + 2:
-        raise InputError(
-            f"{len(samples)} pairs", where=data, remedy=f"{few_shot.shots} shots need {few_shot.shots + 2}"
-        )
-    items = flamingo_evaluation.examples(samples, transform)
+    example = partial(flamingo_evaluation.example, transform)
+    stream = StreamingDataset(data, shuffle=False, rank=0, world_size=1, transform=example)
+    values: Iterator[Any] = islice(stream, limit)
+    items = [flamingo_evaluation.Example(**found) for found in values]
+    if len(items) < few_shot.shots + 2:
+        raise InputError(f"{len(items)} pairs", where=data, remedy=f"{few_shot.shots} shots need {few_shot.shots + 2}")
     scores = flamingo_evaluation.caption_log_likelihoods(model, items, transform.vocabulary)
     yield from flamingo_evaluation.right_against_wrong(scores)
     yield from flamingo_evaluation.few_shot(
         model, items[: max(CAPTIONED, few_shot.shots + 2)], transform.vocabulary, few_shot.shots, few_shot.prompt
     )
+    yield "skipped", float(sum(stream.skipped.values()))

@@ -15,7 +15,8 @@ def open_stream(
     """Return this rank's share of a dataset, or of {folder: weight}; `seed_offset` sets each stream's own order."""
     loader = config.loader
     cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
-    return StreamingDataset(source, rng_seed=config.train.rng_seed + seed_offset, split=split, cache=cache)
+    seed = config.train.rng_seed + seed_offset
+    return StreamingDataset(source, rng_seed=seed, split=split, cache=cache, verify=loader.verify)
 
 
 def make_batches(

@@ -22,6 +22,7 @@ from corpusloom.trainers.interrupts import held_interrupts
 from corpusloom.trainers.metrics import Meter, StepReport, Stopwatch
 from corpusloom.trainers.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
 from corpusloom.trainers.run_config import TrainConfig
+from corpusloom.trainers.skipped import SkippedSamples, skipped_samples
 
 
 class Stream(Protocol):
@@ -30,6 +31,7 @@ class Stream(Protocol):
     def __next__(self) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,12 +46,21 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One weighted scalar to back-propagate, and measurements to report (name -> scalar)."""
+    """One weighted scalar to back-propagate, and measurements to report (name -> scalar; NaN: not measured).
+
+    The gradients are averaged over ranks, which may have different numbers of usable samples; see
+    `distributed.row_weight`.
+    """
 
     value: Tensor
     metrics: Mapping[str, float | Tensor] = field(default_factory=dict)
     surrogate: bool = False
     """Whether the loss is back-propagated only, and left out of the loss that is reported."""
+
+
+def no_loss(metrics: Iterable[str], device: torch.device) -> Loss:
+    """Return the loss of a batch without a usable sample: 0, without gradients, and no value for each measurement."""
+    return Loss(torch.zeros((), device=device), dict.fromkeys(metrics, math.nan))
 
 
 Objective = Callable[[nn.Module, Any, StepContext], Iterator[Loss]]
@@ -69,6 +80,8 @@ class TrainResult:
     evaluation: dict[str, float]
     checkpoint: str | None
     """Folder of the last checkpoint."""
+    skipped: SkippedSamples
+    """Samples of all ranks that could not be used."""
 
 
 def train(
@@ -124,6 +137,7 @@ def train(
         seconds=time.perf_counter() - began,
         evaluation=evaluation,
         checkpoint=saved,
+        skipped=skipped_samples(stream),
     )
 
 
@@ -140,7 +154,9 @@ class _Run:
     meter: Meter = field(default_factory=Meter)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     samples: int = 0
-    """Samples of this rank since the last report."""
+    """Usable samples of this rank since the last report."""
+    skipped: int = 0
+    """Samples of this rank since the last report that could not be used."""
     steps: int = 0
     """Steps since the last report."""
 
@@ -148,8 +164,10 @@ class _Run:
         seed_step(self.config.rng_seed, step)
         with self.stopwatch.part("data"):
             batch = _next_batch(self.stream, step)
-            self.samples += count_samples(batch)
-            batch = to_device(batch, self.device)
+            rows, usable = count_samples(batch), usable_rows(batch)
+            self.samples += (count := count_samples(usable))
+            self.skipped += rows - count
+            batch = to_device(usable, self.device)
         with self.stopwatch.part("compute"):
             self.model.train()
             self.optimizer.zero_grad(set_to_none=True)
@@ -173,10 +191,11 @@ class _Run:
                 loss = next(losses, None)
             if loss is None:
                 break
-            loss.value.backward()
+            if loss.value.requires_grad:
+                loss.value.backward()
             if not loss.surrogate:
                 total = loss.value.detach() if total is None else total + loss.value.detach()
-            self.meter.add(loss.metrics)
+            self.meter.add(loss.metrics, nan_counts=False)
         if total is None:
             raise LoomError(f"the objective yielded no loss at step {context.step}")
         self.meter.add({"loss": total})
@@ -190,8 +209,9 @@ class _Run:
                 f"loss is {loss}, gradient norm {grad_norm}, in the steps up to {done}",
                 remedy="lower train.lr, set train.grad_clip, or inspect the batches; the last checkpoint is good",
             )
-        samples, steps = self.samples * distributed.world_size(), self.steps
-        self.samples = self.steps = 0
+        counts = torch.tensor([self.samples, self.skipped], dtype=torch.float64, device=self.device)
+        samples, skipped = (distributed.mean_over_ranks(counts) * distributed.world_size()).round().int().tolist()
+        steps, self.samples, self.skipped, self.steps = self.steps, 0, 0, 0
         return StepReport(
             step=done,
             steps=self.config.steps,
@@ -199,6 +219,7 @@ class _Run:
             grad_norm=grad_norm,
             lr=learning_rate(done - 1, self.config),
             samples=samples,
+            skipped=skipped,
             samples_per_second=samples / seconds,
             seconds={name: value / steps for name, value in parts.items()},
             metrics=means,
@@ -238,6 +259,22 @@ def to_device(batch: Any, device: torch.device) -> Any:
     if type(batch) in (list, tuple):
         return type(batch)(to_device(value, device) for value in batch)
     return batch
+
+
+def usable_rows(batch: Any) -> Any:
+    """Return a batch without the rows whose "valid" is False; of a mapping of batches, each without its own."""
+    if not isinstance(batch, Mapping):
+        return batch
+    valid = batch.get("valid")
+    if valid is None:
+        return {name: usable_rows(value) for name, value in batch.items()}
+    if bool(valid.all()):
+        return batch
+    kept = valid.nonzero()[:, 0].tolist()
+    return {
+        name: value[valid] if isinstance(value, Tensor) else [value[row] for row in kept]
+        for name, value in batch.items()
+    }
 
 
 def count_samples(batch: Any) -> int:

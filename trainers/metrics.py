@@ -27,7 +27,9 @@ class StepReport:
     """Norm of the gradient before clipping."""
     lr: float
     samples: int
-    """Samples of all ranks since the last report."""
+    """Usable samples of all ranks since the last report."""
+    skipped: int = 0
+    """Samples of all ranks since the last report that could not be used."""
     samples_per_second: float
     """Samples of all ranks per second since the last report."""
     seconds: dict[str, float]
@@ -37,7 +39,9 @@ class StepReport:
 
     def to_plain(self) -> dict[str, Any]:
         """Return one flat table for a JSON line: seconds as seconds/NAME, metrics under their own names."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in ("step", "loss", "grad_norm", "lr", "samples")}
+        plain: dict[str, Any] = {
+            name: getattr(self, name) for name in ("step", "loss", "grad_norm", "lr", "samples", "skipped")
+        }
         plain["samples_per_second"] = self.samples_per_second
         plain |= {f"seconds/{name}": value for name, value in self.seconds.items()}
         return plain | self.metrics
@@ -48,25 +52,28 @@ class Meter:
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        """Name -> sum and number of its values, (2,)."""
 
-    def add(self, values: Mapping[str, float | Tensor]) -> None:
-        """Add one value per name."""
+    def add(self, values: Mapping[str, float | Tensor], *, nan_counts: bool = True) -> None:
+        """Add one value per name. With `nan_counts=False` a NaN is left out: it was not measured."""
         for name, value in values.items():
             tensor = torch.as_tensor(value).detach().double().reshape(())
-            self._sums[name] = self._sums[name] + tensor if name in self._sums else tensor
-            self._counts[name] = self._counts.get(name, 0) + 1
+            counts = torch.ones_like(tensor) if nan_counts else (~tensor.isnan()).double()
+            pair = torch.stack([tensor.where(counts > 0, 0.0), counts])
+            self._sums[name] = self._sums[name] + pair if name in self._sums else pair
 
     def read(self) -> dict[str, float]:
-        """Return the means over steps and ranks (all ranks must have the same names), and start afresh."""
+        """Return the means over steps and ranks (all ranks must have the same names), and start afresh.
+
+        The mean of nothing but NaNs is NaN.
+        """
         names = sorted(self._sums)
         if not names:
             return {}
         device = max((self._sums[name].device for name in names), key=lambda d: d.type != "cpu")
-        means = torch.stack([self._sums[name].to(device) / self._counts[name] for name in names])
+        sums = distributed.mean_over_ranks(torch.stack([self._sums[name].to(device) for name in names]))
         self._sums.clear()
-        self._counts.clear()
-        return dict(zip(names, distributed.mean_over_ranks(means).tolist(), strict=True))
+        return dict(zip(names, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
 
 
 class Stopwatch:
@@ -93,14 +100,21 @@ class Stopwatch:
         return total, parts
 
 
+def _is_before(line: bytes, step: int) -> bool:
+    """Return whether a line is a report up to a step; a killed run may have left half a line."""
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
 class MetricsLog:
     """A local file with one JSON line per report; a resumed run deletes the lines after its first step."""
 
     def __init__(self, path: str, *, resumed_at: int = 0) -> None:
         self._path = path
-        lines = storage.read_bytes(path).decode().splitlines() if storage.exists(path) else []
-        kept = [line for line in lines if json.loads(line)["step"] <= resumed_at]
-        storage.write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
+        lines = storage.read_bytes(path).splitlines() if storage.exists(path) else []
+        storage.write_bytes(path, b"".join(line + b"\n" for line in lines if _is_before(line, resumed_at)))
 
     def write(self, report: StepReport) -> None:
         """Append a report; a value that is not finite becomes null, because JSON has no NaN."""

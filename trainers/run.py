@@ -1,5 +1,6 @@
 """Runs one training run and writes its folder; `loom train` calls it, with or without torchrun."""
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 
@@ -9,7 +10,7 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import distributed, registry
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.loop import Stream, TrainResult, train
+from corpusloom.trainers.loop import TrainResult, train
 from corpusloom.trainers.metrics import MetricsLog, StepReport
 from corpusloom.trainers.run_config import RunConfig
 
@@ -36,17 +37,18 @@ def run(
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
         )
-        result = train(
-            task.model.to(place),
-            task.objective,
-            task.stream,
-            config.train,
-            checkpoint=checkpointer,
-            evaluate=task.evaluate,
-            on_step=_reporter(out, checkpointer, on_step),
-        )
+        with contextlib.closing(task.stream):
+            result = train(
+                task.model.to(place),
+                task.objective,
+                task.stream,
+                config.train,
+                checkpoint=checkpointer,
+                evaluate=task.evaluate,
+                on_step=_reporter(out, checkpointer, on_step),
+            )
         if distributed.rank() == 0:
-            _write_result(out, result, skipped_samples(task.stream))
+            _write_result(out, result)
         return result
 
 
@@ -99,20 +101,14 @@ def _reporter(
     return report
 
 
-def skipped_samples(stream: Stream) -> list[str]:
-    """Return one line for each sample that this rank could not read or decode, over all of its streams."""
-    parts = getattr(stream, "streams", {"": stream})
-    return [line for part in parts.values() for line in getattr(part, "skipped", ())]
-
-
-def _write_result(out: str, result: TrainResult, skipped: list[str]) -> None:
+def _write_result(out: str, result: TrainResult) -> None:
     plain = {
         "steps": result.steps,
         "resumed_at": result.resumed_at,
         "seconds": round(result.seconds, 3),
         "evaluation": result.evaluation,
         "checkpoint": result.checkpoint,
-        "skipped": {"samples": len(skipped), "first": skipped[:20]},
+        "skipped": result.skipped.to_plain(),
         "report": None if result.report is None else result.report.to_plain(),
     }
     storage.write_bytes(storage.join(out, "result.json"), (json.dumps(plain, indent=1) + "\n").encode())

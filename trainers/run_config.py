@@ -83,6 +83,8 @@ class LoaderConfig:
     """Whether `train.workers` are processes: for transforms that hold the interpreter lock."""
     prefetch: int = 2
     """Batches made ahead of the model, in addition to one per worker."""
+    verify: bool | None = None
+    """Checks of each member's bytes. None: their crc32c, in data sets of format 2. True: their sha256. False: none."""
 
     def __post_init__(self) -> None:
         if self.prefetch < 0:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from corpusloom.pipelines.builds.finished_stages import finished_stages
 from corpusloom.pipelines.stages import input_fragments
 from corpusloom.pipelines.stages.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
 from corpusloom.pipelines.stages.kinds.registry import RECORD_KINDS
@@ -22,7 +23,7 @@ from corpusloom.pipelines.store.warc.records import warc_records
 from corpusloom.pipelines.store.warc.revisits import url_of
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.records import Head, ImageRecord, LedgerRow, ProvenanceRow
 
 APPLIED = "tombstones.applied"
@@ -71,33 +72,20 @@ def purge_work(work: str, stones: Tombstones) -> None:
             _each(storage.join(stage, kind), cls, lambda row: redact(row, stones), order)
     for stage in extracted:
         for path in _files(storage.join(stage, "records")):
-            rewrite(path, _record_class(path), lambda row: redact(row, stones), HEAD_ORDER, ROW_GROUP_ROWS)
+            rewrite(path, record_class(path), lambda row: redact(row, stones), HEAD_ORDER, ROW_GROUP_ROWS)
         notes = storage.join(stage, IMAGE_NOTES)
         _each(notes, WarcImage, lambda row: None if is_taken_down(row, stones) else row, NOTE_ORDER)
     storage.write_bytes(marker, digest)
 
 
-def check_purged(work: str, stones: Tombstones) -> None:
-    """Raise ConfigError if a work folder has stages to which these tombstones were not applied yet by `purge_work`."""
-    marker, digest = storage.join(work, APPLIED), stones.digest().encode()
-    if not stones or (storage.exists(marker) and storage.read_bytes(marker) == digest):
-        return
-    if stage_folders(work):
-        raise ConfigError(
-            "its stages are older than the tombstones of the image store",
-            where=work,
-            remedy=f"call {__name__}.purge_work(work, tombstones.read(store)) before build(), as loom build does",
-        )
-    storage.write_bytes(marker, digest)
-
-
 def named_records(fragments: list[str], stones: Tombstones) -> set[tuple[str, str]]:
     """Return the key and parent of each record in these fragments that the tombstones take down as a whole."""
-    rows = (row for path in fragments for row in tables.read_records(path, _record_class(path)))
+    rows = (row for path in fragments for row in tables.read_records(path, record_class(path)))
     return {(row.key, row.parent) for row in rows if is_taken_down(row, stones)}
 
 
-def _record_class(path: str) -> type[Any]:
+def record_class(path: str) -> type[Any]:
+    """Return the class of the records in a fragment."""
     with tables.open_parquet(path) as file:
         name = (file.schema_arrow.metadata or {}).get(b"corpusloom.record", b"").decode()
     return next(kind.record for kind in RECORD_KINDS if arrow.record_name(kind.record) == name)
@@ -228,10 +216,16 @@ def _places(path: str) -> list[tuple[int, int, str, str, str]]:
     return [(place, end, url, kind, of) for (place, url, kind, of), end in zip(found, ends, strict=True)]
 
 
+def warc_urls(path: str) -> list[str]:
+    """Return the URL of each record of a WARC."""
+    return [url for _, _, url, _, _ in _places(path)]
+
+
 def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
     """Write a WARC anew without taken-down records, and keep the fragments that were extracted from it.
 
-    Fragments are named after the hash of their WARC, so they are renamed. Return whether any record was removed.
+    Fragments are named after the hash of their WARC, so they are renamed. Finished extract stages that list the old
+    hash are removed: the next build writes one that lists the new hash. Return whether any record was removed.
     """
     if not path.endswith((".warc", ".warc.gz")):
         raise InputError("only .warc and .warc.gz can be purged", where=path, remedy="leave out --warc or convert it")
@@ -243,8 +237,11 @@ def purge_warc(path: str, work: str, stones: Tombstones) -> bool:
     data = b"".join(whole[place:end] for place, end in keep)
     lengths = itertools.accumulate((end - place for place, end in keep), initial=0)
     places = dict(zip((place for place, _ in keep), lengths, strict=False))
-    old, new = (stem_of(hashlib.sha256(content).hexdigest()) for content in (whole, data))
-    _rename_fragments(work, old, new, places)
+    old, new = (hashlib.sha256(content).hexdigest() for content in (whole, data))
+    _rename_fragments(work, stem_of(old), stem_of(new), places)
+    for stage, values in finished_stages(work, input_fragments.STAGE):
+        if old in values["depends_on"]["inputs"]["warcs"]:
+            storage.remove(stage.folder, recursive=True)
     storage.write_bytes(path, data)
     return True
 

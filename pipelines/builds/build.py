@@ -4,7 +4,7 @@ import time
 from contextlib import nullcontext
 from typing import Literal
 
-from corpusloom.pipelines.builds.apply_tombstones import check_purged
+from corpusloom.pipelines.builds.apply_tombstones import purge_work
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.finish import finish, is_damaged, refuse_other, write_dataset
 from corpusloom.pipelines.builds.plan import Planner, check_finished, is_whole
@@ -26,6 +26,8 @@ Until = Literal["select", "images", "shards"]
 def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", alone: bool = False) -> BuildReport:
     """Build a recipe's dataset, or run its stages up to one of them. Finished stages are reused.
 
+    Records that were taken down on the image store since the work folder was written are removed from it first.
+
     Args:
       config: The build.
       reporter: Receiver of progress.
@@ -33,7 +35,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", a
       alone: Run only that stage; InputError if a stage before it is not finished.
     """
     planner = Planner(config)
-    check_purged(config.work, tombstones.read(config.store))
+    purge_work(config.work, tombstones.read(config.store))
     extract, inputs = planner.planned_pages()
     if alone:
         check_finished(planner, extract, inputs)

@@ -10,6 +10,7 @@ from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.recipes.recipe import config_json
 from corpusloom.pipelines.stages.select.decisions import decision_rows, image_ledger
 from corpusloom.pipelines.store.dataset import folder as store_dataset
+from corpusloom.pipelines.store.dataset import siblings
 from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
@@ -130,5 +131,6 @@ def write_dataset(config: BuildConfig, manifest: Manifest, started: float, secon
     facts = {"started": started, "finished": time.time(), "seconds": seconds, "build": origin(config)}
     store_dataset.write_run(config.out, facts)
     manifest = document(config.out, manifest)
+    siblings.register(config.store, config.out)
     write_manifest(config.out, manifest)
     return manifest

@@ -29,7 +29,7 @@ def usage() -> str:
         *(f"  {name:<13} {entry.summary}" for name, entry in COMMANDS.items()),
         "",
         "loom COMMAND --help shows options and examples. loom --version prints the versions that shape the output.",
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but a gate was not met, 130 interrupted (resumable).",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate not met, 4 nothing matched, 130 interrupted.",
     ]
     return "\n".join(lines)
 

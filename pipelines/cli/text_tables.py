@@ -84,11 +84,32 @@ def print_summary(summary: StatsSummary) -> None:
     for item in STATISTICS:
         if isinstance(item, ValueCounts) and summary.counts[item.name]:
             console.print(_counts_line(item.label, summary.counts[item.name]))
-    totals = ", ".join(f"{summary.totals[item.name]:,} {item.label}" for item in STATISTICS if isinstance(item, Total))
+    totals = ", ".join(_total(summary.totals[item.name], item.label) for item in STATISTICS if isinstance(item, Total))
     console.print(f"{summary.samples:,} samples, {totals}, {summary.shards} shards, {summary.tar_bytes / 1e6:.1f} MB")
+
+
+def _total(value: int | None, label: str) -> str:
+    return f"{label} unknown" if value is None else f"{value:,} {label}"
 
 
 def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
     """Return a line with the `most` commonest values."""
     shown = ", ".join(f"{value or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
     return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")
+
+
+def figures_table(figures: Mapping[str, float]) -> Table:
+    """Return one row per figure, with the interval and the chance that stand under NAME_low, NAME_high, NAME_chance."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("figure")
+    for name in ("value", "95 % interval", "chance"):
+        table.add_column(name, justify="right")
+    parts = [f"{name}{end}" for name in figures for end in ("_low", "_high", "_chance")]
+    for name, value in figures.items():
+        if name in (*parts, "chance"):
+            continue
+        low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+        interval = "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
+        chance = figures.get(f"{name}_chance")
+        table.add_row(name, f"{value:.4g}", interval, "" if chance is None else f"{chance:.4g}")
+    return table

@@ -102,7 +102,17 @@ def concerned(row: Head, stones: Tombstones) -> bool:
     return any(stones.has_image(url) for url in row.images)
 
 
-def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool = False) -> Forgotten:
+def check_warcs(config: BuildConfig, *, warc: bool) -> None:
+    """Raise ConfigError if WARCs are to be written again and the dataset was built without any."""
+    if warc and not config.warcs:
+        raise ConfigError(
+            "was built without WARCs (--from pages or lists)", where=config.out, remedy="leave out --warc"
+        )
+
+
+def forget(
+    dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool = False, quoted: bool = True
+) -> Forgotten:
     """Remove the records that tombstones name from a dataset and from all that it was built from or that was derived.
 
     Args:
@@ -110,19 +120,23 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
       stones: New tombstones; earlier ones of the image store stay in force.
       reporter: Progress of the build.
       warc: True to write the WARCs again too, without the named records.
+      quoted: Whether reports of the dataset may quote the records; they are deleted first. They are deleted in any
+        case if the dataset changes.
     """
+    from corpusloom.pipelines.datasets import forget_derived  # imports Beam and a detector, which take seconds
+
     config = read_config(dataset)
+    check_warcs(config, warc=warc)
     stones = stones | _images_of(config.store, stones)
     every = tombstones.read(config.store) | stones
     planner = Planner(config)
-    if warc and not config.warcs:
-        raise ConfigError("was built without WARCs (--from pages or lists)", where=dataset, remedy="leave out --warc")
     extract, inputs = planner.planned_pages()
     select = planner.plan_select(extract)
     whole = select.done and storage.exists(storage.join(dataset, layout.MANIFEST))
     old = _old_shards(planner, select) if whole else None
     affected = _affected(planner, inputs, select, stones) if old else set()
-    tombstones.write(config.store, every)
+    reports = forget_derived.delete_reports(dataset) if quoted else []
+    tombstones.write(config.store, every)  # from here on, the same command continues a take-down that was killed
     gone = images_gone(ImageStore(config.store), every)
     for store in {made.store for made in lineage.read(dataset)} - {""}:
         remove_outputs(store, gone)
@@ -131,7 +145,8 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
     if purged:  # the purged WARCs have new bytes, so the stages have new fingerprints
         select = planner.plan_select(planner.planned_pages()[0])
-    before = read_manifest(dataset) if old is not None else None
+    was = read_manifest(dataset) if whole else None
+    before = was if old is not None else None
     if old is not None and before is not None:
         _carry_over(planner, old, select, before, affected)
     else:  # the dataset was moved or is unfinished: write all shards again
@@ -140,14 +155,14 @@ def forget(dataset: str, stones: Tombstones, reporter: Reporter, *, warc: bool =
     report = build.build(config, reporter)
     assert report.manifest is not None
     written = affected if old else range(report.manifest.shard_count)
-    from corpusloom.pipelines.datasets import forget_derived  # imports Beam and a detector, which take seconds
-
+    if was is None or was.digest != report.manifest.digest:  # named before, but this dataset still held them
+        reports += forget_derived.delete_reports(dataset)
     derived, left = forget_derived.purge(dataset, before)
     return Forgotten(
         shards=tuple(sorted(written)),
         warcs=purged,
         digest=report.manifest.digest,
-        derived=tuple(derived),
+        derived=(*reports, *derived),
         left=tuple(left),
     )
 
@@ -190,6 +205,8 @@ def _carry_over(planner: Planner, old: Stage, select: Stage, manifest: Manifest,
     if not select.done:  # the WARCs have new bytes: select again, from the same heads
         build.build(config, Reporter(quiet=True), until="select")
     new = planner.plan_shards(select, wanted_urls(select, config.recipe), manifest.shard_count)
+    if new.folder == old.folder and not affected:
+        return  # an earlier take-down of the same records was finished
     store_dataset.claim(config.out, new.fingerprint)
     _clear(config.out)
     for index in range(manifest.shard_count):

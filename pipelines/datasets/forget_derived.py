@@ -1,4 +1,4 @@
-"""Applies a take-down to data derived from a dataset: builds its regions again and deletes its reports."""
+"""Applies a take-down to data derived from a dataset: deletes its reports and builds its regions again."""
 
 import json
 
@@ -10,8 +10,16 @@ from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import Manifest, read_manifest
 
 
+def delete_reports(dataset: str) -> list[str]:
+    """Delete the reports made from a dataset, which may quote its samples; return the paths of those that existed."""
+    found = [made.path for made in lineage.read(dataset) if made.kind == "report" and storage.exists(made.path)]
+    for path in found:
+        storage.remove(path)
+    return found
+
+
 def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
-    """Build derived regions again and delete reports; return the paths that were changed, and those out of reach.
+    """Build derived regions again; return the paths of those that were changed, and of those out of reach.
 
     Args:
       dataset: Folder of the dataset, after its take-down.
@@ -20,7 +28,7 @@ def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
     purged, left = [], []
     for made in lineage.read(dataset):
         try:
-            if _purge_one(dataset, made, before):
+            if made.kind == "regions" and _purge_one(dataset, made, before):
                 purged.append(made.path)
         except (LoomError, OSError):
             left.append(made.path)
@@ -28,14 +36,10 @@ def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:
 
 
 def _purge_one(dataset: str, made: Derived, before: Manifest | None) -> bool:
-    if made.kind == "report":
-        there = storage.exists(made.path)
-        storage.remove(made.path)
-        return there
     after = read_manifest(dataset)
     whole = storage.exists(storage.join(made.path, layout.MANIFEST))
     if whole and json.loads(read_manifest(made.path).config).get("source") == after.digest:
         return False
     regions.make_anew(dataset, made, before, after)
-    purge(made.path, None)
+    delete_reports(made.path)
     return True

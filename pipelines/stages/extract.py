@@ -27,6 +27,7 @@ from corpusloom.pipelines.stages.kinds.record_kind import RecordKind, record_key
 from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
+from corpusloom.pipelines.store.dataset.origins import WARCINFO
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
@@ -34,8 +35,9 @@ from corpusloom.pipelines.store.warc.arc import is_arc, read_arc
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
 from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
+from corpusloom.pipelines.store.warc.warcinfo import read_warcinfo
 from corpusloom.schemas import identity, storage
-from corpusloom.schemas.records import ProvenanceRow, StageCounts
+from corpusloom.schemas.records import ProvenanceRow, Signal, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
 
@@ -121,6 +123,7 @@ def extract_warc(
         ledger.provenance.append(_provenance(warc, page))
         if not isinstance(made, Rejected | Dead):
             writer.add(made)
+    ledger.provenance += _crawler(warc)
     writer.flush()
     if images:
         write_notes(storage.join(config.folder, IMAGE_NOTES, f"{warc.stem}.parquet"), images)
@@ -128,6 +131,18 @@ def extract_warc(
     ledger.write(config.folder, warc.stem)
     made_counts = StageCounts(stage=STAGE, unit=kind.unit, records_in=writer.rows, kept=writer.rows)
     return (*ledger.counts(), made_counts)
+
+
+def _crawler(warc: InputFile) -> list[ProvenanceRow]:
+    """Return the row of what a WARC states about its crawler; none if it states nothing."""
+    stated = {} if is_arc(warc.path) else read_warcinfo(warc.path)
+    signals = tuple(
+        Signal(name=name, value=stated[name], where=WARCINFO, seen_at="")
+        for name in ("software", "robots")
+        if name in stated
+    )
+    key, name = identity.make_key("warcinfo", warc.sha256), warc.path.rsplit("/", 1)[-1]
+    return [ProvenanceRow(stage=STAGE, key=key, warc=name, signals=signals)] if signals else []
 
 
 def _provenance(warc: InputFile, page: HtmlResponse) -> ProvenanceRow:

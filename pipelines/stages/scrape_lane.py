@@ -222,6 +222,7 @@ def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
     with storage.writing(path) as handle:
         writer = WarcWriter(handle, compress=True)
         info = {"software": "corpusloom", "format": "WARC File Format 1.1", "http-header-user-agent": config.user_agent}
+        info["robots"] = "classic" if config.robots_txt else "ignore"
         writer.warcinfo(info, answers[0].fetched_at)
         for answer in answers:
             for exchange in (*answer.hops, answer):

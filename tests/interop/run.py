@@ -126,6 +126,10 @@ def check(reader: str) -> int:
         from tests.interop.img2dataset import main as check_img2dataset
 
         return check_img2dataset(python)
+    if reader == "datasets":
+        from tests.interop.hugging_face import main as check_folders
+
+        check_folders(python)
     from tests.trainers.stream.datasets import make_dataset
 
     with tempfile.TemporaryDirectory() as scratch:

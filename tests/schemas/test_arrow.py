@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.schemas import arrow, records
+from corpusloom.schemas import arrow, records, tables
 from corpusloom.schemas.errors import InputError, VersionError
-from corpusloom.schemas.records import Block, Head, ImageRef, LedgerRow, Page, SidecarRow
+from corpusloom.schemas.records import Block, Head, ImageRef, LedgerRow, Member, Page, SidecarRow
 
 RECORDS = [cls for cls in vars(records).values() if isinstance(cls, type) and hasattr(cls, "VERSION")]
 
@@ -105,6 +105,24 @@ def test_the_schema_of_a_sidecar_never_changes_without_its_version() -> None:
     assert schema.field("scores").type == pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False))
     assert schema.field("opt_out_signals").type.value_field.nullable is False
     assert [schema.field(name).nullable for name in ("key", "width", "members")] == [False, True, False]
+
+
+def test_a_sidecar_of_version_1_gets_members_without_a_crc32c() -> None:
+    members = (Member(field="jpg", offset=512, size=3, stored_sha256="s", crc32c=7),)
+    rows = [SidecarRow(key="a", url="u", members=members), SidecarRow(key="b", url="u")]
+    table = arrow.to_table(SidecarRow, rows)
+    kind = table.schema.field("members").type.value_type
+    narrow = pa.list_(pa.field("item", pa.struct([field for field in kind if field.name != "crc32c"]), nullable=False))
+    plain = [[{name: m[name] for name in narrow.value_type.names} for m in row] for row in table["members"].to_pylist()]
+    older = table.drop_columns(["members"]).append_column(
+        pa.field("members", narrow, nullable=False), pa.array(plain, narrow)
+    )
+    older = older.replace_schema_metadata({**table.schema.metadata, b"corpusloom.version": b"1"})
+    assert arrow.upgrade(SidecarRow, older).schema == arrow.schema(SidecarRow)
+    expected = [dataclasses.replace(rows[0], members=(dataclasses.replace(members[0], crc32c=None),)), rows[1]]
+    assert list(arrow.from_table(SidecarRow, older)) == expected
+    assert arrow.upgrade(SidecarRow, older.select(["key"])).column_names == ["key"]
+    assert tables.rows_digest(older, sort_by=["key"]) == tables.rows_digest(table, sort_by=["key"])
 
 
 def test_maps_are_written_in_order_of_their_keys() -> None:

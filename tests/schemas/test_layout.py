@@ -64,4 +64,4 @@ def test_the_kind_of_a_table_is_its_folder(name: str, kind: str) -> None:
 def test_no_extension_can_hold_code() -> None:
     assert set(layout.IMAGE_EXTENSIONS) < set(layout.EXTENSIONS)
     assert not set(layout.EXTENSIONS) & {"pkl", "pickle", "pth", "pt", "pyd", "npy"}
-    assert (layout.MANIFEST, layout.SIZES, layout.FORMAT_VERSION) == ("manifest.json", "sizes.json", 1)
+    assert (layout.MANIFEST, layout.SIZES, layout.FORMAT_VERSION) == ("manifest.json", "sizes.json", 2)

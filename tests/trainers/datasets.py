@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import google_crc32c
 import numpy as np
 
 from corpusloom.schemas import tables
@@ -98,7 +99,13 @@ def _add(tar: tarfile.TarFile, key: str, field: str, data: bytes) -> Member:
     info.size = len(data)
     offset = tar.offset + tarfile.BLOCKSIZE
     tar.addfile(info, io.BytesIO(data))
-    return Member(field=field, offset=offset, size=len(data), stored_sha256=hashlib.sha256(data).hexdigest())
+    return Member(
+        field=field,
+        offset=offset,
+        size=len(data),
+        stored_sha256=hashlib.sha256(data).hexdigest(),
+        crc32c=google_crc32c.value(data),
+    )
 
 
 def _entry(folder: Path, name: str) -> FileEntry:

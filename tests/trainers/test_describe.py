@@ -2,11 +2,12 @@
 
 import json
 
+import pytest
 import torch
 from torch import nn
 
 from corpusloom.trainers.describe import count_parameters, describe, describe_run
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers.run_config import config_names, load_config
 from tests.trainers.toy import toy_config
 
 
@@ -47,6 +48,11 @@ def test_a_dry_run_of_the_largest_clip_prints_json() -> None:
     assert described["parameters"]["total"] == 623_258_305
     assert set(described["parameters"]["by_part"]) == {"image", "text", "logit_scale"}
     assert described["flops_per_step"] > 1e14
+
+
+@pytest.mark.parametrize("name", [name for name in config_names() if name != "flamingo-80b"])
+def test_every_bundled_configuration_has_a_dry_run(name: str) -> None:
+    assert describe_run(load_config(name))["parameters"]["total"] > 0
 
 
 def test_a_model_with_batch_normalisation_is_counted_on_one_sample() -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip.benchmarks import write_benchmark
-from corpusloom.trainers.evaluate import FewShot, evaluate, first_samples
+from corpusloom.trainers.evaluate import FewShot, evaluate
 from corpusloom.trainers.run import run
 from corpusloom.trainers.run_config import load_config
-from tests.trainers.datasets import coloured_pairs, write_pairs
+from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from tests.trainers.stream.datasets import make_dataset
 from tests.trainers.vilbert.region_pairs import write_regions
 from tests.trainers.vilbert.test_task import config as vilbert_config
@@ -38,24 +38,35 @@ def flamingo(tmp_path_factory: pytest.TempPathFactory, pairs: str, clip: str) ->
     return folder
 
 
-def test_samples_come_in_the_order_of_their_keys_up_to_a_limit(pairs: str) -> None:
-    keys = [sample.key for sample in first_samples(pairs, None)]
-    assert keys == sorted(keys)
-    assert len(keys) == 12
-    assert [sample.key for sample in first_samples(pairs, 5)] == keys[:5]
-
-
 def test_a_clip_retrieves_among_as_many_pairs_as_the_limit_says(clip: str, pairs: str) -> None:
     figures = evaluate("retrieval", clip, pairs, limit=10)
+    assert (figures["n"], figures["chance"]) == (10, pytest.approx(0.1))
+    assert figures["image_retrieval_r1_low"] <= figures["image_retrieval_r1"] <= figures["image_retrieval_r1_high"]
     assert figures["image_retrieval_r10"] == figures["text_retrieval_r10"] == 1.0
     assert figures["image_retrieval_r1"] <= figures["image_retrieval_r5"] <= 1.0
     assert evaluate("retrieval", clip, pairs)["image_retrieval_r10"] <= 1.0
 
 
+@pytest.mark.parametrize(("kind", "family"), [("retrieval", "clip"), ("few-shot", "flamingo")])
+def test_samples_that_cannot_be_decoded_are_counted(
+    kind: str, family: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(6), broken])
+    figures = evaluate(kind, request.getfixturevalue(family), data, few_shot=FewShot(shots=1))
+    assert (figures["n"], figures["skipped"]) == (6, 1)
+
+
+def test_a_dataset_without_a_readable_pair_is_refused(clip: str, tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", [Pair(b"\xff\xd8 no picture", "a broken picture")])
+    with pytest.raises(InputError, match="holds no pair that can be read"):
+        evaluate("retrieval", clip, data)
+
+
 def test_retrieval_needs_pairs(clip: str, tmp_path: Path) -> None:
     page = {"json": b'{"texts": ["a"], "images": [null]}'}
     data = make_dataset(tmp_path, "interleaved", [("0" * 32, page)], shards=1)
-    with pytest.raises(InputError, match="holds no pair"):
+    with pytest.raises(ConfigError, match="retrieval needs pairs"):
         evaluate("retrieval", clip, data)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
+from corpusloom.trainers.loader import open_stream
 from corpusloom.trainers.run import run
 from corpusloom.trainers.run_config import LoaderConfig, RunConfig, load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
@@ -59,6 +60,13 @@ def test_batches_do_not_depend_on_how_they_are_loaded(family: str, tmp_path: Pat
 def test_contradictory_values_of_the_loader_table_are_refused(change: str) -> None:
     with pytest.raises(ConfigError, match=change.split(".")[1].split("=")[0]):
         load_config("clip-tiny", ["train.workers=0", change])
+
+
+@pytest.mark.parametrize(("text", "verify"), [("", None), ("loader.verify=true", True), ("loader.verify=false", False)])
+def test_the_loader_table_chooses_what_is_verified(tmp_path: Path, text: str, verify: bool | None) -> None:
+    data = write_pairs(tmp_path / "data", coloured_pairs(4))
+    config = load_config("clip-tiny", [text] if text else [])
+    assert open_stream(config, data).config.verify is verify
 
 
 def test_by_default_the_loader_has_threads_and_no_cache() -> None:

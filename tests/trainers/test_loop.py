@@ -1,5 +1,6 @@
 """The loop: one backward pass per loss, one update per step, reports, and exact resume."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,17 @@ from torch import nn
 from corpusloom.schemas.errors import InputError, LoomError
 from corpusloom.trainers import distributed
 from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.loop import Loss, StepContext, clip_gradients, count_samples, seed_step, to_device, train
+from corpusloom.trainers.loop import (
+    Loss,
+    StepContext,
+    clip_gradients,
+    count_samples,
+    no_loss,
+    seed_step,
+    to_device,
+    train,
+    usable_rows,
+)
 from corpusloom.trainers.metrics import StepReport
 from tests.trainers.ranks import run_ranks
 from tests.trainers.toy import ToyStream, toy_config, toy_model, toy_objective
@@ -184,6 +195,51 @@ def test_clipping_returns_the_norm_before_and_limits_it() -> None:
 def test_samples_are_counted_by_keys_through_mappings_of_batches() -> None:
     assert count_samples({"a": {"keys": ["1", "2"]}, "b": {"keys": ["3"]}}) == 3
     assert count_samples(torch.zeros(3)) == 0
+
+
+def test_rows_that_are_not_valid_are_left_out_of_a_batch_and_of_mappings_of_batches() -> None:
+    batch = {"keys": ["a", "b", "c"], "valid": torch.tensor([True, False, True]), "x": torch.arange(6).view(3, 2)}
+    usable = usable_rows({"pairs": batch})["pairs"]
+    assert usable["keys"] == ["a", "c"]
+    assert usable["x"].tolist() == [[0, 1], [4, 5]]
+    none = usable_rows({**batch, "valid": torch.zeros(3, dtype=torch.bool)})
+    assert (none["keys"], none["x"].shape) == ([], (0, 2))
+    whole = {**batch, "valid": torch.ones(3, dtype=torch.bool)}
+    assert usable_rows(whole) is whole
+    assert usable_rows(3) == 3
+
+
+class HoledStream(ToyStream):
+    """A stream whose every third batch has no valid row, and whose others have one row that is not valid."""
+
+    def __next__(self) -> dict[str, Any]:
+        batch = super().__next__()
+        valid = torch.full((self.batch_size,), bool(self.position % 3))
+        valid[0] = False
+        return {**batch, "valid": valid}
+
+
+def holed_objective(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+    yield from toy_objective(model, batch, context) if len(batch["x"]) else [no_loss(["target"], context.device)]
+
+
+def test_a_batch_without_a_valid_row_changes_no_weight_and_training_goes_on(tmp_path: Path) -> None:
+    reports: list[StepReport] = []
+    config = toy_config(steps=7, log_every=1, checkpoint_every=3)
+    model = toy_model()
+    before: list[dict[str, torch.Tensor]] = []
+
+    def on_step(report: StepReport) -> None:
+        reports.append(report)
+        before.append({name: value.clone() for name, value in states(model).items()})
+
+    train(model, holed_objective, HoledStream(), config, on_step=on_step)
+    assert [report.samples for report in reports] == [3, 3, 0, 3, 3, 0, 3]
+    assert [report.skipped for report in reports] == [1, 1, 4, 1, 1, 4, 1]
+    assert reports[2].loss == reports[2].grad_norm == 0
+    assert math.isnan(reports[2].metrics["target"])
+    assert all(torch.equal(before[1][name], before[2][name]) for name in before[1])
+    assert any(not torch.equal(before[2][name], before[3][name]) for name in before[2])
 
 
 def test_to_device_keeps_the_structure_of_nested_values() -> None:

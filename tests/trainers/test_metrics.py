@@ -1,6 +1,7 @@
 """Means, times and the metrics log of a run."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,20 @@ def test_a_meter_means_over_what_was_added_and_begins_again() -> None:
     assert meter.read() == {}
 
 
+def test_a_value_that_was_not_measured_is_left_out_of_the_mean() -> None:
+    meter = Meter()
+    for value in (1.0, math.nan, torch.tensor(3.0), math.inf):
+        meter.add({"a": value, "b": math.nan}, nan_counts=False)
+    meter.add({"loss": math.nan})
+    found = meter.read()
+    assert found["a"] == math.inf
+    assert math.isnan(found["b"])
+    assert math.isnan(found["loss"])
+    meter.add({"a": 1.0}, nan_counts=False)
+    meter.add({"a": math.nan}, nan_counts=False)
+    assert meter.read() == {"a": 1.0}
+
+
 def test_a_stopwatch_divides_time_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 3.0, 4.0, 4.5, 10.0])
     monkeypatch.setattr("corpusloom.trainers.metrics.time.perf_counter", lambda: next(now))
@@ -53,11 +68,20 @@ def test_the_log_has_one_json_line_per_report(tmp_path: Path) -> None:
         "grad_norm": 2.0,
         "lr": 0.1,
         "samples": 4,
+        "skipped": 0,
         "samples_per_second": 8.0,
         "seconds/data": 0.25,
         "accuracy": 0.5,
     }
     assert second["loss"] is None
+
+
+def test_a_line_that_a_killed_run_left_half_written_is_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    MetricsLog(str(path)).write(report(5))
+    path.write_bytes(path.read_bytes() + b'{"step": 10, "lo' + b"\n[3]\n\xff\n")
+    MetricsLog(str(path), resumed_at=10).write(report(15))
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [5, 15]
 
 
 def test_a_resumed_log_has_each_step_once(tmp_path: Path) -> None:

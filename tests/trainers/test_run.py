@@ -78,5 +78,22 @@ def test_samples_that_cannot_be_decoded_are_counted_in_the_result(tmp_path: Path
     data = write_pairs(tmp_path / "pairs", [*coloured_pairs(15), broken])
     run("clip", config(), [data], str(tmp_path / "run"))
     skipped = json.loads((tmp_path / "run" / "result.json").read_text())["skipped"]
+    assert skipped["reasons"] == {"not_an_image": 3}
     assert skipped["samples"] == 3
     assert "position" in skipped["first"][0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_with_batches_of_one_goes_on_past_a_sample_that_cannot_be_used(tmp_path: Path, workers: int) -> None:
+    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(3), broken])
+    changes = ("train.batch_size=1", f"train.workers={workers}", "train.log_every=1")
+    whole = run("clip", config(*changes), [data], str(tmp_path / "whole"))
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert sum(line["skipped"] for line in lines) == whole.skipped.count >= 1
+    assert sum(line["samples"] for line in lines) + whole.skipped.count == 6
+    run("clip", config(*changes), [data], str(tmp_path / "parts"))
+    checkpoint.delete(str(tmp_path / "parts" / "checkpoints" / "step-00000006"))
+    assert run("clip", config(*changes), [data], str(tmp_path / "parts")).resumed_at == 3
+    one, other = (load_model(str(tmp_path / name))[0].state_dict() for name in ("whole", "parts"))
+    assert all(torch.equal(one[name], other[name]) for name in one)

@@ -29,6 +29,9 @@ class ToyStream:
     def state_dict(self) -> dict[str, Any]:
         return {"position": self.position}
 
+    def close(self) -> None:
+        pass
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.position = state["position"]
 

@@ -169,6 +169,12 @@ stream(
 _FOUND = b"HTTP/1.1 302 Found\r\nLocation: http://plain-page.localhost:"
 stream("redirect_with_an_endless_body", "bad_url", _FOUND + b"x/\r\n\r\n", bytes(65_536), 0)
 stream("redirect_image_with_an_endless_body", "bad_url", _FOUND + b"x/\r\n\r\n", bytes(65_536), 0, kind="image")
+_CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+stream("endless_chunks_of_one_byte", "kept_length", _CHUNKED, b"1\r\na\r\n" * 5_000, 0)
+stream("endless_chunk_extensions", "kept_length", _CHUNKED, b"1;" + b"x" * 8_000 + b"\r\na\r\n", 0)
+stream(
+    "endless_chunks_of_an_image", "body_too_large", _CHUNKED, b"1;" + b"x" * 8_000 + b"\r\n\xff\r\n", 0, kind="image"
+)
 answer("declared_huge", "body_too_large", PNG, kind="image", length=10**15)
 stream("header_flood", "header_too_large", b"HTTP/1.1 200 OK\r\n", b"X-Flood: yes\r\n" * 50, 0)
 raw("long_header", "header_too_large", OK + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.images.errors import ImageError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.evaluation import PLACEHOLDER, class_embeddings, embed_images, zero_shot
 from corpusloom.trainers.clip.task import load_clip
@@ -118,16 +119,26 @@ def evaluate(
     model.to(device)
     benchmark = open_benchmark(folder, split)
     labels: list[int] = []
-    images = embed_images(model, _batches(islice(benchmark, limit), model.config.image.size, labels))
+    images = embed_images(model, _batches(benchmark, limit, model.config.image.size, labels))
     weights = class_embeddings(model, tokenizer, benchmark.classes, benchmark.templates)
     yield from zero_shot(images, torch.tensor(labels, device=images.device), weights)
 
 
-def _batches(samples: Iterable[Labelled], size: int, labels: list[int], batch_size: int = 256) -> Iterator[Tensor]:
-    """Yield batches of pixels (B, 3, H, W); append the images' labels to `labels`."""
+def _batches(
+    benchmark: Benchmark, limit: int | None, size: int, labels: list[int], batch_size: int = 256
+) -> Iterator[Tensor]:
+    """Yield batches of pixels (B, 3, H, W); append the images' labels to `labels`.
+
+    Raises DamageError for an image that cannot be decoded and for a label without a class.
+    """
     batch: list[Tensor] = []
-    for sample in samples:
-        batch.append(torch.from_numpy(evaluation_image(sample.image, size)))
+    for sample in islice(benchmark, limit):
+        try:
+            if not 0 <= sample.label < len(benchmark.classes):
+                raise ValueError(f"label {sample.label}, there are {len(benchmark.classes)} classes")
+            batch.append(torch.from_numpy(evaluation_image(sample.image, size)))
+        except (ImageError, ValueError) as error:
+            raise DamageError(f"sample {sample.key}: {error}", where=benchmark.folder) from error
         labels.append(sample.label)
         if len(batch) == batch_size:
             yield torch.stack(batch)

@@ -3,7 +3,6 @@
 Shapes: N images, M texts, C classes, E embedding.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.figures import mean_of_groups, rank_of, recalls, share
 
 PLACEHOLDER = "{c}"
 """Placeholder of the class name in a template, as in CLIP_benchmark; other braces are text."""
@@ -47,20 +47,14 @@ def embed_images(model: CLIP, batches: Iterable[Tensor]) -> Tensor:
 def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple[str, float]]:
     """Yield the figures of a zero-shot classification: (N, E), (N,) int, (C, E).
 
-    top1 with its 95 % interval (top1_low, top1_high), top5 if there are five classes, mean recall per class, chance,
-    and n.
+    top1, top5 if there are five classes, mean recall per class, chance (that of top1), and n.
     """
-    scores = images @ classes.T
-    ranks = rank_of(scores, F.one_hot(labels, len(classes)).bool())
-    hits = ranks < 1
-    low, high = wilson(int(hits.sum()), len(hits))
-    yield "top1", float(hits.float().mean())
-    yield "top1_low", low
-    yield "top1_high", high
+    scores, own = images @ classes.T, F.one_hot(labels, len(classes)).bool()
+    hits = rank_of(scores, own) < 1
+    yield from share("top1", hits, 1 / len(classes))
     if len(classes) >= 5:
-        yield "top5", float((ranks < 5).float().mean())
-    present = labels.unique()
-    yield "mean_class_recall", float(torch.stack([hits[labels == label].float().mean() for label in present]).mean())
+        yield from recalls("top", scores, own, (5,))
+    yield from mean_of_groups("mean_class_recall", hits, labels, 1 / len(classes))
     yield "chance", 1 / len(classes)
     yield "n", float(len(labels))
 
@@ -68,33 +62,13 @@ def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple
 def retrieval(
     images: Tensor, texts: Tensor, image_of: Tensor, ks: Sequence[int] = (1, 5, 10)
 ) -> Iterator[tuple[str, float]]:
-    """Yield R@k in both directions: (N, E), (M, E), and the image of each text (M,) int.
+    """Yield R@k in both directions, chance (that of R@1 of images) and n: (N, E), (M, E), the image of each text (M,).
 
-    An image is a hit when any of its texts is among the first k, a text when its one image is. Wrong candidates of
-    equal similarity rank first, so that copies of an image cannot inflate the figure.
+    An image is a hit when any of its texts is among the first k, a text when its one image is.
     """
     scores = texts @ images.T
     positive = F.one_hot(image_of, len(images)).bool()
-    yield from _recalls("image_retrieval", rank_of(scores, positive), ks)
-    yield from _recalls("text_retrieval", rank_of(scores.T, positive.T), ks)
-
-
-def _recalls(name: str, ranks: Tensor, ks: Sequence[int]) -> Iterator[tuple[str, float]]:
-    for k in ks:
-        yield f"{name}_r{k}", float((ranks < k).float().mean())
-
-
-def rank_of(scores: Tensor, positive: Tensor) -> Tensor:
-    """Return how many wrong candidates score at least as high as the best right one: (Q, K), (Q, K) bool -> (Q,)."""
-    best = scores.masked_fill(~positive, -math.inf).amax(1, keepdim=True)
-    return ((scores >= best) & ~positive).sum(1)
-
-
-def wilson(successes: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
-    if total == 0:
-        return 0.0, 1.0
-    share, weight = successes / total, z * z / total
-    centre = (share + weight / 2) / (1 + weight)
-    half = z * math.sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    yield from recalls("image_retrieval_r", scores, positive, ks)
+    yield from recalls("text_retrieval_r", scores.T, positive.T, ks)
+    yield "chance", 1 / len(images)
+    yield "n", float(len(texts))

@@ -19,21 +19,23 @@ from corpusloom.trainers.loop import Loss, Objective, StepContext
 
 def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:
     """Return the mean cross entropy of image to text and text to image: (B, E), (B, E), [1] log scale -> ()."""
-    images, texts = distributed.all_gather(image), distributed.all_gather(text)
-    labels = len(image) * distributed.rank() + torch.arange(len(image), device=image.device)
+    rows = distributed.row_counts(len(image))
+    images, texts = distributed.all_gather(image, rows), distributed.all_gather(text, rows)
+    labels = sum(rows[: distributed.rank()]) + torch.arange(len(image), device=image.device)
     scale = logit_scale.float().exp()
-    by_image = F.cross_entropy(scale * image @ texts.T, labels)
-    by_text = F.cross_entropy(scale * text @ images.T, labels)
-    return (by_image + by_text) / 2
+    by_image = F.cross_entropy(scale * image @ texts.T, labels, reduction="sum")
+    by_text = F.cross_entropy(scale * text @ images.T, labels, reduction="sum")
+    return (by_image + by_text) / 2 / max(len(image), 1) * distributed.row_weight(rows)
 
 
 def sigmoid_loss(image: Tensor, text: Tensor, logit_scale: Tensor, logit_bias: Tensor) -> Tensor:
     """Return the sum of the binary losses of all pairs, per image: (B, E), (B, E), [1], [1] -> ()."""
-    texts = distributed.all_gather(text)
+    rows = distributed.row_counts(len(image))
+    texts = distributed.all_gather(text, rows)
     logits = logit_scale.float().exp() * image @ texts.T + logit_bias.float()
-    own = len(image) * distributed.rank() + torch.arange(len(image), device=image.device)
+    own = sum(rows[: distributed.rank()]) + torch.arange(len(image), device=image.device)
     signs = torch.full_like(logits, -1.0).scatter_(1, own[:, None], 1.0)
-    return -F.logsigmoid(signs * logits).sum() / len(image)
+    return -F.logsigmoid(signs * logits).sum() / max(len(image), 1) * distributed.row_weight(rows)
 
 
 def pair_loss(model: CLIP, embeddings: Embeddings) -> Tensor:
@@ -45,7 +47,9 @@ def pair_loss(model: CLIP, embeddings: Embeddings) -> Tensor:
 
 @torch.no_grad()
 def measure(model: CLIP, embeddings: Embeddings) -> dict[str, Tensor]:
-    """Return the logit scale, and the share of images whose own text is the nearest, for the report."""
+    """Return the logit scale, and the share of images whose own text is the nearest (NaN without images)."""
+    if not len(embeddings.image):
+        return {"logit_scale": model.logit_scale.exp()[0], "batch_accuracy": torch.tensor(torch.nan)}
     nearest = (embeddings.image @ embeddings.text.T).argmax(1)
     own = torch.arange(len(nearest), device=nearest.device)
     return {"logit_scale": model.logit_scale.exp()[0], "batch_accuracy": (nearest == own).float().mean()}
@@ -54,8 +58,14 @@ def measure(model: CLIP, embeddings: Embeddings) -> dict[str, Tensor]:
 def objective(model: nn.Module, batch: Mapping[str, Any], context: StepContext) -> Iterator[Loss]:
     """Yield the loss of a batch with "image" (B, 3, H, W) uint8 and "tokens" (B, S)."""
     assert isinstance(model, CLIP)
-    embeddings = model(batch["image"], batch["tokens"])
+    embeddings = model(batch["image"], batch["tokens"]) if len(batch["image"]) else no_embeddings(model)
     yield Loss(pair_loss(model, embeddings), measure(model, embeddings))
+
+
+def no_embeddings(model: CLIP) -> Embeddings:
+    """Return the embeddings of no pair, with which a rank without a usable sample takes part in the gathers."""
+    empty = model.logit_scale.new_empty(0, model.config.embed_dim)
+    return Embeddings(empty.requires_grad_(), empty.clone().requires_grad_())
 
 
 def chunked_objective(chunks: int) -> Objective:
@@ -70,6 +80,9 @@ def chunked_objective(chunks: int) -> Objective:
 
     def chunked(model: nn.Module, batch: Mapping[str, Any], context: StepContext) -> Iterator[Loss]:
         assert isinstance(model, CLIP)
+        if not len(batch["image"]):
+            yield from objective(model, batch, context)
+            return
         pieces = list(zip(batch["image"].chunk(chunks), batch["tokens"].chunk(chunks), strict=True))
         seed = torch.initial_seed() % (1 << 40) * 4096
         with torch.no_grad():

@@ -1,14 +1,18 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
-from torch import Tensor, nn
+from torch import nn
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import checkpoint
 from corpusloom.trainers.clip.data import CLIPDataConfig, PairTransform, captions, evaluation_image
 from corpusloom.trainers.clip.evaluation import embed_images, embed_texts, retrieval
@@ -20,7 +24,7 @@ from corpusloom.trainers.loader import make_batches, open_stream
 from corpusloom.trainers.loop import Evaluate
 from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample
+from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
 from corpusloom.trainers.task import TrainingTask
 
 TOKENIZER = "tokenizer.txt"
@@ -110,24 +114,44 @@ def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch
 
     def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        pairs = [pair for path in paths for pair in _pairs(path, split)]
-        size = model.config.image.size
-        images = embed_images(model, _image_batches([image for image, _ in pairs], size, batch_size))
-        texts = embed_texts(model, tokenizer, [text for _, text in pairs])
-        yield from retrieval(images, texts, torch.arange(len(pairs), device=texts.device))
+        yield from retrieval_of(model, tokenizer, paths, split=split, batch_size=batch_size)
 
     return evaluate
 
 
-def _pairs(path: str, split: str) -> Iterator[tuple[bytes, str]]:
-    stream = StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False)
-    for sample in stream:
-        if isinstance(sample, PairSample | RegionsSample):
-            yield sample.image, sample.text
-    stream.close()
+def retrieval_of(
+    model: CLIP,
+    tokenizer: ClipTokenizer,
+    paths: Sequence[str],
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    batch_size: int = 256,
+) -> Iterator[tuple[str, float]]:
+    """Yield the figures of retrieval among the first `limit` samples of each dataset, each with its own text.
+
+    Samples that cannot be read or decoded are left out and counted as `skipped`.
+    """
+    size = model.config.image.size
+    images, texts, skipped = [], [], 0
+    for path in paths:
+        stream = StreamingDataset(
+            path, rank=0, world_size=1, split=split, shuffle=False, transform=partial(_pixels_and_text, size)
+        )
+        pairs: Iterator[Any] = islice(stream, limit)
+        while part := list(islice(pairs, batch_size)):
+            images.append(embed_images(model, [torch.from_numpy(np.stack([pair["pixels"] for pair in part]))]))
+            texts.append(embed_texts(model, tokenizer, [pair["text"] for pair in part]))
+        skipped += sum(stream.skipped.values())
+        stream.close()
+    if not images:
+        raise InputError("holds no pair that can be read", where=paths[0], remedy="run loom verify")
+    embedded = torch.cat(texts)
+    yield from retrieval(torch.cat(images), embedded, torch.arange(len(embedded), device=embedded.device))
+    yield "skipped", float(skipped)
 
 
-def _image_batches(images: list[bytes], size: int, batch_size: int) -> Iterator[Tensor]:
-    for begin in range(0, len(images), batch_size):
-        arrays = [evaluation_image(data, size) for data in images[begin : begin + batch_size]]
-        yield torch.stack([torch.from_numpy(array) for array in arrays])
+def _pixels_and_text(size: int, sample: TypedSample, rng: np.random.Generator) -> dict[str, Any]:
+    if not isinstance(sample, PairSample | RegionsSample):
+        raise ConfigError("retrieval needs pairs", where="--data", remedy="give a dataset of pairs or of regions")
+    return {"pixels": evaluation_image(sample.image, size), "text": sample.text}

@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.evaluation import wilson
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.figures import mean, share
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.samples.typed import PairSample
+from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
 
 PROMPT = "Output:"
 """Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
@@ -27,10 +29,11 @@ class Example:
     text: str
 
 
-def examples(samples: Sequence[PairSample], transform: FlamingoTransform) -> list[Example]:
-    """Return pairs as examples, without augmentation."""
-    rng = np.random.default_rng(0)
-    return [Example(transform(sample, rng)["images"][0], sample.text) for sample in samples]
+def example(transform: FlamingoTransform, sample: TypedSample, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the values of a pair's `Example`; `transform` does not augment."""
+    if not isinstance(sample, PairSample):
+        raise ConfigError("few-shot captioning needs pairs", where="--data", remedy="give a dataset of pairs")
+    return {"pixels": transform(sample, rng)["images"][0], "text": sample.text}
 
 
 @torch.no_grad()
@@ -53,16 +56,11 @@ def caption_log_likelihoods(model: Flamingo, items: Sequence[Example], vocabular
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield the share of captions that are likelier with their own image than with the other, (M, 2), its 95 % interval
-    and chance."""
-    wins = scores[:, 0] > scores[:, 1]
-    low, high = wilson(int(wins.sum()), len(wins))
-    yield "right_image_likelier", float(wins.float().mean())
-    yield "right_image_likelier_low", low
-    yield "right_image_likelier_high", high
+    """Yield the share of captions that are likelier with their own image than with the other, (M, 2), and the gain."""
+    yield from share("right_image_likelier", scores[:, 0] > scores[:, 1], 0.5)
     yield "chance", 0.5
-    yield "n", float(len(wins))
-    yield "nats_gained", float((scores[:, 0] - scores[:, 1]).mean())
+    yield "n", float(len(scores))
+    yield from mean("nats_gained", scores[:, 0] - scores[:, 1], 0.0)
 
 
 def few_shot_prompt(
@@ -114,5 +112,4 @@ def few_shot(
         wrong.append(word_f1(written, around[shots].text))
     yield "shots", float(shots)
     yield "captioned", float(len(items))
-    yield "caption_word_f1", float(np.mean(right))
-    yield "caption_word_f1_chance", float(np.mean(wrong))
+    yield from mean("caption_word_f1", torch.tensor(right), float(np.mean(wrong)))

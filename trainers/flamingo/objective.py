@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from corpusloom.trainers import distributed
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.loop import Loss, StepContext
+from corpusloom.trainers.loop import Loss, StepContext, no_loss
 
 
 def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,11 +33,16 @@ def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> A
     def objective(model: Flamingo, batches: Mapping[str, Mapping[str, Tensor]], context: StepContext) -> Iterator[Loss]:
         for name, weight in weights.items():
             batch = batches[name]
+            rows = distributed.row_counts(len(batch["tokens"]))
+            measured = (f"{name}/nats_per_token", f"{name}/nats_per_sequence")
+            if not len(batch["tokens"]):
+                yield no_loss(measured, context.device)
+                continue
             visual = model.encode_images(batch["images"])
             logits = model(batch["tokens"], visual, batch["phi"])
             summed, mean = token_loss(logits, batch["tokens"], batch["counted"])
-            value = weight * (mean if per_token else summed)
-            yield Loss(value, {f"{name}/nats_per_token": mean, f"{name}/nats_per_sequence": summed})
+            value = weight * distributed.row_weight(rows) * (mean if per_token else summed)
+            yield Loss(value, dict(zip(measured, (mean, summed), strict=True)))
 
     return objective
 

@@ -53,7 +53,7 @@ class StreamingDataset:
         shuffle: bool = True,
         block_shards: int = 16,
         on_error: str = "skip",
-        verify: bool = False,
+        verify: bool | None = None,
         cache: CacheConfig | None = None,
         retry: RetryConfig | None = None,
         transform: Transform | None = None,
@@ -62,7 +62,8 @@ class StreamingDataset:
 
         `rank` and `world_size` default to RANK and WORLD_SIZE of the environment, else 0 and 1.
         `block_shards` is the number of shards whose samples are shuffled together.
-        `on_error` is skip or raise. `verify` checks the sha256 of each member as it is read.
+        `on_error` is skip or raise. By default the crc32c of each member is checked when its sample is made (datasets
+        of format 2); `verify=True` checks its sha256, also in raw(), and `verify=False` nothing.
         `cache` keeps blocks of remote tars on a local disk and prefetches; `retry` sets deadlines of remote reads.
         `transform(sample, its generator)` is applied by iter(); batches() takes a transform of its own.
         """
@@ -207,7 +208,8 @@ class StreamingDataset:
 
         A batch holds what `transform(sample, rng)` returns, stacked as torch tensors (numpy arrays without torch), and
         "keys" (list of str) and "valid" (bool [B]). A sample that is skipped keeps its row, filled with a neighbour's
-        values and valid False. A partial last batch is padded in the same way (`last="pad"`) or dropped (`"drop"`).
+        values and valid False; a batch without a usable sample has zeros. A partial last batch is padded in the same
+        way (`last="pad"`) or dropped (`"drop"`).
         Workers are threads, or with `processes` processes that assemble in shared memory. `pin` assembles in
         page-locked memory, by default when this process already uses CUDA.
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.trainers.stream.plan import SamplePlace
 from corpusloom.trainers.stream.reading.cache import BlockCache, CacheConfig
-from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, open_index
+from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, open_index, tar_path
 from corpusloom.trainers.stream.reading.prefetch import NothingToFetch
 from corpusloom.trainers.stream.reading.remote_files import RetryConfig
 from corpusloom.trainers.stream.reading.remote_shards import RemoteShard
@@ -25,8 +25,9 @@ class ReaderConfig:
     """Split whose samples are read; None: all samples."""
     block_shards: int = 16
     """Shards that are read together."""
-    verify: bool = False
-    """Whether the sha256 of each member is checked as it is read."""
+    verify: bool | None = None
+    """Checks of each member's bytes. None: their crc32c when a sample is made, if the sidecar has it (format 2). True:
+    their sha256, also in raw reads. False: none."""
     cache: CacheConfig | None = None
     """Cache for blocks of remote tars; None: each read goes to the server."""
     retry: RetryConfig | None = None
@@ -43,7 +44,9 @@ class SampleReader:
     def __init__(self, config: ReaderConfig) -> None:
         self.indexes = [open_index(path, config.split) for path in config.paths]
         held = 2 * config.block_shards + 2
-        self._sidecars = [Sidecars(index, held, hashes=config.verify) for index in self.indexes]
+        self._sidecars = [Sidecars(index, held, hashes=config.verify is True) for index in self.indexes]
+        if config.verify:
+            _refuse_without_hashes(self.indexes)
         self._verify, self._retry = config.verify, config.retry
         self._cache_config = _cache_that_fits(config, self.indexes)
         self._open_files()
@@ -64,11 +67,11 @@ class SampleReader:
             sidecars.renew_lock()
         return True
 
-    def read(self, place: SamplePlace) -> tuple[str, dict[str, bytes]]:
-        """Return the key and the raw members of a sample."""
+    def read(self, place: SamplePlace, *, check: bool = False) -> tuple[str, dict[str, bytes]]:
+        """Return the key and the raw members of a sample; `check` compares their crc32c."""
         shard = self._shard(place)
         row = place.row if shard.rows is None else int(shard.rows[place.row])
-        members = read_members(self.files.get(shard), shard, row)
+        members = read_members(self.files.get(shard), shard, row, check=check)
         if self._verify and shard.hashes is not None:
             digests = shard.hashes[shard.starts[row] : shard.starts[row + 1]].to_pylist()
             verify_members(shard, row, members, digests)
@@ -76,7 +79,7 @@ class SampleReader:
 
     def sample(self, place: SamplePlace) -> TypedSample:
         """Return a typed sample; raise SampleError with the reason if it cannot be made."""
-        key, members = self.read(place)
+        key, members = self.read(place, check=self._verify is None)
         return make_sample(self.indexes[place.dataset].kind, key, members)
 
     def key_of(self, place: SamplePlace) -> str:
@@ -89,7 +92,8 @@ class SampleReader:
 
     def damage(self, place: SamplePlace, key: str, error: Exception) -> DamageError:
         """Return the error that names a sample which cannot be used."""
-        where = self.indexes[place.dataset].path
+        index = self.indexes[place.dataset]
+        where = tar_path(index.path, index.shards[place.shard])
         return DamageError(f"sample {key}: {error}", where=where, remedy="set on_error='skip' to leave it out")
 
     def open_remote(self, shard: tuple[int, int]) -> RemoteShard | NothingToFetch:
@@ -104,6 +108,15 @@ class SampleReader:
 
     def _shard(self, place: SamplePlace) -> ShardIndex:
         return self._sidecars[place.dataset].shard(place.shard)
+
+
+def _refuse_without_hashes(indexes: list[DatasetIndex]) -> None:
+    """Raise ConfigError for an index of foreign tars that has no sha256 to check."""
+    for index in indexes:
+        if not all(shard.tar.sha256 for shard in index.shards):
+            raise ConfigError(
+                "verify needs hashes, and the index has none", where=index.path, remedy="loom index --hashes adds them"
+            )
 
 
 def _cache_that_fits(config: ReaderConfig, indexes: list[DatasetIndex]) -> CacheConfig | None:

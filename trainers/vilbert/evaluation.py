@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.clip.evaluation import rank_of, wilson
+from corpusloom.trainers.figures import recalls
 from corpusloom.trainers.vilbert.model import ViLBERT
 
 KS = (1, 5, 10)
@@ -36,13 +36,8 @@ def score_all(model: ViLBERT, batch: dict[str, Tensor], images_per_pass: int = 1
 
 
 def retrieval(scores: Tensor, ks: Sequence[int] = KS) -> Iterator[tuple[str, float]]:
-    """Yield R@k of captions, (M, N) where image i belongs to caption i, with R@1's 95 % interval and chance."""
-    ranks = rank_of(scores, torch.eye(len(scores), dtype=torch.bool))
-    for k in ks:
-        yield f"r{k}", float((ranks < k).float().mean())
-    low, high = wilson(int((ranks < 1).sum()), len(ranks))
-    yield "r1_low", low
-    yield "r1_high", high
+    """Yield R@k of captions, (M, N) where image i belongs to caption i, chance (that of R@1) and n."""
+    yield from recalls("r", scores, torch.eye(len(scores), dtype=torch.bool), ks)
     yield "chance", 1 / scores.shape[1]
     yield "n", float(len(scores))
 

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.trainers.loop import Loss, StepContext
+from corpusloom.trainers import distributed
+from corpusloom.trainers.loop import Loss, StepContext, no_loss
 from corpusloom.trainers.vilbert.model import ViLBERT
 
 IGNORE = -1
+MEASURED = ("words", "regions", "alignment", "aligned_right")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +60,10 @@ def make_objective(config: ObjectiveConfig) -> Any:
     """Return the objective: one loss per step, the weighted sum of the three terms."""
 
     def objective(model: ViLBERT, batch: dict[str, Tensor], context: StepContext) -> Iterator[Loss]:
+        rows = distributed.row_counts(len(batch["original"]))
+        if not len(batch["original"]):
+            yield no_loss(MEASURED, context.device)
+            return
         source, label = mismatch(batch["original"], config.negatives)
         outputs = model(
             batch["tokens"][source],
@@ -76,6 +82,7 @@ def make_objective(config: ObjectiveConfig) -> Any:
         alignment = F.cross_entropy(outputs.alignment, label)
         total = config.word_weight * word + config.region_weight * region + config.alignment_weight * alignment
         accuracy = (outputs.alignment.argmax(1) == label).float().mean()
-        yield Loss(total, {"words": word, "regions": region, "alignment": alignment, "aligned_right": accuracy})
+        measured = dict(zip(MEASURED, (word, region, alignment, accuracy), strict=True))
+        yield Loss(distributed.row_weight(rows) * total, measured)
 
     return objective

@@ -151,9 +151,7 @@ class BuildFlags(BuildOptions):
 
     def _run_stages(self, recipe: "Recipe", until: "Until", alone: bool) -> int:
         from corpusloom.pipelines.builds import build
-        from corpusloom.pipelines.builds.apply_tombstones import purge_work
         from corpusloom.pipelines.builds.plan import plan
-        from corpusloom.pipelines.store import tombstones
 
         self._check_profile()
         config = self.build_config(recipe)
@@ -161,7 +159,6 @@ class BuildFlags(BuildOptions):
             for name, status in plan(config):
                 print(f"{name:<8} {status}")
             return 0
-        purge_work(config.work, tombstones.read(config.store))
         return self._show(build.build(config, self.output.reporter(), until=until, alone=alone))
 
     def _show(self, report: "BuildReport") -> int:

@@ -48,6 +48,7 @@ class Command:
         if self.output.json:
             print_json(figures)
             return 0
-        for name, value in figures.items():
-            print(f"{name:<22} {value:.4g}")
+        from corpusloom.pipelines.cli.text_tables import figures_table, table_console
+
+        table_console().print(figures_table(figures))
         return 0

@@ -2,13 +2,16 @@
 
 import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from corpusloom.pipelines.datasets.takedown import Matches, TakeDown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +21,11 @@ class Command:
     The image store records take-downs as hashes, and later builds on that store apply them. Only affected shards are
     written again. The ledger keeps the key and the reason `forgotten`. Affected regions that were built from the
     dataset are built again; reports outside its folder are deleted. Input lists and folders of img2dataset are not
-    changed, but later builds skip the records taken down.
+    changed, but later builds skip the records taken down. Other datasets on the same image store are named if they
+    hold a matching sample. A request that matches nothing changes nothing; the exit code is then 4.
 
     Examples:
+      loom forget data/m3w --domain example.org --dry-run
       loom forget data/m3w --url https://example.org/page.html
       loom forget data/m3w --domain example.org --warc
       loom forget data/align --list takedown.txt
@@ -40,33 +45,59 @@ class Command:
     """Text file with one URL, domain, sha256 or key per line."""
     warc: bool = False
     """Also rewrite the WARCs without the records (for WARCs of your own only)."""
+    dry_run: bool = False
+    """Print what each request matches, and change nothing."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
-        """Take the records down and print what was rewritten."""
-        from corpusloom.pipelines.datasets.forget import forget, make_tombstones
+        """Take the records down and print what matched and what was rewritten."""
+        from corpusloom.pipelines.datasets.takedown import NOTHING_MATCHED, Request, take_down
 
         named = {"url": [*self.url], "domain": [*self.domain], "sha256": [*self.sha256], "key": [*self.key]}
         for line in self._lines():
             named[_kind_of(line)].append(line)
-        if not any(named.values()):
+        requests = [Request(kind, value) for kind, values in named.items() for value in dict.fromkeys(values)]
+        if not requests:
             raise ConfigError("nothing to forget", where="loom forget", remedy="name it: --url, --domain, --sha256 ...")
-        stones = make_tombstones(
-            urls=tuple(named["url"]),
-            domains=tuple(named["domain"]),
-            sha256=tuple(named["sha256"]),
-            keys=tuple(named["key"]),
-        )
-        done = forget(self.dataset, stones, self.output.reporter(), warc=self.warc)
+        made = take_down(self.dataset, requests, self.output.reporter(), warc=self.warc, dry_run=self.dry_run)
         if self.output.json:
-            print_json(done)
+            print_json(made)
         else:
-            print(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
-            for path in done.derived:
-                print(f"made from it, purged: {path}")
-        for path in done.left:
+            self._show(made)
+        self._warn(made)
+        missed = any(not (match.found or match.known) for match in made.matches)
+        return NOTHING_MATCHED if missed else 0
+
+    def _show(self, made: "TakeDown") -> None:
+        """Print what each request matched and what was changed."""
+        for match in made.matches:
+            if match.found or match.known:
+                print(f"{match.request}: {_counted(match)}")
+        if made.done is None:
+            print(f"{self.dataset}: nothing was changed; {len(made.shards)} shards hold matching samples")
+            return
+        done = made.done
+        print(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
+        for path in done.derived:
+            print(f"made from it, purged: {path}")
+
+    def _warn(self, made: "TakeDown") -> None:
+        """Print what a take-down does not reach on standard error."""
+        for match in made.matches:
+            if not (match.found or match.known):
+                near = f"; did you mean {', or '.join(match.near)}?" if match.near else ""
+                print(f"warning: {match.request}: no record matches, nothing was changed{near}", file=sys.stderr)
+        flags = " ".join(str(match.request) for match in made.matches if match.found or match.known)
+        if len(flags) > 300:
+            flags = "with the same requests"
+        for sibling in made.siblings:
+            print(
+                f"{sibling.dataset}, on the same image store, holds {sibling.samples} samples of it too: "
+                f"loom forget {sibling.dataset} {flags}",
+                file=sys.stderr,
+            )
+        for path in made.done.left if made.done else ():
             print(f"made from it, but out of reach: {path}; purge it by hand", file=sys.stderr)
-        return 0
 
     def _lines(self) -> list[str]:
         if self.listed is None:
@@ -80,3 +111,15 @@ def _kind_of(line: str) -> str:
         return "url"
     digits = not set(line) - set("0123456789abcdef")
     return "sha256" if digits and len(line) == 64 else "key" if digits and len(line) == 32 else "domain"
+
+
+def _counted(match: "Matches") -> str:
+    """Return the matches of a request as text."""
+    counts = {
+        "samples": match.samples,
+        "pages and pairs of the work folder": match.records,
+        "stored image URLs": match.images,
+        "WARC records": match.warc_records,
+    }
+    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return shown + (" (taken down before)" if match.known else "") if shown else "taken down before; nothing is left"

@@ -39,6 +39,9 @@ class Command:
     """Folder of checkpoints, metrics.jsonl and result.json."""
     set: tuple[str, ...] = ()
     """Configuration keys to change: train.steps=100 ..."""
+    verify: bool = False
+    """Check the sha256 of every member that is read. By default its crc32c is checked, which datasets of format 1 lack;
+    --set loader.verify=false checks nothing."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
@@ -52,7 +55,7 @@ class Command:
         extras.require("train", extras.TRAIN, "loom train")
         from corpusloom.trainers.run_config import load_config
 
-        config = load_config(self.config, self.set)
+        config = load_config(self.config, (*self.set, *["loader.verify=true"] * self.verify))
         if self.print_config:
             print_json(config.to_plain())
             return 0
@@ -65,7 +68,8 @@ class Command:
         with progress_bar(self.output, config.name) as on_step:
             result = run(self.model, config, self.data, self.out, device=self.device, on_step=on_step)
         if self.output.json:
-            print_json({"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation})
+            plain = {"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation}
+            print_json({**plain, "skipped": result.skipped.to_plain()})
             return 0
         if result.resumed_at:
             print(f"resumed at step {result.resumed_at}")
@@ -73,6 +77,9 @@ class Command:
             print(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
         for name, value in result.evaluation.items():
             print(f"{name} {value:.4g}")
+        if result.skipped.count:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.skipped.reasons.items())
+            print(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")
         print(f"checkpoint: {result.checkpoint}")
         return 0
 

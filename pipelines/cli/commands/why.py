@@ -14,12 +14,14 @@ class Command:
 
     Examples:
       loom why data/m3w https://example.org/page.html
+      loom why crawl https://example.org/page.html
+      loom why data/m3w.work 0123456789abcdef0123456789abcdef
     """
 
-    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """Folder of the dataset."""
+    folder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """A dataset, a crawl, a work folder or an image store."""
     record: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORD")]
-    """URL as scraped, or key."""
+    """URL as scraped, key, or sha256 of an image."""
     json: bool = False
     """Print the events as JSON."""
 
@@ -27,12 +29,12 @@ class Command:
         """Print the record's events."""
         from corpusloom.pipelines.datasets.why import why
 
-        events = why(self.dataset, self.record)
+        events = why(self.folder, self.record)
         if self.json:
             print_json(tuple(events))
             return 0
         for event in events:
-            line = f"{event.stage:<8} {event.unit:<17} {event.outcome:<8}"
+            line = f"{event.stage:<8} {event.unit:<17} {event.outcome:<11}"
             if event.reason:
                 line += f" {event.reason}"
                 if event.measured is not None:

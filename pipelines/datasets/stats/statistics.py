@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpusloom.pipelines.datasets.stats.histogram import LogHistogram
+from corpusloom.pipelines.datasets.stats.histogram import Histogram
 from corpusloom.schemas import identity, layout
 
 TOP_DOMAINS = 200
+UNKNOWN = "unknown"
+"""Name of a value that a sample does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,8 @@ class Total:
     """Name in the text output and in the report."""
     columns: tuple[str, ...]
     """Columns of the sidecar that are read."""
-    add: Callable[[pa.Table], int]
-    """Rows of a sidecar -> their sum."""
+    add: Callable[[pa.Table], int | None]
+    """Rows of a sidecar -> their sum; None if it is not known for any of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +64,29 @@ class Distribution:
     """Rows of a sidecar -> the numbers; those that are not finite are left out."""
     chart: bool = True
     """True to draw the histogram in the report."""
+    title: str = ""
+    """Title of the histogram, with the unit of the values; by default the name."""
+    counted: str = "samples"
+    """What has one value each: samples or images."""
 
 
 Statistic: TypeAlias = Total | ValueCounts | Distribution
 
 
 def per_value(column: str) -> Callable[[pa.Table], Counter[str]]:
-    """Return the function that counts the values of a text column; samples without one count as "unknown"."""
-    return lambda table: Counter(value or "unknown" for value in table[column].to_pylist())
+    """Return the function that counts the values of a text column; samples without one count as UNKNOWN."""
+    return lambda table: Counter(value or UNKNOWN for value in table[column].to_pylist())
 
 
-def sum_of(column: str) -> Callable[[pa.Table], int]:
+def sum_of(column: str) -> Callable[[pa.Table], int | None]:
     """Return the function that adds up a column of numbers."""
-    return lambda table: int(np.nansum(floats(table[column])))
+    return lambda table: _sum(floats(table[column]))
+
+
+def _sum(values: np.ndarray) -> int | None:
+    """Return the sum of the known values; None if there are rows and none of them has a value."""
+    known = values[np.isfinite(values)]
+    return int(known.sum()) if len(known) or not len(values) else None
 
 
 def floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -97,13 +109,20 @@ def _domains(table: pa.Table) -> Counter[str]:
     hosts = Counter(identity.host_of(url or "") for url in table["page_url"].to_pylist())
     domains: Counter[str] = Counter()
     for host, count in hosts.items():
-        domains[identity.registered_domain(host)] += count
+        domains[identity.registered_domain(host) or UNKNOWN] += count
     return domains
 
 
 def _opt_outs(table: pa.Table) -> Counter[str]:
     signals = pc.list_flatten(table["opt_out_signals"].combine_chunks()).to_pylist()
     return Counter(signal.split("=")[0] for signal in signals)
+
+
+def _text_length(table: pa.Table) -> np.ndarray:
+    """Return the characters per sample; unknown for the samples of an index, which have neither caption nor length."""
+    lengths = floats(table["text_length"])
+    unknown = np.asarray(pc.is_null(table["caption"])) & (lengths == 0)
+    return np.where(unknown, np.nan, lengths)
 
 
 def _aspect(table: pa.Table) -> np.ndarray:
@@ -115,7 +134,8 @@ def _aspect(table: pa.Table) -> np.ndarray:
 STATISTICS: tuple[Statistic, ...] = (
     Total(name="images", label="images", columns=("images",), add=sum_of("images")),
     Total(
-        name="text_characters", label="characters of text", columns=("text_length",), add=sum_of("text_length")
+        name="text_characters", label="characters of text", columns=("text_length", "caption"),
+        add=lambda table: _sum(_text_length(table)),
     ),
     ValueCounts(name="languages", label="Languages", columns=("language",), count=per_value("language")),
     ValueCounts(name="formats", label="Image formats", columns=("members",), count=_formats),
@@ -127,17 +147,28 @@ STATISTICS: tuple[Statistic, ...] = (
         name="opt_outs", label="Opt-out and licence signals seen on kept samples", columns=("opt_out_signals",),
         count=_opt_outs,
     ),
-    Distribution(name="images", columns=("images",), values=lambda table: floats(table["images"])),
-    Distribution(name="text_length", columns=("text_length",), values=lambda table: floats(table["text_length"])),
-    Distribution(name="width", columns=("members",), values=lambda table: floats(_members(table, "width"))),
-    Distribution(name="height", columns=("members",), values=lambda table: floats(_members(table, "height"))),
-    Distribution(name="aspect", columns=("members",), values=_aspect, chart=False),
+    Distribution(
+        name="images", title="images of a sample", columns=("images",), values=lambda table: floats(table["images"])
+    ),
+    Distribution(
+        name="text_length", title="text of a sample, characters", columns=("text_length", "caption"),
+        values=_text_length,
+    ),
+    Distribution(
+        name="width", title="width of an image, pixels", counted="images", columns=("members",),
+        values=lambda table: floats(_members(table, "width")),
+    ),
+    Distribution(
+        name="height", title="height of an image, pixels", counted="images", columns=("members",),
+        values=lambda table: floats(_members(table, "height")),
+    ),
+    Distribution(name="aspect", counted="images", columns=("members",), values=_aspect, chart=False),
 )  # fmt: skip
 """All statistics but the scores; `score_histograms` adds one distribution per score, named "score NAME"."""
 
 
-def score_histograms(table: pa.Table) -> dict[str, LogHistogram]:
+def score_histograms(table: pa.Table) -> dict[str, Histogram]:
     """Return the distribution of each score in some rows of a sidecar."""
     scores = table["scores"].combine_chunks()
     names, values = np.asarray(scores.keys.to_pylist(), dtype=object), floats(scores.items)
-    return {f"score {name}": LogHistogram.of(values[names == name]) for name in sorted(set(names))}
+    return {f"score {name}": Histogram.of(values[names == name]) for name in sorted(set(names))}

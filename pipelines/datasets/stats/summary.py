@@ -40,14 +40,14 @@ class StatsSummary:
     funnel: tuple[StageCounts, ...]
     rejected: dict[str, int]
     """"stage/unit/reason" -> number of records that were not kept, errors included."""
-    totals: dict[str, int]
-    """Name of a statistic (images, text_characters) -> sum."""
+    totals: dict[str, int | None]
+    """Name of a statistic (images, text_characters) -> sum; None if it is not known, as in an index of tars."""
     counts: dict[str, dict[str, int]]
     """Name of a statistic (languages, formats, domains, opt_outs) -> value -> number, the commonest first."""
     quantiles: dict[str, dict[str, float]]
     """Column -> {"min", "p05", "p50", "p95", "max", "mean"}."""
     histograms: dict[str, tuple[tuple[float, float, int], ...]]
-    """Column -> bars (low, high, count)."""
+    """Column -> bars (low, high, count), of equal width on a linear or on a logarithmic axis."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return the values of `loom stats --json`; each total and each table of counts has its own key."""
@@ -98,7 +98,7 @@ def compute(task: Delayed, config: StatsConfig) -> Aggregate:
 
 
 def summarise(dataset: str, config: StatsConfig | None = None) -> StatsSummary:
-    """Return a dataset's statistics. Quantiles are exact to 1 %."""
+    """Return a dataset's statistics. Quantiles of whole numbers are exact, others to 1 %."""
     manifest = read_manifest(dataset)
     total = compute(reduce_tasks(row_group_tasks(dataset, manifest)), config or StatsConfig())
     return StatsSummary(

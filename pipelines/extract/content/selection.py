@@ -4,6 +4,7 @@ The block classifier or rules (tags, class words, links) select texts; images ar
 (`image_choice.py`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ _MARK_SHARES = {
 }
 """If at least this share of the text carries a flag, the flag describes the layout ("has-sidebar") and is ignored."""
 _MARKS, _SHARES = np.array(list(_MARK_SHARES)), np.array(list(_MARK_SHARES.values()))
+_ALL_MARKS = sum(_MARK_SHARES)
 _REPEATED = 40
 """Repeated texts of at least this many characters are kept once."""
 
@@ -37,10 +39,38 @@ def choose(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reasons
     clear_layout_flags(runs)
     if not config.main_content:
         return ["hidden" if is_hidden(run) else None for run in runs]
-    reasons = _learned(page, runs, config) if config.method == "learned" else [rule_reason(item) for item in runs]
+    reasons = _choose_texts(page, runs, config)
+    if _clear_only_sign(page, runs, reasons):
+        reasons = _choose_texts(page, runs, config)
     _drop_repeated(runs, reasons)
     image_choice.follow_texts(page, runs, reasons)
     return reasons
+
+
+def _choose_texts(page: RawPage, runs: list[TextRun], config: ExtractConfig) -> Reasons:
+    return _learned(page, runs, config) if config.method == "learned" else [rule_reason(run) for run in runs]
+
+
+def _clear_only_sign(page: RawPage, runs: Sequence[TextRun], reasons: Reasons) -> bool:
+    """Remove from the runs, in place, the flags by which the page loses its whole text; return whether there are any.
+
+    Such flags say nothing of a part of the page: a class such as "page-overlay" stands around all of it. Menus, footers
+    and hidden texts stay dropped, and so do links and texts too short for a paragraph.
+    """
+    kept = sum(len(run.text) for run, reason in zip(runs, reasons, strict=True) if reason is None and not run.level)
+    if kept >= _SHORT:
+        return False
+    marked = [run for run in runs if run.flags & _ALL_MARKS and page.sections[run.section].tag not in el.COLLAPSED]
+    lost: Counter[int] = Counter()
+    for run in marked:
+        if not run.flags & el.HIDDEN and 2 * run.link_chars < len(run.text):
+            lost[run.flags & _ALL_MARKS] += len(run.text) - run.link_chars
+    signs, chars = lost.most_common(1)[0] if lost else (0, 0)
+    if chars < _SHORT:
+        return False
+    for run in marked:
+        run.flags &= ~signs
+    return True
 
 
 def clear_layout_flags(runs: Sequence[TextRun]) -> None:

@@ -1,71 +1,141 @@
 """Finds the charset of a page as browsers do, checks it against the bytes, and converts the page to UTF-8.
 
-Order: byte order mark, `charset` of the Content-Type header, `meta` in the first 1,024 bytes, detection, windows-1252.
-Unlike in browsers, valid multi-byte UTF-8 is decoded as UTF-8 even if a single-byte charset is declared, and a
-declared UTF-8 is ignored if the bytes are mostly not UTF-8.
+Order: byte order mark, `charset` of the Content-Type header, `meta` in the first 1,024 bytes, XML declaration, a later
+`meta`, detection, windows-1252. An XML media type puts the XML declaration before any `meta`.
+
+Unlike in browsers, bytes are decoded as UTF-8 whatever is declared if they are valid UTF-8, or nearly so; and a
+declared UTF-8 or UTF-16 is ignored if the bytes are something else.
 """
 
 import codecs
 import re
 
-from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-_META = re.compile(rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
-_HEADER = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
+_LABEL = re.compile(rb"\s*([a-z0-9_.:-]{2,40})", re.IGNORECASE)
+_PARAMETER = re.compile(rb"charset\s*=\s*[\"']?\s*([a-z0-9_.:-]{2,40})", re.IGNORECASE)
+_XML = re.compile(rb"\s*<\?xml\s[^>]{0,200}?\bencoding\s*=\s*[\"']([^\"'>]{2,40})", re.IGNORECASE)
+_MARKUP = re.compile(rb"<(?:(!--)|(meta)(?=[\s/])|(script|style)(?=[\s/>]))", re.IGNORECASE)
+_ENDS = {name: re.compile(end, re.IGNORECASE) for name, end in ((b"script", rb"</script"), (b"style", rb"</style"))}
+_ATTRIBUTE = re.compile(rb"[\s/]*+([^\s/>=]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>]*+)))?")
+_START = re.compile(
+    rb"(\xef\xbb\xbf)|(\xfe\xff|\0<\0[!?a-z])|(\xff\xfe|<\0[!?a-z]\0)",
+    re.IGNORECASE,
+)
+"""A byte order mark, or a doctype, XML declaration or tag in UTF-16."""
+_STARTS = ("", "utf-8", "utf-16-be", "utf-16-le")
+"""The codec of each group of `_START`."""
 _META_BYTES = 1024
+"""A meta element that starts after so many bytes comes after the XML declaration, as in browsers."""
+_MAX_TAG = 4096
 _DETECT_BYTES = 65536
-_LABELS = {
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
+_UNMAPPED = {"x-mac-cyrillic": "mac-cyrillic", "x-mac-ukrainian": "mac-cyrillic", "x-user-defined": "cp1252"}
+"""Labels of the Encoding standard that `map_encoding_to_html5` leaves out."""
+_SUPERSETS = {
     "ascii": "cp1252",
-    "us-ascii": "cp1252",
-    "windows-1252": "cp1252",
-    "iso-8859-9": "cp1254",
-    "iso-8859-11": "cp874",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
     "tis-620": "cp874",
     "gb2312": "gb18030",
     "gbk": "gb18030",
-    "x-gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
+    "big5": "big5hkscs",
     "shift_jis": "cp932",
-    "shift-jis": "cp932",
-    "x-sjis": "cp932",
-    "utf8": "utf-8",
-    "unicode": "utf-8",
+    "euc_kr": "cp949",
 }
+"""Codec -> the larger one that the Encoding standard decodes its label with."""
 _WIDE = ("utf-16", "utf-32")
 _SHIFTED = ("iso2022", "hz", "utf-7")
 """Codecs that encode non-ASCII letters as sequences of ASCII bytes."""
+_MULTI_BYTE = frozenset(("gb18030", "big5hkscs", "cp932", "cp949", "euc_jp", "johab"))
 _TEXT_CODECS = re.compile(
     r"utf-(8|16|32)|cp\d+|iso8859|latin|gb|big5|euc|shift|koi8|mac|johab|hz|iso2022|ptcp|tis|ascii"
 )
+_SEQUENCES_PER_ERROR = 4
+"""Bytes with at least so many valid multi-byte sequences per invalid one are UTF-8: other charsets have hardly any."""
 
 
 def codec_of(label: str) -> str | None:
-    """Return Python's codec for a charset label of the web (aliases of the Encoding standard), or None."""
-    name = label.strip().lower()
+    """Return Python's codec for a charset label: those of the Encoding standard, then Python's own; None if unknown."""
+    name = label.strip(" \t\n\f\r").lower()
+    mapped = _UNMAPPED.get(name) or map_encoding_to_html5(name, fallback_utf8=False) or name
     try:
-        found = codecs.lookup(_LABELS.get(name, name)).name
+        found = codecs.lookup(mapped).name
     except (LookupError, ValueError):
         return None
-    return found if _TEXT_CODECS.match(found) else None
+    return _SUPERSETS.get(found, found) if _TEXT_CODECS.match(found) else None
 
 
 def declared(html: bytes, content_type: str | None = None) -> str | None:
-    """Return the codec that a byte order mark, the header or a meta element declares, in that order, or None."""
-    for mark, name in _BOMS:
-        if html.startswith(mark):
-            return name
-    header = _HEADER.search(content_type) if content_type else None
-    if header and (codec := codec_of(header.group(1))):
-        return codec
-    meta = _META.search(html, 0, _META_BYTES)
-    codec = codec_of(meta.group(1).decode("ascii")) if meta else None
-    # A meta element that is readable as ASCII is not UTF-16; the standard decides on UTF-8.
-    return "utf-8" if codec and codec.startswith(("utf-16", "utf-32")) else codec
+    """Return the codec that a page declares in the first place of the module's order that names a known one, or None.
+
+    A declared UTF-16 without a zero byte in the page's head is not that: it is ignored.
+    """
+    if start := _START.match(html):
+        return _STARTS[start.lastindex or 0]
+    header = _named(_PARAMETER.search(content_type.encode("ascii", "replace"))) if content_type else None
+    if header and not (header.startswith(_WIDE) and b"\0" not in html[:_META_BYTES]):
+        return header
+    in_xml = _readable(_named(_XML.match(html)))
+    if in_xml and content_type and "xml" in content_type.lower():
+        return in_xml
+    return _of_meta(html, _META_BYTES) or in_xml or _of_meta(html, len(html))
+
+
+def is_wide(html: bytes) -> bool:
+    """Return whether a page begins as UTF-16."""
+    start = _START.match(html)
+    return start is not None and start.lastindex != 1
+
+
+def _named(found: re.Match[bytes] | None) -> str | None:
+    """Return the codec of the label in the first group of a match."""
+    return codec_of(found.group(1).decode("ascii", "replace")) if found else None
+
+
+def _readable(codec: str | None) -> str | None:
+    """Return UTF-8 for a UTF-16 that is declared in ASCII bytes, as the standard does, else the codec."""
+    return "utf-8" if codec and codec.startswith(_WIDE) else codec
+
+
+def _of_meta(html: bytes, end: int) -> str | None:
+    """Return the codec of the first meta element before `end` that names one, outside comments, scripts and styles."""
+    at = 0
+    while found := _MARKUP.search(html, at, end):
+        comment, meta, raw = found.groups()
+        if meta:
+            values, at = _attributes(html, found.end())
+            if codec := _of_attributes(values):
+                return codec
+            continue
+        if comment:
+            at = html.find(b"-->", found.start() + 2)
+        else:
+            close = _ENDS[raw.lower()].search(html, found.end())
+            at = close.start() if close else -1
+        if at < 0:
+            break
+    return None
+
+
+def _attributes(html: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
+    """Return the attributes of a tag whose name ends at `at`, the first of each name, and where they end."""
+    values: dict[bytes, bytes] = {}
+    end = at + _MAX_TAG
+    while found := _ATTRIBUTE.match(html, at, end):
+        name, *quoted = found.groups()
+        values.setdefault(name.lower(), next(filter(None, quoted), b""))
+        at = found.end()
+    return values, at
+
+
+def _of_attributes(values: dict[bytes, bytes]) -> str | None:
+    """Return the codec that a meta element's `charset` names, or its `content` unless it has a name of its own."""
+    if b"charset" in values:
+        return _readable(_named(_LABEL.match(values[b"charset"])))
+    if b"name" in values or b"property" in values:
+        return None
+    return _readable(_named(_PARAMETER.search(values.get(b"content", b""))))
 
 
 def to_utf8(html: bytes, content_type: str | None = None) -> tuple[bytes, str]:
@@ -89,14 +159,25 @@ def to_utf8(html: bytes, content_type: str | None = None) -> tuple[bytes, str]:
 
 def _decode_other(html: bytes, label: str | None) -> tuple[str, str]:
     """Decode bytes that are not valid UTF-8 as a whole."""
+    if label in _MULTI_BYTE and _decodes(html, label):
+        return html.decode(label), label
     lenient = html.decode("utf-8", "replace")
     broken = lenient.count("�")
-    mostly_utf8 = broken * 20 < len(html) - len(lenient) + broken
-    if label == "utf-8" or label is None:
-        if mostly_utf8:
-            return lenient.removeprefix("\ufeff"), "utf-8"
+    sequences = len(lenient) - len(lenient.encode("ascii", "ignore")) - broken
+    if sequences >= _SEQUENCES_PER_ERROR * broken:
+        return lenient.removeprefix("\ufeff"), "utf-8"
+    if label in ("utf-8", None):
         label = _detected(html)
     return _lenient(html, label), label
+
+
+def _decodes(html: bytes, codec: str) -> bool:
+    """Return whether every byte of a page is part of a character of a codec."""
+    try:
+        html.decode(codec)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _detected(html: bytes) -> str:

@@ -76,7 +76,7 @@ def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[
     if "itemprop" in attributes:
         classes = f"{classes} {attributes['itemprop']}"
     if classes:
-        flags |= el.class_flags(classes[:300])
+        flags |= _word_flags(tag, classes)
     role, style = get("role"), get("style")
     if role:
         flags |= el.ROLE_FLAGS.get(role.lower(), 0)
@@ -89,7 +89,13 @@ def section_words(tag: str, attributes: Mapping[str, str], flags: int) -> tuple[
 
 @lru_cache(maxsize=65536)
 def _own_flags(tag: str, classes: str) -> int:
-    return el.TAG_FLAGS.get(tag, 0) | el.class_flags(classes[:300])
+    return el.TAG_FLAGS.get(tag, 0) | _word_flags(tag, classes)
+
+
+def _word_flags(tag: str, classes: str) -> int:
+    """Return the flags of class words. A quotation is never a share bar: one of class `twitter-tweet` is a post."""
+    flags = el.class_flags(classes[:300])
+    return flags & ~el.SOCIAL if tag == "blockquote" else flags
 
 
 def base_beside_canonical(base: str, canonical: str) -> str:

@@ -82,7 +82,7 @@ _WORDS: dict[int, str] = {
     ASIDE: "sidebar aside rail widget widgets",
     COMMENTS: "comment comments disqus respond " + _joined("comment comments", "list area section thread body"),
     RELATED: "related readmore readnext trending popular similar upsell crosssell",
-    SOCIAL: "social share sharing sharedaddy addtoany follow tweet",
+    SOCIAL: "social share sharing sharedaddy addtoany follow",
     COOKIE: "cookie cookies consent gdpr ccpa onetrust newsletter subscribe subscription signup signin login popup "
     "modal overlay promo paywall",
     ADVERT: "ad ads banner dfp taboola outbrain",
@@ -101,6 +101,7 @@ _PAIRS: dict[int, str] = {
     HEADER: "site-header page-header global-header main-header",
     ASIDE: "side-bar",
     RELATED: "more-from more-posts more-stories you-may read-more read-next cross-sell",
+    SOCIAL: "tweet-button tweet-btn tweet-this tweet-link button-tweet btn-tweet to-tweet",
     COOKIE: "sign-up",
     CARD: "grid-item product-item product-grid",
 }
@@ -133,10 +134,12 @@ CAPTION_CLASS = re.compile(
 
 @lru_cache(maxsize=65536)
 def class_flags(names: str) -> int:
-    """Return the flags that the words of a class and id attribute set."""
+    """Return the flags that the words of a class and id attribute set; an embedded post is no share bar."""
     flags = 0
     for name in names.split():
         flags |= _name_flags(name)
+    if flags & SOCIAL and "embed" in names.lower():
+        flags &= ~SOCIAL
     return flags
 
 

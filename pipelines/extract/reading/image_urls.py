@@ -1,6 +1,6 @@
 """Chooses one URL per image element, from srcset, lazy-loading attributes and src; drops placeholders.
 
-The order of preference is that of the HTML standard (4.8.4.3), extended by the attributes of common lazy loaders; see
+The order of preference is that of the HTML standard (4.8.4.3), extended by the attributes of lazy loaders; see
 `choose`. Nothing is fetched here.
 """
 
@@ -10,32 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
+from corpusloom.pipelines.extract.reading import lazy_attributes
+
 LARGEST_WIDTH = 2048
 """Pixels; the widest candidate of a srcset that is at most this wide is preferred."""
 
 MAX_URL = 4096
 """Characters of a URL, at most; longer ones are ignored."""
 
-LAZY_ATTRIBUTES = (
-    "data-src",
-    "data-lazy-src",
-    "data-lazy",
-    "data-original",
-    "data-url",
-    "data-hi-res-src",
-    "data-full-src",
-    "data-image",
-    "data-img-src",
-    "data-lateloadsrc",
-    "data-gt-lazy-src",
-    "data-echo",
-    "data-original-src",
-    "data-fallback-src",
-    "data-orig-file",
-    "lazy-src",
-    "ng-src",
-)
-LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset")
 _TRACKING_SIDE = 3
 _DECODABLE = re.compile(r"image/(jpe?g|png|webp|gif|avif|apng|bmp|x-icon)", re.IGNORECASE)
 _FILE_END = r"\.(?:gif|png|svg|jpe?g|webp)$"
@@ -182,23 +164,30 @@ def _proposals(attributes: Mapping[str, str], sources: Sequence[tuple[str, str]]
     for srcset, kind in sources:
         if srcset and (not kind or _DECODABLE.match(kind)) and (best := best_of_srcset(srcset)):
             yield best, "picture"
-    for name in ("srcset", *LAZY_SRCSETS):
-        if attributes.get(name) and (best := best_of_srcset(attributes[name])):
+    for value, name in lazy_attributes.named_srcsets(attributes):
+        if best := best_of_srcset(value):
             yield best, name
     src = given = attributes.get("src", "").strip()
     if src and not _is_placeholder(src):
         yield src, "src"
         src = ""
-    named = [name for name in LAZY_ATTRIBUTES if name in attributes] if len(attributes) > 1 or not given else []
-    for name in named:
-        if _looks_like_url(value := attributes[name].strip()):
-            yield value, name
+    if len(attributes) > 1 or not given:
+        for value, name in lazy_attributes.unnamed_srcsets(attributes):
+            if best := best_of_srcset(value):
+                yield best, name
+        yield from lazy_attributes.addresses(attributes, LARGEST_WIDTH)
     if src:
         yield src, "src"
 
 
-def _looks_like_url(value: str) -> bool:
-    return bool(value) and value[0] not in "{[#" and not any(space in value for space in " \t\n") and len(value) > 3
+def source_srcsets(attributes: Mapping[str, str]) -> Iterator[str]:
+    """Yield the srcsets, plain and lazy, of a `source` element, the most trustworthy first."""
+    for value, _name in lazy_attributes.named_srcsets(attributes):
+        yield value
+    for value, _name in lazy_attributes.unnamed_srcsets(attributes):
+        yield value
+    for value, _name in lazy_attributes.addresses(attributes, LARGEST_WIDTH):
+        yield value
 
 
 def _is_placeholder(value: str) -> bool:

@@ -35,7 +35,7 @@ def looks_like_html(html: bytes) -> bool:
     head = html[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(_BINARY) or head[:1] in (b"{", b"["):
         return False
-    if html[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if charset.is_wide(html):
         return True
     return _MARKUP.search(html, 0, _TAG_SNIFF_BYTES) is not None
 

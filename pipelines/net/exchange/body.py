@@ -1,6 +1,8 @@
 """Reads the body of a response within its cap: a page is truncated, an image rejected as early as possible."""
 
 import asyncio
+import socket
+import struct
 
 import aiohttp
 
@@ -11,6 +13,29 @@ from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline
 from corpusloom.schemas.verdicts import Rejected
 
+_BYTES_RECEIVED = struct.Struct("=128xQ")
+"""The field tcpi_bytes_received of Linux's struct tcp_info."""
+
+
+class _WireCount:
+    """Counts the bytes that the system received for a chunked body: each byte of it may cost kilobytes and our time."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        connection = response.connection if "Transfer-Encoding" in response.headers else None
+        transport = connection.transport if connection is not None else None
+        self._socket = transport.get_extra_info("socket") if transport is not None else None
+        self._first = self._received()
+
+    def count(self) -> int:
+        """Return the bytes since the headers; 0 for a body without a transfer coding, whose bytes are all counted."""
+        return self._received() - self._first
+
+    def _received(self) -> int:
+        if self._socket is None or self._socket.fileno() < 0:
+            return 0
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_RECEIVED.size)
+        return int(_BYTES_RECEIVED.unpack(info)[0])
+
 
 async def read_body(
     response: aiohttp.ClientResponse, kind: FetchKind, cap: int, idle: float, deadline: Deadline, body: BodyBuffer
@@ -20,7 +45,7 @@ async def read_body(
     A page is truncated at the cap, at a timeout, and if the connection breaks. An image is rejected if it is larger
     than the cap, or if its first bytes are not those of an image.
     """
-    image = kind == "image"
+    image, wire = kind == "image", _WireCount(response)
     declared = response.content_length
     if image and declared is not None and declared > cap:
         return Rejected("body_too_large", float(declared), float(cap))
@@ -29,8 +54,9 @@ async def read_body(
         while chunk := await response.content.readany():
             deadline.enter("idle", idle)
             body.append(chunk)
-            if body.size > cap:
-                return Rejected("body_too_large", float(body.size), float(cap)) if image else "length"
+            size = max(body.size, wire.count() // 2)
+            if size > cap:
+                return Rejected("body_too_large", float(size), float(cap)) if image else "length"
             if image and body.size == len(chunk) and _is_no_image(response, chunk):
                 return Rejected("not_an_image")
     except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):

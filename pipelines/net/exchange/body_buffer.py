@@ -9,6 +9,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import IO
 
+from corpusloom.schemas.errors import raise_shortage
+
 MEMORY = 64_000_000
 """Bytes of bodies in progress that a process holds in memory."""
 
@@ -58,12 +60,19 @@ class BodyBuffer:
             self._file.close()
 
     def append(self, chunk: bytes) -> None:
-        """Add bytes, to the file if the memory of the process is used up."""
+        """Add bytes, to the file if the memory of the process is used up; ShortageError if the disk is full too."""
         self.size += len(chunk)
         if self._file is None and self._budget.take(len(chunk)):
             self._reserved += len(chunk)
             self._parts.append(chunk)
             return
+        try:
+            self._write(chunk)
+        except OSError as error:
+            raise_shortage(error, tempfile.gettempdir())
+            raise
+
+    def _write(self, chunk: bytes) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
             self._file.writelines(self._parts)

@@ -3,21 +3,24 @@
 import dataclasses
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpusloom.pipelines.store.dataset import columns, origins
 from corpusloom.pipelines.store.dataset.croissant import CROISSANT, description_of, to_croissant
+from corpusloom.pipelines.store.dataset.origins import PROVENANCE, Crawler
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
 CARD = "README.md"
-PROVENANCE = "provenance/extract.parquet"
 
 _CARD = """---
-pretty_name: {name}
-tags: [webdataset, croissant, {kind}]
+{head}
 ---
 # {name}
 
@@ -32,15 +35,19 @@ for sample in StreamingDataset("."):
     sample.key
 ```
 
-The tars have the layout of WebDataset. Beside each is a Parquet file with one row per sample: URLs, sizes, hashes,
-language, licence, scores, and the offset of every member. `loom verify .` checks that every file is as it was written;
-`loom why . URL` shows why a page or an image is not in the dataset.
+{hugging_face}The tars have the layout of WebDataset. Beside each is a Parquet file with one row per sample: URLs,
+sizes, hashes, language, licence, scores, and the offset of every member. `loom verify .` checks that every file is as
+it was written; `loom why . URL` shows why a page or an image is not in the dataset.
 
 ## What was kept, and what was not
 
 {funnel}
 
 Each record that was not kept is one row in `ledger/`, with its reason; `scores/` has the values that filters measured.
+
+## Where it comes from
+
+{sources}
 
 ## Whose content it is
 
@@ -53,6 +60,16 @@ Texts and images belong to their authors and keep their licences (column `licens
 {config}
 ```
 """
+_HUGGING_FACE = """```python
+from datasets import load_dataset
+
+load_dataset("FOLDER", split="train", streaming=True)  # the folder of this file; one column per member
+```
+
+The head of this file declares the columns. A bare `load_dataset("webdataset", data_files=...)` does not read it: it
+takes the columns of the first five samples for all, so it needs images of one format (`--set images.format=jpg`).
+
+"""
 
 
 def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None) -> Manifest:
@@ -60,8 +77,9 @@ def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None)
 
     `fetched_in` is the dataset whose provenance has the fetch times; None if it is this one.
     """
-    days = fetch_days(fetched_in or dataset)
-    texts = {CARD: to_card(manifest, days), CROISSANT: to_croissant(manifest, days)}
+    days, stated = fetch_days(fetched_in or dataset), origins.crawlers(dataset)
+    fields = columns.member_fields(dataset, manifest)
+    texts = {CARD: to_card(manifest, days, stated, fields), CROISSANT: to_croissant(manifest, days, stated)}
     entries = tuple(_write(dataset, name, text.encode()) for name, text in sorted(texts.items()))
     return dataclasses.replace(manifest, documents=entries)
 
@@ -77,21 +95,48 @@ def fetch_days(dataset: str) -> tuple[str, str] | None:
     return (first[:10], last[:10]) if first else None
 
 
-def to_card(manifest: Manifest, days: tuple[str, str] | None) -> str:
-    """Return the dataset card."""
+def to_card(
+    manifest: Manifest,
+    days: tuple[str, str] | None,
+    stated: Counter[Crawler] | None = None,
+    fields: Sequence[str] = (),
+) -> str:
+    """Return the dataset card.
+
+    Args:
+      manifest: The dataset's manifest.
+      days: First and last day of fetching, as YYYY-MM-DD.
+      stated: What the WARCs state about their crawlers, with the number of WARCs.
+      fields: Fields that occur among the members of the samples.
+    """
     config = json.loads(manifest.config)
-    signals = (config.get("honour") or {}).get("signals", [])
-    wishes = f"Pages and images with these opt-out signals were left out: {', '.join(signals)}.\n" if signals else ""
+    wishes = origins.opt_outs(manifest, (config.get("honour") or {}).get("signals", []))
+    name = f"corpusloom {manifest.recipe}"
     return _CARD.format(
-        name=f"corpusloom {manifest.recipe}",
-        kind=manifest.kind,
+        head=_head(manifest, name, fields),
+        name=name,
         description=description_of(manifest),
         digest=manifest.digest,
+        hugging_face=_HUGGING_FACE if fields else "",
         funnel=_table(manifest.counts),
-        wishes=wishes,
+        sources="\n".join(f"- {line}" for line in origins.describe(manifest, stated or Counter())),
+        wishes=f"{wishes}\n" if wishes else "",
         days="on days that are not on record" if days is None else f"from {days[0]} to {days[1]}",
         config=json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False),
     )
+
+
+def _head(manifest: Manifest, name: str, fields: Sequence[str]) -> str:
+    """Return the card's metadata. The values are JSON, which YAML includes; one line per column."""
+    values: dict[str, Any] = {"pretty_name": name, "tags": ["webdataset", "croissant", manifest.kind]}
+    if fields:
+        files = [{"split": "train", "path": "*.tar"}]
+        values["configs"] = [{"config_name": "default", "data_files": files}]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    if fields:
+        declared = columns.declare(manifest.kind, fields)
+        lines += ["dataset_info:", "  features:", *(f"  - {json.dumps(column)}" for column in declared)]
+    return "\n".join(lines)
 
 
 def _table(counts: tuple[StageCounts, ...]) -> str:

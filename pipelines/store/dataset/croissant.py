@@ -4,16 +4,21 @@ It depends only on the manifest and on the days on which pages were fetched, so 
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from corpusloom.pipelines.store.dataset import origins
+from corpusloom.pipelines.store.dataset.origins import Crawler
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
 CROISSANT = "croissant.json"
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
-LICENSE = "Each sample keeps the licence of the page that it comes from: see the column license."
+LICENSE = (
+    "Each sample keeps its own licence: column license has the one that its page names, and is empty if none is known."
+)
 _TERMS = (
     "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty fileObject fileSet format "
     "includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace "
@@ -48,8 +53,14 @@ COLUMNS = {
 }
 
 
-def to_croissant(manifest: Manifest, days: tuple[str, str] | None) -> str:
-    """Return croissant.json of a finished dataset; `days` are the first and last day of fetching, as YYYY-MM-DD."""
+def to_croissant(manifest: Manifest, days: tuple[str, str] | None, stated: Counter[Crawler] | None = None) -> str:
+    """Return croissant.json of a finished dataset.
+
+    Args:
+      manifest: The dataset's manifest.
+      days: First and last day of fetching, as YYYY-MM-DD.
+      stated: What the WARCs state about their crawlers, with the number of WARCs.
+    """
     tars = [_file(shard.tar, "application/x-tar") for shard in manifest.shards]
     images = {
         "@id": "images",
@@ -82,7 +93,7 @@ def to_croissant(manifest: Manifest, days: tuple[str, str] | None) -> str:
         "keywords": ["webdataset", manifest.kind, manifest.recipe],
         "distribution": [*tars, images, sidecars] if tars else [sidecars],
         "recordSet": [_samples(), *([_pictures(manifest)] if tars else [])],
-        **_responsible(manifest, days),
+        **_responsible(manifest, days, stated or Counter()),
     }
     if days is not None:
         plain["datePublished"] = days[1]
@@ -173,17 +184,18 @@ def _pictures(manifest: Manifest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _responsible(manifest: Manifest, days: tuple[str, str] | None) -> dict[str, Any]:
+def _responsible(manifest: Manifest, days: tuple[str, str] | None, stated: Counter[Crawler]) -> dict[str, Any]:
     """Return the RAI properties: how the data was collected, what was left out, and which opt-outs were honoured."""
     config = json.loads(manifest.config)
-    signals = (config.get("honour") or {}).get("signals", [])
-    wishes = f"Opt-out signals that reject a page or an image: {', '.join(signals)}." if signals else ""
+    wishes = origins.opt_outs(manifest, (config.get("honour") or {}).get("signals", []))
     dead = sum(sum(row.dead.values()) for row in manifest.counts)
     masks = (config.get("filters") or {}).get("pii")
     personal = "Personal data in texts was masked by rules." if masks else "Personal data in texts was not masked."
+    if "source" in config:
+        personal = "The texts are those of the dataset of pairs."
     found = {
-        "rai:dataCollection": f"Web pages from WARC files; robots.txt was obeyed when fetching. {wishes}".strip(),
-        "rai:dataCollectionType": ["Web Scraping"],
+        "rai:dataCollection": " ".join([*origins.describe(manifest, stated), wishes]).strip(),
+        "rai:dataCollectionType": origins.collection_types(manifest),
         "rai:dataCollectionMissingData": f"{dead:,} records ended in an error; ledger/ names each.",
         "rai:dataPreprocessingProtocol": funnel_lines(manifest.counts),
         "rai:dataLimitations": ["ledger/ holds what was not kept and why, scores/ the measured values."],

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from corpusloom.pipelines.store.dataset.tars import MemberPlace
 from corpusloom.schemas.images.decoding import reencode_png
 from corpusloom.schemas.images.metadata import strip_metadata
 from corpusloom.schemas.layout import image_field, member_name
@@ -197,14 +198,16 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
     return UnwrittenSample(pair.key, fields, row, {image.extension: image})
 
 
-def members_of(sample: UnwrittenSample, places: Sequence[tuple[str, int, int, str]]) -> tuple[Member, ...]:
+def members_of(sample: UnwrittenSample, places: Sequence[MemberPlace]) -> tuple[Member, ...]:
     """Return the members of a written sample for its sidecar row, from their places in the tar."""
-    return tuple(_member(sample, *place) for place in places)
+    return tuple(_member(sample, place) for place in places)
 
 
-def _member(sample: UnwrittenSample, name: str, offset: int, size: int, stored: str) -> Member:
-    member = Member(field=name, offset=offset, size=size, stored_sha256=stored)
-    image, known = sample.images.get(name), sample.known.get(name)
+def _member(sample: UnwrittenSample, place: MemberPlace) -> Member:
+    member = Member(
+        field=place.field, offset=place.offset, size=place.size, stored_sha256=place.sha256, crc32c=place.crc32c
+    )
+    image, known = sample.images.get(place.field), sample.known.get(place.field)
     if image is not None:
         return replace(member, sha256=image.facts.sha256, width=image.width, height=image.height)
     if known is not None:

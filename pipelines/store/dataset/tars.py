@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
+
+import google_crc32c
 
 from corpusloom.schemas import layout, storage
 
@@ -18,8 +20,15 @@ RECORD = 20 * BLOCK
 _MODE = 0o444
 _OWNER = b"bigdata"
 
-MemberPlace = tuple[str, int, int, str]
-"""(field, offset, size, sha256) of a member's data; offset and size are in bytes."""
+
+class MemberPlace(NamedTuple):
+    """A member's field, the offset and size of its data in bytes, and the hashes of the data."""
+
+    field: str
+    offset: int
+    size: int
+    sha256: str
+    crc32c: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +161,4 @@ def _add_member(output: _Output, key: str, field: str, data: bytes) -> MemberPla
     head = header(layout.member_name(key, field), len(data))
     start = output.bytes + len(head)
     output.add(head, data, b"\0" * (-len(data) % BLOCK))
-    return field, start, len(data), hashlib.sha256(data).hexdigest()
+    return MemberPlace(field, start, len(data), hashlib.sha256(data).hexdigest(), google_crc32c.value(data))

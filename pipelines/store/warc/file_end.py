@@ -10,6 +10,8 @@ from corpusloom.schemas import storage
 ZSTD, LZ4, GZIP = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x1f\x8b"
 MAX_MEMBERS = 10_000
 """Gzip members from the last record on, at most: one is usual, and an attacker's may be empty, with 20 bytes each."""
+MAX_BOMB, MAX_RATIO = 100_000_000, 100
+"""A record with more than so many bytes, and so many per compressed byte, is not checked: no reader goes so far."""
 _READ = 1 << 20
 """Bytes per read of the file, and decompressed bytes per step."""
 _SLICE = 1 << 9
@@ -34,8 +36,8 @@ def _damage_of_members(handle: IO[bytes]) -> str | None:
     """Return the damage of the gzip members from the position of a file to its end, or None."""
     data = memoryview(b"")
     for _ in range(MAX_MEMBERS):
-        member, step, fed = zlib.decompressobj(31), _SLICE, memoryview(b"")
-        begun = False
+        member, step, begun = zlib.decompressobj(31), _SLICE, False
+        consumed = size = 0
         while not member.eof:
             data = data or memoryview(handle.read(_READ))
             fed = data[:step]
@@ -45,7 +47,10 @@ def _damage_of_members(handle: IO[bytes]) -> str | None:
                 return str(error)
             if not fed and not out:
                 return "the last gzip member is cut off" if begun else None
-            data = data[len(fed) - len(member.unconsumed_tail) - len(member.unused_data) :]
+            used = len(fed) - len(member.unconsumed_tail) - len(member.unused_data)
+            data, consumed, size = data[used:], consumed + used, size + len(out)
+            if size > max(MAX_BOMB, MAX_RATIO * consumed):
+                return None
             begun, step = True, min(_READ, 2 * step)
     return f"more than {MAX_MEMBERS} gzip members follow the last record"
 

@@ -139,7 +139,7 @@ def open_response(block: bytes, limit: int, resource: str | None = None) -> Open
         decoded = decode(body, fields.get("content-encoding", ""), limit)
     except CodingError as error:
         return Dead(error.reason, str(error))
-    incomplete: Rejected | Dead | None = None if whole else Dead("body_cut_off", "the body is shorter than its headers say")
+    incomplete: Rejected | Dead | None = None if whole else Dead("body_cut_off", "shorter than its headers say")
     if decoded.cut or len(decoded.body) > limit:
         incomplete = Rejected("body_too_large", float(len(decoded.body)), float(limit))
     return OpenedResponse(

@@ -207,7 +207,7 @@ def test_a_finished_dataset_is_never_overwritten_by_another(web: SmallWeb) -> No
 def test_why_lists_the_events_of_a_page_and_of_an_image(web: SmallWeb) -> None:
     port = web.server.port
     events = why(str(web.folder / "m3w"), f"http://attic.localhost:{port}/noai.html")
-    assert [event.reason for event in events] == ["opt_out_noai"]
+    assert [(event.stage, event.reason) for event in events] == [("scrape", None), ("extract", "opt_out_noai")]
     page = next(page for page in web.server.world.pages if page.kind == "good" and page.host.startswith("museum"))
     story = why(str(web.folder / "m3w"), f"http://{page.host}:{port}{page.path}")
     assert {"page", "image_occurrence", "sample"} <= {event.unit for event in story}

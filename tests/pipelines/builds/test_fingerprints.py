@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from corpusloom.pipelines.builds.apply_tombstones import purge_work
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.recipes.recipe import load_recipe
@@ -110,7 +109,6 @@ def test_a_changed_setting_is_not_lost_in_a_stage_that_was_finished_before(name:
 
     def built(change: Change | None, out: str, folder: Path) -> Manifest:
         values = changed(change, folder)
-        purge_work(str(folder / "work"), tombstones.read(str(folder / "store")))  # as loom build does
         return run(folder, **values, warcs=warcs, out=str(folder / out))
 
     before = built(None, "before", tmp_path)

@@ -82,8 +82,11 @@ NOT_SHAPING = {
     "pipelines/stages/select/memory_estimate.py": "it refuses a build and decides nothing",
     "pipelines/stages/units.py": "it runs units and reads none",
     "pipelines/store/dataset/card.py": "it describes a dataset that is written: each build writes it anew",
+    "pipelines/store/dataset/columns.py": "it describes a dataset that is written: each build writes it anew",
     "pipelines/store/dataset/croissant.py": "it describes a dataset that is written: each build writes it anew",
     "pipelines/store/dataset/folder.py": "it commits a dataset that is written",
+    "pipelines/store/dataset/origins.py": "it describes a dataset that is written: each build writes it anew",
+    "pipelines/store/dataset/siblings.py": "it names datasets that are written",
     "pipelines/store/warc/writing.py": "it writes WARCs, which are inputs by their hashes",
 }
 """Modules beside them that shape nothing of it, with the reason."""

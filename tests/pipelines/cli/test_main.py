@@ -29,7 +29,7 @@ FROZEN = {
     "scrape": "allow-addresses contact delay depth i-own-these-hosts agents images max-pages out seeds "
     "json log-format quiet help",
     "verify": "deep repair quick json log-format quiet help",
-    "forget": "domain key list sha256 url warc json log-format quiet help",
+    "forget": "domain dry-run key list sha256 url warc json log-format quiet help",
     "why": "json help",
     "stats": "html json log-format quiet scheduler help",
     "eval": "checkpoint data limit prompt shots json log-format quiet help",

@@ -10,6 +10,7 @@ import pytest
 from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.forget import concerned, forget, make_tombstones, read_config
+from corpusloom.pipelines.datasets.takedown import NOTHING_MATCHED
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs, commit_outputs
 from corpusloom.pipelines.store import lineage, tombstones
@@ -189,8 +190,8 @@ def test_the_command_reads_a_list_and_refuses_nothing(web: SmallWeb, capsys: pyt
     dataset, image = str(web.folder / "align"), an_image(web)
     listed = web.folder / "list.txt"
     listed.write_text(f"# asked for by mail\n{image.sha256}\n{rows_of(web, 'align')[0].key}\nexample.org\n")
-    assert main.run(["forget", dataset, "--list", str(listed), "--json", "--quiet"]) == 0
-    assert json.loads(capsys.readouterr().out)["digest"] == read_manifest(dataset).digest
+    assert main.run(["forget", dataset, "--list", str(listed), "--json", "--quiet"]) == NOTHING_MATCHED  # example.org
+    assert json.loads(capsys.readouterr().out)["done"]["digest"] == read_manifest(dataset).digest
     with pytest.raises(ConfigError, match="nothing to forget"):
         main.run(["forget", dataset])
     with pytest.raises(ConfigError, match="64 hex digits"):

@@ -1,29 +1,23 @@
 """`why` lists the events of a page or image, found by URL or key, with reason and place."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.datasets.why import Event, keys_of, why
+from corpusloom.pipelines.datasets.explain.event import STAGES, Event
+from corpusloom.pipelines.datasets.why import why
+from corpusloom.pipelines.stages.scrape_lane import FrontierRow
 from corpusloom.schemas import identity, tables
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.records import SidecarRow
+from corpusloom.schemas.records import Head, SidecarRow
 from tests.pipelines.datasets.finished import IMAGE, PAGE, finished_dataset
+from tests.pipelines.small_web import SmallWeb, small_web
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> str:
     return finished_dataset(tmp_path)
-
-
-def test_a_url_is_a_page_or_an_image_and_a_key_is_itself() -> None:
-    assert keys_of("0" * 32) == {"0" * 32}
-    assert keys_of("http://a.example/") == {
-        identity.page_key("http://a.example/"),
-        identity.image_key("http://a.example/"),
-    }
-    for name in ("0" * 31, "0" * 33, "g" * 32, "A" * 32):
-        assert keys_of(name) == {identity.page_key(name), identity.image_key(name)}
 
 
 def test_an_image_has_its_reason_and_what_was_measured(dataset: str) -> None:
@@ -57,5 +51,66 @@ def test_a_kept_sample_is_told_with_its_tar(dataset: str) -> None:
 
 
 def test_an_unknown_name_is_an_error_that_says_how_to_go_on(dataset: str) -> None:
-    with pytest.raises(InputError, match=r"no record of http://nowhere\.example/.*loom extract WARC --url"):
-        why(dataset, "http://nowhere.example/")
+    with pytest.raises(InputError, match=r"no record of http://nowhere\.invalid/.*loom extract WARC --url"):
+        why(dataset, "http://nowhere.invalid/")
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest_ones(dataset: str) -> None:
+    with pytest.raises(InputError, match=rf"no record of .*did you mean {PAGE}"):
+        why(dataset, "http://a.example/pages")
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWeb]:
+    """Return a small web with a crawl and an M3W."""
+    with small_web(tmp_path_factory.mktemp("why")) as made:
+        made.scrape()
+        made.build("m3w", "m3w", shards=2)
+        yield made
+
+
+def frontier(web: SmallWeb) -> list[FrontierRow]:
+    paths = sorted((web.folder / "crawl" / "frontier").iterdir())
+    return [row for path in paths for row in tables.read_records(str(path), FrontierRow)]
+
+
+def heads(web: SmallWeb) -> list[Head]:
+    paths = sorted((web.folder / "work" / "stages").glob("select-*/decisions/*.parquet"))
+    return [row for path in paths for row in tables.read_records(str(path), Head)]
+
+
+def test_every_page_of_the_crawl_is_known_to_crawl_work_folder_and_dataset(web: SmallWeb) -> None:
+    refused = next(row for row in frontier(web) if row.reason == "robots_disallowed")
+    for folder in ("crawl", "work", "m3w"):
+        (event,) = why(str(web.folder / folder), refused.url)
+        assert (event.stage, event.reason, event.url) == ("scrape", "robots_disallowed", refused.url)
+
+
+def test_an_image_of_a_rejected_page_says_why_nobody_asked_for_it(web: SmallWeb) -> None:
+    kept = {url for head in heads(web) if head.outcome == "kept" for url in head.images}
+    page = next(head for head in heads(web) if head.outcome != "kept" and set(head.images) - kept)
+    image = sorted(set(page.images) - kept)[0]
+    found = {(event.stage, event.unit): event for event in why(str(web.folder / "m3w"), image)}
+    assert found["select", "page"].reason
+    assert found["images", "image"].outcome == "not_fetched"
+
+
+def test_a_kept_image_leads_to_its_sample_and_to_the_store(web: SmallWeb) -> None:
+    samples = {
+        row.key
+        for path in (web.folder / "m3w").glob("0*.parquet")
+        for row in tables.read_records(str(path), SidecarRow)
+    }
+    page = next(head for head in heads(web) if head.key in samples)
+    found = [why(str(web.folder / "m3w"), image) for image in page.images]
+    units = [{(event.stage, event.unit, event.outcome) for event in events} for events in found]
+    assert any({("shards", "sample", "kept"), ("shards", "image_occurrence", "kept")} <= told for told in units)
+    assert all(("store", "image", "kept") in told or ("store", "image", "rejected") in told for told in units)
+
+
+def test_a_page_lists_the_decision_of_each_stage(web: SmallWeb) -> None:
+    page = next(head for head in heads(web) if head.outcome == "kept")
+    stages = [event.stage for event in why(str(web.folder / "m3w"), page.url)]
+    assert stages == sorted(stages, key=STAGES.index)
+    assert {"scrape", "extract", "select", "shards"} <= set(stages)
+    assert {event.url for event in why(str(web.folder / "m3w"), page.url) if event.unit == "page"} == {page.url}

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 
 from corpusloom.trainers import distributed
 from corpusloom.trainers.clip.model import CLIP, CLIPConfig, Embeddings, TextTowerConfig
-from corpusloom.trainers.clip.objective import chunked_objective, contrastive_loss, objective, pair_loss, sigmoid_loss
+from corpusloom.trainers.clip.objective import (
+    chunked_objective,
+    contrastive_loss,
+    no_embeddings,
+    objective,
+    pair_loss,
+    sigmoid_loss,
+)
 from corpusloom.trainers.clip.towers import ImageTowerConfig
 from corpusloom.trainers.loop import StepContext
 from tests.trainers.ranks import run_ranks
@@ -121,10 +128,51 @@ def _gradients_of_a_rank() -> dict[str, Tensor]:
         found[f"{loss}:loss"] = distributed.mean_over_ranks(value.detach())
         found |= {f"{loss}:{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
     tensor = torch.arange(3.0, dtype=torch.double, requires_grad=True)
-    gathered = distributed.all_gather(tensor * (distributed.rank() + 1))
+    gathered = distributed.all_gather(tensor * (distributed.rank() + 1), distributed.row_counts(len(tensor)))
     (gathered * (distributed.rank() + 1)).sum().backward()
     assert tensor.grad is not None
     return found | {"gathered": gathered.detach(), "gather_grad": tensor.grad}
+
+
+LOST = {"one row of a rank": [2], "all rows of a rank": list(range(B // W)), "all rows": list(range(B))}
+
+
+def _gradients_with_lost_rows() -> dict[str, Tensor]:
+    """Return losses and averaged gradients, where some rows of the batch cannot be used, on one rank or on each."""
+    found: dict[str, Tensor] = {}
+    world = distributed.world_size()
+    for name, lost in LOST.items():
+        part = range(distributed.rank() * B // world, (distributed.rank() + 1) * B // world)
+        own = torch.tensor([row for row in part if row not in lost], dtype=torch.long)
+        for loss in ("softmax", "sigmoid"):
+            model = small(loss).double()
+            rows = _inputs(batch())
+            embeddings = no_embeddings(model)
+            if len(own):
+                embeddings = Embeddings(*(_double(model, kind, rows)[own] for kind in ("image", "text")))
+            value = pair_loss(model, embeddings)
+            value.backward()
+            distributed.average_gradients(list(model.parameters()))
+            found[f"{name}:{loss}"] = distributed.mean_over_ranks(value.detach())
+            found |= {f"{name}:{loss}:{n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
+    return found
+
+
+def test_ranks_with_rows_that_cannot_be_used_train_as_one_rank_would(tmp_path: Path) -> None:
+    alone = _gradients_with_lost_rows()
+    for found in run_ranks(_gradients_with_lost_rows, tmp_path, W):
+        assert all(torch.allclose(found[name], alone[name], rtol=2e-6, atol=1e-9) for name in alone)
+    assert alone["all rows:softmax"] == 0
+
+
+def test_an_objective_without_a_pair_yields_a_loss_of_zero() -> None:
+    given = {name: value[:0] for name, value in batch().items()}
+    for chunks in (1, 2):
+        context = StepContext(step=0, config=toy_config(), device=torch.device("cpu"))
+        (loss,) = chunked_objective(chunks)(small("softmax"), given, context)
+        loss.value.backward()
+        assert loss.value == 0
+        assert torch.isnan(torch.as_tensor(loss.metrics["batch_accuracy"]))
 
 
 def _double(model: CLIP, kind: str, rows: dict[str, Tensor]) -> Tensor:

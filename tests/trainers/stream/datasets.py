@@ -5,16 +5,18 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 
 from corpusloom.pipelines.store.dataset.tars import MemberPlace, write_shard
 from corpusloom.schemas import arrow, layout, tables
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import read_header
-from corpusloom.schemas.manifest import Manifest, make_digest, write_manifest
+from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 
 
@@ -43,14 +45,14 @@ def make_pairs(count: int, start: int = 0) -> list[tuple[str, dict[str, bytes]]]
 
 
 def _member(key: str, fields: Mapping[str, bytes], written: MemberPlace) -> Member:
-    field, offset, length, digest = written
+    field, offset, length, digest, checksum = written
     size: tuple[int | None, int | None] = (None, None)
     with contextlib.suppress(ImageError):
         size = read_header(fields[field]).displayed
     identity = digest if layout.extension_of(field) in layout.IMAGE_EXTENSIONS else None
     return Member(
         field=field, offset=offset, size=length, sha256=identity,
-        stored_sha256=digest, width=size[0], height=size[1],
+        stored_sha256=digest, width=size[0], height=size[1], crc32c=checksum,
     )  # fmt: skip
 
 
@@ -89,6 +91,25 @@ def write_one(
     return ShardEntry(
         index=index, tar=tar, sidecar=sidecar, stats=_entry(f"{stem}_stats.json", stats), samples=len(rows)
     )
+
+
+def as_version_1(path: str) -> str:
+    """Rewrite a dataset as format version 1 had it: without a crc32c of the members. Return its path."""
+    manifest, shards = read_manifest(path), []
+    for shard in manifest.shards:
+        where = f"{path}/{shard.sidecar.name}"
+        table = tables.read_table(where)
+        members = table.schema.field("members")
+        narrow = pa.struct([field for field in members.type.value_type if field.name != "crc32c"])
+        older = pa.list_(pa.field("item", narrow, nullable=False))
+        plain = [[{name: m[name] for name in narrow.names} for m in row] for row in table["members"].to_pylist()]
+        table = table.drop_columns(["members"]).append_column("members", pa.array(plain, older))
+        metadata = {**table.schema.metadata, b"corpusloom.version": b"1"}
+        data = tables.write_table(where, table.replace_schema_metadata(metadata), sort_by=["key"])
+        digest = hashlib.sha256(data).hexdigest()
+        shards.append(replace(shard, sidecar=replace(shard.sidecar, sha256=digest, bytes=len(data))))
+    write_manifest(path, replace(manifest, format_version=1, shards=tuple(shards)))
+    return path
 
 
 def make_dataset(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.order.mixing import Mixture
-from tests.trainers.stream.datasets import make_dataset, make_pairs
+from tests.trainers.stream.datasets import as_version_1, make_dataset, make_pairs
 
 SAMPLES = 61
 FAST = settings(max_examples=25, deadline=None)
@@ -250,10 +250,10 @@ def test_samples_of_a_truncated_tar_are_skipped_counted_and_listed(tmp_path: Pat
 
 
 def test_a_bad_sample_keeps_its_row_in_the_batch(tmp_path: Path) -> None:
-    tar, path = damaged(tmp_path)
+    samples = make_pairs(24)
+    samples[3][1]["jpg"] = b"\xff\xd8\x00\x00"
+    path = make_dataset(tmp_path, "pairs", samples, shards=2)
     whole = keys_of(path)
-    data = tar.read_bytes()
-    tar.write_bytes(data.replace(b"\xff\xd8\xff\xe0", b"\xff\xd8\x00\x00", 1))
 
     def decode(sample: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
         from corpusloom.schemas.images.decoding import decode_rgb
@@ -280,12 +280,37 @@ def test_a_sidecar_of_another_shard_and_a_replaced_shard_are_found(tmp_path: Pat
     (folder / "00000.parquet").write_bytes(sidecar)
     original = tar.read_bytes()
     tar.write_bytes(original.replace(b"picture ", b"altered "))
-    verifying = StreamingDataset(path, 0, 0, 1, verify=True)
-    assert len(list(verifying)) + verifying.skipped["hash_differs"] == 24
-    assert verifying.skipped["hash_differs"] > 0
+    for verify, reason in ((None, "checksum_differs"), (True, "hash_differs")):
+        verifying = StreamingDataset(path, 0, 0, 1, verify=verify)
+        assert len(list(verifying)) + verifying.skipped[reason] == 24
+        assert verifying.skipped[reason] > 0
     tar.write_bytes(b"")
     empty = StreamingDataset(path, 0, 0, 1)
     assert len(list(empty)) + empty.skipped["damaged_shard"] == 24
+
+
+def test_every_flip_in_a_tar_changes_no_sample_or_is_counted(tmp_path: Path) -> None:
+    path = make_dataset(tmp_path, "pairs", make_pairs(8), shards=1)
+    whole = {sample.key: sample for sample in StreamingDataset(path, 0, 0, 1)}
+    tar, rng = tmp_path / "00000.tar", np.random.default_rng(0)
+    original = tar.read_bytes()
+    counted = 0
+    for at in rng.integers(0, len(original), 200).tolist():
+        tar.write_bytes(original[:at] + bytes([original[at] ^ (1 << at % 8)]) + original[at + 1 :])
+        stream = StreamingDataset(path, 0, 0, 1)
+        found = {sample.key: sample for sample in stream}
+        assert all(found[key] == whole[key] for key in found)
+        assert len(found) + sum(stream.skipped.values()) == 8
+        assert {key for key, _ in stream.skipped_keys} == whole.keys() - found.keys()
+        counted += sum(stream.skipped.values())
+    assert counted > 50
+
+
+def test_the_same_samples_come_from_format_1_and_2_and_have_one_digest(tmp_path: Path) -> None:
+    path = make_dataset(tmp_path, "pairs", make_pairs(8), shards=2)
+    newer, digest = list(StreamingDataset(path, 0, 0, 1)), StreamingDataset(path, 0, 0, 1).state_dict()["datasets"]
+    assert list(StreamingDataset(as_version_1(path), 0, 0, 1)) == newer
+    assert StreamingDataset(path, 0, 0, 1).state_dict()["datasets"] == digest
 
 
 def test_a_sample_without_its_text_is_skipped(tmp_path: Path) -> None:

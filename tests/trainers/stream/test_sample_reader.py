@@ -1,17 +1,19 @@
 """Samples by their places: several data sets, splits, verification, and a fork that opens its own files."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from corpusloom.schemas.errors import ConfigError, DamageError
 from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.foreign.index_tars import index_tars
 from corpusloom.trainers.stream.plan import SamplePlace
 from corpusloom.trainers.stream.reading.prefetch import NothingToFetch
 from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 from corpusloom.trainers.stream.samples.typed import PairSample
-from tests.trainers.stream.datasets import make_dataset, make_pairs
+from tests.trainers.stream.datasets import as_version_1, make_dataset, make_pairs
 
 
 def place(dataset: int, shard: int, row: int) -> SamplePlace:
@@ -50,14 +52,55 @@ def test_rows_count_within_the_split(tmp_path: Path) -> None:
     assert reader.key_of(place(0, 0, 2)) == held_out[2]
 
 
-def test_changed_bytes_are_found_with_verify_only(tmp_path: Path) -> None:
-    data = make_dataset(tmp_path, "pairs", make_pairs(3), shards=1)
-    tar = tmp_path / "00000.tar"
+def altered(folder: Path) -> tuple[str, int]:
+    """Return a dataset of three pairs, one of which has another text than was written, and the number of its row."""
+    data = make_dataset(folder, "pairs", make_pairs(3), shards=1)
+    tar = folder / "00000.tar"
     tar.write_bytes(tar.read_bytes().replace(b"picture 1", b"painted 1"))
-    with pytest.raises(SampleError, match="hash_differs: txt"):
-        [SampleReader(ReaderConfig(paths=(data,), verify=True)).read(place(0, 0, row)) for row in range(3)]
-    plain = SampleReader(ReaderConfig(paths=(data,)))
-    assert sum(plain.read(place(0, 0, row))[1]["txt"] == b"painted 1" for row in range(3)) == 1
+    reader = SampleReader(ReaderConfig(paths=(data,), verify=False))
+    (row,) = (row for row in range(3) if reader.read(place(0, 0, row))[1]["txt"] == b"painted 1")
+    return data, row
+
+
+@pytest.mark.parametrize(
+    ("verify", "version", "of_sample", "of_raw"),
+    [
+        (None, 2, "checksum_differs: the bytes of txt", None),
+        (True, 2, "hash_differs: txt", "hash_differs: txt"),
+        (False, 2, None, None),
+        (None, 1, None, None),
+        (True, 1, "hash_differs: txt", "hash_differs: txt"),
+    ],
+)
+def test_changed_bytes_are_found(
+    tmp_path: Path, verify: bool | None, version: int, of_sample: str | None, of_raw: str | None
+) -> None:
+    data, row = altered(tmp_path)
+    if version == 1:
+        as_version_1(data)
+    reader = SampleReader(ReaderConfig(paths=(data,), verify=verify))
+    for read, expected in ((reader.sample, of_sample), (reader.read, of_raw)):
+        for at in range(3):
+            refused = pytest.raises(SampleError, match=expected) if at == row and expected else nullcontext()
+            with refused:
+                read(place(0, 0, at))
+
+
+def test_a_member_that_no_reader_opens_may_change(tmp_path: Path) -> None:
+    made = [(key, {**fields, "cls": b"first"}) for key, fields in make_pairs(1)]
+    data = make_dataset(tmp_path, "pairs", made, shards=1)
+    tar = tmp_path / "00000.tar"
+    tar.write_bytes(tar.read_bytes().replace(b"first", b"other"))
+    assert SampleReader(ReaderConfig(paths=(data,))).sample(place(0, 0, 0)).key == made[0][0]
+
+
+def test_verify_is_refused_for_an_index_without_hashes(tmp_path: Path) -> None:
+    make_dataset(tmp_path / "data", "pairs", make_pairs(2), shards=1)
+    index_tars([str(tmp_path / "data" / "00000.tar")], str(tmp_path / "index"))
+    with pytest.raises(ConfigError, match=r"the index has none \(loom index --hashes adds them\)"):
+        SampleReader(ReaderConfig(paths=(str(tmp_path / "index"),), verify=True))
+    index_tars([str(tmp_path / "data" / "00000.tar")], str(tmp_path / "index"), hashes=True)
+    assert SampleReader(ReaderConfig(paths=(str(tmp_path / "index"),), verify=True)).read(place(0, 0, 0))
 
 
 def test_a_key_is_known_without_the_tar_and_empty_without_the_sidecar(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def write_regions(folder: Path, count: int, *, held_out: int = 0, first: int = 0
             url=f"http://x/{sample.key}",
             caption=sample.text,
             split=splits[sample.key],
-            members=tuple(Member(field=f, offset=o, size=s, stored_sha256=h) for f, o, s, h in places),
+            members=tuple(Member(field=f, offset=o, size=s, stored_sha256=h, crc32c=c) for f, o, s, h, c in places),
         )
         for sample, (_, places) in zip(ordered, written.samples, strict=True)
     ]

@@ -1,5 +1,6 @@
 """Retrieval by the alignment head: column, rank, and streams that are computed once."""
 
+import pytest
 import torch
 
 from corpusloom.trainers.vilbert.evaluation import evaluate_batch, retrieval, score_all
@@ -29,7 +30,8 @@ def test_recall_counts_captions_whose_own_image_is_among_the_first_k() -> None:
     figures = dict(retrieval(scores))
     assert figures["r1"] == torch.tensor(0.9).item()
     assert figures["r5"] == figures["r10"] == 1
-    assert figures["chance"] == 0.1
+    assert figures["chance"] == pytest.approx(figures["r1_chance"]) == pytest.approx(0.1)
+    assert figures["r5_chance"] == pytest.approx(0.5)
     assert figures["r1_low"] < 0.9 < figures["r1_high"]
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from corpusloom.schemas.errors import ConfigError, DamageError
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.stream.plan import SKIPPABLE, SamplePlace, Transform
 from corpusloom.trainers.stream.sample_reader import SampleReader
 from corpusloom.trainers.stream.samples.draws import SampleDraws
@@ -69,7 +69,8 @@ def assemble(
 ) -> AssembledBatch:
     """Return one batch, with "valid" (bool [B]) among its arrays; None among the places is padding.
 
-    Raises DamageError when none of the samples can be used, and at the first such sample if `on_error` is raise.
+    If none of the samples can be used, "valid" is the only array. Raises DamageError at the first sample that cannot be
+    used if `on_error` is raise.
     """
     arrays: dict[str, np.ndarray] = {}
     skipped: list[SkippedSample] = []
@@ -89,20 +90,14 @@ def assemble(
             skipped.append(SkippedSample(place, keys[at], error))
             continue
         if not arrays:
-            arrays = allocate(_shapes(values, len(places)))
+            arrays = allocate(shapes_of(values, len(places)))
         _put(arrays, values, at)
         valid[at] = True
-    if not arrays and any(places):
-        raise DamageError(
-            f"no sample of a batch of {len(places)} can be used; the first: {skipped[0].key}: {skipped[0].error}",
-            where=reader.indexes[0].path,
-            remedy="run loom verify",
-        )
     _fill(arrays, valid)
     return AssembledBatch({"valid": valid, **arrays}, keys, skipped)
 
 
-def _shapes(values: Mapping[str, Any], size: int) -> Shapes:
+def shapes_of(values: Mapping[str, Any], size: int) -> Shapes:
     """Return shapes and types of the arrays that `size` samples like this one fill."""
     found = {name: np.asarray(value) for name, value in values.items()}
     return {name: ((size, *array.shape), array.dtype) for name, array in found.items()}

@@ -5,21 +5,26 @@ batch. `workers + prefetch` tasks are under way at most, so a slow consumer slow
 is raised when its batch is due.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
 
-from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.stream.batches.assemble import AssembledBatch, allocation, assemble, tensor
+from corpusloom.schemas.errors import ConfigError, DamageError
+from corpusloom.trainers.stream.batches.assemble import AssembledBatch, Shapes, allocation, assemble, shapes_of, tensor
 from corpusloom.trainers.stream.batches.processes import ProcessBatchPool, WorkerSetup
 from corpusloom.trainers.stream.cursor import Cursor
 from corpusloom.trainers.stream.dataloader.worker import this_worker
 from corpusloom.trainers.stream.order.global_order import GlobalOrder
-from corpusloom.trainers.stream.plan import BatchPlan, SamplePlace, Transform
+from corpusloom.trainers.stream.plan import SKIPPABLE, BatchPlan, SamplePlace, Transform
 from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
+from corpusloom.trainers.stream.samples.draws import SampleDraws
+
+SKIPPED_LISTED = 1000
+TRIED = 10_000
+"""Samples that are tried for the shapes of a batch, before a data set counts as unusable."""
 
 
 class BatchSource(Protocol):
@@ -48,6 +53,10 @@ class BatchSource(Protocol):
     @property
     def on_error(self) -> str:
         """Default of `on_error`: skip or raise."""
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Reason -> number of samples that were skipped."""
 
     def prefetch(self, running: int) -> None:
         """Fetch the remote blocks that follow a running position."""
@@ -87,9 +96,12 @@ class Batches:
 
     def __init__(self, stream: BatchSource, plan: BatchPlan, transform: Transform) -> None:
         self.stream, self.plan, self.transform = stream, plan, transform
-        self.skipped: list[str] = []
-        """One line for each sample that was skipped; the stream counts them by reason."""
+        self.skipped: deque[str] = deque(maxlen=SKIPPED_LISTED)
+        """One line for each of the samples skipped last; the stream counts all of them by reason."""
+        self._shapes: Shapes | None = None
+        """Shapes and types of a batch's arrays, once they are known."""
         self._batches: Iterator[dict[str, Any]] | None = None
+        self._pool: BatchPool | None = None
 
     def __iter__(self) -> "Batches":
         return self
@@ -113,6 +125,12 @@ class Batches:
         if self._batches is not None:
             self._batches.close()  # type: ignore[attr-defined]
             self._batches = None
+        self._end_workers()
+
+    def _end_workers(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
     def _in_order(self) -> Iterator[dict[str, Any]]:
         """Yield the batches in order, with `workers + prefetch` tasks under way."""
@@ -122,7 +140,7 @@ class Batches:
             for end, places in steps:
                 yield self._hand_out(self._make(places), end, loads)
             return
-        pool = self._start_workers()
+        self._pool = pool = self._start_workers()
         pending: deque[tuple[int, Future[AssembledBatch]]] = deque()
         try:
             for end, places in steps:
@@ -133,8 +151,12 @@ class Batches:
             while pending:
                 end, future = pending.popleft()
                 yield self._hand_out(future.result(), end, loads)
-        finally:
-            pool.shutdown()
+        except GeneratorExit:  # close() ends the workers; the garbage collector may not wait for threads
+            raise
+        except BaseException:
+            self._end_workers()
+            raise
+        self._end_workers()
 
     def _start_workers(self) -> BatchPool:
         plan, stream = self.plan, self.stream
@@ -161,7 +183,34 @@ class Batches:
         for place, key, error in made.skipped:
             self.stream.note_skipped(key, error)
             self.skipped.append(f"position {place.position}: {key}: {error}")
-        return {"keys": made.keys, **{name: tensor(array) for name, array in made.arrays.items()}}
+        arrays = {**made.arrays, **self._zeros(end)} if not made.arrays["valid"].any() else made.arrays
+        self._shapes = {name: (array.shape, array.dtype) for name, array in arrays.items() if name != "valid"}
+        return {"keys": made.keys, **{name: tensor(array) for name, array in arrays.items()}}
+
+    def _zeros(self, running: int) -> dict[str, np.ndarray]:
+        """Return the arrays of a batch without a usable sample; `running` is the position after it.
+
+        Their shapes are those of earlier batches, else of the next sample in the global order that can be used.
+        """
+        if self._shapes is None:
+            self._shapes = shapes_of(self._next_usable(running), self.plan.batch_size)
+        return allocation(self.plan.pin)(self._shapes)
+
+    def _next_usable(self, running: int) -> Mapping[str, Any]:
+        """Return the arrays of the next sample that can be used; it is neither counted nor handed out here."""
+        stream, draws, error = self.stream, SampleDraws(self.stream.rng_seed), None
+        tried = min(stream.cursor.epoch_samples, TRIED)
+        for place in stream.order.places(np.arange(running, running + tried)):
+            try:
+                sample = stream.reader.sample(place)
+                return self.transform(sample, draws.of(place.epoch, sample.key))
+            except SKIPPABLE as found:
+                error = error or found
+        raise DamageError(
+            f"none of {tried} samples in a row can be used; the first: {error}",
+            where=stream.reader.indexes[0].path,
+            remedy="run loom verify",
+        ) from error
 
 
 class _ThreadBatchPool:

@@ -19,6 +19,11 @@ class JointBatches:
     def __next__(self) -> dict[str, Any]:
         return {name: next(stream) for name, stream in self.streams.items()}
 
+    def close(self) -> None:
+        """End the workers of all streams."""
+        for stream in self.streams.values():
+            stream.close()
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state of each stream by its name."""
         return {name: stream.state_dict() for name, stream in self.streams.items()}

@@ -12,6 +12,9 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import google_crc32c
 
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
@@ -22,8 +25,16 @@ from corpusloom.trainers.stream.foreign.key_digests import KeyDigests
 
 MARK = "index.json"
 """Name of the file that lists the indexed tars; it is written first."""
+_CHUNK = 1 << 20
 _SYNONYMS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
 """Extension in a tar -> its name in the sidecar."""
+
+
+class _Hashes(NamedTuple):
+    """The hashes of a member's data; without `--hashes` the data are not read."""
+
+    sha256: str = ""
+    crc32c: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +167,7 @@ def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
     """Yield one row per sample; a sample is a run of adjacent members with the same key."""
     prefix = f"{tar.path.rpartition('/')[2].removesuffix('.tar')}/" if found.prefix_keys else ""
     last, members = "", dict[str, Member]()
-    for name, offset, size, digest in _headers(tar.path, found.hashes):
+    for name, offset, size, hashes in _headers(tar.path, found.hashes):
         parts = split_name(name)
         if parts is None:
             continue
@@ -168,7 +179,9 @@ def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
         if known not in layout.EXTENSIONS or field_name in members:
             found.ignored[f"repeated {known}" if field_name in members else extension] += 1
             continue
-        members[field_name] = Member(field=field_name, offset=offset, size=size, stored_sha256=digest)
+        members[field_name] = Member(
+            field=field_name, offset=offset, size=size, stored_sha256=hashes.sha256, crc32c=hashes.crc32c
+        )
     yield from _row(tar, prefix, last, members, found)
 
 
@@ -184,7 +197,7 @@ def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[s
 
     `hashes` reads the members too, and compares those whose sha256 was noted.
     """
-    lying = {offset: (name, size, digest) for name, offset, size, digest in _headers(path, hashes)}
+    lying = {offset: (name, size, found.sha256) for name, offset, size, found in _headers(path, hashes)}
     wrong, total = [], 0
     for row in rows:
         for member in row.members:
@@ -219,8 +232,8 @@ def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], fou
     yield SidecarRow(key=prefix + key, url="", images=images, split=tar.split, members=ordered)
 
 
-def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:
-    """Yield name, data offset, size and (with `hashes`, else "") sha256 of the regular members."""
+def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, _Hashes]]:
+    """Yield name, data offset, size and (with `hashes`) the hashes of the regular members."""
     length = storage.size(tar)
     with storage.open_input(tar) as handle:
         try:
@@ -231,15 +244,19 @@ def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, str]]:
                         continue
                     if info.offset_data + info.size > length:
                         raise DamageError(f"the tar ends inside {info.name}", where=tar, remedy="fetch it again")
-                    yield info.name, info.offset_data, info.size, _hash(archive, info) if hashes else ""
+                    yield info.name, info.offset_data, info.size, _hash(archive, info) if hashes else _Hashes()
         except (tarfile.TarError, EOFError) as error:
             raise DamageError(f"not a readable tar: {error}", where=tar, remedy="fetch it again") from error
 
 
-def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> str:
+def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Hashes:
     member = archive.extractfile(info)
     assert member is not None, "regular members have a file"
-    return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+    digest, checksum = hashlib.sha256(), 0
+    while chunk := member.read(_CHUNK):
+        digest.update(chunk)
+        checksum = google_crc32c.extend(checksum, chunk)
+    return _Hashes(digest.hexdigest(), checksum)
 
 
 def _write(tar: str, number: int, rows: list[SidecarRow], out: str, hashes: bool) -> ShardEntry:

@@ -25,10 +25,13 @@ MAX_SAMPLES = 4_000_000
 MAX_MEMBER_BYTES = 1 << 28
 NEAR = 4096
 """Bytes: a member of up to this size that begins within this distance of the previous member's end is read with it."""
-MEMBER = struct.Struct("<qiiii")
-"""Offset and size of a member, size and number of members of the read that begins with it, and its field's number."""
-_MEMBER = np.dtype([("offset", "<i8"), ("size", "<i4"), ("total", "<i4"), ("run", "<i4"), ("code", "<i4")])
-_COLUMNS = ["key", "members.list.element.field", "members.list.element.offset", "members.list.element.size"]
+MEMBER = struct.Struct("<qiiiiI")
+"""Offset and size of a member, size and number of members of the read that begins with it, its field's number, and
+its crc32c."""
+_MEMBER = np.dtype(
+    [("offset", "<i8"), ("size", "<i4"), ("total", "<i4"), ("run", "<i4"), ("code", "<i4"), ("crc32c", "<u4")]
+)
+_COLUMNS = ["key", *(f"members.list.element.{name}" for name in ("field", "offset", "size", "crc32c"))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +53,8 @@ class ShardIndex:
     """Distinct fields; "" for a field that is not on the allow-list."""
     ignored: int
     """Number of members whose extension is not on the allow-list."""
+    checksums: bool
+    """Whether each member has a crc32c; False in datasets of format 1 and in indexes without hashes."""
     hashes: pa.StringArray | None = None
     """stored_sha256 of each member, if bytes are to be verified."""
     rows: np.ndarray | None = None
@@ -62,7 +67,7 @@ class ShardIndex:
         """Return the key of a sample."""
         return self.keys[self.key_ends[row] : self.key_ends[row + 1]].decode()
 
-    def member(self, number: int) -> tuple[int, int, int, int, int]:
+    def member(self, number: int) -> tuple[int, int, int, int, int, int]:
         """Return the values of one member in the order of `MEMBER`."""
         return MEMBER.unpack_from(self.members, number * MEMBER.size)
 
@@ -149,7 +154,9 @@ def tar_path(path: str, shard: ShardEntry) -> str:
     return storage.resolve(path, shard.tar.name)
 
 
-def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def pack_members(
+    starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, codes: np.ndarray, checksums: np.ndarray
+) -> np.ndarray:
     """Return the members as MEMBER rows; small members of a sample that lie close together become one read."""
     count = len(offsets)
     packed = np.zeros(count, dtype=_MEMBER)
@@ -164,11 +171,19 @@ def pack_members(starts: np.ndarray, offsets: np.ndarray, sizes: np.ndarray, cod
     heads = np.flatnonzero(~joins)
     runs = np.diff(np.append(heads, count))
     totals = ends[heads + runs - 1] - offsets[heads]
-    packed["offset"], packed["code"] = offsets, codes
+    packed["offset"], packed["code"], packed["crc32c"] = offsets, codes, checksums
     packed["size"] = np.minimum(sizes, np.iinfo(np.int32).max)
     packed["run"][heads] = runs
     packed["total"][heads] = np.minimum(totals, np.iinfo(np.int32).max)
     return packed
+
+
+def _checksums(members: pa.StructArray) -> tuple[np.ndarray, bool]:
+    """Return the crc32c of each member, and whether each has one."""
+    known = members.type.get_field_index("crc32c") >= 0 and not members.field("crc32c").null_count
+    if not known:
+        return np.zeros(len(members), np.int64), False
+    return integers(members.field("crc32c")), True
 
 
 def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str | None = None) -> ShardIndex:
@@ -187,6 +202,7 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str
         raise DamageError("the sidecar points outside the tar", where=where, remedy="run loom verify")
     allowed = np.asarray([extension_of(field) in EXTENSIONS for field in fields], dtype=bool)
     codes = integers(encoded.indices)
+    checksums, checked = _checksums(members)
     starts = np.concatenate([[0], np.cumsum(integers(pc.list_value_length(lists)))])
     keys = table.column("key").cast(pa.binary()).to_pylist()
     return ShardIndex(
@@ -196,9 +212,10 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str
         keys=b"".join(keys),
         key_ends=memoryview(np.cumsum([0, *map(len, keys)], dtype=np.int64).data),
         starts=memoryview(starts.astype(np.int64).data),
-        members=memoryview(pack_members(starts, offsets, sizes, codes).view(np.uint8).data),
+        members=memoryview(pack_members(starts, offsets, sizes, codes, checksums).view(np.uint8).data),
         fields=[field if ok else "" for field, ok in zip(fields, allowed, strict=True)],
         ignored=int((~allowed[codes]).sum()) if len(fields) else 0,
+        checksums=checked,
         hashes=members.field("stored_sha256") if hashes else None,
         rows=None if split is None else _rows_of(table, split),
     )

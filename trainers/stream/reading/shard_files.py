@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+import google_crc32c
+
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError
 from corpusloom.trainers.stream.errors import SampleError
@@ -126,29 +128,39 @@ def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
         )
 
 
-def read_members(reader: ShardReader, shard: ShardIndex, row: int) -> dict[str, bytes]:
+def read_members(reader: ShardReader, shard: ShardIndex, row: int, *, check: bool = False) -> dict[str, bytes]:
     """Return the members of a sample that are on the allow-list: field -> bytes.
 
-    Members that lie close together are read at once and then cut apart.
+    Members that lie close together are read at once and then cut apart. `check` compares the crc32c of those that
+    have one, and raises SampleError("checksum_differs") for another.
     """
     starts, table, fields = shard.starts, shard.members, shard.fields
     index, last = starts[row], starts[row + 1]
     members: dict[str, bytes] = {}
+    check = check and shard.checksums
     while index < last:
-        offset, size, total, run, code = MEMBER.unpack_from(table, index * MEMBER.size)
+        offset, size, total, run, code, checksum = MEMBER.unpack_from(table, index * MEMBER.size)
         if total > MAX_MEMBER_BYTES:
             raise SampleError("member_too_large", f"{total} bytes")
         data = reader.read(offset, total)
         if run == 1:
             members[fields[code]] = data
+            if check and google_crc32c.value(data) != checksum and fields[code]:
+                raise _differs(fields[code])
         else:
             for at in range(index, index + run):
-                place, size, _, _, code = MEMBER.unpack_from(table, at * MEMBER.size)
+                place, size, _, _, code, checksum = MEMBER.unpack_from(table, at * MEMBER.size)
                 place -= offset
-                members[fields[code]] = data[place : place + size]
+                members[fields[code]] = part = data[place : place + size]
+                if check and google_crc32c.value(part) != checksum and fields[code]:
+                    raise _differs(fields[code])
         index += run
     members.pop("", None)
     return members
+
+
+def _differs(field: str) -> SampleError:
+    return SampleError("checksum_differs", f"the bytes of {field} have changed since they were written")
 
 
 def verify_members(shard: ShardIndex, row: int, members: dict[str, bytes], digests: Sequence[str]) -> None:

@@ -16,10 +16,9 @@ def _end_picture(walker: Walker, _saved: None) -> None:
 
 
 def start_source(walker: Walker, tag: str, attributes: Attributes) -> None:
-    """Record a source of the open `picture`."""
-    srcset = attributes.get("srcset") or attributes.get("data-srcset") or attributes.get("data-lazy-srcset")
-    if srcset:
-        walker.picture.append((srcset, attributes.get("type", "")))
+    """Record the addresses of a source of the open `picture`."""
+    kind = attributes.get("type", "")
+    walker.picture.extend((srcset, kind) for srcset in image_urls.source_srcsets(attributes))
 
 
 def start_image(walker: Walker, tag: str, attributes: Attributes) -> None:

@@ -14,10 +14,9 @@ def picture(reader: Reader, tag: Tag, depth: int) -> None:
 
 
 def source(reader: Reader, tag: Tag, depth: int) -> None:
-    """Record a source of the open `picture`."""
-    srcset = attribute(tag, "srcset") or attribute(tag, "data-srcset") or attribute(tag, "data-lazy-srcset")
-    if srcset:
-        reader.picture.append((srcset, attribute(tag, "type")))
+    """Record the addresses of a source of the open `picture`."""
+    srcsets = image_urls.source_srcsets(attributes_of(tag))
+    reader.picture.extend((srcset, attribute(tag, "type")) for srcset in srcsets)
     reader.children(tag, depth + 1)
 
 

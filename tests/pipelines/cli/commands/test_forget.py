@@ -1,33 +1,38 @@
 """`loom forget` sorts the lines of a list into URLs, domains, hashes and keys."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from corpusloom.pipelines.cli import main
-from corpusloom.pipelines.datasets import forget
+from corpusloom.pipelines.datasets import takedown
+from corpusloom.pipelines.datasets.takedown import Request
 from corpusloom.schemas.errors import ConfigError, LoomError
 
 
 def test_a_list_may_name_all_four_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    named: dict[str, Any] = {}
+    named: list[Request] = []
 
-    def record(**kinds: tuple[str, ...]) -> None:
-        named.update(kinds)
+    def record(_: str, requests: list[Request], *rest: object, **flags: bool) -> None:
+        named.extend(requests)
+        assert flags == {"warc": False, "dry_run": True}
         raise LoomError("far enough")
 
-    monkeypatch.setattr(forget, "make_tombstones", record)
+    monkeypatch.setattr(takedown, "take_down", record)
     lines = ["# a comment", "", "http://a.example/x", " b.example ", "a" * 64, "b" * 32, "c" * 31, "Z" * 64]
+    lines.append("http://a.example/x")
     (tmp_path / "list.txt").write_text("\n".join(lines))
     with pytest.raises(LoomError, match="far enough"):
-        main.run(["forget", "data", "--list", str(tmp_path / "list.txt"), "--url", "http://c.example/"])
-    assert named == {
-        "urls": ("http://c.example/", "http://a.example/x"),
-        "domains": ("b.example", "c" * 31, "Z" * 64),
-        "sha256": ("a" * 64,),
-        "keys": ("b" * 32,),
-    }
+        main.run(["forget", "data", "--list", str(tmp_path / "list.txt"), "--url", "http://c.example/", "--dry-run"])
+    assert named == [
+        Request("url", "http://c.example/"),
+        Request("url", "http://a.example/x"),
+        Request("domain", "b.example"),
+        Request("domain", "c" * 31),
+        Request("domain", "Z" * 64),
+        Request("sha256", "a" * 64),
+        Request("key", "b" * 32),
+    ]
 
 
 def test_nothing_to_forget_is_an_error(tmp_path: Path) -> None:

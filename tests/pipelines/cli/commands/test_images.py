@@ -14,7 +14,9 @@ from tests.pipelines.small_web import SmallWeb
 from tests.pipelines.store.store_maker import fill, outcomes, wanted
 
 
-@pytest.mark.parametrize("flag", [{"retry": "dead"}, {"refetch": True}, {"recheck": True}, {"reindex": True}, {"sweep": True}])
+@pytest.mark.parametrize(
+    "flag", [{"retry": "dead"}, {"refetch": True}, {"recheck": True}, {"reindex": True}, {"sweep": True}]
+)
 def test_a_recipe_takes_no_flag_of_a_store(flag: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="works on a store, not on a recipe"):
         images.Command(recipe="m3w", out="out", **flag).run()  # type: ignore[arg-type]

@@ -35,6 +35,12 @@ def test_a_statistic_that_one_part_lacks_is_kept() -> None:
         assert summed == Aggregate(samples=3, totals={"a": 0, "c": 3}, counts={"b": Counter("xxy")})
 
 
+def test_a_sum_is_unknown_only_if_all_of_its_parts_are() -> None:
+    unknown, known = Aggregate(totals={"a": None}), Aggregate(totals={"a": 2})
+    assert (unknown + known).totals == (known + unknown).totals == {"a": 2}
+    assert (unknown + unknown).totals == (unknown + Aggregate()).totals == {"a": None}
+
+
 def test_every_statistic_of_the_table_is_aggregated() -> None:
     found = of_rows(table(0, 1, 2))
     for kind, names in ((Total, found.totals), (ValueCounts, found.counts)):

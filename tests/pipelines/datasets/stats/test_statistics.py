@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from corpusloom.pipelines.cli import main, text_tables
@@ -53,8 +54,20 @@ def test_sizes_are_those_of_images() -> None:
     assert values("width", 0, 1) == [100, 101]
     assert values("height", 0, 1) == [50, 53]
     assert values("aspect", 0, 100) == [2.0, 350 / 200]
-    assert values("text_length", 0, 2) == [0, 20]
+    assert values("text_length", 0, 2) == [20]  # a row without caption and length is one of an index
     assert values("images", 0, 2) == [1, 1]
+
+
+def test_what_an_index_does_not_know_is_not_0() -> None:
+    totals = {item.name: item for item in STATISTICS if isinstance(item, Total)}
+    assert totals["text_characters"].add(table(0)) is None
+    assert totals["text_characters"].add(table()) == 0
+    assert totals["text_characters"].add(table(0, 1)) == 10
+    unnamed = table(0).set_column(
+        table(0).schema.get_field_index("page_url"), "page_url", pa.array([None], pa.string())
+    )
+    (domains,) = (item for item in STATISTICS if isinstance(item, ValueCounts) and item.name == "domains")
+    assert domains.count(unnamed) == {"unknown": 1}
 
 
 def test_each_score_has_a_distribution() -> None:
@@ -63,8 +76,6 @@ def test_each_score_has_a_distribution() -> None:
 
 
 def test_nulls_are_no_numbers() -> None:
-    import pyarrow as pa
-
     column = pa.chunked_array([[1, None], [3]])
     assert np.isnan(floats(column)[1])
     assert sum_of("n")(pa.table({"n": column})) == 4

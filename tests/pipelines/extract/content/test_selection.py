@@ -66,6 +66,76 @@ def test_a_flag_on_most_of_the_text_is_ignored(names: str) -> None:
     )
 
 
+SIGNS = """page-overlay content-overlay has-overlay modal popup promo login newsletter social twitter-tweet follow ads
+    trending recommended related banner comments cookie-consent sidebar widget legal site-header main-menu meta"""
+FIRST = "The harbour was quiet in the morning, and nobody had come back from the sea so far."
+POST = "The new pier is open, and the first ferry has come in from the island."
+SECOND = "A boy with a basket of bread walked along the quay and greeted each of them by name."
+
+
+@pytest.mark.parametrize("names", SIGNS.split())
+@pytest.mark.parametrize("method", ["rules", "learned"])
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div class='{}'><p>{}</p></div>",
+        "<div class='{}'><h1>Title</h1><ul><li>{}</ul></div>",
+        "<header><h1>Title</h1></header><nav><a href=/>Home</a></nav><div><div id='{}'><p>{}</p></div></div>",
+        "<h1>Title</h1><p>1 May</p><main><div class='{}'><p>{}</p></div></main><footer>Imprint and Contact</footer>",
+    ],
+    ids=["alone", "list", "menu", "footer"],
+)
+def test_one_sign_does_not_empty_a_page(names: str, method: str, html: str) -> None:
+    found = reasons(html.format(names, FIRST), ExtractConfig(method=method))
+    assert found[FIRST] is None
+    assert all(found[text] for text in ("Home", "Imprint and Contact") if text in found)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div id=cookie-banner><p>We use cookies.</p></div>",
+        "<div class=overlay><a href=x>" + FIRST + "</a></div>",
+        "<div class=overlay hidden><p>" + FIRST + "</p></div>",
+        "<nav><a href=x>Home</a> " + FIRST + "</nav>",
+        "<div class=newsletter><p>" + FIRST + "</p></div><p>" + SECOND + "</p>",
+    ],
+    ids=["short", "links", "hidden", "menu", "beside a text"],
+)
+def test_a_sign_of_a_part_drops_it(html: str) -> None:
+    found = reasons(html)
+    assert found.pop(SECOND, None) is None
+    assert None not in found.values()
+
+
+def test_two_signs_of_a_page_leave_the_larger_part() -> None:
+    html = f"<div class=overlay><p>{FIRST} {SECOND}</p><div class=comments><p>{SECOND}</p></div></div>"
+    assert reasons(html)[f"{FIRST} {SECOND}"] is None
+    apart = f"<div class=promo><p>{FIRST} {SECOND}</p></div><div class=related><p>{SECOND}</p></div>"
+    assert reasons(apart) == {f"{FIRST} {SECOND}": None, SECOND: "related"}
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        "<blockquote class='twitter-tweet'><p>{}</p>— X <a href=//t.co/1>1 May</a></blockquote>",
+        "<blockquote class='social-post'><p>{}</p></blockquote>",
+        "<figure class='wp-block-embed social'><div><blockquote class=twitter-tweet>{}</blockquote></div></figure>",
+        "<div class='social-embed'><p>{}</p></div>",
+        "<div class='embedded-tweet tweet'><div class=tweet-text>{}</div></div>",
+        "<blockquote class=instagram-media><p>{}</p></blockquote>",
+        "<twitter-widget class='twitter-tweet'><p>{}</p></twitter-widget>",
+    ],
+)
+@pytest.mark.parametrize("method", ["rules", "learned"])
+def test_an_embedded_post_is_content_and_a_share_bar_is_none(post: str, method: str) -> None:
+    bar = "<div class='tweet-button social'><a href=x>Tweet this</a></div>"
+    html = f"<article><h1>Title</h1><p>{FIRST}</p>{post.format(POST)}{bar}<p>{SECOND}</p></article>"
+    found = reasons(html, ExtractConfig(method=method))
+    assert [reason for text, reason in found.items() if POST in text] == [None]
+    assert found["Tweet this"] == "share_bar"
+
+
 def test_texts_of_the_same_style_share_their_mean_score() -> None:
     cards = "".join(f"<div class=card><h3 class=name>Card {number}</h3></div>" for number in range(4))
     page = fast_walk(f"<body><p>a b c</p>{cards}<div class=note>d</div>".encode(), "https://a.example/", RULES)

@@ -16,6 +16,7 @@ from corpusloom.pipelines.extract.reading import elements as el
         ("comment-list", el.COMMENTS),
         ("related-posts", el.RELATED),
         ("sharing", el.SOCIAL),
+        ("btn-tweet", el.SOCIAL),
         ("cookie-consent", el.COOKIE),
         ("ad sponsor", el.ADVERT),
         ("product-card", el.CARD),
@@ -37,7 +38,19 @@ def test_class_words_set_flags(names: str, flag: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", ["", "row col-md-6", "navigate-x7", "shadow", "adorable", "hiddenness", "more", "skip"]
+    "names",
+    [
+        "",
+        "twitter-tweet",
+        "social-embed",
+        "row col-md-6",
+        "navigate-x7",
+        "shadow",
+        "adorable",
+        "hiddenness",
+        "more",
+        "skip",
+    ],
 )
 def test_other_class_words_set_no_flag(names: str) -> None:
     assert el.class_flags(names) == 0

@@ -19,6 +19,8 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig
         (b'{"html": "<p>"}', False),
         (b"<?xml version='1.0'?><rss><item/></rss>", False),
         ("<p>".encode("utf-16"), True),
+        ("<p>".encode("utf-16-le"), True),
+        ("<!doctype html>".encode("utf-16-be"), True),
     ],
 )
 def test_html_is_told_from_other_content(html: bytes, is_page: bool) -> None:

@@ -83,6 +83,22 @@ def test_a_stalled_connection_truncates_a_page_and_ends_an_image() -> None:
     assert image == Dead("timeout_idle")
 
 
+@pytest.mark.parametrize("extension", [b"", b";" + b"x" * 60])
+def test_chunks_count_with_their_overhead_up_to_twice_the_cap(extension: bytes) -> None:
+    """A chunk of one byte costs six bytes, and more with an extension."""
+    start = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"1" + extension + b"\r\na\r\n"
+    few = 1_900 // len(chunk)
+    with serve(start, 0.1, chunk * few + b"0\r\n\r\n") as (url, config):
+        response = fetch(url, config, "page")
+    assert isinstance(response, Response)
+    assert (response.wire_body, response.truncated) == (b"a" * few, None)
+    with serve(start, 0.1, chunk * few, 0.1, chunk * few, 30.0) as (url, config):
+        response = fetch(url, config, "page", idle_timeout=5.0)
+    assert isinstance(response, Response)
+    assert response.truncated == "length"
+
+
 @pytest.mark.parametrize("kind", ["page", "image"])
 def test_the_body_of_a_redirect_is_read_only_a_little(kind: FetchKind) -> None:
     with serve(head(10**9, "302 Found\r\nLocation: /next"), bytes(100_000), 30.0) as (url, config):

@@ -23,7 +23,7 @@ def test_the_card_tells_funnel_wishes_and_days(tmp_path: Path) -> None:
     manifest = dataclasses.replace(read_manifest(dataset), config=CONFIG, counts=counts)
     card = to_card(manifest, ("2026-01-02", "2026-01-04"))
     assert "| images | image | 1,200 | 1,198 | 2 | 0 | http_404 2 |" in card
-    assert "left out: noai, ai.txt." in card
+    assert "Opt-out signals that reject a page or an image: noai, ai.txt." in card
     assert "Pairs of a test: 3 samples of kind pairs in 1 WebDataset tars" in card
     assert "from 2026-01-02 to 2026-01-04" in card
 
@@ -69,3 +69,23 @@ def test_documents_take_their_days_from_where_the_pages_were_fetched(tmp_path: P
         assert (entry.bytes, entry.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     document(source, read_manifest(source))
     assert "from 2026-03-04" in Path(source, "README.md").read_text()
+
+
+def test_the_head_declares_columns_of_the_members_that_occur(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", "pairs", make_pairs(3), shards=1)
+    document(dataset, read_manifest(dataset))
+    card = Path(dataset, "README.md").read_text()
+    assert card.startswith("---\npretty_name: ")
+    head = card.split("---")[1].splitlines()
+    columns = [json.loads(line.removeprefix("  - ")) for line in head if line.startswith("  - ")]
+    assert [column["name"] for column in columns] == ["__key__", "__url__", "jpg", "json", "txt"]
+    values = dict(line.split(": ", 1) for line in head if line.startswith(("configs", "tags", "pretty")))
+    assert json.loads(values["configs"])[0]["data_files"] == [{"split": "train", "path": "*.tar"}]
+    assert "images.format=jpg" in card
+
+
+def test_a_dataset_without_samples_declares_nothing(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", "pairs", make_pairs(3), shards=1)
+    card = to_card(dataclasses.replace(read_manifest(dataset), shards=(), samples=0), None)
+    assert "configs" not in card
+    assert "load_dataset" not in card

@@ -14,7 +14,7 @@ from etils import epath
 from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.croissant import CROISSANT, funnel_lines, to_croissant
 from corpusloom.schemas.manifest import Manifest, read_manifest
-from corpusloom.schemas.records import StageCounts
+from corpusloom.schemas.records import FileEntry, StageCounts
 from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 COUNTS = (
@@ -115,12 +115,31 @@ def test_what_is_not_known_is_left_out(dataset: str) -> None:
 def test_opt_outs_and_personal_data_are_those_of_the_recipe(dataset: str) -> None:
     values = plain(dataset)
     assert values["rai:personalSensitiveInformation"] == ["Personal data in texts was not masked."]
-    assert values["rai:dataCollection"].endswith("obeyed when fetching.")
     config = json.dumps({"honour": {"signals": ["noai", "ai.txt"]}, "filters": {"pii": {"mask": True}}})
-    values = plain(dataset, config=config)
+    values = plain(dataset, config=config, inputs=(FileEntry(name="a.warc.gz", sha256="0", bytes=1),))
     assert values["rai:personalSensitiveInformation"] == ["Personal data in texts was masked by rules."]
     assert values["rai:dataCollection"].endswith("Opt-out signals that reject a page or an image: noai, ai.txt.")
     assert values["rai:dataCollectionMissingData"].startswith("1 records ended in an error")
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "collected"),
+    [
+        ("a.warc.gz", "Web pages from 1 WARC", "Web Scraping"),
+        ("l.csv", "from 1 lists", "Web Scraping"),
+        ("00000", "shards that img2dataset wrote", "Secondary Data Analysis"),
+    ],
+)
+def test_only_what_is_known_of_the_input_is_said(dataset: str, name: str, says: str, collected: str) -> None:
+    values = plain(dataset, inputs=(FileEntry(name=name, sha256="0", bytes=1),))
+    assert says in values["rai:dataCollection"]
+    assert "not on record" in values["rai:dataCollection"]
+    assert values["rai:dataCollectionType"] == [collected]
+
+
+def test_regions_say_nothing_of_their_own_about_personal_data(dataset: str) -> None:
+    values = plain(dataset, config=json.dumps({"source": "abc"}))
+    assert values["rai:personalSensitiveInformation"] == ["The texts are those of the dataset of pairs."]
 
 
 def test_a_dataset_without_tars_describes_its_rows_alone(dataset: str) -> None:
@@ -134,7 +153,7 @@ def test_the_name_and_the_digest_identify_the_dataset(dataset: str) -> None:
     values = plain(dataset)
     assert (values["name"], values["url"]) == ("corpusloom-test", f"urn:sha256:{manifest.digest}")
     assert values["citeAs"] == f"corpusloom test, digest {manifest.digest}"
-    assert (values["version"], values["keywords"]) == ("1.0.0", ["webdataset", "pairs", "test"])
+    assert (values["version"], values["keywords"]) == ("2.0.0", ["webdataset", "pairs", "test"])
     assert values["description"] == "test: 6 samples of kind pairs in 1 WebDataset tars"
     described = plain(dataset, config=json.dumps({"description": "Pairs of a test"}))["description"]
     assert described.startswith("Pairs of a test: 6 samples")

@@ -15,6 +15,7 @@ from corpusloom.pipelines.store.dataset.samples import (
     store_form,
     to_json,
 )
+from corpusloom.pipelines.store.dataset.tars import MemberPlace
 from corpusloom.schemas.records import (
     Block,
     ImageFacts,
@@ -166,9 +167,15 @@ def test_members_know_their_images() -> None:
     sample = interleaved_sample(page("one", "*"), {0: image(1)})
     known = Member(field="001.jpg", offset=0, size=0, stored_sha256="", sha256="k", width=3, height=4)
     sample = dataclasses.replace(sample, known={"001.jpg": known})
-    places = [("000.jpg", 512, 7, "s0"), ("001.jpg", 1024, 8, "s1"), ("json", 2048, 9, "s2")]
+    places = [
+        MemberPlace("000.jpg", 512, 7, "s0", 10),
+        MemberPlace("001.jpg", 1024, 8, "s1", 11),
+        MemberPlace("json", 2048, 9, "s2", 12),
+    ]
     assert members_of(sample, places) == (
-        Member(field="000.jpg", offset=512, size=7, stored_sha256="s0", sha256="1" * 64, width=101, height=51),
-        Member(field="001.jpg", offset=1024, size=8, stored_sha256="s1", sha256="k", width=3, height=4),
-        Member(field="json", offset=2048, size=9, stored_sha256="s2"),
+        Member(
+            field="000.jpg", offset=512, size=7, stored_sha256="s0", sha256="1" * 64, width=101, height=51, crc32c=10
+        ),
+        Member(field="001.jpg", offset=1024, size=8, stored_sha256="s1", sha256="k", width=3, height=4, crc32c=11),
+        Member(field="json", offset=2048, size=9, stored_sha256="s2", crc32c=12),
     )

@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import google_crc32c
 import pytest
 import webdataset
 from hypothesis import given, settings
@@ -42,9 +43,10 @@ def test_the_bytes_are_those_of_webdataset(tmp_path_factory: object, pairs: list
     assert written.bytes == len(ours)
     for (key, fields), (written_key, places) in zip(pairs, written.samples, strict=True):
         assert key == written_key
-        for field, offset, size, sha256 in places:
+        for field, offset, size, sha256, crc32c in places:
             assert ours[offset : offset + size] == fields[field]
             assert sha256 == hashlib.sha256(fields[field]).hexdigest()
+            assert crc32c == google_crc32c.value(fields[field])
 
 
 @settings(deadline=None, max_examples=20)

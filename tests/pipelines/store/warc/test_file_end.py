@@ -25,6 +25,8 @@ RECORDS = b"WARC/1.1\r\nContent-Length: 5\r\n\r\nhello\r\n\r\n"
         (RECORD + EMPTY * 3, None),
         (gzip.compress(bytes(50_000_000)), None),
         (gzip.compress(bytes(1 << 20)), None),
+        (gzip.compress(bytes(150_000_000), 1)[:-1], None),
+        (gzip.compress(bytes(50_000_000))[:-1], "the last gzip member is cut off"),
         (RECORD[:-1], "the last gzip member is cut off"),
         (RECORD[:-9], "the last gzip member is cut off"),
         (RECORD + EMPTY[:4], "the last gzip member is cut off"),

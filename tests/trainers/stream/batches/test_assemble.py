@@ -85,9 +85,11 @@ def test_padding_is_filled_and_has_no_key(reader: SampleReader) -> None:
     assert make(reader, number, [None, None]).arrays["valid"].tolist() == [False, False]
 
 
-def test_a_batch_without_any_usable_sample_is_an_error_that_names_the_first(reader: SampleReader) -> None:
-    with pytest.raises(DamageError, match=f"no sample of a batch of {COUNT}.*{reader.key_of(PLACES[0])}: too_dark"):
-        make(reader, refuse(set(range(COUNT)), reader))
+def test_a_batch_without_a_usable_sample_has_no_array_but_valid(reader: SampleReader) -> None:
+    made = make(reader, refuse(set(range(COUNT)), reader))
+    assert list(made.arrays) == ["valid"]
+    assert not made.arrays["valid"].any()
+    assert [(skipped.key, str(skipped.error)) for skipped in made.skipped] == [(key, "too_dark") for key in made.keys]
 
 
 def test_the_first_bad_sample_is_raised_when_errors_are_to_be_raised(reader: SampleReader) -> None:

@@ -1,5 +1,6 @@
 """Batches: exact epochs, resuming on other world sizes, shares of mixtures, and errors for damaged datasets."""
 
+import gc
 import json
 import os
 import signal
@@ -7,16 +8,19 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.schemas.errors import ConfigError, InputError, LoomError
+from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError
 from corpusloom.schemas.identity import make_key
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.stream.datasets import make_dataset
 
@@ -213,3 +217,79 @@ def test_a_killed_process_resumes_from_its_last_state(data: str) -> None:
     seen = [value for values, _ in lines for value in values]
     after, _ = run(data, 1, 4, 10, lines[-1][1])
     assert seen + [value for value, _ in after] == [value for value, _ in run(data, 1, 1, len(seen) + 40)[0]]  # type: ignore[misc, str-unpack]
+
+
+def test_batches_that_are_dropped_without_close_do_not_wait_for_their_workers(
+    data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = StreamingDataset(data, 0, 0, 1).batches(4, transform=number, workers=2)
+    next(batches)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", lambda *_, **__: pytest.fail("the collector waits"))
+    del batches
+    gc.collect()
+
+
+LOST = {3, 7, 8, 9}
+
+
+def some(sample: object, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Refuse a few samples, as a decoder refuses broken images."""
+    assert isinstance(sample, PairSample)
+    if int(sample.image) in LOST:
+        raise SampleError("too_dark")
+    return {"number": np.full((2,), int(sample.image), np.int64), "draw": np.float32(rng.random())}
+
+
+def drain(stream: StreamingDataset, size: int, workers: int = 0, processes: bool = False) -> list[dict[str, Any]]:
+    """Return the batches of one epoch."""
+    return list(stream.batches(size, transform=some, workers=workers, processes=processes, epochs=1))
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_batches_without_a_usable_sample_are_handed_out_as_zeros(tmp_path: Path, size: int) -> None:
+    path = write_dataset(tmp_path, pairs(40))
+    stream = StreamingDataset(path, 0, 0, 1)
+    batches = drain(stream, size)
+    assert sum(int(batch["valid"].sum()) for batch in batches) == 36
+    assert stream.skipped == {"too_dark": 4}
+    assert len(stream.skipped_keys) == 4
+    empty = [batch for batch in batches if not batch["valid"].any()]
+    assert len(empty) == (4 if size == 1 else 0) or size == 2
+    for batch in empty:
+        assert batch["number"].shape == (size, 2)
+        assert not batch["number"].any()
+        assert all(batch["keys"])
+
+
+def test_a_batch_without_a_usable_sample_is_the_same_in_threads_processes_and_after_resuming(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path, pairs(40))
+    whole = [(b["keys"], b["number"].tolist(), b["valid"].tolist()) for b in drain(StreamingDataset(path, 0, 0, 1), 1)]
+    for workers, processes in ((2, False), (1, True)):
+        made = drain(StreamingDataset(path, 0, 0, 1), 1, workers, processes)
+        assert [(b["keys"], b["number"].tolist(), b["valid"].tolist()) for b in made] == whole
+    lost = next(at for at, (_, _, valid) in enumerate(whole) if not valid[0])
+    first = StreamingDataset(path, 0, 0, 1).batches(1, transform=some, workers=0)
+    for _ in range(lost):
+        next(first)
+    resumed = StreamingDataset(path, 0, 0, 1)
+    resumed.load_state_dict(first.state_dict())
+    batch = next(resumed.batches(1, transform=some, workers=0))  # its shapes come from a later sample
+    assert (batch["keys"], batch["number"].tolist(), batch["valid"].tolist()) == whole[lost]
+    assert resumed.state_dict()["position"] == lost + 1
+    assert resumed.skipped == {"too_dark": 1}
+
+
+def test_a_rank_without_a_sample_in_the_last_batch_gets_zeros(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path, pairs(5))
+    last = [
+        list(StreamingDataset(path, 0, rank, 4).batches(1, transform=number, workers=0, epochs=1))[-1]
+        for rank in range(4)
+    ]
+    assert [int(batch["valid"].sum()) for batch in last] == [1, 0, 0, 0]
+    assert all(batch["number"].shape == (1,) for batch in last)
+
+
+def test_a_data_set_without_any_usable_sample_is_an_error(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path, {key: {**fields, "jpg": b"3"} for key, fields in pairs(6).items()})
+    with pytest.raises(DamageError, match="none of 6 samples in a row can be used; the first: too_dark"):
+        drain(StreamingDataset(path, 0, 0, 1), 2)

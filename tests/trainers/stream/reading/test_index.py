@@ -28,9 +28,10 @@ from tests.trainers.stream.datasets import make_dataset, make_pairs
 def pack(starts: list[int], offsets: list[int], sizes: list[int]) -> list[tuple[int, int]]:
     """Return (bytes, members) of the read that begins with each member; (0, 0) if it is read with an earlier one."""
     codes = np.zeros(len(offsets), np.int64)
-    packed = pack_members(np.asarray(starts), np.asarray(offsets), np.asarray(sizes), codes)
+    packed = pack_members(np.asarray(starts), np.asarray(offsets), np.asarray(sizes), codes, codes + 2**32 - 1)
     rows = [MEMBER.unpack_from(packed.tobytes(), number * MEMBER.size) for number in range(len(offsets))]
     assert [row[:2] for row in rows] == list(zip(offsets, sizes, strict=True))
+    assert {row[5] for row in rows} <= {2**32 - 1}
     return [row[2:4] for row in rows]
 
 
@@ -127,4 +128,4 @@ def test_integers_of_a_slice_and_of_chunks_are_those_of_the_column() -> None:
     column = pa.array([5, 6, 7, 8], pa.int32())
     assert integers(column[1:3]).tolist() == [6, 7]
     assert integers(pa.chunked_array([column[:1], column[2:]])).tolist() == [5, 7, 8]
-    assert struct.calcsize("<qiiii") == MEMBER.size
+    assert struct.calcsize("<qiiiiI") == MEMBER.size

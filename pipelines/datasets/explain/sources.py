@@ -1,0 +1,80 @@
+"""The places to look for a record in: those of a dataset, a crawl, a work folder or an image store."""
+
+import json
+from typing import Any
+
+from corpusloom.pipelines.builds.finished_stages import finished_stages
+from corpusloom.pipelines.datasets.explain.crawl_events import FRONTIER, Crawl
+from corpusloom.pipelines.datasets.explain.event import Source
+from corpusloom.pipelines.datasets.explain.sample_events import Samples
+from corpusloom.pipelines.datasets.explain.store_events import Store
+from corpusloom.pipelines.datasets.explain.table_events import Tables
+from corpusloom.pipelines.datasets.explain.work_events import Heads, StageTables
+from corpusloom.schemas import layout, storage
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.manifest import read_manifest
+
+RUN = "run.json"
+
+
+def sources_of(folder: str) -> list[Source]:
+    """Return the sources that a folder stands for; InputError if it is none that corpusloom wrote."""
+    if storage.exists(storage.join(folder, layout.MANIFEST)):
+        return _of_dataset(folder)
+    found: list[Source] = [*_crawl(folder), *_store(folder)]
+    if storage.folders(storage.join(folder, "stages")):
+        found += [StageTables(folder), *_beside_stages(folder), *_store(storage.join(folder, "images"))]
+    if not found:
+        raise InputError(
+            "is no dataset, crawl, work folder or image store",
+            where=folder,
+            remedy="name the --out of loom build or loom scrape, or a build's --work or --store",
+        )
+    return found
+
+
+def _of_dataset(dataset: str) -> list[Source]:
+    """Return a dataset's own tables, and what the build left: its work folder, its crawl and its image store."""
+    manifest = read_manifest(dataset)
+    found: list[Source] = [Tables.of_dataset(dataset, manifest), Samples(dataset, manifest)]
+    run = _run(dataset)
+    if "source" in run:  # regions: their pairs are decided on in another dataset
+        source = str(run["source"])
+        return found + (_of_dataset(source) if storage.exists(storage.join(source, layout.MANIFEST)) else [])
+    build: dict[str, Any] = run.get("build") or {}
+    works = [str(build["work"])] if build.get("work") else []
+    work = next((path for path in (*works, f"{dataset.rstrip('/')}.work") if _has_stages(path)), None)
+    if work is not None:
+        found += _beside_stages(work)
+    store = build.get("store") or (work and storage.join(work, "images"))
+    return found + (list(_store(str(store))) if store else [])
+
+
+def _run(dataset: str) -> dict[str, Any]:
+    """Return a dataset's run.json; nothing if it is missing or is not JSON, since a dataset is readable without it."""
+    path = storage.join(dataset, RUN)
+    try:
+        values = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
+    except ValueError:
+        values = {}
+    return values if isinstance(values, dict) else {}
+
+
+def _has_stages(work: str) -> bool:
+    return bool(storage.folders(storage.join(work, "stages")))
+
+
+def _beside_stages(work: str) -> list[Source]:
+    """Return the heads of a work folder, and the crawls that its WARCs are from."""
+    inputs = [str(row["name"]) for _, values in finished_stages(work, "extract") for row in values["facts"]["warcs"]]
+    folders = sorted({path.rpartition("/")[0] or "." for path in inputs})
+    return [Heads(work), *(crawl for folder in folders for crawl in _crawl(folder))]
+
+
+def _crawl(folder: str) -> list[Source]:
+    return [Crawl(folder)] if storage.listing(storage.join(folder, FRONTIER), ".parquet") else []
+
+
+def _store(folder: str) -> list[Source]:
+    held = storage.folders(storage.join(folder, "index")) or storage.exists(storage.join(folder, "tombstones.json"))
+    return [Store(folder)] if held else []

@@ -1,0 +1,77 @@
+"""Figures of evaluations: NAME with its 95 % interval, NAME_low to NAME_high, and its value by chance, NAME_chance."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+_Z = 1.959964
+"""Standard deviations on each side of a 95 % interval."""
+
+
+def wilson(successes: int, total: int, z: float = _Z) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
+    if total == 0:
+        return 0.0, 1.0
+    share, weight = successes / total, z * z / total
+    centre = (share + weight / 2) / (1 + weight)
+    half = z * math.sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share(name: str, hits: Tensor, chance: float) -> Iterator[tuple[str, float]]:
+    """Yield the share of trials that are hits, (Q,) bool."""
+    low, high = wilson(int(hits.sum()), len(hits))
+    yield name, float(hits.float().mean())
+    yield from _around(name, low, high, chance)
+
+
+def mean(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
+    """Yield the mean of independent values, (Q,), with the interval of a normal distribution."""
+    middle = float(values.double().mean())
+    half = _Z * float(values.double().std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    yield name, middle
+    yield from _around(name, middle - half, middle + half, chance)
+
+
+def mean_of_groups(name: str, hits: Tensor, groups: Tensor, chance: float) -> Iterator[tuple[str, float]]:
+    """Yield the mean over groups of the share of hits, (Q,) bool, (Q,) int; the interval adds two trials per group."""
+    counts = groups.bincount()
+    right = groups.bincount(weights=hits.double())[counts > 0]
+    trials = counts[counts > 0].double()
+    smooth = (right + 1) / (trials + 2)
+    half = _Z * float((smooth * (1 - smooth) / trials).sum().sqrt()) / len(trials)
+    middle = float((right / trials).mean())
+    yield name, middle
+    yield from _around(name, max(0.0, middle - half), min(1.0, middle + half), chance)
+
+
+def _around(name: str, low: float, high: float, chance: float) -> Iterator[tuple[str, float]]:
+    yield f"{name}_low", low
+    yield f"{name}_high", high
+    yield f"{name}_chance", chance
+
+
+def recalls(name: str, scores: Tensor, positive: Tensor, ks: Sequence[int]) -> Iterator[tuple[str, float]]:
+    """Yield R@k as NAMEk: the share of queries with a right candidate among the first k, (Q, K), (Q, K) bool.
+
+    Wrong candidates of equal score rank first, so that copies of a candidate cannot inflate the figure.
+    """
+    ranks = rank_of(scores, positive)
+    for k in ks:
+        yield from share(f"{name}{k}", ranks < k, recall_by_chance(positive, k))
+
+
+def rank_of(scores: Tensor, positive: Tensor) -> Tensor:
+    """Return how many wrong candidates score at least as high as the best right one: (Q, K), (Q, K) bool -> (Q,)."""
+    best = scores.masked_fill(~positive, -math.inf).amax(1, keepdim=True)
+    return ((scores >= best) & ~positive).sum(1)
+
+
+def recall_by_chance(positive: Tensor, k: int) -> float:
+    """Return the R@k of candidates in random order: 1 - C(wrong, k) / C(all, k), the mean over queries, (Q, K) bool."""
+    candidates = positive.shape[1]
+    wrong, drawn = (~positive).sum(1, keepdim=True).double(), torch.arange(min(k, candidates), device=positive.device)
+    missed = ((wrong - drawn).clamp(min=0) / (candidates - drawn)).prod(1)
+    return float(1 - missed.mean())
