@@ -25,9 +25,9 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 9
+EXTRACT_VERSION = 10
 SELECT_VERSION = 3
-SHARDS_VERSION = 3
+SHARDS_VERSION = 4
 
 
 @dataclass

@@ -11,8 +11,8 @@ from corpusloom.schemas.images.ends import END_OF_JPEG
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import read_header
 
-MAX_INFLATED = 1 << 22
-"""Inflated bytes of one compressed PNG text that are searched for opt-outs."""
+MAX_INFLATED = 1 << 24
+"""Inflated bytes of all compressed texts of a PNG that are searched for opt-outs."""
 
 _ENTROPY_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _PNG_KEPT = frozenset(
@@ -106,6 +106,8 @@ def _strip_webp(data: bytes, orientation: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+_FORBIDDEN = re.compile(rb"notAllowed|constrained")
+_NEAR = 4_096
 _MINING_ASSERTIONS = (b"cawg.training-mining", b"c2pa.training-mining")
 
 
@@ -119,32 +121,50 @@ def opt_out_of_metadata(data: bytes) -> str | None:
     for text in (data, *_inflated_texts(data)):
         if b"DMI-PROHIBITED" in text:
             return "iptc_data_mining"
-        for name in _MINING_ASSERTIONS:
-            place = text.find(name)
-            while place >= 0:
-                near = text[place : place + 4_096]
-                if b"notAllowed" in near or b"constrained" in near:
-                    return "c2pa_training_mining"
-                place = text.find(name, place + 1)
+        if any(_forbids_mining(text, name) for name in _MINING_ASSERTIONS):
+            return "c2pa_training_mining"
     return None
 
 
+def _forbids_mining(text: bytes, assertion: bytes) -> bool:
+    """Return whether an assertion is followed within `_NEAR` bytes by a forbidden use; in linear time."""
+    place = text.find(assertion)
+    while place >= 0:
+        found = _FORBIDDEN.search(text, place)
+        if found is None:
+            return False
+        if found.end() <= place + _NEAR:
+            return True
+        place = text.find(assertion, max(place + 1, found.start() - _NEAR))
+    return False
+
+
 def _inflated_texts(data: bytes) -> Iterator[bytes]:
-    """Yield the compressed texts of a PNG, each cut at MAX_INFLATED bytes."""
+    """Yield the compressed texts of a PNG, cut at MAX_INFLATED bytes in all."""
     if data[:8] != PNG_SIGNATURE:
         return
+    left = MAX_INFLATED
     with contextlib.suppress(ImageError, struct.error):
         for kind, start, end in png_chunks(data):
-            if kind in (b"zTXt", b"iTXt"):
-                _, _, rest = data[start + 8 : end - 4].partition(b"\0")
-                if kind == b"zTXt":
-                    yield from _inflate(rest[1:])
-                elif rest[:1] == b"\1":
-                    yield from _inflate(rest[2:].partition(b"\0")[2].partition(b"\0")[2])
+            packed = _compressed_text(kind, data[start + 8 : end - 4]) if kind in (b"zTXt", b"iTXt") else b""
+            text = _inflate(packed, left) if packed else b""
+            if text:
+                yield text
+            left -= len(text)
+            if not left:
+                return
 
 
-def _inflate(data: bytes) -> Iterator[bytes]:
+def _compressed_text(kind: bytes, chunk: bytes) -> bytes:
+    """Return the compressed part of a zTXt or iTXt chunk; b"" if its text is not compressed."""
+    rest = chunk.partition(b"\0")[2]
+    if kind == b"zTXt":
+        return rest[1:]
+    return rest[2:].partition(b"\0")[2].partition(b"\0")[2] if rest[:1] == b"\1" else b""
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
     try:
-        yield zlib.decompressobj().decompress(data, MAX_INFLATED)
+        return zlib.decompressobj().decompress(data, limit)
     except zlib.error:
-        return
+        return b""

@@ -2,13 +2,15 @@
 
 import re
 import struct
+import time
+import zlib
 
 import numpy as np
 import pytest
 from PIL import PngImagePlugin
 
 from corpusloom.schemas.images.decoding import decode_rgb
-from corpusloom.schemas.images.metadata import opt_out_of_metadata, strip_metadata
+from corpusloom.schemas.images.metadata import MAX_INFLATED, opt_out_of_metadata, strip_metadata
 from tests.schemas.images.pictures import encode, exif, picture
 
 
@@ -93,3 +95,37 @@ def test_a_missing_end_marker_is_added() -> None:
     for options in ({}, {"progressive": True}):
         data = encode(picture(64, 48), "JPEG", **options)
         assert strip_metadata(data[:-2]) == strip_metadata(data)
+
+
+def text_chunk(text: bytes) -> bytes:
+    """Return a compressed text of a PNG."""
+    body = b"zTXt" + b"Comment\0\0" + zlib.compress(text, 9)
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def png_with(*texts: bytes) -> bytes:
+    """Return the first bytes of a PNG with texts."""
+    return encode(picture(), "PNG")[:33] + b"".join(map(text_chunk, texts))
+
+
+@pytest.mark.parametrize(("before", "found"), [(1 << 20, True), (MAX_INFLATED - 100, True), (MAX_INFLATED, False)])
+def test_the_texts_of_a_png_are_inflated_up_to_a_limit_of_all_together(before: int, found: bool) -> None:
+    texts = [bytes(before // 2), bytes(before - before // 2), b"DMI-PROHIBITED"]
+    assert opt_out_of_metadata(png_with(*texts)) == ("iptc_data_mining" if found else None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png_with(*[bytes(4_000_000)] * 2) + text_chunk(bytes(4_000_000)) * 2_000,
+        png_with(b"") + text_chunk(b"") * 200_000,
+        b"c2pa.training-mining" * 1_000_000,
+        b"c2pa.training-mining" * 1_000_000 + b" " * 5_000 + b"notAllowed",
+        (b"c2pa.training-mining" + bytes(5_000) + b"constrained") * 4_000,
+    ],
+    ids=["8 GB of texts", "many texts", "many assertions", "a word far behind them", "words far behind each"],
+)
+def test_opt_outs_are_searched_in_linear_time(data: bytes) -> None:
+    start = time.process_time()
+    assert opt_out_of_metadata(data) is None
+    assert time.process_time() - start < 2
