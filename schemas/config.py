@@ -1,14 +1,20 @@
 """Reads TOML and overrides into frozen dataclasses, for recipes and training configurations."""
 
+import ast
 import dataclasses
 import difflib
+import inspect
+import itertools
 import json
 import math
+import sys
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import lru_cache
+from types import NoneType
 from typing import Any, TypeVar
 
 import dacite
@@ -51,6 +57,18 @@ def table_type(hint: Any) -> Any:
     return next(option for option in options if dataclasses.is_dataclass(option))
 
 
+@lru_cache(maxsize=64)
+def field_docs(cls: type) -> dict[str, str]:
+    """Return the docstring of each field of a dataclass, on one line."""
+    tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
+    body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
+    found = {}
+    for item, doc in itertools.pairwise(body):
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and isinstance(doc, ast.Expr):
+            found[item.target.id] = " ".join(str(ast.literal_eval(doc.value)).split())
+    return found
+
+
 def load_toml(path: str) -> dict[str, Any]:
     """Read a TOML file; a missing or malformed one is a ConfigError that names it."""
     try:
@@ -81,13 +99,61 @@ def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, An
 
 def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build a frozen dataclass from nested tables; an unknown key is an error that suggests the nearest one."""
-    _check_keys(cls, values, where, "")
+    _check_keys(cls, values, where, "", tuple(_paths(cls)))
     try:
         return dacite.from_dict(
             cls, dict(values), dacite.Config(strict=True, cast=[tuple], type_hooks={float: _to_float})
         )
+    except dacite.WrongTypeError as error:
+        what = f"{error.field_path} is {error.value!r}, not {type_words(error.field_type)}"
+        raise ConfigError(what, where=where, remedy="give such a value") from error
     except dacite.DaciteError as error:
         raise ConfigError(str(error), where=where) from error
+
+
+def type_words(hint: Any) -> str:
+    """Return a type in plain words: `int | None` is "a whole number"."""
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    words = [_WORDS.get(typing.get_origin(option) or option, "a table") for option in options if option is not NoneType]
+    return " or ".join(dict.fromkeys(words))
+
+
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list",
+    dict: "a table",
+}
+
+
+def nearest_key(path: str, known: Sequence[str]) -> str | None:
+    """Return the known key nearest to a misspelt one, whose tables may be wrong or left out; None if none is near."""
+    whole = difflib.get_close_matches(path, known, 1, 0.85)
+    if whole:
+        return whole[0]
+    leaves = {key.rpartition(".")[2] for key in known}
+    leaf = difflib.get_close_matches(path.rpartition(".")[2], leaves, 1, 0.75)
+    found = [key for key in known if leaf and key.rpartition(".")[2] == leaf[0]]
+    near = difflib.get_close_matches(path, found or known, 1, 0.0 if found else 0.6)
+    return near[0] if near else None
+
+
+def unknown_key(path: str, known: Sequence[str], where: str, remedy: str) -> ConfigError:
+    """Return the error for a key that does not exist, which suggests the nearest one, else gives another remedy."""
+    near = nearest_key(path, known)
+    return ConfigError(f"unknown key {path}", where=where, remedy=f"did you mean {near}?" if near else remedy)
+
+
+def _paths(cls: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted paths of all keys of a dataclass, tables included."""
+    hints = typing.get_type_hints(cls)
+    for item in dataclasses.fields(cls):
+        yield f"{prefix}{item.name}"
+        for option in typing.get_args(hints[item.name]) or (hints[item.name],):
+            if dataclasses.is_dataclass(option):
+                yield from _paths(option, f"{prefix}{item.name}.")
 
 
 def _to_float(value: Any) -> Any:
@@ -95,19 +161,17 @@ def _to_float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str) -> None:
+def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str, known: Sequence[str]) -> None:
     hints = typing.get_type_hints(cls)
     names = [item.name for item in dataclasses.fields(cls)]
     for name, value in values.items():
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            remedy = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(names)}"
-            raise ConfigError(f"unknown key {prefix}{name}", where=where, remedy=remedy)
+            raise unknown_key(f"{prefix}{name}", known, where, f"known: {', '.join(names)}")
         options = typing.get_args(hints[name]) if _is_union(hints[name]) else (hints[name],)
         _check_value(f"{prefix}{name}", value, options, where)
         for option in options:
             if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
-                _check_keys(option, value, where, f"{prefix}{name}.")
+                _check_keys(option, value, where, f"{prefix}{name}.", known)
 
 
 def _check_value(key: str, value: Any, options: Sequence[Any], where: str) -> None:

@@ -8,6 +8,8 @@ FORMAT_VERSION = 2
 """Version of the dataset format; readers refuse a newer one. Version 1 had no crc32c of members in its sidecars."""
 
 MANIFEST = "manifest.json"
+CLAIM = ".building.json"
+"""File that marks a folder into which a build writes, or whose build failed."""
 SIZES = "sizes.json"
 KEY_DIGITS = 32
 IMAGE_EXTENSIONS = ("jpg", "png", "webp")

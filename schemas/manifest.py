@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import DamageError, InputError, VersionError
-from corpusloom.schemas.layout import FORMAT_VERSION, MANIFEST, table_kind
+from corpusloom.schemas.layout import CLAIM, FORMAT_VERSION, MANIFEST, is_shard_file, table_kind
 from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 
 
@@ -62,11 +62,7 @@ def read_plain(dataset: str) -> dict[str, Any]:
     """Read a manifest.json as plain values; a missing, truncated or newer one is an error."""
     path = storage.join(dataset, MANIFEST)
     if not storage.exists(path):
-        raise InputError(
-            "no manifest.json: not a dataset, or an unfinished one",
-            where=dataset,
-            remedy="run loom build again",
-        )
+        raise _no_dataset(dataset)
     try:
         values: dict[str, Any] = json.loads(storage.read_bytes(path))
         version = int(values["format_version"])
@@ -79,6 +75,22 @@ def read_plain(dataset: str) -> dict[str, Any]:
             remedy="upgrade corpusloom",
         )
     return values
+
+
+def _no_dataset(dataset: str) -> InputError:
+    """Return the error for a folder without a manifest.json: it is missing, holds no dataset, or an unfinished one."""
+    finished = "name the --out of a finished loom build, or run loom index on tars that others made"
+    if not storage.is_local(dataset):
+        return InputError(f"no {MANIFEST}, so no finished dataset", where=dataset, remedy=finished)
+    if not storage.exists(dataset):
+        return InputError("no such folder", where=dataset, remedy="check the path")
+    if not storage.is_folder(dataset):
+        return InputError("a file, not the folder of a dataset", where=dataset, remedy=finished)
+    names = storage.listing(dataset)
+    if any(name == CLAIM or is_shard_file(name) for name in names):
+        what = f"no {MANIFEST}: the dataset is unfinished"
+        return InputError(what, where=dataset, remedy="run loom build again, which continues")
+    return InputError(f"no {MANIFEST}: holds no dataset", where=dataset, remedy=finished)
 
 
 def not_a_manifest(dataset: str, error: Exception) -> DamageError:

@@ -119,6 +119,13 @@ def exists(path: str) -> bool:
         return bool(fs.exists(inner))
 
 
+def is_folder(path: str) -> bool:
+    """Return True if a folder exists."""
+    fs, inner = filesystem(path)
+    with _explained(path, _READ):
+        return bool(fs.isdir(inner))
+
+
 def size(path: str) -> int:
     """Return a file's size in bytes."""
     fs, inner = filesystem(path)

@@ -63,6 +63,11 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def prints() -> bool:
+    """Return whether this process is rank 0 by torchrun's environment, also before and after the process group."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def world_size() -> int:
     """Return the number of ranks; 1 outside a process group."""
     return dist.get_world_size() if dist.is_initialized() else 1

@@ -16,6 +16,11 @@ def family(name: str) -> FamilyModule:
     return cast(FamilyModule, importlib.import_module(f"corpusloom.trainers.{name}.task"))
 
 
+def tables_of(config: RunConfig) -> dict[str, object]:
+    """Return the tables of a configuration by name: train, loader and those of its family; checks their keys."""
+    return {"train": config.train, "loader": config.loader, **family(config.family).tables_of(config)}
+
+
 def build_model(config: RunConfig) -> nn.Module:
     """Return the configuration's model with fresh weights, on torch's default device."""
     return family(config.family).build_model(config)

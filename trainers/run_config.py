@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -123,8 +123,13 @@ def config_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
-    """Return a configuration by name or from a TOML file, with assignments such as `train.lr=1e-4` applied."""
+def load_config(
+    name: str, assignments: Sequence[str] = (), *, on_note: Callable[[str], None] = lambda _: None
+) -> RunConfig:
+    """Return a configuration by name or from a TOML file, with assignments such as `train.lr=1e-4` applied.
+
+    If only `train.steps` is assigned, a warmup that is longer is shortened to its former share; `on_note` is told.
+    """
     if name.endswith(".toml"):
         values = tables.load_toml(name)
     elif name in config_names():
@@ -133,7 +138,23 @@ def load_config(name: str, assignments: Sequence[str] = ()) -> RunConfig:
         near = difflib.get_close_matches(name, config_names(), 1)
         known = f"did you mean {near[0]}?" if near else f"a TOML file, or one of {', '.join(config_names())}"
         raise ConfigError(f"no configuration {name!r}", where="--config", remedy=known)
-    return from_plain(tables.override({"name": name, **values}, assignments), where=name)
+    changed = tables.override({"name": name, **values}, assignments)
+    if not any(text.partition("=")[0].strip() == "train.warmup" for text in assignments):
+        changed["train"] = _shorten_warmup(values.get("train"), changed.get("train"), on_note)
+    return from_plain(changed, where=name)
+
+
+def _shorten_warmup(before: Any, after: Any, on_note: Callable[[str], None]) -> Any:
+    """Return the table `train` with a warmup that fits its steps, given the table before the assignments."""
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return after
+    warmup, steps, former = after.get("warmup", 0), after.get("steps", 0), before.get("steps", 0)
+    numbers = all(isinstance(value, int) for value in (warmup, steps, former))
+    if not numbers or not 0 < steps < warmup or steps >= former:
+        return after
+    shorter = warmup * steps // former
+    on_note(f"train.warmup is {shorter}, not {warmup}: the same share of {steps} steps as of {former}")
+    return {**after, "warmup": shorter}
 
 
 def from_plain(values: Mapping[str, Any], where: str = "") -> RunConfig:

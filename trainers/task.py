@@ -25,6 +25,9 @@ class TrainingTask:
 class FamilyModule(Protocol):
     """The module `trainers/<family>/task.py` of a family."""
 
+    def tables_of(self, config: RunConfig) -> dict[str, object]:
+        """Return the family's own tables of a configuration by name; a wrong key is a ConfigError."""
+
     def build_model(self, config: RunConfig) -> nn.Module:
         """Return the model with fresh weights; it needs no data, and works on the meta device."""
 

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Literal
 
 from corpusloom.pipelines.builds.apply_tombstones import purge_work
+from corpusloom.pipelines.builds.checks import check_files, check_images, refuse_other_dataset
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.finish import finish, is_damaged, refuse_other, write_dataset
 from corpusloom.pipelines.builds.plan import Planner, check_finished, is_whole
@@ -34,9 +35,14 @@ def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", a
       until: Last stage that runs.
       alone: Run only that stage; InputError if a stage before it is not finished.
     """
+    check_files(config)
+    if until != "select" and not alone:
+        check_images(config)
     planner = Planner(config)
     purge_work(config.work, tombstones.read(config.store))
     extract, inputs = planner.planned_pages()
+    if until == "shards":
+        refuse_other_dataset(config, inputs)
     if alone:
         check_finished(planner, extract, inputs)
     finished = storage.exists(storage.join(config.out, MANIFEST)) and not is_damaged(config.out)

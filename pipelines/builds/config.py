@@ -24,21 +24,21 @@ class BuildOptions:
     A field's docstring is the text of its flag in `--help`.
     """
 
-    out: str
+    out: Annotated[str, tyro.conf.arg(metavar="FOLDER")]
     """Folder of the dataset (local path, s3://, gs://)."""
-    warcs: Annotated[tuple[str, ...], tyro.conf.arg(name="warc")] = ()
+    warcs: Annotated[tuple[str, ...], tyro.conf.arg(name="warc", metavar="PATH")] = ()
     """WARC files, folders or quoted globs."""
     verify_digests: bool = False
     """Check the digests of WARC records; a record with a wrong digest becomes a dead row of the ledger."""
     resolve_revisits: bool = False
     """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
-    lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list")] = ()
+    lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list", metavar="PATH")] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
     columns: ListConfig = dataclasses.field(default_factory=ListConfig)
     """Columns of the lists."""
-    from_img2dataset: tuple[str, ...] = ()
+    from_img2dataset: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FOLDER")] = ()
     """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""
-    blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist")] = ()
+    blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist", metavar="KIND=PATH")] = ()
     """KIND=PATH of a list of what is never stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
     """Program that fetches images. img2dataset has no address policy and no caps: use it only for trusted lists."""

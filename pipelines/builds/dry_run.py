@@ -101,7 +101,7 @@ def _run_dry(pipeline: Any) -> None:
     pipeline.run()
 
 
-def show(graphs: list[Graph]) -> str:
+def describe(graphs: list[Graph]) -> str:
     """Return graphs as text: one tree of labels per stage."""
     lines = []
     for graph in graphs:

@@ -39,7 +39,7 @@ def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     refuse_others([*named, *listed], paths)
     found = hashed(path for path in paths if path.endswith(WARCS))
     if not found:
-        raise InputError("holds no WARC (*.warc, *.warc.gz, *.warc.zst)", where=", ".join(patterns))
+        raise _no_warc(", ".join(patterns))
     return [found[sha256] for sha256 in sorted(found)]
 
 
@@ -53,7 +53,15 @@ def refuse_others(named: list[str], paths: set[str]) -> None:
                 remedy="give the WARC that it was made from",
             )
         if path in paths and not path.endswith(WARCS):
-            raise InputError(f"has none of the names of WARCs ({', '.join(WARCS)})", where=path, remedy="rename it")
+            raise _no_warc(path)
+
+
+def _no_warc(where: str) -> InputError:
+    return InputError(
+        "holds no WARC (*.warc, *.warc.gz, *.warc.zst)",
+        where=where,
+        remedy="give lists of images as --list, and a list of WARCs as a file that ends in .paths",
+    )
 
 
 def inputs_of(
@@ -83,6 +91,9 @@ def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> 
         raise ConfigError("pairs need texts", where="--list", remedy="give their column as --caption-column")
     for path in lists:
         format_of(path)
+        for found in storage.expand(path):
+            if not storage.size(found):
+                raise InputError("is empty", where=found, remedy="the list needs a row per image")
 
 
 def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
@@ -94,18 +105,19 @@ def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEn
     return [found[sha256] for sha256 in sorted(found)]
 
 
-def check_read(extracted: StageReport, patterns: tuple[str, ...]) -> None:
-    """Raise InputError if not one record could be read from the inputs."""
+def check_read(extracted: StageReport, patterns: tuple[str, ...], *, warcs: bool) -> None:
+    """Raise InputError if not one record could be read from the inputs, which are WARCs or lists."""
     records = [row for row in extracted.counts if row.unit == "record"]
     empty = sum(row.rejected.get("no_responses", 0) for row in records)
     if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) > empty:
         return
+    where = ", ".join(patterns)
+    if not warcs:
+        raise InputError("holds no row", where=where, remedy="below its header a list needs a row per image")
     if empty:
         raise InputError(
             "holds no response, only records such as requests",
-            where=", ".join(patterns),
+            where=where,
             remedy="give the WARCs that hold the responses",
         )
-    raise InputError(
-        "no record can be read", where=", ".join(patterns), remedy="check that these are WARCs, with gzip -t FILE"
-    )
+    raise InputError("no record can be read", where=where, remedy="check that these are WARCs, with gzip -t FILE")

@@ -140,9 +140,12 @@ class Planner:
 
     def reports(self, inputs: list[FileEntry]) -> tuple[set[str], set[str]]:
         """Return the names of the reports of these inputs: those that are listed as written, and the others."""
-        listed = set(storage.listing(self.warc_folder.path("done")))
-        names = {f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)}
+        listed, names = set(storage.listing(self.warc_folder.path("done"))), set(self.report_names(inputs))
         return names & listed, names - listed
+
+    def report_names(self, inputs: list[FileEntry]) -> list[str]:
+        """Return the name of each input's report."""
+        return [f"{stem_of(sha256)}.json" for sha256 in self.unit_hashes(inputs)]
 
     def finished(self, inputs: list[FileEntry]) -> int:
         """Return the number of these inputs that are listed as extracted."""

@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildReport
+from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.models.detector import EfficientNetDetector
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.stages.kinds.registry import REGIONS
 from corpusloom.pipelines.stages.regions.make_regions import STAGE, Detect, RegionsConfig, WriteRegions, build
+from corpusloom.pipelines.stages.regions.outputs import outputs_folder
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
@@ -69,10 +72,15 @@ def build_dataset(
         config = RegionsConfig(
             source=source, dataset=out, folder=stage.folder, store=store, detector=inputs["detector"], limit=limit
         )
-        with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done")))):
-            for work_of_pass in (Detect(config), WriteRegions(config)):
-                made = run(partial(build, work=work_of_pass, shards=pairs.shards), profile or Profile())
-                reporter.add_measures(made)
+
+        def run_pass(work_of_pass: Detect | WriteRegions) -> Measures:
+            return run(partial(build, work=work_of_pass, shards=pairs.shards), profile or Profile())
+
+        images, written = pairs.samples if limit is None else None, RowsWritten(outputs_folder(store, config.detector))
+        with reporter.stage(STAGE, images, written, "images", detail="detect regions"):
+            reporter.add_measures(run_pass(Detect(config)))
+        with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done"))), "shards"):
+            reporter.add_measures(run_pass(WriteRegions(config)))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
         store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)

@@ -1,6 +1,7 @@
 """Runs the stages of a build: each stage runs as a Beam pipeline, can be resumed, and is committed at its end."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,10 @@ from corpusloom.pipelines.builds.check_scores import check_scores
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
 from corpusloom.pipelines.builds.inputs import check_read
 from corpusloom.pipelines.builds.plan import Planner
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.metrics import Measures, counter_name, counters_of
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.input_fragments import InputFile, read_counts
@@ -89,24 +92,44 @@ class Stages:
         else:
             self.reuse(stage)
         if not config.from_pages:
-            check_read(read_report(stage), (*config.warcs, *config.lists, *config.from_img2dataset))
+            patterns = (*config.warcs, *config.lists, *config.from_img2dataset)
+            check_read(read_report(stage), patterns, warcs=bool(config.warcs))
 
     def extract(self, stage: Stage, inputs: list[FileEntry]) -> StageReport:
         """Run the extract stage; an input that an earlier run extracted is not read again."""
         hashes, folder = self.planner.unit_hashes(inputs), self.planner.warc_folder.folder
         todo = tuple(InputFile(path=entry.name, sha256=sha256) for entry, sha256 in zip(inputs, hashes, strict=True))
-        with self.reporter.stage("extract", len(todo), lambda: self.planner.finished(inputs)):
+        with self.reporter.stage("extract", *self._progress(inputs)):
             stones = tombstones.read(self.config.store)
             self._run(self.pipelines.extract(folder, todo, stones, self.planner.earlier_folders()))
         rows = [row for item in todo for row in read_counts(folder, item)]
         return commit(stage, add_counts(rows), warcs=arrow.to_plain(inputs))
+
+    def _progress(self, inputs: list[FileEntry]) -> tuple[int | None, Callable[[], int], str]:
+        """Return the total of the extract stage, a function that returns how much is done, and the unit.
+
+        WARCs are counted in bytes, with the place reached in those that this process reads; lists in rows.
+        """
+        pace.forget("extract")
+        if not self.config.warcs and not self.config.from_pages:
+            return None, lambda: sum(pace.reached("extract").values()), "rows"
+        names = dict(zip(self.planner.report_names(inputs), inputs, strict=True))
+
+        def done() -> int:
+            finished = {names[name].name: names[name].bytes for name in self.planner.reports(inputs)[0]}
+            return sum((pace.reached("extract") | finished).values())
+
+        return sum(entry.bytes for entry in inputs), done, pace.BYTES
 
     def select(self, stage: Stage, inputs: list[FileEntry], extracted: StageReport) -> StageReport:
         """Run the select stage: rules, counts and deduplication over the heads."""
         fragments = self.planner.fragments(inputs, "candidates")
         storage.remove(stage.path("decisions"), recursive=True)  # left by a run that was killed
         check_scores(fragments, self.kind.rules(self.recipe), self.recipe, self.planner.warc_folder.folder)
-        with self.reporter.stage("select"):
+        steps = len(self.kind.steps(self.recipe)) + 1 if self.config.profile.local else None
+        pace.forget("select")
+        done = None if steps is None else lambda: sum(pace.reached("select").values())
+        with self.reporter.stage("select", steps, done, unit="steps"):
             if fragments:
                 self.decide(fragments, stage.path("decisions"))
             taken = sum(row.kept for row in extracted.counts if row.unit == self.kind.unit)
@@ -155,7 +178,8 @@ class Stages:
             self.reused.append("images")
             return
         self.config.fetch.require_contact()
-        with self.reporter.stage("images", detail=f"fetch {missing} images"):
+        done = RowsWritten(store.index_folder(store.generations()[-1]))
+        with self.reporter.stage("images", missing, done, unit="images", detail=f"fetch {missing} images"):
             self._run(self.pipelines.fetch(lanes))
         keys = {item.key for item in wanted}
         wait_until_listed(
@@ -168,7 +192,8 @@ class Stages:
         batches = missing_facts(store, keys)
         if not batches:
             return
-        with self.reporter.stage("images", detail=f"facts of {sum(map(len, batches))} images"):
+        total, done = sum(map(len, batches)), RowsWritten(store.path("facts"))
+        with self.reporter.stage("images", total, done, unit="images", detail=f"facts of {total} images"):
             self._run(self.pipelines.facts(batches))
         wait_until_listed(lambda: missing_facts(ImageStore(store.folder), keys), lambda left: not left, store.folder)
 
@@ -182,7 +207,9 @@ class Stages:
         batches = scores.missing_scores(store, keys, model)
         if batches:
             scores.check_scorer(store, model)
-            with self.reporter.stage("images", detail=f"{model} scores of {sum(map(len, batches))} images"):
+            total, done = sum(map(len, batches)), RowsWritten(store.path("scores", model))
+            detail = f"{model} scores of {total} images"
+            with self.reporter.stage("images", total, done, unit="images", detail=detail):
                 self._run(self.pipelines.scores(model, batches))
 
     def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[ShardReport]:
@@ -194,7 +221,7 @@ class Stages:
             number=shards,
             frequent=frequent_urls(select, self.recipe),
         )
-        with self.reporter.stage("shards", shards, lambda: len(storage.listing(stage.path("done")))):
+        with self.reporter.stage("shards", shards, lambda: len(storage.listing(stage.path("done"))), unit="shards"):
             self._run(pipeline)
         return [read_shard_report(stage.folder, index) for index in range(shards)]
 

@@ -36,28 +36,55 @@ class Entry:
     """Module that defines the command."""
     summary: str
     """Its line in `loom --help`."""
+    group: str
+    """Title above its line."""
 
     def load(self) -> type[LoomCommand]:
         """Import and return the command's class; other commands are not imported, so that loom starts fast."""
         return cast(CommandModule, importlib.import_module(self.module)).Command
 
 
+def _rows(group: str, **summaries: str) -> dict[str, Entry]:
+    """Return the rows of one group; the module of a command has its name."""
+    return {
+        module.replace("_", "-"): Entry(f"{_COMMANDS}.{module}", summary, group)
+        for module, summary in summaries.items()
+    }
+
+
 COMMANDS = {
-    "demo": Entry(f"{_COMMANDS}.demo", "run everything on a bundled website: scrape, build, statistics, three models"),
-    "scrape": Entry(f"{_COMMANDS}.scrape", "fetch pages from seed URLs into WARCs, politely"),
-    "build": Entry(f"{_COMMANDS}.build", "build a dataset from WARCs: every stage of a recipe, resumable"),
-    "pages": Entry(f"{_COMMANDS}.pages", "run the stages of a recipe up to its selected pages"),
-    "pairs": Entry(f"{_COMMANDS}.pairs", "run the stages of a recipe up to its selected pairs"),
-    "images": Entry(f"{_COMMANDS}.images", "run the stages of a recipe up to its images, or work on an image store"),
-    "shards": Entry(f"{_COMMANDS}.shards", "run the last stage of a recipe: records and image store -> dataset"),
-    "extract": Entry(f"{_COMMANDS}.extract", "print the blocks of text and image of WARCs or HTML files"),
-    "stats": Entry(f"{_COMMANDS}.stats", "summarise a dataset: text, JSON or an HTML report"),
-    "verify": Entry(f"{_COMMANDS}.verify", "check the hashes, offsets and counts of a dataset"),
-    "why": Entry(f"{_COMMANDS}.why", "print what became of one record in each stage, and why"),
-    "index": Entry(f"{_COMMANDS}.index", "write sidecars for tars that other tools made"),
-    "forget": Entry(f"{_COMMANDS}.forget", "remove pages or images from a dataset and from all that it was made of"),
-    "train": Entry(f"{_COMMANDS}.train", "train clip, flamingo or vilbert on datasets"),
-    "eval": Entry(f"{_COMMANDS}.eval", "evaluate a checkpoint"),
-    "bench-stream": Entry(f"{_COMMANDS}.bench_stream", "measure how fast a dataset streams, and what limits it"),
+    **_rows(
+        "Get data",
+        demo="run everything on a bundled website: scrape, build, statistics, three models",
+        scrape="fetch pages from seed URLs into WARCs, politely",
+        build="build a dataset from WARCs: every stage of a recipe, resumable",
+    ),
+    **_rows(
+        "Run the stages of a build one at a time",
+        pages="run the stages of a recipe up to its selected pages",
+        pairs="run the stages of a recipe up to its selected pairs",
+        images="run the stages of a recipe up to its images, or work on an image store",
+        shards="run the last stage of a recipe: records and image store -> dataset",
+    ),
+    **_rows(
+        "Look into data, check and change it",
+        extract="print the blocks of text and image of WARCs or HTML files",
+        stats="summarise a dataset: text, JSON or an HTML report",
+        verify="check the hashes, offsets and counts of a dataset",
+        why="print what became of one record in each stage, and why",
+        index="write sidecars for tars that other tools made",
+        forget="remove pages or images from a dataset and from all that it was made of",
+    ),
+    **_rows(
+        "Train",
+        train="train clip, flamingo or vilbert on datasets",
+        eval="evaluate a checkpoint",
+        bench_stream="measure how fast a dataset streams, and what limits it",
+    ),
+    **_rows(
+        "Find names",
+        list="list recipes, configurations of models, or keys",
+        completion="print the script by which a shell completes commands, options and names",
+    ),
 }
 """In the order in which `loom --help` lists them."""

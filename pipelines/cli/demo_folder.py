@@ -8,6 +8,20 @@ from dataclasses import dataclass, field
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.schemas import storage
 
+STEPS = (
+    "scrape",
+    "build m3w",
+    "build align",
+    "build exam",
+    "regions",
+    "statistics",
+    "train clip",
+    "train flamingo",
+    "train vilbert",
+    "evaluations",
+)
+"""Names of the steps, in order."""
+
 
 @dataclass
 class DemoFolder:
@@ -30,6 +44,6 @@ class DemoFolder:
     def step(self, name: str) -> Iterator[None]:
         """Print and time one step."""
         start = time.monotonic()
-        self.reporter.note(f"[bold]{name}[/bold]")
+        self.reporter.note(f"step {STEPS.index(name) + 1} of {len(STEPS)}: {name}")
         yield
         self.seconds[name] = time.monotonic() - start

@@ -5,6 +5,7 @@ from dataclasses import astuple, replace
 
 from corpusloom.pipelines.cli.demo_folder import DemoFolder
 from corpusloom.pipelines.cli.demo_result import Gate, Training
+from corpusloom.pipelines.cli.run_training import run_training
 from corpusloom.pipelines.demo import drawing
 from corpusloom.pipelines.demo.evaluation_set import write_zero_shot
 from corpusloom.schemas import storage
@@ -30,13 +31,12 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
 
 def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
     """Train one model, unless an earlier run trained it."""
-    from corpusloom.trainers.run import run
     from corpusloom.trainers.run_config import load_config
 
     if demo.quick:
         changes = (*changes, f"train.steps={QUICK_STEPS}", "train.warmup=2")
     with demo.step(f"train {family}"):
-        result = run(family, load_config(config, changes), data, demo.path("runs", family))
+        result = run_training(family, load_config(config, changes), data, demo.path("runs", family), demo.reporter)
     summary = demo.path("runs", family, "summary.json")
     if result.report is not None:
         training = Training(result.steps, result.report.loss, result.seconds)
@@ -79,7 +79,8 @@ def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: in
         known = json.loads(storage.read_bytes(path))
         if known["checkpoint"] == newest:
             return dict(known["figures"])
-    figures = evaluate(kind, run, data, limit=limit, few_shot=FewShot(shots=2, prompt=""))
+    with demo.reporter.stage("evaluations", detail=f"{kind} of {family}"):
+        figures = evaluate(kind, run, data, limit=limit, few_shot=FewShot(shots=2, prompt=""))
     storage.write_bytes(path, json.dumps({"checkpoint": newest, "figures": figures}, indent=1).encode())
     return figures
 

@@ -1,22 +1,29 @@
 """Groups of flags that several commands share, as dataclasses."""
 
 import json
+import posixpath
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import tyro
+
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.schemas import arrow
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.errors import ConfigError, InputError
+
+CONTACT = {"--contact URL": "a URL or mail address by which a site's owner can reach you"}
+"""What a command that fetches is missing without a contact, with advice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FetchFlags:
     """Flags of the fetcher: identity, allowed addresses, delay."""
 
-    contact: str | None = None
+    contact: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
     """URL or mail address in the User-Agent, by which a site's owner can reach you; required to fetch anything."""
-    allow_addresses: tuple[str, ...] = ()
+    allow_addresses: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NET")] = ()
     """Private or loopback networks that may be fetched: NET or NET:PORT."""
     delay: float | None = None
     """Seconds between two fetches of one registered domain; 0 only for allowed addresses."""
@@ -44,6 +51,20 @@ def check_least(flag: str, value: int | None, least: int) -> None:
         raise ConfigError(f"{flag} is {value}", remedy=f"give {least} or more")
 
 
+def check_output(flag: str, path: str) -> None:
+    """Raise an error if a file cannot be written to a path, before its content is made."""
+    if storage.is_folder(path):
+        raise ConfigError(
+            f"{path} is a folder", where=flag, remedy=f"name a file, such as {storage.join(path, 'x.html')}"
+        )
+    if not storage.is_local(path):
+        return
+    try:
+        storage.check_writable(posixpath.dirname(storage.filesystem(path)[1]))
+    except InputError as error:
+        raise InputError(error.what, where=path, remedy=error.remedy) from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
     """Flags of the output."""
@@ -62,4 +83,4 @@ class OutputFlags:
 
 def print_json(value: Any) -> None:
     """Print a record or plain value as JSON on standard output."""
-    print(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False))
+    show(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False), lines=True)

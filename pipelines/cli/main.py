@@ -6,27 +6,31 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
-
-from rich.console import Console
 
 from corpusloom.pipelines.cli.command_table import COMMANDS, LoomCommand, TakesBeamOptions
 from corpusloom.pipelines.engine import logs
+from corpusloom.pipelines.engine.printing import SafeConsole, printable, show
 from corpusloom.schemas.errors import ConfigError, LoomError, shortage_of
 
 INTERRUPTED = 130
+HELP = {"-h", "--help", "--help-all"}
 TRACEBACK = "LOOM_TRACEBACK"
 """Environment variable; if set, an error is shown with its traceback."""
 
 
 def usage() -> str:
     """Return the text of `loom --help`."""
-    lines = [
-        "usage: loom COMMAND [OPTIONS]",
+    lines = ["usage: loom COMMAND [OPTIONS]", "", "Builds multimodal corpora from the web and trains on them."]
+    for group in dict.fromkeys(entry.group for entry in COMMANDS.values()):
+        lines += ["", group]
+        lines += [f"  {name:<13} {entry.summary}" for name, entry in COMMANDS.items() if entry.group == group]
+    lines += [
         "",
-        "Builds multimodal corpora from the web and trains on them.",
-        "",
-        *(f"  {name:<13} {entry.summary}" for name, entry in COMMANDS.items()),
+        "Start with",
+        "  loom demo --quick",
+        "  loom build m3w --warc crawl.warc.gz --out data/m3w --contact https://example.org/bot",
         "",
         "loom COMMAND --help shows options and examples. loom --version prints the versions that shape the output.",
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate not met, 4 nothing matched, 130 interrupted.",
@@ -47,7 +51,7 @@ def version() -> str:
 
 def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> LoomCommand:
     """Return one command, filled from argv; wrong flags raise ConfigError with a suggestion."""
-    from corpusloom.pipelines.cli import arguments
+    from corpusloom.pipelines.cli.argv import arguments
 
     command = arguments.parse(COMMANDS[name].load(), argv, f"loom {name}")
     if not beam_options:
@@ -57,6 +61,14 @@ def parse(name: str, argv: Sequence[str], beam_options: Sequence[str]) -> LoomCo
     return command.with_beam_options(tuple(beam_options))
 
 
+def _nearest(name: str) -> str:
+    """Return what to do about a command that does not exist."""
+    if name.startswith("-"):
+        return "the command comes first: loom COMMAND [OPTIONS]"
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    return f"did you mean {near[0]}?" if near else "see loom --help"
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
     words = list(argv)
@@ -64,18 +76,22 @@ def run(argv: Sequence[str]) -> int:
     if "--" in words:
         cut = words.index("--")
         words, beam_options = words[:cut], words[cut + 1 :]
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
+    if words[:1] == ["help"]:  # as in `git help build`
+        words = [*words[1:2], "--help"]
+    if not words or words[0] in HELP:
+        show(usage(), lines=True)
         return 0
     if words[0] == "--version":
-        print(version())
+        show(version(), lines=True)
         return 0
     name = words[0]
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        raise ConfigError(
-            f"no command {name!r}", where="loom", remedy=f"did you mean {near[0]}?" if near else "see loom --help"
-        )
+        raise ConfigError(f"no command {name!r}", where="loom", remedy=_nearest(name))
+    if HELP & set(words):
+        from corpusloom.pipelines.cli.argv.help_text import print_help
+
+        print_help(COMMANDS[name].load(), f"loom {name}", every="--help-all" in words)
+        return 0
     return parse(name, words[1:], beam_options).run()
 
 
@@ -89,6 +105,11 @@ def wants_json(argv: Sequence[str]) -> bool:
     return "--log-format=json" in argv or ("--log-format", "json") in itertools.pairwise(argv)
 
 
+def one_line(text: str) -> str:
+    """Return a text with its line breaks as spaces."""
+    return " ".join(part.strip() for part in text.splitlines())
+
+
 def explain(error: Exception) -> LoomError:
     """Return an error as a LoomError of one line; an unexpected one is reported as a bug."""
     if isinstance(error, LoomError):
@@ -100,8 +121,11 @@ def explain(error: Exception) -> LoomError:
         return LoomError(
             error.strerror, where=str(error.filename or "loom"), remedy="check the path and its permissions"
         )
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return LoomError(what, where="loom", remedy=f"please report this bug; {TRACEBACK}=1 shows the traceback")
+    return LoomError(
+        f"{type(error).__name__}: {error}",
+        where="loom",
+        remedy=f"please report this bug; {TRACEBACK}=1 shows the traceback",
+    )
 
 
 def _flush() -> None:
@@ -117,9 +141,11 @@ def main() -> None:
     as_json = wants_json(sys.argv[1:])
     if as_json:
         logs.use_json_lines()
-    for filtered in (logging.getLogger(), *logging.getLogger().handlers):
-        filtered.addFilter(_keep)
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    else:
+        logs.use_plain_lines()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_keep)
+    console = SafeConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
@@ -134,13 +160,13 @@ def main() -> None:
     except BrokenPipeError:  # the reader of stdout has closed it, as `head` does
         code = 0
     except Exception as error:
-        if os.environ.get(TRACEBACK):
-            raise
         shown = explain(error)
         code = shown.exit_code
+        if os.environ.get(TRACEBACK):
+            show(traceback.format_exc(), lines=True, err=True)
         if as_json:
             logs.log("error", what=shown.what, where=shown.where, remedy=shown.remedy, exit_code=code)
         else:
-            console.print(f"error: {shown}", style="red")
+            console.print(printable(f"error: {one_line(str(shown))}"), style="red")
     _flush()
     sys.exit(code)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.extract.render import PageResult, to_html, to_jsonl, to_markdown
 from corpusloom.pipelines.filters.language import measure_language
@@ -36,7 +37,7 @@ class PagePrinter:
         if self.format == "jsonl" and self.recipe is not None and not kept:
             return False
         render = {"jsonl": to_jsonl, "md": to_markdown, "html": to_html}[self.format]
-        print(render(result, url, language, refused))
+        show(render(result, url, language, refused), lines=True)
         return True
 
 

@@ -24,7 +24,7 @@ QUICK_PAGES = 5
 
 def run_demo(demo: DemoFolder) -> DemoResult:
     """Run every step and return the result."""
-    extras.require("train", extras.TRAIN, "loom demo")
+    extras.require("train", (*extras.TRAIN, *extras.DETECTOR), "loom demo")
     canary = Canary()
     pages = {"pages": QUICK_PAGES} if demo.quick else {}
     world = build_world(canary=canary.port, **pages)

@@ -4,21 +4,21 @@ import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from rich.console import Console
 from rich.table import Table
 
 from corpusloom.pipelines.builds.config import BuildReport, BuildSummary
 from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
 from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.pipelines.engine.printing import SafeConsole, printable
 from corpusloom.schemas.records import StageCounts
 
 PLAIN_WIDTH = 160
 
 
-def table_console() -> Console:
+def table_console() -> SafeConsole:
     """Return a console on standard output; in a file or pipe it is `PLAIN_WIDTH` columns wide."""
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
+    return SafeConsole(highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
 
 
 def counts_table(
@@ -94,7 +94,7 @@ def _total(value: int | None, label: str) -> str:
 
 def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
     """Return a line with the `most` commonest values."""
-    shown = ", ".join(f"{value or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
+    shown = ", ".join(f"{printable(value) or 'unknown'} {count:,}" for value, count in list(counts.items())[:most])
     return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")
 
 

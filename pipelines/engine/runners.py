@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
+from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.metrics import Measures, read_measures
 from corpusloom.schemas.errors import ConfigError, LoomError, shortage_of
 
@@ -107,6 +108,7 @@ def _check_dataflow(profile: Profile, folders: Sequence[str], dry_run: bool) -> 
             raise ConfigError(
                 "Dataflow's workers cannot reach this folder", where=folder, remedy="use gs://BUCKET/DIR everywhere"
             )
+    extras.require("dataflow", extras.DATAFLOW, "--runner dataflow")
 
 
 def dataflow_options(profile: Profile, *, dry_run: bool = False) -> list[str]:

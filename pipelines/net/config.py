@@ -1,6 +1,7 @@
 """Configuration of the fetcher: identity, limits per host and per response, opt-out signals."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,10 @@ SIGNALS = (
 """Opt-out signals that are honoured by default."""
 SLOTS_WITHOUT_DELAY = 32
 """Concurrent fetches per registered domain that is fetched without a delay."""
+
+REACHABLE = re.compile(r"https?://[^\s/@]+\.[^\s/@]+(/\S*)?|(mailto:)?[^\s@:/]+@[^\s@/]+\.[^\s@/.]+")
+"""An http(s) URL or a mail address, each with a dot in its host."""
+GIVE_CONTACT = "give a URL or mail address, e.g. --contact https://example.org/bot"
 
 FetchKind = Literal["page", "image", "robots"]
 """Kind of resource; it decides caps, delay and Accept header."""
@@ -109,6 +114,8 @@ class FetchConfig:
                 "--delay 0 would overload other people's hosts",
                 remedy="leave it out, or add --allow-addresses or --i-own-these-hosts",
             )
+        if self.contact is not None:
+            self._check_contact(self.contact)
         unknown = sorted(set(self.honour) - set(SIGNALS))
         if unknown:
             raise ConfigError(f"unknown opt-out signal {unknown[0]!r}", remedy=f"known: {', '.join(SIGNALS)}")
@@ -140,15 +147,20 @@ class FetchConfig:
         return {"page": self.max_page_bytes, "image": self.max_image_bytes, "robots": 512_000}[kind]
 
     def require_contact(self) -> None:
-        """Raise ConfigError without a contact, or with one that would break the header."""
-        if not self.contact or not self.contact.strip():
+        """Raise ConfigError without a contact."""
+        if self.contact is None:
             raise ConfigError(
-                "a contact is required, so that a site's owner can reach you",
-                where="--contact",
-                remedy="give a URL or mail address, e.g. --contact https://example.org/bot",
+                "a contact is required, so that a site's owner can reach you", where="--contact", remedy=GIVE_CONTACT
             )
-        if not (self.contact.isprintable() and self.contact.isascii()):
-            raise ConfigError(f"{self.contact!r} is not printable ASCII", where="--contact", remedy="use ASCII")
+
+    def _check_contact(self, contact: str) -> None:
+        """Raise ConfigError for a contact that reaches nobody, or that would break the header."""
+        if not (contact.isprintable() and contact.isascii()):
+            raise ConfigError(f"{contact!r} is not printable ASCII", where="--contact", remedy="use ASCII")
+        if not REACHABLE.fullmatch(contact):
+            raise ConfigError(
+                f"{contact!r} is no http(s) URL and no mail address", where="--contact", remedy=GIVE_CONTACT
+            )
 
 
 def _version() -> str:

@@ -56,7 +56,7 @@ def _value(pattern: re.Pattern[bytes], tag: bytes) -> str | None:
 
 def _absolute(values: Iterable[str | None], base: str) -> list[str]:
     found: dict[str, None] = {}
-    for value in values:
+    for value in _distinct(values):
         if not value or value.startswith("#"):
             continue
         try:
@@ -68,3 +68,18 @@ def _absolute(values: Iterable[str | None], base: str) -> list[str]:
         if len(found) >= MAX_LINKS:
             break
     return list(found)
+
+
+MAX_TAGS = 100_000
+"""Links per page, at most, with those that repeat: 10 MB of one link would take eight seconds in the event loop."""
+
+
+def _distinct(values: Iterable[str | None]) -> Iterable[str]:
+    """Yield each value once."""
+    seen: set[str] = set()
+    for number, value in enumerate(values):
+        if number == MAX_TAGS:
+            return
+        if value and value not in seen:
+            seen.add(value)
+            yield value

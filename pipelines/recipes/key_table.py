@@ -3,36 +3,21 @@
 `python -m corpusloom.pipelines.recipes.key_table docs/recipes.md` rewrites the table between its two markers.
 """
 
-import ast
 import dataclasses
-import inspect
-import itertools
 import json
 import sys
 import typing
-from functools import lru_cache
 from pathlib import Path
 
 from corpusloom.pipelines.recipes.keys import BOUNDS, Key, keys_of
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.schemas.config import field_docs
 
 START, END = "<!-- keys: made by corpusloom.pipelines.recipes.key_table -->\n", "<!-- end of keys -->\n"
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
-@lru_cache(maxsize=64)
-def docs_of(cls: type) -> dict[str, str]:
-    """Return the docstring of each field of a dataclass, on one line."""
-    tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
-    body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
-    found = {}
-    for field, doc in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(doc, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(doc.value)).split())
-    return found
-
-
-def _type_name(key: Key) -> str:
+def type_name(key: Key) -> str:
     """Return the type of a key's value, in words of TOML."""
     options = [option for option in typing.get_args(key.hint) or (key.hint,) if option is not type(None)]
     if key.table is not None:
@@ -44,7 +29,7 @@ def _type_name(key: Key) -> str:
     return " or ".join(names)
 
 
-def _absent(key: Key) -> str:
+def absent(key: Key) -> str:
     """Return the value that applies if a recipe leaves a key out."""
     if key.is_threshold:
         return "off"
@@ -60,9 +45,9 @@ def table() -> str:
     lines = ["| key | sort | value | left out | for | what |", "| --- | --- | --- | --- | --- | --- |"]
     for key in keys_of(Recipe):
         sort = "threshold" if key.is_threshold else "setting"
-        doc = docs_of(key.owner)[key.item.name].replace("|", "\\|")
+        doc = field_docs(key.owner)[key.item.name].replace("|", "\\|")
         kinds = ", ".join(key.kinds) or "all"
-        lines.append(f"| `{key.path}` | {sort} | {_type_name(key)} | {_absent(key)} | {kinds} | {doc} |")
+        lines.append(f"| `{key.path}` | {sort} | {type_name(key)} | {absent(key)} | {kinds} | {doc} |")
     return "\n".join(lines) + "\n"
 
 

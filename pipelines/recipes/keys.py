@@ -89,6 +89,8 @@ def override(cls: type, values: dict[str, Any], assignments: Sequence[str]) -> d
         name, equals, text = assignment.partition("=")
         path = _written_out(name.strip(), known)
         key, parent = known.get(path), known.get(path.rpartition(".")[0])
+        if equals and key is None and (parent is None or parent.table is not None):
+            raise configs.unknown_key(path, tuple(known), "--set", "loom list keys lists them")
         if equals and text.strip() == configs.OFF and key is not None:
             _check_off(key)
             values = _without(values, path.split("."))

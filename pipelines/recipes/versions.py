@@ -105,6 +105,10 @@ def check_format(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     near = difflib.get_close_matches("format", [name for name in values if not isinstance(values[name], Mapping)], 1)
     if near and found is None:
         raise ConfigError(f"no format; {near[0]} is close", where=where, remedy=f"write format = {FORMAT}")
+    if found is None:
+        unset = len(list(_unset(left)))
+        off = f"; a threshold that is left out is off, and {unset} are (format = 1 lists them)" if unset else ""
+        raise ConfigError(f"has no line format = {FORMAT}", where=where, remedy=f"add it at the top{off}")
     raise ConfigError(_changes(left), where=where, remedy=f"add those that you want, then write format = {FORMAT}")
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.worker_pool import WorkerPool
 from corpusloom.pipelines.extract.page_task import HtmlPage
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -99,6 +100,13 @@ def open_warc(
     return read_warc(warc.path, revisits=across, verify=config.verify_digests)
 
 
+def watched(records: Iterator[HtmlResponse | SkippedRecord], path: str) -> Iterator[HtmlResponse | SkippedRecord]:
+    """Yield the records of a WARC, and note the place that is reached in it."""
+    for record in records:
+        pace.reach(STAGE, path, record.offset)
+        yield record
+
+
 def extract_warc(
     warc: InputFile,
     config: ExtractStageConfig,
@@ -116,7 +124,8 @@ def extract_warc(
         if not is_taken_down(found, config.tombstones):
             images.append(found)
 
-    for page, parsed in parse_pages(open_warc(warc, config, across), pool, ledger, config.limit, note):
+    records = watched(open_warc(warc, config, across), warc.path)
+    for page, parsed in parse_pages(records, pool, ledger, config.limit, note):
         made = parsed if isinstance(parsed, Rejected | Dead) else kind.make(page, parsed, config.recipe)
         verdict = made if isinstance(made, Rejected | Dead) else Kept()
         ledger.record(verdict, unit="record", key=record_key(page), url=page.url)

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
@@ -92,7 +93,8 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     index = ImageStore(config.images.store).index()
     packs: PackWriter | None = None
     unlicensed = license_refusal(None, config.recipe.honour.licenses)  # a list names no page, so no licence is known
-    for row in islice(read_rows(item.path, config), config.limit):
+    for number, row in enumerate(islice(read_rows(item.path, config), config.limit), 1):
+        pace.reach(STAGE, item.path, number)
         key = identity.make_key("row", item.sha256, row.name)
         refused = row.verdict or unlicensed
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)

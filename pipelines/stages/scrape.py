@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontier_rows, scrape_lane
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
 from corpusloom.schemas import arrow, identity, storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected, Verdict
 
@@ -37,6 +38,8 @@ class ScrapeReport:
 
 def read_seeds(path: str) -> list[str]:
     """Return the URLs of a seed file, each once; InputError if the file is missing, not UTF-8 or empty."""
+    if path.startswith(("http://", "https://")):
+        raise ConfigError(f"{path} is a URL", where="--seeds", remedy="write it into a text file, one URL per line")
     try:
         lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -110,7 +113,8 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
             reused=True,
         )
     storage.check_writable(config.out)
-    with reporter.stage("scrape", None, lambda: len(storage.listing(config.out, ".warc.gz"))):
+    pace.forget(STAGE)
+    with reporter.stage(STAGE, None, lambda: sum(pace.reached(STAGE).values()), unit="pages and images"):
         reporter.add_measures(run(lambda pipeline: build(pipeline, config, seeds), profile or Profile()))
     return finish(config, identity_now)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from corpusloom.pipelines.engine import metrics
+from corpusloom.pipelines.engine import metrics, pace
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page_images
 from corpusloom.pipelines.net.config import FetchConfig
@@ -97,6 +97,8 @@ class Lane:
     """Number of the next checkpoint."""
     held: int = 0
     """Bytes of `answers` and of the links of `rows`."""
+    outcomes: int = 0
+    """Outcomes of this run."""
 
     def offer(self, url: str, depth: int) -> bool:
         """Add a URL unless it is known, too deep or beyond its host's maximum of pages; return whether it was added."""
@@ -139,6 +141,8 @@ class Lane:
         if isinstance(outcome, Response):
             self.keep(outcome)
         metrics.count_outcome(STAGE, row.unit, row.outcome, row.reason)
+        self.outcomes += 1
+        pace.reach(STAGE, str(self.number), self.outcomes)
         if len(self.rows) >= self.config.checkpoint_pages or self.held >= CHECKPOINT_BYTES:
             self.checkpoint()
 

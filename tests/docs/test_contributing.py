@@ -104,7 +104,8 @@ with small_web(folder) as web:
     web.build(recipe, "m3w", warcs=(str(folder / "pages.warc"),))
     places = ["--out", f"{folder}/few", "--work", f"{folder}/work", "--store", f"{folder}/store"]
     try:
-        run(["build", "galleries", *places, "--warc", f"{folder}/crawl", "--min-samples", "1000", "--quiet"])
+        run(["build", "galleries", *places, "--warc", f"{folder}/crawl", "--min-samples", "1000", "--quiet",
+             "--contact", "me@example.org"])
     except LoomError as error:
         print(error)
 """

@@ -8,7 +8,8 @@ from functools import cache
 
 import pytest
 
-from corpusloom.pipelines.cli import arguments
+from corpusloom.pipelines.cli.argv import arguments
+from corpusloom.pipelines.cli.argv.flag_table import flags_of
 from corpusloom.pipelines.cli.main import COMMANDS
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.schemas.errors import ConfigError
@@ -80,7 +81,7 @@ def command(name: str) -> type:
 @cache
 def flags(name: str) -> set[str]:
     """Return the options of a command, with their dashes."""
-    return {flag.name for flag in arguments.flags_of(command(name)) if not flag.positional} | {"--help"}
+    return {flag.name for flag in flags_of(command(name)) if not flag.positional} | {"--help", "--help-all"}
 
 
 def lines_of_blocks(page: str) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ import pytest
 
 from corpusloom.schemas import config
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.run_config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,3 +123,56 @@ def test_only_a_list_is_taken_where_a_list_is_wanted(value: object) -> None:
 def test_a_number_is_finite_and_not_a_truth_value(value: float) -> None:
     with pytest.raises(ConfigError, match=r"maybe\.min_side is .*, not a .*number"):
         config.build(Outer, {"name": "x", "maybe": {"min_side": value}})
+
+
+@pytest.mark.parametrize(
+    ("written", "nearest"),
+    [
+        ("filters.min_sied", "filters.images.min_side"),
+        ("min_side", "filters.images.min_side"),
+        ("filters.qualty.min_words", "filters.quality.min_words"),
+        ("quality.min_words", "filters.quality.min_words"),
+        ("captions.min_words", "filters.captions.min_words"),
+        ("filters.captons", "filters.captions"),
+        ("zzzz", None),
+    ],
+)
+def test_the_nearest_key_is_found_whatever_its_table(written: str, nearest: str | None) -> None:
+    known = ["filters", "filters.captions", "filters.images.min_side"]
+    known += [f"filters.{table}.min_words" for table in ("captions", "quality")]
+    assert config.nearest_key(written, known) == nearest
+
+
+def test_a_key_of_another_table_is_suggested_with_its_table() -> None:
+    with pytest.raises(ConfigError, match=r"unknown key min_side \(did you mean maybe\.min_side\?\)"):
+        config.build(Outer, {"name": "x", "min_side": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("name", 3, "name is 3, not a text"),
+        ("filters", "x", "filters is 'x', not a table"),
+        ("filters", {"min_side": "wide"}, "filters.min_side is 'wide', not a number"),
+    ],
+)
+def test_a_wrong_type_is_told_in_plain_words(key: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.build(Outer, {"name": "x", key: value})
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (int, "a whole number"), (int | None, "a whole number"), (float | str, "a number or a text"),
+        (tuple[str, ...], "a list"), (dict[str, int], "a table"), (Inner | None, "a table"), (bool, "true or false"),
+    ],
+)  # fmt: skip
+def test_types_have_plain_words(hint: object, words: str) -> None:
+    assert config.type_words(hint) == words
+
+
+def test_the_docstring_of_each_field_is_one_line() -> None:
+    docs = config.field_docs(TrainConfig)
+    assert docs["steps"] == "Optimiser updates of the whole run."
+    assert "\n" not in "".join(docs.values())

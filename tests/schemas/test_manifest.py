@@ -31,9 +31,25 @@ def test_a_written_manifest_is_read_back(tmp_path: Path) -> None:
     assert read_manifest(str(tmp_path)) == MANIFEST
 
 
-def test_a_missing_truncated_or_newer_manifest_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unfinished"):
-        read_manifest(str(tmp_path))
+@pytest.mark.parametrize(
+    ("made", "name", "message"),
+    [
+        ("", "nowhere", r"nowhere: no such folder \(check the path\)"),
+        ("file", "file", "a file, not the folder of a dataset .*loom build"),
+        ("empty/x.txt", "empty", r"no manifest\.json: holds no dataset .*loom index"),
+        ("half/.building.json", "half", r"the dataset is unfinished \(run loom build again"),
+        ("shards/00000.tar", "shards", r"the dataset is unfinished \(run loom build again"),
+    ],
+)
+def test_a_place_without_a_dataset_is_named_for_what_it_is(made: str, name: str, message: str, tmp_path: Path) -> None:
+    if made:
+        (tmp_path / made).parent.mkdir(exist_ok=True)
+        (tmp_path / made).write_text("x")
+    with pytest.raises(InputError, match=message):
+        read_manifest(str(tmp_path / name))
+
+
+def test_a_truncated_or_newer_manifest_is_an_error(tmp_path: Path) -> None:
     text = MANIFEST.to_json()
     (tmp_path / "manifest.json").write_text(text[: len(text) // 2])
     with pytest.raises(DamageError, match="not a manifest"):

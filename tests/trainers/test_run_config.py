@@ -76,3 +76,23 @@ def test_impossible_values_are_refused(change: dict[str, object]) -> None:
 def test_an_unknown_family_is_refused() -> None:
     with pytest.raises(ConfigError, match="one of clip, flamingo, vilbert"):
         RunConfig(family="gpt", train=toy_config())
+
+
+def test_fewer_steps_shorten_a_warmup_to_its_share_and_say_so() -> None:
+    notes: list[str] = []
+    config = load_config("clip-tiny", ["train.steps=40"], on_note=notes.append)
+    assert (config.train.steps, config.train.warmup) == (40, 2)
+    assert notes == ["train.warmup is 2, not 50: the same share of 40 steps as of 750"]
+
+
+@pytest.mark.parametrize("assignments", [["train.steps=100"], ["train.steps=9", "train.warmup=3"], []])
+def test_a_warmup_that_fits_or_is_assigned_stays(assignments: list[str]) -> None:
+    notes: list[str] = []
+    config = load_config("clip-tiny", assignments, on_note=notes.append)
+    assert config.train.warmup == (3 if "train.warmup=3" in assignments else 50)
+    assert notes == []
+
+
+def test_a_warmup_that_is_assigned_too_long_is_refused() -> None:
+    with pytest.raises(ConfigError, match="warmup is 50"):
+        load_config("clip-tiny", ["train.steps=40", "train.warmup=50"])

@@ -41,6 +41,11 @@ def data_config(config: RunConfig) -> CLIPDataConfig:
     return tables.build(CLIPDataConfig, config.data, where=f"{config.name}: data")
 
 
+def tables_of(config: RunConfig) -> dict[str, object]:
+    """Return the configuration's own tables by name."""
+    return {"model": model_config(config), "data": data_config(config)}
+
+
 def build_model(config: RunConfig) -> CLIP:
     """Return a CLIP with fresh weights."""
     return CLIP(model_config(config))

@@ -57,6 +57,13 @@ def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, Frozen
     )
 
 
+def tables_of(config: RunConfig) -> dict[str, object]:
+    """Return the configuration's own tables by name."""
+    return dict(zip(("model", "model.vision", "model.language"), parts(config), strict=True)) | {
+        "data": data_config(config)
+    }
+
+
 def build_model(config: RunConfig) -> Flamingo:
     """Return the model; frozen parts have the weights that the configuration names, if any."""
     shape, vision, language = parts(config)

@@ -39,6 +39,16 @@ def data_config(config: RunConfig) -> ViLBERTDataConfig:
     return tables.build(ViLBERTDataConfig, values, where=f"{config.name}: data")
 
 
+def objective_config(config: RunConfig) -> ObjectiveConfig:
+    """Return the configuration of a run's losses."""
+    return tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
+
+
+def tables_of(config: RunConfig) -> dict[str, object]:
+    """Return the configuration's own tables by name."""
+    return {"model": model_config(config), "data": data_config(config), "data.objective": objective_config(config)}
+
+
 def build_model(config: RunConfig) -> ViLBERT:
     """Return the model with fresh weights."""
     return ViLBERT(model_config(config))
@@ -84,10 +94,9 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     paths = [path for path, _ in datasets.values()]
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data)
-    objective = tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
     return TrainingTask(
         model=model,
-        objective=make_objective(objective),
+        objective=make_objective(objective_config(config)),
         stream=make_batches(config, stream, transform),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
         attachments={TOKENIZER: tokenizer.to_str().encode()},

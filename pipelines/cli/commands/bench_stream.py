@@ -5,7 +5,8 @@ from typing import Annotated
 
 import tyro
 
-from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.cli.flags import check_least, print_json
+from corpusloom.pipelines.engine.printing import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class Command:
       loom bench-stream s3://bucket/align --cache /local/disk --workers 8
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder or URL of a dataset."""
     samples: int = 2000
     """Samples per stage."""
@@ -34,6 +35,10 @@ class Command:
 
     def run(self) -> int:
         """Measure."""
+        check_least("--samples", self.samples, 1)
+        check_least("--batch-size", self.batch_size, 1)
+        check_least("--workers", self.workers, 0)
+        check_least("--cache-bytes", self.cache_bytes, 1)
         from corpusloom.trainers.stream.bench import bench, bound_by
         from corpusloom.trainers.stream.reading.cache import CacheConfig
 
@@ -46,11 +51,11 @@ class Command:
             rows = [{"stage": s.stage, "samples": s.samples, "wall_s": s.wall_s, "cpu_s": s.cpu_s} for s in stages]
             print_json({"stages": rows, "bound_by": bound})
             return 0
-        print(f"{'up to':<20} {'samples/s':>10} {'CPU ms/sample':>14} {'waiting':>8}")
+        show(f"{'up to':<20} {'samples/s':>10} {'CPU ms/sample':>14} {'waiting':>8}")
         for stage in stages:
-            print(
+            show(
                 f"{stage.stage:<20} {stage.samples_per_second:>10,.0f} {stage.cpu_ms_per_sample:>14.3f} "
                 f"{stage.waiting:>8.0%}"
             )
-        print(f"bound by: {bound}")
+        show(f"bound by: {bound}")
         return 0

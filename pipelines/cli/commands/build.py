@@ -1,14 +1,17 @@
 """`loom build`: builds a dataset from WARCs by the stages of a recipe."""
 
 import dataclasses
+from collections.abc import Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import tyro
 
 from corpusloom.pipelines.builds.config import BuildConfig, BuildOptions
-from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least, print_json
+from corpusloom.pipelines.cli.flags import CONTACT, FetchFlags, OutputFlags, check_least, print_json
+from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.logs import log
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas import arrow
 from corpusloom.schemas.errors import ConfigError
 
@@ -22,17 +25,24 @@ if TYPE_CHECKING:
 class BuildFlags(BuildOptions):
     """Flags of every command that runs stages of a recipe: the options of a build, and those for terminals only."""
 
+    MAIN: ClassVar[str] = (
+        "warc list caption-column from-img2dataset from out work set plan print-config contact json quiet"
+    )
+    INPUTS: ClassVar[frozenset[str]] = frozenset({"--warc", "--list", "--from-img2dataset", "--from"})
+
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """m3w, obelics, mmc4, align, regions, or the path of a TOML file."""
+    """m3w, obelics, mmc4, align, regions, or the path of a TOML file; `loom list recipes` describes them."""
+    out: Annotated[str, tyro.conf.arg(metavar="FOLDER")] = ""
+    """Folder of the dataset (local path, s3://, gs://)."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
     """pages: decide again by the stored scores of an earlier build in --work, without WARCs. For `regions`: the dataset
     of pairs to build from."""
-    work: str | None = None
+    work: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of the stages, which builds can share; OUT.work by default."""
-    store: str | None = None
+    store: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of the image store, which builds can share; WORK/images by default."""
-    set: tuple[str, ...] = ()
-    """Recipe keys to change: filters.min_side=200 ..."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """Recipe keys to change: filters.min_side=200 ...; `loom list keys` lists them."""
     split: str | None = None
     """val=SHARE: mark this share of samples as held out; near-duplicates get the same split."""
     lanes: int | None = None
@@ -52,6 +62,16 @@ class BuildFlags(BuildOptions):
         """Raise ConfigError for a number out of range."""
         BuildOptions.__post_init__(self)
         check_least("--lanes", self.lanes, 1)
+
+    @staticmethod
+    def missing(given: Set[str]) -> dict[str, str]:
+        """Return what is missing to run stages: the dataset's folder and an input."""
+        if "--print-config" in given:
+            return {}
+        missing = {} if "--out" in given else {"--out FOLDER": ""}
+        if not given & {*BuildFlags.INPUTS, "--dry-run"}:
+            missing["an input (--warc PATH, --list PATH, --from-img2dataset FOLDER or --from pages)"] = ""
+        return missing
 
     def with_beam_options(self, options: tuple[str, ...]) -> "BuildFlags":
         """Return the flags with the options after `--`."""
@@ -116,7 +136,7 @@ class BuildFlags(BuildOptions):
 
         recipe = load_recipe(self.recipe, self.overrides)
         if self.print_config:
-            print(to_toml(recipe), end="")
+            show(to_toml(recipe).rstrip(), lines=True)
             return 0
         if self.dry_run:
             return self._show_graphs(recipe)
@@ -139,14 +159,14 @@ class BuildFlags(BuildOptions):
         check_profile(self.profile, folders=(self.out, *self.warcs), dry_run=self.dry_run)
 
     def _show_graphs(self, recipe: "Recipe") -> int:
-        from corpusloom.pipelines.builds.dry_run import dry_run, show
+        from corpusloom.pipelines.builds.dry_run import describe, dry_run
 
         self._check_profile()
         graphs = dry_run(recipe, self.out, self.profile)
         if self.output.json:
             print_json(graphs)
         else:
-            print(show(graphs))
+            show(describe(graphs), lines=True)
         return 0
 
     def _run_stages(self, recipe: "Recipe", until: "Until", alone: bool) -> int:
@@ -157,7 +177,7 @@ class BuildFlags(BuildOptions):
         config = self.build_config(recipe)
         if self.plan:
             for name, status in plan(config):
-                print(f"{name:<8} {status}")
+                show(f"{name:<8} {status}")
             return 0
         return self._show(build.build(config, self.output.reporter(), until=until, alone=alone))
 
@@ -182,6 +202,7 @@ class BuildFlags(BuildOptions):
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
+        extras.require("train", extras.DETECTOR, "loom build regions")
         if self.warcs:
             raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         self._check_profile()
@@ -197,6 +218,12 @@ class BuildFlags(BuildOptions):
         return self._show(report)
 
 
+def fetching(given: Set[str], missing: dict[str, str]) -> dict[str, str]:
+    """Return what is missing, with the contact unless nothing can be fetched: no images of WARCs and lists."""
+    exempt = {"--contact", "--print-config", "--plan", "--dry-run", "--from", "--from-img2dataset"}
+    return missing if given & exempt else {**missing, **CONTACT}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command(BuildFlags):
     """Build a dataset from WARCs: every stage of one recipe, resumable.
@@ -207,6 +234,11 @@ class Command(BuildFlags):
       loom build m3w --from pages --work data/m3w.work --out data/m3w-2 --set filters.quality.min_words=30
       loom build regions --from data/align --out data/regions
     """
+
+    @staticmethod
+    def missing(given: Set[str]) -> dict[str, str]:
+        """Return what is missing to build a dataset; a contact too, if images may have to be fetched."""
+        return fetching(given, BuildFlags.missing(given))
 
     def run(self) -> int:
         """Run all stages."""

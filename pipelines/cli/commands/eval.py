@@ -23,9 +23,9 @@ class Command:
 
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
-    checkpoint: str
+    checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, or folder of a run (its newest checkpoint)."""
-    data: str
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
     limit: int | None = None
     """Samples, at most."""

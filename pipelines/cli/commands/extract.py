@@ -1,6 +1,5 @@
 """`loom extract`: extracts pages and prints their blocks."""
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from corpusloom.pipelines.cli.flags import check_least
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.pipelines.engine.printing import show
+from corpusloom.schemas.errors import InputError
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.extract.page_task import HtmlPage
@@ -59,8 +59,6 @@ class Command:
 
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)
-        if not self.inputs:
-            raise ConfigError("needs FILE ...", where="loom extract", remedy="see loom extract --help")
         recipe = None if self.no_filters else load_recipe(self.recipe)
         printer = PagePrinter(self.format, recipe)
         faults = {reason: list[str]() for reason in _FAULTS}
@@ -86,7 +84,7 @@ class Command:
             advice = (
                 "--no-filters prints them all" if read else "is it in these files?" if self.url else "are they HTML?"
             )
-            print(f"no page to show, {read} read ({advice})", file=sys.stderr)
+            show(f"no page to show, {read} read ({advice})", err=True)
         return 0
 
     def _pages(self, faults: dict[str, list[str]]) -> Iterator["HtmlPage"]:

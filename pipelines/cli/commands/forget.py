@@ -1,12 +1,12 @@
 """`loom forget`: removes pages, images or domains from a dataset and its sources (take-down)."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 
@@ -31,7 +31,7 @@ class Command:
       loom forget data/align --list takedown.txt
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
     url: tuple[str, ...] = ()
     """URLs of pages or images."""
@@ -72,32 +72,32 @@ class Command:
         """Print what each request matched and what was changed."""
         for match in made.matches:
             if match.found or match.known:
-                print(f"{match.request}: {_counted(match)}")
+                show(f"{match.request}: {_counted(match)}")
         if made.done is None:
-            print(f"{self.dataset}: nothing was changed; {len(made.shards)} shards hold matching samples")
+            show(f"{self.dataset}: nothing was changed; {len(made.shards)} shards hold matching samples")
             return
         done = made.done
-        print(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
+        show(f"{self.dataset}: {len(done.shards)} shards rewritten, {len(done.warcs)} WARCs; {done.digest}")
         for path in done.derived:
-            print(f"made from it, purged: {path}")
+            show(f"made from it, purged: {path}")
 
     def _warn(self, made: "TakeDown") -> None:
         """Print what a take-down does not reach on standard error."""
         for match in made.matches:
             if not (match.found or match.known):
                 near = f"; did you mean {', or '.join(match.near)}?" if match.near else ""
-                print(f"warning: {match.request}: no record matches, nothing was changed{near}", file=sys.stderr)
+                show(f"warning: {match.request}: no record matches, nothing was changed{near}", err=True)
         flags = " ".join(str(match.request) for match in made.matches if match.found or match.known)
         if len(flags) > 300:
             flags = "with the same requests"
         for sibling in made.siblings:
-            print(
+            show(
                 f"{sibling.dataset}, on the same image store, holds {sibling.samples} samples of it too: "
                 f"loom forget {sibling.dataset} {flags}",
-                file=sys.stderr,
+                err=True,
             )
         for path in made.done.left if made.done else ():
-            print(f"made from it, but out of reach: {path}; purge it by hand", file=sys.stderr)
+            show(f"made from it, but out of reach: {path}; purge it by hand", err=True)
 
     def _lines(self) -> list[str]:
         if self.listed is None:

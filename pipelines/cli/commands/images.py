@@ -1,11 +1,12 @@
 """`loom images`: runs the stages of a recipe up to its images, or works on an image store."""
 
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
-from corpusloom.pipelines.cli.commands.build import BuildFlags
+from corpusloom.pipelines.cli.commands.build import BuildFlags, fetching
 from corpusloom.pipelines.cli.flags import print_json
 from corpusloom.schemas.errors import ConfigError
 
@@ -22,10 +23,12 @@ class Command(BuildFlags):
       loom images --store images --reindex
     """
 
-    recipe: Annotated[str, tyro.conf.Positional] = ""
+    MAIN: ClassVar[str] = (
+        "warc list url-column from out store set contact retry refetch reindex sweep plan print-config json quiet"
+    )
+
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
     """Recipe whose images are fetched; leave it out to work on a store."""
-    out: str = ""
-    """Folder of the recipe's dataset."""
     retry: Literal["dead"] | None = None
     """Fetch URLs with a transient error or a withdrawn outcome again, into a new generation of the store's index."""
     refetch: bool = False
@@ -38,6 +41,13 @@ class Command(BuildFlags):
     sweep: bool = False
     """Remove packs that the index does not list, and leftovers of killed runs. Nothing else may write to the store."""
 
+    @staticmethod
+    def missing(given: Set[str]) -> dict[str, str]:
+        """Return what is missing: the contact if something is fetched."""
+        local = {"--reindex", "--sweep"} & given and not {"--list", "--retry", "--refetch"} & given
+        place = {} if given & {"--out", "--store", "--print-config"} else {"RECIPE --out FOLDER or --store FOLDER": ""}
+        return place if local else fetching(given, place)
+
     def run(self) -> int:
         """Run the stages up to images, or work on the store."""
         if self.recipe:
@@ -45,7 +55,7 @@ class Command(BuildFlags):
                 raise ConfigError("works on a store, not on a recipe",
                                   where="--retry, --refetch, --recheck, --reindex, --sweep",
                                   remedy="leave the recipe out and name the --store")  # fmt: skip
-            if not self.out:
+            if not self.out and not self.print_config:
                 raise ConfigError("a recipe needs --out", where="loom images", remedy="name the dataset's folder")
             return self.run_until("images")
         return self._run_on_store()

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import tyro
 
 from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.engine.printing import show
+from corpusloom.pipelines.engine.progress import Reporter
 
 SampleKind = Literal["interleaved", "pairs", "clips", "regions"]
 
@@ -23,9 +25,9 @@ class Command:
       loom index s3://bucket/mmc4/*.tar --out mmc4-index --kind interleaved
     """
 
-    tars: Annotated[tuple[str, ...], tyro.conf.Positional]
+    tars: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TARS")]
     """Paths, URLs, globs, braces or folders of tars, or a folder that `energon prepare` prepared."""
-    out: str
+    out: Annotated[str, tyro.conf.arg(metavar="FOLDER")]
     """Folder of the sidecars and the manifest: a new one, or that of an earlier index."""
     kind: SampleKind | None = None
     """Kind of the samples; if not given, it is guessed from their members."""
@@ -38,15 +40,29 @@ class Command:
 
     def run(self) -> int:
         """Index the tars and print the counts."""
+        from corpusloom.trainers.stream.foreign.find_tars import find_tars
         from corpusloom.trainers.stream.foreign.index_tars import index_tars
 
-        found = index_tars(self.tars, self.out, kind=self.kind, prefix_keys=self.prefix_keys, hashes=self.hashes)
+        done = [0]
+
+        def tick() -> None:
+            done[0] += 1
+
+        with Reporter(quiet=self.json).stage("index", len(find_tars(self.tars)), lambda: done[0], unit="tars"):
+            found = index_tars(
+                self.tars,
+                self.out,
+                kind=self.kind,
+                prefix_keys=self.prefix_keys,
+                hashes=self.hashes,
+                on_tar=tick,
+            )
         if self.json:
             print_json(found)
             return 0
-        print(f"{self.out}: {found.samples:,} samples of {found.kind} in {found.shards} tars")
+        show(f"{self.out}: {found.samples:,} samples of {found.kind} in {found.shards} tars")
         for extension, count in sorted(found.ignored.items()):
-            print(f"  not read: {count:,} members .{extension}")
+            show(f"  not read: {count:,} members .{extension}")
         if found.excluded:
-            print(f"  taken out by the dataset itself: {found.excluded:,} samples")
+            show(f"  taken out by the dataset itself: {found.excluded:,} samples")
         return 0

@@ -1,6 +1,7 @@
 """`loom pairs`: runs the stages of a recipe up to its selected pairs."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from corpusloom.pipelines.cli.commands.build import BuildFlags
 
@@ -13,6 +14,8 @@ class Command(BuildFlags):
       loom pairs align --warc 'crawl/*.warc.gz' --out data/align
       loom pairs align --warc crawl --out data/align --set filters.captions.max_words=30 --json
     """
+
+    MAIN: ClassVar[str] = "warc list caption-column from out work set limit plan print-config json quiet"
 
     def run(self) -> int:
         """Run the stages up to the selected pairs."""

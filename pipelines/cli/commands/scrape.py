@@ -1,8 +1,12 @@
 """`loom scrape`: fetches pages from seed URLs into WARCs."""
 
+from collections.abc import Set
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from corpusloom.pipelines.cli.flags import FetchFlags, OutputFlags, check_least, print_json
+import tyro
+
+from corpusloom.pipelines.cli.flags import CONTACT, FetchFlags, OutputFlags, check_least, print_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +18,9 @@ class Command:
       loom scrape --seeds seeds.txt --out crawl --images --contact https://example.org/bot
     """
 
-    seeds: str
+    seeds: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Text file with one start URL per line."""
-    out: str
+    out: Annotated[str, tyro.conf.arg(metavar="FOLDER")]
     """Folder of the WARCs; a second run with the same folder resumes."""
     depth: int = 3
     """Number of links from a seed to a page, at most."""
@@ -26,6 +30,11 @@ class Command:
     """Also fetch the pages' images into the WARCs; a build then reads them from there."""
     fetch: FetchFlags = field(default_factory=FetchFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
+
+    @staticmethod
+    def missing(given: Set[str]) -> dict[str, str]:
+        """Return what is missing besides the required flags: the contact."""
+        return {} if "--contact" in given else CONTACT
 
     def run(self) -> int:
         """Scrape."""

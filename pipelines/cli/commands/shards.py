@@ -1,6 +1,7 @@
 """`loom shards`: runs the last stage of a recipe, which writes the dataset."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from corpusloom.pipelines.cli.commands.build import BuildFlags
 
@@ -13,6 +14,8 @@ class Command(BuildFlags):
       loom images m3w --warc crawl --out data/m3w --contact https://example.org/bot
       loom shards m3w --warc crawl --out data/m3w --shards 8
     """
+
+    MAIN: ClassVar[str] = "warc list caption-column from-img2dataset from out work store set shards plan json quiet"
 
     def run(self) -> int:
         """Run the last stage alone."""

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import tyro
 
-from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.cli.flags import OutputFlags, check_output, print_json
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Command:
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Folder of the dataset."""
-    html: str | None = None
+    html: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """Path of the HTML report."""
     scheduler: str = "threads"
     """threads, synchronous, or the address of a Dask cluster."""
@@ -31,6 +32,7 @@ class Command:
         """Summarise."""
         if self.html:
             extras.require("report", extras.REPORT, "loom stats --html")
+            check_output("--html", self.html)
         from corpusloom.pipelines.cli.text_tables import print_summary
         from corpusloom.pipelines.datasets.stats.summary import StatsConfig, summarise
         from corpusloom.pipelines.store.lineage import Derived, absolute, record
@@ -49,5 +51,5 @@ class Command:
         else:
             print_summary(summary)
             if self.html:
-                print(f"report: {self.html}")
+                show(f"report: {self.html}")
         return 0

@@ -1,18 +1,20 @@
 """`loom train`: trains a model on datasets."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import dataclasses
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
+from corpusloom.pipelines.cli.run_training import run_training
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from corpusloom.trainers.metrics import StepReport
+    from corpusloom.trainers.loop import TrainResult
 
 Family = Literal["clip", "flamingo", "vilbert"]
 
@@ -31,14 +33,14 @@ class Command:
 
     model: Annotated[Family, tyro.conf.Positional]
     """Family of models."""
-    config: str
-    """Name of a bundled configuration (clip-tiny, flamingo-3b ...) or path of a TOML file."""
-    data: tuple[str, ...] = ()
+    config: Annotated[str, tyro.conf.arg(metavar="NAME")]
+    """Name of a bundled configuration (clip-tiny, flamingo-3b ...; `loom list configs`) or path of a TOML file."""
+    data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATASET")] = ()
     """DATASET, NAME=DATASET or NAME=DATASET:WEIGHT."""
-    out: str | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of checkpoints, metrics.jsonl and result.json."""
-    set: tuple[str, ...] = ()
-    """Configuration keys to change: train.steps=100 ..."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """Configuration keys to change: train.steps=100 ...; `loom list keys NAME` lists them."""
     verify: bool = False
     """Check the sha256 of every member that is read. By default its crc32c is checked, which datasets of format 1 lack;
     --set loader.verify=false checks nothing."""
@@ -50,12 +52,25 @@ class Command:
     """Print the configuration with its changes, and stop."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
+    @staticmethod
+    def missing(given: Set[str]) -> dict[str, str]:
+        """Return what is missing to train: datasets and a folder for checkpoints."""
+        if given & {"--dry-run", "--print-config"}:
+            return {}
+        needed = {"--data": "--data DATASET ...", "--out": "--out FOLDER"}
+        return {shown: "" for name, shown in needed.items() if name not in given}
+
     def run(self) -> int:
         """Train, describe or print."""
         extras.require("train", extras.TRAIN, "loom train")
+        from corpusloom.trainers import distributed, registry
         from corpusloom.trainers.run_config import load_config
 
-        config = load_config(self.config, (*self.set, *["loader.verify=true"] * self.verify))
+        first = distributed.prints()
+        reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()
+        assignments = (*self.set, *["loader.verify=true"] * self.verify)
+        config = load_config(self.config, assignments, on_note=reporter.note)
+        registry.tables_of(config)
         if self.print_config:
             print_json(config.to_plain())
             return 0
@@ -63,25 +78,27 @@ class Command:
             return self._describe()
         if self.out is None:
             raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
-        from corpusloom.trainers.run import run
+        result = run_training(self.model, config, self.data, self.out, reporter, self.device)
+        if first:
+            self._show(result)
+        return 0
 
-        with progress_bar(self.output, config.name) as on_step:
-            result = run(self.model, config, self.data, self.out, device=self.device, on_step=on_step)
+    def _show(self, result: "TrainResult") -> None:
+        """Print the result of a run."""
         if self.output.json:
             plain = {"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation}
             print_json({**plain, "skipped": result.skipped.to_plain()})
-            return 0
+            return
         if result.resumed_at:
-            print(f"resumed at step {result.resumed_at}")
+            show(f"resumed at step {result.resumed_at}")
         if result.report is not None:
-            print(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
+            show(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
         for name, value in result.evaluation.items():
-            print(f"{name} {value:.4g}")
+            show(f"{name} {value:.4g}")
         if result.skipped.count:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.skipped.reasons.items())
-            print(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")
-        print(f"checkpoint: {result.checkpoint}")
-        return 0
+            show(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")
+        show(f"checkpoint: {result.checkpoint}")
 
     def _describe(self) -> int:
         from corpusloom.trainers.describe import describe_run
@@ -92,25 +109,7 @@ class Command:
             print_json(described)
             return 0
         counts = described["parameters"]
-        print(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
+        show(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
         for part, count in counts["by_part"].items():
-            print(f"  {part:<24} {count:>15,}")
+            show(f"  {part:<24} {count:>15,}")
         return 0
-
-
-@contextmanager
-def progress_bar(output: OutputFlags, name: str) -> "Iterator[Callable[[StepReport], None]]":
-    """Show a progress bar of steps if on a terminal; yield the callback that updates it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = output.reporter().console
-    shown = not output.quiet and console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task(name, total=None)
-
-        def on_step(report: "StepReport") -> None:
-            text = f"{name} loss {report.loss:.3f}"
-            bar.update(task, total=report.steps, completed=report.step, description=text)
-
-        yield on_step

@@ -1,12 +1,12 @@
 """`loom verify`: checks a dataset's hashes, offsets and counts."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 
@@ -46,7 +46,7 @@ class Command:
         def count() -> None:
             proved[0] += 1
 
-        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0]):
+        with self.output.reporter().stage("verify", len(manifest.shards), lambda: proved[0], unit="shards"):
             damages = list(verify(self.dataset, depth, on_shard=count, check_tar=check_tar))
         if damages and self.repair:
             from corpusloom.pipelines.datasets.repair import repair
@@ -54,9 +54,9 @@ class Command:
             repair(self.dataset, damages)
             damages = list(verify(self.dataset, depth))
         if self.output.json:
-            print(to_json(damages, self.dataset))
+            show(to_json(damages, self.dataset), lines=True)
         for damage in [] if self.output.json else damages:
-            print(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", file=sys.stderr)
+            show(f"damaged: {damage.where}: {describe(damage)} ({remedy_of(damage, self.dataset)})", err=True)
         if not damages and not self.output.json:
-            print(f"{self.dataset}: whole ({depth}{unproved(manifest, depth)})")
+            show(f"{self.dataset}: whole ({depth}{unproved(manifest, depth)})")
         return 1 if damages else 0

@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.engine.printing import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Command:
                 line += f" {event.reason}"
                 if event.measured is not None:
                     line += f" (measured {event.measured:.4g}, threshold {event.threshold})"
-            print(f"{line} {event.note or event.url or event.key}")
+            show(f"{line} {event.note or event.url or event.key}")
             if event.scores and event.unit in ("page", "pair"):
-                print("         " + ", ".join(f"{name} {value:.4g}" for name, value in event.scores.items()))
+                show("         " + ", ".join(f"{name} {value:.4g}" for name, value in event.scores.items()))
         return 0

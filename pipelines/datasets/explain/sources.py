@@ -24,6 +24,8 @@ def sources_of(folder: str) -> list[Source]:
     found: list[Source] = [*_crawl(folder), *_store(folder)]
     if storage.folders(storage.join(folder, "stages")):
         found += [StageTables(folder), *_beside_stages(folder), *_store(storage.join(folder, "images"))]
+    if not found and storage.is_local(folder) and not storage.exists(folder):
+        raise InputError("no such folder", where=folder, remedy="check the path")
     if not found:
         raise InputError(
             "is no dataset, crawl, work folder or image store",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.fetch import images
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
@@ -79,7 +80,7 @@ def fetch_lists(
     store = ImageStore(config.store)
     rows = _Rows(store.index(), columns, tombstones.read(config.store))
     files = min(MAX_FILES, 1 + sum(storage.size(path) for path in paths) // (FILE_BYTES * config.lanes))
-    with reporter.stage("read lists"):
+    with reporter.stage("read lists", None, lambda: rows.rows, unit="rows"):
         lanes = write_lanes(rows.wanted(paths), store.path("frontier"), config.lanes, files=files)
     report = FetchReport(rows=rows.rows, bad=dict(rows.bad), known=rows.known)
     return _fetch(lanes, config, report, reporter, profile)
@@ -114,7 +115,8 @@ def _fetch(
     """Fetch the URLs of lanes, then count their outcomes in the store."""
     store, rows = ImageStore(config.store), sum(lane.rows for lane in lanes)
     if lanes:
-        with reporter.stage(f"fetch {rows} images"):
+        done = RowsWritten(store.index_folder(config.generation or store.generations()[-1]))
+        with reporter.stage(f"fetch {rows} images", rows, done, unit="images"):
             reporter.add_measures(run(lambda pipeline: images.build(pipeline, config, lanes), profile))
     index = store.index()
     counts = sum((index.count_outcomes(keys) for lane in lanes for keys in read_keys(lane)), Counter[tuple[str, str]]())

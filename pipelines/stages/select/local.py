@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from corpusloom.pipelines.dedup.key_hashes import group_starts, key_numbers
 from corpusloom.pipelines.dedup.union_find import Forest
+from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.stages.select.corpus import (
     HASH,
     NAME,
@@ -69,7 +70,8 @@ def select(
     """
     ranges = ranges_of(fragments, rows_at_once)
     corpus = Selection(ranges, scratch, passes, partition_bytes)
-    for step in steps:
+    for number, step in enumerate(steps):
+        pace.reach("select", folder, number)
         match step:
             case Judge():
                 judge(corpus, step)
@@ -81,6 +83,7 @@ def select(
                 mark_frequent(corpus, step)
             case CountDistinct():
                 count_distinct(corpus, step)
+    pace.reach("select", folder, len(steps))
     write_decisions(corpus, folder)
 
 

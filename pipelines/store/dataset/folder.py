@@ -16,9 +16,9 @@ from corpusloom.pipelines.store.external_sort import sorted_parts
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.layout import CLAIM
 from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
 
-CLAIM = ".building.json"
 NOBODY = 0
 """pid of a claim whose build failed: it no longer runs, but its partial shards are still in the folder."""
 UNKNOWN = "unknown"

@@ -23,6 +23,7 @@ from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.pipelines.store.warc.digests import spell_digest
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.errors import raise_shortage
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.records import ImageRecord
@@ -71,6 +72,9 @@ def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
         header = read_header(data)
     except ImageError as error:
         return Rejected(error.reason)
+    except Exception as error:  # hostile bytes must end as a verdict
+        raise_shortage(error)
+        return Rejected("malformed_header")
     if header.width * header.height > max_pixels:
         return Rejected("too_many_pixels", float(header.width * header.height), float(max_pixels))
     return header.format, header.width, header.height

@@ -50,9 +50,13 @@ class ImageStore:
         )
         return sorted(int(name) for name in names if name.isdigit()) or [1]
 
+    def index_folder(self, generation: int) -> str:
+        """Return the folder of the parts of a generation."""
+        return self.path("index", f"{generation:05d}")
+
     def parts(self, generation: int) -> list[str]:
         """Return the paths of the parts of a generation."""
-        folder = self.path("index", f"{generation:05d}")
+        folder = self.index_folder(generation)
         return [storage.join(folder, name) for name in storage.listing(folder, PARTS)]
 
     def index(self) -> ImageIndex:
@@ -67,7 +71,7 @@ class ImageStore:
 
     def part_path(self, generation: int, name: str) -> str:
         """Return the path of the part that belongs to the pack `name`.warc."""
-        return self.path("index", f"{generation:05d}", f"part-{name}{PARTS}")
+        return storage.join(self.index_folder(generation), f"part-{name}{PARTS}")
 
     def read(self, record: ImageRecord) -> bytes:
         """Return the bytes of an image as fetched; DamageError if its pack does not hold them."""

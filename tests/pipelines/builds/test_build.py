@@ -200,7 +200,7 @@ def test_two_builds_into_one_folder_are_kept_apart(web: SmallWeb, tmp_path: Path
 
 
 def test_a_finished_dataset_is_never_overwritten_by_another(web: SmallWeb) -> None:
-    with pytest.raises(ConfigError, match="another configuration"):
+    with pytest.raises(ConfigError, match="a finished dataset of the recipe m3w, not align"):
         web.build("align", "m3w")
 
 

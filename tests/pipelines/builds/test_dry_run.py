@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from corpusloom.pipelines.builds.dry_run import dry_run, show
+from corpusloom.pipelines.builds.dry_run import describe, dry_run
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.schemas.errors import ConfigError
@@ -19,7 +19,7 @@ def test_the_graph_of_every_stage_of_every_recipe_is_built(name: str) -> None:
     assert [graph.stage for graph in graphs] == (["detect", "regions"] if recipe.kind == "regions" else STAGES)
     for graph in graphs:
         assert len(set(graph.transforms)) == len(graph.transforms)
-    assert "Spread" in show(graphs)
+    assert "Spread" in describe(graphs)
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -54,10 +54,10 @@ def test_inputs_without_a_single_readable_record_are_an_error(truncated: int, re
     )
     report = StageReport(name="extract", counts=(row,), facts={})
     if readable:
-        check_read(report, ("a.warc",))
+        check_read(report, ("a.warc",), warcs=True)
         return
     with pytest.raises(InputError, match=r"a\.warc: no record can be read"):
-        check_read(report, ("a.warc",))
+        check_read(report, ("a.warc",), warcs=True)
 
 
 @pytest.mark.parametrize("name", ["x.warc.wet.gz", "x.wet", "x.warc.wat.gz", "x.wat"])
@@ -76,7 +76,7 @@ def test_a_named_file_that_is_no_warc_is_refused(tmp_path: Path) -> None:
     for name in ("a.warc", "notes.txt"):
         (tmp_path / name).write_text("x")
     assert len(warc_inputs((str(tmp_path / "*"),))) == 1
-    with pytest.raises(InputError, match=r"notes\.txt: has none of the names of WARCs"):
+    with pytest.raises(InputError, match=r"notes\.txt: holds no WARC"):
         warc_inputs((str(tmp_path / "a.warc"), str(tmp_path / "notes.txt")))
 
 
@@ -87,7 +87,7 @@ def test_inputs_of_requests_only_are_an_error(records: int, empty: int, readable
     )
     report = StageReport(name="extract", counts=(row,), facts={})
     if readable:
-        check_read(report, ("a.warc",))
+        check_read(report, ("a.warc",), warcs=True)
         return
     with pytest.raises(InputError, match=r"a\.warc: holds no response"):
-        check_read(report, ("a.warc",))
+        check_read(report, ("a.warc",), warcs=True)

@@ -59,8 +59,8 @@ def test_the_misspelt_is_named_before_the_missing() -> None:
 
 
 def test_a_misspelt_recipe_key_is_named(tmp_path: Path) -> None:
-    argv = ["build", "m3w", "--warc", "x", "--out", str(tmp_path / "o"), "--set", "filters.qualty.min_words=3"]
-    check_refused(loom(*argv), 2, "unknown key filters.qualty", "did you mean filters.quality?")
+    argv = ["pages", "m3w", "--warc", "x", "--out", str(tmp_path / "o"), "--set", "filters.qualty.min_words=3"]
+    check_refused(loom(*argv), 2, "unknown key filters.qualty.min_words", "did you mean filters.quality.min_words?")
 
 
 def test_a_missing_and_an_unreadable_seed_file_are_named(web: SmallWeb, tmp_path: Path) -> None:
@@ -80,7 +80,16 @@ def test_a_read_only_folder_is_named_before_any_work(web: SmallWeb, tmp_path: Pa
     out = str(locked / "out")
     argv = {
         "scrape": ["--seeds", str(web.folder / "seeds.txt"), "--out", out, *fetching(web)],
-        "build": ["m3w", "--warc", str(web.folder / "crawl"), "--out", out, "--work", str(tmp_path / "w")],
+        "build": [
+            "m3w",
+            "--warc",
+            str(web.folder / "crawl"),
+            "--out",
+            out,
+            "--work",
+            str(tmp_path / "w"),
+            *fetching(web),
+        ],
         "stats": [str(web.folder / "align"), "--html", f"{out}.html"],
     }[command]
     hits = web.server.counted().total()
@@ -111,7 +120,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(web: SmallWeb) -> None:
 def test_a_file_that_is_no_warc_is_named(web: SmallWeb, tmp_path: Path) -> None:
     junk = tmp_path / "junk.warc.gz"
     junk.write_bytes(bytes(range(256)) * 8)
-    ended = loom("build", "m3w", "--warc", str(junk), "--out", str(tmp_path / "out"))
+    ended = loom("build", "m3w", "--warc", str(junk), "--out", str(tmp_path / "out"), "--contact", "me@example.org")
     check_refused(ended, 1, f"{junk}: no record can be read", "gzip -t")
     assert not (tmp_path / "out" / layout.MANIFEST).exists()
 

@@ -37,7 +37,7 @@ def test_figures_are_computed_once_per_checkpoint(tmp_path: Path, monkeypatch: p
 def test_a_model_that_was_trained_before_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def train(family: str, config: Any, data: tuple[str, ...], out: str) -> SimpleNamespace:
+    def train(family: str, config: Any, data: tuple[str, ...], out: str, **_: Any) -> SimpleNamespace:
         asked.append((family, config.train.steps, data, out))
         report = SimpleNamespace(loss=float(len(asked))) if len(asked) <= 3 else None
         return SimpleNamespace(report=report, steps=12, seconds=5.0)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from corpusloom.pipelines.engine.logs import FIELDS, LOGGER, JsonLinesFormatter, log, redacted
+from corpusloom.pipelines.engine.logs import FIELDS, LOGGER, JsonLinesFormatter, PlainFormatter, log, redacted
 
 
 def line(name: str, message: str, **values: object) -> dict[str, object]:
@@ -60,3 +60,8 @@ def test_log_hands_its_fields_to_the_logger(caplog: pytest.LogCaptureFixture) ->
         log("note", text="hello")
     (record,) = caplog.records
     assert (record.getMessage(), getattr(record, FIELDS)) == ("note", {"text": "hello"})
+
+
+def test_plain_lines_keep_their_breaks_and_lose_their_controls() -> None:
+    record = logging.LogRecord("library", logging.WARNING, __file__, 1, "a\x1b[2J\nb", None, None)
+    assert PlainFormatter().format(record) == "a\\u001b[2J\nb"

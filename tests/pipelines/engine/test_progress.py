@@ -3,6 +3,7 @@
 import io
 import logging
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -85,6 +86,67 @@ def test_a_fresh_reporter_prints_to_the_same_place_and_has_measured_nothing() ->
     fresh.note("hello")
     assert out.getvalue().endswith("hello\n")
     assert (fresh.seconds, fresh.measures.counters) == ({}, {})
+
+
+def test_off_a_terminal_a_running_stage_is_told_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.001)
+    made, out = reporter()
+    with made.stage("shards", 8, lambda: 2, unit="shards"):
+        wait_for(lambda: "2 of 8 shards" in out.getvalue())
+    with made.stage("select"):
+        wait_for(lambda: "select: running for" in out.getvalue())
+    quiet, silent = reporter(quiet=True)
+    with quiet.stage("shards", 8, lambda: 2):
+        time.sleep(0.01)
+    assert silent.getvalue() == ""
+
+
+def test_a_stage_is_told_every_half_minute() -> None:
+    assert progress.HEARTBEAT_SECONDS == 30.0
+
+
+def test_json_logs_the_progress_of_a_stage(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.001)
+    made, _ = reporter(json=True)
+    counts = iter([5, *range(10, 1_000)])
+    with (
+        caplog.at_level(logging.INFO, logger=LOGGER),
+        made.stage("images", 2_000, lambda: next(counts), detail="fetch"),
+    ):
+        wait_for(lambda: any(record.getMessage() == "progress" for record in caplog.records))
+    fields = next(getattr(record, FIELDS) for record in caplog.records if record.getMessage() == "progress")
+    assert (fields["stage"], fields["detail"], fields["done"], fields["total"]) == ("images", "fetch", 10, 2_000)
+    assert fields["per_second"] > 0
+    assert fields["seconds_left"] >= 0
+
+
+@pytest.mark.parametrize(("total", "expected"), [(8, "2 of 8 shards"), (None, "2 shards so far")])
+def test_a_bar_never_shows_an_unknown_total_as_a_question(
+    total: int | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "POLL_SECONDS", 0.001)
+    out = io.StringIO()
+    made = Reporter(console=Console(file=out, width=100, force_terminal=True))
+    with made.stage("shards", total, lambda: 2, unit="shards"):
+        wait_for(lambda: expected in out.getvalue())
+    assert "/?" not in out.getvalue()
+
+
+def test_an_event_is_a_line_for_people_and_fields_for_machines(caplog: pytest.LogCaptureFixture) -> None:
+    made, out = reporter()
+    made.event("step", "step 1 of 2", step=1)
+    assert out.getvalue() == "step 1 of 2\n"
+    with caplog.at_level(logging.INFO, logger=LOGGER):
+        reporter(json=True)[0].event("step", "step 1 of 2", step=1)
+    assert [(record.getMessage(), getattr(record, FIELDS)) for record in caplog.records] == [("step", {"step": 1})]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, at most five seconds."""
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def test_a_bar_that_cannot_be_read_ends_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpusloom.pipelines.engine import runners
+from corpusloom.pipelines.engine import extras, runners
 from corpusloom.pipelines.engine.runners import (
     Profile,
     check_options,
@@ -48,13 +48,18 @@ def test_a_portable_runner_needs_its_endpoint() -> None:
     check_profile(Profile(), folders=["/local"])
 
 
-def test_dataflow_needs_a_project_a_region_and_a_bucket() -> None:
+def test_dataflow_needs_a_project_a_region_and_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "DATAFLOW", ("json",))
     with pytest.raises(ConfigError, match=r"Dataflow needs project, region, temp_location .*--region=\.\.\."):
         check_profile(Profile(runner="dataflow"))
     check_profile(Profile(runner="dataflow"), dry_run=True)
     with pytest.raises(ConfigError, match="cannot reach this folder"):
         check_profile(DATAFLOW, folders=["gs://bucket/out", "/local"])
     check_profile(DATAFLOW, folders=["gs://bucket/out"])
+    monkeypatch.setattr(extras, "DATAFLOW", ("no_such_module",))
+    check_profile(Profile(runner="dataflow"), dry_run=True)
+    with pytest.raises(ConfigError, match=r"corpusloom\[dataflow\]"):
+        check_profile(DATAFLOW, folders=["gs://bucket/out"])
 
 
 @pytest.mark.parametrize("place", ["/tmp/x", "s3://bucket/x", "gs://googbucket/x", "gs://a/", "gs://Bucket/x"])

@@ -42,17 +42,37 @@ def test_without_a_delay_there_are_more_slots_unless_they_are_given() -> None:
 )
 def test_contradictions_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        FetchConfig(contact="x", **values)  # type: ignore[arg-type]
+        FetchConfig(contact="t@example.org", **values)  # type: ignore[arg-type]
 
 
 def test_every_known_signal_can_be_honoured_alone() -> None:
     assert [FetchConfig(honour=(name,)).honour for name in SIGNALS] == [(name,) for name in SIGNALS]
 
 
-@pytest.mark.parametrize("contact", [None, "", "  ", "a\r\nX: y", "gr\u00fcn"])
-def test_a_contact_is_needed_and_fits_a_header(contact: str | None) -> None:
+def test_a_contact_is_needed_to_fetch() -> None:
     with pytest.raises(ConfigError, match="--contact"):
-        FetchConfig(contact=contact).require_contact()
+        FetchConfig().require_contact()
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "", "  ", "a\r\nX: y", "gr\u00fcn@example.org", "notanaddress", "me@localhost", "@example.org", "me@example.",
+        "http://localhost/", "https://", "ftp://example.org/bot", "example.org", "https://example.org/a bot",
+        "a b@c.org",
+    ],
+)  # fmt: skip
+def test_a_contact_that_reaches_nobody_is_refused_at_once(contact: str) -> None:
+    with pytest.raises(ConfigError, match="--contact"):
+        FetchConfig(contact=contact)
+
+
+@pytest.mark.parametrize(
+    "contact",
+    ["me@example.org", "mailto:bot+a@sub.example.org", "https://example.org", "http://example.org:8080/bot?x=1"],
+)
+def test_a_url_or_a_mail_address_is_a_contact(contact: str) -> None:
+    FetchConfig(contact=contact).require_contact()
 
 
 def test_the_user_agent_names_us_and_the_contact() -> None:

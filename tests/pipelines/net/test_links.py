@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from corpusloom.pipelines.net.links import MAX_LINKS, links_of
+from corpusloom.pipelines.net.links import MAX_LINKS, MAX_TAGS, links_of
 
 URL = "http://a.example/dir/page.html"
 
@@ -30,6 +30,19 @@ def test_each_page_has_its_links(html: bytes, links: list[str]) -> None:
 
 def test_links_of_a_page_are_bounded() -> None:
     assert len(links_of(b"".join(b"<a href=/%d>" % n for n in range(MAX_LINKS + 500)), URL)) == MAX_LINKS
+
+
+@pytest.mark.parametrize("link", [b"<a href=x>", b"<a href='http://[::1'>", b"<a href='\0'>", b"<a href=>"])
+def test_a_link_that_repeats_costs_little(link: bytes) -> None:
+    start = time.process_time()
+    assert len(links_of(link * (8_000_000 // len(link)) + b"<a href=end>", URL)) <= 1
+    assert time.process_time() - start < 2
+
+
+def test_links_after_many_repeated_ones_are_found() -> None:
+    assert links_of(b"<a href=x>" * (MAX_TAGS - 1) + b"<a href=y>" + b"<a href=z>", URL)[1:] == [
+        "http://a.example/dir/y"
+    ]
 
 
 @pytest.mark.parametrize("piece", [b"<a ", b"<a href", b'<a "', b"<!--", b"<a href='", b"<base ", b"<a" + b" " * 5000])

@@ -21,7 +21,8 @@ def test_a_file_of_this_format_loses_its_format_and_nothing_else() -> None:
 
 
 def test_thresholds_that_were_in_force_without_being_named_are_listed_with_their_values() -> None:
-    said = message({"name": "mine", "kind": "pairs", "filters": {"captions": {"min_words": 5}, "images": {}}})
+    values = {"name": "mine", "kind": "pairs", "filters": {"captions": {"min_words": 5}, "images": {}}}
+    said = message({"format": 1, **values})
     assert "mine.toml" in said
     for expected in (
         "filters.captions.max_words = 20",
@@ -36,10 +37,17 @@ def test_thresholds_that_were_in_force_without_being_named_are_listed_with_their
 
 
 def test_keys_that_are_gone_are_named_with_what_to_do() -> None:
-    said = message({"filters": {"images": {"strict": True}}, "dedup": {"minhash": {"min_jaccard": 0.8}}})
+    said = message({"format": 1, "filters": {"images": {"strict": True}}, "dedup": {"minhash": {"min_jaccard": 0.8}}})
     assert "filters.images.strict (write min_side = {above = 200}" in said
     assert "dedup.minhash.min_jaccard (it did nothing)" in said
     assert "max_perplexity" not in said
+
+
+def test_a_file_without_a_format_is_told_in_a_few_words() -> None:
+    said = message({"name": "mine", "kind": "pairs", "filters": {"captions": {"min_words": 5}}})
+    assert said.startswith("mine.toml: has no line format = 2 (add it at the top; ")
+    assert "and 11 are (format = 1 lists them)" in said
+    assert len(said) < 140
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 import os
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,13 +64,20 @@ class _Found:
 
 
 def index_tars(
-    inputs: Sequence[str], out: str, *, kind: str | None = None, prefix_keys: bool = False, hashes: bool = False
+    inputs: Sequence[str],
+    out: str,
+    *,
+    kind: str | None = None,
+    prefix_keys: bool = False,
+    hashes: bool = False,
+    on_tar: Callable[[], None] = lambda: None,
 ) -> Indexed:
     """Write sidecars and a manifest for tars into the folder `out`; without `kind` it is guessed from the fields.
 
     `inputs` are what `find_tars` takes. A key that occurs twice is an error, because a key identifies a sample;
     `prefix_keys` puts the tar's name before each key, for tars that all count from zero. `hashes` reads the tars
-    whole and notes the sha256 of each tar and member, so that `verify=True` finds later changes.
+    whole and notes the sha256 of each tar and member, so that `verify=True` finds later changes. `on_tar` is called
+    after each tar.
     """
     if kind is not None and kind not in layout.KINDS:
         raise ConfigError(f"no kind {kind!r}", remedy="use one of " + ", ".join(layout.KINDS))
@@ -88,6 +95,7 @@ def index_tars(
         found.fields.update({member.field for row in rows[:100] for member in row.members})
         if rows:
             entries.append(_write(tar.path, number, rows, out, hashes))
+        on_tar()
     if not entries:
         raise InputError("the tars hold no samples", where=out, remedy="members are called KEY.jpg, KEY.txt ...")
     manifest = _commit(out, entries, kind or guess_kind(found.fields), len(tars))

@@ -9,7 +9,7 @@ import pytest
 
 from corpusloom.pipelines.builds import finish
 from corpusloom.pipelines.builds.config import BuildConfig, BuildOptions
-from corpusloom.pipelines.cli.arguments import parse
+from corpusloom.pipelines.cli.argv.arguments import parse
 from corpusloom.pipelines.cli.commands import build as command
 from corpusloom.pipelines.cli.commands.build import BuildFlags, Command
 from corpusloom.pipelines.engine.subprocesses import cores
@@ -20,8 +20,9 @@ M3W = load_recipe("m3w")
 
 
 def flags(*argv: str) -> Any:
-    """Return the configuration of `loom build m3w` with these flags."""
-    return parse(Command, ["m3w", "--out", "data/m3w", *argv], "loom build")
+    """Return the configuration of `loom build m3w` with these flags; without an input it is a plan of stored pages."""
+    plan = ["--plan"] if "--warc" in argv else [] if "--from" in argv else ["--plan", "--from", "pages"]
+    return parse(Command, ["m3w", "--out", "data/m3w", *argv, *plan], "loom build")
 
 
 def test_every_flag_that_a_build_does_not_share_is_used_by_the_command() -> None:
@@ -55,8 +56,10 @@ def test_every_shared_option_reaches_the_build() -> None:
 def test_defaults_follow_from_the_folder_of_the_dataset() -> None:
     found = flags().build_config(M3W)
     assert (found.work, found.store) == ("data/m3w.work", "data/m3w.work/images")
-    assert (found.from_pages, found.memory, found.lanes) == (False, None, cores())
-    assert parse(Command, ["m3w", "--out", "s3://b/m3w/"], "loom build").build_config(M3W).work == "s3://b/m3w.work"
+    assert (found.from_pages, found.memory, found.lanes) == (True, None, cores())
+    argv = ["m3w", "--out", "s3://b/m3w/", "--warc", "a", "--plan"]
+    bucket = parse(Command, argv, "loom build").build_config(M3W)
+    assert (bucket.work, bucket.from_pages) == ("s3://b/m3w.work", False)
 
 
 def test_given_flags_replace_the_defaults() -> None:

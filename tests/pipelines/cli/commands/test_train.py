@@ -2,11 +2,14 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers import distributed
+from tests.pipelines.small_web import SmallWeb
 
 
 def test_print_config_shows_changed_keys(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,7 +26,7 @@ def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureF
 
 
 def test_training_needs_a_folder_for_checkpoints() -> None:
-    with pytest.raises(ConfigError, match=r"no folder for checkpoints \(give it as --out\)"):
+    with pytest.raises(ConfigError, match=r"--out FOLDER is missing"):
         main.run(["train", "clip", "--config", "clip-tiny", "--data", "no/such/dataset"])
 
 
@@ -33,3 +36,21 @@ def test_torch_is_asked_for_by_the_name_of_its_extra(monkeypatch: pytest.MonkeyP
         main.run(["train", "clip", "--config", "clip-tiny", "--dry-run"])
     with pytest.raises(ConfigError, match=r"loom eval: torch"):
         main.run(["eval", "zero-shot", "--checkpoint", "c", "--data", "d"])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_rank_0_alone_prints_each_report_and_the_end(
+    rank: int, web: SmallWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["train", "clip", "--config", "clip-tiny", "--data", str(web.folder / "align"), "--out", str(tmp_path / "r")]
+    argv += ["--set", "train.steps=4", "train.log_every=2", "train.batch_size=4"]
+    monkeypatch.setattr(distributed, "prints", lambda: rank == 0)
+    assert main.run(argv) == 0
+    printed = capsys.readouterr()
+    lines = [line.strip() for line in printed.err.splitlines()]
+    if rank:
+        assert (printed.out, lines) == ("", [])
+        return
+    assert lines[0] == "train.warmup is 0, not 50: the same share of 4 steps as of 750"
+    assert [line.partition(":")[0] for line in lines[1:]] == ["step 2 of 4", "step 4 of 4", "train clip-tiny"]
+    assert printed.out.count("step 4: loss ") == printed.out.count("checkpoint: ") == 1

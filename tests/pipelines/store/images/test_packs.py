@@ -4,10 +4,12 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from corpusloom.pipelines.store.images import packs as module
 from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, decided_by_whole_bodies, inspect
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ShortageError
@@ -84,6 +86,15 @@ def test_a_pack_says_that_whole_bodies_decided(tmp_path: Path) -> None:
     old = packs(tmp_path)[0]
     old.write_bytes(old.read_bytes().replace(b"bodies: whole", b"not: said yet"))
     assert [decided_by_whole_bodies(store, part) for part in store.parts(1)].count(False) == 2
+
+
+def test_an_error_of_the_parser_is_a_verdict_and_a_shortage_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (OverflowError("too large"), RecursionError(), KeyError("x")):
+        monkeypatch.setattr(module, "read_header", mock.Mock(side_effect=error))
+        assert inspect(png(1), 1000) == Rejected("malformed_header")
+    monkeypatch.setattr(module, "read_header", mock.Mock(side_effect=MemoryError()))
+    with pytest.raises(ShortageError):
+        inspect(png(1), 1000)
 
 
 @pytest.mark.parametrize(
