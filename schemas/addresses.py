@@ -4,9 +4,10 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.hosts import host_and_port
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -62,11 +63,18 @@ _LOW_32 = tuple(ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0/96
 
 
 _CLEAN = re.compile(
-    r"https?://(?=[^/:]{1,253}[/:])(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}(?::(?!80/|443/)(?:[1-9]\d{0,3}|[1-5]\d{4}))?"
+    r"https?://(?=[^/:]{1,253}[/:])"
+    r"(?:(?:[a-z0-9_-]{1,63}\.)*[a-z_-][a-z0-9_-]{0,62}|(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?=\d)|(?=[:/]))){4})"
+    r"(?::(?!80/|443/)(?:[1-9]\d{0,3}|[1-5]\d{4}))?"
     r"/[\w.~!$&'()*+,;=:@/%-]*(?:\?[\w.~!$&'()*+,;=:@/%?\[\]-]+)?",
     re.ASCII,
 )
-"""Matches most URLs that `clean_url` returns unchanged, and no other URL (a test checks that)."""
+_ODD = ("/.", "/%2", "xn--")
+"""Texts of URLs that must be parsed: dot segments (`%2e` is a dot) and punycode."""
+_URL = re.compile(r"([a-z][a-z0-9+.-]*):[/\\]*([^/\\?#]*)([^?#]*)(\?[^#]*)?", re.I)
+_WEB = re.compile(r"(https?:)(/*)", re.I)
+_CONTROLS = "".join(map(chr, range(33)))
+"""Characters that browsers remove at both ends of a URL."""
 
 
 class RefusedError(OSError):
@@ -173,43 +181,69 @@ def _is_open(address: str, port: int) -> bool:
     return port in PORTS and _public(address)
 
 
-def clean_url(url: str) -> str:
-    """Return a URL as it is requested: without credentials and fragment, with escapes for forbidden characters.
+def is_clean(url: str) -> bool:
+    """Return True for most URLs that `clean_url` returns unchanged, and for no other URL."""
+    return len(url) <= MAX_URL and not any(text in url for text in _ODD) and _CLEAN.fullmatch(url) is not None
 
+
+def clean_url(url: str) -> str:
+    """Return a URL as browsers request it: without credentials and fragment, with escapes for forbidden characters.
+
+    Its host is in punycode, its path without dot segments, so that rules of robots.txt cannot be bypassed by them.
     Raises RefusedError for a scheme that may not be fetched and for text that is no URL.
     """
     url = url.strip()
-    if len(url) <= MAX_URL and _CLEAN.fullmatch(url):
+    if is_clean(url):
         return url
     if len(url) > MAX_URL:
         raise RefusedError("url_too_long", url[:80])
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise RefusedError("bad_url", url[:80]) from error
-    scheme = parts.scheme.lower()
-    if scheme not in SCHEMES:
+    match = _URL.match(_stripped(url))
+    scheme = match[1].lower() if match else ""
+    if match is None or scheme not in SCHEMES:
         raise RefusedError("scheme_not_allowed" if scheme else "bad_url", url[:80])
-    netloc = f"[{host}]" if ":" in host else _ascii_host(host)
+    try:
+        host, port = host_and_port(match[2])
+        path = quote(_without_dots(match[3].replace("\\", "/")), safe="!$&'()*+,;=:@/%~")
+        query = quote((match[4] or "")[1:], safe="!$&'()*+,;=:@/?%~[]")
+    except ValueError as error:  # UnicodeEncodeError for half a character is one
+        raise RefusedError("bad_url", url[:80]) from error
+    netloc = f"[{host}]" if ":" in host else host
     if port is not None and port != SCHEMES[scheme]:
         netloc = f"{netloc}:{port}"
-    path = quote(parts.path or "/", safe="!$&'()*+,;=:@/%~")
-    return urlunsplit((scheme, netloc, path, quote(parts.query, safe="!$&'()*+,;=:@/?%~[]"), ""))
+    return f"{scheme}://{netloc}{path}" + (f"?{query}" if query else "")
 
 
-def _ascii_host(host: str) -> str:
-    """Return a host in punycode; raise RefusedError for text that is no host name."""
-    host = host.rstrip(".")
-    try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise RefusedError("bad_url", host[:80]) from error
-    labels = name.split(".")
-    good = name.isprintable() and not set(name) & set(" %<>\"'\\^`{|}/#?@[]")
-    if not good or len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
-        raise RefusedError("bad_url", host[:80])
-    return name
+def join_url(base: str, reference: str) -> str:
+    """Return the URL to which a reference on a page leads in a browser; `clean_url` is still to be applied.
+
+    A backslash is a slash, and any number of slashes may precede a host. Raises ValueError for text that is no URL.
+    """
+    text = _stripped(reference)
+    head = re.split(r"[?#]", text, maxsplit=1)[0]
+    head, tail = head.replace("\\", "/"), text[len(head) :]
+    absolute = _WEB.match(head)
+    if absolute and (absolute[2] or not base.lower().startswith(absolute[1].lower())):
+        return head + tail
+    head = head[absolute.end() :] if absolute else head
+    return urljoin(base, ("//" + head.lstrip("/") if head.startswith("//") else head) + tail)
+
+
+def _stripped(url: str) -> str:
+    """Return a URL without outer blanks and controls, and without tabs and line ends, as browsers read it."""
+    return re.sub(r"[\t\r\n]", "", url.strip().strip(_CONTROLS))
+
+
+def _without_dots(path: str) -> str:
+    """Return a path without dot segments, however the dots are spelled; "/" for an empty path."""
+    kept: list[str] = []
+    dots = ""
+    for segment in path.split("/")[1:]:
+        dots = segment.lower().replace("%2e", ".")
+        if dots == "..":
+            del kept[-1:]
+        elif dots != ".":
+            kept.append(segment)
+    return "/" + "/".join([*kept, ""] if dots in (".", "..") else kept)
 
 
 def host_of_clean(url: str) -> str:

@@ -29,6 +29,11 @@ def _measured_alike(facts: pa.Table) -> pa.Table:
     return facts.filter(pc.invert(otherwise))
 
 
+def _add_policy(table: pa.Table) -> pa.Table:
+    """Add the settings of refusals, which the first version lacked: they are taken for the defaults."""
+    return table.append_column("policy", pa.nulls(table.num_rows, pa.string()))
+
+
 def _add_crc32c(table: pa.Table) -> pa.Table:
     """Add the field crc32c, without values, to the members of sidecar rows of version 1."""
     at = table.schema.get_field_index("members")
@@ -41,7 +46,9 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
 
 
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
+    ("FrontierRow", 1): _add_policy,
     ("ImageFacts", 1): _measured_alike,
+    ("ImageRecord", 1): _add_policy,
     ("SidecarRow", 1): _add_crc32c,
 }
 """(record name, version) -> the function that converts a table of that version to the next one."""
@@ -179,8 +186,8 @@ def from_plain(cls: type[T], value: dict[str, Any]) -> T:
 
 
 def _from_plain(hint: Any, value: Any) -> Any:
-    hint, _ = _optional(hint)
-    if value is None:
+    hint, optional = _optional(hint)
+    if value is None and optional:
         return None
     if dataclasses.is_dataclass(hint):
         cls: Any = hint
@@ -192,6 +199,10 @@ def _from_plain(hint: Any, value: Any) -> Any:
         return tuple(_from_plain(inner, item) for inner, item in zip(args, value, strict=True))
     if origin is dict:
         return {name: _from_plain(args[1], item) for name, item in value.items()}
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint in _SCALARS and type(value) is not hint:
+        raise InputError(f"{value!r} is no {hint.__name__}")
     return value
 
 

@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from publicsuffixlist import PublicSuffixList
 
+from corpusloom.schemas.hosts import host_and_port
+
 _TRACKING = re.compile(
     r"^(utm_.*|gclid|fbclid|msclkid|dclid|yclid|mc_cid|mc_eid|igshid|_ga|phpsessid|sessionid|sid)$", re.I
 )
@@ -65,11 +67,10 @@ def _normalise_query(query: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL in lower case and punycode, without port or final dot; "" if it has none."""
+    """Return the host of a URL as browsers ask it, without port or final dot; "" if it has none."""
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
-        return host.encode("idna").decode("ascii").lower() if not host.isascii() else host.lower()
-    except (ValueError, UnicodeError):
+        return host_and_port(urlsplit(url).netloc)[0]
+    except ValueError:
         return ""
 
 

@@ -23,6 +23,8 @@ KINDS = ("interleaved", "pairs", "clips", "regions")
 
 RECORDS_PER_SHARD = 10_000
 _SHARD_FILE = re.compile(r"[0-9]+(\.tar|\.parquet|_stats\.json)")
+_TABLE_FILE = re.compile(r"(ledger|scores|provenance)/[a-z0-9_-]+\.parquet")
+_DOCUMENT = re.compile(r"[A-Za-z0-9_-]+\.(json|md|html)")
 
 
 def default_shards(records: int) -> int:
@@ -59,6 +61,16 @@ def shard_files(index: int) -> tuple[str, str, str]:
 def is_shard_file(name: str) -> bool:
     """Return True if a file in a dataset's folder has the name of a shard's file."""
     return _SHARD_FILE.fullmatch(name) is not None
+
+
+def is_table_file(name: str) -> bool:
+    """Return True if a name in a manifest is that of a table: ledger/select.parquet."""
+    return _TABLE_FILE.fullmatch(name) is not None
+
+
+def is_document(name: str) -> bool:
+    """Return True if a name in a manifest is that of a document: README.md, croissant.json."""
+    return _DOCUMENT.fullmatch(name) is not None
 
 
 def member_name(key: str, field: str) -> str:

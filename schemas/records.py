@@ -127,7 +127,7 @@ class Regions:
 class ImageRecord:
     """The outcome of fetching one image URL: one row of the image store's index."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     key: str
     """Key of the image URL: 32 hex digits."""
     url: str
@@ -154,6 +154,8 @@ class ImageRecord:
     """Offset of the WARC record in the pack, in bytes."""
     length: int | None = None
     """Length of the WARC record, in bytes."""
+    policy: str | None = None
+    """Settings other than the defaults that decided a refusal of ours; under others the URL is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

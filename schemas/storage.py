@@ -10,17 +10,21 @@ import os
 import posixpath
 import secrets
 from collections.abc import Iterator
-from typing import IO
+from contextvars import ContextVar
+from typing import IO, Any
 
 import fsspec
 
+from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
+from corpusloom.schemas.guarded_http import guarded_client
 
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # otherwise gcsfs probes each bucket over gRPC
 
 TEMPORARY = ".tmp-"
 WRITE_BUFFER = 1 << 18
 """Bytes per write to a local file; smaller writes are buffered."""
+_POLICY: ContextVar[AddressPolicy | None] = ContextVar("policy", default=None)
 _READ = "check the path and its permissions"
 _WRITE = "check free space and permissions"
 _REMOTE = "check the address, your credentials and the network"
@@ -31,11 +35,24 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
     Listings are not cached: a cached listing would hide files that another host writes later.
     """
-    cache = {} if is_local(path) else {"use_listings_cache": False}
+    options: dict[str, Any] = {} if is_local(path) else {"use_listings_cache": False}
+    policy = _POLICY.get()
+    if policy is not None and path.startswith(("http://", "https://")):
+        options["get_client"] = guarded_client(policy)
     try:
-        return fsspec.core.url_to_fs(path, **cache)
+        return fsspec.core.url_to_fs(path, **options)
     except (ValueError, ImportError) as error:
         raise InputError(str(error), where=path, remedy="use a local path, s3://, gs:// or http(s)://") from error
+
+
+@contextlib.contextmanager
+def guarded(policy: AddressPolicy) -> Iterator[None]:
+    """Check every HTTP connection of filesystems that are opened in the block: for URLs that a file names."""
+    token = _POLICY.set(policy)
+    try:
+        yield
+    finally:
+        _POLICY.reset(token)
 
 
 def is_local(path: str) -> bool:

@@ -16,7 +16,14 @@ def open_stream(
     loader = config.loader
     cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
     seed = config.train.rng_seed + seed_offset
-    return StreamingDataset(source, rng_seed=seed, split=split, cache=cache, verify=loader.verify)
+    return StreamingDataset(
+        source,
+        rng_seed=seed,
+        split=split,
+        cache=cache,
+        verify=loader.verify,
+        allow_addresses=loader.allow_addresses,
+    )
 
 
 def make_batches(

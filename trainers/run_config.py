@@ -83,6 +83,8 @@ class LoaderConfig:
     """Whether `train.workers` are processes: for transforms that hold the interpreter lock."""
     prefetch: int = 2
     """Batches made ahead of the model, in addition to one per worker."""
+    allow_addresses: tuple[str, ...] = ()
+    """Private networks, NET or NET:PORT, whose servers an index of foreign tars may name."""
     verify: bool | None = None
     """Checks of each member's bytes. None: their crc32c, in data sets of format 2. True: their sha256. False: none."""
 

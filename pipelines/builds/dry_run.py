@@ -50,7 +50,7 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
     warc = InputFile(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64)
     yield "extract", pipelines.extract(folder, (warc,), Tombstones())
     yield "select", pipelines.select([part], decisions)
-    yield "images", pipelines.fetch([FrontierLane(0, (part,), 1)])
+    yield "images", pipelines.fetch([FrontierLane(0, (part,), 1)], 1)
     yield "facts", pipelines.facts([[image]])
     yield "shards", pipelines.shards(folder, records=[part], decisions=[part], number=4)
 

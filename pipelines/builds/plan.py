@@ -11,6 +11,7 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.finished_stages import extracted_inputs
 from corpusloom.pipelines.builds.inputs import inputs_of
 from corpusloom.pipelines.dedup.evaluation_sets import set_digests
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.recipes.measuring import measured_by, read_by
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
 from corpusloom.pipelines.stages import input_fragments
@@ -18,6 +19,7 @@ from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.fragments import fragment_names
+from corpusloom.pipelines.store.images.blocklists import digest_lists
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stage_folders, stem_of
 from corpusloom.schemas import arrow, identity, layout, storage
@@ -25,7 +27,7 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 10
+EXTRACT_VERSION = 11
 SELECT_VERSION = 3
 SHARDS_VERSION = 4
 
@@ -40,6 +42,11 @@ class Planner:
     def recipe(self) -> Recipe:
         """Return the recipe."""
         return self.config.recipe
+
+    @cached_property
+    def image_policy(self) -> Policy:
+        """Return the settings by which images are refused."""
+        return Policy(fetch=self.config.image_fetch, blocklists=digest_lists(self.config.blocklists))
 
     def read(self) -> dict[str, Any]:
         """Return all settings that shape the records of an input.
@@ -236,7 +243,7 @@ def statuses(planner: Planner, extract: Stage, inputs: list[FileEntry]) -> list[
     if not select.done:
         return [*rows, ("images", "known once select has run"), ("shards", "known once images has run")]
     urls = wanted_urls(select, config.recipe)
-    index = ImageStore(config.store).index()
+    index = ImageStore(config.store).index().under(planner.image_policy)
     missing = sum(key not in index for key in {identity.image_key(url) for url in urls})
     rows.append(("images", f"fetches {missing} of {len(urls)} URLs" if missing else "reused"))
     if missing:

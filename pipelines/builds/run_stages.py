@@ -164,26 +164,29 @@ class Stages:
 
     def take_images(self, inputs: list[FileEntry], wanted: list[ImageUrl], store: ImageStore) -> None:
         """Copy the wanted images that the WARCs hold into the store."""
-        fetch, notes = self.config.image_fetch, self.planner.fragments(inputs, "images")
+        notes = self.planner.fragments(inputs, "images")
         across = [entry.name for entry in inputs] if self.config.resolve_revisits else []
-        taken = take_images(notes, wanted, store, fetch.honour, fetch.max_image_bytes, MAX_PIXELS, across)
+        taken = take_images(notes, wanted, store, self.planner.image_policy, MAX_PIXELS, across)
         counters = {f"images/{counter_name('image', *ended)}": number for ended, number in taken.items()}
         self.reporter.add_measures(Measures(counters=counters))
 
     def fetch_images(self, wanted: list[ImageUrl], store: ImageStore, folder: str) -> None:
-        """Fetch the wanted images that have no outcome in the store. `folder` holds the frontier meanwhile."""
-        lanes = write_frontier(wanted, store, folder, self.config.lanes, files=1 + len(wanted) // FILE_ROWS)
+        """Fetch the wanted images without an outcome under this policy. `folder` holds the frontier meanwhile."""
+        policy, index = self.planner.image_policy, store.index()
+        current = index.under(policy)
+        lanes = write_frontier(wanted, current, folder, self.config.lanes, files=1 + len(wanted) // FILE_ROWS)
         missing = sum(lane.rows for lane in lanes)
         if not missing:
             self.reused.append("images")
             return
         self.config.fetch.require_contact()
-        done = RowsWritten(store.index_folder(store.generations()[-1]))
+        generation = index.next_generation(current, (item.key for item in wanted))
+        done = RowsWritten(store.index_folder(generation))
         with self.reporter.stage("images", missing, done, unit="images", detail=f"fetch {missing} images"):
-            self._run(self.pipelines.fetch(lanes))
+            self._run(self.pipelines.fetch(lanes, generation))
         keys = {item.key for item in wanted}
         wait_until_listed(
-            lambda: store.index().rows_of(list(keys)).num_rows, lambda found: found == len(keys), store.folder
+            lambda: store.index().under(policy).rows_of(keys).num_rows, lambda found: found == len(keys), store.folder
         )
         storage.remove(folder, recursive=True)
 

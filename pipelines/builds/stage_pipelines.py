@@ -3,6 +3,7 @@
 Importing this module imports Beam, which takes seconds, so it is imported only to run a stage.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -82,9 +83,10 @@ class StagePipelines:
             fetcher=self.config.fetcher,
         )
 
-    def fetch(self, lanes: list[FrontierLane]) -> BuildPipeline:
-        """Return the pipeline that fetches images into the store."""
-        return lambda pipeline: images.build(pipeline, self.images_config, lanes)
+    def fetch(self, lanes: list[FrontierLane], generation: int) -> BuildPipeline:
+        """Return the pipeline that fetches images into a generation of the store."""
+        config = dataclasses.replace(self.images_config, generation=generation)
+        return lambda pipeline: images.build(pipeline, config, lanes)
 
     def facts(self, batches: list[list[ImageRecord]]) -> BuildPipeline:
         """Return the pipeline that computes facts of stored images."""

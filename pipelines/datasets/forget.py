@@ -81,6 +81,10 @@ def make_tombstones(
 def read_config(dataset: str) -> BuildConfig:
     """Return the configuration of a dataset's build from its run.json, with the input paths of that build."""
     path = storage.join(dataset, RUN)
+    if not storage.exists(path):
+        made = "an index of foreign tars" if read_manifest(dataset).recipe == layout.FOREIGN else "without run.json"
+        remedy = "take the records out where the tars are made, then run loom index again"
+        raise InputError(f"is {made}, so no build can leave records out", where=dataset, remedy=remedy)
     run = json.loads(storage.read_bytes(path))
     if "source" in run:
         raise ConfigError(

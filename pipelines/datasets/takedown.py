@@ -26,6 +26,8 @@ from corpusloom.schemas.records import FileEntry, Head, ImageRecord, Page, Pair,
 
 NOTHING_MATCHED = 4
 """Exit code if a request matches no record."""
+OFFERED = 5
+"""Requests without a match that get the nearest names, at most: each is compared with every name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +269,8 @@ def siblings_of(config: BuildConfig, counter: MatchCounter) -> list[Sibling]:
 
 
 def _offer(dataset: str, missed: Iterable[Matches]) -> None:
-    """Give each request without a match the nearest names that exist."""
-    missed = list(missed)
+    """Give the first requests without a match the nearest names that exist."""
+    missed = list(missed)[:OFFERED]
     if not missed or not storage.exists(storage.join(dataset, layout.MANIFEST)):
         return
     names = {name for source in sources_of(dataset) for name in source.names()}

@@ -16,13 +16,16 @@ from corpusloom.pipelines.store.dataset.folder import TABLES
 from corpusloom.pipelines.store.dataset.tars import header
 from corpusloom.pipelines.store.stages import count_gaps
 from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.guarded_http import check_url
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 
 Depth = Literal["quick", "full", "deep"]
 HEADER_BYTES = 512
 _REBUILD = "rebuild the dataset"
+ALLOW = "if you trust it, --allow-addresses NET:PORT"
 
 
 class CheckTar(Protocol):
@@ -41,6 +44,7 @@ def verify(
     depth: Depth = "full",
     on_shard: Callable[[], None] = lambda: None,
     check_tar: CheckTar = _ignore_tar,
+    policy: AddressPolicy | None = None,
 ) -> Iterator[Damage]:
     """Yield all damage of a dataset; nothing if it is whole.
 
@@ -54,10 +58,11 @@ def verify(
         checks the sha256 of each member.
       on_shard: Called after each shard.
       check_tar: Compares an indexed tar with its sidecar.
+      policy: Servers that an index may name; None: public addresses.
     """
     manifest = read_manifest(dataset)
     if manifest.recipe == layout.FOREIGN:
-        yield from _index_damage(dataset, manifest, depth, on_shard, check_tar)
+        yield from _index_damage(dataset, manifest, depth, on_shard, check_tar, policy or AddressPolicy())
     else:
         yield from _dataset_damage(dataset, manifest, depth, on_shard)
 
@@ -81,12 +86,24 @@ def _dataset_damage(dataset: str, manifest: Manifest, depth: Depth, on_shard: Ca
 
 
 def _index_damage(
-    dataset: str, manifest: Manifest, depth: Depth, on_shard: Callable[[], None], check_tar: CheckTar
+    dataset: str,
+    manifest: Manifest,
+    depth: Depth,
+    on_shard: Callable[[], None],
+    check_tar: CheckTar,
+    policy: AddressPolicy,
 ) -> Iterator[Damage]:
     yield from check_counts(manifest)
     for shard in manifest.shards:
-        for damage in _readable(check_indexed(dataset, shard, depth, check_tar), shard.tar.name, shard.index):
-            yield replace(damage, remedy=REINDEX)
+        try:
+            check_url(policy, storage.resolve(dataset, shard.tar.name))
+            with storage.guarded(policy):
+                found = list(_readable(check_indexed(dataset, shard, depth, check_tar), shard.tar.name, shard.index))
+        except RefusedError as error:
+            refused = LoomError(f"its server is not asked: {error}", remedy=ALLOW)
+            found = [unreadable(refused, shard.tar.name, shard.index)]
+        for damage in found:
+            yield replace(damage, remedy=damage.remedy or REINDEX)
         on_shard()
     yield from check_digest(manifest, REINDEX)
 
@@ -122,10 +139,11 @@ def _readable(checks: Iterator[Damage], where: str, shard: int | None = None) ->
     try:
         yield from checks
     except LoomError as error:
-        yield _unreadable(error, where, shard)
+        yield unreadable(error, where, shard)
 
 
-def _unreadable(error: LoomError, where: str, shard: int | None = None) -> Damage:
+def unreadable(error: LoomError, where: str, shard: int | None = None) -> Damage:
+    """Return an error of a reader as damage."""
     return Damage(kind=DamageKind.UNREADABLE_FILE, where=where, shard=shard, subject=error.what, remedy=error.remedy)
 
 
@@ -269,7 +287,7 @@ def check_table(dataset: str, entry: FileEntry, depth: Depth) -> Iterator[Damage
         if depth != "quick" and _table_digest(path, entry, schema) != entry.rows_digest:
             yield Damage(kind=DamageKind.WRONG_ROWS, where=entry.name)
     except LoomError as error:
-        yield _unreadable(error, entry.name)
+        yield unreadable(error, entry.name)
 
 
 def _table_digest(path: str, entry: FileEntry, schema: pa.Schema) -> str:

@@ -12,7 +12,7 @@ from corpusloom.pipelines.net.config import SLOTS_WITHOUT_DELAY
 from corpusloom.pipelines.net.domain_queue import DomainQueue
 from corpusloom.pipelines.net.exchange.errors import HOST_ERRORS, NETWORK_ERRORS, RETRIED_ERRORS
 from corpusloom.pipelines.net.exchange.fetcher import NO_HEADERS, Fetcher, conditional
-from corpusloom.pipelines.net.exchange.redirects import next_hop
+from corpusloom.pipelines.net.exchange.redirects import next_hop, page_before
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.pipelines.net.outage import OutageDetector
@@ -104,15 +104,21 @@ class Attempts:
         return outcome
 
     def next_target(self, pending: PendingFetch, outcome: FetchOutcome) -> str | FetchOutcome:
-        """Return the URL to request next (the target of a redirect, or the same for a retry), else the outcome."""
+        """Return the URL to request next (the target of a redirect, or the same for a retry), else the outcome.
+
+        A page that redirects to what cannot be had is itself the outcome.
+        """
         if self.follow and isinstance(outcome, Response) and outcome.location is not None:
-            pending.hops = (*pending.hops, outcome)
-            return next_hop(pending.hops, self.fetcher.config.max_redirects)
+            following = next_hop((*pending.hops, outcome), self.fetcher.config.max_redirects)
+            if isinstance(following, str) or outcome.refresh is None:
+                pending.hops = (*pending.hops, outcome)
+                return following if isinstance(following, str) else _page_before(pending, following)
         error = outcome.error if isinstance(outcome, Dead) else ""
         if isinstance(outcome, Response):
             error = f"http_{outcome.status}"
         if error not in RETRIED_ERRORS or not self._schedule_retry(pending, outcome):
-            return outcome
+            failed = not isinstance(outcome, Response) or outcome.status >= 400
+            return _page_before(pending, outcome) if failed else outcome
         pending.attempt += 1
         return pending.target
 
@@ -175,6 +181,15 @@ class Attempts:
             return False
         self.queue.pause(pending.domain, now + (back_off(pending.attempt, self._jitter) if wait is None else wait))
         return True
+
+
+def _page_before(pending: PendingFetch, outcome: FetchOutcome) -> FetchOutcome:
+    """Return the page whose refresh led to a failed outcome, if one did, else the outcome."""
+    page = page_before(pending.hops)
+    if page is None:
+        return outcome
+    pending.hops = page.hops
+    return page
 
 
 def _server_failed(outcome: FetchOutcome) -> bool:

@@ -15,7 +15,7 @@ import apache_beam as beam
 from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist, policy_of
 from corpusloom.pipelines.stages.input_fragments import STAGE, FragmentWriter, InputFile, is_extracted, write_counts
 from corpusloom.pipelines.stages.kinds import pairs
 from corpusloom.pipelines.stages.remeasure import Remeasure
@@ -90,7 +90,7 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
 def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
     """Write the fragments, ledger and provenance of one list or shard; return its counts."""
     ledger, fragments = Ledger(STAGE), FragmentWriter(config.folder, Pair, item.stem, config.tombstones)
-    index = ImageStore(config.images.store).index()
+    index = ImageStore(config.images.store).index().under(policy_of(config.images))
     packs: PackWriter | None = None
     unlicensed = license_refusal(None, config.recipe.honour.licenses)  # a list names no page, so no licence is known
     for number, row in enumerate(islice(read_rows(item.path, config), config.limit), 1):
@@ -117,7 +117,8 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
 
 def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
     store = ImageStore(images.store)
-    return PackWriter(store, f"rows-{item.stem}", index.generation, images.max_pixels, blocklist=blocklist)
+    name, policy = f"rows-{item.stem}", policy_of(images)
+    return PackWriter(store, name, index.generation, images.max_pixels, blocklist=blocklist, policy=policy)
 
 
 def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -> None:

@@ -13,6 +13,7 @@ import apache_beam as beam
 from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontier_rows, scrape_lane
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
@@ -99,19 +100,34 @@ def scrape(config: ScrapeConfig, reporter: Reporter, profile: Profile | None = N
     images = ("images",) if config.images else ()
     identity_now = identity.make_key("scrape", str(config.depth), str(config.max_pages), *images, *seeds)
     commit = storage.join(config.out, COMMIT)
-    if storage.exists(commit):
-        values = json.loads(storage.read_bytes(commit))
-        if values["identity"] != identity_now:
-            raise InputError(
-                "holds a finished scrape of other seeds, another depth, or with other --images",
-                where=config.out,
-                remedy="give another --out",
-            )
-        return ScrapeReport(
-            counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
-            warcs=tuple(storage.listing(config.out, ".warc.gz")),
-            reused=True,
+    if not storage.exists(commit):
+        return run_lanes(config, seeds, identity_now, reporter, profile)
+    values = json.loads(storage.read_bytes(commit))
+    if values["identity"] != identity_now:
+        raise InputError(
+            "holds a finished scrape of other seeds, another depth, or with other --images",
+            where=config.out,
+            remedy="give another --out",
         )
+    if not is_decided(config):
+        return run_lanes(config, seeds, identity_now, reporter, profile)
+    return ScrapeReport(
+        counts=tuple(arrow.from_plain(StageCounts, row) for row in values["counts"]),
+        warcs=tuple(storage.listing(config.out, ".warc.gz")),
+        reused=True,
+    )
+
+
+def is_decided(config: ScrapeConfig) -> bool:
+    """Return whether all refusals of a scrape hold under its policy; the others are to be asked again."""
+    policy = Policy(fetch=config.fetch)
+    return all(policy.decided(row.reason, row.policy) for row in frontier_rows(config.out))
+
+
+def run_lanes(
+    config: ScrapeConfig, seeds: list[str], identity_now: str, reporter: Reporter, profile: Profile | None
+) -> ScrapeReport:
+    """Scrape all URLs without an outcome, and mark the scrape as finished."""
     storage.check_writable(config.out)
     pace.forget(STAGE)
     with reporter.stage(STAGE, None, lambda: sum(pace.reached(STAGE).values()), unit="pages and images"):

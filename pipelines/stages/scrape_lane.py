@@ -16,12 +16,14 @@ from typing import ClassVar
 from corpusloom.pipelines.engine import metrics, pace
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page_images
+from corpusloom.pipelines.extract.reading.charset import to_utf8
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.errors import verdict_of_error
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.pipelines.net.links import links_of
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.net.scheduler import FetchScheduler
 from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.warc.reading import read_warc
@@ -65,7 +67,7 @@ class ScrapeConfig:
 class FrontierRow:
     """The outcome of one URL, with the links of its page that the scrape may follow."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     key: str
     url: str
     depth: int
@@ -77,6 +79,8 @@ class FrontierRow:
     links: tuple[str, ...] = ()
     unit: str = "page"
     """page or image."""
+    policy: str | None = None
+    """Settings that decided a refusal of ours (`corpusloom.pipelines.net.refusals`); under others it is asked again."""
 
 
 @dataclass
@@ -136,6 +140,7 @@ class Lane:
 
     def _enter(self, row: FrontierRow, outcome: FetchOutcome) -> None:
         """Hold an outcome, and write a checkpoint if it is full."""
+        row = dataclasses.replace(row, policy=Policy(fetch=self.config.fetch).settings_of(row.reason))
         self.rows.append(row)
         self.held += sum(map(len, row.links))
         if isinstance(outcome, Response):
@@ -174,8 +179,10 @@ class Lane:
         self.part += 1
 
     def resume(self, seeds: list[str]) -> list[str]:
-        """Read the frontier parts of earlier runs; return the seeds and links that have no outcome yet."""
-        parts = list(frontier_rows(self.config.out, self.number))
+        """Read the frontier parts of earlier runs; return the seeds and links without an outcome under this policy."""
+        policy = Policy(fetch=self.config.fetch)
+        rows = frontier_rows(self.config.out, self.number)
+        parts = [row for row in rows if policy.decided(row.reason, row.policy)]
         names = storage.listing(storage.join(self.config.out, "frontier"), ".parquet")
         self.part = sum(name.startswith(f"lane-{self.number:05d}-") for name in names)
         for row in parts:
@@ -214,11 +221,15 @@ def page_images(warcs: Iterable[str], workers: int = 0) -> Iterator[str]:
 
 
 def frontier_rows(out: str, lane: int | None = None) -> Iterator[FrontierRow]:
-    """Yield the frontier rows of a scrape, of one lane or of all."""
+    """Yield the frontier rows of a scrape, of one lane or of all; of several outcomes of one URL the latest."""
     folder = storage.join(out, "frontier")
-    for name in storage.listing(folder, ".parquet"):
-        if lane is None or name.startswith(f"lane-{lane:05d}-"):
-            yield from tables.read_records(storage.join(folder, name), FrontierRow)
+    names = storage.listing(folder, ".parquet")
+    lanes = itertools.groupby(names, lambda name: name.rpartition("-")[0])
+    for prefix, parts in lanes:
+        if lane is None or prefix == f"lane-{lane:05d}":
+            paths = (storage.join(folder, name) for name in parts)
+            rows = (row for path in paths for row in tables.read_records(path, FrontierRow))
+            yield from {(row.unit, row.key): row for row in rows}.values()
 
 
 def write_warc(path: str, answers: list[Response], config: FetchConfig) -> None:
@@ -255,15 +266,19 @@ def follow(outcome: FetchOutcome, url: str) -> tuple[str, ...]:
     """Return the links of an HTML page to the host that was asked and to the host that answered after redirects."""
     if not isinstance(outcome, Response) or not 200 <= outcome.status < 300:
         return ()
-    kind = next((v for n, v in outcome.headers if n.lower() == "content-type"), "text/html")
-    if "html" not in kind.lower():
-        return ()
     hosts = {identity.host_of(url), identity.host_of(outcome.final_url)}
     if len({identity.registered_domain(host) for host in hosts}) > 1:  # another lane may own that domain
         return ()
-    links = [link for link in links_of(outcome.body, outcome.final_url) if identity.host_of(link) in hosts]
-    ends = itertools.accumulate(map(len, links))
-    return tuple(link for link, end in zip(links, ends, strict=True) if end <= MAX_LINK_BYTES)
+    pages = (*(hop for hop in outcome.hops if hop.refresh is not None), outcome)
+    found = dict.fromkeys(link for page in pages for link in _links(page) if identity.host_of(link) in hosts)
+    ends = itertools.accumulate(map(len, found))
+    return tuple(link for link, end in zip(found, ends, strict=True) if end <= MAX_LINK_BYTES)
+
+
+def _links(page: Response) -> list[str]:
+    """Return the links of a response that is HTML."""
+    kind = page.header("content-type") or "text/html"
+    return links_of(to_utf8(page.body, kind)[0], page.final_url) if "html" in kind.lower() else []
 
 
 def make_row(url: str, depth: int, outcome: FetchOutcome) -> FrontierRow:

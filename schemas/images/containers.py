@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.limits import MAX_PARTS, TOO_MANY_PARTS, bounded
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ICC = b"ICC_PROFILE\0"
@@ -15,6 +16,7 @@ _STANDALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 """JPEG markers without a length: TEM and RST0 to RST7, and FF 00, which is no marker."""
 
 
+@bounded
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of each JPEG segment up to the first scan; `start` is the offset of the marker."""
     at, size = 2, len(data)
@@ -38,6 +40,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise ImageError("truncated_header")
 
 
+@bounded
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield (type, start, end) of each PNG chunk, its length and checksum included."""
     at = len(PNG_SIGNATURE)
@@ -51,6 +54,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise ImageError("truncated")
 
 
+@bounded
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield (type, start, end) of each chunk inside the RIFF size, its header and padding included."""
     at, size = 12, min(len(data), 8 + struct.unpack_from("<I", data, 4)[0])
@@ -60,6 +64,7 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 8 + length + (length & 1)
 
 
+@bounded
 def gif_blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (introducer, start, end) of each GIF image (0x2C), extension (0x21) and of the trailer (0x3B)."""
     at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
@@ -75,12 +80,17 @@ def gif_blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
             at += 2
         else:
             raise ImageError("malformed_header", f"GIF block {introducer:#x}")
+        blocks = 0
         while data[at]:
             at += 1 + data[at]
+            blocks += 1
+            if blocks > MAX_PARTS:
+                raise ImageError(TOO_MANY_PARTS)
         at += 1
         yield introducer, start, at
 
 
+@bounded
 def iso_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield (type, start of the body, end) of each ISO base media box in a range of bytes."""
     at = start

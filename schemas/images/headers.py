@@ -18,6 +18,7 @@ from corpusloom.schemas.images.containers import (
     riff_chunks,
 )
 from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.limits import TOO_MANY_PARTS
 
 MAX_FRAMES = 10_000
 MAX_JPEG_SCANS = 200
@@ -45,7 +46,7 @@ def read_header(data: bytes, *, max_pixels: int | None = None) -> ImageHeader:
     """Return format, size, frames and orientation from the header alone.
 
     Raises ImageError with one of the reasons not_an_image, truncated_header, malformed_header, no_pixels,
-    too_many_pixels, too_many_frames and too_many_scans.
+    too_many_pixels, too_many_frames, too_many_scans and too_many_parts.
     """
     for matches, parse in _PARSERS:
         if matches(data):
@@ -121,8 +122,9 @@ def _parse_png(data: bytes) -> ImageHeader:
                 (frames,) = struct.unpack_from(">I", data, start + 8)
             elif kind == b"eXIf":
                 orientation = _orientation(data[start + 8 : min(end - 4, start + 65_536)])
-    except ImageError:
-        pass  # the header is complete; decoding reports the damage
+    except ImageError as error:
+        if error.reason == TOO_MANY_PARTS:
+            raise  # else the header is complete, and decoding reports the damage
     return ImageHeader("png", width, height, max(frames, 1), orientation)
 
 
@@ -168,8 +170,9 @@ def _parse_gif(data: bytes) -> ImageHeader:
                 width, height = max(width, left + wide), max(height, top + high)
             if frames > MAX_FRAMES:
                 break
-    except (IndexError, ImageError):
-        pass  # the file is truncated: decoding reports the damage
+    except (IndexError, ImageError) as error:
+        if isinstance(error, ImageError) and error.reason == TOO_MANY_PARTS:
+            raise  # else the file is truncated, and decoding reports the damage
     return ImageHeader("gif", width, height, max(frames, 1))
 
 

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusloom.schemas import addresses
-from corpusloom.schemas.addresses import SPECIAL, AddressPolicy, RefusedError, clean_url, is_public
+from corpusloom.schemas.addresses import (
+    SPECIAL,
+    AddressPolicy,
+    RefusedError,
+    clean_url,
+    is_clean,
+    is_public,
+    join_url,
+)
 from corpusloom.schemas.errors import ConfigError
 
 PUBLIC = ("93.184.215.14", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1")
@@ -90,10 +98,29 @@ def test_a_malformed_entry_is_a_config_error(entry: str) -> None:
         ("http://example.org./x", "http://example.org/x"),
         ("http://[::1]:8080/", "http://[::1]:8080/"),
         ("http://a.example/%2F%zz", "http://a.example/%2F%zz"),
+        ("http:\\\\a.example\\b\\..\\c?d\\e", "http://a.example/c?d%5Ce"),
+        ("http:a.example", "http://a.example/"),
+        ("http:////a.example//b", "http://a.example//b"),
+        ("\x00 http://a.ex\nample/a\tb\x1f", "http://a.example/ab"),
+        ("http://a.example/a/./b/../%2e%2E/.%2e/c/..", "http://a.example/"),
+        ("http://a.example/a/..b/.c", "http://a.example/a/..b/.c"),
+        ("http://a.example:0080?", "http://a.example/"),
+        ("http://0x7f.1/", "http://127.0.0.1/"),
+        ("http://2130706434:8080/", "http://127.0.0.2:8080/"),
+        ("http://fa\u00df.example/", "http://xn--fa-hia.example/"),
+        ("http://[::FFFF:1.2.3.4]/", "http://[::ffff:102:304]/"),
     ],
 )
 def test_urls_are_cleaned(url: str, cleaned: str) -> None:
     assert clean_url(url) == cleaned
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a.example/\udce9", "http://a.example/?\ud800", "http://", "//a.example/", "http:?"]
+)
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(RefusedError, match="bad_url"):
+        clean_url(url)
 
 
 @given(st.text(max_size=200))
@@ -107,18 +134,41 @@ def test_any_text_is_a_clean_url_or_refused(text: str) -> None:
     assert not set(url) & set("\r\n\t \x00")
 
 
-class _Never:
-    """A pattern that matches nothing."""
-
-    def fullmatch(self, text: str) -> None:
-        """Match nothing."""
-
-
 @given(
     st.from_regex(r"https?://[a-z0-9_.-]{1,12}(:[0-9]{1,5})?/[a-zA-Z0-9.~!$&'()*+,;=:@/%?\[\]#-]{0,12}", fullmatch=True)
 )
 def test_the_short_way_for_clean_urls_changes_nothing(url: str) -> None:
-    if addresses._CLEAN.fullmatch(url):
+    if is_clean(url):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(addresses, "_CLEAN", _Never())
+            patch.setattr(addresses, "is_clean", lambda url: False)
             assert clean_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.example/", "https://a-b.c_d.example:8080/x/y.jpg?a=b&c[]=%20", "http://127.0.0.1:8765/a",
+        "http://93.184.215.14/x", "http://localhost/",
+    ],
+)  # fmt: skip
+def test_usual_urls_go_the_short_way(url: str) -> None:
+    assert is_clean(url)
+
+
+@pytest.mark.parametrize(
+    ("base", "reference", "joined"),
+    [
+        ("http://a.example/x/", "y", "http://a.example/x/y"),
+        ("http://a.example/x/", "http:y", "http://a.example/x/y"),
+        ("http://a.example/x/", "https:b.example", "https:b.example"),
+        ("https://a.example/x/", "HTTP:/b.example", "HTTP:/b.example"),
+        ("http://a.example/x/", "\\\\b.example\\c?d\\e", "http://b.example/c?d\\e"),
+        ("http://a.example/x/", "////b.example", "http://b.example"),
+        ("http://a.example/x/", " \t/y\n#z ", "http://a.example/y#z"),
+        ("http://a.example/x/?q", "", "http://a.example/x/?q"),
+        ("http://a.example/x/", "?q", "http://a.example/x/?q"),
+        ("http://a.example/x/", "ftp://b.example", "ftp://b.example"),
+    ],
+)
+def test_references_lead_where_browsers_go(base: str, reference: str, joined: str) -> None:
+    assert join_url(base, reference) == joined

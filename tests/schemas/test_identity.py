@@ -18,6 +18,9 @@ CASES = [
     ("http://example.com/a;jsessionid=1F?x", "http://example.com/a?x"),
     ("http://example.com/a?#frag", "http://example.com/a"),
     ("http://bücher.example/ä", "http://xn--bcher-kva.example/%C3%A4"),
+    ("http://faß.example/", "http://xn--fa-hia.example/"),
+    ("http://i❤.example/", "http://xn--i-7iq.example/"),
+    ("http://0x7f.1/", "http://127.0.0.1/"),
 ]
 
 

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import DamageError, InputError, VersionError
-from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.manifest import Manifest, is_foreign_tar, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 
 FILE = FileEntry(name="00000.tar", sha256="a", bytes=1)
@@ -24,6 +26,11 @@ MANIFEST = Manifest(
     tables=(dataclasses.replace(FILE, name="provenance/extract.parquet", rows_digest="p"),),
     digest="d",
 )
+
+
+def write_plain(folder: Path, values: dict[str, Any]) -> None:
+    """Write a manifest with its checksum, as a program of its own may make one."""
+    (folder / "manifest.json").write_bytes(json_files.seal(values))
 
 
 def test_a_written_manifest_is_read_back(tmp_path: Path) -> None:
@@ -79,7 +86,7 @@ def test_other_contents_are_no_manifest(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("change", [{"colour": 1}, {"shards": [1]}, {"counts": [{"stage": "s"}]}])
 def test_a_manifest_of_other_fields_is_damage(tmp_path: Path, change: dict[str, object]) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps(json.loads(MANIFEST.to_json()) | change))
+    write_plain(tmp_path, json.loads(MANIFEST.to_json()) | change)
     with pytest.raises(DamageError, match="not a manifest"):
         read_manifest(str(tmp_path))
 
@@ -87,8 +94,96 @@ def test_a_manifest_of_other_fields_is_damage(tmp_path: Path, change: dict[str, 
 def test_a_missing_field_is_damage(tmp_path: Path) -> None:
     values = json.loads(MANIFEST.to_json())
     del values["digest"]
-    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    write_plain(tmp_path, values)
     with pytest.raises(DamageError, match="not a manifest"):
+        read_manifest(str(tmp_path))
+
+
+def test_a_changed_byte_anywhere_is_damage(tmp_path: Path) -> None:
+    data = MANIFEST.to_json().encode()
+    for at in range(0, len(data), 7):
+        (tmp_path / "manifest.json").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises((DamageError, VersionError), match=r"manifest\.json|format 3"):
+            read_manifest(str(tmp_path))
+
+
+def test_format_1_has_no_checksum_and_format_2_is_not_read_without(tmp_path: Path) -> None:
+    older = dataclasses.replace(MANIFEST, format_version=1)
+    write_manifest(str(tmp_path), older)
+    assert b"checksum" not in (tmp_path / "manifest.json").read_bytes()
+    assert read_manifest(str(tmp_path)) == older
+    values = json.loads(MANIFEST.to_json())
+    del values["checksum"]
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(DamageError, match="format 2 without a checksum"):
+        read_manifest(str(tmp_path))
+
+
+HOSTILE = (
+    "http://127.0.0.1/00000.tar",
+    "../00000.tar",
+    "/etc/passwd",
+    "a/00000.tar",
+    "00000.tar/..",
+    "",
+    "x.tar",
+    "s3://b/0.tar",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("part", ["tar", "sidecar", "stats", "tables", "documents"])
+def test_a_name_that_no_build_writes_is_refused(tmp_path: Path, part: str, name: str) -> None:
+    values = json.loads(MANIFEST.to_json())
+    entry = {"name": name, "sha256": "a", "bytes": 1}
+    if part in ("tables", "documents"):
+        values[part] = [*values[part], entry]
+    else:
+        values["shards"][0][part] = entry
+    write_plain(tmp_path, values)
+    with pytest.raises(DamageError, match=r"manifest\.json: names .*no file that a build writes"):
+        read_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("index", "name", "accepted"),
+    [
+        ("/data/index", "http://example.org/0.tar", True),
+        ("/data/index", "s3://bucket/0.tar", True),
+        ("/data/index", "../tars/0.tar", True),
+        ("/data/index", "/tars/0.tar", True),
+        ("/data/index", "file:///tars/0.tar", True),
+        ("/data/index", "ftp://example.org/0.tar", False),
+        ("/data/index", "zip://0.tar::http://example.org/x.zip", False),
+        ("/data/index", "", False),
+        ("https://example.org/index", "https://other.org/0.tar", True),
+        ("https://example.org/index", "tars/0.tar", True),
+        ("https://example.org/index", "../0.tar", False),
+        ("https://example.org/index", "/etc/passwd", False),
+        ("https://example.org/index", "file:///etc/passwd", False),
+        ("s3://bucket/index", "/etc/passwd", False),
+    ],
+)
+def test_an_index_on_this_machine_may_name_its_files_and_one_elsewhere_may_not(
+    index: str, name: str, accepted: bool
+) -> None:
+    assert is_foreign_tar(index, name) is accepted
+
+
+@pytest.mark.parametrize("change", [{"samples": -5}, {"shard_count": -1}, {"samples": 2.5}, {"samples": "3"}])
+def test_a_count_that_is_none_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    write_plain(tmp_path, json.loads(MANIFEST.to_json()) | change)
+    with pytest.raises(DamageError, match=r"manifest\.json: a count of \w+ is .*not 0 or more"):
+        read_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize(("part", "name"), [("", "samples"), ("", "index"), ("tar", "bytes"), ("sidecar", "bytes")])
+def test_a_negative_number_of_a_shard_is_refused(tmp_path: Path, part: str, name: str) -> None:
+    values = json.loads(MANIFEST.to_json())
+    shard = values["shards"][0]
+    (shard[part] if part else shard)[name] = -5
+    write_plain(tmp_path, values)
+    with pytest.raises(DamageError, match=r"a count of 00000\.tar is -5, not 0 or more"):
         read_manifest(str(tmp_path))
 
 

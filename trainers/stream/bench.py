@@ -61,12 +61,18 @@ def decode_square(sample: TypedSample, rng: np.random.Generator, side: int = 224
 
 
 def bench(
-    path: str, *, samples: int = 2000, batch_size: int = 64, workers: int = 2, cache: CacheConfig | None = None
+    path: str,
+    *,
+    samples: int = 2000,
+    batch_size: int = 64,
+    workers: int = 2,
+    cache: CacheConfig | None = None,
+    allow_addresses: tuple[str, ...] = (),
 ) -> tuple[StageSpeed, ...]:
     """Return the speed of reading bytes, of reading and parsing, of both and decoding, and of whole batches."""
 
     def opened() -> StreamingDataset:
-        return StreamingDataset(path, rank=0, world_size=1, cache=cache)
+        return StreamingDataset(path, rank=0, world_size=1, cache=cache, allow_addresses=allow_addresses)
 
     samples = max(min(samples, len(opened()) - 1), 1)
     stages = [

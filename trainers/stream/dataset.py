@@ -57,6 +57,7 @@ class StreamingDataset:
         cache: CacheConfig | None = None,
         retry: RetryConfig | None = None,
         transform: Transform | None = None,
+        allow_addresses: tuple[str, ...] = (),
     ) -> None:
         """Open the indexes of a folder, a Mixture, or {folder: weight}.
 
@@ -65,6 +66,7 @@ class StreamingDataset:
         `on_error` is skip or raise. By default the crc32c of each member is checked when its sample is made (datasets
         of format 2); `verify=True` checks its sha256, also in raw(), and `verify=False` nothing.
         `cache` keeps blocks of remote tars on a local disk and prefetches; `retry` sets deadlines of remote reads.
+        `allow_addresses` are private networks (NET or NET:PORT) whose servers an index (`loom index`) may name.
         `transform(sample, its generator)` is applied by iter(); batches() takes a transform of its own.
         """
         check_on_error(on_error)
@@ -72,12 +74,13 @@ class StreamingDataset:
         world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
         paths, mixture = _paths_of(source)
         self.config = ReaderConfig(
-            paths=tuple(paths.values()), split=split, block_shards=block_shards, verify=verify, cache=cache, retry=retry
-        )
+            paths=tuple(paths.values()), split=split, block_shards=block_shards, verify=verify, cache=cache,
+            retry=retry, allow_addresses=allow_addresses,
+        )  # fmt: skip
         self._arguments: dict[str, Any] = {
             "source": source, "rng_seed": rng_seed, "rank": rank, "world_size": world_size, "split": split,
             "shuffle": shuffle, "block_shards": block_shards, "on_error": on_error, "verify": verify, "cache": cache,
-            "retry": retry, "transform": transform,
+            "retry": retry, "transform": transform, "allow_addresses": allow_addresses,
         }  # fmt: skip
         self.rng_seed, self.on_error, self._transform = rng_seed, on_error, transform
         self.reader = SampleReader(self.config)

@@ -3,7 +3,9 @@
 import os
 from dataclasses import dataclass
 
+from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas.guarded_http import addresses_of
 from corpusloom.trainers.stream.plan import SamplePlace
 from corpusloom.trainers.stream.reading.cache import BlockCache, CacheConfig
 from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, open_index, tar_path
@@ -32,6 +34,8 @@ class ReaderConfig:
     """Cache for blocks of remote tars; None: each read goes to the server."""
     retry: RetryConfig | None = None
     """Deadlines and attempts of remote reads; None: the defaults."""
+    allow_addresses: tuple[str, ...] = ()
+    """Private networks, NET or NET:PORT, whose servers an index may name; `paths` may name any server."""
 
     def __post_init__(self) -> None:
         if self.block_shards < 1:
@@ -48,6 +52,7 @@ class SampleReader:
         if config.verify:
             _refuse_without_hashes(self.indexes)
         self._verify, self._retry = config.verify, config.retry
+        self._policy = AddressPolicy((*config.allow_addresses, *addresses_of(config.paths)))
         self._cache_config = _cache_that_fits(config, self.indexes)
         self._open_files()
 
@@ -55,7 +60,7 @@ class SampleReader:
         self._pid = os.getpid()
         self.cache = None if self._cache_config is None else BlockCache(self._cache_config)
         """Cache of remote blocks; None when no data set is remote, or none is configured."""
-        self.files = ShardFiles(cache=self.cache, retry=self._retry)
+        self.files = ShardFiles(cache=self.cache, retry=self._retry, policy=self._policy)
         """The open tars."""
 
     def reopen_after_fork(self) -> bool:

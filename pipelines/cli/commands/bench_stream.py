@@ -30,6 +30,8 @@ class Command:
     """Folder on a local disk that caches blocks of a remote dataset."""
     cache_bytes: int = 100 << 30
     """Bytes of the cache, at most."""
+    allow_addresses: tuple[str, ...] = ()
+    """Private networks (NET or NET:PORT) whose servers an index of foreign tars may name."""
     json: bool = False
     """Print the figures as JSON."""
 
@@ -44,7 +46,12 @@ class Command:
 
         cache = CacheConfig(folder=self.cache, max_bytes=self.cache_bytes) if self.cache else None
         stages = bench(
-            self.dataset, samples=self.samples, batch_size=self.batch_size, workers=self.workers, cache=cache
+            self.dataset,
+            samples=self.samples,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            cache=cache,
+            allow_addresses=self.allow_addresses,
         )
         bound = bound_by(stages)
         if self.json:

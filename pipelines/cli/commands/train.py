@@ -1,6 +1,7 @@
 """`loom train`: trains a model on datasets."""
 
 import dataclasses
+import json
 from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -44,6 +45,8 @@ class Command:
     verify: bool = False
     """Check the sha256 of every member that is read. By default its crc32c is checked, which datasets of format 1 lack;
     --set loader.verify=false checks nothing."""
+    allow_addresses: tuple[str, ...] = ()
+    """Private networks (NET or NET:PORT) whose servers an index of foreign tars may name."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
@@ -68,7 +71,7 @@ class Command:
 
         first = distributed.prints()
         reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()
-        assignments = (*self.set, *["loader.verify=true"] * self.verify)
+        assignments = (*self.set, *self._loader_settings())
         config = load_config(self.config, assignments, on_note=reporter.note)
         registry.tables_of(config)
         if self.print_config:
@@ -100,11 +103,17 @@ class Command:
             show(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")
         show(f"checkpoint: {result.checkpoint}")
 
+    def _loader_settings(self) -> list[str]:
+        settings = ["loader.verify=true"] * self.verify
+        if self.allow_addresses:
+            settings.append(f"loader.allow_addresses={json.dumps(self.allow_addresses)}")
+        return settings
+
     def _describe(self) -> int:
         from corpusloom.trainers.describe import describe_run
         from corpusloom.trainers.run_config import load_config
 
-        described = describe_run(load_config(self.config, self.set))
+        described = describe_run(load_config(self.config, (*self.set, *self._loader_settings())))
         if self.output.json:
             print_json(described)
             return 0

@@ -22,10 +22,24 @@ _KEY_DIGITS = 6
 def near_misses(name: str, known: Iterable[str]) -> list[str]:
     """Return up to MOST known names that are most like a name, the nearest first."""
     plain, host = _plain(name), identity.host_of(name)
-    best = heapq.nlargest(_COMPARED, set(known), key=lambda other: (_closeness(name, plain, host, other), other))
+    best = _largest((_closeness(name, plain, host, other), other) for other in known)
     ratios = [(_similarity(name, plain, other), other) for other in best]
     good = sorted((-ratio, other) for ratio, other in ratios if ratio >= _LEAST)
     return [other for _, other in good[:MOST]]
+
+
+def _largest(scored: Iterable[tuple[float, str]]) -> set[str]:
+    """Return the names of the _COMPARED largest scores. Names may repeat; few of them are held in memory."""
+    held: set[str] = set()
+    heap: list[tuple[float, str]] = []
+    for score, name in scored:
+        if name in held or (len(heap) == _COMPARED and (score, name) <= heap[0]):
+            continue
+        held.add(name)
+        heapq.heappush(heap, (score, name))
+        if len(heap) > _COMPARED:
+            held.discard(heapq.heappop(heap)[1])
+    return held
 
 
 def _plain(name: str) -> str:

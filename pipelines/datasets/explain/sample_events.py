@@ -12,7 +12,7 @@ from corpusloom.schemas import storage, tables
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import ShardEntry
 
-_COLUMNS = ("key", "url", "page_url", "images", "text_length", "split")
+_COLUMNS = ("key", "url", "caption", "images", "text_length", "split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ class Samples:
         """Yield the place of each sample."""
         for shard in self.manifest.shards:
             for row in matching(self._path(shard), _COLUMNS, {"key": wanted.keys | wanted.owners}):
-                size = f"{row['images']} images, {row['text_length']} characters, split {row['split']}"
+                known = row["text_length"] or row["caption"] is not None  # an index of tars does not know the texts
+                text = f", {row['text_length']} characters" if known else ""
+                size = f"{row['images']} images{text}, split {row['split']}"
                 yield Event(
                     stage="shards",
                     unit="sample",

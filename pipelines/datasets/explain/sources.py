@@ -22,8 +22,9 @@ def sources_of(folder: str) -> list[Source]:
     if storage.exists(storage.join(folder, layout.MANIFEST)):
         return _of_dataset(folder)
     found: list[Source] = [*_crawl(folder), *_store(folder)]
-    if storage.folders(storage.join(folder, "stages")):
-        found += [StageTables(folder), *_beside_stages(folder), *_store(storage.join(folder, "images"))]
+    work = next((path for path in (folder, _default_work(folder)) if _has_stages(path)), None)
+    if work is not None:  # beside an unfinished dataset lies the work folder of its build
+        found += [StageTables(work), *_beside_stages(work), *_store(storage.join(work, "images"))]
     if not found and storage.is_local(folder) and not storage.exists(folder):
         raise InputError("no such folder", where=folder, remedy="check the path")
     if not found:
@@ -45,7 +46,7 @@ def _of_dataset(dataset: str) -> list[Source]:
         return found + (_of_dataset(source) if storage.exists(storage.join(source, layout.MANIFEST)) else [])
     build: dict[str, Any] = run.get("build") or {}
     works = [str(build["work"])] if build.get("work") else []
-    work = next((path for path in (*works, f"{dataset.rstrip('/')}.work") if _has_stages(path)), None)
+    work = next((path for path in (*works, _default_work(dataset)) if _has_stages(path)), None)
     if work is not None:
         found += _beside_stages(work)
     store = build.get("store") or (work and storage.join(work, "images"))
@@ -60,6 +61,11 @@ def _run(dataset: str) -> dict[str, Any]:
     except ValueError:
         values = {}
     return values if isinstance(values, dict) else {}
+
+
+def _default_work(out: str) -> str:
+    """Return the work folder of a build into a folder, unless --work named another one."""
+    return f"{out.rstrip('/')}.work"
 
 
 def _has_stages(work: str) -> bool:

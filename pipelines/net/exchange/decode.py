@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import brotli
 import zstandard
 
+from corpusloom.pipelines.net.exchange.sniff import IMAGES, SNIFFED_BYTES, sniff
+
 MAX_LAYERS = 3
 """Nested codings, at most; a response with more is an attack."""
 MAX_MEMBERS = 10_000
@@ -26,6 +28,12 @@ _SLICE = 1 << 16
 _FIRST_SLICE = 1 << 9
 """Encoded bytes of the first call for a gzip member after the first: members may be as short as 20 bytes."""
 _GZIP = b"\x1f\x8b"
+
+
+_REFUSED = frozenset(("compress", "x-compress", "exi", "pack200-gzip", "aes128gcm", "dcb", "dcz"))
+"""Registered codings that are not decoded here."""
+_NEVER_CODED = frozenset(("jpeg", "png", "gif", "webp", "avif", "heic", "html", "svg", "xml"))
+"""Types whose first bytes no coding produces; those of the other types are short enough for that."""
 
 
 class CodingError(ValueError):
@@ -51,21 +59,31 @@ def decode(wire: bytes, encodings: str, cap: int, ratio: float | None = None) ->
     """Undo the codings of a Content-Encoding header, last first, up to `cap` bytes at every layer.
 
     With a `ratio`, decoding goes on beyond the cap, to tell a long body from a bomb: a body is a bomb if a layer has
-    more than four caps, or more than the cap and more than `ratio` bytes per wire byte. A body that is declared as gzip
-    but is not is returned unchanged, as in browsers. Raises CodingError for an unknown coding, for too many codings or
-    members, and for damage before the first decoded byte.
+    more than four caps, or more than the cap and more than `ratio` bytes per wire byte.
+
+    A name that is no coding, such as a charset, is ignored, and a body that starts as an image or a page is returned
+    unchanged: some servers declare a coding that they did not apply. Raises CodingError for a coding that is not known
+    here, for too many codings or members, and for damage before the first decoded byte.
     """
-    names = [name.strip().lower() for name in encodings.split(",") if name.strip()]
-    names = [name for name in names if name not in ("identity", "none", "utf-8")]
+    names = [name.strip().lower() for name in encodings.split(",")]
+    names = [name for name in names if name in _PIECES or name in _REFUSED]
     if len(names) > MAX_LAYERS:
         raise CodingError("bad_encoding", f"{len(names)} nested codings")
     if not names:
         return Decoded(wire)
+    kind = sniff(wire[:SNIFFED_BYTES])
+    if kind in _NEVER_CODED:
+        return Decoded(wire[:cap], len(wire) > cap)
     limit = cap if ratio is None else int(min(BOMB_CAPS * cap, max(cap, ratio * len(wire))))
     body, longest = wire, 0
-    for name in reversed(names):
-        body, size = _decode_layer(body, name, cap, limit)
-        longest = max(longest, size)
+    try:
+        for name in reversed(names):
+            body, size = _decode_layer(body, name, cap, limit)
+            longest = max(longest, size)
+    except CodingError:
+        if kind not in IMAGES:
+            raise
+        return Decoded(wire[:cap], len(wire) > cap)
     return Decoded(body, longest > cap, ratio is not None and longest > limit)
 
 

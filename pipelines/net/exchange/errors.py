@@ -11,8 +11,8 @@ import ssl
 import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
-from corpusloom.pipelines.net.exchange.session import refusal_of
 from corpusloom.schemas.errors import LoomError, raise_shortage
+from corpusloom.schemas.guarded_http import refusal_of
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)

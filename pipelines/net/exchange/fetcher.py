@@ -18,6 +18,7 @@ from corpusloom.pipelines.net.exchange.errors import TRANSIENT_STATUSES, verdict
 from corpusloom.pipelines.net.exchange.heads import all_headers, read_headers, request_head, response_head
 from corpusloom.pipelines.net.exchange.names import Names, Resolver, system_addresses
 from corpusloom.pipelines.net.exchange.redirects import next_hop
+from corpusloom.pipelines.net.exchange.refresh import refresh_target
 from corpusloom.pipelines.net.exchange.response import (
     REDIRECT_STATUSES,
     FetchOutcome,
@@ -166,11 +167,12 @@ class Fetcher:
             response = await self._once(target, kind, validators, deadline)
             if not isinstance(response, Response) or not follow or response.location is None:
                 break
-            hops = (*hops, response)
-            following = next_hop(hops, self.config.max_redirects)
+            following = next_hop((*hops, response), self.config.max_redirects)
             if isinstance(following, Rejected):
-                return following
-            target = following
+                if response.refresh is None:
+                    return following
+                break
+            hops, target = (*hops, response), following
         if hops and isinstance(response, Response):
             return dataclasses.replace(response, url=hops[0].url, hops=hops)
         return response
@@ -181,7 +183,7 @@ class Fetcher:
             return response
         if response.status in TRANSIENT_STATUSES:
             return Dead(f"http_{response.status}")
-        if response.status == 304 or response.location is not None:
+        if response.status == 304 or (response.location is not None and response.refresh is None):
             return response
         if not 200 <= response.status < 300:
             return Rejected(f"http_{response.status}")
@@ -229,7 +231,7 @@ class Fetcher:
 
         A bomb would block the event loop, so a thread decodes. At most `DECODERS` bodies are in memory decoded.
         """
-        cap, encoding = self._caps[kind], raw.headers.get("Content-Encoding", "")
+        cap, encoding = self._caps[kind], ", ".join(raw.headers.getall("Content-Encoding", ()))
         if _redirects(raw):
             return (buffer.read(MAX_REDIRECT_BODY) if self._evidence else b""), b""
         if not encoding:
@@ -272,9 +274,16 @@ class Fetcher:
             headers=headers,
             address=address,
             truncated=truncated,
+            refresh=_refresh(raw, body, url) if kind == "page" and 200 <= raw.status < 300 else None,
             fetched_at=fetched_at,
             signals=signals_of_headers(headers, seen_at=fetched_at),
         )
+
+
+def _refresh(raw: aiohttp.ClientResponse, body: bytes, url: str) -> str | None:
+    """Return the URL to which an HTML page redirects, else None."""
+    is_html = "html" in raw.headers.get("Content-Type", "text/html").lower()
+    return refresh_target(body, raw.headers.get("Refresh"), url) if is_html else None
 
 
 def _redirects(raw: aiohttp.ClientResponse) -> bool:

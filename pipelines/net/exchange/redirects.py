@@ -1,9 +1,9 @@
 """Computes the target of a redirect, or the reason not to follow it."""
 
-from urllib.parse import urljoin
+from dataclasses import replace
 
 from corpusloom.pipelines.net.exchange.response import Response
-from corpusloom.schemas.addresses import RefusedError, clean_url
+from corpusloom.schemas.addresses import RefusedError, clean_url, join_url
 from corpusloom.schemas.verdicts import Rejected
 
 
@@ -13,7 +13,7 @@ def next_hop(hops: tuple[Response, ...], limit: int) -> str | Rejected:
     if len(hops) > limit:
         return Rejected("too_many_redirects", float(len(hops)), float(limit))
     try:
-        target = clean_url(urljoin(last.final_url, (last.location or "").strip()))
+        target = clean_url(join_url(last.final_url, last.location or ""))
     except RefusedError as error:
         return Rejected(error.reason)
     except ValueError:
@@ -21,3 +21,11 @@ def next_hop(hops: tuple[Response, ...], limit: int) -> str | Rejected:
     if any(target == hop.final_url for hop in hops):
         return Rejected("redirect_loop")
     return target
+
+
+def page_before(hops: tuple[Response, ...]) -> Response | None:
+    """Return the last of `hops` that redirects by a refresh, if any; this page is the outcome if its target fails."""
+    for place in reversed(range(len(hops))):
+        if hops[place].refresh is not None:
+            return replace(hops[place], hops=hops[:place])
+    return None

@@ -32,6 +32,8 @@ class Response:
     body: bytes
     """Body without its content coding."""
     headers: tuple[tuple[str, str], ...]
+    refresh: str | None = None
+    """URL to which a page redirects by a meta element or a Refresh header."""
     hops: tuple["Response", ...] = ()
     """Responses that redirected to this one, first to last."""
     address: str | None = None
@@ -49,8 +51,8 @@ class Response:
 
     @property
     def location(self) -> str | None:
-        """The Location header of a redirect; None for other responses."""
-        return self.header("location") if self.status in REDIRECT_STATUSES else None
+        """The Location header of a redirect, or the target of a page that redirects; None for other responses."""
+        return self.header("location") if self.status in REDIRECT_STATUSES else self.refresh
 
 
 def is_success(status: int) -> bool:

@@ -1,5 +1,6 @@
 """An aiohttp session whose resolver and sockets enforce the address policy. No other module opens sockets."""
 
+import asyncio
 import functools
 import socket
 import ssl
@@ -9,9 +10,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.exchange.lenient import LenientHandler
 from corpusloom.pipelines.net.exchange.names import Names
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
-from corpusloom.schemas.addresses import AddressPolicy, RefusedError
+from corpusloom.schemas.addresses import AddressPolicy
+from corpusloom.schemas.guarded_http import make_socket
 
 READ_BUFFER = 1 << 18
 """Bytes of the read buffer of one connection."""
@@ -71,13 +74,6 @@ class GuardedResolver(AbstractResolver):
         """Do nothing: the resolver holds no resource."""
 
 
-def make_socket(policy: AddressPolicy, info: Any) -> socket.socket:
-    """Return the socket of a connection after the policy has checked the address that it connects to."""
-    family, kind, proto, _, address = info
-    policy.check(str(address[0]), int(address[1]))
-    return socket.socket(family=family, type=kind, proto=proto)
-
-
 class GuardedResponse(aiohttp.ClientResponse):
     """A response with the address of its peer, and with a timeout for its headers."""
 
@@ -119,6 +115,7 @@ def open_session(
         use_dns_cache=False,  # the resolver has a cache, and checks also cached addresses
         keepalive_timeout=15,
     )
+    connector._factory = functools.partial(LenientHandler, asyncio.get_running_loop())  # type: ignore[assignment]
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -131,15 +128,3 @@ def open_session(
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         timeout=aiohttp.ClientTimeout(total=None),
     )
-
-
-def refusal_of(error: BaseException) -> RefusedError | None:
-    """Return the refusal among the causes of an aiohttp error, or None."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, RefusedError):
-            return cause
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
-    return None

@@ -1,14 +1,17 @@
 """Opt-out signals in HTTP headers, HTML and image metadata, and the rejections that they cause."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable
 from typing import Literal
 
 from corpusloom.pipelines.net.config import TOKEN, FetchKind
+from corpusloom.pipelines.net.html_tags import attribute_pattern, tag_pattern, value_of, without_hidden
 from corpusloom.schemas.records import ImageFacts, Signal
 from corpusloom.schemas.verdicts import Rejected
 
-HTML_BYTES = 65_536
+MAX_METAS = 5_000
+"""Meta elements of a page that are read, at most; a page with more is an attack."""
 SIGNAL_HEADERS = {
     "x-robots-tag": "robots",
     "tdm-reservation": "tdm-reservation",
@@ -17,20 +20,19 @@ SIGNAL_HEADERS = {
     "content-signal": "content-signal",
 }
 """Response header -> name of its opt-out signal."""
-_METAS = {
-    "robots": "robots",
-    TOKEN: "robots",
-    "tdm-reservation": "tdm-reservation",
-    "tdm-policy": "tdm-policy",
-}
-_META = re.compile(rb"<meta\s([^<>]{0,4096})", re.I)
-_NAME = re.compile(rb"""\bname\s{0,9}=\s{0,9}(?:"([^"]*)"?|'([^']*)'?|([^\s>"']+))""", re.I)
-_CONTENT = re.compile(rb"""\bcontent\s{0,9}=\s{0,9}(?:"([^"]*)"?|'([^']*)'?|([^\s>"']+))""", re.I)
+_METAS = {"robots": "robots", TOKEN: "robots", **SIGNAL_HEADERS}
+"""Name (or http-equiv) of a meta element -> name of its opt-out signal."""
+_META = tag_pattern("meta")
+_NAME = attribute_pattern("name|http-equiv")
+_CONTENT = attribute_pattern("content")
 _PAGE_WORDS = frozenset(("noai", "noml", "noindex"))
 _IMAGE_WORDS = frozenset(("noai", "noml", "noimageai", "noimageindex", "noindex"))
 _VALUED = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))
-_USAGE = re.compile(r"(?:^|[,;\s])(train-ai|ai|genai|train-genai|tdm)\s*=\s*(?:n(?![\w-])|\?0)")
-_SIGNAL = re.compile(r"(?:^|[,;\s])ai-train\s*=\s*no(?![\w-])")
+_AGENT = re.compile(r"\s*([a-z][\w-]*)(?:/[\w.]*)?\s*|\s*(\*)\s*")
+"""Matches the `agent` of `agent: directives`: a product token, with or without a version, or `*`. No date is one."""
+_EVERYONE = frozenset((TOKEN, "*", "robots"))
+_USAGE = re.compile(r"""(?:^|[,;\s])(train-ai|ai|genai|train-genai|tdm)\s*=\s*(?:["']?no?(?![\w-])|\?0)""")
+_SIGNAL = re.compile(r"""(?:^|[,;\s])ai-train\s*=\s*["']?no?(?![\w-])""")
 _LEVELS = ("file", "header", "meta")
 """Places of a TDMRep signal; one in a later place overrides one in an earlier place."""
 
@@ -43,49 +45,56 @@ def signals_of_headers(headers: Iterable[tuple[str, str]], *, seen_at: str) -> t
     )
 
 
-def signals_of_html(html: bytes, *, seen_at: str, limit: int = HTML_BYTES) -> tuple[Signal, ...]:
-    """Return the signals in the meta elements of a page's first `limit` bytes."""
-    found = []
-    for match in _META.finditer(html[:limit]):
-        name = _METAS.get(_value(_NAME, match[1]).lower())
-        if name is not None:
-            value = _value(_CONTENT, match[1])
-            found.append(Signal(name=name, value=value, where="meta", seen_at=seen_at))
-    return tuple(found)
+def signals_of_html(html: bytes, *, seen_at: str) -> tuple[Signal, ...]:
+    """Return the signals in the meta elements of a whole page, wherever they stand."""
+    if b"\x00" in html[:64]:
+        html = html.replace(b"\x00", b"")  # UTF-16
+    if not _named_metas(html):
+        return ()
+    return tuple(
+        Signal(name=name, value=value_of(_CONTENT, meta) or "", where="meta", seen_at=seen_at)
+        for name, meta in _named_metas(without_hidden(html))
+    )
 
 
-def _value(pattern: re.Pattern[bytes], tag: bytes) -> str:
-    match = pattern.search(tag)
-    if match is None:
-        return ""
-    return (match[1] or match[2] or match[3] or b"").decode("utf-8", "replace").strip()
+def _named_metas(html: bytes) -> list[tuple[str, bytes]]:
+    """Return signal name and attributes of each meta element that states a signal."""
+    metas = (match[1] for match in itertools.islice(_META.finditer(html), MAX_METAS))
+    named = ((_METAS.get((value_of(_NAME, meta) or "").lower()), meta) for meta in metas)
+    return [(name, meta) for name, meta in named if name is not None]
 
 
 def robots_words(value: str) -> frozenset[str]:
     """Return the directives of a robots value that apply to us; those after the `agent:` of another agent do not.
 
-    `none` means `noindex, nofollow`.
+    `none` means `noindex, nofollow`. Blanks and semicolons, which some write, separate directives as commas do.
     """
     words: set[str] = set()
     ours = True
     for part in value.lower().split(","):
-        agent, colon, rest = part.partition(":")
-        if colon and agent.strip() not in _VALUED:
-            ours = agent.strip() == TOKEN
-            part = rest
+        head, colon, rest = part.partition(":")
+        agent = _AGENT.fullmatch(head) if colon else None
+        name = (agent[1] or agent[2]) if agent else ""
+        if agent and name not in _VALUED:
+            ours, part = name in _EVERYONE, rest
         if ours:
-            words.add(part.strip())
+            words.update(re.split(r"[\s;]+", part.strip()))
     return frozenset(words | {"noindex", "nofollow"} if "none" in words else words)
 
 
 def tdm_reservation(signals: Iterable[Signal]) -> str | None:
-    """Return the tdm-reservation in force (0 or 1): that of meta, else of the header, else of the file, else None."""
-    value = None
-    for level in _LEVELS:
-        for signal in signals:
-            if signal.name == "tdm-reservation" and signal.where == level and signal.value in ("0", "1"):
-                value = signal.value
-    return value
+    """Return the tdm-reservation in force, 0 or 1: that of meta, else of the header, else of the file, else None.
+
+    Of several values in one place 1 wins.
+    """
+    found: dict[str, str] = {}
+    for signal in signals:
+        if signal.name == "tdm-reservation":
+            values = [value.strip() for value in signal.value.split(",")]
+            found[signal.where] = max(
+                [found.get(signal.where, ""), *(value for value in values if value in ("0", "1"))]
+            )
+    return next((found[level] for level in reversed(_LEVELS) if found.get(level)), None)
 
 
 def opt_out_of_facts(facts: ImageFacts, honour: Collection[str]) -> Rejected | None:
@@ -110,7 +119,7 @@ def opt_out(
         words = robots_words(signal.value) & refusing if signal.name == "robots" else frozenset()
         if words:
             return Rejected(f"opt_out_{min(words)}")
-        if signal.name == "content-usage" and "train-ai" in honour and _USAGE.search(signal.value):
+        if signal.name == "content-usage" and "train-ai" in honour and _USAGE.search(signal.value.lower()):
             return Rejected("opt_out_train_ai")
         if signal.name == "content-signal" and "ai-train" in honour and _SIGNAL.search(signal.value.lower()):
             return Rejected("opt_out_ai_train")

@@ -1,27 +1,35 @@
 """Parsers of a host's permission files: robots.txt (RFC 9309), /.well-known/tdmrep.json and ai.txt."""
 
 import json
+import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
-
-from protego import Protego
 
 from corpusloom.pipelines.net.config import TOKEN
+from corpusloom.pipelines.net.permissions.path_rules import PathRules, matches, path_of, pattern_of
 from corpusloom.schemas.records import Signal
 
 MAX_BYTES = 512_000
 """Bytes of a file that are parsed; RFC 9309, section 2.5, requires at least 500 KiB."""
 MAX_RULES = 2_000
 """Entries of a tdmrep.json, at most; the rest is ignored."""
-_AGENT = re.compile(r"^user-?agent$", re.I)
-_USES = ("content-usage", "content-signal")
+_AGENT = frozenset(("user-agent", "useragent", "user agent"))
+_DISALLOW = frozenset(("disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"))
+"""Disallow and its common misspellings, which Google's parser accepts too."""
+_DELAY = frozenset(("crawl-delay", "crawl delay"))
+_USES = frozenset(("content-usage", "content-signal"))
+_RULES = _DISALLOW | _DELAY | _USES | {"allow"}
+"""Lines that belong to a group. Any other line, such as Sitemap, neither ends nor begins one (section 2.2.4)."""
+_FIELDS = _AGENT | _RULES
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-8 and UTF-16."""
+_TOKEN = re.compile(r"[a-z_-]*")
+_SITE = re.compile(r"https?://[^/]*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class UseRule:
-    """A Content-Usage or Content-Signal line of a robots.txt group: its path and its value."""
+    """A Content-Usage or Content-Signal line of a robots.txt group: its path pattern and its value."""
 
     name: str
     path: str
@@ -29,52 +37,55 @@ class UseRule:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The lines of a robots.txt that apply to one agent: all groups that name it, combined."""
+
+    rules: PathRules = field(default_factory=PathRules)
+    uses: tuple[UseRule, ...] = ()
+    crawl_delay: float | None = None
+    """The longest Crawl-delay, in seconds."""
+
+    def uses_of(self, path: str) -> list[UseRule]:
+        """Return per name all lines with the longest matching path: two lines of one path both apply."""
+        found = [rule for rule in self.uses if matches(rule.path, path)]
+        longest: dict[str, int] = {}
+        for rule in found:
+            longest[rule.name] = max(len(rule.path), longest.get(rule.name, 0))
+        return [rule for rule in found if len(rule.path) == longest[rule.name]]
+
+
+@dataclass(frozen=True)
 class Robots:
     """One host's robots.txt; `rules` is None if the server failed, which disallows everything."""
 
-    rules: Protego | None
-    uses: tuple[tuple[UseRule, ...], ...] = ()
-    """Use lines of our group, then those of the groups of each agent in `agents`."""
+    rules: tuple[Group, ...] | None
+    """Our group (that of `*` if the file does not name us), then the groups of other agents that are obeyed."""
     seen_at: str = ""
-    agents: tuple[str, ...] = ()
-    """Other agents that are obeyed and that have a group in the file."""
 
     def allows(self, url: str) -> bool:
-        """Return whether a URL may be fetched by our token (by `*` if it has no group) and by all of `agents`."""
-        rules = self.rules
-        return rules is not None and all(bool(rules.can_fetch(url, agent)) for agent in (TOKEN, *self.agents))
+        """Return whether a URL may be fetched by our group and by those of all other agents that are obeyed."""
+        path = path_of(url)
+        return self.rules is not None and all(group.rules.allows(path) for group in self.rules)
 
     @property
     def crawl_delay(self) -> float | None:
         """Return the longest Crawl-delay of the groups that are obeyed, in seconds; None without one."""
-        if self.rules is None:
-            return None
-        delays = [self.rules.crawl_delay(agent) for agent in (TOKEN, *self.agents)]
+        delays = [group.crawl_delay for group in self.rules or ()]
         return max((delay for delay in delays if delay is not None), default=None)
 
     def signals(self, url: str) -> tuple[Signal, ...]:
-        """Return the use signals for a URL: per group and name the one with the longest matching path."""
-        if not any(self.uses):
+        """Return the use signals for a URL, of all groups that are obeyed."""
+        if not any(group.uses for group in self.rules or ()):
             return ()
-        place = _path_of(url)
-        found = [rule for group in self.uses for rule in _longest(group, place)]
+        path = path_of(url)
+        found = [rule for group in self.rules or () for rule in group.uses_of(path)]
         return tuple(
             Signal(name=rule.name, value=rule.value, where="robots_txt", seen_at=self.seen_at)
             for rule in dict.fromkeys(found)
         )
 
 
-def _longest(rules: Iterable[UseRule], place: str) -> list[UseRule]:
-    """Return per name the rule with the longest matching path, the last of them in a tie."""
-    best: dict[str, UseRule] = {}
-    for rule in rules:
-        longer = rule.name not in best or len(rule.path) >= len(best[rule.name].path)
-        if longer and matches(rule.path, place):
-            best[rule.name] = rule
-    return list(best.values())
-
-
-ALLOW_ALL = Protego.parse("")
+ALLOW_ALL = (Group(),)
 
 
 def parse_robots(status: int, body: bytes, *, seen_at: str, agents: tuple[str, ...] = ()) -> Robots:
@@ -84,75 +95,104 @@ def parse_robots(status: int, body: bytes, *, seen_at: str, agents: tuple[str, .
     agent without a group of its own adds no rules.
     """
     if 400 <= status < 500 and status != 429:
-        return Robots(ALLOW_ALL, seen_at=seen_at)
+        return Robots(ALLOW_ALL, seen_at)
     if not 200 <= status < 300:
-        return Robots(None, seen_at=seen_at)
-    text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").replace("\x00", "")
-    groups = _groups(_lines(text))
-    named = {name for names, _ in groups for name in names}
-    obeyed = tuple(agent for agent in agents if agent.lower() in named)
-    ours = _use_rules(groups, TOKEN) if TOKEN in named else _use_rules(groups, "*")
-    uses = (ours, *(_use_rules(groups, agent.lower()) for agent in obeyed))
-    return Robots(Protego.parse(text), uses, seen_at, obeyed)
+        return Robots(None, seen_at)
+    blocks = _blocks(_text(body))
+    named = {name for block in blocks for name in block.agents}
+    others = (agent.lower().partition("/")[0] for agent in agents)
+    obeyed = (TOKEN if TOKEN in named else "*", *(agent for agent in others if agent in named))
+    return Robots(tuple(_group(blocks, agent) for agent in obeyed), seen_at)
 
 
-def _lines(text: str) -> list[tuple[str, str]]:
-    """Return the `name: value` lines of a robots.txt, names in lower case, comments dropped."""
-    lines = (line.partition("#")[0].partition(":") for line in text.splitlines())
-    return [(name.strip().lower(), value.strip()) for name, colon, value in lines if colon]
+def _text(body: bytes) -> str:
+    """Return the text of a file, without byte order mark and NULs (of UTF-16), and without a line that is cut off."""
+    if len(body) >= MAX_BYTES:
+        body = body[: max(body.rfind(end, 0, MAX_BYTES) for end in (b"\r", b"\n")) + 1]
+    for mark in _MARKS:
+        body = body.removeprefix(mark)
+    return body.replace(b"\x00", b"").decode("utf-8", "surrogateescape")
 
 
-def _groups(lines: list[tuple[str, str]]) -> list[tuple[list[str], list[tuple[str, str]]]]:
-    """Return the groups of a robots.txt, each with its agents and lines; lines before any agent apply to `*`."""
-    groups: list[tuple[list[str], list[tuple[str, str]]]] = [(["*"], [])]
-    naming = False
-    for name, value in lines:
-        if _AGENT.match(name):
+@dataclass
+class _Block:
+    """A group as it stands in a robots.txt: its agents and its lines. The first block, without agents, precedes all."""
+
+    agents: set[str] = field(default_factory=set)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """(name in lower case, value) of each line."""
+
+
+def _blocks(text: str) -> list[_Block]:
+    """Return the groups of a file in order. Lines end with CR, LF or both, and with nothing else."""
+    blocks, naming = [_Block()], False
+    for name, value in map(_field, re.split(r"[\r\n]+", text)):
+        if name in _AGENT:
             if not naming:
-                groups.append(([], []))
-            groups[-1][0].append(value.lower())
-        else:
-            groups[-1][1].append((name, value))
-        naming = bool(_AGENT.match(name))
-    return groups
+                blocks.append(_Block())
+            blocks[-1].agents |= _names(value)
+            naming = True
+        elif name in _RULES:
+            blocks[-1].lines.append((name, value))
+            naming = False
+    return blocks
 
 
-def _use_rules(groups: list[tuple[list[str], list[tuple[str, str]]]], agent: str) -> tuple[UseRule, ...]:
-    """Return the use lines of the groups for `agent`, given in lower case."""
-    rules = []
-    lines = (line for agents, found in groups if agent in agents for line in found)
-    for name, value in (line for line in lines if line[0] in _USES):
-        path, _, rest = value.partition(" ") if value.startswith("/") else ("/", "", value)
-        rules.append(UseRule(name, path, rest.strip()))
-    return tuple(rules)
+def _field(line: str) -> tuple[str, str]:
+    """Return name (in lower case) and value of a line without its comment; a blank may stand for the colon."""
+    line = line.partition("#")[0].strip()
+    name, _, value = line.partition(":")
+    if name.strip().lower() not in _FIELDS:
+        name, value = (*line.split(None, 1), "", "")[:2]
+    return name.strip().lower(), value.strip()
 
 
-def _path_of(url: str) -> str:
-    parts = urlsplit(url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _names(value: str) -> set[str]:
+    """Return the names in a User-agent line: its product token, cut at the first other character, and its first word.
 
-
-def matches(pattern: str, path: str) -> bool:
-    """Return whether a robots.txt pattern matches a path, in linear time.
-
-    `*` matches any characters and a final `$` the end of the path; otherwise the pattern matches a prefix.
+    RFC 9309 allows only letters, `-` and `_` in a token. The word is for agents with a digit, such as img2dataset.
     """
-    anchored = pattern.endswith("$")
-    first, *rest = pattern.removesuffix("$").split("*")
-    if not path.startswith(first):
-        return False
-    place = len(first)
-    if not rest:
-        return not anchored or place == len(path)
-    *middle, last = rest
-    for part in middle:
-        place = path.find(part, place)
-        if place < 0:
-            return False
-        place += len(part)
-    if anchored:
-        return path.endswith(last) and len(path) - len(last) >= place
-    return path.find(last, place) >= 0
+    word = (value.lower().split() or [""])[0]
+    if word == "*":
+        return {"*"}
+    token = _TOKEN.match(word)
+    return {token[0] if token else "", word.partition("/")[0]} - {"", "*"}
+
+
+def _group(blocks: list[_Block], agent: str) -> Group:
+    """Return the combined group of an agent, given in lower case; use lines before the first group apply to all."""
+    lines = [line for block in blocks if agent in block.agents for line in block.lines]
+    anyone = [line for block in blocks if not block.agents for line in block.lines]
+    delays = [_seconds(value) for name, value in lines if name in _DELAY]
+    return Group(
+        PathRules(
+            tuple(pattern_of(value) for name, value in lines if name == "allow" and value),
+            tuple(pattern_of(_rooted(value)) for name, value in lines if name in _DISALLOW and value),
+        ),
+        tuple(_use_rule(name, value) for name, value in (*anyone, *lines) if name in _USES),
+        max((delay for delay in delays if delay is not None), default=None),
+    )
+
+
+def _rooted(value: str) -> str:
+    """Return a Disallow value as a path: without the site of an absolute URL, and with the first `/` if it lacks it."""
+    value = _SITE.sub("", value, count=1)
+    return value if value.startswith(("/", "*")) else f"/{value}"
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _use_rule(name: str, line: str) -> UseRule:
+    """Return a use line: a path pattern and a value, or a value for all paths."""
+    text = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    path, value = (*text.split(None, 1), "")[:2] if text.startswith(("/", "*")) else ("/", text)
+    return UseRule(name, pattern_of(path), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +215,8 @@ class TdmFile:
         """Return the signals of the first entry that matches a URL."""
         if not self.rules:
             return ()
-        place = _path_of(url)
-        rule = next((rule for rule in self.rules if matches(rule.location, place)), None)
+        path = path_of(url)
+        rule = next((rule for rule in self.rules if matches(rule.location, path)), None)
         if rule is None:
             return ()
         found = [("tdm-reservation", rule.reservation), ("tdm-policy", rule.policy)]
@@ -199,32 +239,32 @@ def _tdm_rule(entry: object) -> TdmRule | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("location"), str):
         return None
     value, policy = entry.get("tdm-reservation"), entry.get("tdm-policy")
-    if value not in (0, 1, "0", "1") or isinstance(value, bool):
+    if value not in (0, 1, "0", "1"):
         return None
-    return TdmRule(entry["location"], str(value), policy if isinstance(policy, str) else None)
+    return TdmRule(pattern_of(_rooted(entry["location"])), str(int(value)), policy if isinstance(policy, str) else None)
 
 
 @dataclass(frozen=True)
 class AiFile:
     """A host's ai.txt (Spawning): rules in the format of robots.txt, for media by file extension."""
 
-    rules: Protego | None = None
+    rules: PathRules = field(default_factory=PathRules)
     seen_at: str = ""
 
     def signals(self, url: str) -> tuple[Signal, ...]:
         """Return the signal that disallows a URL; () if the URL is allowed."""
-        if self.rules is None or self.rules.can_fetch(url, TOKEN):
+        path = path_of(url)
+        if self.rules.allows(path):
             return ()
-        return (Signal(name="ai.txt", value=f"Disallow: {_path_of(url)}", where="file", seen_at=self.seen_at),)
+        return (Signal(name="ai.txt", value=f"Disallow: {path}", where="file", seen_at=self.seen_at),)
 
 
 def parse_ai_txt(body: bytes, *, seen_at: str) -> AiFile:
     """Return the rules of an ai.txt; a file of another format under that name (HTML, Markdown) has none."""
-    text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").replace("\x00", "")
-    names = [name for name, _ in _lines(text)]
-    if not any(_AGENT.match(name) for name in names) or text.lstrip().startswith(("<", "---")):
-        return AiFile()
-    return AiFile(Protego.parse(text), seen_at)
+    text = _text(body)
+    blocks = [] if text.lstrip().startswith(("<", "---")) else _blocks(text)
+    group = _group(blocks, TOKEN if any(TOKEN in block.agents for block in blocks) else "*")
+    return AiFile(group.rules, seen_at)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.stages.fetch import images
-from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
+from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, policy_of
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.frontier import FrontierLane, read_keys, write_lanes
 from corpusloom.pipelines.store.images.index import ImageIndex
@@ -52,10 +52,14 @@ class _Rows:
     """Counts the rows of lists while they are written into a frontier."""
 
     index: ImageIndex
+    current: ImageIndex
+    """The index without refusals that other settings decided."""
     config: ListConfig
     stones: Tombstones
     rows: int = 0
     known: int = 0
+    replaced: bool = False
+    """Whether a URL is asked again."""
     bad: Counter[str] = field(default_factory=Counter)
 
     def wanted(self, paths: tuple[str, ...]) -> Iterator[ImageUrl]:
@@ -66,23 +70,26 @@ class _Rows:
                     self.bad[row.verdict.reason] += 1
                 elif self.stones.has_image(row.url):
                     self.bad["forgotten"] += 1
-                elif (key := identity.image_key(row.url)) in self.index:
+                elif (key := identity.image_key(row.url)) in self.current:
                     self.known += 1
                 else:
+                    self.replaced = self.replaced or key in self.index
                     yield ImageUrl(key, row.url)
 
 
 def fetch_lists(
     paths: tuple[str, ...], columns: ListConfig, config: ImagesConfig, reporter: Reporter, profile: Profile
 ) -> FetchReport:
-    """Fetch every listed image that has no outcome in the store, in bounded memory."""
+    """Fetch every listed image that has no outcome in the store under this policy, in bounded memory."""
     config.fetch.require_contact()
     store = ImageStore(config.store)
-    rows = _Rows(store.index(), columns, tombstones.read(config.store))
+    index = store.index()
+    rows = _Rows(index, index.under(policy_of(config)), columns, tombstones.read(config.store))
     files = min(MAX_FILES, 1 + sum(storage.size(path) for path in paths) // (FILE_BYTES * config.lanes))
     with reporter.stage("read lists", None, lambda: rows.rows, unit="rows"):
         lanes = write_lanes(rows.wanted(paths), store.path("frontier"), config.lanes, files=files)
     report = FetchReport(rows=rows.rows, bad=dict(rows.bad), known=rows.known)
+    config = replace(config, generation=index.generation + 1) if rows.replaced else config
     return _fetch(lanes, config, report, reporter, profile)
 
 

@@ -17,9 +17,10 @@ from typing import Literal
 from corpusloom.pipelines.engine.subprocesses import cores, run_in_processes
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.response import Response
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.net.scheduler import fetch_all
 from corpusloom.pipelines.stages.fetch.by_img2dataset import fetch_by_img2dataset
-from corpusloom.pipelines.store.images.blocklists import Blocklist, compile_lists
+from corpusloom.pipelines.store.images.blocklists import Blocklist, compile_lists, digest_lists
 from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.facts import facts_pool, map_facts
 from corpusloom.pipelines.store.images.frontier import FrontierLane, merge_lanes, read_lane
@@ -54,6 +55,13 @@ class ImagesConfig:
     """KIND=PATH of each list of images that must never be written: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"
     """Program that fetches: own, or img2dataset, only for trusted lists."""
+    policy: Policy | None = None
+    """Settings that refuse URLs; None: those of `fetch` and `blocklists`."""
+
+
+def policy_of(config: ImagesConfig) -> Policy:
+    """Return the settings by which a run refuses URLs."""
+    return config.policy or Policy(fetch=config.fetch, blocklists=digest_lists(config.blocklists))
 
 
 @contextlib.contextmanager
@@ -89,7 +97,9 @@ class _LaneRun:
 
     def __post_init__(self) -> None:
         store = ImageStore(self.config.store)
-        self._index = store.index()
+        policy = policy_of(self.config)
+        full = store.index()
+        self._index = full.under(policy)
         self._generation = self.config.generation or self._index.generation
         self._refetch = self._generation > self._index.generation
         self._writer = PackWriter(
@@ -99,7 +109,8 @@ class _LaneRun:
             self.config.max_pixels,
             self.config.checkpoint,
             self.blocklist,
-            ContentTable.of(self._index.stored()),
+            ContentTable.of(full.stored()),
+            policy,
         )
 
     def run(self) -> LaneReport:
@@ -154,6 +165,7 @@ def fetch_lanes(lanes: Sequence[FrontierLane], config: ImagesConfig) -> LaneRepo
         shared = replace(
             config,
             fetch=replace(config.fetch, connections=connections),
+            policy=policy_of(config),
             blocklists=compile_lists(config.blocklists, folder),
         )
         report = LaneReport()

@@ -139,6 +139,18 @@ def _encode(kind: BlocklistKind, number: int, line: str, path: str) -> bytes:
     return entry
 
 
+def digest_lists(entries: Iterable[str]) -> str:
+    """Return a hash over the lists that KIND=PATH entries name, wherever they lie; empty without entries."""
+    state, hashed = hashlib.sha256(), False
+    for entry in entries:
+        hashed = True
+        state.update(entry.partition("=")[0].encode())
+        with storage.open_input(parse_entry(entry)[2]) as handle:
+            while piece := handle.read(1 << 20):
+                state.update(piece)
+    return state.hexdigest()[:16] if hashed else ""
+
+
 def compile_lists(entries: Iterable[str], folder: str) -> tuple[str, ...]:
     """Write the lists that KIND=PATH entries name, sorted, into a local folder; return KIND=PATH entries for them."""
     compiled = []

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.packs import OutcomeCounts, PackWriter
@@ -47,8 +49,7 @@ def take_images(
     notes: Iterable[str],
     wanted: Iterable[ImageUrl],
     store: ImageStore,
-    honour: tuple[str, ...],
-    limit: int,
+    policy: Policy,
     max_pixels: int,
     across: Sequence[str] = (),
 ) -> OutcomeCounts:
@@ -61,22 +62,24 @@ def take_images(
       notes: Paths of the notes on the images that WARCs hold.
       wanted: Images to copy.
       store: The store to write to.
-      honour: Opt-out signals that are honoured.
-      limit: Maximum number of bytes of an image.
+      policy: Settings that may refuse an image: its maximum number of bytes, the opt-outs that are honoured.
       max_pixels: Maximum number of pixels of an image.
       across: WARCs to which revisits may refer, besides their own.
     """
     index = store.index()
-    missing = {item.key: item for item in wanted if item.key not in index}
+    current = index.under(policy)
+    missing = {item.key: item for item in wanted if item.key not in current}
     if not missing:
         return OutcomeCounts()
-    writer = PackWriter(store, "warcs", index.generation, max_pixels, content=ContentTable.of(index.stored()))
+    generation, content = index.next_generation(current, missing), ContentTable.of(index.stored())
+    writer = PackWriter(store, "warcs", generation, max_pixels, content=content, policy=policy)
     places = sorted((note for note in read_notes(notes) if note.key in missing), key=_place)
+    limit = policy.fetch.max_image_bytes
     others = CollectionRevisitIndex(across, limit)
     for warc, images in itertools.groupby(places, lambda note: note.warc):
         originals = CollectionRevisitIndex((warc,), limit), others
         for note in images:
-            outcome = _outcome(note, honour, limit, originals) if note.key in missing else None
+            outcome = _outcome(note, policy.fetch, originals) if note.key in missing else None
             if outcome is not None:
                 writer.add(missing.pop(note.key), outcome)
     writer.commit()
@@ -87,17 +90,15 @@ def _place(note: WarcImage) -> tuple[str, str, int]:
     return note.warc.rsplit("/", 1)[-1], note.warc, note.offset
 
 
-def _outcome(
-    note: WarcImage, honour: tuple[str, ...], limit: int, originals: Sequence[CollectionRevisitIndex]
-) -> ImageOutcome | None:
+def _outcome(note: WarcImage, fetch: FetchConfig, originals: Sequence[CollectionRevisitIndex]) -> ImageOutcome | None:
     """Return the whole image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
-    answer = read_response_at(note.warc, note.offset, limit, originals)
+    answer = read_response_at(note.warc, note.offset, fetch.max_image_bytes, originals)
     if isinstance(answer, Rejected | Dead):
         return None
     headers, body, date = answer
     fields = {name.lower(): value for name, value in headers}
     signals = signals_of_headers(headers, seen_at=date)
-    return opt_out(signals, honour, unit="image") or FetchedImage(
+    return opt_out(signals, fetch.honour, unit="image") or FetchedImage(
         body=body,
         final_url=note.url,
         status=200,

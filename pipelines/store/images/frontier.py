@@ -49,10 +49,9 @@ def lane_of(url: str, lanes: int) -> int:
 
 
 def write_frontier(
-    wanted: Iterable[ImageUrl], store: ImageStore, folder: str, lanes: int, *, files: int = 1
+    wanted: Iterable[ImageUrl], index: ImageIndex, folder: str, lanes: int, *, files: int = 1
 ) -> list[FrontierLane]:
     """Write the wanted URLs without an outcome by lane and range of keys; return the lanes that are not empty."""
-    index = store.index()
     return write_lanes((item for item in wanted if item.key not in index), folder, lanes, files=files)
 
 

@@ -3,12 +3,13 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in, places_in
 from corpusloom.schemas import arrow
 from corpusloom.schemas.records import ImageRecord
@@ -18,6 +19,10 @@ GENERATION = "generation"
 WITHDRAWN = "withdrawn"
 """Outcome of a row that takes back the outcome of an earlier generation: its URL counts as never fetched."""
 KEY_DIGITS = 32
+
+
+def _joined(reasons: pa.Array, settings: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(reasons, settings, " ", null_handling="replace", null_replacement="")
 
 
 def choose_rows(rows: pa.Table) -> pa.Table:
@@ -58,6 +63,24 @@ class ImageIndex:
         committed = rows[GENERATION].to_numpy()
         keys = fixed_width(rows["key"], KEY_DIGITS)
         return cls(generation, keys, committed, rows.drop_columns([GENERATION]), withdrawn)
+
+    def under(self, policy: Policy) -> "ImageIndex":
+        """Return the index without the refusals that other settings decided, whose URLs are to be asked again."""
+        pairs = self._table.select(["reason", "policy"]).group_by(["reason", "policy"]).aggregate([]).to_pylist()
+        stale = [pair for pair in pairs if not policy.decided(pair["reason"], pair["policy"])]
+        if not stale:
+            return self
+        joined = _joined(self._table["reason"], self._table["policy"])
+        names = _joined(*(pa.array([pair[name] for pair in stale], pa.string()) for name in ("reason", "policy")))
+        held = pc.invert(pc.is_in(joined, value_set=names))
+        mask = held.to_numpy(zero_copy_only=False) if isinstance(held, pa.Array) else held.to_numpy()
+        return replace(
+            self, _keys=self._keys[mask], _generations=self._generations[mask], _table=self._table.filter(held)
+        )
+
+    def next_generation(self, current: "ImageIndex", keys: Iterable[str]) -> int:
+        """Return the generation for new outcomes of keys: a new one if `current` lacks one of them that this has."""
+        return self.generation + (current is not self and any(key in self and key not in current for key in keys))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, TypeAlias, cast
 
 from corpusloom.pipelines.net.exchange.response import now
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.blocklists import Blocklist
 from corpusloom.pipelines.store.images.content_table import ContentTable
@@ -123,6 +124,7 @@ class PackWriter:
       checkpoint: Limits at which a pack is written.
       blocklist: URLs and content that must never be written.
       content: Places of the images in the store; read from its index if None.
+      policy: Settings that decided the refusals.
     """
 
     store: ImageStore
@@ -132,6 +134,7 @@ class PackWriter:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     blocklist: Blocklist | None = None
     content: ContentTable | None = None
+    policy: Policy | None = None
     committed: OutcomeCounts = field(default_factory=Counter)
     """Outcomes that are on disk."""
     _stones: Tombstones = field(init=False)
@@ -199,7 +202,7 @@ class PackWriter:
         elif isinstance(outcome, ImageRecord):
             record = outcome
         else:
-            record = _without_body(url, outcome)
+            record = self._without_body(url, outcome)
         values = arrow.to_plain(record)
         for name in PLACE:
             del values[name]
@@ -212,7 +215,7 @@ class PackWriter:
         blocked = self._blocked(image.body, sha256)
         found = blocked or inspect(image.body, self.max_pixels)
         if isinstance(found, Rejected):
-            return replace(_without_body(url, found), sha256=sha256 if blocked else None)
+            return replace(self._without_body(url, found), sha256=sha256 if blocked else None)
         kind, width, height = found
         place = self._place(pack, url, image, sha256, kind)
         return ImageRecord(
@@ -235,6 +238,14 @@ class PackWriter:
             length=place[2],
         )
 
+    def _without_body(self, url: ImageUrl, outcome: Rejected | Dead) -> ImageRecord:
+        """Return the row of an outcome without bytes; a rejection is final, an error is not and may be retried."""
+        rejected = isinstance(outcome, Rejected)
+        reason = outcome.reason if isinstance(outcome, Rejected) else outcome.error
+        settings = self.policy.settings_of(reason) if self.policy else None
+        kind = "rejected" if rejected else "dead"
+        return ImageRecord(key=url.key, url=url.url, outcome=kind, reason=reason, final=rejected, policy=settings)
+
     def _blocked(self, body: bytes, sha256: str) -> Rejected | None:
         """Return the rejection of bytes that were taken down or are on a blocklist, else None."""
         if sha256 in self._stones.sha256:
@@ -251,10 +262,3 @@ class PackWriter:
             place = pack.name, *pack.warc.resource(url.url, f"image/{kind}", image.body, date=date, digest=digest)
             self.content.add(sha256, *place)
         return place
-
-
-def _without_body(url: ImageUrl, outcome: Rejected | Dead) -> ImageRecord:
-    """Return the row of an outcome without bytes; a rejection is final, an error is not and may be retried."""
-    if isinstance(outcome, Rejected):
-        return ImageRecord(key=url.key, url=url.url, outcome="rejected", reason=outcome.reason)
-    return ImageRecord(key=url.key, url=url.url, outcome="dead", reason=outcome.error, final=False)

@@ -79,12 +79,12 @@ def test_images_are_fetched_with_the_opt_outs_of_the_recipe(tmp_path: Path, call
     recipe = load_recipe("align", ('honour.signals=["noai"]',))
     made = StagePipelines(config(tmp_path, recipe, lanes=5, workers=3, blocklists=("md5=x",), fetcher="img2dataset"))
     lanes = [FrontierLane(0, ("part",), 1)]
-    made.fetch(lanes)("pipeline")  # type: ignore[arg-type]
+    made.fetch(lanes, 7)("pipeline")  # type: ignore[arg-type]
     pipeline, images, fetched = given
     assert (pipeline, fetched) == ("pipeline", lanes)
     assert (images.store, images.lanes, images.workers) == (str(tmp_path / "store"), 5, 3)
     assert (images.blocklists, images.fetcher, images.local) == (("md5=x",), "img2dataset", True)
-    assert images.fetch.honour == ("noai",)
+    assert (images.fetch.honour, images.generation) == (("noai",), 7)
     distributed = dataclasses.replace(made.config, profile=Profile(runner="flink"))
     assert not StagePipelines(distributed).images_config.local
 

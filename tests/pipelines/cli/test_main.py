@@ -27,7 +27,7 @@ def flags(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 FROZEN = {
     "scrape": "allow-addresses contact delay depth i-own-these-hosts agents images max-pages out seeds "
     "json log-format quiet",
-    "verify": "deep repair quick json log-format quiet",
+    "verify": "allow-addresses deep repair quick json log-format quiet",
     "forget": "domain dry-run key list sha256 url warc json log-format quiet",
     "why": "json",
     "stats": "html json log-format quiet scheduler",

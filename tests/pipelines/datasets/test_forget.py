@@ -19,6 +19,7 @@ from corpusloom.schemas import identity, layout, tables
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import DetectorOutput, Head, ImageRecord, LedgerRow, SidecarRow
+from tests.pipelines.datasets.finished import change_manifest, finished_dataset
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
 
 pytestmark = pytest.mark.timeout(600)
@@ -221,6 +222,15 @@ def test_tombstones_are_hashes_of_what_a_person_names() -> None:
 def test_what_is_no_key_hash_or_url_is_refused(named: dict[str, tuple[str, ...]], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_tombstones(**named)
+
+
+def test_an_index_of_foreign_tars_cannot_forget(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no manifest\.json: not a dataset"):
+        read_config(str(tmp_path))
+    dataset = finished_dataset(tmp_path)
+    change_manifest(dataset, recipe=layout.FOREIGN)
+    with pytest.raises(InputError, match=r"is an index of foreign tars.*take the records out where the tars are made"):
+        read_config(dataset)
 
 
 def test_a_dataset_that_does_not_say_how_it_was_built_cannot_forget(tmp_path: Path) -> None:

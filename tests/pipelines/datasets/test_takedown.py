@@ -18,6 +18,7 @@ from corpusloom.pipelines.datasets.takedown import (
     take_down,
     url_marks,
 )
+from corpusloom.pipelines.datasets.why import why
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
@@ -133,6 +134,15 @@ def test_what_matches_nothing_changes_nothing_and_offers_what_is_near(
         in (said.err)
     )
     assert "warning: --domain example.or: no record matches, nothing was changed; did you mean example.org?" in said.err
+
+
+def test_a_forgotten_pair_is_still_known_by_the_url_that_is_gone(built: Built) -> None:
+    take_down(built.dataset, [IMAGE], QUIET)
+    for folder in (built.dataset, str(built.folder / "work")):
+        assert ("shards", "pair", "forgotten") in {
+            (event.stage, event.unit, event.reason) for event in why(folder, IMAGE.value)
+        }
+    assert why(built.dataset, IMAGE.value)[-1].outcome == "forgotten"
 
 
 def test_only_what_matches_is_taken_down_and_the_rest_is_told(built: Built, capsys: pytest.CaptureFixture[str]) -> None:

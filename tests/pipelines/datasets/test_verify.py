@@ -11,8 +11,9 @@ import pytest
 from corpusloom.pipelines.datasets.damage import REINDEX, Damage, DamageKind
 from corpusloom.pipelines.datasets.verify import Depth, members_of, unproved, verify
 from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.manifest import make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import SidecarRow, StageCounts
 from tests.pipelines.datasets.finished import COUNTS, change_manifest, finished_dataset
 
@@ -319,6 +320,23 @@ def test_damage_of_an_index_is_mended_by_indexing_again(dataset: str) -> None:
         DamageKind.WRONG_DIGEST,
         REINDEX,
     )
+
+
+def test_a_tar_on_a_server_that_is_not_public_is_not_asked_for(dataset: str) -> None:
+    as_index(dataset, hashed=False)
+    manifest = read_manifest(dataset)
+    shards = tuple(
+        dataclasses.replace(shard, tar=dataclasses.replace(shard.tar, name=f"http://127.0.0.1:9/{shard.tar.name}"))
+        for shard in manifest.shards
+    )
+    write_manifest(
+        dataset, dataclasses.replace(manifest, shards=shards, digest=make_digest("{}", shards, manifest.tables))
+    )
+    found = [damage for damage in verify(dataset, "quick") if damage.kind == DamageKind.UNREADABLE_FILE]
+    assert {damage.subject for damage in found} == {"its server is not asked: address_not_public: 127.0.0.1 port 9"}
+    assert "--allow-addresses" in found[0].remedy
+    allowed = list(verify(dataset, "quick", policy=AddressPolicy(("127.0.0.1:9",))))
+    assert DamageKind.MISSING_FILE in {damage.kind for damage in allowed}
 
 
 def test_the_summary_says_what_a_verify_has_not_checked(dataset: str) -> None:

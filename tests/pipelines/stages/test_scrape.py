@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import http.server
 import json
 import os
@@ -136,6 +137,20 @@ def test_a_site_through_beam_is_on_record_and_done_once(tmp_path: Path) -> None:
     assert (again.reused, again.counts) == (True, report.counts)
     assert set(site.pages) == {"/", "/a", "/b", "/missing", "/deep/1"}
     assert max(site.asked.values()) == 1
+
+
+def test_a_finished_scrape_asks_again_what_another_policy_allows(tmp_path: Path) -> None:
+    with serve() as site:
+        config = site.config(tmp_path, "/", depth=2)
+        closed = dataclasses.replace(config, fetch=FetchConfig(contact="t@example.org"))
+        (counts,) = scrape.scrape(closed, Reporter(quiet=True)).counts
+        assert counts.rejected == {"port_not_allowed": 1}
+        assert not site.asked
+        assert scrape.scrape(closed, Reporter(quiet=True)).reused
+        report = scrape.scrape(config, Reporter(quiet=True))
+        assert scrape.scrape(config, Reporter(quiet=True)).reused
+    (counts,) = report.counts
+    assert (counts.records_in, counts.kept, report.reused) == (6, 4, False)
 
 
 def test_the_warc_holds_what_was_served_and_the_evidence(tmp_path: Path) -> None:

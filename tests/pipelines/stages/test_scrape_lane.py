@@ -188,6 +188,27 @@ def test_a_resumed_lane_asks_for_what_has_no_outcome(config: ScrapeConfig) -> No
     assert Lane(1, config).resume(seeds) == seeds
 
 
+def test_a_refusal_of_our_own_policy_is_asked_again_under_another(config: ScrapeConfig) -> None:
+    lane = Lane(0, config)
+    seeds = [f"{HOST}/{name}" for name in "abc"]
+    lane.resume(seeds)
+    for seed, outcome in zip(
+        seeds, (Rejected("port_not_allowed"), Rejected("http_404"), Dead("dns_failed")), strict=True
+    ):
+        lane.take(seed, outcome)
+    lane.take_image(f"{HOST}/i.png", Rejected("address_not_public"))
+    lane.checkpoint()
+    assert Lane(0, config).resume(seeds) == []
+    opened = dataclasses.replace(config, fetch=dataclasses.replace(config.fetch, allow_addresses=("127.0.0.0/8",)))
+    again = Lane(0, opened)
+    assert again.resume(seeds) == seeds[:1]
+    assert identity.image_key(f"{HOST}/i.png") not in again.known
+    again.take(seeds[0], response(seeds[0]))
+    again.checkpoint()
+    assert Lane(0, opened).resume(seeds) == []
+    assert [row.outcome for row in frontier_rows(config.out) if row.url == seeds[0]] == ["kept"]
+
+
 def test_images_of_the_pages_in_a_lanes_warcs_are_fetched_once(config: ScrapeConfig) -> None:
     shown = b'<p>t</p><img src="/1.png"><img src="/1.png"><img src="/2.png"><img src="/linked.png">'
     lane = Lane(0, config)

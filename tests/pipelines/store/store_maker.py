@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -50,11 +51,16 @@ def outcomes() -> list[tuple[str, ImageOutcome]]:
 
 
 def fill(
-    folder: Path | str, entries: list[tuple[str, ImageOutcome]], *, each: int = 3, generation: int = 1
+    folder: Path | str,
+    entries: list[tuple[str, ImageOutcome]],
+    *,
+    each: int = 3,
+    generation: int = 1,
+    policy: Policy | None = None,
 ) -> ImageStore:
     """Write outcomes, one pack per `each` outcomes."""
     store = ImageStore(str(folder))
-    writer = PackWriter(store, "lane-0", generation, 10**6, Checkpoint(outcomes=each))
+    writer = PackWriter(store, "lane-0", generation, 10**6, Checkpoint(outcomes=each), policy=policy)
     for name, outcome in entries:
         writer.add(wanted(name), outcome)
     writer.commit()

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.order.mixing import Mixture
@@ -321,6 +322,15 @@ def test_a_sample_without_its_text_is_skipped(tmp_path: Path) -> None:
     assert stream.skipped == {"missing_txt": 1}
 
 
+def test_a_negative_number_of_samples_is_refused(tmp_path: Path) -> None:
+    path = Path(make_dataset(tmp_path, "pairs", make_pairs(4), shards=1))
+    described = json.loads((path / "manifest.json").read_text())
+    described["shards"][0]["samples"] = -5
+    (path / "manifest.json").write_bytes(json_files.seal(described))
+    with pytest.raises(DamageError, match=r"manifest\.json: a count of 00000\.tar is -5"):
+        StreamingDataset(str(path), 0, 0, 1)
+
+
 def test_a_shard_without_samples_changes_nothing(tmp_path: Path) -> None:
     path = Path(make_dataset(tmp_path, "pairs", make_pairs(20), shards=4))
     whole = keys_of(str(path), shuffle=False)
@@ -329,6 +339,6 @@ def test_a_shard_without_samples_changes_nothing(tmp_path: Path) -> None:
     empty["tar"] = {**empty["tar"], "name": "00009.tar", "bytes": 0}
     described["shards"].append(empty)
     (path / "00009.tar").touch()
-    (path / "manifest.json").write_text(json.dumps(described))
+    (path / "manifest.json").write_bytes(json_files.seal(described))
     assert keys_of(str(path), shuffle=False) == whole
     assert sorted(keys_of(str(path))) == sorted(whole)

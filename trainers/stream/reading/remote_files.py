@@ -1,6 +1,7 @@
 """Reads files on object stores and web servers: each call has a deadline and is retried after transient errors."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from typing import Any
 from fsspec.asyn import AsyncFileSystem
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.addresses import AddressPolicy
+from corpusloom.schemas.errors import ConfigError, DamageError
+from corpusloom.schemas.guarded_http import refusal_of
 from corpusloom.trainers.stream.errors import StorageError
 
 _REPLACED, _MISSING = 412, (404, 410)
@@ -32,9 +35,11 @@ class RetryConfig:
 class RemoteFile:
     """One file of a remote filesystem."""
 
-    def __init__(self, path: str, retry: RetryConfig | None = None) -> None:
+    def __init__(self, path: str, retry: RetryConfig | None = None, policy: AddressPolicy | None = None) -> None:
+        """Open the filesystem; with a policy, every HTTP connection is checked."""
         self.path, self._retry = path, retry or RetryConfig()
-        self._fs, self._inner = storage.filesystem(path)
+        with storage.guarded(policy) if policy is not None else contextlib.nullcontext():
+            self._fs, self._inner = storage.filesystem(path)
 
     def info(self) -> Mapping[str, Any]:
         """Return the current size, entity tag and other metadata, bypassing the filesystem's cache of listings."""
@@ -85,7 +90,17 @@ class RemoteFile:
             raise TimeoutError(f"no answer within {self._retry.deadline_s:g} s") from error
 
     def _give_up_if_final(self, error: Exception, *, generation: bool) -> None:
-        """Raise DamageError for an error that a retry cannot change; a missing `generation` means a replaced file."""
+        """Raise DamageError for an error that a retry cannot change; a missing `generation` means a replaced file.
+
+        A connection that the address policy refuses is a ConfigError, which ends the stream.
+        """
+        refusal = refusal_of(error)
+        if refusal is not None:
+            raise ConfigError(
+                f"the dataset names a server that is not asked: {refusal}",
+                where=self.path,
+                remedy="if you trust it, allow the server: --allow-addresses NET:PORT (allow_addresses)",
+            ) from error
         status = getattr(error, "status", 0) or getattr(error.__cause__, "status", 0)
         # fsspec reports any failed look-up on a web server as "not found"; the cause has the status
         missing = isinstance(error, FileNotFoundError) and (error.__cause__ is None or status in _MISSING)

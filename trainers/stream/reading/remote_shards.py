@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.reading.cache import BlockCache
@@ -12,8 +13,15 @@ from corpusloom.trainers.stream.reading.remote_files import RemoteFile, RetryCon
 class RemoteShard:
     """A tar read by ranges. Size and entity tag are requested once and compared on later reads."""
 
-    def __init__(self, shard: ShardIndex, *, retry: RetryConfig | None = None, cache: BlockCache | None = None) -> None:
-        self._path, self._file, self._cache = shard.path, RemoteFile(shard.path, retry), cache
+    def __init__(
+        self,
+        shard: ShardIndex,
+        *,
+        retry: RetryConfig | None = None,
+        cache: BlockCache | None = None,
+        policy: AddressPolicy | None = None,
+    ) -> None:
+        self._path, self._file, self._cache = shard.path, RemoteFile(shard.path, retry, policy), cache
         self.bytes, self._generation = shard.tar_bytes, ""
         self._tag = self._identify()
         self._name = f"{shard.path}\n{shard.tar_sha256}\n{self._tag}\n{self.bytes}"

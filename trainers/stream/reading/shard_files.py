@@ -9,6 +9,7 @@ from typing import Protocol
 import google_crc32c
 
 from corpusloom.schemas import storage
+from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import DamageError
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.reading.cache import BlockCache
@@ -77,10 +78,15 @@ class ShardFiles:
     """
 
     def __init__(
-        self, limit: int = OPEN_SHARDS, *, cache: BlockCache | None = None, retry: RetryConfig | None = None
+        self,
+        limit: int = OPEN_SHARDS,
+        *,
+        cache: BlockCache | None = None,
+        retry: RetryConfig | None = None,
+        policy: AddressPolicy | None = None,
     ) -> None:
         self._limit, self._lock = limit, threading.Lock()
-        self._cache, self._retry = cache, retry
+        self._cache, self._retry, self._policy = cache, retry, policy
         self._open: dict[str, ShardReader] = {}
         self._identities: dict[str, int] = {}
 
@@ -93,7 +99,7 @@ class ShardFiles:
         reader: ShardReader = (
             LocalShard(shard)
             if storage.is_local(shard.path)
-            else RemoteShard(shard, retry=self._retry, cache=self._cache)
+            else RemoteShard(shard, retry=self._retry, cache=self._cache, policy=self._policy)
         )
         for row in {0, len(shard) - 1}:
             check_header(reader, shard, row)

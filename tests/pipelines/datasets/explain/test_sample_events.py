@@ -1,5 +1,6 @@
 """A sample is found by key, by URL, and by the sha256 of one of its images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_an_unknown_name_has_no_event(samples: Samples) -> None:
         wanted = Wanted.of(name)
         samples.extend(wanted)
         assert list(samples.events(wanted)) == []
+
+
+def test_a_sample_of_an_index_has_no_number_of_characters(samples: Samples) -> None:
+    path = f"{samples.dataset}/00001.parquet"
+    rows = [replace(row, caption=None, text_length=0) for row in tables.read_records(path, SidecarRow)]
+    tables.write_records(path, SidecarRow, rows)
+    (event,) = samples.events(Wanted(rows[0].key, {rows[0].key}))
+    assert event.note == "in 00001.tar: 1 images, split train"
 
 
 def test_names_are_keys_and_urls(samples: Samples) -> None:

@@ -59,6 +59,12 @@ def test_a_dataset_leads_to_all_that_it_was_built_from(tmp_path: Path) -> None:
     assert names(dataset) == ["Tables", "Samples"]
 
 
+def test_an_unfinished_dataset_leads_to_the_work_folder_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    work(tmp_path / "out.work", tmp_path / "a.warc.gz")
+    assert names(tmp_path / "out") == ["StageTables", "Heads"]
+
+
 def test_regions_lead_to_their_pairs(tmp_path: Path) -> None:
     pairs, regions = (Path(finished_dataset(tmp_path / name)) for name in ("a", "b"))
     (regions / "run.json").write_text(json.dumps({"source": str(pairs)}))

@@ -118,12 +118,36 @@ def test_a_stream_that_ends_early_gives_what_was_there(name: str) -> None:
         (b"hello", "zstd", "bad_encoding"),
         (b"hello", "compress", "unknown_encoding"),
         (b"hello", "gzip, gzip, gzip, gzip", "bad_encoding"),
+        (b"<html>", "gzip, gzip, gzip, gzip", "bad_encoding"),
     ],
 )
 def test_damage_has_a_reason(wire: bytes, names: str, reason: str) -> None:
     with pytest.raises(CodingError) as caught:
         decode(wire, names, 100)
     assert caught.value.reason == reason
+
+
+PLAIN = (
+    "UTF-8", "utf8", "binary", "", "none", "identity", "ISO-8859-1", "image/png", "chunked", "8bit", "gzip", "x-gzip",
+    "deflate", "application/gzip", "base64", "windows-1252", "undefined", "null", "br", "GZIP", "zstd", "gzip, br",
+    "compress",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("names", PLAIN)
+@pytest.mark.parametrize(
+    "body",
+    [b"\x89PNG\r\n\x1a\n" + bytes(90), b"\xff\xd8\xff" + bytes(90), b"  <!DOCTYPE html><p>x", b"BM" + b"\xff" * 90],
+    ids=["png", "jpeg", "html", "bmp"],
+)
+def test_a_plain_image_or_page_is_taken_as_it_is_whatever_coding_is_declared(names: str, body: bytes) -> None:
+    assert decode(body, names, 1000).body == body
+
+
+@pytest.mark.parametrize("names", ["utf8", "none, binary", "text/plain;x=1", ""])
+def test_a_name_that_is_no_coding_is_ignored(names: str) -> None:
+    assert decode(b"hello", names, 100).body == b"hello"
+    assert decode(gzip.compress(b"hello"), f"{names}, gzip", 100).body == b"hello"
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", "zstd"]))

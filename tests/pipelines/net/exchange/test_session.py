@@ -7,7 +7,7 @@ import time
 import pytest
 
 from corpusloom.pipelines.net.exchange.names import Names
-from corpusloom.pipelines.net.exchange.session import GuardedResolver, is_local_name, make_socket, refusal_of
+from corpusloom.pipelines.net.exchange.session import GuardedResolver, is_local_name
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 
@@ -85,22 +85,3 @@ def test_loopback_names_are_never_resolved_elsewhere(host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost.example", "notlocalhost", "local"])
 def test_other_names_are_not_loopback_names(host: str) -> None:
     assert not is_local_name(host)
-
-
-def test_a_socket_is_refused_for_a_forbidden_address_or_port() -> None:
-    info = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 8765))
-    with pytest.raises(RefusedError):
-        make_socket(AddressPolicy(), info)
-    with pytest.raises(RefusedError):
-        make_socket(AddressPolicy(("127.0.0.1:8766",)), info)
-    with make_socket(AddressPolicy(("127.0.0.1:8765",)), info) as made:
-        assert (made.family, made.type) == (socket.AF_INET, socket.SOCK_STREAM)
-
-
-def test_a_refusal_is_found_among_causes_even_if_they_form_a_circle() -> None:
-    refusal = RefusedError("port_not_allowed", "22")
-    outer, inner = OSError("outer"), OSError("inner")
-    outer.__cause__, inner.__context__ = inner, refusal
-    assert refusal_of(outer) is refusal
-    inner.__context__ = outer
-    assert refusal_of(outer) is None

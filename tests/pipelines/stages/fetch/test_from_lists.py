@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,24 @@ def test_listed_urls_are_never_asked_for(server: ImageServer, tmp_path: Path) ->
     report = fetch(server, tmp_path, rows, blocklists=(f"url={tmp_path / 'blocked.txt'}",))
     assert (report.kept, report.rejected) == (2, {"blocked_url": 1})
     assert "/1.png" not in server.asked
+
+
+def test_refusals_of_our_policy_are_asked_again_under_another_and_no_others(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    rows = [f"{server.base}/{name}" for name in ("1.png", "2.png", "missing.gif")]
+    closed = replace(server.fetch, allow_addresses=(), delay=None)
+    first = fetch(server, tmp_path, rows, fetch=closed)
+    assert first.rejected == {"port_not_allowed": 3}
+    assert fetch(server, tmp_path, rows, fetch=closed).known == 3
+    listed = tmp_path / "urls.txt"
+    listed.write_text(f"{rows[0]}\n")
+    second = fetch(server, tmp_path, rows, blocklists=(f"url={listed}",))
+    assert (second.kept, second.rejected) == (1, {"blocked_url": 1, "http_404": 1})
+    assert (second.known, second.generation) == (0, 2)
+    third = fetch(server, tmp_path, rows)
+    assert (third.kept, third.known, third.generation) == (1, 2, 3)
+    assert fetch(server, tmp_path, rows).known == 3
 
 
 def test_a_redirect_to_what_is_listed_is_refused_before_it_is_asked(server: ImageServer, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, read_notes, take_images, write_notes
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.warc.digests import digest_of
@@ -15,6 +17,8 @@ from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import identity
 from tests.pipelines.store.store_maker import DATE, fill, outcomes, png, wanted
 from tests.pipelines.store.warc.warc_files import HTTP, write_records
+
+POLICY = Policy(fetch=FetchConfig(honour=("noai",), max_image_bytes=10**6))
 
 
 def write_warc(path: Path, answers: dict[str, tuple[bytes, bytes]]) -> list[WarcImage]:
@@ -42,7 +46,7 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert len(list(read_notes(paths))) == 4
     paths.append(str(tmp_path / "wrong.parquet"))
     write_notes(paths[1], [replace(notes[0], key=wanted("elsewhere").key, offset=notes[0].offset + 7)])
-    assert take_images(paths, names, store, ("noai",), 10**6, 10**6).total() == 2
+    assert take_images(paths, names, store, POLICY, 10**6).total() == 2
     index = ImageStore(store.folder).index()
     found = {name: index.find(wanted(name).key) for name in ("new", "a", "noai", "elsewhere", "unwanted")}
     assert found["new"]
@@ -52,7 +56,13 @@ def test_wanted_images_are_taken_once(tmp_path: Path) -> None:
     assert found["noai"]
     assert found["noai"].reason == "opt_out_noai"
     assert found["elsewhere"] is found["unwanted"] is None
-    assert take_images(paths, names, store, ("noai",), 10**6, 10**6).total() == 0
+    assert take_images(paths, names, store, POLICY, 10**6).total() == 0
+    obeyed_by_none = Policy(fetch=replace(POLICY.fetch, honour=()))
+    assert take_images(paths, names, store, obeyed_by_none, 10**6) == {("kept", None): 1}
+    allowed = store.index().find(wanted("noai").key)
+    assert allowed
+    assert (allowed.outcome, store.index().generation) == ("kept", 2)
+    assert take_images(paths, names, store, POLICY, 10**6).total() == 0
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
@@ -74,7 +84,7 @@ def take(folder: Path, path: str, *names: str, across: tuple[str, ...] = ()) -> 
     notes = [WarcImage(key=identity.image_key(row.url), url=row.url, warc=path, offset=row.offset) for row in images]
     write_notes(str(folder / "notes.parquet"), notes)
     store = ImageStore(str(folder / "store"))
-    take_images([str(folder / "notes.parquet")], map(wanted, names), store, (), 10**6, 10**6, across)
+    take_images([str(folder / "notes.parquet")], map(wanted, names), store, POLICY, 10**6, across)
     found = {name: store.index().find(wanted(name).key) for name in names}
     return {
         name: None if row is None else (row.outcome, store.read(row) if row.pack else b"")

@@ -26,7 +26,7 @@ def test_every_url_once_in_the_lane_of_its_domain(tmp_path: Path) -> None:
 
 def test_what_has_an_outcome_is_left_out_and_a_retry_asks_once_more(tmp_path: Path) -> None:
     store = fill(tmp_path, [("a", answer(1))])
-    (lane,) = write_frontier([wanted("a"), wanted("b")], store, str(tmp_path / "f"), 1)
+    (lane,) = write_frontier([wanted("a"), wanted("b")], store.index(), str(tmp_path / "f"), 1)
     assert [item.url for item in read_lane(lane, store.index(), 1)] == [wanted("b").url]
     (retry,) = write_lanes([wanted("a")], str(tmp_path / "r"), 1)
     assert [item.url for item in read_lane(retry, store.index(), 2)] == [wanted("a").url]

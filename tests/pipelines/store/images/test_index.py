@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from corpusloom.pipelines.net.config import FetchConfig
+from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.store.images.index import WITHDRAWN
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import arrow
@@ -40,6 +42,24 @@ def test_within_a_generation_final_wins_then_the_smallest_hash(tmp_path: Path) -
     row = store.index().find(wanted("x").key)
     assert row is not None
     assert row.sha256 == min(hashlib.sha256(item.body).hexdigest() for item in (first, second))
+
+
+def test_refusals_of_another_policy_are_left_out_and_replaced_in_a_new_generation(tmp_path: Path) -> None:
+    policy = Policy(fetch=FetchConfig())
+    opened = Policy(fetch=FetchConfig(allow_addresses=("127.0.0.0/8",)))
+    entries = [("a", answer(1)), ("port", Rejected("port_not_allowed")), ("gone", Rejected("http_410"))]
+    index = fill(tmp_path, [*entries, ("slow", Dead("timeout_total"))]).index()
+    assert index.under(policy) is index
+    current = index.under(opened)
+    names = ("a", "port", "gone", "slow")
+    assert [name for name in names if wanted(name).key in current] == ["a", "gone", "slow"]
+    assert (len(current), current.rows_of([wanted("gone").key]).num_rows) == (3, 1)
+    assert index.next_generation(index, [wanted("port").key]) == 1
+    assert index.next_generation(current, [wanted("a").key, wanted("new").key]) == 1
+    assert index.next_generation(current, [wanted("port").key]) == 2
+    again = fill(tmp_path, [("port", Rejected("port_not_allowed"))], generation=2, policy=opened).index()
+    assert again.under(opened) is again
+    assert wanted("port").key not in again.under(policy)
 
 
 def test_rows_and_digest_of_many_keys_are_those_of_one_by_one(tmp_path: Path) -> None:

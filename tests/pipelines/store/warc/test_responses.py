@@ -102,7 +102,7 @@ def test_codings_are_undone_in_their_order() -> None:
 
 
 def test_an_unknown_coding_is_dead() -> None:
-    found = open_response(block("text/html", b"<p>", extra="Content-Encoding: secret\r\n"), 100)
+    found = open_response(block("text/html", b"\x1f\x9d\x90", extra="Content-Encoding: compress\r\n"), 100)
     assert isinstance(found, Dead)
 
 

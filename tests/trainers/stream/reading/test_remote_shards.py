@@ -51,7 +51,8 @@ def test_a_stream_from_nginx_is_the_local_one_with_and_without_a_cache(data: str
 def test_local_sidecars_of_remote_tars_give_the_same_stream(data: str, tmp_path: Path) -> None:
     with nginx(Path(data)) as url:
         index_tars([f"{url}/00000.tar", f"{url}/00001.tar"], str(tmp_path / "index"))
-        found = dict(content(StreamingDataset(str(tmp_path / "index"), on_error="raise")))
+        index = StreamingDataset(str(tmp_path / "index"), on_error="raise", allow_addresses=("127.0.0.0/8",))
+        found = dict(content(index))
     local = dict(content(StreamingDataset(data)))
     assert len(found) > 20
     assert found.items() <= local.items()
@@ -195,3 +196,21 @@ def test_on_gs_only_the_first_creation_of_a_file_succeeds(google: gcs.Store) -> 
     assert storage.create("gs://corpus/claim", b"mine")
     assert not storage.create("gs://corpus/claim", b"yours")
     assert storage.read_bytes("gs://corpus/claim") == b"mine"
+
+
+def test_a_server_that_an_index_names_is_asked_only_if_it_is_public_or_allowed(data: str, tmp_path: Path) -> None:
+    with faulty(Path(data)) as (url, server):
+        index = str(tmp_path / "index")
+        index_tars([f"{url}/0000{number}.tar" for number in range(4)], index)
+        asked = server.RequestHandlerClass.requests  # type: ignore[attr-defined]
+        for on_error in ("skip", "raise"):
+            with pytest.raises(ConfigError, match=r"0000\d\.tar: .*address_not_public: 127\.0\.0\.1 port"):
+                list(StreamingDataset(index, on_error=on_error))
+        assert server.RequestHandlerClass.requests == asked  # type: ignore[attr-defined]
+        allowed = StreamingDataset(index, on_error="raise", allow_addresses=("127.0.0.0/8",))
+        assert content(allowed) == content(StreamingDataset(data))
+
+
+def test_a_dataset_that_the_user_names_by_its_url_is_read_from_there(data: str) -> None:
+    with faulty(Path(data)) as (url, _):
+        assert content(StreamingDataset(url, on_error="raise")) == content(StreamingDataset(data))

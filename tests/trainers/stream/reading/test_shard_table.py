@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import DamageError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.trainers.stream.order.epoch_order import EpochOrder
@@ -42,7 +43,7 @@ def test_a_manifest_with_invalid_shards_is_an_error(tmp_path: Path, damage: dict
     path = Path(make_dataset(tmp_path, "pairs", make_pairs(3), shards=1))
     values = json.loads((path / "manifest.json").read_text())
     values["shards"][0] |= damage
-    (path / "manifest.json").write_text(json.dumps(values))
+    (path / "manifest.json").write_bytes(json_files.seal(values))
     with pytest.raises(DamageError, match=r"manifest\.json"):
         open_index(str(path))
 
