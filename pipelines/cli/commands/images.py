@@ -24,7 +24,7 @@ class Command(BuildFlags):
     """
 
     MAIN: ClassVar[str] = (
-        "warc list url-column from out store set contact retry refetch reindex sweep plan print-config json quiet"
+        "warc list url-column from out store set contact retry refetch recheck reindex sweep plan print-config json quiet"
     )
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
@@ -44,7 +44,7 @@ class Command(BuildFlags):
     @staticmethod
     def missing(given: Set[str]) -> dict[str, str]:
         """Return what is missing: the contact if something is fetched."""
-        local = {"--reindex", "--sweep"} & given and not {"--list", "--retry", "--refetch"} & given
+        local = {"--recheck", "--reindex", "--sweep"} & given and not {"--list", "--retry", "--refetch"} & given
         place = {} if given & {"--out", "--store", "--print-config"} else {"RECIPE --out FOLDER or --store FOLDER": ""}
         return place if local else fetching(given, place)
 
