@@ -8,7 +8,7 @@ from rich.table import Table
 
 from corpusloom.pipelines.builds.config import BuildReport, BuildSummary
 from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
-from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary, figure
 from corpusloom.pipelines.engine.printing import SafeConsole, printable
 from corpusloom.schemas.records import StageCounts
 
@@ -79,7 +79,7 @@ def print_summary(summary: StatsSummary) -> None:
         table.add_column(name, justify="right")
     for column, row in summary.quantiles.items():
         if row:
-            table.add_row(column, *(f"{row[name]:.4g}" for name in names))
+            table.add_row(column, *(figure(row[name]) for name in names))
     console.print(table)
     for item in STATISTICS:
         if isinstance(item, ValueCounts) and summary.counts[item.name]:

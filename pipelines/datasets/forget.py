@@ -6,6 +6,7 @@ same command continues it.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from corpusloom.pipelines.builds import build
@@ -73,9 +74,17 @@ def make_tombstones(
     of_urls = {key for url in urls for key in (identity.page_key(url), identity.image_key(url))}
     return Tombstones(
         keys=frozenset({*keys, *of_urls}),
-        domains=frozenset(map(tombstones.domain_hash, domains)),
+        domains=frozenset(map(tombstones.domain_hash, map(_domain, domains))),
         sha256=frozenset(sha256),
     )
+
+
+def _domain(name: str) -> str:
+    """Return a domain as hosts of URLs are compared with it, in punycode; ConfigError for anything else."""
+    host = "" if re.search(r"[\s/:@?#]", name) else identity.host_of(f"http://{name.removeprefix('*.').strip('.')}/")
+    if not host:
+        raise ConfigError(f"{name!r} is no domain", where="--domain", remedy="write example.org, or use --url")
+    return host
 
 
 def read_config(dataset: str) -> BuildConfig:

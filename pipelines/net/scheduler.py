@@ -6,7 +6,7 @@ import dataclasses
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from corpusloom.pipelines.net.attempts import Attempts, PendingFetch, Validators
 from corpusloom.pipelines.net.config import FetchConfig
@@ -17,6 +17,7 @@ from corpusloom.pipelines.net.exchange.names import Resolver
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.schemas.addresses import RefusedError, clean_url
+from corpusloom.schemas.errors import shortage_of
 from corpusloom.schemas.verdicts import Dead
 
 MAX_WAITING = 20_000
@@ -81,6 +82,7 @@ class FetchScheduler:
         self._loop = asyncio.get_running_loop()
         self._more, self._exhausted = iter(urls), False
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._loop.set_exception_handler(self._on_loop_error)
         self._pump()
         try:
             await self._ended
@@ -90,6 +92,7 @@ class FetchScheduler:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._loop.set_exception_handler(None)
 
     def _pump(self) -> None:
         """Read from the iterable, start what may start, and set the timer for the next start."""
@@ -150,6 +153,15 @@ class FetchScheduler:
     def _on_timer(self) -> None:
         self._timer = None
         self._pump()
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the run if the loop itself lacks memory or descriptors, which asyncio only logs as a lost connection."""
+        error = context.get("exception")
+        shortage = shortage_of(error) if error is not None else None
+        if shortage is None:
+            loop.default_exception_handler(context)
+        else:
+            self._end(shortage)
 
     def _end(self, error: BaseException | None) -> None:
         if not self._ended.done():

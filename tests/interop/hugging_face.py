@@ -65,7 +65,9 @@ def build_all(scratch: Path) -> dict[str, tuple[str, int]]:
 
     pairs = run(scratch, "pairs", from_img2dataset=(write_mixed_folder(scratch / "in"),), shards=4)
     made = {"pairs": (str(scratch / "pairs"), pairs.samples)}
-    report = regions.build_dataset(made["pairs"][0], str(scratch / "regions"), str(scratch / "r.work"), QUIET)
+    report = regions.build_dataset(
+        made["pairs"][0], str(scratch / "regions"), str(scratch / "r.work"), QUIET, store=str(scratch / "pairs.store")
+    )
     assert report.manifest is not None
     made["regions"] = (str(scratch / "regions"), report.manifest.samples)
     (scratch / "web").mkdir()

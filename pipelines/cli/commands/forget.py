@@ -8,7 +8,7 @@ import tyro
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.datasets.takedown import Matches, TakeDown
@@ -56,6 +56,8 @@ class Command:
         named = {"url": [*self.url], "domain": [*self.domain], "sha256": [*self.sha256], "key": [*self.key]}
         for line in self._lines():
             named[_kind_of(line)].append(line)
+        for kind in ("sha256", "key"):
+            named[kind] = [value.lower() for value in named[kind]]
         requests = [Request(kind, value) for kind, values in named.items() for value in dict.fromkeys(values)]
         if not requests:
             raise ConfigError("nothing to forget", where="loom forget", remedy="name it: --url, --domain, --sha256 ...")
@@ -102,14 +104,17 @@ class Command:
     def _lines(self) -> list[str]:
         if self.listed is None:
             return []
-        lines = storage.read_bytes(self.listed).decode("utf-8").splitlines()
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        try:
+            lines = storage.read_bytes(self.listed).decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(f"not UTF-8 text: {error}", where=self.listed, remedy="save it as UTF-8") from error
+        return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _kind_of(line: str) -> str:
     if "://" in line:
         return "url"
-    digits = not set(line) - set("0123456789abcdef")
+    digits = not set(line.lower()) - set("0123456789abcdef")
     return "sha256" if digits and len(line) == 64 else "key" if digits and len(line) == 32 else "domain"
 
 

@@ -4,8 +4,8 @@ import jinja2
 
 from corpusloom.pipelines.datasets.stats.charts import COLOURS, charts_of
 from corpusloom.pipelines.datasets.stats.gallery import gallery
-from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, UNKNOWN, Total, ValueCounts
-from corpusloom.pipelines.datasets.stats.summary import StatsSummary
+from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
+from corpusloom.pipelines.datasets.stats.summary import StatsSummary, figure
 from corpusloom.schemas import storage
 from corpusloom.schemas.manifest import read_manifest
 
@@ -21,7 +21,7 @@ def render(summary: StatsSummary, samples: int = 12) -> str:
     totals = [item for item in STATISTICS if isinstance(item, Total)]
     tiles = [
         ("samples", f"{summary.samples:,}"),
-        *((item.label, _figure(summary.totals[item.name])) for item in totals),
+        *((item.label, figure(summary.totals[item.name])) for item in totals),
         ("shards", f"{summary.shards:,}"),
         ("MB of tars", f"{summary.tar_bytes / 1e6:,.1f}"),
     ]
@@ -41,11 +41,8 @@ def render(summary: StatsSummary, samples: int = 12) -> str:
         listed=listed,
         samples=shown,
         colours=COLOURS,
+        figure=figure,
     )
-
-
-def _figure(value: int | None) -> str:
-    return UNKNOWN if value is None else f"{value:,}"
 
 
 def write_report(summary: StatsSummary, path: str) -> None:

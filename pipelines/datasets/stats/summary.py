@@ -7,7 +7,7 @@ import dask
 from dask.delayed import Delayed, delayed
 
 from corpusloom.pipelines.datasets.stats.aggregate import Aggregate, of_row_group
-from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
+from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, UNKNOWN, Total, ValueCounts
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import Manifest, read_manifest
@@ -54,6 +54,13 @@ class StatsSummary:
         values = asdict(self)
         totals, counts = values.pop("totals"), values.pop("counts")
         return values | totals | counts
+
+
+def figure(value: float | None) -> str:
+    """Return a number as text: a whole number exactly, another one with four digits, None as unknown."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 2**53 else f"{value:.4g}"
 
 
 def row_group_tasks(dataset: str, manifest: Manifest) -> list[Delayed]:

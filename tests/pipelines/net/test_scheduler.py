@@ -311,6 +311,25 @@ def test_a_shortage_of_this_machine_ends_the_run_and_is_no_outcome(
     assert all(isinstance(outcome, Response) for outcome in ended)
 
 
+def test_a_shortage_inside_the_event_loop_ends_the_run(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """The event loop reports a MemoryError while it reads a socket only to the handler of the loop."""
+
+    def on_outcome(url: str, outcome: FetchOutcome) -> None:
+        errors = {"good": MemoryError(), "other": KeyError("x")}
+        context = {"message": "Fatal read error", "exception": errors[url.split("/")[2].split(".")[0]]}
+        asyncio.get_running_loop().call_exception_handler(context)
+
+    def run(host: str) -> None:
+        urls = [f"http://{host}.example:{server.server_port}/1.jpg"]
+        scheduler.fetch_all(urls, config_for(server), kind="image", on_outcome=on_outcome, resolver=resolve)
+
+    with pytest.raises(ShortageError, match="Cannot allocate memory"):
+        run("good")
+    assert not caplog.records
+    run("other")
+    assert [record.name for record in caplog.records] == ["asyncio"]
+
+
 def test_a_broken_resolver_stops_the_run_and_says_so_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     def broken(host: str) -> list[str]:
         raise socket.gaierror("no answer")

@@ -84,6 +84,16 @@ def test_provenance_names_the_warc_and_the_place_of_a_page(warc: InputFile, tmp_
     assert Path(warc.path).read_bytes()[page.offset :].startswith(b"WARC/1.1")
 
 
+def test_provenance_holds_what_a_warc_states_about_its_crawler(tmp_path: Path) -> None:
+    for name, info in (("told.warc", {"software": "x/1", "robots": "classic"}), ("silent.warc", {"format": "WARC"})):
+        with (tmp_path / name).open("wb") as handle:
+            WarcWriter(handle, compress=False).warcinfo(info, DATE)
+        run(InputFile(path=str(tmp_path / name), sha256="a" * 64), config(tmp_path / "out"))
+        rows = list(tables.read_records(str(tmp_path / "out" / "provenance" / f"{'a' * 16}.parquet"), ProvenanceRow))
+        told = [(row.warc, [(signal.name, signal.value) for signal in row.signals]) for row in rows]
+        assert told == ([(name, [("software", "x/1"), ("robots", "classic")])] if name == "told.warc" else [])
+
+
 def test_the_limit_counts_pages_and_not_images_or_errors(warc: InputFile, tmp_path: Path) -> None:
     assert run(warc, config(tmp_path / "1", limit=1))["pair"].kept == 1
     assert run(warc, config(tmp_path / "2", limit=2))["pair"].kept == 1

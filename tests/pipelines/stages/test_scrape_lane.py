@@ -23,6 +23,7 @@ from corpusloom.pipelines.stages.scrape_lane import (
 )
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
+from corpusloom.pipelines.store.warc.warcinfo import read_warcinfo
 from corpusloom.schemas import identity
 from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
@@ -267,3 +268,11 @@ def test_a_rejection_keeps_its_values_in_the_frontier() -> None:
         key=identity.page_key(f"{HOST}/a"), url=f"{HOST}/a", depth=2,
         outcome="rejected", reason="too_large", measured=9.0, threshold=5.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("obeys", "policy"), [(True, "classic"), (False, "ignore")])
+def test_a_warc_states_its_crawler_and_the_policy_on_robots_txt(tmp_path: Path, obeys: bool, policy: str) -> None:
+    path = str(tmp_path / "a.warc.gz")
+    scrape_lane.write_warc(path, [response(f"{HOST}/a", b"")], FetchConfig(robots_txt=obeys))
+    stated = read_warcinfo(path)
+    assert (stated["software"], stated["robots"]) == ("corpusloom", policy)

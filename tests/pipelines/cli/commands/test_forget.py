@@ -7,7 +7,7 @@ import pytest
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets import takedown
 from corpusloom.pipelines.datasets.takedown import Request
-from corpusloom.schemas.errors import ConfigError, LoomError
+from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 
 
 def test_a_list_may_name_all_four_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,8 @@ def test_a_list_may_name_all_four_kinds(tmp_path: Path, monkeypatch: pytest.Monk
         raise LoomError("far enough")
 
     monkeypatch.setattr(takedown, "take_down", record)
-    lines = ["# a comment", "", "http://a.example/x", " b.example ", "a" * 64, "b" * 32, "c" * 31, "Z" * 64]
+    lines = ["\ufeff# a comment", "  # another", "", "http://a.example/x", " b.example ", "A" * 64, "b" * 32, "c" * 31]
+    lines.append("Z" * 64)
     lines.append("http://a.example/x")
     (tmp_path / "list.txt").write_text("\n".join(lines))
     with pytest.raises(LoomError, match="far enough"):
@@ -33,6 +34,12 @@ def test_a_list_may_name_all_four_kinds(tmp_path: Path, monkeypatch: pytest.Monk
         Request("sha256", "a" * 64),
         Request("key", "b" * 32),
     ]
+
+
+def test_a_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("http://a.example/x", "utf-16")
+    with pytest.raises(InputError, match=r"list\.txt: not UTF-8 text"):
+        main.run(["forget", "data", "--list", str(tmp_path / "list.txt")])
 
 
 def test_nothing_to_forget_is_an_error(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from corpusloom.pipelines.datasets.stats import summary
 from corpusloom.pipelines.datasets.stats.aggregate import Aggregate
 from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, ValueCounts
-from corpusloom.pipelines.datasets.stats.summary import StatsConfig, StatsSummary, reduce_tasks, summarise
+from corpusloom.pipelines.datasets.stats.summary import StatsConfig, StatsSummary, figure, reduce_tasks, summarise
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.datasets.finished import COUNTS, change_manifest, finished_dataset
@@ -98,6 +98,21 @@ def test_a_cluster_that_does_not_answer_is_a_clear_error(dataset: str, monkeypat
     monkeypatch.setattr(summary, "CONNECT_SECONDS", 1)
     with pytest.raises(ConfigError, match="no Dask scheduler answers"):
         summarise(dataset, StatsConfig(scheduler="tcp://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "unknown"),
+        (0, "0"),
+        (12_345_678.0, "12,345,678"),
+        (1.99951, "2"),
+        (0.06626, "0.06626"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_whole_numbers_are_shown_exactly_and_others_with_four_digits(value: float | None, text: str) -> None:
+    assert figure(value) == text
 
 
 def test_a_summary_is_a_value() -> None:

@@ -1,6 +1,7 @@
 """HTTP responses of a WARC: parsed, decoded, and told apart into HTML and everything else."""
 
 import gzip
+import time
 
 import pytest
 
@@ -184,3 +185,13 @@ def test_a_file_without_a_response_is_one_rejection() -> None:
     assert without_responses("s3://bucket/x.warc") == SkippedRecord(
         url="x.warc", record_id="no responses x.warc", offset=0, fetched_at="", verdict=Rejected("no_responses")
     )
+
+
+def test_a_body_of_nested_empty_members_is_dead_at_once() -> None:
+    wire = gzip.compress(gzip.compress(gzip.compress(b"") * 500_000))
+    assert len(wire) < 300
+    start = time.process_time()
+    found = open_response(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip, gzip\r\n\r\n" + wire, 10_000_000)
+    assert isinstance(found, Dead)
+    assert found.error == "bad_encoding"
+    assert time.process_time() - start < 2
