@@ -13,7 +13,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.stages.fetch.from_lists import fetch_lists
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from tests.pipelines.image_server import image_server
 
 

@@ -29,6 +29,13 @@ def _measured_alike(facts: pa.Table) -> pa.Table:
     return facts.filter(pc.invert(otherwise))
 
 
+def _with_cleaned(table: pa.Table) -> pa.Table:
+    """Return pairs of version 1, whose texts were not cleaned, as pairs of version 2."""
+    at = table.schema.get_field_index("language")
+    empty: list[list[str]] = [[] for _ in range(table.num_rows)]
+    return table.add_column(at, pa.field("cleaned", data_type(tuple[str, ...]), nullable=False), [empty])
+
+
 def _add_policy(table: pa.Table) -> pa.Table:
     """Add the settings of refusals, which the first version lacked: they are taken for the defaults."""
     return table.append_column("policy", pa.nulls(table.num_rows, pa.string()))
@@ -49,6 +56,7 @@ UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("FrontierRow", 1): _add_policy,
     ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,
+    ("Pair", 1): _with_cleaned,
     ("SidecarRow", 1): _add_crc32c,
 }
 """(record name, version) -> the function that converts a table of that version to the next one."""

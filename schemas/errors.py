@@ -31,6 +31,12 @@ class ConfigError(LoomError):
     exit_code = 2
 
 
+class NothingKeptError(LoomError):
+    """A run came to its end and kept nothing. Exit code 3."""
+
+    exit_code = 3
+
+
 class InputError(LoomError):
     """An input is missing, unreadable or of another format than its name says."""
 

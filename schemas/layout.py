@@ -1,5 +1,6 @@
 """The layout of a dataset: shard numbers, names of files and members, and the extensions that a reader accepts."""
 
+import codecs
 import re
 
 from corpusloom.schemas.errors import ConfigError
@@ -22,6 +23,12 @@ FOREIGN = "foreign"
 KINDS = ("interleaved", "pairs", "clips", "regions")
 
 RECORDS_PER_SHARD = 10_000
+_TEXT_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _SHARD_FILE = re.compile(r"[0-9]+(\.tar|\.parquet|_stats\.json)")
 _TABLE_FILE = re.compile(r"(ledger|scores|provenance)/[a-z0-9_-]+\.parquet")
 _DOCUMENT = re.compile(r"[A-Za-z0-9_-]+\.(json|md|html)")
@@ -91,3 +98,9 @@ def extension_of(field: str) -> str:
 def table_kind(name: str) -> str:
     """Return the kind of a table from its name in the manifest: ledger for ledger/select.parquet."""
     return name.partition("/")[0]
+
+
+def decode_text(data: bytes) -> str:
+    """Return text without its byte order mark: UTF-8, or UTF-16 or UTF-32 with a mark; else UnicodeDecodeError."""
+    encoding = next((name for mark, name in _TEXT_MARKS if data.startswith(mark)), "utf-8-sig")
+    return data.decode(encoding)

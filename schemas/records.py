@@ -72,7 +72,7 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     key: str
     parent: str
     page_url: str
@@ -80,6 +80,8 @@ class Pair:
     text: str
     text_source: str
     """Source of the text: alt_text, caption or title."""
+    cleaned: tuple[str, ...] = ()
+    """What was removed from the text: html_tags, html_entities, control_characters."""
     language: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     license: str | None = None
@@ -364,6 +366,8 @@ class StageCounts:
     """Reason -> number of records."""
     dead: dict[str, int] = field(default_factory=dict)
     """Error class -> number of records."""
+    remarks: dict[str, int] = field(default_factory=dict)
+    """Remark -> number of kept records that have it, such as `html_tags`: removed from a caption."""
 
     @property
     def unaccounted(self) -> int:

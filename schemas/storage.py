@@ -5,6 +5,7 @@ one PUT. So a file that exists under its final name is complete.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 import posixpath
@@ -33,9 +34,12 @@ _REMOTE = "check the address, your credentials and the network"
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the filesystem of a path or URL and the path inside it.
 
-    Listings are not cached: a cached listing would hide files that another host writes later.
+    A local path is taken as it is written: fsspec would read `::` in it as a chain of URLs. Listings are not cached:
+    a cached listing would hide files that another host writes later.
     """
-    options: dict[str, Any] = {} if is_local(path) else {"use_listings_cache": False}
+    if is_local(path):
+        return fsspec.filesystem("file"), _absolute(path.removeprefix("file://"))
+    options: dict[str, Any] = {"use_listings_cache": False}
     policy = _POLICY.get()
     if policy is not None and path.startswith(("http://", "https://")):
         options["get_client"] = guarded_client(policy)
@@ -43,6 +47,13 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
         return fsspec.core.url_to_fs(path, **options)
     except (ValueError, ImportError) as error:
         raise InputError(str(error), where=path, remedy="use a local path, s3://, gs:// or http(s)://") from error
+
+
+def _absolute(path: str) -> str:
+    """Return a local path as an absolute one; a `~` at its beginning is the home folder unless a file has that name."""
+    if path.startswith("~") and not os.path.lexists(path):
+        path = os.path.expanduser(path)
+    return posixpath.join(os.getcwd(), "" if path == "." else path.removeprefix("./")).rstrip("/") or "/"
 
 
 @contextlib.contextmanager
@@ -170,19 +181,33 @@ def _entries(folder: str, kind: str) -> list[str]:
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the sorted paths of the files that a path, a folder or a glob matches; no match is an InputError."""
+    """Return the sorted paths of the files that a path, a folder or a glob matches; no match is an InputError.
+
+    What exists is a path, whatever signs its name has; only what does not exist is read as a glob.
+    """
     fs, inner = filesystem(pattern)
     with _explained(pattern, _READ):
-        if fs.isdir(inner):
-            found = fs.find(inner)
-        elif any(mark in inner for mark in "*?["):
-            found = [name for name in fs.glob(inner) if not fs.isdir(name)]
-        else:
-            found = [inner] if fs.exists(inner) else []
+        found = _matches(fs, inner)
     if not found:
         raise InputError("no such file", where=pattern, remedy="check the path; quote globs from the shell")
     prefix = "" if is_local(pattern) else pattern.split("://", 1)[0] + "://"
     return [prefix + name if prefix and "://" not in name else name for name in sorted(found)]
+
+
+def _matches(fs: fsspec.AbstractFileSystem, path: str) -> list[str]:
+    if fs.isdir(path):
+        return list(fs.find(path))
+    if fs.exists(path):
+        return [path]
+    if not glob.has_magic(path):
+        return []
+    if fs.protocol[0] != "file":
+        return [name for name in fs.glob(path) if not fs.isdir(name)]
+    folder = posixpath.dirname(path)
+    while not os.path.isdir(folder):
+        folder = posixpath.dirname(folder)
+    below = glob.glob(path[len(folder) :].lstrip("/"), root_dir=folder, recursive=True, include_hidden=True)
+    return [name for name in (posixpath.join(folder, name) for name in below) if not os.path.isdir(name)]
 
 
 @contextlib.contextmanager

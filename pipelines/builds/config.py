@@ -10,7 +10,7 @@ from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.layout import check_shards
 from corpusloom.schemas.manifest import Manifest

@@ -1,17 +1,20 @@
 """Finds the inputs of a build: WARCs by path, folder, glob or list of paths; URL lists; folders of img2dataset."""
 
+import logging
 from collections.abc import Iterable
 
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
-from corpusloom.pipelines.store.list_config import ListConfig
-from corpusloom.pipelines.store.list_rows import format_of
+from corpusloom.pipelines.store.lists.checks import check_lists
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry
+
+logger = logging.getLogger(__name__)
 
 WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
 DERIVED = (".wet", ".wet.gz", ".wat", ".wat.gz")
@@ -78,27 +81,27 @@ def inputs_of(
             "more than one kind of input", where="loom build", remedy="give only --warc, --list or --from-img2dataset"
         )
     if lists or folders:
-        check_lists(recipe, lists, columns)
-        return list_inputs(lists, folders)
+        check_kind(recipe, lists, columns)
+        paths = sorted({path for pattern in lists for path in storage.expand(pattern)})
+        for warning in check_lists(paths, columns):
+            logger.warning(warning)
+        for folder in folders:
+            img2dataset.check_columns(folder)
+        return list_inputs(paths, folders)
     return warc_inputs(warcs)
 
 
-def check_lists(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
+def check_kind(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
     """Raise ConfigError for lists that the recipe cannot use, before anything runs."""
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
     if lists and columns.caption_column is None:
         raise ConfigError("pairs need texts", where="--list", remedy="give their column as --caption-column")
-    for path in lists:
-        format_of(path)
-        for found in storage.expand(path):
-            if not storage.size(found):
-                raise InputError("is empty", where=found, remedy="the list needs a row per image")
 
 
-def list_inputs(lists: tuple[str, ...], folders: tuple[str, ...]) -> list[FileEntry]:
+def list_inputs(lists: Iterable[str], folders: tuple[str, ...]) -> list[FileEntry]:
     """Return the lists and the shards of img2dataset's folders, without copies, in order of their hashes."""
-    found = hashed({path for pattern in lists for path in storage.expand(pattern)})
+    found = hashed(lists)
     for folder in folders:
         for entry in img2dataset.find_shards(folder):
             found.setdefault(entry.sha256, entry)

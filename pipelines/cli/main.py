@@ -33,7 +33,7 @@ def usage() -> str:
         "  loom build m3w --warc crawl.warc.gz --out data/m3w --contact https://example.org/bot",
         "",
         "loom COMMAND --help shows options and examples. loom --version prints the versions that shape the output.",
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate not met, 4 nothing matched, 130 interrupted.",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate not met or nothing kept, 4 no match, 130 interrupted.",
     ]
     return "\n".join(lines)
 

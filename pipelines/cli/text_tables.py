@@ -44,7 +44,9 @@ def counts_table(
             f"{sum(row.rejected.values()):,}",
             f"{sum(row.dead.values()):,}",
             *([left.pop(row.stage, "")] if seconds else []),
-            ", ".join(f"{name} {count:,}" for name, count in reasons[:6]) + (" ..." if len(reasons) > 6 else ""),
+            ", ".join(f"{name} {count:,}" for name, count in reasons[:6])
+            + (" ..." if len(reasons) > 6 else "")
+            + "".join(f"; {name} {count:,}" for name, count in row.remarks.items()),
         )
     return table
 

@@ -27,7 +27,7 @@ from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
 from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.stages import Stage, carry_over, read_report
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import arrow, identity, layout, storage

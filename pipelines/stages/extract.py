@@ -138,8 +138,7 @@ def extract_warc(
         write_notes(storage.join(config.folder, IMAGE_NOTES, f"{warc.stem}.parquet"), images)
     ledger.redact(config.tombstones)
     ledger.write(config.folder, warc.stem)
-    made_counts = StageCounts(stage=STAGE, unit=kind.unit, records_in=writer.rows, kept=writer.rows)
-    return (*ledger.counts(), made_counts)
+    return (*ledger.counts(), writer.counts(kind.unit))
 
 
 def _crawler(warc: InputFile) -> list[ProvenanceRow]:

@@ -1,6 +1,7 @@
 """Output of the extract stage per input: fragments of records and heads, and a report that marks it as finished."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -49,6 +50,8 @@ class FragmentWriter:
     """Take-downs; records that they name are not written."""
     rows: int = 0
     """Number of records so far."""
+    remarks: Counter[str] = field(default_factory=Counter)
+    """What was removed from the texts of pairs, with the number of pairs."""
     _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)
     _part: int = 0
 
@@ -64,6 +67,12 @@ class FragmentWriter:
             left = None if row is None else redact(row, self.tombstones)
             self._held.append((left, redact_head(head) if left is None else redact(head, self.tombstones)))
             self.rows += 1
+            if isinstance(row, Pair):
+                self.remarks.update(row.cleaned)
+
+    def counts(self, unit: str) -> StageCounts:
+        """Return the records so far as counts; all of them are kept."""
+        return StageCounts(stage=STAGE, unit=unit, records_in=self.rows, kept=self.rows, remarks=dict(self.remarks))
 
     def flush(self) -> None:
         """Write the held rows, at most `FRAGMENT_ROWS` of them, as one fragment."""

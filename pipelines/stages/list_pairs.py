@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import apache_beam as beam
 
 from corpusloom.pipelines.engine import pace
+from corpusloom.pipelines.extract.caption_cleaning import clean_caption
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist, policy_of
@@ -27,8 +28,8 @@ from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
 from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.list_config import ListConfig
-from corpusloom.pipelines.store.list_rows import BadRow, read_list
+from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_rows import BadRow, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Pair, ProvenanceRow, StageCounts
@@ -69,20 +70,25 @@ class Row:
     """Image that img2dataset fetched."""
     verdict: Rejected | Dead | None = None
     """Why the row cannot be used; None if it can."""
+    message: str = ""
+    """Where a bad row is, or in what an image's text differs from its row in the Parquet."""
+    remarks: tuple[str, ...] = ()
+    """Names of the values in the Parquet that differ from those beside the image."""
 
 
 def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
     """Yield every row of an input."""
     if config.kind == "img2dataset":
         for sample in img2dataset.read_shard(path):
-            verdict = sample.verdict
-            if verdict is None and not (sample.caption or "").strip():
-                verdict = Rejected("no_caption")
-            yield Row(sample.key, sample.url, sample.caption, sample.image, verdict)
+            yield Row(
+                sample.key, sample.url, sample.caption, sample.image, sample.verdict,
+                message="; ".join(f"{name}: the Parquet has {value!r}" for name, value in sample.differences.items()),
+                remarks=tuple(sample.differences),
+            )  # fmt: skip
         return
     for row in read_list(path, config.columns):
         if isinstance(row, BadRow):
-            yield Row(str(row.number), row.text, None, None, row.verdict)
+            yield Row(str(row.number), row.text, None, None, row.verdict, row.place)
         else:
             yield Row(str(row.number), row.url, row.caption)
 
@@ -96,12 +102,13 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     for number, row in enumerate(islice(read_rows(item.path, config), config.limit), 1):
         pace.reach(STAGE, item.path, number)
         key = identity.make_key("row", item.sha256, row.name)
-        refused = row.verdict or unlicensed
+        caption = clean_caption(row.caption or "")
+        refused = row.verdict or unlicensed or (None if caption.text else Rejected("no_caption"))
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
         ledger.provenance.append(_provenance(item, row, key))
         if refused is None:
-            text = " ".join((row.caption or "").split())
-            pair, head = pairs.make_pair(row.url, text, TEXT_SOURCE, key, "", config.recipe)
+            ledger.remark("record", row.remarks)
+            pair, head = pairs.make_pair(row.url, caption, TEXT_SOURCE, key, "", config.recipe)
             fragments.add([(pair, head)])
             if row.image is not None and not is_taken_down(pair, config.tombstones):
                 packs = packs or _pack_writer(item, index, config.images, blocklist)
@@ -111,8 +118,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     fragments.flush()
     ledger.redact(config.tombstones)
     ledger.write(config.folder, item.stem)
-    pair_counts = StageCounts(stage=STAGE, unit=pairs.PAIRS.unit, records_in=fragments.rows, kept=fragments.rows)
-    return (*ledger.counts(), pair_counts)
+    return (*ledger.counts(), fragments.counts(pairs.PAIRS.unit))
 
 
 def _pack_writer(item: InputFile, index: ImageIndex, images: ImagesConfig, blocklist: Blocklist | None) -> PackWriter:
@@ -138,7 +144,7 @@ def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
         warc=item.path.rsplit("/", 1)[-1],
         record_id=row.name,
         error=dead.error if dead else None,
-        message=dead.message if dead else None,
+        message=(dead.message if dead else row.message) or None,
     )
 
 

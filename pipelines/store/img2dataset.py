@@ -3,24 +3,32 @@
 A shard is NNNNN.parquet, with one row per input (failures included), beside NNNNN.tar or the folder NNNNN/; or
 NNNNN.parquet alone, with the images in a column. An incomplete shard of a killed run yields its samples, then one dead
 outcome.
+
+Text and URL beside an image (`KEY.txt`, `KEY.json`) were written with it, so they come before those of its row in the
+Parquet, which may be of another run. What differs is noted.
 """
 
+import contextlib
 import hashlib
 import json
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import IO, Any
 
 import pyarrow as pa
 
+from corpusloom.pipelines.store.lists.checks import check_types
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
+from corpusloom.schemas.layout import decode_text
 from corpusloom.schemas.records import FileEntry
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 EXTENSIONS = ("jpg", "png", "webp")
+TEXTS = ("json", "txt")
 COLUMNS = ("key", "url", "caption", "status", "error_message")
 MAX_IMAGE = 30_000_000
 """Maximum bytes of an image; a larger member is not read."""
@@ -39,6 +47,8 @@ class Img2datasetRow:
     caption: str | None
     image: bytes | None
     verdict: Rejected | Dead | None = None
+    differences: dict[str, str] = field(default_factory=dict)
+    """`caption_differs`, `url_differs` -> beginning of the value in the Parquet, if that beside the image differs."""
 
 
 def list_shards(folder: str) -> list[str]:
@@ -57,6 +67,18 @@ def _stems(names: list[str], inner: str, folder: str) -> list[str]:
     if not stems:
         raise InputError("holds no shard of img2dataset (00000.parquet, 00000.tar)", where=folder)
     return stems
+
+
+def check_columns(folder: str) -> None:
+    """Raise InputError if the URLs or captions in the Parquet of a folder's first whole shard are not text."""
+    for stem in list_shards(folder):
+        try:
+            with tables.open_parquet(f"{stem}.parquet") as file:
+                schema = file.schema_arrow
+        except LoomError:  # a killed run leaves such shards; their outcome is damaged_shard
+            continue
+        check_types(f"{stem}.parquet", [name for name in ("url", "caption") if name in schema.names], schema)
+        return
 
 
 def find_shards(folder: str) -> list[FileEntry]:
@@ -116,7 +138,9 @@ def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
             columns = [name for name in COLUMNS if name in names]
             rows: dict[str, dict[str, Any]] = {}
             for batch in file.iter_batches(4_096, columns=columns):
-                rows |= {str(row.get("key")): row for row in batch.to_pylist()}
+                for row in batch.to_pylist():
+                    key = str(row.get("key"))
+                    rows[f"{key} repeated {len(rows)}" if key in rows else key] = row
             return rows, None
     except (LoomError, pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise_shortage(error, path)
@@ -141,7 +165,7 @@ def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
                     if not isinstance(data, bytes):
                         yield _without_image(key, row)
                     else:
-                        yield _sample(key, row | {"caption": row.get("caption", row.get("txt"))}, {image: data})
+                        yield _sample(key, row, {image: data, "txt": _bytes(row.get("txt"))})
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise_shortage(error, stem)
             verdict = Dead("damaged_shard", f"after row {number}: {error}")
@@ -149,58 +173,91 @@ def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
 
 
 def _samples(stem: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield key and members of each sample of a tar, or of a folder of files."""
-    members = _tar_members(stem) if storage.exists(f"{stem}.tar") else _folder_members(stem)
-    key = ""
-    fields: dict[str, bytes] = {}
-    for name, data in members:
-        stem_of, _, extension = name.partition(".")
-        if stem_of != key and fields:
-            yield key, fields
-            fields = {}
-        key = stem_of
-        fields[extension] = data
-    if fields:
-        yield key, fields
+    """Yield key and members of each sample of a tar, or of a folder of files: first those with an image.
+
+    The texts are read before the images, because a program that wrote new texts may have appended them to the tar.
+    """
+    texts: dict[str, dict[str, bytes]] = {}
+    with contextlib.suppress(tarfile.TarError, EOFError):  # the images after the damage raise it again
+        for name, data in _members(stem, TEXTS):
+            key, _, extension = name.partition(".")
+            texts.setdefault(key, {})[extension] = data
+    for key, images in groupby(_members(stem, EXTENSIONS), key=lambda member: member[0].partition(".")[0]):
+        yield key, texts.pop(key, {}) | {name.partition(".")[2]: data for name, data in images}
+    yield from sorted(texts.items())
 
 
-def _tar_members(stem: str) -> Iterator[tuple[str, bytes]]:
-    with storage.open_input(f"{stem}.tar") as handle, tarfile.open(fileobj=handle, mode="r|") as tar:
+def _members(stem: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of the members with some extensions, unless they are too large."""
+    return (_tar_members if storage.exists(f"{stem}.tar") else _folder_members)(stem, extensions)
+
+
+def _tar_members(stem: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    options: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
+    with storage.open_input(f"{stem}.tar") as handle, tarfile.open(fileobj=handle, mode="r:", **options) as tar:
         for member in tar:
-            limit = _limit(member.name)
-            if member.isreg() and limit and member.size <= limit:
+            tar.members = []  # type: ignore[attr-defined]
+            if member.isreg() and member.size <= _limit(member.name, extensions):
                 reader: IO[bytes] | None = tar.extractfile(member)
                 data = reader.read() if reader is not None else b""
                 if len(data) < member.size:
                     raise EOFError(f"{member.name} is cut off")
-                yield member.name.rsplit("/", 1)[-1], data
+                yield member.name, data
 
 
-def _folder_members(stem: str) -> Iterator[tuple[str, bytes]]:
+def _folder_members(stem: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     for name in storage.listing(stem):
         path = storage.join(stem, name)
-        limit = _limit(name)
-        if limit and storage.size(path) <= limit:
+        limit = _limit(name, extensions)
+        if limit >= 0 and storage.size(path) <= limit:
             yield name, storage.read_bytes(path)
 
 
-def _limit(name: str) -> int:
-    """Return the maximum bytes of a member that is read; 0 for a member that is ignored."""
+def _limit(name: str, extensions: tuple[str, ...]) -> int:
+    """Return the maximum bytes of a member that is read; -1 for a member that is not."""
     extension = name.rsplit(".", 1)[-1]
-    return MAX_IMAGE if extension in EXTENSIONS else MAX_TEXT if extension in ("json", "txt") else 0
+    if extension not in extensions:
+        return -1
+    return MAX_IMAGE if extension in EXTENSIONS else MAX_TEXT
 
 
 def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Img2datasetRow:
-    """Return the row of a sample with members; if `row` is None, its values come from the sample's JSON."""
-    values = row if row is not None else _json(fields.get("json", b""))
-    caption = values.get("caption")
-    if caption is None and "txt" in fields:
-        caption = fields["txt"].decode("utf-8", "replace")
+    """Return the row of a sample with members: values beside the image come first, then those of its row."""
+    values, beside = row or {}, _json(fields.get("json", b""))
     image = next((fields[name] for name in EXTENSIONS if name in fields), None)
-    url = values.get("url")
-    if image is None or not isinstance(url, str) or not url:
-        return _without_image(key, values)
-    return Img2datasetRow(key=key, url=url, caption=caption if isinstance(caption, str) else None, image=image)
+    try:
+        text = decode_text(fields.get("txt", b""))
+    except UnicodeDecodeError:
+        text = None
+    url = _first_text(beside.get("url"), values.get("url"))
+    if image is None or url is None:
+        return _without_image(key, {**values, "url": url})
+    caption = _first_text(text, beside.get("caption"), values.get("caption"))
+    return Img2datasetRow(
+        key=key, url=url, caption=caption, image=image,
+        verdict=Rejected("bad_text") if text is None else None,
+        differences=_differences(values, caption_differs=("caption", caption), url_differs=("url", url)),
+    )  # fmt: skip
+
+
+def _bytes(text: object) -> bytes:
+    return text.encode("utf-8", "replace") if isinstance(text, str) else b""
+
+
+def _first_text(*values: object) -> str | None:
+    """Return the first value that is a text and not blank, without lone surrogates, which JSON may contain."""
+    found = next((value for value in values if isinstance(value, str) and value.strip()), None)
+    return None if found is None else _bytes(found).decode()
+
+
+def _differences(row: dict[str, Any], **used: tuple[str, str | None]) -> dict[str, str]:
+    """Return remark -> beginning of the row's value, for the values that differ from those that are used."""
+    found = {remark: (row.get(name), value) for remark, (name, value) in used.items()}
+    return {
+        remark: told[:80]
+        for remark, (told, value) in found.items()
+        if isinstance(told, str) and told.split() != (value or "").split()
+    }
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The ledger of a stage: collects verdicts and derives both rows and counts from them, so that they always agree."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from corpusloom.pipelines.store import tombstones
@@ -25,6 +26,7 @@ class Ledger:
     _kept: Counter[str] = field(default_factory=Counter)
     _rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     _dead: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _remarks: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def record(
         self,
@@ -78,6 +80,10 @@ class Ledger:
             )
         return outcome == "kept"
 
+    def remark(self, unit: str, names: Iterable[str]) -> None:
+        """Count remarks on a kept record."""
+        self._remarks.update((unit, name) for name in names)
+
     def counts(self) -> list[StageCounts]:
         """Return the recorded verdicts as counts, one entry per unit, sorted by unit."""
         units = sorted({*self._kept, *(u for u, _ in self._rejected), *(u for u, _ in self._dead)})
@@ -86,10 +92,12 @@ class Ledger:
     def _count(self, unit: str) -> StageCounts:
         rejected = {reason: n for (u, reason), n in sorted(self._rejected.items()) if u == unit}
         dead = {error: n for (u, error), n in sorted(self._dead.items()) if u == unit}
+        remarks = {name: n for (u, name), n in sorted(self._remarks.items()) if u == unit}
         total = self._kept[unit] + sum(rejected.values()) + sum(dead.values())
         return StageCounts(
-            stage=self.stage, unit=unit, records_in=total, kept=self._kept[unit], rejected=rejected, dead=dead
-        )
+            stage=self.stage, unit=unit, records_in=total, kept=self._kept[unit], rejected=rejected, dead=dead,
+            remarks=remarks,
+        )  # fmt: skip
 
     def redact(self, stones: Tombstones) -> None:
         """Redact the rows of records that were taken down; the counts do not change."""

@@ -213,4 +213,5 @@ def _add(a: StageCounts, b: StageCounts) -> StageCounts:
         kept=a.kept + b.kept,
         rejected=merge(a.rejected, b.rejected),
         dead=merge(a.dead, b.dead),
+        remarks=merge(a.remarks, b.remarks),
     )

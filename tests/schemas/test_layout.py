@@ -65,3 +65,15 @@ def test_no_extension_can_hold_code() -> None:
     assert set(layout.IMAGE_EXTENSIONS) < set(layout.EXTENSIONS)
     assert not set(layout.EXTENSIONS) & {"pkl", "pickle", "pth", "pt", "pyd", "npy"}
     assert (layout.MANIFEST, layout.SIZES, layout.FORMAT_VERSION) == ("manifest.json", "sizes.json", 2)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_text_is_read_with_and_without_a_mark(encoding: str) -> None:
+    assert layout.decode_text("a grün ☃ cat\n".encode(encoding)) == "a grün ☃ cat\n"
+    assert layout.decode_text("".encode(encoding)) == ""
+
+
+@pytest.mark.parametrize("data", [b"caf\xe9", b"\xff\xfea", b"\x80"])
+def test_bytes_that_are_no_text_raise(data: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        layout.decode_text(data)

@@ -1,5 +1,6 @@
 """Files appear whole or not at all; errors name the path."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,55 @@ def test_a_glob_does_not_match_folders(tmp_path: Path) -> None:
         assert storage.expand(str(tmp_path / pattern)) == [str(tmp_path / "b.d")]
     with pytest.raises(InputError, match="no such file"):
         storage.expand(str(tmp_path / "gone"))
+
+
+NAMES = ("a [2024]", "b #1 100%", "c::d", "e ä☃", "f?x", "g*h", "file:i", "{1,2}", "~j", "k'l\"m", "-n", "[x", "a]b")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_path_is_taken_as_it_is_written_if_it_exists(
+    tmp_path: Path, name: str, relative: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = name if relative else str(tmp_path / name)
+    (tmp_path / name).mkdir()
+    own, other = storage.join(folder, f"{name}.warc"), str(tmp_path / name / "other.warc")
+    for path in (own, other):
+        storage.write_bytes(path, b"x")
+    assert sorted(os.listdir(tmp_path / name)) == sorted([f"{name}.warc", "other.warc"])
+    whole = str(tmp_path / name / f"{name}.warc")
+    assert storage.expand(own) == [whole]
+    assert storage.expand(folder) == sorted([whole, other])
+    assert storage.expand(storage.join(folder, "*.warc")) == sorted([whole, other])
+    assert storage.expand(storage.join(folder, "oth?r.[w]arc")) == [other]
+    assert storage.read_bytes(own) == b"x"
+    assert storage.listing(folder) == sorted([f"{name}.warc", "other.warc"])
+    with storage.open_input(own) as handle:
+        assert handle.read() == b"x"
+    storage.remove(folder, recursive=True)
+    assert not storage.exists(folder)
+
+
+def test_a_glob_goes_below_folders_and_leaves_folders_out(tmp_path: Path) -> None:
+    for name in ("x/a.warc", "x/y/b.warc", ".hidden.warc"):
+        storage.write_bytes(str(tmp_path / name), b"")
+    (tmp_path / "x" / "folder.warc").mkdir()
+    paths = [str(tmp_path / name) for name in ("x/a.warc", "x/y/b.warc")]
+    assert storage.expand(f"{tmp_path}/**/[a-b].warc") == paths
+    assert storage.expand(f"{tmp_path}/x/*.warc") == paths[:1]
+    assert storage.expand(f"{tmp_path}/*.warc") == [str(tmp_path / ".hidden.warc")]
+
+
+def test_a_tilde_is_the_home_folder_unless_a_file_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert storage.filesystem("~/x")[1] == str(tmp_path / "home" / "x")
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "x").touch()
+    assert storage.filesystem("~/x")[1] == str(tmp_path / "~" / "x")
+    assert storage.filesystem("file:///a/b/")[1] == "/a/b"
+    assert storage.filesystem(".")[1] == str(tmp_path)
+    assert storage.filesystem("/")[1] == "/"

@@ -179,11 +179,12 @@ class BuildFlags(BuildOptions):
             for name, status in plan(config):
                 show(f"{name:<8} {status}")
             return 0
-        return self._show(build.build(config, self.output.reporter(), until=until, alone=alone))
+        return self._show(build.build(config, self.output.reporter(), until=until, alone=alone), recipe)
 
-    def _show(self, report: "BuildReport") -> int:
-        """Print the result of a build as a table or as JSON."""
+    def _show(self, report: "BuildReport", recipe: "Recipe | None" = None) -> int:
+        """Print the result of a build as a table or as JSON; NothingKeptError if it kept nothing."""
         from corpusloom.pipelines.builds.config import summarize
+        from corpusloom.pipelines.builds.nothing_kept import refuse_nothing
         from corpusloom.pipelines.cli.text_tables import print_build
 
         summary = summarize(report)
@@ -193,6 +194,8 @@ class BuildFlags(BuildOptions):
             print_json({"summary": summary, **arrow.to_plain(report)})
         else:
             print_build(report, summary, self.out)
+        if not summary.samples:
+            refuse_nothing(summary.stages, self.out, recipe)
         return 0
 
     def _run_regions(self) -> int:

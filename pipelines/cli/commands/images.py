@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -24,7 +24,8 @@ class Command(BuildFlags):
     """
 
     MAIN: ClassVar[str] = (
-        "warc list url-column from out store set contact retry refetch recheck reindex sweep plan print-config json quiet"
+        "warc list url-column from out store set contact retry refetch recheck reindex sweep plan print-config json "
+        "quiet"
     )
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
@@ -61,6 +62,7 @@ class Command(BuildFlags):
         return self._run_on_store()
 
     def _run_on_store(self) -> int:
+        from corpusloom.pipelines.builds.nothing_kept import refuse_nothing
         from corpusloom.pipelines.stages.fetch import from_lists
         from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
         from corpusloom.pipelines.store.images import recheck, recovery
@@ -74,7 +76,7 @@ class Command(BuildFlags):
                 where="loom images",
                 remedy="add --list, --retry dead, --refetch, --recheck, --reindex or --sweep",
             )
-        store, done = ImageStore(self.store), dict[str, object]()
+        store, done = ImageStore(self.store), dict[str, Any]()
         if self.reindex:
             done["reindex"] = recovery.reindex(store)
         if self.recheck:
@@ -99,4 +101,6 @@ class Command(BuildFlags):
         if self.refetch:
             done["refetch"] = from_lists.refetch(config, self.output.reporter(), self.profile)
         print_json(done)
+        if self.lists:
+            refuse_nothing((done["list"].counts(),), self.store)
         return 0

@@ -62,7 +62,7 @@ class Command:
             return 0
         show(f"{self.out}: {found.samples:,} samples of {found.kind} in {found.shards} tars")
         for extension, count in sorted(found.ignored.items()):
-            show(f"  not read: {count:,} members .{extension}")
+            show(f"  not read: {count:,} members {extension}")
         if found.excluded:
             show(f"  taken out by the dataset itself: {found.excluded:,} samples")
         return 0

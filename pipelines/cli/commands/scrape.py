@@ -40,6 +40,7 @@ class Command:
         """Scrape."""
         check_least("--depth", self.depth, 0)
         check_least("--max-pages", self.max_pages, 1)
+        from corpusloom.pipelines.builds.nothing_kept import refuse_nothing
         from corpusloom.pipelines.cli.text_tables import print_counts
         from corpusloom.pipelines.stages.scrape import scrape
         from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
@@ -58,4 +59,5 @@ class Command:
             print_json(report)
         else:
             print_counts(report.counts, f"WARCs in {self.out}")
+        refuse_nothing((row for row in report.counts if row.unit == "page"), self.out)
         return 0

@@ -14,10 +14,12 @@ from corpusloom.pipelines.store.images.frontier import FrontierLane, read_keys, 
 from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_config import ListConfig
-from corpusloom.pipelines.store.list_rows import BadRow, read_list
+from corpusloom.pipelines.store.lists.checks import check_lists
+from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_rows import BadRow, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage
+from corpusloom.schemas.records import StageCounts
 
 FILE_BYTES = 16_000_000
 """Bytes of lists per file of a lane; one such file is held in memory at a time."""
@@ -33,6 +35,8 @@ class FetchReport:
     """Rows of all lists."""
     bad: dict[str, int] = field(default_factory=dict)
     """Rows without a usable URL, by reason; forgotten: the URL was taken down."""
+    first_bad: dict[str, str] = field(default_factory=dict)
+    """Reason -> list and line of the first row without a usable URL."""
     known: int = 0
     """Rows whose URL already had an outcome in the store."""
     duplicates: int = 0
@@ -45,6 +49,14 @@ class FetchReport:
     """URLs that ended in an error, by class."""
     generation: int = 1
     """Generation of the index that was written."""
+
+    def counts(self) -> StageCounts:
+        """Return the rows as counts of one stage: a URL with an outcome in the store, and a repeated one, is kept."""
+        kept = self.known + self.duplicates + self.kept
+        return StageCounts(
+            stage="images", unit="row", records_in=self.rows, kept=kept,
+            rejected={**self.bad, **self.rejected}, dead=self.dead,
+        )  # fmt: skip
 
 
 @dataclass
@@ -61,6 +73,7 @@ class _Rows:
     replaced: bool = False
     """Whether a URL is asked again."""
     bad: Counter[str] = field(default_factory=Counter)
+    first_bad: dict[str, str] = field(default_factory=dict)
 
     def wanted(self, paths: tuple[str, ...]) -> Iterator[ImageUrl]:
         for path in paths:
@@ -68,6 +81,7 @@ class _Rows:
                 self.rows += 1
                 if isinstance(row, BadRow):
                     self.bad[row.verdict.reason] += 1
+                    self.first_bad.setdefault(row.verdict.reason, f"{path}, {row.place}")
                 elif self.stones.has_image(row.url):
                     self.bad["forgotten"] += 1
                 elif (key := identity.image_key(row.url)) in self.current:
@@ -78,17 +92,20 @@ class _Rows:
 
 
 def fetch_lists(
-    paths: tuple[str, ...], columns: ListConfig, config: ImagesConfig, reporter: Reporter, profile: Profile
+    patterns: tuple[str, ...], columns: ListConfig, config: ImagesConfig, reporter: Reporter, profile: Profile
 ) -> FetchReport:
     """Fetch every listed image that has no outcome in the store under this policy, in bounded memory."""
     config.fetch.require_contact()
+    paths = tuple(sorted({path for pattern in patterns for path in storage.expand(pattern)}))
+    for warning in check_lists(paths, columns):
+        reporter.warn(warning)
     store = ImageStore(config.store)
     index = store.index()
     rows = _Rows(index, index.under(policy_of(config)), columns, tombstones.read(config.store))
     files = min(MAX_FILES, 1 + sum(storage.size(path) for path in paths) // (FILE_BYTES * config.lanes))
     with reporter.stage("read lists", None, lambda: rows.rows, unit="rows"):
         lanes = write_lanes(rows.wanted(paths), store.path("frontier"), config.lanes, files=files)
-    report = FetchReport(rows=rows.rows, bad=dict(rows.bad), known=rows.known)
+    report = FetchReport(rows=rows.rows, bad=dict(rows.bad), first_bad=rows.first_bad, known=rows.known)
     config = replace(config, generation=index.generation + 1) if rows.replaced else config
     return _fetch(lanes, config, report, reporter, profile)
 

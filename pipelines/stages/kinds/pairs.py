@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
@@ -40,22 +41,22 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
     if refused is not None:
         return refused
     made = [
-        make_pair(image.url, text, source, record_key(warc_page), warc_page.url, recipe, license_name)
+        make_pair(image.url, cleaned, source, record_key(warc_page), warc_page.url, recipe, license_name)
         for image in found.images
-        for source, text in texts_of(image, TEXT_SOURCES)
+        for source, cleaned in texts_of(image, TEXT_SOURCES)
     ]
     return list({(pair.key, pair.parent): (pair, head) for pair, head in made}.values())
 
 
-def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return (source, text) of each source of an image that is not blank, in the order of `sources`."""
-    found = [(source, " ".join((getattr(image, source) or "").split())) for source in sources]
-    return [(source, text) for source, text in found if text]
+def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, CleanCaption]]:
+    """Return (source, cleaned text) of each source of an image that has a text, in the order of `sources`."""
+    found = [(source, clean_caption(getattr(image, source) or "")) for source in sources]
+    return [(source, cleaned) for source, cleaned in found if cleaned.text]
 
 
 def make_pair(
     image_url: str,
-    text: str,
+    cleaned: CleanCaption,
     source: str,
     parent: str,
     page_url: str,
@@ -64,12 +65,13 @@ def make_pair(
 ) -> tuple[Pair, Head]:
     """Return the pair of an image URL and a text with its scores, and its head. The licence is that of the page."""
     pair = Pair(
-        key=identity.pair_key(image_url, text),
+        key=identity.pair_key(image_url, cleaned.text),
         parent=parent,
         page_url=page_url,
         image_url=image_url,
-        text=text,
+        text=cleaned.text,
         text_source=source,
+        cleaned=cleaned.removed,
         license=license_name,
     )
     return remake_pair(pair, recipe)

@@ -20,7 +20,7 @@ from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.keys import keys_of, override
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import FilterSet, Registered, registered
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.schemas import config as configs
 from tests.pipelines.builds.small_corpus import SmallCorpus, small_corpus
 

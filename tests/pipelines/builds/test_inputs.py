@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from corpusloom.pipelines.builds import inputs
 from corpusloom.pipelines.builds.inputs import check_read, hashed, inputs_of, warc_inputs
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import StageCounts
@@ -38,13 +41,30 @@ def test_a_build_has_inputs_of_one_type() -> None:
 
 def test_lists_need_a_recipe_of_pairs_and_a_column_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    path.write_text("url,text\n")
+    path.write_text("url,text\nhttp://a/,a cat\n")
     with pytest.raises(ConfigError, match="m3w is made of web pages"):
         inputs_of(load_recipe("m3w"), warcs=(), lists=(str(path),), columns=WITH_CAPTIONS)
     with pytest.raises(ConfigError, match="--caption-column"):
         inputs_of(load_recipe("align"), warcs=(), lists=(str(path),), columns=ListConfig())
     found = inputs_of(load_recipe("align"), warcs=(), lists=(str(path),), columns=WITH_CAPTIONS)
     assert [entry.name for entry in found] == [str(path)]
+
+
+def test_columns_are_checked_before_an_input_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "hashed", lambda paths: pytest.fail("a list was hashed"))
+    pq.write_table(pa.table({"url": ["http://a/"], "text": [["a cat"]]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: column 'text' holds lists"):
+        inputs_of(load_recipe("align"), warcs=(), lists=(str(tmp_path / "*.parquet"),), columns=WITH_CAPTIONS)
+    (tmp_path / "laion").mkdir()
+    pq.write_table(pa.table({"url": ["http://a/"], "caption": [7]}), tmp_path / "laion" / "00000.parquet")
+    with pytest.raises(InputError, match=r"00000\.parquet: column 'caption' holds values of type int64"):
+        inputs_of(load_recipe("align"), warcs=(), folders=(str(tmp_path / "laion"),), columns=ListConfig())
+
+
+def test_a_list_of_another_encoding_is_named_in_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.csv").write_bytes("url,text\nhttp://a/,une fenêtre\n".encode("cp1252"))
+    inputs_of(load_recipe("align"), warcs=(), lists=(str(tmp_path / "a.csv"),), columns=WITH_CAPTIONS)
+    assert "read as Windows-1252" in caplog.text
 
 
 @pytest.mark.parametrize(("truncated", "readable"), [(0, True), (2, True), (3, False)])

@@ -10,7 +10,7 @@ import pytest
 from corpusloom.pipelines.builds import plan
 from corpusloom.pipelines.builds.plan import Planner, check_finished, is_whole, statuses
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.stages import Stage, StageReport, commit
 from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.errors import ConfigError, InputError

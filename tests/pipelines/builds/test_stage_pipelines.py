@@ -15,7 +15,7 @@ from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.store.images.frontier import FrontierLane
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from tests.pipelines.builds.test_promises import config
 
 INPUTS = (InputFile(path="a.warc", sha256="a" * 64), InputFile(path="b.warc", sha256="b" * 64))

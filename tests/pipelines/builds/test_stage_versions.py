@@ -38,8 +38,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/stages/remeasure.py",
         "pipelines/store/fragments.py",
         "pipelines/store/img2dataset.py",
-        "pipelines/store/list_config.py",
-        "pipelines/store/list_rows.py",
+        "pipelines/store/lists/*.py",
         "pipelines/store/warc/*.py",
         "schemas/hosts.py",
         "schemas/identity.py",
@@ -90,6 +89,7 @@ NOT_SHAPING = {
     "pipelines/store/dataset/folder.py": "it commits a dataset that is written",
     "pipelines/store/dataset/origins.py": "it describes a dataset that is written: each build writes it anew",
     "pipelines/store/dataset/siblings.py": "it names datasets that are written",
+    "pipelines/store/lists/checks.py": "it refuses lists and reads none",
     "pipelines/store/warc/writing.py": "it writes WARCs, which are inputs by their hashes",
 }
 """Modules beside them that shape nothing of it, with the reason."""
@@ -102,6 +102,7 @@ ROOMS = (
     "pipelines/stages/kinds",
     "pipelines/stages/select",
     "pipelines/store/dataset",
+    "pipelines/store/lists",
     "pipelines/store/warc",
 )
 """Folders in which each module is held or has a reason why not."""

@@ -16,7 +16,7 @@ from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.recovery import reindex, sweep
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.datasets.test_forget import traces
 from tests.pipelines.image_server import ImageServer, image_server

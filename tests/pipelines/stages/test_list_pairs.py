@@ -17,7 +17,7 @@ from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.headers import read_header
@@ -159,6 +159,47 @@ def test_pairs_of_a_list_are_fetched_and_built(server: ImageServer, tmp_path: Pa
     again = run(tmp_path, "second", store=str(tmp_path / "first.store"), **changes)
     assert again.digest == manifest.digest
     assert set(server.asked.values()) == {1}
+
+
+def provenance(out: Path) -> dict[str, str]:
+    """Return name of each row -> message, for rows that have one."""
+    rows = pq.read_table(out / "provenance" / "extract.parquet").to_pylist()
+    return {row["record_id"]: row["message"] for row in rows if row["message"]}
+
+
+def test_bad_rows_name_their_lines_and_captions_are_cleaned_once_and_counted(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    lines = [
+        f"{server.base}/0.png,{text_of(0)}",
+        f"{server.base}/1.png,a grey cat in the garden, asleep on the sofa",
+        f'{server.base}/2.png,"a brown dog &amp;amp; a <b>cat</b>\x00, in the rain"',
+        f'{server.base}/3.png,"{text_of(3)}',
+        f"{server.base}/4.png,<br/>",
+        f"{server.base}/5.png",
+    ]
+    (tmp_path / "list.csv").write_text("\n".join(["url,caption", *lines]) + "\n")
+    columns = ListConfig(caption_column="caption")
+    manifest = run(tmp_path, "out", lists=(str(tmp_path / "list.csv"),), columns=columns, fetch=server.fetch)
+    record, pair = (next(row for row in manifest.counts if row.unit == unit) for unit in ("record", "pair"))
+    assert (record.records_in, record.kept) == (6, 2)
+    assert record.rejected == {"too_many_cells": 1, "unbalanced_quote": 1, "no_caption": 1, "too_few_cells": 1}
+    assert pair.remarks == {"control_characters": 1, "html_entities": 1, "html_tags": 1}
+    assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "5": "line 7"}
+    captions = pq.read_table(tmp_path / "out" / "00000.parquet")["caption"].to_pylist()
+    assert set(captions) == {text_of(0), "a brown dog & a cat, in the rain"}
+
+
+def test_the_text_beside_an_image_is_used_and_the_difference_is_counted_and_listed(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", "files")
+    (folder / "00000" / "000000002.txt").write_text("\ufeffa new text of the second old house", "utf-8")
+    manifest = run(tmp_path, "out", from_img2dataset=(str(folder),))
+    record = next(row for row in manifest.counts if row.unit == "record")
+    assert (record.kept, record.remarks) == (8, {"caption_differs": 1})
+    assert provenance(tmp_path / "out")["000000002"] == f"caption_differs: the Parquet has {text_of(2)!r}"
+    captions = pq.read_table(tmp_path / "out" / "00000.parquet")["caption"].to_pylist()
+    assert "a new text of the second old house" in captions
+    assert text_of(2) not in captions
 
 
 def test_rows_of_a_list_state_no_licence(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpusloom.pipelines.store import img2dataset
-from corpusloom.pipelines.store.img2dataset import Img2datasetRow, find_shards, list_shards, read_shard
+from corpusloom.pipelines.store.img2dataset import Img2datasetRow, check_columns, find_shards, list_shards, read_shard
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -40,7 +40,9 @@ def test_images_come_first_and_failures_have_their_reason(tmp_path: Path) -> Non
     stem = write_parquet(tmp_path, FAILED, GOOD)
     write_tar(tmp_path, {"0.jpg": b"image", "0.txt": b"another text", "0.json": b"{}"})
     assert list(read_shard(stem)) == [
-        Img2datasetRow(key="0", url="http://a/0", caption="zero", image=b"image"),
+        Img2datasetRow(
+            key="0", url="http://a/0", caption="another text", image=b"image", differences={"caption_differs": "zero"}
+        ),
         Img2datasetRow(key="1", url="http://a/1", caption="one", image=None, verdict=Dead("failed_to_download", "404")),
     ]
 
@@ -88,7 +90,7 @@ def test_a_folder_of_files_is_a_shard_too(tmp_path: Path) -> None:
 def test_images_in_a_column_are_read(tmp_path: Path) -> None:
     stem = write_parquet(tmp_path, GOOD | {"jpg": b"image", "txt": "t"}, FAILED | {"jpg": None, "txt": None})
     assert list(read_shard(stem)) == [
-        Img2datasetRow(key="0", url="http://a/0", caption="zero", image=b"image"),
+        Img2datasetRow(key="0", url="http://a/0", caption="t", image=b"image", differences={"caption_differs": "zero"}),
         Img2datasetRow(key="1", url="http://a/1", caption="one", image=None, verdict=Dead("failed_to_download", "404")),
     ]
 
@@ -143,3 +145,78 @@ def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
             look(str(tmp_path))
         with pytest.raises(InputError, match="holds no shard of img2dataset"):
             look(str(tmp_path / "gone"))
+
+
+def members_of(number: int, text: bytes | None, **info: str) -> dict[str, bytes]:
+    members = {f"{number}.jpg": b"image", f"{number}.json": json.dumps(info).encode()}
+    return members | ({} if text is None else {f"{number}.txt": text})
+
+
+@pytest.mark.parametrize("layout", ["tar", "folder", "apart"])
+def test_text_and_url_beside_an_image_come_before_those_of_the_parquet(tmp_path: Path, layout: str) -> None:
+    rows = [GOOD | {"key": str(n), "url": f"http://a/{n}", "caption": f"old {n}"} for n in range(6)]
+    stem = write_parquet(tmp_path, *rows)
+    members = {
+        **members_of(0, b"new 0", url="http://a/0", caption="json"),
+        **members_of(1, b" old  1\n", url="http://b/1"),
+        **members_of(2, b"", caption="json 2"),
+        **members_of(3, b""),
+        **members_of(4, "\ufeffnew 4".encode()),
+        **members_of(5, b"caf\xe9"),
+    }
+    if layout == "folder":
+        (tmp_path / "00000").mkdir()
+        for name, data in members.items():
+            (tmp_path / "00000" / name).write_bytes(data)
+    else:
+        by_extension = sorted(members, key=lambda name: name[::-1]) if layout == "apart" else members
+        write_tar(tmp_path, {name: members[name] for name in by_extension})
+    found = {row.key: row for row in read_shard(stem)}
+    assert {key: (row.url, row.caption, row.differences) for key, row in found.items()} == {
+        "0": ("http://a/0", "new 0", {"caption_differs": "old 0"}),
+        "1": ("http://b/1", " old  1\n", {"url_differs": "http://a/1"}),
+        "2": ("http://a/2", "json 2", {"caption_differs": "old 2"}),
+        "3": ("http://a/3", "old 3", {}),
+        "4": ("http://a/4", "new 4", {"caption_differs": "old 4"}),
+        "5": ("http://a/5", "old 5", {}),
+    }
+    assert [key for key, row in found.items() if row.verdict] == ["5"]
+    assert found["5"].verdict == Rejected("bad_text")
+
+
+def test_a_text_that_was_appended_later_replaces_the_first(tmp_path: Path) -> None:
+    stem = write_parquet(tmp_path, GOOD, GOOD | {"key": "2"})
+    write_tar(tmp_path, {"0.jpg": b"image", "0.txt": b"zero", "2.jpg": b"image"})
+    with tarfile.open(tmp_path / "00000.tar", "a") as tar:
+        info = tarfile.TarInfo("0.txt")
+        info.size = 3
+        tar.addfile(info, BytesIO(b"new"))
+    assert [(row.key, row.caption) for row in read_shard(stem)] == [("0", "new"), ("2", "zero")]
+
+
+def test_a_key_that_two_rows_have_loses_no_row(tmp_path: Path) -> None:
+    stem = write_parquet(tmp_path, GOOD, GOOD | {"url": "http://a/again"})
+    write_tar(tmp_path, {"0.jpg": b"image", "0.txt": b"zero"})
+    assert [(row.url, row.verdict) for row in read_shard(stem)] == [
+        ("http://a/0", None), ("http://a/again", Dead("image_missing")),
+    ]  # fmt: skip
+
+
+def test_lone_surrogates_and_names_that_are_not_utf8_do_no_harm(tmp_path: Path) -> None:
+    body = b'{"url": "http://a/\\ud800", "caption": "x\\udfff"}'
+    with tarfile.open(tmp_path / "00000.tar", "w", encoding="latin-1", format=tarfile.GNU_FORMAT) as tar:
+        for name, data in (("\xe9.jpg", b"image"), ("\xe9.json", body)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, BytesIO(data))
+    (row,) = (row for row in read_shard(str(tmp_path / "00000")) if row.verdict is None)
+    assert (row.key, row.url, row.caption) == (r"\xe9", "http://a/?", "x?")
+
+
+def test_columns_of_the_first_whole_shard_must_be_text(tmp_path: Path) -> None:
+    (tmp_path / "00000.parquet").write_bytes(b"of a killed run")
+    write_parquet(tmp_path, GOOD, stem="00001")
+    check_columns(str(tmp_path))
+    write_parquet(tmp_path, GOOD | {"caption": ["a", "b"]}, stem="00001")
+    with pytest.raises(InputError, match=r"00001\.parquet: column 'caption' holds lists"):
+        check_columns(str(tmp_path))

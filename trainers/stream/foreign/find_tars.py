@@ -48,7 +48,7 @@ def _expand(text: str) -> Iterator[ForeignTar]:
     if storage.exists(storage.join(text, ENERGON, "split.yaml")):
         yield from _energon(text)
         return
-    for pattern in _braces(text):
+    for pattern in [text] if storage.exists(text) else _braces(text):
         paths = [path for path in storage.expand(pattern) if path.endswith(".tar")]
         if not paths:
             raise InputError("no .tar there", where=pattern, remedy="decompress .tar.gz files: they have no ranges")

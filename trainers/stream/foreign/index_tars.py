@@ -8,33 +8,21 @@ of one tar, and 8 bytes per key.
 import hashlib
 import json
 import os
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import google_crc32c
 
 from corpusloom.schemas import arrow, layout, storage, tables
-from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import Manifest, make_digest, write_manifest
 from corpusloom.schemas.records import FileEntry, Member, ShardEntry, SidecarRow
 from corpusloom.trainers.stream.foreign.find_tars import ForeignTar, find_tars
+from corpusloom.trainers.stream.foreign.grouping import group_members, is_named
+from corpusloom.trainers.stream.foreign.headers import Header, read_headers
 from corpusloom.trainers.stream.foreign.key_digests import KeyDigests
 
 MARK = "index.json"
 """Name of the file that lists the indexed tars; it is written first."""
-_CHUNK = 1 << 20
-_SYNONYMS = {"jpeg": "jpg", "jsn": "json", "text": "txt", "transcript": "txt"}
-"""Extension in a tar -> its name in the sidecar."""
-
-
-class _Hashes(NamedTuple):
-    """The hashes of a member's data; without `--hashes` the data are not read."""
-
-    sha256: str = ""
-    crc32c: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +34,7 @@ class Indexed:
     kind: str
     ignored: dict[str, int]
     """Extension -> number of members that are not on the allow-list and never opened; `repeated EXTENSION` -> number
-    of members whose field the sample has already."""
+    of members whose field the sample has already; `without key or extension` -> number of members such as ._a.jpg."""
     excluded: int
     """Samples that the tars' own dataset excludes."""
 
@@ -159,45 +147,20 @@ def guess_kind(fields: Iterable[str]) -> str:
     raise InputError(f"no kind of sample has the fields {sorted(names)} alone", remedy=remedy)
 
 
-def split_name(name: str) -> tuple[str, str] | None:
-    """Return key and field of a member's name, split at the first dot of its base name as in webdataset.
-
-    None for names without a dot, with a leading dot, or of the form __name__, which webdataset skips too.
-    """
-    folder, _, base = name.rpartition("/")
-    stem, dot, field_name = base.partition(".")
-    if not dot or not stem or base.startswith("__"):
-        return None
-    return (f"{folder}/{stem}" if folder else stem), field_name.lower()
-
-
 def _rows(tar: ForeignTar, found: _Found) -> Iterator[SidecarRow]:
-    """Yield one row per sample; a sample is a run of adjacent members with the same key."""
+    """Yield one row per sample of a tar, unless its dataset excludes the sample."""
     prefix = f"{tar.path.rpartition('/')[2].removesuffix('.tar')}/" if found.prefix_keys else ""
-    last, members = "", dict[str, Member]()
-    for name, offset, size, hashes in _headers(tar.path, found.hashes):
-        parts = split_name(name)
-        if parts is None:
+    for key, fields in group_members(read_headers(tar.path, found.hashes), tar.path, found.ignored).items():
+        if key in tar.excluded:
+            found.excluded += 1
             continue
-        key, own_field = parts
-        if key != last:
-            yield from _row(tar, prefix, last, members, found)
-            last, members = key, {}
-        field_name, known, extension = _kept_as(own_field)
-        if known not in layout.EXTENSIONS or field_name in members:
-            found.ignored[f"repeated {known}" if field_name in members else extension] += 1
-            continue
-        members[field_name] = Member(
-            field=field_name, offset=offset, size=size, stored_sha256=hashes.sha256, crc32c=hashes.crc32c
-        )
-    yield from _row(tar, prefix, last, members, found)
+        members = tuple(_member(name, header) for name, header in sorted(fields.items()))
+        images = sum(1 for name in fields if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
+        yield SidecarRow(key=prefix + key, url="", images=images, split=tar.split, members=members)
 
 
-def _kept_as(field_name: str) -> tuple[str, str, str]:
-    """Return the field's name in the sidecar, its extension there, and its extension in the tar."""
-    front, _, extension = field_name.rpartition(".")
-    known = _SYNONYMS.get(extension, extension)
-    return f"{front}.{known}" if front else known, known, extension
+def _member(name: str, header: Header) -> Member:
+    return Member(field=name, offset=header.offset, size=header.size, stored_sha256=header.sha256, crc32c=header.crc32c)
 
 
 def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[str]:
@@ -205,66 +168,19 @@ def check_tar(path: str, rows: Iterable[SidecarRow], hashes: bool) -> Iterator[s
 
     `hashes` reads the members too, and compares those whose sha256 was noted.
     """
-    lying = {offset: (name, size, found.sha256) for name, offset, size, found in _headers(path, hashes)}
+    lying = {header.offset: header for header in read_headers(path, hashes)}
     wrong, total = [], 0
     for row in rows:
         for member in row.members:
             total += 1
-            name, size, digest = lying.get(member.offset, ("", -1, ""))
+            header = lying.get(member.offset)
             noted = member.stored_sha256 if hashes else ""
-            if size != member.size or not _is_of(name, row.key, member.field):
+            if header is None or header.size != member.size or not is_named(header.name, row.key, member.field):
                 wrong.append(f"no {member.field} of {row.key} of {member.size} bytes at byte {member.offset}")
-            elif noted and digest != noted:
-                wrong.append(f"the bytes of {name} have changed since they were indexed")
+            elif noted and header.sha256 != noted:
+                wrong.append(f"the bytes of {header.name} have changed since they were indexed")
     if wrong:
         yield f"{len(wrong)} of {total} members differ from the index; the first: {wrong[0]}"
-
-
-def _is_of(name: str, key: str, field_name: str) -> bool:
-    """Return whether a member's name is that of a sample's field; the key may be prefixed by the tar's name."""
-    parts = split_name(name)
-    return (
-        parts is not None and (key == parts[0] or key.endswith(f"/{parts[0]}")) and _kept_as(parts[1])[0] == field_name
-    )
-
-
-def _row(tar: ForeignTar, prefix: str, key: str, members: dict[str, Member], found: _Found) -> Iterator[SidecarRow]:
-    """Yield the row of a sample, unless it is excluded or has no member left."""
-    if not members:
-        return
-    if key in tar.excluded:
-        found.excluded += 1
-        return
-    images = sum(1 for name in members if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
-    ordered = tuple(members[name] for name in sorted(members))
-    yield SidecarRow(key=prefix + key, url="", images=images, split=tar.split, members=ordered)
-
-
-def _headers(tar: str, hashes: bool) -> Iterator[tuple[str, int, int, _Hashes]]:
-    """Yield name, data offset, size and (with `hashes`) the hashes of the regular members."""
-    length = storage.size(tar)
-    with storage.open_input(tar) as handle:
-        try:
-            with tarfile.open(fileobj=handle, mode="r:") as archive:
-                for info in archive:
-                    archive.members = []  # type: ignore[attr-defined]
-                    if not info.isreg() or info.issparse():
-                        continue
-                    if info.offset_data + info.size > length:
-                        raise DamageError(f"the tar ends inside {info.name}", where=tar, remedy="fetch it again")
-                    yield info.name, info.offset_data, info.size, _hash(archive, info) if hashes else _Hashes()
-        except (tarfile.TarError, EOFError) as error:
-            raise DamageError(f"not a readable tar: {error}", where=tar, remedy="fetch it again") from error
-
-
-def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Hashes:
-    member = archive.extractfile(info)
-    assert member is not None, "regular members have a file"
-    digest, checksum = hashlib.sha256(), 0
-    while chunk := member.read(_CHUNK):
-        digest.update(chunk)
-        checksum = google_crc32c.extend(checksum, chunk)
-    return _Hashes(digest.hexdigest(), checksum)
 
 
 def _write(tar: str, number: int, rows: list[SidecarRow], out: str, hashes: bool) -> ShardEntry:

@@ -18,6 +18,8 @@ from corpusloom.trainers.stream.reading.remote_files import RetryConfig
 from corpusloom.trainers.stream.reading.remote_shards import RemoteShard
 
 BLOCK = 512
+MAX_HEADER = 1 << 13
+"""Bytes before a member in which a long name of it is looked for."""
 OPEN_SHARDS = 128
 
 
@@ -122,16 +124,28 @@ class ShardFiles:
 def check_header(reader: ShardReader, shard: ShardIndex, row: int) -> None:
     """Raise DamageError unless a header with the sample's key precedes the offset in the sidecar."""
     member, key = shard.starts[row], shard.key(row)
-    if member == shard.starts[row + 1] or not key.isascii() or len(key) > 90:
-        return  # no member, or a long name, which is not in this header
+    if member == shard.starts[row + 1] or not key.isascii() or len(key) > 90 or "\\" in key:
+        return  # no member, or a long or escaped name, which is not in this header
     offset = shard.member(member)[0]
     name = reader.read(offset - BLOCK, 100) if offset >= BLOCK else b""
-    if name.rstrip(b"\0").rpartition(b"/")[2].partition(b".")[0] != key.rpartition("/")[2].encode():
+    beginning = f"{key.rpartition('/')[2]}.".encode()
+    if not name.rpartition(b"/")[2].startswith(beginning) and beginning not in _long_name(reader, offset):
         raise DamageError(
             f"sample {key} is not where the sidecar says: the sidecar belongs to another tar",
             where=shard.path,
             remedy="run loom verify",
         )
+
+
+def _long_name(reader: ShardReader, offset: int) -> bytes:
+    """Return the PAX or GNU header that gives the member at an offset its name, or nothing if it has none."""
+    start = max(0, offset - MAX_HEADER)
+    blocks = reader.read(start, offset - BLOCK - start) if offset > BLOCK else b""
+    for at in range(len(blocks) - 2 * BLOCK, -1, -BLOCK):
+        header = blocks[at : at + BLOCK]
+        if header[257:262] == b"ustar" and header[156:157] in (b"x", b"L"):
+            return blocks[at + BLOCK :]  # the nearest one; its data lie between it and the member's own header
+    return b""
 
 
 def read_members(reader: ShardReader, shard: ShardIndex, row: int, *, check: bool = False) -> dict[str, bytes]:

@@ -7,12 +7,14 @@ open_flamingo's tars) has a list of sentences, and each image in base64 with the
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS
 from corpusloom.trainers.stream.errors import SampleError
 
+_DATA_URL = re.compile(r"\s*data:[^,]{0,99};base64,")
 _SAME = {"jpeg": "jpg"}
 Lists = tuple[tuple[str | None, ...], tuple[bytes | None, ...]]
 
@@ -77,7 +79,11 @@ def _mmc4(info: Mapping[str, Any]) -> Lists:
 
 
 def _decode(text: object) -> bytes:
+    """Return the bytes of base64, which may be cut into lines (MIME) or be a data URL."""
     try:
         return base64.b64decode(text, validate=True)  # type: ignore[arg-type]
     except (binascii.Error, ValueError, TypeError) as error:
-        raise SampleError("bad_base64", str(error)) from error
+        compact = "".join(_DATA_URL.sub("", text, count=1).split()) if isinstance(text, str) else text
+        if compact == text:
+            raise SampleError("bad_base64", str(error)) from error
+    return _decode(compact)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from corpusloom.schemas.layout import IMAGE_EXTENSIONS
+from corpusloom.schemas.layout import IMAGE_EXTENSIONS, decode_text
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.page_json import page_lists
 
@@ -82,20 +82,28 @@ def _image(members: Mapping[str, bytes]) -> bytes:
     raise SampleError("missing_image")
 
 
-def _text(members: Mapping[str, bytes]) -> str:
+def _told(members: Mapping[str, bytes]) -> str:
+    """Return the text of the .txt member without its byte order mark; empty if there is none, or if it is blank."""
     try:
-        return _need(members, "txt").decode("utf-8")
+        text = decode_text(members.get("txt", b""))
     except UnicodeDecodeError as error:
         raise SampleError("bad_text", str(error)) from error
+    return "" if text.isspace() else text
+
+
+def _text(members: Mapping[str, bytes]) -> str:
+    text = _told(members)
+    if not text:
+        _need(members, "txt")
+        raise SampleError("empty_text")
+    return text
 
 
 def _caption(members: Mapping[str, bytes], info: Mapping[str, Any]) -> str:
-    """Return a pair's text; without a .txt member it is `caption` or `text` of the JSON."""
-    if "txt" not in members:
-        for name in ("caption", "text"):
-            if isinstance(info.get(name), str):
-                return str(info[name])
-    return _text(members)
+    """Return a pair's text; without a .txt member, or if it is blank, it is `caption` or `text` of the JSON."""
+    values = (_told(members), info.get("caption"), info.get("text"))
+    found = (value for value in values if isinstance(value, str) and value.strip())
+    return next(found, None) or _text(members)
 
 
 def _info(members: Mapping[str, bytes], *, needed: bool = False) -> dict[str, Any]:

@@ -26,5 +26,5 @@ def test_members_that_are_not_read_are_counted(tmp_path: Path, capsys: pytest.Ca
     assert main.run(["index", f"{tars}/00000.tar", "--out", index, "--kind", "pairs"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{index}: 6 samples of pairs in 1 tars",
-        "  not read: 1 members .xyz",
+        "  not read: 1 members xyz",
     ]

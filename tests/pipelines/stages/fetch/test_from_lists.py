@@ -13,7 +13,7 @@ from corpusloom.pipelines.stages.fetch.from_lists import FetchReport, fetch_list
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store.images.packs import Checkpoint
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.schemas import identity
 from corpusloom.schemas.errors import ConfigError, LoomError
 from tests.pipelines.image_server import ImageServer, image_server

@@ -1,6 +1,7 @@
 """Each image and alt text of a page is a pair, counted once; an opt-out of page or images reserves them all."""
 
 from corpusloom.pipelines.extract.alt_texts import PageImages
+from corpusloom.pipelines.extract.caption_cleaning import CleanCaption
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.kinds.pairs import TEXT_SOURCES, make_pair, make_pairs, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key
@@ -43,10 +44,22 @@ def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
 def test_texts_come_in_the_order_of_their_sources() -> None:
     image = ImageRef(url="u", alt_text="alt", caption="caption")
     assert TEXT_SOURCES == ("alt_text",)
-    assert texts_of(image, ("caption", "alt_text")) == [("caption", "caption"), ("alt_text", "alt")]
+    found = [(source, cleaned.text) for source, cleaned in texts_of(image, ("caption", "alt_text"))]
+    assert found == [("caption", "caption"), ("alt_text", "alt")]
+
+
+def test_a_text_is_cleaned_and_what_was_removed_is_noted() -> None:
+    images = (ImageRef(url="u", alt_text="Tom &amp;amp; <b>Jerry</b>\x00"), ImageRef(url="v", alt_text="<br/>"))
+    made = make_pairs(response(), PageImages(images=images), ALIGN)
+    assert not isinstance(made, Rejected)
+    ((pair, _),) = made
+    assert isinstance(pair, Pair)
+    assert pair.text == "Tom & Jerry"
+    assert pair.cleaned == ("control_characters", "html_entities", "html_tags")
+    assert pair.key == identity.pair_key("u", "Tom & Jerry")
 
 
 def test_equal_pairs_of_two_pages_share_a_key_and_rank_by_their_page() -> None:
-    first, second = (make_pair(CAT.url, "A cat", "alt_text", page, page, ALIGN)[1] for page in ("p", "q"))
+    first, second = (make_pair(CAT.url, CleanCaption("A cat"), "alt_text", page, page, ALIGN)[1] for page in ("p", "q"))
     assert (first.key, first.text_key) == (second.key, second.text_key)
     assert first.rank == identity.make_key("rank", "p") != second.rank

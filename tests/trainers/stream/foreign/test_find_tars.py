@@ -90,3 +90,10 @@ def test_the_number_of_tars_is_bounded(folder: Path, monkeypatch: pytest.MonkeyP
     assert len(find_tars([f"{folder}/a-*.tar"])) == 2
     with pytest.raises(InputError, match="more than 2 tars"):
         find_tars([str(folder)])
+
+
+@pytest.mark.parametrize("name", ["{1,2}.tar", "a [0].tar", "c::d.tar"])
+def test_a_tar_whose_name_has_signs_is_taken_as_it_is_written(tmp_path: Path, name: str) -> None:
+    for other in (name, "1.tar", "a 0.tar"):
+        (tmp_path / other).touch()
+    assert find_tars([str(tmp_path / name)]) == [ForeignTar(str(tmp_path / name))]

@@ -204,3 +204,31 @@ def test_members_that_moved_or_changed_are_reported_and_others_are_not(tmp_path:
 def test_a_pair_without_txt_has_the_caption_of_its_json(tmp_path: Path) -> None:
     tar = write_tar(tmp_path / "a.tar", {"1.png": make_image(1, format="PNG"), "1.json": b'{"caption": "told"}'})
     assert stream_of([tar], tmp_path / "index")["1"].text == "told"
+
+
+def test_keys_with_dots_and_members_apart_are_streamed(tmp_path: Path) -> None:
+    names = [f"Track {number}.0 (Clean)" for number in range(3)]
+    members = {f"{name}.jpg": make_image(1) for name in names} | {f"{name}.txt": name.encode() for name in names}
+    found = stream_of([write_tar(tmp_path / "a.tar", members)], tmp_path / "index")
+    assert {key: sample.text for key, sample in found.items()} == {name: name for name in names}
+
+
+def test_names_that_are_not_utf8_are_streamed_and_hidden_members_counted(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", encoding="latin-1", format=tarfile.GNU_FORMAT) as archive:
+        for name, data in (("é.jpg", make_image(1)), ("é.txt", b"a cat"), ("._é.jpg", b"x"), ("README", b"x")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    found = index_tars([str(tmp_path / "a.tar")], str(tmp_path / "index"))
+    assert found.ignored == {"without key or extension": 2}
+    assert stream_of([str(tmp_path / "a.tar")], tmp_path / "index")[r"\xe9"].text == "a cat"
+    assert differences(tmp_path / "index") == []
+
+
+def test_a_member_whose_pax_header_alone_has_its_name_is_streamed(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for at, (name, data) in enumerate((("cat.jpg", make_image(1)), ("cat.txt", b"a cat"))):
+            info = tarfile.TarInfo(f"member-{at}")
+            info.size, info.pax_headers = len(data), {"path": name, "comment": "x" * 2_000}
+            archive.addfile(info, io.BytesIO(data))
+    assert stream_of([str(tmp_path / "a.tar")], tmp_path / "index")["cat"].text == "a cat"

@@ -1,6 +1,7 @@
 """Texts and images of a page from the JSON of each program that writes one; broken lists have a reason."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -74,3 +75,18 @@ def test_a_page_that_cannot_be_read_has_a_reason(info: dict[str, Any], reason: s
         page_lists("k", info, members)
     assert caught.value.reason == reason
     assert detail in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda data: base64.encodebytes(data).decode(),
+        lambda data: base64.b64encode(data).decode() + "\r\n",
+        lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode(),
+        lambda data: "data:image/png;base64,\n" + base64.encodebytes(data).decode(),
+    ],
+)
+def test_base64_may_be_in_lines_or_a_data_url(encode: Callable[[bytes], str]) -> None:
+    image = bytes(range(256)) * 3
+    info = {"text_list": ["a"], "image_info": [{"matched_text_index": 0, "image_base64": encode(image)}]}
+    assert page_lists("k", info, {})[1] == (image, None)

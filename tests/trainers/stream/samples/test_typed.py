@@ -12,6 +12,7 @@ from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import (
     ClipSample,
     InterleavedSample,
+    PairSample,
     RegionsSample,
     load_arrays,
     make_sample,
@@ -84,3 +85,28 @@ def test_an_npz_with_objects_is_not_unpickled_and_a_zip_bomb_is_not_inflated() -
     with pytest.raises(SampleError) as caught:
         load_arrays(huge.getvalue())
     assert caught.value.reason == "npz_too_large"
+
+
+@pytest.mark.parametrize(
+    ("text", "info", "found"),
+    [
+        ("a cat".encode("utf-8-sig"), {"caption": "json"}, "a cat"),
+        ("a cat".encode("utf-16"), {}, "a cat"),
+        (b"", {"caption": "json"}, "json"),
+        (b"\xef\xbb\xbf \n", {"caption": "", "text": "json"}, "json"),
+        (None, {"caption": None, "text": "json"}, "json"),
+    ],
+)
+def test_a_pair_has_the_text_beside_it_or_that_of_its_json(
+    text: bytes | None, info: dict[str, object], found: str
+) -> None:
+    members = {"jpg": b"x", "json": json.dumps(info).encode("utf-8-sig")} | ({} if text is None else {"txt": text})
+    sample = make_sample("pairs", "k", members)
+    assert isinstance(sample, PairSample)
+    assert sample.text == found
+
+
+@pytest.mark.parametrize(("kind", "image"), [("pairs", "jpg"), ("clips", "000.jpg")])
+def test_a_blank_text_is_a_reason_to_skip_a_sample(kind: str, image: str) -> None:
+    with pytest.raises(SampleError, match="empty_text"):
+        make_sample(kind, "k", {image: b"x", "txt": b" \n", "json": b"{}"})

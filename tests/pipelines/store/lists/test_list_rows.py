@@ -8,12 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpusloom.pipelines.store.list_config import ListConfig
-from corpusloom.pipelines.store.list_rows import (
+from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_rows import (
     MAX_LINE,
     BadRow,
     ListRow,
-    columns_of,
     format_of,
     read_list,
 )
@@ -64,9 +63,9 @@ BAD = b"\xff\xfe bytes"
 @pytest.mark.parametrize(
     ("name", "data", "reasons"),
     [
-        ("a.jsonl", b'{"url": 3}\n[1]\nnonsense\n{"url": "http://a/"}\n' + BAD, ["no_url", LOST, LOST, None, LOST]),
+        ("a.jsonl", b'{"url": 3}\n[1]\nno\n{"url": "http://a/"}\n' + BAD, ["url_not_text", LOST, LOST, None, LOST]),
         ("a.csv", b"url,x\nhttp://a/,1\n,2\n" + BAD + b",1\n", [None, "no_url", "unreadable_row"]),
-        ("a.tsv", b"x\turl\n1\n2\thttp://a/\n", ["unreadable_row", None]),
+        ("a.tsv", b"x\turl\n1\n2\thttp://a/\n3\thttp://b/\tc\n", ["too_few_cells", None, "too_many_cells"]),
         ("a.txt", b"a" * (MAX_LINE + 10) + b"\nhttp://a/\x00\nhttp://a/\n", ["unreadable_row", "bad_url", None]),
     ],
 )  # fmt: skip
@@ -114,11 +113,15 @@ def rows_of(path: Path, text: str, **columns: object) -> list[ListRow | BadRow]:
     return list(read_list(str(path), ListConfig(**columns)))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("caption", ["null", '""', '"  "', "7"])
-def test_a_row_without_a_caption_is_bad_where_one_is_wanted(tmp_path: Path, caption: str) -> None:
+@pytest.mark.parametrize(
+    ("caption", "reason"),
+    [("null", "no_caption"), ('""', "no_caption"), ('"  "', "no_caption"), ("7", "caption_not_text"),
+     ('["a cat"]', "caption_not_text")],
+)  # fmt: skip
+def test_a_row_without_a_caption_is_bad_where_one_is_wanted(tmp_path: Path, caption: str, reason: str) -> None:
     text = f'{{"url": "http://a/", "text": {caption}}}'
     assert rows_of(tmp_path / "a.jsonl", text, caption_column="text") == [
-        BadRow(number=0, verdict=Rejected("no_caption"), text="http://a/")
+        BadRow(number=0, verdict=Rejected(reason), text="http://a/", line=1)
     ]
     assert rows_of(tmp_path / "a.jsonl", text) == [ListRow(number=0, url="http://a/")]
 
@@ -136,11 +139,6 @@ def test_the_text_of_a_bad_row_is_its_beginning(tmp_path: Path) -> None:
 def test_a_text_list_has_no_captions(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a text list has only URLs"):
         rows_of(tmp_path / "a.txt", "http://a/", caption_column="x")
-
-
-def test_the_url_is_read_before_the_caption() -> None:
-    assert columns_of(ListConfig(url_column="u", caption_column="c")) == ("u", "c")
-    assert columns_of(ListConfig()) == ("url",)
 
 
 def test_an_empty_list_has_no_column(tmp_path: Path) -> None:
@@ -164,3 +162,32 @@ def test_a_damaged_parquet_list_names_the_row(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"damaged after row \d+"):
         list(read_list(str(path), ListConfig()))
+
+
+def test_a_bad_row_names_its_line_or_in_parquet_its_row(tmp_path: Path) -> None:
+    bad = [row for row in rows_of(tmp_path / "a.csv", "url,x\n\nhttp://a/,1\nhttp://b/\n") if isinstance(row, BadRow)]
+    assert [(row.number, row.place, row.verdict) for row in bad] == [(1, "line 4", Rejected("too_few_cells", 1.0, 2.0))]
+    pq.write_table(pa.table({"url": ["http://a/", None]}), tmp_path / "a.parquet")
+    (_, last) = read_list(str(tmp_path / "a.parquet"), ListConfig())
+    assert isinstance(last, BadRow)
+    assert (last.verdict, last.place) == (Rejected("no_url"), "row 2")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "cp1252", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_a_list_is_read_in_other_encodings(tmp_path: Path, name: str, encoding: str) -> None:
+    caption, separator = "une fenêtre à Málaga, là", "\t" if name == "a.tsv" else ","
+    text = f"url{separator}text\nhttp://a/{separator}{caption if separator != ',' else chr(34) + caption + chr(34)}\n"
+    if name == "a.jsonl":
+        text = json.dumps({"url": "http://a/", "text": caption}, ensure_ascii=False)
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    rows = list(read_list(str(tmp_path / name), ListConfig(caption_column="text")))
+    assert rows == [ListRow(number=0, url="http://a/", caption=caption)]
+
+
+def test_a_list_is_read_in_an_encoding_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("url,text\nhttp://a/,猫の写真\n".encode("shift_jis"))
+    config = ListConfig(caption_column="text", list_encoding="shift_jis")
+    assert [row.caption for row in read_list(str(tmp_path / "a.csv"), config) if isinstance(row, ListRow)] == [
+        "猫の写真"
+    ]

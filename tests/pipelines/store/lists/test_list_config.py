@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from corpusloom.pipelines.store.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import ListConfig
 
 
 def test_a_list_has_urls_and_no_captions_unless_a_column_is_named() -> None:
@@ -11,6 +11,13 @@ def test_a_list_has_urls_and_no_captions_unless_a_column_is_named() -> None:
 
 
 def test_the_configuration_of_a_list_imports_no_heavy_library() -> None:
-    program = "import sys, corpusloom.pipelines.store.list_config; print({'pyarrow', 'numpy'} & sys.modules.keys())"
+    program = (
+        "import sys, corpusloom.pipelines.store.lists.list_config; print({'pyarrow', 'numpy'} & sys.modules.keys())"
+    )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "set()"
+
+
+def test_the_url_is_read_before_the_caption() -> None:
+    assert ListConfig(url_column="u", caption_column="c").names == ("u", "c")
+    assert ListConfig().names == ("url",)

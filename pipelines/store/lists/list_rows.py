@@ -1,11 +1,8 @@
 """Reads URL lists in Parquet, CSV, TSV, JSONL and text; yields a verdict for each unusable row.
 
-One row group or one line is in memory at a time, so memory does not grow with the list.
+One row group or one row is in memory at a time, so memory does not grow with the list.
 """
 
-import codecs
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +10,13 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from corpusloom.pipelines.store.list_config import ListConfig
-from corpusloom.schemas import storage, tables
+from corpusloom.pipelines.store.lists.delimited import MAX_LINE, DelimitedRows
+from corpusloom.pipelines.store.lists.encodings import open_utf8
+from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.schemas import tables
 from corpusloom.schemas.errors import ConfigError, InputError, raise_shortage
 from corpusloom.schemas.verdicts import Rejected
 
-MAX_LINE = 1 << 20
-"""Maximum bytes of a line; a longer one is a bad row."""
 BATCH_ROWS = 4_096
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text"}
 
@@ -42,6 +39,13 @@ class BadRow:
     verdict: Rejected
     text: str = ""
     """Beginning of the URL field."""
+    line: int | None = None
+    """Number of its line in the file, from 1; None in Parquet."""
+
+    @property
+    def place(self) -> str:
+        """Return where it is: its line, or in Parquet its row, from 1."""
+        return f"row {self.number + 1}" if self.line is None else f"line {self.line}"
 
 
 def format_of(path: str) -> str:
@@ -65,27 +69,31 @@ def read_list(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
     return readers[format_of(path)](path, config)
 
 
-def columns_of(config: ListConfig) -> tuple[str, ...]:
-    """Return the columns to read: the URL, then the caption if there is one."""
-    return (config.url_column, config.caption_column) if config.caption_column else (config.url_column,)
-
-
-def _check_columns(path: str, config: ListConfig, present: Sequence[str]) -> None:
-    for name in columns_of(config):
+def check_names(path: str, config: ListConfig, present: Sequence[str]) -> None:
+    """Raise InputError if a column that is read is not among those of the list."""
+    for name in config.names:
         if name not in present:
-            known = ", ".join(present[:20])
-            raise InputError(f"no column {name!r}", where=path, remedy=f"its columns are {known}")
+            remedy = f"its columns are {', '.join(present[:20])}" if present else "it has no columns: check its header"
+            raise InputError(f"no column {name!r}", where=path, remedy=remedy)
 
 
-def _make_row(number: int, values: Sequence[Any], config: ListConfig) -> ListRow | BadRow:
-    """Return the row with these values, in the order of `columns_of`, or a BadRow."""
+def _make_row(number: int, values: Sequence[Any], config: ListConfig, line: int | None = None) -> ListRow | BadRow:
+    """Return the row with these values, in the order of the configured columns, or a BadRow."""
     url, caption = values if config.caption_column else (*values, None)
-    if not isinstance(url, str) or not url.strip():
-        return BadRow(number=number, verdict=Rejected("no_url"), text=str(url)[:80])
-    if "\x00" in url:
-        return BadRow(number=number, verdict=Rejected("bad_url"), text=url[:80])
-    if config.caption_column and (not isinstance(caption, str) or not caption.strip()):
-        return BadRow(number=number, verdict=Rejected("no_caption"), text=url[:80])
+    reason = None
+    if url is not None and not isinstance(url, str):
+        reason = "url_not_text"
+    elif url is None or not url.strip():
+        reason = "no_url"
+    elif "\x00" in url:
+        reason = "bad_url"
+    elif config.caption_column and caption is not None and not isinstance(caption, str):
+        reason = "caption_not_text"
+    elif config.caption_column and (caption is None or not caption.strip()):
+        reason = "no_caption"
+    if reason is not None:
+        text = "" if url is None else str(url)[:80]
+        return BadRow(number=number, verdict=Rejected(reason), text=text, line=line)
     return ListRow(number=number, url=_clean(url.strip()), caption=caption and _clean(caption))
 
 
@@ -95,9 +103,9 @@ def _clean(text: str) -> str:
 
 
 def _read_parquet(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
-    names, number = list(columns_of(config)), 0
+    names, number = list(config.names), 0
     with tables.open_parquet(path) as file:
-        _check_columns(path, config, file.schema_arrow.names)
+        check_names(path, config, file.schema_arrow.names)
         try:
             for batch in file.iter_batches(BATCH_ROWS, columns=names):
                 columns = [batch.column(batch.schema.get_field_index(name)).to_pylist() for name in names]
@@ -125,64 +133,50 @@ def _lines(handle: IO[bytes]) -> Iterator[str | None]:
             yield None
 
 
-def _open(path: str) -> IO[bytes]:
-    """Open a list and skip its byte order mark."""
-    handle: io.BufferedReader[Any] = io.BufferedReader(storage.open_input(path), 1 << 20)
-    if handle.peek(3)[:3] == codecs.BOM_UTF8:
-        handle.read(3)
-    return handle
-
-
 def _read_text(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
     if config.caption_column:
         raise ConfigError("a text list has only URLs, one per line", where=path, remedy="use .csv, .tsv or .jsonl")
-    with _open(path) as handle:
+    with open_utf8(path, config.list_encoding) as handle:
         for number, line in enumerate(_lines(handle)):
-            yield _unreadable(number) if line is None else _make_row(number, [line], config)
+            yield _unreadable(number, number + 1) if line is None else _make_row(number, [line], config, number + 1)
 
 
-def _unreadable(number: int) -> BadRow:
-    return BadRow(number=number, verdict=Rejected("unreadable_row"))
+def _unreadable(number: int, line: int) -> BadRow:
+    return BadRow(number=number, verdict=Rejected("unreadable_row"), line=line)
 
 
 def _read_jsonl(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
-    names, number = columns_of(config), 0
-    with _open(path) as handle:
-        for line in _lines(handle):
-            if line is not None and not line.strip():
-                continue
-            yield _json_row(number, line, names, config)
-            number += 1
+    for number, (at, values) in enumerate(read_objects(path, config)):
+        if values is None:
+            yield _unreadable(number, at)
+        else:
+            yield _make_row(number, [values.get(name) for name in config.names], config, at)
 
 
-def _json_row(number: int, line: str | None, names: Sequence[str], config: ListConfig) -> ListRow | BadRow:
+def read_objects(path: str, config: ListConfig) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Yield line number and JSON object of each line of JSONL that is not blank; None if it holds no object."""
+    with open_utf8(path, config.list_encoding) as handle:
+        for at, line in enumerate(_lines(handle), 1):
+            if line is None or line.strip():
+                yield at, _json_object(line or "")
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
     try:
-        values = json.loads(line or "")
+        values = json.loads(line)
     except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        return _unreadable(number)
-    return _make_row(number, [values.get(name) for name in names], config)
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _read_delimited(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
     """Read CSV (RFC 4180, including quoted line breaks) or TSV; the first line holds the column names."""
-    tsv = format_of(path) == "tsv"
-    with _open(path) as handle:
-        lines = ("\x00" if line is None else line for line in _lines(handle))
-        rows = csv.reader(lines, delimiter="\t" if tsv else ",", quoting=csv.QUOTE_NONE if tsv else csv.QUOTE_MINIMAL)
-        header = next(rows, [])
-        _check_columns(path, config, header)
-        places = [header.index(name) for name in columns_of(config)]
-        number = 0
-        while True:
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error:
-                row = ["\x00"]
-            if row:
-                bad = len(row) <= max(places) or any("\x00" in value for value in row)
-                yield _unreadable(number) if bad else _make_row(number, [row[place] for place in places], config)
-                number += 1
+    with open_utf8(path, config.list_encoding) as handle:
+        rows = DelimitedRows(_lines(handle), tabs=format_of(path) == "tsv")
+        check_names(path, config, rows.header)
+        places = [rows.header.index(name) for name in config.names]
+        for number, row in enumerate(rows.rows(places[0])):
+            if row.fault is not None:
+                yield BadRow(number=number, verdict=row.fault, line=row.line)
+            else:
+                yield _make_row(number, [row.cells[place] for place in places], config, row.line)

@@ -1,0 +1,111 @@
+"""Splits the lines of CSV and TSV into rows of cells, so that each line is in exactly one row, good or bad.
+
+A quoted cell may have line breaks (RFC 4180). If its quote does not close within bounds, closes inside a text, or
+encloses what is a row by itself, only the line where it opens is bad, and reading goes on at the next line.
+"""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from corpusloom.schemas.verdicts import Rejected
+
+MAX_LINE = 1 << 20
+"""Maximum bytes of a line, and maximum characters of the lines of a row."""
+MAX_ROW_LINES = 64
+"""Maximum lines of a row."""
+_URL = re.compile(r'"?\s*[A-Za-z][A-Za-z0-9+.-]*://')
+
+
+@dataclass(frozen=True, slots=True)
+class DelimitedRow:
+    """One row: its cells, or why it cannot be used."""
+
+    line: int
+    """Number of its first line in the file, from 1."""
+    cells: list[str]
+    fault: Rejected | None = None
+
+
+class DelimitedRows:
+    """Iterator over the rows of CSV or TSV, after the header."""
+
+    def __init__(self, lines: Iterator[str | None], *, tabs: bool) -> None:
+        """Read the header.
+
+        Args:
+          lines: Lines of the file; None for one that cannot be decoded.
+          tabs: Whether cells are separated by tabs. They are then not quoted, unless the header is.
+        """
+        self._lines, self._ahead, self._line = lines, deque[str | None](), 0
+        first = next(lines, "")
+        self._ahead.append(first)
+        quoted = not tabs or (first or "").startswith('"')
+        self._delimiter = "\t" if tabs else ","
+        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        header = self._row(0, None) if first != "" else DelimitedRow(1, [])
+        self.header = [name.strip() for name in header.cells]
+        """Names of the columns; empty if the header cannot be read."""
+
+    def rows(self, url_cell: int) -> Iterator[DelimitedRow]:
+        """Yield all rows; blank lines are none. `url_cell` is the place of the URL, by which a row is recognized."""
+        while self._ahead or self._fetch():
+            row = self._row(len(self.header), url_cell)
+            if row.cells or row.fault:
+                yield row
+
+    def _fetch(self) -> bool:
+        """Append the next line to those that are read ahead; return False at the end of the file."""
+        for line in self._lines:
+            self._ahead.append(line)
+            return True
+        return False
+
+    def _row(self, width: int, url_cell: int | None) -> DelimitedRow:
+        """Return the row that begins at the next line; after a fault, the lines behind the first are read again."""
+        taken: list[str | None] = []
+        cells, fault = list[str](), None
+        try:
+            cells = next(csv.reader(self._feed(taken), delimiter=self._delimiter, quoting=self._quoting, strict=True))
+        except csv.Error:
+            fault = Rejected("unreadable_row" if taken[0] is None or '"' not in taken[0] else "unbalanced_quote")
+        if (
+            len(taken) > 1
+            and fault is None
+            and url_cell is not None
+            and _encloses_row(cells, url_cell, self._delimiter)
+        ):
+            fault = Rejected("unbalanced_quote")
+        if fault is None and cells and width and len(cells) != width:
+            reason = "too_many_cells" if len(cells) > width else "too_few_cells"
+            fault = Rejected(reason, float(len(cells)), float(width))
+        line = self._line + 1
+        if fault is not None:
+            self._ahead.extendleft(reversed(taken[1:]))
+            taken = taken[:1]
+        self._line += len(taken)
+        return DelimitedRow(line, cells, fault)
+
+    def _feed(self, taken: list[str | None]) -> Iterator[str]:
+        """Yield the next lines within bounds, and note those that were taken."""
+        size = 0
+        while len(taken) < MAX_ROW_LINES and size <= MAX_LINE and (self._ahead or self._fetch()):
+            line = self._ahead.popleft()
+            taken.append(line)
+            if line is None:
+                raise csv.Error("not decodable")
+            size += len(line)
+            yield line
+
+
+def _encloses_row(cells: list[str], url_cell: int, delimiter: str) -> bool:
+    """Return whether a line inside a cell is a row by itself: it has a URL in its place, and other cells."""
+    for cell in cells:
+        for line in cell.split("\n")[1:]:
+            inner = line.split(delimiter)
+            if len(inner) >= min(2, len(cells)) and len(inner) > url_cell and _URL.match(inner[url_cell]):
+                return True
+    return False
