@@ -136,9 +136,9 @@ class ImageRecord:
     final_url: str | None = None
     status: int | None = None
     outcome: str
-    """One of kept, rejected and dead."""
+    """One of kept, rejected, dead and withdrawn (an outcome of an earlier generation is taken back)."""
     reason: str | None = None
-    """Reason of a rejection, or error class of a dead outcome."""
+    """Reason of a rejection or a withdrawal, or error class of a dead outcome."""
     final: bool = True
     """False for a transient error, which `loom images --retry dead` fetches again."""
     sha256: str | None = None
@@ -164,7 +164,7 @@ class ImageRecord:
 class ImageFacts:
     """Facts about an image's bytes: one row per sha256, however many pages show the image."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     sha256: str
     width: int
     """Width in pixels as displayed, after EXIF orientation."""
