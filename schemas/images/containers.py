@@ -10,8 +10,10 @@ from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.limits import MAX_PARTS, TOO_MANY_PARTS, bounded
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-"""JPEG markers without a length: TEM and RST0 to RST7."""
+ICC = b"ICC_PROFILE\0"
+"""Start of a JPEG segment with a part of an ICC profile."""
+_STANDALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
+"""JPEG markers without a length: TEM and RST0 to RST7, and FF 00, which is no marker."""
 
 
 @bounded
@@ -19,11 +21,11 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of each JPEG segment up to the first scan; `start` is the offset of the marker."""
     at, size = 2, len(data)
     while at + 4 <= size:
-        if data[at] != 0xFF:
-            raise ImageError("malformed_header", f"no marker at byte {at}")
         marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
+        if data[at] != 0xFF or marker == 0xFF:
+            at = data.find(b"\xff", at + 1)  # decoders skip bytes between segments, and repeated FF
+            if at < 0:
+                break
             continue
         if marker in _STANDALONE:
             at += 2

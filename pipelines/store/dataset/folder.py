@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpusloom.pipelines.store.external_sort import sorted_parts
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
@@ -21,6 +22,7 @@ from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.layout import CLAIM
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
+from corpusloom.schemas.urls.redaction import MAY_HOLD_SECRETS, redacted
 
 RUN = "run.json"
 NOBODY = 0
@@ -33,6 +35,9 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "scores": (ScoreRow, SCORE_ORDER),
     "provenance": (ProvenanceRow, PROVENANCE_ORDER),
 }
+
+PUBLISHED_TEXTS = frozenset(("url", "warc", "message", "traceback"))
+"""Columns of these tables that may hold URLs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +206,24 @@ def read_fragments(kind: str, fragments: Sequence[str]) -> TableRows:
 def write_rows(dataset: str, kind: str, stage: str, rows: TableRows, scratch: str) -> FileEntry:
     """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry for the manifest."""
     cls, order = TABLES[kind]
+    shown = map(_redacted, rows.parts)
     name, schema = f"{kind}/{stage}.parquet", arrow.schema(cls)
     path = storage.join(dataset, name)
-    with contextlib.closing(sorted_parts(rows.parts, schema, order, rows=rows.count, scratch=scratch)) as parts:
+    with contextlib.closing(sorted_parts(shown, schema, order, rows=rows.count, scratch=scratch)) as parts:
         count = tables.write_stream(path, schema, parts)
     sha256, size = storage.hash_file(path)
     return FileEntry(name=name, sha256=sha256, bytes=size, rows=count, rows_digest=tables.file_digest(path))
+
+
+def _redacted(part: pa.Table) -> pa.Table:
+    """Return rows without the secrets of URLs."""
+    for place, name in enumerate(part.column_names):
+        if name in PUBLISHED_TEXTS:
+            column = part.column(place).combine_chunks()
+            mask = pc.fill_null(pc.match_substring_regex(column, MAY_HOLD_SECRETS), False)
+            values = pa.array(map(redacted, column.filter(mask).to_pylist()), column.type)
+            part = part.set_column(place, part.field(place), pc.replace_with_mask(column, mask, values))
+    return part
 
 
 def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:
@@ -218,7 +235,8 @@ def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:
 def write_run(dataset: str, values: dict[str, Any], manifest: Manifest) -> None:
     """Write run.json: times, versions and inputs of the run, and the sha256 of the manifest that is written next."""
     sha256 = hashlib.sha256(manifest.to_json().encode()).hexdigest()
-    storage.write_bytes(storage.join(dataset, RUN), json_files.seal({**values, "manifest": sha256}))
+    plain = json.loads(redacted(json.dumps(values)))
+    storage.write_bytes(storage.join(dataset, RUN), json_files.seal({**plain, "manifest": sha256}))
 
 
 def read_run(dataset: str) -> dict[str, Any]:
