@@ -233,6 +233,8 @@ class Head:
     url: str
     rank: str = ""
     """Order among duplicates: the smallest rank is kept. It depends on the record alone, not on the run."""
+    mixture: str = ""
+    """Order among near-duplicates before the rank: tenths of the text that are not in the wanted languages."""
     text_key: str = ""
     """Key of the text; equal for exact duplicates."""
     image_key: str = ""

@@ -28,7 +28,7 @@ from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
 EXTRACT_VERSION = 12
-SELECT_VERSION = 3
+SELECT_VERSION = 4
 SHARDS_VERSION = 4
 
 

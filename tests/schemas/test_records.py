@@ -40,7 +40,7 @@ def test_defaults_are_those_of_the_format() -> None:
         "license": None,
     }  # fmt: skip
     assert defaults(Head) == {
-        "rank": "", "text_key": "", "image_key": "", "images": (), "bands": (), "paragraphs": (),
+        "rank": "", "mixture": "", "text_key": "", "image_key": "", "images": (), "bands": (), "paragraphs": (),
         "frequent_paragraphs": (), "scores": {}, "outcome": "kept", "reason": None, "measured": None,
         "threshold": None,
     }  # fmt: skip
