@@ -119,14 +119,15 @@ def datatrove_verdicts(text: str) -> dict[str, str | None]:
 
 
 def our_verdicts(text: str) -> dict[str, str | None]:
-    """Return filter -> our reason, or None if it keeps the text."""
+    """Return filter -> our reason, or None if it keeps the text; quality with punctuation as words, as in datatrove."""
     from corpusloom.pipelines.filters.fineweb import FineWebConfig
     from corpusloom.pipelines.filters.text.text_filter import Text
     from corpusloom.pipelines.recipes.recipe import load_recipe
     from corpusloom.pipelines.recipes.rules import FilterSet, registered
     from corpusloom.schemas.verdicts import Rejected, decide
 
-    m3w, mmc4 = load_recipe("m3w").filters, load_recipe("mmc4").filters
+    m3w = load_recipe("m3w", ["filters.quality.count_punctuation=true"]).filters
+    mmc4 = load_recipe("mmc4").filters
     fineweb = FineWebConfig(
         min_line_punctuation=0.12, max_short_lines=0.67, max_duplicate_characters=0.01, max_new_lines_per_word=0.3
     )

@@ -7,7 +7,7 @@ from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.hosts import host_and_port
+from corpusloom.schemas.urls.hosts import host_and_port
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, TypeVar, Union
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpusloom.schemas.errors import InputError, VersionError
 
@@ -20,6 +21,12 @@ _SCALARS: dict[type, pa.DataType] = {
     bool: pa.bool_(),
     bytes: pa.binary(),
 }
+
+
+def _measured_alike(facts: pa.Table) -> pa.Table:
+    """Return the rows of images that version 1 decoded as today; those of the others are computed again."""
+    otherwise = pc.or_(pc.is_valid(facts["error"]), pc.equal(facts["format"], "avif"))
+    return facts.filter(pc.invert(otherwise))
 
 
 def _with_cleaned(table: pa.Table) -> pa.Table:
@@ -47,6 +54,7 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
 
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("FrontierRow", 1): _add_policy,
+    ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,
     ("Pair", 1): _with_cleaned,
     ("SidecarRow", 1): _add_crc32c,

@@ -5,6 +5,8 @@ import os
 import re
 import socket
 
+from corpusloom.schemas.urls.redaction import redacted
+
 
 class LoomError(Exception):
     """Base of all errors that are shown to a user, as one line of what, where and remedy. Exit code 1."""
@@ -15,7 +17,7 @@ class LoomError(Exception):
         self.what, self.where, self.remedy = what, where, remedy
         place = f"{where}: " if where else ""
         advice = f" ({remedy})" if remedy else ""
-        super().__init__(f"{place}{what}{advice}")
+        super().__init__(redacted(f"{place}{what}{advice}"))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.remedy)

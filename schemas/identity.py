@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from publicsuffixlist import PublicSuffixList
 
-from corpusloom.schemas.hosts import host_and_port
+from corpusloom.schemas.urls.hosts import host_and_port
 
 _TRACKING = re.compile(
     r"^(utm_.*|gclid|fbclid|msclkid|dclid|yclid|mc_cid|mc_eid|igshid|_ga|phpsessid|sessionid|sid)$", re.I

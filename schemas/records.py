@@ -136,9 +136,9 @@ class ImageRecord:
     final_url: str | None = None
     status: int | None = None
     outcome: str
-    """One of kept, rejected and dead."""
+    """One of kept, rejected, dead and withdrawn (an outcome of an earlier generation is taken back)."""
     reason: str | None = None
-    """Reason of a rejection, or error class of a dead outcome."""
+    """Reason of a rejection or a withdrawal, or error class of a dead outcome."""
     final: bool = True
     """False for a transient error, which `loom images --retry dead` fetches again."""
     sha256: str | None = None
@@ -164,7 +164,7 @@ class ImageRecord:
 class ImageFacts:
     """Facts about an image's bytes: one row per sha256, however many pages show the image."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     sha256: str
     width: int
     """Width in pixels as displayed, after EXIF orientation."""
@@ -233,6 +233,8 @@ class Head:
     url: str
     rank: str = ""
     """Order among duplicates: the smallest rank is kept. It depends on the record alone, not on the run."""
+    mixture: str = ""
+    """Order among near-duplicates before the rank: tenths of the text that are not in the wanted languages."""
     text_key: str = ""
     """Key of the text; equal for exact duplicates."""
     image_key: str = ""

@@ -18,7 +18,7 @@ import fsspec
 
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
-from corpusloom.schemas.guarded_http import guarded_client
+from corpusloom.schemas.urls.guarded_http import guarded_client
 
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # otherwise gcsfs probes each bucket over gRPC
 

@@ -7,8 +7,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from fastwarc.warc import ArchiveIterator
-
 from corpusloom.pipelines.builds.finished_stages import finished_stages
 from corpusloom.pipelines.stages import input_fragments
 from corpusloom.pipelines.stages.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
@@ -21,6 +19,8 @@ from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER
 from corpusloom.pipelines.store.stages import stage_folders, stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down, redact, redact_head
 from corpusloom.pipelines.store.warc.digests import spell_digest
+from corpusloom.pipelines.store.warc.records import warc_records
+from corpusloom.pipelines.store.warc.revisits import url_of
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import InputError
@@ -201,11 +201,18 @@ def _places(path: str) -> list[tuple[int, int, str, str, str]]:
     """Return (offset, end offset, URL, WARC type, content type) of each record of a WARC."""
     found = []
     with storage.open_input(path) as handle:
-        for record in ArchiveIterator(handle, parse_http=False):
-            url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
+        for offset, record in warc_records(handle):
             kind = record.headers.get("WARC-Type") or ""
-            found.append((int(record.stream_pos), url, kind, record.headers.get("Content-Type") or ""))
+            found.append(
+                (-1 if offset is None else offset, url_of(record), kind, record.headers.get("Content-Type") or "")
+            )
     ends = [*(place for place, *_ in found[1:]), *([storage.size(path)] if found else [])]
+    if any(place < 0 or place >= end for (place, *_), end in zip(found, ends, strict=True)):
+        raise InputError(
+            "several records are in one gzip member, so none can be taken out",
+            where=path,
+            remedy="write each record as a gzip member of its own, as other tools do",
+        )
     return [(place, end, url, kind, of) for (place, url, kind, of), end in zip(found, ends, strict=True)]
 
 

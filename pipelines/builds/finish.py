@@ -21,6 +21,7 @@ from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
 from corpusloom.schemas.layout import MANIFEST
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry
+from corpusloom.schemas.urls.redaction import redacted
 
 
 def is_damaged(dataset: str) -> bool:
@@ -102,7 +103,7 @@ def finish(
         recipe=config.recipe.name,
         kind=config.recipe.kind,
         config=config_text,
-        inputs=tuple(dataclasses.replace(entry, name=entry.name.rsplit("/", 1)[-1]) for entry in inputs),
+        inputs=tuple(dataclasses.replace(entry, name=redacted(entry.name).rsplit("/", 1)[-1]) for entry in inputs),
         image_generation=ImageStore(config.store).generations()[-1],
         shard_count=len(reports),
         samples=sum(entry.samples for entry in entries),

@@ -17,6 +17,8 @@ from corpusloom.schemas.records import FileEntry
 logger = logging.getLogger(__name__)
 
 WARCS = (".warc", ".warc.gz", ".warc.zst", ".warc.lz4", ".arc", ".arc.gz")
+DERIVED = (".wet", ".wet.gz", ".wat", ".wat.gz")
+"""Extensions of files with texts (WET) or metadata (WAT) that were made from a WARC."""
 PATHS = (".paths", ".paths.gz")
 """Extensions of a file that lists WARCs, as Common Crawl names them."""
 
@@ -37,14 +39,32 @@ def warc_inputs(patterns: tuple[str, ...]) -> list[FileEntry]:
     listed = [path for pattern in patterns if pattern.endswith(PATHS) for path in read_paths(pattern)]
     named = [pattern for pattern in patterns if not pattern.endswith(PATHS)]
     paths = {path for pattern in (*named, *listed) for path in storage.expand(pattern)}
+    refuse_others([*named, *listed], paths)
     found = hashed(path for path in paths if path.endswith(WARCS))
     if not found:
-        raise InputError(
-            "holds no WARC (*.warc, *.warc.gz, *.warc.zst)",
-            where=", ".join(patterns),
-            remedy="give lists of images as --list, and a list of WARCs as a file that ends in .paths",
-        )
+        raise _no_warc(", ".join(patterns))
     return [found[sha256] for sha256 in sorted(found)]
+
+
+def refuse_others(named: list[str], paths: set[str]) -> None:
+    """Raise InputError for a file that is named as an input, not only in a folder or by a glob, and is no WARC."""
+    for path in named:
+        if path.endswith(DERIVED):
+            raise InputError(
+                "is a WET or WAT file: texts or metadata made from a WARC, not pages",
+                where=path,
+                remedy="give the WARC that it was made from",
+            )
+        if path in paths and not path.endswith(WARCS):
+            raise _no_warc(path)
+
+
+def _no_warc(where: str) -> InputError:
+    return InputError(
+        "holds no WARC (*.warc, *.warc.gz, *.warc.zst)",
+        where=where,
+        remedy="give lists of images as --list, and a list of WARCs as a file that ends in .paths",
+    )
 
 
 def inputs_of(
@@ -91,8 +111,16 @@ def list_inputs(lists: Iterable[str], folders: tuple[str, ...]) -> list[FileEntr
 def check_read(extracted: StageReport, patterns: tuple[str, ...], *, warcs: bool) -> None:
     """Raise InputError if not one record could be read from the inputs, which are WARCs or lists."""
     records = [row for row in extracted.counts if row.unit == "record"]
-    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) == 0:
-        where = ", ".join(patterns)
-        if not warcs:
-            raise InputError("holds no row", where=where, remedy="below its header a list needs a row per image")
-        raise InputError("no record can be read", where=where, remedy="check that these are WARCs, with gzip -t FILE")
+    empty = sum(row.rejected.get("no_responses", 0) for row in records)
+    if sum(row.records_in - row.dead.get("truncated_warc", 0) for row in records) > empty:
+        return
+    where = ", ".join(patterns)
+    if not warcs:
+        raise InputError("holds no row", where=where, remedy="below its header a list needs a row per image")
+    if empty:
+        raise InputError(
+            "holds no response, only records such as requests",
+            where=where,
+            remedy="give the WARCs that hold the responses",
+        )
+    raise InputError("no record can be read", where=where, remedy="check that these are WARCs, with gzip -t FILE")

@@ -27,9 +27,9 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
-EXTRACT_VERSION = 11
-SELECT_VERSION = 3
-SHARDS_VERSION = 3
+EXTRACT_VERSION = 12
+SELECT_VERSION = 4
+SHARDS_VERSION = 4
 
 
 @dataclass

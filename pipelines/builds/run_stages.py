@@ -165,7 +165,8 @@ class Stages:
     def take_images(self, inputs: list[FileEntry], wanted: list[ImageUrl], store: ImageStore) -> None:
         """Copy the wanted images that the WARCs hold into the store."""
         notes = self.planner.fragments(inputs, "images")
-        taken = take_images(notes, wanted, store, self.planner.image_policy, MAX_PIXELS)
+        across = [entry.name for entry in inputs] if self.config.resolve_revisits else []
+        taken = take_images(notes, wanted, store, self.planner.image_policy, MAX_PIXELS, across)
         counters = {f"images/{counter_name('image', *ended)}": number for ended, number in taken.items()}
         self.reporter.add_measures(Measures(counters=counters))
 

@@ -34,6 +34,7 @@ from corpusloom.schemas import arrow, identity, layout, storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import FileEntry, Head
+from corpusloom.schemas.urls.redaction import redacted
 
 RUN = "run.json"
 DESCRIPTIONS = ("report.html", "README.md", "croissant.json")
@@ -71,7 +72,9 @@ def make_tombstones(
     for url in urls:
         if "://" not in url:
             raise ConfigError(f"{url!r} is no URL", where="--url", remedy="give it with its scheme, or use --domain")
-    of_urls = {key for url in urls for key in (identity.page_key(url), identity.image_key(url))}
+    of_urls = {
+        key for url in (*urls, *map(redacted, urls)) for key in (identity.page_key(url), identity.image_key(url))
+    }
     return Tombstones(
         keys=frozenset({*keys, *of_urls}),
         domains=frozenset(map(tombstones.domain_hash, map(_domain, domains))),

@@ -18,9 +18,9 @@ from corpusloom.pipelines.store.stages import count_gaps
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 from corpusloom.schemas.errors import LoomError
-from corpusloom.schemas.guarded_http import check_url
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
+from corpusloom.schemas.urls.guarded_http import check_url
 
 Depth = Literal["quick", "full", "deep"]
 HEADER_BYTES = 512

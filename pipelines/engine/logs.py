@@ -5,26 +5,24 @@ No secrets are logged: URLs lose their user, password and query, which may hold 
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from corpusloom.pipelines.engine.printing import printable
+from corpusloom.schemas.urls.redaction import redacted
 
 LOGGER = "corpusloom"
 FIELDS = "fields"
-_USER = re.compile(r"(?<=://)[^/\s@\"']*@")
-_QUERY = re.compile(r"(\w://[^\s?\"']*)\?[^\s\"']*")
 
 
-def redacted(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
     """Return a value without the users, passwords and queries of URLs, also those in lists and dicts."""
     if isinstance(value, str):
-        return _QUERY.sub(r"\1?...", _USER.sub("", value))
+        return redacted(value, queries=True)
     if isinstance(value, dict):
-        return {key: redacted(item) for key, item in value.items()}
-    return [redacted(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: without_secrets(item) for key, item in value.items()}
+    return [without_secrets(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class JsonLinesFormatter(logging.Formatter):
@@ -40,15 +38,15 @@ class JsonLinesFormatter(logging.Formatter):
             values |= {"event": "library", "library": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[0] is not None:
             values["error"] = record.exc_info[0].__name__
-        return printable(json.dumps(redacted(values), ensure_ascii=False, default=str))
+        return printable(json.dumps(without_secrets(values), ensure_ascii=False, default=str))
 
 
 class PlainFormatter(logging.Formatter):
     """Formats a record as plain text, which may be several lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the text, with its terminal controls escaped."""
-        return printable(super().format(record), lines=True)
+        """Return the text, with its terminal controls escaped and without secrets."""
+        return printable(redacted(super().format(record), queries=True), lines=True)
 
 
 def use_json_lines() -> None:

@@ -16,6 +16,7 @@ from corpusloom.pipelines.engine.logs import log
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.pace import Pace
 from corpusloom.pipelines.engine.printing import SafeConsole, printable
+from corpusloom.schemas.urls.redaction import redacted
 
 POLL_SECONDS = 0.25
 """Seconds between two updates of a bar."""
@@ -52,14 +53,14 @@ class Reporter:
         if self.json:
             log("note", text=text)
         elif not self.quiet:
-            self.console.print(printable(text), markup=False)
+            self.console.print(printable(redacted(text)), markup=False)
 
     def warn(self, text: str) -> None:
         """Print one line, even if `quiet`."""
         if self.json:
             log("warning", text=text)
         else:
-            self.console.print(printable(text), style="bold red", markup=False)
+            self.console.print(printable(redacted(text)), style="bold red", markup=False)
 
     def add_measures(self, measures: Measures) -> None:
         """Add the metrics of a pipeline to those of the running stage."""
@@ -129,15 +130,15 @@ class Reporter:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[pace]}", markup=False),
+            BarColumn(bar_width=16),
+            *(TextColumn(f"{{task.fields[now].{part}}}", markup=False) for part in ("share", "left", "rate")),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(printable(label), total=meter.total, pace="")
+            task = progress.add_task(printable(label), total=meter.total, now=meter.read())
 
             def update() -> None:
                 now = meter.read()
-                progress.update(task, completed=now.done or 0, pace=str(now))
+                progress.update(task, completed=now.done or 0, now=now)
 
             with _repeating(POLL_SECONDS, update):
                 yield

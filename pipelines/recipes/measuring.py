@@ -30,7 +30,7 @@ from corpusloom.schemas.config import is_threshold
 from corpusloom.schemas.records import Block, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Scores
 
-VERSION = 1
+VERSION = 2
 SAMPLE = "The old boat was seen near the river. We saw it there.\nAnd then it was gone again."
 _ENGLISH: dict[str, Any] = {"language": "en", "scores": {"language_score": 1.0}}
 PARAGRAPH_KINDS = ("paragraph", "other")
@@ -64,11 +64,18 @@ def page_text(blocks: Iterable[Block]) -> str:
 def drop_blocks(
     blocks: Sequence[Block], recipe: Recipe, lists: WordLists | None = None
 ) -> tuple[tuple[Block, ...], tuple[DroppedBlock, ...]]:
-    """Split a page's blocks into kept and dropped ones: boilerplate, and paragraphs that OBELICS' rules reject."""
+    """Split a page's blocks into kept and dropped ones: boilerplate, foreign ones, paragraphs that OBELICS rejects."""
     filters = recipe.filters
     dropped: dict[int, DroppedBlock] = {}
     if filters.boilerplate is not None:
         dropped.update((item.index, item) for item in boilerplate.boilerplate_blocks(blocks, filters.boilerplate))
+    if filters.language is not None and filters.language.drop_foreign_blocks:
+        wanted = filters.language.languages
+        for index, block in enumerate(blocks):
+            if index in dropped or block.text is None or block.kind == "code":
+                continue
+            if language.is_foreign(block.text, wanted):
+                dropped[index] = DroppedBlock(index, "foreign_language", float(len(block.text.split())))
     if filters.obelics is not None:
         for index, block in enumerate(blocks):
             if index in dropped or block.text is None or block.kind not in PARAGRAPH_KINDS:
@@ -123,9 +130,11 @@ def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> 
 
 def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
     """Measure a pair: ALIGN's scores and the language of its text, and the words of its image's URL."""
+    wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
+    code, score = _known_language(pair) or language.measure_language(pair.text)
     return {
         **align_captions.measure_caption(pair.text),
-        **language.measure(Text(pair.text, language=_known_language(pair)), recipe.filters.language),
+        **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
     }
 
@@ -169,6 +178,8 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
     }
     if filters.boilerplate is not None:
         shaped["boilerplate"] = [boilerplate.VERSION, dataclasses.asdict(filters.boilerplate)]
+    if filters.language is not None and filters.language.drop_foreign_blocks:
+        shaped["languages"] = [language.VERSION, list(filters.language.languages)]
     if filters.obelics is not None:
         rules = {**dataclasses.asdict(filters.obelics), "page": None}
         shaped["paragraphs"] = [

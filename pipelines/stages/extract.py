@@ -32,7 +32,7 @@ from corpusloom.pipelines.store.dataset.origins import WARCINFO
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
-from corpusloom.pipelines.store.warc.arc import read_arc
+from corpusloom.pipelines.store.warc.arc import is_arc, read_arc
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import MAX_BODY, HtmlResponse, SkippedRecord
 from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
@@ -40,8 +40,6 @@ from corpusloom.pipelines.store.warc.warcinfo import read_warcinfo
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.records import ProvenanceRow, Signal, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
-
-ARC = (".arc", ".arc.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +95,7 @@ def open_warc(
     warc: InputFile, config: ExtractStageConfig, across: CollectionRevisitIndex | None
 ) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield the records of a WARC or an ARC."""
-    if warc.path.endswith(ARC):
+    if is_arc(warc.path):
         return read_arc(warc.path)
     return read_warc(warc.path, revisits=across, verify=config.verify_digests)
 
@@ -136,7 +134,7 @@ def extract_warc(
             writer.add(made)
     ledger.provenance += _crawler(warc)
     writer.flush()
-    if images and not warc.path.endswith(ARC):
+    if images:
         write_notes(storage.join(config.folder, IMAGE_NOTES, f"{warc.stem}.parquet"), images)
     ledger.redact(config.tombstones)
     ledger.write(config.folder, warc.stem)
@@ -145,7 +143,7 @@ def extract_warc(
 
 def _crawler(warc: InputFile) -> list[ProvenanceRow]:
     """Return the row of what a WARC states about its crawler; none if it states nothing."""
-    stated = {} if warc.path.endswith(ARC) else read_warcinfo(warc.path)
+    stated = {} if is_arc(warc.path) else read_warcinfo(warc.path)
     signals = tuple(
         Signal(name=name, value=stated[name], where=WARCINFO, seen_at="")
         for name in ("software", "robots")

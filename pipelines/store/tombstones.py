@@ -14,6 +14,7 @@ from typing import Any
 from corpusloom.schemas import identity, storage
 from corpusloom.schemas.errors import DamageError
 from corpusloom.schemas.records import Head, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
+from corpusloom.schemas.urls.redaction import redacted
 
 FILE = "tombstones.json"
 HIDDEN = "forgotten:"
@@ -62,17 +63,22 @@ class Tombstones:
         """Return whether a URL was taken down as a page, as an image, or with its domain."""
         if not self or not url or url.startswith(HIDDEN):
             return False
-        return identity.page_key(url) in self.keys or self.has_image(url)
+        return any(identity.page_key(name) in self.keys for name in _names(url)) or self.has_image(url)
 
     def has_image(self, url: str) -> bool:
         """Return whether an image's URL or its domain was taken down."""
         if not self or not url or url.startswith(HIDDEN):
             return False
-        return identity.image_key(url) in self.keys or self._has_host(url)
+        return any(identity.image_key(name) in self.keys for name in _names(url)) or self._has_host(url)
 
     def _has_host(self, url: str) -> bool:
         labels = identity.host_of(url).split(".") if self.domains else []
         return any(domain_hash(".".join(labels[place:])) in self.domains for place in range(len(labels)))
+
+
+def _names(url: str) -> set[str]:
+    """Return a URL as it was fetched and as datasets show it; a request for a take-down may name either."""
+    return {url, redacted(url)}
 
 
 def read(store: str) -> Tombstones:

@@ -3,6 +3,7 @@
 Every walker takes time linear in the bytes that it passes and never decodes a pixel.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -10,8 +11,11 @@ from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.limits import MAX_PARTS, TOO_MANY_PARTS, bounded
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-"""JPEG markers without a length: TEM and RST0 to RST7."""
+ICC = b"ICC_PROFILE\0"
+"""Start of a JPEG segment with a part of an ICC profile."""
+_SKIPPED = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xD8)})
+"""Second bytes of a JPEG marker that begin no segment: FF 00 is no marker, TEM and RST0 to RST7 have no length."""
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 
 
 @bounded
@@ -19,14 +23,12 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of each JPEG segment up to the first scan; `start` is the offset of the marker."""
     at, size = 2, len(data)
     while at + 4 <= size:
-        if data[at] != 0xFF:
-            raise ImageError("malformed_header", f"no marker at byte {at}")
         marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in _STANDALONE:
-            at += 2
+        if data[at] != 0xFF or marker in _SKIPPED:
+            found = _MARKER.search(data, at)  # decoders skip bytes between segments, and repeated FF
+            if found is None:
+                break
+            at = found.start()
             continue
         length = data[at + 2] << 8 | data[at + 3]
         if length < 2:

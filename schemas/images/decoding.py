@@ -4,10 +4,13 @@ import io
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageCms
+from PIL import Image
 
+from corpusloom.schemas.images.ends import END_OF_JPEG, is_complete
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import ImageHeader, read_header
+from corpusloom.schemas.images.png_pixels import clear_pixels, pixel_chunks
+from corpusloom.schemas.images.profiles import changes_colours, jpeg_profile, to_srgb
 
 MAX_PIXELS = 89_478_485
 """Pixels of one image: Pillow's own warning level, about 256 MB as RGB."""
@@ -17,22 +20,22 @@ _PILLOW_FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "
 def decode_rgb(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side_at_least: int | None = None) -> np.ndarray:
     """Return an image as displayed: uint8 RGB (H, W, 3), contiguous.
 
-    The EXIF orientation is applied, an embedded ICC profile is converted to sRGB, CMYK, palettes and 16 bits are
-    reduced to 8-bit RGB, alpha is composited on white; of an animation the first frame is returned. With
-    `min_side_at_least` a JPEG may be scaled down by 2, 4 or 8, as long as its shorter side is at least that many
-    pixels. Raises ImageError with the reasons of `read_header`, and truncated, undecodable and out_of_memory.
+    The orientation is applied (EXIF; irot and imir of AVIF), an embedded ICC profile is converted to sRGB, CMYK,
+    palettes and 16 bits are reduced to 8-bit RGB, alpha is composited on white; of an animation the first frame is
+    returned. With `min_side_at_least` a JPEG may be scaled down by 2, 4 or 8, as long as its shorter side is at least
+    that many pixels. Raises ImageError with the reasons of `read_header`, and truncated, undecodable and
+    out_of_memory.
     """
     header = read_header(data, max_pixels=max_pixels)
-    if header.format == "jpeg":
-        pixels = _decode_jpeg(data, min_side_at_least)
-        if pixels is not None:
-            return _apply_orientation(pixels, header.orientation)
-    return _apply_orientation(_decode_pillow(data, header, min_side_at_least), header.orientation)
+    pixels = _decode_jpeg(data, header, min_side_at_least) if header.format == "jpeg" else None
+    if pixels is None:
+        pixels = _decode_pillow(data, header, min_side_at_least)
+    return _apply_orientation(pixels, header.orientation)
 
 
-def _decode_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:
+def _decode_jpeg(data: bytes, header: ImageHeader, min_side: int | None) -> np.ndarray | None:
     """Decode with libjpeg-turbo; return None if Pillow must decode: CMYK, profile other than sRGB, damage."""
-    if b"ICC_PROFILE\0" in data[:65_536] and not _is_srgb(data[:65_536]):
+    if header.profile and changes_colours(jpeg_profile(data)):
         return None
     try:
         if simplejpeg.decode_jpeg_header(data)[2] not in ("YCbCr", "RGB", "Gray"):
@@ -43,12 +46,25 @@ def _decode_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:
         return None
 
 
-def _is_srgb(data: bytes) -> bool:
-    """Return whether an embedded profile names itself sRGB, as most do; it then needs no conversion."""
-    return b"sRGB" in data or b"s\0R\0G\0B" in data
+def _with_end(data: bytes) -> bytes:
+    """Return a JPEG that lacks nothing but its end-of-image marker with that marker, any other unchanged."""
+    if is_complete(data):
+        return data
+    ended = data.rstrip(b"\0") + END_OF_JPEG
+    try:
+        kind = "CMYK" if simplejpeg.decode_jpeg_header(ended)[2] in ("CMYK", "YCCK") else "RGB"
+        simplejpeg.decode_jpeg(ended, kind)  # an error if more than the marker is missing
+    except ValueError:
+        return data
+    return ended
 
 
 def _decode_pillow(data: bytes, header: ImageHeader, min_side: int | None) -> np.ndarray:
+    profile: bytes | None = None
+    if header.format == "jpeg":
+        data = _with_end(data)
+    elif header.format == "png":
+        data, profile = pixel_chunks(data)
     try:
         with Image.open(io.BytesIO(data), formats=(_PILLOW_FORMATS[header.format],)) as image:
             if image.width * image.height > 2 * MAX_PIXELS:
@@ -56,7 +72,9 @@ def _decode_pillow(data: bytes, header: ImageHeader, min_side: int | None) -> np
             if header.format == "jpeg" and min_side:
                 _draft(image, min_side)
             image.load()
-            return _to_rgb(image)
+            clear = clear_pixels(data, image) if header.format == "png" else None
+            pixels = _to_rgb(image, image.info.get("icc_profile") or b"" if profile is None else profile)
+            return pixels if clear is None else np.where(clear[:, :, None], np.uint8(255), pixels)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -75,7 +93,7 @@ def _draft(image: Image.Image, min_side: int) -> None:
         image.draft(None, (max(1, int(image.width / scale)), max(1, int(image.height / scale))))
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image, profile: bytes) -> np.ndarray:
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
         grey = np.clip(values >> 8, 0, 255).astype(np.uint8)
@@ -84,26 +102,12 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         image = image.convert(
             "RGBA" if "transparency" in image.info or (image.palette and image.palette.mode == "RGBA") else "RGB"
         )
-    image = _to_srgb(image)
+    image = to_srgb(image, profile) if profile else image
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
     return np.array(image.convert("RGB"))
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert to sRGB by the embedded profile; a profile that is broken or of another colour space is ignored."""
-    profile = image.info.get("icc_profile")
-    if not profile or (_is_srgb(profile) and image.mode != "CMYK"):
-        return image
-    target = "RGBA" if image.mode == "RGBA" else "RGB"
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=target)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image
-    return converted if converted is not None else image
 
 
 def _apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:

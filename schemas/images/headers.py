@@ -8,10 +8,11 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
+from corpusloom.schemas.images.avif import avif_facts
 from corpusloom.schemas.images.containers import (
+    ICC,
     PNG_SIGNATURE,
     gif_blocks,
-    iso_boxes,
     jpeg_segments,
     png_chunks,
     riff_chunks,
@@ -25,13 +26,15 @@ MAX_JPEG_SCANS = 200
 
 
 class ImageHeader(NamedTuple):
-    """Facts of an image header: format (jpeg, png, webp, gif or avif), pixels as stored, EXIF orientation 1 to 8."""
+    """Facts of an image header: format (jpeg, png, webp, gif or avif), pixels as stored, orientation as EXIF has it."""
 
     format: str
     width: int
     height: int
     frames: int = 1
     orientation: int = 1
+    profile: bool = False
+    """True for a JPEG with an ICC profile."""
 
     @property
     def displayed(self) -> tuple[int, int]:
@@ -69,18 +72,24 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _parse_jpeg(data: bytes) -> ImageHeader:
-    orientation = 1
-    for marker, start, end in jpeg_segments(data):
-        if marker == 0xE1 and data[start + 4 : start + 10] == b"Exif\0\0":
-            orientation = _orientation(data[start + 10 : min(end, start + 10 + 65_536)])
-        elif marker in _START_OF_FRAME:
-            height, width = struct.unpack_from(">HH", data, start + 5)
-            if marker != 0xC0 and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-                raise ImageError("too_many_scans")
-            return ImageHeader("jpeg", width, height, 1, orientation)
-        elif marker in (0xDA, 0xD9):
-            break
-    raise ImageError("malformed_header", "no frame before the first scan")
+    orientation, profile, frame = 0, False, None
+    try:
+        for marker, start, end in jpeg_segments(data):
+            if marker == 0xE1 and not orientation and data[start + 4 : start + 10] == b"Exif\0\0":
+                orientation = _orientation(data[start + 10 : min(end, start + 10 + 65_536)])
+            elif marker == 0xE2:
+                profile = profile or data[start + 4 : start + 16] == ICC
+            elif marker in _START_OF_FRAME and frame is None:
+                frame = marker, *struct.unpack_from(">HH", data, start + 5)
+    except ImageError:
+        if frame is None:
+            raise  # else decoding reports the damage
+    if frame is None:
+        raise ImageError("malformed_header", "no frame before the first scan")
+    marker, height, width = frame
+    if marker != 0xC0 and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise ImageError("too_many_scans")
+    return ImageHeader("jpeg", width, height, 1, orientation or 1, profile)
 
 
 def _orientation(tiff: bytes) -> int:
@@ -168,26 +177,11 @@ def _parse_gif(data: bytes) -> ImageHeader:
 
 
 def _parse_avif(data: bytes) -> ImageHeader:
-    sizes: list[tuple[int, int]] = []
-    for kind, start, end in iso_boxes(data, 0, len(data)):
-        if kind == b"meta":
-            for inner, at, stop in iso_boxes(data, start + 4, end):
-                if inner == b"iprp":
-                    sizes += _image_extents(data, at, stop)
+    sizes, orientation = avif_facts(data)
     if not sizes:
         raise ImageError("truncated_header")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
-    return ImageHeader("avif", width, height)
-
-
-def _image_extents(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
-    return [
-        struct.unpack_from(">II", data, body + 4)
-        for kind, at, stop in iso_boxes(data, start, end)
-        if kind == b"ipco"
-        for inner, body, _ in iso_boxes(data, at, stop)
-        if inner == b"ispe"
-    ]
+    return ImageHeader("avif", width, height, 1, orientation)
 
 
 _PARSERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ...] = (

@@ -6,7 +6,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from corpusloom.schemas.images.containers import PNG_SIGNATURE, jpeg_segments, png_chunks, riff_chunks
+from corpusloom.schemas.images.containers import ICC, PNG_SIGNATURE, jpeg_segments, png_chunks, riff_chunks
+from corpusloom.schemas.images.ends import END_OF_JPEG
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.images.headers import read_header
 
@@ -18,15 +19,14 @@ _PNG_KEPT = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI sBIT bKGD pHYs acTL fcTL fdAT".split(b" ")
 )
 _WEBP_DROPPED = frozenset((b"EXIF", b"XMP "))
-_ICC = b"ICC_PROFILE\0"
 
 
 def strip_metadata(data: bytes) -> bytes:
     """Remove metadata that displaying an image does not need, without re-encoding: EXIF, XMP, IPTC, C2PA, texts.
 
     The orientation (as an EXIF block with that tag alone), the ICC profile and Adobe's colour transform are kept.
-    Bytes after the end of a JPEG (a second image, a video) are removed. Bytes that cannot be parsed are returned
-    unchanged.
+    Bytes after the end of a JPEG (a second image, a video) and between its segments are removed, and a missing
+    end-of-image marker is added. Bytes that cannot be parsed are returned unchanged.
     """
     try:
         header = read_header(data)
@@ -47,11 +47,8 @@ def _strip_jpeg(data: bytes, orientation: int) -> bytes:
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif if orientation != 1 else b""
     for marker, start, end in jpeg_segments(data):
         if marker == 0xDA:
-            return b"".join((*parts, segment, data[start : _end_of_jpeg(data, start)]))
-        kept = not (0xE0 <= marker <= 0xEF or marker == 0xFE)
-        kept |= marker == 0xE0 and data[start + 4 : start + 9] == b"JFIF\0"
-        kept |= marker == 0xE2 and data[start + 4 : start + 16] == _ICC
-        kept |= marker == 0xEE and data[start + 4 : start + 9] == b"Adobe"
+            return b"".join((*parts, segment, *_scans(data, start), END_OF_JPEG))
+        kept = _is_kept(data, marker, start)
         if kept:
             parts.append(data[start:end])
         if segment and (marker == 0xE0 or kept):
@@ -60,17 +57,28 @@ def _strip_jpeg(data: bytes, orientation: int) -> bytes:
     return data
 
 
-def _end_of_jpeg(data: bytes, at: int) -> int:
-    """Return the offset after the end-of-image marker, or the length of the data if it is truncated."""
-    while at + 4 <= len(data):
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return at + 2
-        found = _ENTROPY_END.search(data, at + 2 + (data[at + 2] << 8 | data[at + 3]))
+def _is_kept(data: bytes, marker: int, start: int) -> bool:
+    """Return whether displaying a JPEG needs a segment: it is no comment and of no application, but for three."""
+    if marker == 0xE2:
+        return data[start + 4 : start + 16] == ICC
+    if marker in (0xE0, 0xEE):
+        return data[start + 4 : start + 9] == (b"JFIF\0" if marker == 0xE0 else b"Adobe")
+    return not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+
+
+def _scans(data: bytes, at: int) -> Iterator[bytes]:
+    """Yield the scans from an offset up to the end-of-image marker, with the segments between them that are kept."""
+    while data[at + 1] != 0xD9:
+        marker, end = data[at + 1], at + 2 + (data[at + 2] << 8 | data[at + 3])
+        found = _ENTROPY_END.search(data, end)
+        following = found.start() if found else len(data)
+        if marker == 0xDA:
+            yield data[at:following]
+        elif _is_kept(data, marker, at):
+            yield data[at:end]
         if found is None:
-            return len(data)
-        at = found.start()
-    return len(data) if data[at + 1 : at + 2] != b"\xd9" else at + 2
+            return
+        at = following
 
 
 def _strip_png(data: bytes, orientation: int) -> bytes:

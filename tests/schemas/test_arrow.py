@@ -44,7 +44,7 @@ def test_every_record_survives_a_table_and_json(cls: type) -> None:
     @given(st.lists(record_of(cls), max_size=3))
     def survives(rows: list[object]) -> None:
         assert list(arrow.from_table(cls, arrow.to_table(cls, rows))) == rows
-        if cls.__name__ != "ImageFacts":  # holds bytes, which JSON does not
+        if cls.__name__ not in ("DetectorOutput", "ImageFacts"):  # they hold bytes, which JSON does not
             assert [arrow.from_plain(cls, json.loads(json.dumps(arrow.to_plain(row)))) for row in rows] == rows
 
     survives()

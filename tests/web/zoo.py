@@ -226,7 +226,10 @@ answer("pixel_of_one", "kept", GIF_OF_ONE, kind="image", headers=("Content-Type:
 answer("soft_404", "kept", b"<!doctype html><title>Page not found</title><p>Sorry", headers=HTML_TYPE)
 answer("image_page_instead_of_image", "not_an_image", HTML, kind="image", headers=("Content-Type: image/png",))
 answer("status_204_image", "empty_body", kind="image", status="204 No Content")
-answer("partial_image", "kept", PNG, kind="image", status="206 Partial Content")
+answer("partial_image", "http_206", PNG, kind="image", status="206 Partial Content")
+answer("middle_of_an_image", "http_206", bytes(900), kind="image", status="206 Partial Content")
+answer("whole_image_as_a_range", "kept", PNG, kind="image", status="206 Partial Content",
+       headers=(f"Content-Range: bytes 0-{len(PNG) - 1}/{len(PNG)}",))  # fmt: skip
 answer("multiple_choices", "http_300", status="300 Multiple Choices")
 answer("redirect_without_place", "http_302", status="302 Found")
 answer("empty_image", "empty_body", kind="image", headers=("Content-Type: image/png",))

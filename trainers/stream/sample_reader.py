@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
-from corpusloom.schemas.guarded_http import addresses_of
+from corpusloom.schemas.urls.guarded_http import addresses_of
 from corpusloom.trainers.stream.plan import SamplePlace
 from corpusloom.trainers.stream.reading.cache import BlockCache, CacheConfig
 from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, open_index, tar_path

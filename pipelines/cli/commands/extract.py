@@ -17,10 +17,16 @@ from corpusloom.schemas.errors import InputError
 if TYPE_CHECKING:
     from corpusloom.pipelines.extract.page_task import HtmlPage
 
+_FAULTS = {
+    "truncated_warc": ("ends in the middle of a record", "all before it was read"),
+    "no_responses": ("holds no response, only records such as requests", "give the file that holds the responses"),
+}
+"""Reason of the outcome of a whole file -> what is wrong with the file, and the remedy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Print the blocks of text and image of the pages in WARCs or HTML files, in input order.
+    """Print the blocks of text and image of the pages in WARCs, ARCs or HTML files, in input order.
 
     Examples:
       loom extract page.html --format md
@@ -29,7 +35,7 @@ class Command:
     """
 
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...")]
-    """WARC or HTML files."""
+    """WARC, ARC or HTML files."""
     format: Literal["jsonl", "md", "html"] = "jsonl"
     """jsonl: one line per page. md, html: for people, including dropped blocks and their reasons."""
     url: str | None = None
@@ -55,8 +61,8 @@ class Command:
         check_least("--workers", self.workers, 0)
         recipe = None if self.no_filters else load_recipe(self.recipe)
         printer = PagePrinter(self.format, recipe)
-        cut: list[str] = []
-        chosen = (page for page in self._pages(cut) if self.url in (None, page.url))
+        faults = {reason: list[str]() for reason in _FAULTS}
+        chosen = (page for page in self._pages(faults) if self.url in (None, page.url))
         waiting: deque[str] = deque()
         read = printed = 0
 
@@ -70,8 +76,10 @@ class Command:
             for result in pool.map(work()):
                 read += 1
                 printed += printer.print(result, waiting.popleft())
-        if cut:
-            raise InputError("ends in the middle of a record", where=", ".join(cut), remedy="all before it was read")
+        for reason, paths in faults.items():
+            if paths:
+                what, remedy = _FAULTS[reason]
+                raise InputError(what, where=", ".join(paths), remedy=remedy)
         if not printed:
             advice = (
                 "--no-filters prints them all" if read else "is it in these files?" if self.url else "are they HTML?"
@@ -79,24 +87,26 @@ class Command:
             show(f"no page to show, {read} read ({advice})", err=True)
         return 0
 
-    def _pages(self, cut: list[str]) -> Iterator["HtmlPage"]:
-        """Yield the pages of every input: the responses of a WARC, or an HTML file under its own URI.
+    def _pages(self, faults: dict[str, list[str]]) -> Iterator["HtmlPage"]:
+        """Yield the pages of every input: the responses of a WARC or ARC, or an HTML file under its own URI.
 
-        The path of a WARC that ends in the middle of a record is added to `cut`.
+        The path of a WARC or ARC with a fault is added to the paths of that fault.
         """
         from corpusloom.pipelines.extract.page_task import HtmlPage
-        from corpusloom.pipelines.store.warc.reading import read_warc
+        from corpusloom.pipelines.store.warc.archives import read_archive
         from corpusloom.pipelines.store.warc.responses import HtmlResponse
         from corpusloom.schemas import storage
-        from corpusloom.schemas.verdicts import Dead
+        from corpusloom.schemas.verdicts import Rejected
 
         for path in (found for pattern in self.inputs for found in storage.expand(pattern)):
-            if ".warc" in path.rsplit("/", 1)[-1]:
-                for record in read_warc(path):
-                    if isinstance(record, HtmlResponse):
-                        yield HtmlPage(record.body, record.url, record.content_type)
-                    elif isinstance(record.verdict, Dead) and record.verdict.error == "truncated_warc":
-                        cut.append(path)
-            else:
+            records = read_archive(path)
+            if records is None:
                 address = Path(path).resolve().as_uri() if storage.is_local(path) else path
                 yield HtmlPage(storage.read_bytes(path), address)
+                continue
+            for record in records:
+                if isinstance(record, HtmlResponse):
+                    yield HtmlPage(record.body, record.url, record.content_type)
+                else:
+                    reason = record.verdict.reason if isinstance(record.verdict, Rejected) else record.verdict.error
+                    faults.get(reason, []).append(path)

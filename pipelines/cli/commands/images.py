@@ -19,19 +19,24 @@ class Command(BuildFlags):
       loom images m3w --warc 'crawl/*.warc.gz' --out data/m3w --contact https://example.org/bot
       loom images --store images --list urls.parquet --url-column URL --contact https://example.org/bot
       loom images --store images --retry dead --contact https://example.org/bot
+      loom images --store images --recheck
       loom images --store images --reindex
     """
 
     MAIN: ClassVar[str] = (
-        "warc list url-column from out store set contact retry refetch reindex sweep plan print-config json quiet"
+        "warc list url-column from out store set contact retry refetch recheck reindex sweep plan print-config json "
+        "quiet"
     )
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
     """Recipe whose images are fetched; leave it out to work on a store."""
     retry: Literal["dead"] | None = None
-    """Fetch the store's URLs with a transient error again, into a new generation of its index."""
+    """Fetch URLs with a transient error or a withdrawn outcome again, into a new generation of the store's index."""
     refetch: bool = False
     """Revalidate every image of the store by ETag and Last-Modified, into a new generation of its index."""
+    recheck: bool = False
+    """Withdraw outcomes that an empty body or a part of one decided, as earlier versions stored them. The next build
+    takes these images from its WARCs or fetches them; --retry dead fetches them at once."""
     reindex: bool = False
     """Rebuild the store's index from its packs, if parts of it are damaged, truncated or missing."""
     sweep: bool = False
@@ -40,15 +45,16 @@ class Command(BuildFlags):
     @staticmethod
     def missing(given: Set[str]) -> dict[str, str]:
         """Return what is missing: the contact if something is fetched."""
-        local = {"--reindex", "--sweep"} & given and not {"--list", "--retry", "--refetch"} & given
+        local = {"--recheck", "--reindex", "--sweep"} & given and not {"--list", "--retry", "--refetch"} & given
         place = {} if given & {"--out", "--store", "--print-config"} else {"RECIPE --out FOLDER or --store FOLDER": ""}
         return place if local else fetching(given, place)
 
     def run(self) -> int:
         """Run the stages up to images, or work on the store."""
         if self.recipe:
-            if self.retry or self.refetch or self.reindex or self.sweep:
-                raise ConfigError("works on a store, not on a recipe", where="--retry, --refetch, --reindex, --sweep",
+            if self.retry or self.refetch or self.recheck or self.reindex or self.sweep:
+                raise ConfigError("works on a store, not on a recipe",
+                                  where="--retry, --refetch, --recheck, --reindex, --sweep",
                                   remedy="leave the recipe out and name the --store")  # fmt: skip
             if not self.out and not self.print_config:
                 raise ConfigError("a recipe needs --out", where="loom images", remedy="name the dataset's folder")
@@ -59,18 +65,22 @@ class Command(BuildFlags):
         from corpusloom.pipelines.builds.nothing_kept import refuse_nothing
         from corpusloom.pipelines.stages.fetch import from_lists
         from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-        from corpusloom.pipelines.store.images import recovery
+        from corpusloom.pipelines.store.images import recheck, recovery
         from corpusloom.pipelines.store.images.store import ImageStore
 
         if self.store is None:
             raise ConfigError("name a recipe or a --store", where="loom images", remedy="see loom images --help")
-        if not (self.reindex or self.sweep or self.retry or self.refetch or self.lists):
+        if not (self.reindex or self.recheck or self.sweep or self.retry or self.refetch or self.lists):
             raise ConfigError(
-                "nothing to do", where="loom images", remedy="add --list, --retry dead, --refetch, --reindex or --sweep"
+                "nothing to do",
+                where="loom images",
+                remedy="add --list, --retry dead, --refetch, --recheck, --reindex or --sweep",
             )
         store, done = ImageStore(self.store), dict[str, Any]()
         if self.reindex:
             done["reindex"] = recovery.reindex(store)
+        if self.recheck:
+            done["recheck"] = recheck.recheck(store, self.workers)
         if self.sweep:
             done["sweep"] = recovery.sweep(store)
         config = ImagesConfig(

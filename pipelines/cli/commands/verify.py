@@ -9,9 +9,9 @@ from corpusloom.pipelines.cli.flags import OutputFlags
 from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, DamageError
-from corpusloom.schemas.guarded_http import addresses_of
 from corpusloom.schemas.layout import MANIFEST
 from corpusloom.schemas.manifest import read_manifest
+from corpusloom.schemas.urls.guarded_http import addresses_of
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.datasets.damage import Damage

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from corpusloom.pipelines.store.tombstones import hide
 from corpusloom.schemas import identity, layout
+from corpusloom.schemas.urls.redaction import redacted
 
 STAGES = ("scrape", "extract", "select", "images", "store", "shards", "regions", "forget")
 """Stages in the order in which events are listed."""
@@ -52,7 +53,7 @@ class Wanted:
     @property
     def urls(self) -> set[str]:
         """Return the texts that stand for the URL in tables: itself, or its placeholder after a take-down."""
-        return {self.name, hide(self.name)}
+        return {self.name, redacted(self.name), hide(self.name)}
 
     @property
     def sha256(self) -> str | None:
@@ -69,7 +70,7 @@ def keys_of(name: str) -> set[str]:
     """Return the keys of a name: itself if it is a key, else the page key and the image key of the URL."""
     if _is_hex(name, layout.KEY_DIGITS):
         return {name}
-    return {identity.page_key(name), identity.image_key(name)}
+    return {key for url in (name, redacted(name)) for key in (identity.page_key(url), identity.image_key(url))}
 
 
 def _is_hex(name: str, digits: int) -> bool:

@@ -8,6 +8,7 @@ import aiohttp
 
 from corpusloom.pipelines.net.config import FetchKind
 from corpusloom.pipelines.net.exchange.body_buffer import BodyBuffer
+from corpusloom.pipelines.net.exchange.response import is_success
 from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline
 from corpusloom.schemas.verdicts import Rejected
@@ -71,6 +72,6 @@ async def read_body(
 
 def _is_no_image(response: aiohttp.ClientResponse, chunk: bytes) -> bool:
     """Return whether the first chunk shows that a body is no image, so that the rest need not be read."""
-    if not 200 <= response.status < 300 or "Content-Encoding" in response.headers:
+    if not is_success(response.status) or "Content-Encoding" in response.headers:
         return False
     return len(chunk) >= SNIFFED_BYTES and not is_image(chunk[:SNIFFED_BYTES])

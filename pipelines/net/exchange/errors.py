@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
 from corpusloom.schemas.errors import LoomError, raise_shortage
-from corpusloom.schemas.guarded_http import refusal_of
+from corpusloom.schemas.urls.guarded_http import refusal_of
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,14 @@ from corpusloom.pipelines.net.exchange.heads import all_headers, read_headers, r
 from corpusloom.pipelines.net.exchange.names import Names, Resolver, system_addresses
 from corpusloom.pipelines.net.exchange.redirects import next_hop
 from corpusloom.pipelines.net.exchange.refresh import refresh_target
-from corpusloom.pipelines.net.exchange.response import REDIRECT_STATUSES, FetchOutcome, Response, now
+from corpusloom.pipelines.net.exchange.response import (
+    REDIRECT_STATUSES,
+    FetchOutcome,
+    Response,
+    is_partial,
+    is_success,
+    now,
+)
 from corpusloom.pipelines.net.exchange.session import GuardedResponse, is_literal, is_local_name, open_session
 from corpusloom.pipelines.net.exchange.sniff import SNIFFED_BYTES, is_image
 from corpusloom.pipelines.net.exchange.timeouts import Deadline, Deadlines
@@ -180,6 +187,8 @@ class Fetcher:
             return response
         if not 200 <= response.status < 300:
             return Rejected(f"http_{response.status}")
+        if is_partial(response.status, response.header("content-range")):
+            return Dead("http_206")
         if kind == "robots" or not response.signals:
             return response
         return opt_out(response.signals, self.config.honour, unit=kind) or response
@@ -251,7 +260,7 @@ class Fetcher:
         address: str | None,
     ) -> Response | Rejected:
         """Return the complete response."""
-        if kind == "image" and 200 <= raw.status < 300 and not is_image(body[:SNIFFED_BYTES]):
+        if kind == "image" and is_success(raw.status) and not is_image(body[:SNIFFED_BYTES]):
             return Rejected("not_an_image" if body else "empty_body")
         headers = all_headers(raw) if self._evidence else read_headers(raw)
         return Response(

@@ -6,7 +6,7 @@ import aiohttp
 
 from corpusloom.pipelines.net.permissions.opt_outs import SIGNAL_HEADERS
 
-_READ = ("etag", "last-modified", "location", "retry-after", *SIGNAL_HEADERS)
+_READ = ("content-range", "etag", "last-modified", "location", "retry-after", *SIGNAL_HEADERS)
 """Headers that the code reads."""
 _ASCII = "".join(map(chr, range(128)))
 

@@ -1,5 +1,6 @@
 """The outcome of a fetch: a Response with everything that a WARC needs, or a verdict."""
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from corpusloom.schemas.records import Signal
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 REDIRECT_STATUSES = frozenset((301, 302, 303, 307, 308))
+_RANGE = re.compile(r"bytes\s+0-(\d{1,18})/(\d{1,18})", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,17 @@ class Response:
     def location(self) -> str | None:
         """The Location header of a redirect, or the target of a page that redirects; None for other responses."""
         return self.header("location") if self.status in REDIRECT_STATUSES else self.refresh
+
+
+def is_success(status: int) -> bool:
+    """Return whether the body of a response begins as its resource does: a status of 200 to 299, except 206."""
+    return 200 <= status < 300 and status != 206
+
+
+def is_partial(status: int, content_range: str | None) -> bool:
+    """Return whether a response holds a part of its resource: a 206 whose Content-Range does not span all bytes."""
+    span = _RANGE.fullmatch((content_range or "").strip())
+    return status == 206 and (span is None or int(span.group(1)) + 1 != int(span.group(2)))
 
 
 FetchOutcome: TypeAlias = Response | Rejected | Dead

@@ -14,7 +14,7 @@ from corpusloom.pipelines.net.exchange.lenient import LenientHandler
 from corpusloom.pipelines.net.exchange.names import Names
 from corpusloom.pipelines.net.exchange.timeouts import Deadlines
 from corpusloom.schemas.addresses import AddressPolicy
-from corpusloom.schemas.guarded_http import make_socket
+from corpusloom.schemas.urls.guarded_http import make_socket
 
 READ_BUFFER = 1 << 18
 """Bytes of the read buffer of one connection."""

@@ -82,18 +82,24 @@ def measure(page: Page, recipe: Recipe) -> Page:
 
 
 def page_head(page: Page, recipe: Recipe) -> Head:
-    """Return a page's head. Its rank prefers the latest page, then more images, then more text, then a shorter URL."""
+    """Return a page's head.
+
+    Its rank prefers the latest page, then one in fewer other languages, then more images, then more text, then a
+    shorter URL.
+    """
     images = tuple(block.image.url for block in page.blocks if block.image is not None)
     text, dedup = page_text(page.blocks), recipe.dedup
     scope = f"{page.fetched_at[:7]} " if dedup.scope == "crawl" else ""
     latest = "".join(f"{9 - int(digit)}" for digit in page.fetched_at if digit.isdigit()).ljust(20, "9")
-    rank = f"{latest}|{99_999 - len(images):05d}|{99_999_999 - len(text):08d}|{len(page.canonical_url):06d}"
+    mixture = f"{round(10 * (1 - page.scores.get('language_share', 0.0))):02d}"
+    size = f"{99_999 - len(images):05d}|{99_999_999 - len(text):08d}"
     return Head(
         unit="page",
         key=page.key,
         parent=page.parent,
         url=page.url,
-        rank=rank,
+        rank=f"{latest}|{mixture}|{size}|{len(page.canonical_url):06d}",
+        mixture=mixture,
         text_key=scope + text_key(text, dedup.exact_text or "strict"),
         image_key=image_set_key(images),
         images=images,

@@ -19,6 +19,8 @@ RANGE_ROWS = 32_768
 PARTITION_BYTES = 8 << 20
 MAX_PARTITIONS = 1_024
 NAME = ("rank", "key", "parent")
+NODE = ("mixture", *NAME)
+"""Columns of a head's name in the graph of near-duplicates."""
 HASH = (("high", pa.uint64()), ("low", pa.uint64()))
 ROW = ("row", pa.int64())
 

@@ -81,8 +81,8 @@ def keep_one(group: Iterable[Head], reason: str) -> list[Head]:
 
 
 def node_of(head: Head) -> str:
-    """Return a head's name in the graph of near-duplicates. Names sort as (rank, key, parent) do."""
-    return f"{head.rank}|{head.key}|{head.parent}"
+    """Return a head's name in the graph of near-duplicates. Names sort as (mixture, rank, key, parent) do."""
+    return f"{head.mixture}|{head.rank}|{head.key}|{head.parent}"
 
 
 def bucket_edges(nodes: Iterable[str]) -> list[tuple[str, str]]:

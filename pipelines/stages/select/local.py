@@ -21,6 +21,7 @@ from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.stages.select.corpus import (
     HASH,
     NAME,
+    NODE,
     PARTITION_BYTES,
     RANGE_ROWS,
     ROW,
@@ -196,7 +197,7 @@ def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
     schema = pa.schema([("label", pa.int64()), ROW, ("name", pa.string())])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
-        table, rows = corpus.kept(part, NAME)
+        table, rows = corpus.kept(part, NODE)
         mine = linked[rows]
         labels = forest.find(rows[mine])
         columns = [pa.array(labels), pa.array(rows[mine]), node_names(table.filter(pa.array(mine)))]
@@ -217,7 +218,7 @@ def keep_roots(corpus: Selection, step: KeepOneOfNearDuplicates) -> None:
 
 def node_names(table: pa.Table) -> pa.Array:
     """Return the names of heads in the graph, as `group_decisions.node_of` makes them."""
-    return pc.binary_join_element_wise(*(whole_column(table, name) for name in NAME), "|")
+    return pc.binary_join_element_wise(*(whole_column(table, name) for name in NODE), "|")
 
 
 def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
@@ -225,7 +226,7 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
     schema = pa.schema([*HASH, ROW])
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
-        table, rows = corpus.kept(part, ["bands"] if step.distinct else ["bands", *NAME])
+        table, rows = corpus.kept(part, ["bands"] if step.distinct else ["bands", *NODE])
         bands = whole_column(table, "bands")
         numbers, rows_of = key_numbers(bands.flatten()), np.repeat(rows, np.asarray(bands.value_lengths()))
         if not step.distinct:  # those of one name are one node of the graph

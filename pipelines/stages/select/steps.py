@@ -32,7 +32,7 @@ class KeepOne:
 
 @dataclass(frozen=True, slots=True)
 class KeepOneOfNearDuplicates:
-    """Keep one of the kept heads that MinHash bands connect, the first by (rank, key, parent).
+    """Keep one of the kept heads that MinHash bands connect, the first by (mixture, rank, key, parent).
 
     `group_decisions.clusters_of` defines which heads are connected, `group_decisions.keep_root` which one is kept.
     """

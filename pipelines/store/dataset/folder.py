@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpusloom.pipelines.store.external_sort import sorted_parts
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
@@ -18,6 +19,7 @@ from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.layout import CLAIM
 from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
+from corpusloom.schemas.urls.redaction import MAY_HOLD_SECRETS, redacted
 
 NOBODY = 0
 """pid of a claim whose build failed: it no longer runs, but its partial shards are still in the folder."""
@@ -29,6 +31,9 @@ TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "scores": (ScoreRow, SCORE_ORDER),
     "provenance": (ProvenanceRow, PROVENANCE_ORDER),
 }
+
+PUBLISHED_TEXTS = frozenset(("url", "warc", "message", "traceback"))
+"""Columns of these tables that may hold URLs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +202,24 @@ def read_fragments(kind: str, fragments: Sequence[str]) -> TableRows:
 def write_rows(dataset: str, kind: str, stage: str, rows: TableRows, scratch: str) -> FileEntry:
     """Write `KIND/STAGE.parquet` of a dataset, sorted in bounded memory; return its entry for the manifest."""
     cls, order = TABLES[kind]
+    shown = map(_redacted, rows.parts)
     name, schema = f"{kind}/{stage}.parquet", arrow.schema(cls)
     path = storage.join(dataset, name)
-    with contextlib.closing(sorted_parts(rows.parts, schema, order, rows=rows.count, scratch=scratch)) as parts:
+    with contextlib.closing(sorted_parts(shown, schema, order, rows=rows.count, scratch=scratch)) as parts:
         count = tables.write_stream(path, schema, parts)
     sha256, size = storage.hash_file(path)
     return FileEntry(name=name, sha256=sha256, bytes=size, rows=count, rows_digest=tables.file_digest(path))
+
+
+def _redacted(part: pa.Table) -> pa.Table:
+    """Return rows without the secrets of URLs."""
+    for place, name in enumerate(part.column_names):
+        if name in PUBLISHED_TEXTS:
+            column = part.column(place).combine_chunks()
+            mask = pc.fill_null(pc.match_substring_regex(column, MAY_HOLD_SECRETS), False)
+            values = pa.array(map(redacted, column.filter(mask).to_pylist()), column.type)
+            part = part.set_column(place, part.field(place), pc.replace_with_mask(column, mask, values))
+    return part
 
 
 def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:
@@ -214,5 +231,5 @@ def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:
 def write_run(dataset: str, values: dict[str, Any]) -> None:
     """Write run.json: times and versions of the run, which are not part of the dataset's contents."""
     storage.write_bytes(
-        storage.join(dataset, "run.json"), (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
+        storage.join(dataset, "run.json"), (redacted(json.dumps(values, indent=1, sort_keys=True)) + "\n").encode()
     )

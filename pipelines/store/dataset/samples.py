@@ -11,6 +11,7 @@ from corpusloom.schemas.images.decoding import reencode_png
 from corpusloom.schemas.images.metadata import strip_metadata
 from corpusloom.schemas.layout import image_field, member_name
 from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageRef, Member, Page, Pair, SidecarRow, Signal
+from corpusloom.schemas.urls.redaction import redacted
 
 _EXTENSION = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 
@@ -43,7 +44,7 @@ class StoredImage:
     def info(self) -> dict[str, Any]:
         """Return the image's entry in KEY.json."""
         return {
-            "url": self.ref.url,
+            "url": redacted(self.ref.url),
             "alt_text": self.ref.alt_text,
             "caption": self.ref.caption,
             "width": self.width,
@@ -141,13 +142,13 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
             texts.append(None)
             names.append(member_name(page.key, field))
     info = [{"name": member_name(page.key, field), **image.info} for field, image in images.items()]
-    body = {"url": page.url, "title": page.title, "texts": texts, "images": names, "image_info": info}
+    body = {"url": redacted(page.url), "title": page.title, "texts": texts, "images": names, "image_info": info}
     fields = {field: image.data for field, image in images.items()} | {"json": to_json(body)}
     first = next(iter(images.values()), None)
     row = SidecarRow(
         key=page.key,
-        url=page.url,
-        page_url=page.url,
+        url=redacted(page.url),
+        page_url=redacted(page.url),
         text_length=sum(len(text) for text in texts if text),
         images=len(images),
         width=None if first is None else first.width,
@@ -166,8 +167,8 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
     """Return a pair as a sample in the layout of img2dataset and open_clip: KEY.jpg, KEY.txt, KEY.json."""
     body = {
         "key": pair.key,
-        "url": pair.image_url,
-        "page_url": pair.page_url,
+        "url": redacted(pair.image_url),
+        "page_url": redacted(pair.page_url),
         "caption": pair.text,
         "text_source": pair.text_source,
         "status": "success",
@@ -181,8 +182,8 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
     fields = {image.extension: image.data, "txt": pair.text.encode(), "json": to_json(body)}
     row = SidecarRow(
         key=pair.key,
-        url=pair.image_url,
-        page_url=pair.page_url,
+        url=redacted(pair.image_url),
+        page_url=redacted(pair.page_url),
         caption=pair.text,
         text_length=len(pair.text),
         images=1,

@@ -1,6 +1,7 @@
-"""Copies images from WARCs into the store, instead of fetching them; extraction notes where they are."""
+"""Copies images from WARCs and ARCs into the store, instead of fetching them; extraction notes where they are."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +12,8 @@ from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
 from corpusloom.pipelines.store.images.packs import OutcomeCounts, PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.warc.reading import read_response_at
+from corpusloom.pipelines.store.warc.response_at import read_response_at
+from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex
 from corpusloom.schemas import tables
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -27,7 +29,7 @@ class WarcImage:
     """Image key of the URL."""
     url: str
     warc: str
-    """Path of the WARC."""
+    """Path of the WARC or ARC."""
     offset: int
     """Offset of the record in bytes."""
 
@@ -49,11 +51,20 @@ def take_images(
     store: ImageStore,
     policy: Policy,
     max_pixels: int,
+    across: Sequence[str] = (),
 ) -> OutcomeCounts:
     """Copy wanted images without an outcome from WARCs into the store; return the counts of their outcomes.
 
-    If a URL has several copies, the first in the first WARC (by name) is used. A URL without a usable copy is fetched
-    later.
+    If a URL has several copies, the first whole one in the first WARC (by name) is used. A URL without a whole copy is
+    fetched later.
+
+    Args:
+      notes: Paths of the notes on the images that WARCs hold.
+      wanted: Images to copy.
+      store: The store to write to.
+      policy: Settings that may refuse an image: its maximum number of bytes, the opt-outs that are honoured.
+      max_pixels: Maximum number of pixels of an image.
+      across: WARCs to which revisits may refer, besides their own.
     """
     index = store.index()
     current = index.under(policy)
@@ -62,19 +73,26 @@ def take_images(
         return OutcomeCounts()
     generation, content = index.next_generation(current, missing), ContentTable.of(index.stored())
     writer = PackWriter(store, "warcs", generation, max_pixels, content=content, policy=policy)
-    for note in sorted(read_notes(notes), key=lambda note: (note.key, note.warc.rsplit("/", 1)[-1], note.offset)):
-        item = missing.get(note.key)
-        outcome = _outcome(note, policy.fetch) if item is not None else None
-        if item is not None and outcome is not None:
-            writer.add(item, outcome)
-            del missing[note.key]
+    places = sorted((note for note in read_notes(notes) if note.key in missing), key=_place)
+    limit = policy.fetch.max_image_bytes
+    others = CollectionRevisitIndex(across, limit)
+    for warc, images in itertools.groupby(places, lambda note: note.warc):
+        originals = CollectionRevisitIndex((warc,), limit), others
+        for note in images:
+            outcome = _outcome(note, policy.fetch, originals) if note.key in missing else None
+            if outcome is not None:
+                writer.add(missing.pop(note.key), outcome)
     writer.commit()
     return writer.committed
 
 
-def _outcome(note: WarcImage, fetch: FetchConfig) -> ImageOutcome | None:
-    """Return the image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
-    answer = read_response_at(note.warc, note.offset, fetch.max_image_bytes)
+def _place(note: WarcImage) -> tuple[str, str, int]:
+    return note.warc.rsplit("/", 1)[-1], note.warc, note.offset
+
+
+def _outcome(note: WarcImage, fetch: FetchConfig, originals: Sequence[CollectionRevisitIndex]) -> ImageOutcome | None:
+    """Return the whole image that a WARC holds, or the rejection by an opt-out; None if the record cannot be used."""
+    answer = read_response_at(note.warc, note.offset, fetch.max_image_bytes, originals)
     if isinstance(answer, Rejected | Dead):
         return None
     headers, body, date = answer

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from corpusloom.schemas.records import ImageRecord
 
 GENERATION = "generation"
 """Column with the generation in which a row was committed."""
+WITHDRAWN = "withdrawn"
+"""Outcome of a row that takes back the outcome of an earlier generation: its URL counts as never fetched."""
 KEY_DIGITS = 32
 
 
@@ -26,10 +28,12 @@ def _joined(reasons: pa.Array, settings: pa.Array) -> pa.Array:
 def choose_rows(rows: pa.Table) -> pa.Table:
     """Return one row per key, sorted by key.
 
-    The row of the latest generation is chosen; within it a final outcome before a transient one, then the smallest
-    sha256.
+    The row of the latest generation is chosen; within it a final outcome before a transient one, that before a
+    withdrawal, then the smallest sha256.
     """
-    order = rows.append_column("transient", pc.invert(rows["final"]))
+    transient = pc.cast(pc.invert(rows["final"]), pa.int8())
+    withdrawn = pc.cast(pc.equal(rows["outcome"], WITHDRAWN), pa.int8())
+    order = rows.append_column("transient", pc.add(transient, withdrawn))
     keys = [("key", "ascending"), (GENERATION, "descending"), ("transient", "ascending"), ("sha256", "ascending")]
     rows = rows.take(pc.sort_indices(order, sort_keys=keys))
     names = fixed_width(rows["key"], KEY_DIGITS)
@@ -47,14 +51,18 @@ class ImageIndex:
     _keys: np.ndarray
     _generations: np.ndarray
     _table: pa.Table
+    _withdrawn: pa.Table
 
     @classmethod
     def of(cls, generation: int, parts: Iterable[pa.Table]) -> "ImageIndex":
         """Build the index from the parts of all generations up to the latest."""
         empty = arrow.to_table(ImageRecord, []).append_column(GENERATION, pa.array([], type=pa.int64()))
         rows = choose_rows(pa.concat_tables([empty, *parts]))
+        taken_back = pc.equal(rows["outcome"], WITHDRAWN)
+        withdrawn, rows = rows.filter(taken_back), rows.filter(pc.invert(taken_back)).combine_chunks()
         committed = rows[GENERATION].to_numpy()
-        return cls(generation, fixed_width(rows["key"], KEY_DIGITS), committed, rows.drop_columns([GENERATION]))
+        keys = fixed_width(rows["key"], KEY_DIGITS)
+        return cls(generation, keys, committed, rows.drop_columns([GENERATION]), withdrawn)
 
     def under(self, policy: Policy) -> "ImageIndex":
         """Return the index without the refusals that other settings decided, whose URLs are to be asked again."""
@@ -66,7 +74,9 @@ class ImageIndex:
         names = _joined(*(pa.array([pair[name] for pair in stale], pa.string()) for name in ("reason", "policy")))
         held = pc.invert(pc.is_in(joined, value_set=names))
         mask = held.to_numpy(zero_copy_only=False) if isinstance(held, pa.Array) else held.to_numpy()
-        return ImageIndex(self.generation, self._keys[mask], self._generations[mask], self._table.filter(held))
+        return replace(
+            self, _keys=self._keys[mask], _generations=self._generations[mask], _table=self._table.filter(held)
+        )
 
     def next_generation(self, current: "ImageIndex", keys: Iterable[str]) -> int:
         """Return the generation for new outcomes of keys: a new one if `current` lacks one of them that this has."""
@@ -107,17 +117,13 @@ class ImageIndex:
         return generations
 
     def transient(self) -> Iterator[tuple[str, str]]:
-        """Yield key and URL of each outcome that is not final, sorted by key, without URLs that were taken down."""
-        return self._urls(pc.invert(self._table["final"]))
+        """Yield key and URL of each outcome that is not final or was withdrawn, without URLs that were taken down."""
+        yield from _urls(self._table.filter(pc.invert(self._table["final"])))
+        yield from _urls(self._withdrawn)
 
     def kept(self) -> Iterator[tuple[str, str]]:
         """Yield key and URL of each stored image, sorted by key, without URLs that were taken down."""
-        return self._urls(pc.equal(self._table["outcome"], "kept"))
-
-    def _urls(self, mask: pa.ChunkedArray) -> Iterator[tuple[str, str]]:
-        rows = self._table.filter(pc.and_(mask, pc.not_equal(self._table["url"], ""))).select(["key", "url"])
-        for batch in rows.to_batches(max_chunksize=4096):
-            yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+        return _urls(self._table.filter(pc.equal(self._table["outcome"], "kept")))
 
     def stored(self) -> pa.Table:
         """Return sha256, pack, offset and length of each row whose image is stored."""
@@ -140,3 +146,9 @@ class ImageIndex:
 
     def _place(self, key: str) -> int | None:
         return place_in(self._keys, key.encode("ascii", "replace"))
+
+
+def _urls(rows: pa.Table) -> Iterator[tuple[str, str]]:
+    """Yield key and URL of rows, without URLs that were taken down."""
+    for batch in rows.filter(pc.not_equal(rows["url"], "")).select(["key", "url"]).to_batches(max_chunksize=4096):
+        yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)

@@ -65,11 +65,13 @@ def settle(outcome: Response | ImageOutcome, known: ImageRecord | None) -> Image
     """Return the outcome to store for a URL whose row of an earlier generation is `known`.
 
     A stored image is kept if a re-fetch brings no new one: after a 304 its row is copied with the new date, after an
-    error unchanged.
+    error unchanged. A 304 without a stored image has no body, so it is an error.
     """
     if known is not None and known.outcome == "kept":
         if isinstance(outcome, Response) and outcome.status == 304:
             return replace(known, fetched_at=outcome.fetched_at)
         if isinstance(outcome, Dead):
             return replace(known, fetched_at=known.fetched_at or "")
+    if isinstance(outcome, Response) and outcome.status == 304:
+        return Dead("http_304")
     return image_of(outcome) if isinstance(outcome, Response) else outcome

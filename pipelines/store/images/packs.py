@@ -18,6 +18,7 @@ from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.blocklists import Blocklist
 from corpusloom.pipelines.store.images.content_table import ContentTable
 from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageOutcome, ImageUrl
+from corpusloom.pipelines.store.images.rows_by_sha256 import PARTS
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.pipelines.store.warc.digests import spell_digest
@@ -29,6 +30,9 @@ from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.records import ImageRecord
 from corpusloom.schemas.verdicts import Dead, Rejected
 
+WHOLE_BODIES = ("bodies", "whole")
+"""Field of the first record of a pack, whose outcomes were decided by whole bodies. Older packs lack it: an empty body
+or a part of one may have decided theirs."""
 PLACE = ("pack", "offset", "length")
 """Fields of an ImageRecord that a pack leaves out: a record cannot hold its own offset."""
 
@@ -56,6 +60,13 @@ def pack_name(seed: object) -> str:
     return hashlib.blake2b(str(seed).encode(), digest_size=8).hexdigest()
 
 
+def decided_by_whole_bodies(store: ImageStore, part: str) -> bool:
+    """Return whether whole bodies decided the outcomes of a part of the index; False if its pack is missing."""
+    name = part.rsplit("/part-", 1)[-1].removesuffix(PARTS)
+    path = store.path("packs", f"{name}.warc")
+    return storage.exists(path) and ": ".join(WHOLE_BODIES).encode() in storage.read_bytes(path, 0, HEAD)
+
+
 def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
     """Return format, width and height from the header of an image, or Rejected if it must not be stored."""
     try:
@@ -68,6 +79,10 @@ def inspect(data: bytes, max_pixels: int) -> tuple[str, int, int] | Rejected:
     if header.width * header.height > max_pixels:
         return Rejected("too_many_pixels", float(header.width * header.height), float(max_pixels))
     return header.format, header.width, header.height
+
+
+HEAD = 4_096
+"""Bytes from the start of a pack that hold its first record."""
 
 
 class _Pieces(list[bytes]):
@@ -157,7 +172,7 @@ class PackWriter:
         pack = _Pack(pack_name((self.name, self._part, self.generation, key)))
         self._part += 1
         fields = {"software": "corpusloom", "format": "WARC File Format 1.1", "generation": str(self.generation)}
-        pack.warc.warcinfo(fields, now())
+        pack.warc.warcinfo(fields | dict([WHOLE_BODIES]), now())
         return pack
 
     def _start(self) -> None:

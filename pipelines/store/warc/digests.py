@@ -5,6 +5,7 @@ import hashlib
 
 from fastwarc.warc import WarcRecord
 
+from corpusloom.pipelines.store.warc.responses import split_http
 from corpusloom.schemas.verdicts import Dead
 
 ALGORITHMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
@@ -54,7 +55,7 @@ def check_digests(record: WarcRecord, block: bytes, unchunked: bytes | None) -> 
     expected = parse_digest(record.headers.get("WARC-Payload-Digest"))
     if expected is None or not whole or record.headers.get("WARC-Type") == "revisit":
         return None
-    bodies = [block] if unchunked is None else [block.partition(b"\r\n\r\n")[2], unchunked]
+    bodies = [block] if unchunked is None else [split_http(block)[1], unchunked]
     if not any(hashlib.new(expected[0], body, usedforsecurity=False).digest() == expected[1] for body in bodies):
         return Dead("digest_mismatch", f"the payload is not {record.headers.get('WARC-Payload-Digest')}")
     return None

@@ -4,6 +4,7 @@ import re
 import zlib
 from typing import IO
 
+from corpusloom.pipelines.store.warc.responses import split_http
 from corpusloom.schemas import storage
 
 ZSTD, LZ4, GZIP = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x1f\x8b"
@@ -56,6 +57,7 @@ def _damage_of_members(handle: IO[bytes]) -> str | None:
 
 def _is_whole(record: bytes) -> bool:
     """Return True if an uncompressed record has its whole block and the two line breaks after it."""
-    head, separator, rest = record.partition(b"\r\n\r\n")
+    head, rest = split_http(record)
     length = re.search(rb"(?im)^content-length:\s*(\d+)\s*$", head)
-    return bool(separator) and length is not None and len(rest) >= int(length.group(1)) + 4
+    after = 4 if b"\r\n" in head else 0  # records with LF line ends are followed by any number of them
+    return len(head) < len(record) and length is not None and len(rest) >= int(length.group(1)) + after

@@ -1,31 +1,37 @@
-"""Reads WARC files: all responses of a file, or the record at an offset."""
+"""Reads WARC files: all responses of a file, or the block of a record at an offset."""
 
 import gzip
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import WarcRecord, WarcRecordType
 
 from corpusloom.pipelines.store.warc.digests import check_digests
 from corpusloom.pipelines.store.warc.file_end import cut_at_end
+from corpusloom.pipelines.store.warc.records import date_of, warc_records
 from corpusloom.pipelines.store.warc.responses import (
     MAX_BODY,
-    Headers,
     HtmlResponse,
     RecordSource,
     SkippedRecord,
     html_or_skipped,
-    open_response,
+    split_http,
     truncated_file,
     unchunk,
+    without_responses,
 )
-from corpusloom.pipelines.store.warc.revisits import CollectionRevisitIndex, RevisitIndex
+from corpusloom.pipelines.store.warc.revisits import (
+    CollectionRevisitIndex,
+    RevisitIndex,
+    is_truncated,
+    resource_type,
+    url_of,
+)
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError, InputError, raise_shortage
-from corpusloom.schemas.verdicts import Dead, Rejected
+from corpusloom.schemas.verdicts import Rejected
 
-MAX_HEAD = 65_536
-"""Bytes that are read beyond the limit of a body, for the HTTP headers before it."""
 _RESPONSES = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.revisit)
 
 
@@ -34,7 +40,8 @@ def read_warc(
 ) -> Iterator[HtmlResponse | SkippedRecord]:
     """Yield each response, resource and revisit of a WARC, as HTML or as skipped with the reason.
 
-    A truncated file yields its complete records, then one dead outcome that names the offset.
+    A truncated file yields its complete records, then one dead outcome that names the offset. A file without a
+    response, such as one of requests only, yields one rejection.
 
     Args:
       path: The WARC; gzip, zstd, lz4 or uncompressed.
@@ -46,28 +53,31 @@ def read_warc(
       InputError: For a WET or WAT file, which holds texts or metadata made from a WARC.
     """
     last, cut = 0, None
-    originals, only_other_records = RevisitIndex(limit), True
+    originals, only_others, records = RevisitIndex(limit), True, 0
     with storage.open_input(path) as handle:
         try:
-            for record in ArchiveIterator(handle, parse_http=False):
-                last = int(record.stream_pos)
+            for offset, record in warc_records(handle):
+                last, records = last if offset is None else offset, records + 1
                 length = int(record.content_length)
                 is_response = record.record_type in _RESPONSES
                 block = record.reader.read(min(length, 2 * limit)) if is_response else b""
                 if not record.headers.get("Content-Length") or (is_response and len(block) < min(length, 2 * limit)):
                     cut = "the record is cut off"
                     break
-                only_other_records = only_other_records and not is_response
+                only_others = only_others and not is_response
                 damage = check_digests(record, block, _unchunked(record, block)) if verify and is_response else None
                 if damage is not None:
-                    yield SkippedRecord(**_source(record), verdict=damage)
+                    yield SkippedRecord(**_source(record, last), verdict=damage)
                 elif record.record_type == WarcRecordType.revisit:
                     found = originals.resolve(record, block) or (revisits.resolve(record, block) if revisits else None)
-                    yield _read_record(record, found, limit)
+                    if found is None:
+                        yield SkippedRecord(**_source(record, last), verdict=Rejected("revisit_unresolved"))
+                    else:
+                        yield _read_record(record, offset, last, found.block, limit, truncated=found.truncated)
                 elif is_response:
-                    originals.add(path, record)
-                    yield _read_record(record, block, limit)
-                elif only_other_records:
+                    originals.add(path, offset, record)
+                    yield _read_record(record, offset, last, block, limit, truncated=is_truncated(record))
+                elif only_others:
                     refuse_derived(record, path)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise_shortage(error, path)
@@ -75,6 +85,8 @@ def read_warc(
     cut = cut or cut_at_end(path, last)
     if cut is not None:
         yield truncated_file(path, last, f"{path}: at or after byte {last}: {cut}")
+    elif records and only_others:
+        yield without_responses(path)
 
 
 def refuse_derived(record: WarcRecord, path: str) -> None:
@@ -88,12 +100,12 @@ def refuse_derived(record: WarcRecord, path: str) -> None:
         )
 
 
-def _source(record: WarcRecord) -> RecordSource:
+def _source(record: WarcRecord, offset: int) -> RecordSource:
     return RecordSource(
-        url=(record.headers.get("WARC-Target-URI") or "").strip("<>"),
+        url=url_of(record),
         record_id=record.record_id or "",
-        offset=int(record.stream_pos),
-        fetched_at=record.headers.get("WARC-Date") or "",
+        offset=offset,
+        fetched_at=date_of(record),
     )
 
 
@@ -101,49 +113,17 @@ def _unchunked(record: WarcRecord, block: bytes) -> bytes | None:
     """Return the body of an HTTP response without its transfer coding; None for another record type."""
     if record.record_type != WarcRecordType.response:
         return None
-    head, _, body = block.partition(b"\r\n\r\n")
+    head, body = split_http(block)
     return unchunk(body) if b"chunked" in head.lower() else body
 
 
-def _resource_type(record: WarcRecord) -> str | None:
-    """Return the content type of a resource record; None for another record type."""
-    return record.headers.get("Content-Type") or "" if record.record_type == WarcRecordType.resource else None
-
-
-def _read_record(record: WarcRecord, block: bytes | None, limit: int) -> HtmlResponse | SkippedRecord:
-    source = _source(record)
-    if block is None:
-        return SkippedRecord(**source, verdict=Rejected("revisit_unresolved"))
-    truncated = record.headers.get("WARC-Truncated") is not None
-    return html_or_skipped(source, block, limit, truncated=truncated, resource=_resource_type(record))
-
-
-def read_response_at(path: str, offset: int, limit: int) -> tuple[Headers, bytes, str] | Rejected | Dead:
-    """Return headers, body and date of the response at an offset of a WARC, or the verdict on an unusable one.
-
-    Args:
-      path: The WARC.
-      offset: Offset of the record, in bytes.
-      limit: Maximum number of bytes of a body; a larger one is rejected.
-    """
-    with storage.open_input(path) as handle:
-        handle.seek(offset)
-        try:
-            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
-        except (OSError, ValueError) as error:  # no gzip member begins there
-            raise_shortage(error, path)
-            record = None
-        if record is None:
-            return Dead("truncated_warc", f"{path}: no record at byte {offset}")
-        if int(record.content_length) > limit + MAX_HEAD:
-            return Rejected("body_too_large", float(record.content_length), float(limit))
-        block = record.reader.read(limit + MAX_HEAD)
-        resource = _resource_type(record)
-        date = record.headers.get("WARC-Date") or ""
-        if record.headers.get("WARC-Truncated"):
-            return Dead("body_cut_off", "WARC-Truncated")
-    response = open_response(block, limit, resource)
-    return response if isinstance(response, Rejected | Dead) else (response.headers, response.body, date)
+def _read_record(
+    record: WarcRecord, offset: int | None, last: int, block: bytes, limit: int, *, truncated: bool
+) -> HtmlResponse | SkippedRecord:
+    """Return a response as HTML or as skipped; `last` is `offset`, or that of an earlier record if it is None."""
+    resource = resource_type(record)
+    found = html_or_skipped(_source(record, last), block, limit, truncated=truncated, resource=resource)
+    return replace(found, image=False) if offset is None and isinstance(found, SkippedRecord) else found
 
 
 def read_resource(path: str, offset: int, length: int) -> bytes:

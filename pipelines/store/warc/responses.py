@@ -1,10 +1,12 @@
 """Parses and decodes the HTTP responses of WARC and ARC files, and separates HTML from other types."""
 
+import re
 from dataclasses import dataclass
 from typing import TypedDict
 
 from corpusloom.pipelines.net.exchange import sniff
 from corpusloom.pipelines.net.exchange.decode import CodingError, decode
+from corpusloom.pipelines.net.exchange.response import is_partial
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 MAX_BODY = 10_000_000
@@ -12,6 +14,7 @@ MAX_BODY = 10_000_000
 Headers = tuple[tuple[str, str], ...]
 """HTTP headers as (name, value), in the order of the response."""
 _HTML = ("text/html", "application/xhtml+xml")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 class RecordSource(TypedDict):
@@ -20,7 +23,7 @@ class RecordSource(TypedDict):
     url: str
     record_id: str
     offset: int
-    """Offset of the record in its file, in bytes. In an ARC file: the record's number, counted from 1."""
+    """Offset of the record in its file, in bytes."""
     fetched_at: str
     """Time of the fetch, RFC 3339 in UTC; empty if unknown."""
 
@@ -62,13 +65,19 @@ class OpenedResponse:
     headers: Headers
     content_type: str | None
     body: bytes
+    incomplete: Rejected | Dead | None = None
+    """Why the body is not whole: body_too_large (beyond the limit) or body_cut_off (shorter than the headers say)."""
+
+
+def split_http(block: bytes) -> tuple[bytes, bytes]:
+    """Split an HTTP response at its first blank line, whose line ends may be CRLF or LF, into head and body."""
+    gap = _HEAD_END.search(block)
+    return (block, b"") if gap is None else (block[: gap.start()], block[gap.end() :])
 
 
 def parse_http(block: bytes) -> tuple[int, Headers, bytes]:
     """Split an HTTP response into status, headers and body; raise ValueError if it has no status line."""
-    head, separator, body = block.partition(b"\r\n\r\n")
-    if not separator:
-        head, separator, body = block.partition(b"\n\n")
+    head, body = split_http(block)
     lines = head.decode("utf-8", "replace").splitlines()
     parts = lines[0].split(None, 2) if lines else []
     if len(parts) < 2 or not parts[0].startswith("HTTP/") or not parts[1].isdigit():
@@ -82,17 +91,22 @@ def unchunk(body: bytes) -> bytes:
 
     A body without chunks is returned unchanged: Common Crawl stores decoded bodies under the original header.
     """
-    parts: list[bytes] = []
+    return _unchunk(body)[0]
+
+
+def _unchunk(body: bytes) -> tuple[bytes, bool]:
+    """Undo chunked transfer coding; return the body and whether its last chunk is there."""
+    parts = bytearray()  # a list of millions of tiny chunks would take 40 times their memory
     place = 0
     while True:
         end = body.find(b"\r\n", place, place + 64)
         size_text = body[place:end].split(b";")[0].strip() if end >= 0 else b""
         if not size_text or any(digit not in b"0123456789abcdefABCDEF" for digit in size_text):
-            return b"".join(parts) if parts else body
+            return (bytes(parts), False) if place else (body, True)
         size = int(size_text, 16)
         if size == 0:
-            return b"".join(parts)
-        parts.append(body[end + 2 : end + 2 + size])
+            return bytes(parts), True
+        parts += body[end + 2 : end + 2 + size]
         place = end + 2 + size + 2
 
 
@@ -114,15 +128,32 @@ def open_response(block: bytes, limit: int, resource: str | None = None) -> Open
         except ValueError as error:
             return Rejected("not_http") if not block else Dead("bad_http", str(error))
     fields = {name.lower(): value for name, value in headers}
-    if not 200 <= status < 300:
+    if not 200 <= status < 300 or is_partial(status, fields.get("content-range")):
         return Rejected(f"http_{status}")
     if "chunked" in fields.get("transfer-encoding", "").lower():
-        body = unchunk(body)
+        body, whole = _unchunk(body)
+    else:
+        declared = fields.get("content-length", "")
+        whole = not declared.isdecimal() or len(body) >= int(declared[:18])
     try:
-        body = decode(body, fields.get("content-encoding", ""), limit).body[:limit]
+        decoded = decode(body, fields.get("content-encoding", ""), limit)
     except CodingError as error:
         return Dead(error.reason, str(error))
-    return OpenedResponse(status=status, headers=headers, content_type=fields.get("content-type"), body=body)
+    incomplete: Rejected | Dead | None = None if whole else Dead("body_cut_off", "shorter than its headers say")
+    if decoded.cut or len(decoded.body) > limit:
+        incomplete = Rejected("body_too_large", float(len(decoded.body)), float(limit))
+    return OpenedResponse(
+        status=status,
+        headers=headers,
+        content_type=fields.get("content-type"),
+        body=decoded.body[:limit],
+        incomplete=incomplete,
+    )
+
+
+def _is_http(url: str, block: bytes) -> bool:
+    """Return whether a record holds an HTTP response; crawlers also record answers of DNS, FTP and whois."""
+    return block.startswith(b"HTTP/") or url[:8].lower().startswith(("http://", "https://")) or ":" not in url
 
 
 def html_or_skipped(
@@ -137,6 +168,8 @@ def html_or_skipped(
       truncated: True if the crawler itself cut the body off.
       resource: Content type of a resource record; None for a response with HTTP headers.
     """
+    if resource is None and not _is_http(source["url"], block):
+        return SkippedRecord(**source, verdict=Rejected("not_http"))
     response = open_response(block, limit, resource)
     if isinstance(response, Rejected | Dead):
         return SkippedRecord(**source, verdict=response)
@@ -159,3 +192,10 @@ def truncated_file(path: str, offset: int, message: str) -> SkippedRecord:
     name = path.rsplit("/", 1)[-1]
     verdict = Dead("truncated_warc", message)
     return SkippedRecord(url=name, record_id=f"truncated {name}", offset=offset, fetched_at="", verdict=verdict)
+
+
+def without_responses(path: str) -> SkippedRecord:
+    """Return the single rejection of a file that holds records but no response, for example requests only."""
+    name = path.rsplit("/", 1)[-1]
+    verdict = Rejected("no_responses")
+    return SkippedRecord(url=name, record_id=f"no responses {name}", offset=0, fetched_at="", verdict=verdict)

@@ -2,8 +2,9 @@
 
 import zlib
 
-from fastwarc.warc import ArchiveIterator, WarcRecordType
+from fastwarc.warc import WarcRecordType
 
+from corpusloom.pipelines.store.warc.records import record_at
 from corpusloom.schemas import storage
 
 MAX_BLOCK = 65_536
@@ -20,7 +21,7 @@ def read_warcinfo(path: str) -> dict[str, str]:
     """
     try:
         with storage.open_input(path) as handle:
-            record = next(iter(ArchiveIterator(handle, parse_http=False)), None)
+            record = record_at(handle, 0)
             if record is None or record.record_type != WarcRecordType.warcinfo:
                 return {}
             block = record.reader.read(MAX_BLOCK)

@@ -1,11 +1,12 @@
 """Taking images down removes all traces of them from a store and nothing else, also after a kill, reindex or sweep."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from corpusloom.pipelines.builds import apply_tombstones
-from corpusloom.pipelines.builds.apply_tombstones import purge_store
+from corpusloom.pipelines.builds.apply_tombstones import purge_store, purge_warc
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.outcomes import FetchedImage
@@ -13,7 +14,9 @@ from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.recovery import reindex, sweep
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas.errors import InputError
 from tests.pipelines.store.store_maker import DATE, answer, fill, outcomes, png, wanted
+from tests.pipelines.store.warc import warc_files
 
 NAMES = [name for name, _ in outcomes()]
 
@@ -101,3 +104,14 @@ def test_bytes_that_were_taken_down_are_not_written_again(tmp_path: Path) -> Non
     assert row is not None
     assert (row.outcome, row.reason) == ("rejected", "forgotten")
     assert traces(store, png(2)) == []
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
+def test_records_in_one_gzip_member_cannot_be_taken_out(tmp_path: Path, line_end: bytes) -> None:
+    data = warc_files.write(tmp_path / "a.warc", *((f"http://a/{n}", warc_files.HEAD, b"<p>") for n in range(3)))
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(gzip.compress(data.replace(b"\r\n", line_end)))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="several records are in one gzip member"):
+        purge_warc(str(path), str(tmp_path / "work"), make_tombstones(urls=("http://a/1",)))
+    assert path.read_bytes() == before

@@ -78,3 +78,36 @@ def test_inputs_without_a_single_readable_record_are_an_error(truncated: int, re
         return
     with pytest.raises(InputError, match=r"a\.warc: no record can be read"):
         check_read(report, ("a.warc",), warcs=True)
+
+
+@pytest.mark.parametrize("name", ["x.warc.wet.gz", "x.wet", "x.warc.wat.gz", "x.wat"])
+def test_a_file_of_texts_that_is_named_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("x")
+    (tmp_path / "a.warc").write_text("x")
+    assert len(warc_inputs((str(tmp_path),))) == 1  # a folder may hold others
+    with pytest.raises(InputError, match="is a WET or WAT file"):
+        warc_inputs((str(tmp_path / "a.warc"), str(tmp_path / name)))
+    (tmp_path / "all.paths").write_text(f"a.warc\n{name}\n")
+    with pytest.raises(InputError, match="is a WET or WAT file"):
+        warc_inputs((str(tmp_path / "all.paths"),))
+
+
+def test_a_named_file_that_is_no_warc_is_refused(tmp_path: Path) -> None:
+    for name in ("a.warc", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    assert len(warc_inputs((str(tmp_path / "*"),))) == 1
+    with pytest.raises(InputError, match=r"notes\.txt: holds no WARC"):
+        warc_inputs((str(tmp_path / "a.warc"), str(tmp_path / "notes.txt")))
+
+
+@pytest.mark.parametrize(("records", "empty", "readable"), [(3, 2, True), (2, 2, False)])
+def test_inputs_of_requests_only_are_an_error(records: int, empty: int, readable: bool) -> None:
+    row = StageCounts(
+        stage="extract", unit="record", records_in=records, kept=records - empty, rejected={"no_responses": empty}
+    )
+    report = StageReport(name="extract", counts=(row,), facts={})
+    if readable:
+        check_read(report, ("a.warc",), warcs=True)
+        return
+    with pytest.raises(InputError, match=r"a\.warc: holds no response"):
+        check_read(report, ("a.warc",), warcs=True)

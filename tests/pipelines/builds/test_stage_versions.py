@@ -40,7 +40,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/store/img2dataset.py",
         "pipelines/store/lists/*.py",
         "pipelines/store/warc/*.py",
-        "schemas/hosts.py",
+        "schemas/urls/hosts.py",
         "schemas/identity.py",
         "schemas/records.py",
     ),
@@ -55,6 +55,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "schemas/verdicts.py",
     ),
     "shards": (
+        "schemas/urls/redaction.py",
         "pipelines/dedup/decontamination.py",
         "pipelines/dedup/frequency.py",
         "pipelines/dedup/image_hashes.py",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from corpusloom.pipelines.engine.logs import FIELDS, LOGGER, JsonLinesFormatter, PlainFormatter, log, redacted
+from corpusloom.pipelines.engine.logs import FIELDS, LOGGER, JsonLinesFormatter, PlainFormatter, log, without_secrets
 
 
 def line(name: str, message: str, **values: object) -> dict[str, object]:
@@ -52,7 +52,7 @@ def test_a_library_is_named_and_its_error_is_a_class() -> None:
     ],
 )
 def test_users_and_queries_of_urls_are_removed_at_any_depth(value: object, shown: object) -> None:
-    assert redacted(value) == shown
+    assert without_secrets(value) == shown
 
 
 def test_log_hands_its_fields_to_the_logger(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.engine.logs import JsonLinesFormatter, redacted
+from corpusloom.pipelines.engine.logs import JsonLinesFormatter, without_secrets
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.schemas import arrow
@@ -101,5 +101,5 @@ def test_no_secret_of_a_url_is_logged() -> None:
     record = logging.makeLogRecord({"name": "corpusloom", "msg": "x", "fields": {"where": [url], "b": {"c": url}}})
     assert "secret" not in JsonLinesFormatter().format(record)
     assert "deadbeef" not in JsonLinesFormatter().format(record)
-    assert redacted(f"cannot read '{url}' twice") == "cannot read 's3://bucket/a.tar?...' twice"
-    assert redacted("why? https://example.org/a") == "why? https://example.org/a"
+    assert without_secrets(f"cannot read '{url}' twice") == "cannot read 's3://bucket/a.tar?...' twice"
+    assert without_secrets("why? https://example.org/a") == "why? https://example.org/a"

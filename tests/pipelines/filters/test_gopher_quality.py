@@ -19,6 +19,13 @@ def words(count: int, word: str = "house") -> str:
     return " ".join(["the", "of", *[word] * (count - 2)])
 
 
+RATIOS = ("alphabetic_words", "hash_ratio", "ellipsis_ratio")
+
+
+def measured(text: str, config: QualityConfig) -> dict[str, float]:
+    return gopher_quality.measure(Text(text), config)
+
+
 CASES = [
     ("good", GOOD, None),
     ("50 words", words(50), None),
@@ -27,14 +34,17 @@ CASES = [
     ("100,001 words", words(100_001), "too_many_words"),
     ("short words", "the of " + "a " * 60, "short_words"),
     ("long words", "the of " + "extraordinarily " * 60, "long_words"),
-    ("hashes at 0.1", words(81) + " # # # # # # # # #", None),
-    ("hashes above 0.1", words(80) + " # # # # # # # # #", "too_many_hashes"),
-    ("ellipses", words(80) + " ..." * 10, "too_many_ellipses"),
+    ("hashes at 0.1", words(90) + " # # # # # # # # #", None),
+    ("hashes above 0.1", words(89) + " # # # # # # # # #", "too_many_hashes"),
+    ("ellipses at 0.1", words(89) + " ..." * 9 + " house", None),
+    ("ellipses above 0.1", words(88) + " ..." * 9 + " house", "too_many_ellipses"),
     ("bullets at 0.9", "\n".join(["- " + words(10)] * 9 + [words(10)]), None),
     ("bullets above 0.9", "\n".join(["• " + words(10)] * 10), "too_many_bullet_lines"),
     ("ellipsis lines at 0.3", "\n".join([words(20) + "..."] * 3 + [words(20)] * 7), None),
     ("ellipsis lines above 0.3", "\n".join([words(20) + "… "] * 4 + [words(20)] * 6), "too_many_ellipsis_lines"),
-    ("numbers", words(60) + " 123456" * 30, "too_few_alphabetic_words"),
+    ("letters at 0.8", words(60) + " 123456" * 15, None),
+    ("letters below 0.8", words(60) + " 123456" * 16, "too_few_alphabetic_words"),
+    ("punctuation is no word", words(60) + ' , ; " ( ) -' * 10, None),
     ("one stop word twice", "the the " + "house " * 60, "too_few_stop_words"),
     ("stop words in capitals", "The Of " + "house " * 60, "too_few_stop_words"),
     ("empty", "", "too_few_words"),
@@ -48,10 +58,20 @@ def test_each_text_has_its_quality_reason(text: str, reason: str | None) -> None
     assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
 
 
+def test_punctuation_counts_as_words_in_ratios_if_a_recipe_says_so() -> None:
+    text = words(60) + " ," * 20 + " # ... 12"
+    paper, datatrove = (measured(text, replace(QUALITY, count_punctuation=value)) for value in (False, True))
+    assert [paper[name] for name in RATIOS] == [60 / 61, 1 / 61, 1 / 61]
+    assert [datatrove[name] for name in RATIOS] == [60 / 83, 1 / 83, 1 / 83]
+    assert {name: value for name, value in paper.items() if name not in RATIOS} == {
+        name: value for name, value in datatrove.items() if name not in RATIOS
+    }
+
+
 def test_a_threshold_of_none_turns_the_rule_off_and_zero_does_not() -> None:
     assert judge(gopher_quality, "house " * 60, replace(QUALITY, min_stop_words=None)) == Kept()
     strict = replace(QUALITY, max_hash_ratio=0.0)
-    assert judge(gopher_quality, words(81) + " # ", strict) == Rejected("too_many_hashes", 1 / 82, 0.0)
+    assert judge(gopher_quality, words(81) + " # ", strict) == Rejected("too_many_hashes", 1 / 81, 0.0)
     assert judge(gopher_quality, "", QualityConfig()) == Kept()
 
 

@@ -18,7 +18,7 @@ def test_a_recipe_without_thresholds_has_no_rule() -> None:
 def test_the_order_of_a_recipe_is_that_of_its_reasons() -> None:
     m3w = load_recipe("m3w")
     reasons = [rule.reason for rule in page_rules(m3w)]
-    assert reasons[:3] == ["language", "language_uncertain", "explicit_text"]
+    assert reasons[:4] == ["language", "language_uncertain", "mixed_languages", "explicit_text"]
     assert reasons.index("top_2_gram") < reasons.index("too_few_words")
     turned = load_recipe("m3w", ['filters.order=["quality"]'])
     assert [rule.reason for rule in page_rules(turned)][:2] == ["too_few_words", "too_many_words"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpusloom.pipelines.filters.boilerplate import DroppedBlock
 from corpusloom.pipelines.filters.text.text_filter import WordLists
 from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules, page_rules, pair_rules
 from corpusloom.pipelines.recipes.measuring import (
@@ -18,6 +19,7 @@ from corpusloom.pipelines.recipes.measuring import (
     measure_page,
     measure_pair,
     page_text,
+    read_by,
 )
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.schemas.errors import InputError
@@ -124,6 +126,19 @@ def test_blocks_go_with_their_reasons_before_the_text_is_measured() -> None:
         (3, "read_more"),
     ]
     assert [item.reason for item in drop_blocks(blocks, M3W)[1]] == ["cookie_notice", "read_more"]
+
+
+GERMAN = "Das alte Boot liegt am Ufer des Flusses und wartet auf den Sommer, der bald kommen wird."
+
+
+def test_foreign_blocks_go_where_a_recipe_says_so_and_code_stays() -> None:
+    blocks = (*page(sentences(2), GERMAN, "Zum Boot").blocks, Block(kind="code", text=GERMAN))
+    recipe = load_recipe("m3w", ["filters.language.drop_foreign_blocks=true"])
+    kept, dropped = drop_blocks(blocks, recipe)
+    assert [block for block in blocks if block not in kept] == [blocks[1]]
+    assert dropped == (DroppedBlock(1, "foreign_language", 17.0),)
+    assert drop_blocks(blocks, M3W) == (blocks, ())
+    assert read_by(recipe) != read_by(M3W)
 
 
 def test_kept_pages_are_edited_by_c4s_lines_and_masks() -> None:

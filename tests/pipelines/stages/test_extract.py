@@ -13,10 +13,12 @@ from corpusloom.pipelines.stages.input_fragments import InputFile, is_extracted,
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.images.from_warcs import read_notes
+from corpusloom.pipelines.store.warc.response_at import read_response_at
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head, LedgerRow, Pair, ProvenanceRow, StageCounts
 from tests.pipelines.store.store_maker import DATE, png
+from tests.pipelines.store.warc import test_arc
 
 TEXT = "a photo of the old house number {}"
 ANSWERS = (
@@ -139,3 +141,21 @@ def test_an_arc_is_read_as_an_arc(name: str, reader: str, tmp_path: Path, monkey
     monkeypatch.setattr(extract, "read_warc", lambda path, **options: iter(["warc", path, options["verify"]]))
     found = list(extract.open_warc(InputFile(path=name, sha256=""), config(tmp_path, verify_digests=True), None))
     assert found == [reader, name] + ([True] if reader == "warc" else [])
+
+
+@pytest.mark.parametrize("name", ["a.arc", "a.arc.gz"])
+def test_images_in_an_arc_are_noted(name: str, tmp_path: Path) -> None:
+    head = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n"
+    test_arc.write(
+        tmp_path / name,
+        *(test_arc.record(f"http://example.org{url}", head.format(kind).encode() + body)
+          for url, status, kind, body in ANSWERS if status == "200 OK"),
+    )  # fmt: skip
+    made = config(tmp_path / "stage")
+    run(InputFile(path=str(tmp_path / name), sha256="a" * 64), made)
+    notes = list(read_notes([str(tmp_path / "stage" / "images" / f"{'a' * 16}.parquet")]))
+    assert {note.url for note in notes} == {"http://example.org/1.png", "http://example.org/2.png"}
+    for note in notes:
+        answer = read_response_at(note.warc, note.offset, 10**6)
+        assert isinstance(answer, tuple)
+        assert answer[1] == png(int(note.url[-5]))

@@ -44,6 +44,18 @@ def test_fill_bytes_and_standalone_markers_are_skipped() -> None:
     assert list(jpeg_segments(data)) == [(0xFE, 5, 10), (0xDA, 10, 14)]
 
 
+@pytest.mark.parametrize("junk", [b"", b"junk", b"\0\0\0", b"\xff\0", b"a\xff\0b"])
+def test_bytes_between_jpeg_segments_are_skipped(junk: bytes) -> None:
+    data = b"\xff\xd8" + junk + b"\xff\xfe\x00\x03x" + junk + b"\xff\xda\x00\x02"
+    start, length = 2 + len(junk), len(junk)
+    assert list(jpeg_segments(data)) == [(0xFE, start, start + 5), (0xDA, start + 5 + length, start + 9 + length)]
+
+
+def test_a_jpeg_without_any_marker_is_truncated() -> None:
+    with pytest.raises(ImageError, match="truncated_header"):
+        list(jpeg_segments(b"\xff\xd8" + bytes(1000)))
+
+
 @pytest.mark.parametrize("length", [0, 1])
 def test_a_jpeg_segment_is_at_least_as_long_as_its_length_field(length: int) -> None:
     with pytest.raises(ImageError, match="malformed_header"):

@@ -96,3 +96,26 @@ def test_the_first_33_bytes_of_a_png_are_its_header() -> None:
     assert read_header(data[:33])[:3] == ("png", 37, 23)
     with pytest.raises(ImageError, match="truncated_header"):
         read_header(data[:32])
+
+
+def with_exif_before_scan(data: bytes, block: bytes) -> bytes:
+    scan = data.index(b"\xff\xda")
+    return data[:scan] + b"\xff\xe1" + struct.pack(">H", 2 + len(block)) + block + data[scan:]
+
+
+def test_exif_anywhere_before_the_first_scan_counts_and_the_first_block_wins() -> None:
+    late = with_exif_before_scan(encode(picture(), "JPEG"), exif(6))
+    assert read_header(late).orientation == 6
+    assert read_header(with_exif_before_scan(late, exif(3))).orientation == 6
+    assert read_header(with_exif_before_scan(encode(picture(), "JPEG", exif=exif(1)), exif(8))).orientation == 1
+
+
+def test_a_jpeg_that_ends_after_its_frame_has_a_header() -> None:
+    data = encode(picture(), "JPEG")
+    assert read_header(data[: data.index(b"\xff\xda")])[1:3] == (37, 23)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_header_says_whether_there_is_a_profile(progressive: bool) -> None:
+    assert read_header(encode(picture(), "JPEG", icc_profile=b"any", progressive=progressive)).profile
+    assert not read_header(encode(picture(), "JPEG", exif=exif(), progressive=progressive)).profile

@@ -1,5 +1,6 @@
 """Metadata: private parts are removed and pixels stay the same; opt-outs are found."""
 
+import re
 import struct
 import time
 import zlib
@@ -71,6 +72,29 @@ def test_a_jpeg_keeps_its_jfif_segment_and_no_other_of_its_marker() -> None:
     marked = data[:end] + thumbnail + data[end:]
     assert strip_metadata(marked) == strip_metadata(data)
     assert strip_metadata(data)[:end] == data[:end]
+
+
+def after_first_scan(data: bytes, segment: bytes) -> bytes:
+    """Put a segment between the first and the second scan of a progressive JPEG."""
+    at = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]").search(data, data.index(b"\xff\xda") + 12)
+    assert at is not None
+    return data[: at.start()] + segment + data[at.start() :]
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF, 0xFE])
+def test_metadata_between_scans_are_removed(marker: int) -> None:
+    data = encode(picture(64, 48), "JPEG", progressive=True, exif=exif(6))
+    segment = bytes((0xFF, marker)) + struct.pack(">H", 2 + 12) + b"secret words"
+    marked = after_first_scan(after_first_scan(data, segment), segment)
+    assert marked.count(b"secret") == 2
+    assert strip_metadata(marked) == strip_metadata(data)
+    assert np.array_equal(decode_rgb(strip_metadata(marked)), decode_rgb(data))
+
+
+def test_a_missing_end_marker_is_added() -> None:
+    for options in ({}, {"progressive": True}):
+        data = encode(picture(64, 48), "JPEG", **options)
+        assert strip_metadata(data[:-2]) == strip_metadata(data)
 
 
 def text_chunk(text: bytes) -> bytes:

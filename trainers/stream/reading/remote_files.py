@@ -12,7 +12,7 @@ from fsspec.asyn import AsyncFileSystem
 from corpusloom.schemas import storage
 from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, DamageError
-from corpusloom.schemas.guarded_http import refusal_of
+from corpusloom.schemas.urls.guarded_http import refusal_of
 from corpusloom.trainers.stream.errors import StorageError
 
 _REPLACED, _MISSING = 412, (404, 410)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.cli import main
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from tests.pipelines.small_web import SmallWeb
+from tests.pipelines.store.warc import test_arc, warc_files
 
 SENTENCE = "The lighthouse keeper wrote down the weather of each day in a book that is kept in the museum. "
 PAGE = f"<html><head><title>Log</title></head><body><h1>Log</h1><p>{SENTENCE}</p></body></html>"
@@ -55,3 +56,24 @@ def test_pages_of_a_warc_come_in_its_order_up_to_the_limit(web: SmallWeb, capsys
 def test_wrong_numbers_and_missing_files_are_refused(flags: list[str], page: str) -> None:
     with pytest.raises(ConfigError):
         main.run(["extract", *([page] if flags else []), *flags])
+
+
+@pytest.mark.parametrize("name", ["x.arc", "x.arc.gz", "x.data"])
+def test_pages_of_an_arc_are_printed(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE.encode()
+    test_arc.write(tmp_path / name, test_arc.record("http://a.example/1", block))
+    assert [row["url"] for row in printed(capsys, str(tmp_path / name), "--no-filters")] == ["http://a.example/1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "message"),
+    [
+        ("request", b"GET / HTTP/1.1\r\n\r\n", "holds no response, only records such as requests"),
+        ("conversion", b"words", "is a WET file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.warc", "x.wet"])
+def test_a_file_without_pages_says_why(kind: str, block: bytes, message: str, name: str, tmp_path: Path) -> None:
+    path = warc_files.write_records(tmp_path / name, (kind, {"WARC-Target-URI": "http://a.example/"}, block))
+    with pytest.raises(InputError, match=message):
+        main.run(["extract", "--workers", "0", path])

@@ -11,9 +11,12 @@ from corpusloom.pipelines.cli.commands import build, images
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.small_web import SmallWeb
+from tests.pipelines.store.store_maker import fill, outcomes, wanted
 
 
-@pytest.mark.parametrize("flag", [{"retry": "dead"}, {"refetch": True}, {"reindex": True}, {"sweep": True}])
+@pytest.mark.parametrize(
+    "flag", [{"retry": "dead"}, {"refetch": True}, {"recheck": True}, {"reindex": True}, {"sweep": True}]
+)
 def test_a_recipe_takes_no_flag_of_a_store(flag: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="works on a store, not on a recipe"):
         images.Command(recipe="m3w", out="out", **flag).run()  # type: ignore[arg-type]
@@ -47,3 +50,15 @@ def test_a_lost_index_is_rebuilt_from_the_packs(
     after = ImageStore(str(tmp_path / "store")).index()
     assert len(list(before.kept())) > 0
     assert sorted(after.kept()) == sorted(before.kept())
+
+
+def test_doubtful_outcomes_are_withdrawn_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = fill(tmp_path / "store", outcomes())
+    for pack in (tmp_path / "store" / "packs").iterdir():  # as earlier versions wrote them
+        pack.write_bytes(pack.read_bytes().replace(b"bodies: whole", b"bodies: known"))
+    found = []
+    for _ in range(2):
+        assert main.run(["images", "--store", store.folder, "--recheck", "--workers", "0"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["recheck"])
+    assert [(report["withdrawn"], report["generation"]) for report in found] == [({"not_an_image": 1}, 2), ({}, 2)]
+    assert wanted("html").key not in ImageStore(store.folder).index()

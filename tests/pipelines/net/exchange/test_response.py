@@ -31,3 +31,27 @@ def test_the_time_is_written_in_utc_and_whole_seconds(monkeypatch: pytest.Monkey
     assert response.now() == "2026-01-02T03:04:05Z"
     monkeypatch.undo()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", response.now())
+
+
+@pytest.mark.parametrize(
+    ("status", "span", "partial"),
+    [
+        (200, None, False),
+        (200, "bytes 5-9/20", False),
+        (206, None, True),
+        (206, "bytes 0-19/20", False),
+        (206, " Bytes 0-19/20 ", False),
+        (206, "bytes 0-18/20", True),
+        (206, "bytes 1-19/20", True),
+        (206, "bytes 0-19/*", True),
+        (206, "bytes */20", True),
+        (206, "items 0-19/20", True),
+    ],
+)
+def test_a_206_is_a_part_unless_its_range_spans_the_whole(status: int, span: str | None, partial: bool) -> None:
+    assert response.is_partial(status, span) == partial
+
+
+@pytest.mark.parametrize(("status", "success"), [(199, False), (200, True), (206, False), (299, True), (304, False)])
+def test_a_success_begins_as_its_resource(status: int, success: bool) -> None:
+    assert response.is_success(status) == success

@@ -72,6 +72,24 @@ def test_of_equal_pages_the_latest_ranks_first_then_more_images_then_more_text_t
     assert head_of() < head_of(canonical_url="http://e.org/aa")
 
 
+def test_a_page_in_one_language_ranks_before_a_larger_one_in_two_and_after_a_later_one() -> None:
+    pure, mixed = ({"scores": {"language_share": share}} for share in (1.0, 0.6))
+    larger = (*BLOCKS, *BLOCKS)
+    assert head_of(**pure) < head_of(**mixed, blocks=larger) < head_of(blocks=larger)
+    assert head_of(**mixed, fetched_at="2021-01-01T00:00:00Z") < head_of(**pure)
+
+
+@pytest.mark.parametrize(
+    ("share", "mixture"), [(1.0, "00"), (0.96, "00"), (0.94, "01"), (0.5, "05"), (0.0, "10"), (None, "10")]
+)
+def test_near_duplicates_are_ordered_by_tenths_of_their_text_in_other_languages(
+    share: float | None, mixture: str
+) -> None:
+    scores = {} if share is None else {"language_share": share}
+    page = Page(key="k", url="u", canonical_url="u", fetched_at="2020", blocks=BLOCKS, scores=scores)
+    assert page_head(page, M3W).mixture == mixture
+
+
 def test_texts_are_compared_within_a_month_where_the_recipe_says_so() -> None:
     page = Page(key="k", url="u", canonical_url="u", fetched_at="2020-05-06T07:08:09Z", blocks=BLOCKS)
     by_crawl = replace(M3W, dedup=replace(M3W.dedup, scope="crawl"))

@@ -68,8 +68,8 @@ def test_outcomes_are_counted_by_unit_and_reason() -> None:
 
 def test_only_kept_heads_have_members_in_buckets() -> None:
     kept, gone = (page("a", "x", outcome=outcome, bands=("1", "2")) for outcome in ("kept", "rejected"))
-    assert list(distributed.band_members(kept)) == [(b"1", b"|a|a"), (b"2", b"|a|a")]
-    assert list(distributed.paragraph_members(kept)) == [(b"x", b"|a|a")]
+    assert list(distributed.band_members(kept)) == [(b"1", b"||a|a"), (b"2", b"||a|a")]
+    assert list(distributed.paragraph_members(kept)) == [(b"x", b"||a|a")]
     assert [*distributed.band_members(gone), *distributed.paragraph_members(gone)] == []
 
 

@@ -39,6 +39,7 @@ def heads_of(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[Head]:
         "parent": few,
         "url": few,
         "rank": st.sampled_from(("", "1", "2", "é")),
+        "mixture": st.sampled_from(("", "0", "1")),
         "text_key": few,
         "image_key": few,
         "images": st.lists(few, max_size=2).map(tuple),
@@ -282,6 +283,13 @@ def test_the_smallest_name_of_a_cluster_stays_and_the_size_counts_names() -> Non
     }
     gone = meaning.reject(one, Rejected("earlier"))
     assert meaning.keep_root(gone, found) == gone
+
+
+def test_of_near_duplicates_the_one_in_fewer_languages_stays_whatever_its_rank() -> None:
+    mixed, pure, older = head("a", rank="1", mixture="04"), head("b", rank="2", mixture="00"), head("c", rank="3")
+    older = dataclasses.replace(older, mixture="00")
+    found = meaning.clusters_of(meaning.bucket_edges(map(meaning.node_of, (mixed, pure, older))))
+    assert [meaning.keep_root(each, found).outcome for each in (mixed, pure, older)] == ["rejected", "kept", "rejected"]
 
 
 @pytest.mark.parametrize(("count", "frequent"), [(2, False), (3, True)])

@@ -28,6 +28,7 @@ def heads(unit: str) -> list[Head]:
                 parent=identity.make_key("record", str(number)),
                 url=f"http://example.org/{number}",
                 rank=f"{rng.randrange(20):020d}|é",
+                mixture=f"{rng.randrange(3):02d}",
                 text_key=f"2026-01 {identity.make_key('text', str(rng.randrange(COUNT)))}",
                 image_key=identity.make_key("image", str(rng.randrange(COUNT))),
                 images=tuple(f"http://example.org/{rng.randrange(50)}.jpg" for _ in range(3)),

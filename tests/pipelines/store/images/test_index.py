@@ -8,6 +8,7 @@ import numpy as np
 
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.refusals import Policy
+from corpusloom.pipelines.store.images.index import WITHDRAWN
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import arrow
 from corpusloom.schemas.records import ImageRecord
@@ -105,3 +106,23 @@ def test_urls_to_retry_and_to_fetch_again_are_those_that_were_not_taken_down(tmp
 def test_an_empty_store_has_an_index_without_rows(tmp_path: Path) -> None:
     index = ImageStore(str(tmp_path)).index()
     assert (len(index), index.generation, list(index.rows()), index.stored().num_rows) == (0, 1, [], 0)
+
+
+def withdrawn(name: str) -> tuple[str, ImageRecord]:
+    url = wanted(name)
+    return name, ImageRecord(key=url.key, url=url.url, outcome=WITHDRAWN, reason="not_an_image", final=False)
+
+
+def test_a_withdrawn_url_counts_as_never_fetched_until_it_has_a_new_outcome(tmp_path: Path) -> None:
+    fill(tmp_path, outcomes())
+    taken_back = [withdrawn("html"), withdrawn("a"), withdrawn("gone")]
+    store = fill(tmp_path, [*taken_back, ("a", answer(9)), ("gone", Dead("timeout_total"))], generation=2)
+    index = store.index()
+    a, gone = (index.find(wanted(name).key) for name in ("a", "gone"))
+    assert (wanted("html").key in index, a and a.sha256, gone and gone.reason) == (
+        False,
+        hashlib.sha256(answer(9).body).hexdigest(),
+        "timeout_total",
+    )
+    assert index.generations_of(np.array([wanted("html").key.encode()])).tolist() == [0]
+    assert {url for _, url in index.transient()} == {wanted(name).url for name in ("slow", "gone", "html")}

@@ -31,7 +31,7 @@ def test_a_stored_image_keeps_its_origin_and_validators() -> None:
 @pytest.mark.parametrize("known", [None, REJECTED])
 def test_without_a_stored_image_the_outcome_is_stored_as_it_is(known: ImageRecord | None) -> None:
     assert isinstance(settle(make_response(status=200), known), FetchedImage)
-    assert isinstance(settle(make_response(status=304), known), FetchedImage)
+    assert settle(make_response(status=304), known) == Dead("http_304")  # it has no body
     for outcome in (Dead("dns_failed"), Rejected("http_404")):
         assert settle(outcome, known) == outcome
 

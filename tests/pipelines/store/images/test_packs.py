@@ -10,7 +10,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from corpusloom.pipelines.store.images import packs as module
-from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, inspect
+from corpusloom.pipelines.store.images.packs import Checkpoint, PackWriter, decided_by_whole_bodies, inspect
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ShortageError
 from corpusloom.schemas.verdicts import Rejected
@@ -75,6 +75,17 @@ def test_a_full_disk_is_an_error_that_names_the_place(tmp_path: Path, monkeypatc
     assert store.index().find(wanted("a").key) == before
     assert wanted("b").key not in store.index()
     assert not [path for path in (tmp_path / "packs").iterdir() if ".tmp-" in path.name]
+
+
+def test_a_pack_says_that_whole_bodies_decided(tmp_path: Path) -> None:
+    store = fill(tmp_path, outcomes())
+    first, *rest = store.parts(1)
+    assert all(decided_by_whole_bodies(store, part) for part in (first, *rest))
+    packs(tmp_path)[0].unlink()
+    assert [decided_by_whole_bodies(store, part) for part in store.parts(1)].count(False) == 1
+    old = packs(tmp_path)[0]
+    old.write_bytes(old.read_bytes().replace(b"bodies: whole", b"not: said yet"))
+    assert [decided_by_whole_bodies(store, part) for part in store.parts(1)].count(False) == 2
 
 
 def test_an_error_of_the_parser_is_a_verdict_and_a_shortage_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from corpusloom.pipelines.store.warc.arc import read_arc
+from corpusloom.pipelines.store.warc.arc import ArcHeader, parse_header, read_arc, read_arc_block
 from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -51,6 +51,67 @@ def test_every_response_is_read(name: str, tmp_path: Path) -> None:
     with (tmp_path / name).open("rb") as handle:
         theirs = [r.rec_headers.get_header("uri") for r in ArchiveIterator(handle) if r.rec_type == "response"]
     assert theirs == [row.url for row in found]
+
+
+@pytest.mark.parametrize("name", ["x.arc", "x.arc.gz"])
+def test_a_record_is_read_again_by_its_offset(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name, *RECORDS)
+    found = list(read_arc(str(tmp_path / name)))
+    for row, data in zip(found, RECORDS, strict=True):
+        again = read_arc_block(str(tmp_path / name), row.offset, 10_000)
+        assert again is not None
+        assert (again[0].url, again[1]) == (row.url, data.partition(b"\n")[2][:-1])
+    assert [row.image for row in found if isinstance(row, SkippedRecord)] == [False, True]
+    assert read_arc_block(str(tmp_path / name), (tmp_path / name).stat().st_size, 100) is None
+
+
+def test_an_image_inside_a_single_gzip_member_cannot_be_read_again(tmp_path: Path) -> None:
+    parts = write(tmp_path / "x.arc", *RECORDS)
+    (tmp_path / "x.arc.gz").write_bytes(gzip.compress(b"".join(parts)))
+    found = list(read_arc(str(tmp_path / "x.arc.gz")))
+    assert [row.url for row in found] == [f"http://a/{n}" for n in (1, 2, 3, 4)]
+    assert not any(row.image for row in found if isinstance(row, SkippedRecord))
+
+
+@pytest.mark.parametrize(
+    ("line", "url", "date", "length"),
+    [
+        ("http://a/1 192.0.2.1 20090102030405 text/html 12", "http://a/1", "20090102030405", 12),
+        ("http://a/b c d 192.0.2.1 20090102030405 text/html 12", "http://a/b%20c%20d", "20090102030405", 12),
+        ("http://a/1 192.0.2.1 20090102030405 text/html; charset=utf-8 12", "http://a/1", "20090102030405", 12),
+        ("http://a/b c 192.0.2.1 20090102030405 text/html; a b 12", "http://a/b%20c", "20090102030405", 12),
+        ("http://a/1  192.0.2.1   20090102030405   12", "http://a/1", "20090102030405", 12),
+        ("http://a/1 192.0.2.1 20090102030405 12 ", "http://a/1", "20090102030405", 12),
+        ("http://a/1 20090102030405 text/html 12", "http://a/1", "20090102030405", 12),
+        ("http://a/1 - 20090102030405 text/html 12", "http://a/1", "20090102030405", 12),
+        ("http://a/1 2001:db8::1 20090102030405 text/html 200 sum - 88 x.arc 12", "http://a/1", "20090102030405", 12),
+        (
+            "http://a/20010101010101 x 192.0.2.1 20090102030405 a 12",
+            "http://a/20010101010101%20x",
+            "20090102030405",
+            12,
+        ),
+        ("http://a/ 20010101010101 192.0.2.1 20090102030405 a 12", "http://a/%2020010101010101", "20090102030405", 12),
+        ("http://a/1 192.0.2.1 2009010203040599 text/html 12", "http://a/1", "20090102030405", 12),
+        ("http://a/1 192.0.2.1 unknown text/html 12", "http://a/1", "", 12),
+    ],
+)
+def test_blanks_in_a_header_line(line: str, url: str, date: str, length: int) -> None:
+    assert parse_header(line) == ArcHeader(url, date, length, None)
+
+
+@pytest.mark.parametrize("line", ["", "http://a/1", "http://a/1 12", "http://a/1 192.0.2.1 20090102030405 text/html x"])
+def test_another_line_is_no_header(line: str) -> None:
+    with pytest.raises(ValueError, match="no ARC header"):
+        parse_header(line)
+
+
+def test_blank_lines_between_records_and_answers_of_dns(tmp_path: Path) -> None:
+    dns = record("dns:a.example", b"20090102030405\na.example. 60 IN A 192.0.2.1\n", "text/dns")
+    write(tmp_path / "x.arc.gz", b"\n\n" + RECORDS[0], b"\n", dns + b"\n\n", RECORDS[3])
+    found = list(read_arc(str(tmp_path / "x.arc.gz")))
+    assert [row.url for row in found] == ["http://a/1", "dns:a.example", "http://a/4"]
+    assert [row.verdict for row in found if isinstance(row, SkippedRecord)] == [Rejected("not_http")]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 150])

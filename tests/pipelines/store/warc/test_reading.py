@@ -15,11 +15,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from corpusloom.pipelines.store.warc.digests import digest_of
 from corpusloom.pipelines.store.warc.reading import (
-    MAX_HEAD,
     read_paths,
     read_resource,
-    read_response_at,
     read_warc,
 )
 from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
@@ -110,7 +109,9 @@ def test_texts_and_metadata_made_from_warcs_are_told_apart(tmp_path: Path) -> No
         with pytest.raises(InputError, match=kind):
             list(read_warc(path))
     plain = write_records(tmp_path / "plain.warc", ("metadata", {"Content-Type": "application/json"}, b"{}"))
-    assert list(read_warc(plain)) == []
+    (row,) = read_warc(plain)
+    assert isinstance(row, SkippedRecord)
+    assert (row.url, row.verdict) == ("plain.warc", Rejected("no_responses"))
 
 
 def test_resources_are_pages_and_images_are_noted(tmp_path: Path) -> None:
@@ -123,9 +124,6 @@ def test_resources_are_pages_and_images_are_noted(tmp_path: Path) -> None:
     assert isinstance(page, HtmlResponse)
     assert isinstance(image, SkippedRecord)
     assert image.image
-    answer = read_response_at(path, image.offset, 1000)
-    assert isinstance(answer, tuple)
-    assert answer[1:] == (b"\x89PNG\r\n\x1a\n", DATE)
 
 
 def test_zstd_files_are_whole_when_they_are(tmp_path: Path) -> None:
@@ -200,45 +198,6 @@ def test_a_page_that_the_crawler_cut_off_says_so(tmp_path: Path) -> None:
     (page,) = read_warc(path)
     assert isinstance(page, HtmlResponse)
     assert (page.url, page.truncated) == ("http://a/1", True)  # some writers put the URL in angle brackets
-    assert read_response_at(path, page.offset, 1000) == Dead("body_cut_off", "WARC-Truncated")
-
-
-def test_a_response_is_read_at_its_offset(tmp_path: Path) -> None:
-    path = write_records(
-        tmp_path / "a.warc",
-        ("response", {"WARC-Target-URI": "http://a/1"} | HTTP, HEAD + b"\r\n<p>one"),
-        ("response", {"WARC-Target-URI": "http://a/2"} | HTTP, HEAD + b"\r\n<p>two"),
-    )
-    _, second = read_warc(path)
-    found = read_response_at(path, second.offset, 1000)
-    assert found == ((("Content-Type", "text/html; charset=utf-8"),), b"<p>two", DATE)
-    nothing = read_response_at(path, Path(path).stat().st_size, 1000)
-    assert isinstance(nothing, Dead)
-    assert (nothing.error, nothing.message.split(": ")[-1]) == (
-        "truncated_warc",
-        f"no record at byte {Path(path).stat().st_size}",
-    )
-
-
-@pytest.mark.parametrize("beyond", [0, 1])
-def test_a_body_beyond_the_limit_is_not_read(tmp_path: Path, beyond: int) -> None:
-    block = HEAD + b"\r\n"
-    block += b"x" * (100 + MAX_HEAD + beyond - len(block))
-    path = write_records(tmp_path / "a.warc", ("response", {"WARC-Target-URI": "http://a/1"} | HTTP, block))
-    (page,) = read_warc(path)
-    found = read_response_at(path, page.offset, 100)
-    if beyond:
-        assert found == Rejected("body_too_large", float(len(block)), 100.0)
-    else:
-        assert isinstance(found, tuple)
-        assert len(found[1]) == 100
-
-
-def test_a_bad_response_at_an_offset_keeps_its_verdict(tmp_path: Path) -> None:
-    block = b"HTTP/1.1 404 Not Found\r\n\r\n"
-    path = write_records(tmp_path / "a.warc", ("response", {"WARC-Target-URI": "http://a/1"} | HTTP, block))
-    (page,) = read_warc(path)
-    assert read_response_at(path, page.offset, 1000) == Rejected("http_404")
 
 
 def test_the_outcome_of_a_cut_names_file_and_offset(tmp_path: Path) -> None:
@@ -262,3 +221,49 @@ def test_metadata_after_a_response_is_not_taken_for_a_wat_file(tmp_path: Path) -
         ("metadata", {"Content-Type": "application/json"}, b'{"Envelope": {}}'),
     )
     assert [page.url for page in read_warc(path)] == ["http://a/1"]
+
+
+def with_line_feeds(kind: str, headers: dict[str, str], block: bytes) -> bytes:
+    """Return a record whose lines end with LF."""
+    lines = ["WARC/1.0", f"WARC-Type: {kind}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\n".join([*lines, f"Content-Length: {len(block)}", "", ""]).encode() + block + b"\n\n"
+
+
+@pytest.mark.parametrize("compress", ["no", "each", "all"])
+def test_line_feeds_alone_are_read_and_resolved(tmp_path: Path, compress: str) -> None:
+    first = {"WARC-Target-URI": "http://a/1", "WARC-Payload-Digest": digest_of(b"<p>one")} | HTTP
+    head = HEAD.replace(b"\r\n", b"\n") + b"\n"
+    parts = [
+        with_line_feeds("response", first, head + b"<p>one"),
+        with_line_feeds("revisit", first | {"WARC-Target-URI": "http://a/2"}, head),
+    ]
+    data = b"".join(map(gzip.compress, parts) if compress == "each" else parts)
+    path = tmp_path / "a.warc"
+    path.write_bytes(gzip.compress(data) if compress == "all" else data)
+    one, two = read_warc(str(path), verify=True)
+    assert isinstance(one, HtmlResponse)
+    assert (one.body, one.url, one.content_type) == (b"<p>one", "http://a/1", "text/html; charset=utf-8")
+    assert isinstance(two, HtmlResponse)
+    assert (two.body, two.url) == (b"<p>one", "http://a/2")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_an_image_inside_a_gzip_member_is_not_noted(tmp_path: Path, compress: bool) -> None:
+    headers = {"WARC-Target-URI": "http://a/i.png", "Content-Type": "image/png"}
+    data = with_line_feeds("resource", headers, b"\x89PNG\r\n\x1a\n") * 2
+    (tmp_path / "a.warc").write_bytes(gzip.compress(data) if compress else data)
+    images = [row.image for row in read_warc(str(tmp_path / "a.warc")) if isinstance(row, SkippedRecord)]
+    assert images == ([True, False] if compress else [True, True])
+
+
+def test_a_file_of_requests_only_says_so(tmp_path: Path) -> None:
+    request = (
+        "request",
+        {"WARC-Target-URI": "http://a/1", "Content-Type": "application/http"},
+        b"GET / HTTP/1.1\r\n\r\n",
+    )
+    (row,) = read_warc(write_records(tmp_path / "a.warc", request, request))
+    assert isinstance(row, SkippedRecord)
+    assert (row.url, row.verdict) == ("a.warc", Rejected("no_responses"))
+    (tmp_path / "empty.warc").write_bytes(b"")
+    assert list(read_warc(str(tmp_path / "empty.warc"))) == []

@@ -13,8 +13,10 @@ from corpusloom.pipelines.store.warc.responses import (
     html_or_skipped,
     open_response,
     parse_http,
+    split_http,
     truncated_file,
     unchunk,
+    without_responses,
 )
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -34,6 +36,11 @@ def test_headers_keep_their_order_and_case() -> None:
 
 def test_bare_line_feeds_are_read() -> None:
     assert parse_http(b"HTTP/1.0 404 Gone\nA: 1\n\nbody") == (404, (("A", "1"),), b"body")
+
+
+@pytest.mark.parametrize("gap", [b"\r\n\r\n", b"\n\n", b"\n\r\n", b"\r\n\n"])
+def test_the_first_blank_line_ends_the_head_whatever_its_line_ends(gap: bytes) -> None:
+    assert split_http(b"HTTP/1.0 200 OK" + gap + b"a\r\n\r\nb\n\nc") == (b"HTTP/1.0 200 OK", b"a\r\n\r\nb\n\nc")
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1\r\n\r\n", b"ICY 200 OK\r\n\r\n", b"HTTP/1.1 2xx OK\r\n\r\n"])
@@ -63,6 +70,22 @@ def test_chunks_are_joined(body: bytes, plain: bytes) -> None:
 def test_only_a_successful_response_is_opened(status: int, good: bool) -> None:
     found = open_response(block("text/html", b"<p>", status=status), 100)
     assert isinstance(found, OpenedResponse) if good else found == Rejected(f"http_{status}")
+
+
+@pytest.mark.parametrize(
+    ("extra", "whole"),
+    [
+        ("", False),
+        ("Content-Range: bytes 0-2/3\r\n", True),
+        ("Content-Range: BYTES  0-2/3\r\n", True),
+        ("Content-Range: bytes 0-2/4\r\n", False),
+        ("Content-Range: bytes 1-3/3\r\n", False),
+        ("Content-Range: bytes 0-2/*\r\n", False),
+    ],
+)
+def test_a_part_of_a_body_is_no_response(extra: str, whole: bool) -> None:
+    found = open_response(block("text/html", b"<p>", status=206, extra=extra), 100)
+    assert isinstance(found, OpenedResponse) if whole else found == Rejected("http_206")
 
 
 def test_an_empty_block_is_rejected_and_a_malformed_one_is_dead() -> None:
@@ -138,6 +161,29 @@ def test_a_cut_file_is_one_dead_outcome() -> None:
         offset=12,
         fetched_at="",
         verdict=Dead("truncated_warc", "why"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "verdict"),
+    [
+        ("dns:a.example", b"20090102030405\na.example. 60 IN A 192.0.2.1", Rejected("not_http")),
+        ("whois://a.example", b"Domain: a", Rejected("not_http")),
+        ("ftp://a.example/x", b"220 hello", Rejected("not_http")),
+        ("DNS:a.example", b"", Rejected("not_http")),
+        ("http://a.example/", b"220 hello", Dead("bad_http", "no HTTP status line")),
+        ("HTTPS://a.example/", b"220 hello", Dead("bad_http", "no HTTP status line")),
+        ("a.example", b"220 hello", Dead("bad_http", "no HTTP status line")),
+    ],
+)
+def test_answers_of_other_protocols_are_no_damage(url: str, body: bytes, verdict: object) -> None:
+    source = RecordSource(url=url, record_id="", offset=7, fetched_at="")
+    assert html_or_skipped(source, body, 100) == SkippedRecord(**source, verdict=verdict)  # type: ignore[arg-type]
+
+
+def test_a_file_without_a_response_is_one_rejection() -> None:
+    assert without_responses("s3://bucket/x.warc") == SkippedRecord(
+        url="x.warc", record_id="no responses x.warc", offset=0, fetched_at="", verdict=Rejected("no_responses")
     )
 
 

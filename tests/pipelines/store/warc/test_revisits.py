@@ -1,6 +1,9 @@
 """Revisit records are read as the responses that they stand for."""
 
+import base64
 import errno
+import gzip
+import hashlib
 from pathlib import Path
 from typing import IO
 
@@ -147,6 +150,99 @@ def test_a_missing_file_leaves_its_revisits_unresolved(tmp_path: Path) -> None:
     (found,) = read_warc(path, revisits=CollectionRevisitIndex((str(tmp_path / "gone.warc"),), MAX_BODY))
     assert isinstance(found, SkippedRecord)
     assert found.verdict == Rejected("revisit_unresolved")
+
+
+def headers_of(path: str, number: int) -> dict[str, str]:
+    found = list(read_warc(path))[number]
+    return dict(found.headers) if isinstance(found, HtmlResponse) else {}
+
+
+NOT_MODIFIED = {
+    "WARC-Profile": "http://netpreserve.org/warc/1.1/revisit/server-not-modified",
+    "WARC-Payload-Digest": digest_of(b""),
+}
+EMPTY = ("response", {"WARC-Target-URI": "http://a/0", "WARC-Payload-Digest": digest_of(b"")} | HTTP, HEAD + b"\r\n")
+FIRST = "<urn:uuid:00000000-0000-4000-8000-000000000001>"
+
+
+@pytest.mark.parametrize(
+    ("headers", "resolved"),
+    [
+        ({}, False),  # the digest of an empty payload is shared by unrelated records
+        ({"WARC-Payload-Digest": digest_of(b"<p>one")}, False),
+        ({"WARC-Refers-To": FIRST}, True),
+        ({"WARC-Refers-To-Date": DATE}, True),
+        ({"WARC-Refers-To-Target-URI": "http://a/1", "WARC-Refers-To-Date": DATE}, True),
+        ({"WARC-Refers-To-Target-URI": "<http://a/1>", "WARC-Refers-To-Date": DATE}, True),
+        ({"WARC-Refers-To-Target-URI": "http://a/0", "WARC-Refers-To-Date": DATE}, False),
+        ({"WARC-Refers-To": FIRST.replace("1>", "0>")}, False),
+        ({"WARC-Refers-To": FIRST.replace("1>", "0>"), "WARC-Refers-To-Date": DATE}, True),
+    ],
+)
+@pytest.mark.parametrize("profile", [True, False])
+def test_an_unmodified_page_is_never_that_of_another_url(
+    tmp_path: Path, headers: dict[str, str], resolved: bool, profile: bool
+) -> None:
+    headers = {"WARC-Target-URI": "http://a/1"} | HTTP | NOT_MODIFIED | headers
+    if not profile:  # then the status says so
+        del headers["WARC-Profile"]
+    block = b"HTTP/1.1 304 Not Modified\r\nETag: new\r\n\r\n"
+    path = write_records(tmp_path / "a.warc", EMPTY, response("http://a/1", b"<p>one"), ("revisit", headers, block))
+    found = list(read_warc(path))[-1]
+    assert found.url == "http://a/1"
+    if resolved:
+        assert isinstance(found, HtmlResponse)
+        assert (found.status, found.body) == (200, b"<p>one")
+        assert dict(found.headers) == {"ETag": "new", "Content-Type": "text/html; charset=utf-8"}
+    else:
+        assert isinstance(found, SkippedRecord)
+        assert found.verdict == Rejected("revisit_unresolved")
+
+
+def test_the_framing_of_a_body_is_that_of_the_record_that_holds_it(tmp_path: Path) -> None:
+    packed = gzip.compress(b"<p>one")
+    digest = {"WARC-Payload-Digest": digest_of(packed)}
+    chunked = b"%x\r\n" % len(packed) + packed + b"\r\n0\r\n\r\n"
+    head = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\nX-Old: 1\r\n\r\n"
+    path = write_records(
+        tmp_path / "a.warc",
+        ("response", {"WARC-Target-URI": "http://a/1"} | HTTP | digest, head + chunked),
+        ("revisit", {"WARC-Target-URI": "http://a/2"} | HTTP | digest,
+         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Encoding: br\r\nX-New: 2\r\n\r\n"),
+    )  # fmt: skip
+    assert bodies(path) == [b"<p>one", b"<p>one"]
+    found = headers_of(path, 1)
+    assert (found["X-New"], found["Content-Type"], "X-Old" in found) == ("2", "text/html; charset=utf-8", False)
+
+
+@pytest.mark.parametrize("spell", ["{b32}", "{B32}", "{hex}", "{HEX}"])
+def test_a_digest_is_the_same_in_every_spelling(tmp_path: Path, spell: str) -> None:
+    digest = hashlib.sha1(b"<p>one").digest()
+    b32, hexed = base64.b32encode(digest).decode().lower(), digest.hex()
+    text = spell.format(b32=b32, B32=b32.upper(), hex=hexed, HEX=hexed.upper())
+    revisit = ("revisit", {"WARC-Target-URI": "http://a/2", "WARC-Payload-Digest": f"sha1:{text}"} | HTTP, b"")
+    path = write_records(tmp_path / "a.warc", response("http://a/1", b"<p>one"), revisit)
+    assert bodies(path)[-1] == b"<p>one"
+
+
+def test_the_original_may_be_a_resource(tmp_path: Path) -> None:
+    body = b"<p>one\r\n\r\n<p>two"
+    headers = {"WARC-Target-URI": "http://a/1", "Content-Type": "text/html", "WARC-Payload-Digest": digest_of(body)}
+    for block in (b"", b"HTTP/1.1 200 OK\r\n\r\n"):
+        revisit = ("revisit", {"WARC-Target-URI": "http://a/2", "WARC-Payload-Digest": digest_of(body)} | HTTP, block)
+        path = write_records(tmp_path / "a.warc", ("resource", headers, body), revisit)
+        assert bodies(path) == [body, body]
+
+
+def test_a_part_of_a_page_stays_a_part(tmp_path: Path) -> None:
+    digest = {"WARC-Payload-Digest": digest_of(b"<p>part")}
+    part = HEAD.replace(b"200 OK", b"206 Partial") + b"Content-Range: bytes 0-6/99\r\n\r\n<p>part"
+    path = write_records(
+        tmp_path / "a.warc",
+        ("response", {"WARC-Target-URI": "http://a/1"} | HTTP | digest, part),
+        ("revisit", {"WARC-Target-URI": "http://a/2"} | HTTP | digest, HEAD + b"\r\n"),
+    )
+    assert [row.verdict for row in read_warc(path) if isinstance(row, SkippedRecord)] == [Rejected("http_206")] * 2
 
 
 def test_a_shortage_while_an_original_is_opened_is_no_damage_of_the_file(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.schemas.hosts import ascii_host, host_and_port
+from corpusloom.schemas.urls.hosts import ascii_host, host_and_port
 
 NAMES = [
     # Names: case, percent escapes, underscores, hyphens, the final dot

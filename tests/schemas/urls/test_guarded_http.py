@@ -9,7 +9,7 @@ import pytest
 from corpusloom.schemas import storage
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 from corpusloom.schemas.errors import LoomError
-from corpusloom.schemas.guarded_http import addresses_of, make_socket, refusal_of
+from corpusloom.schemas.urls.guarded_http import addresses_of, make_socket, refusal_of
 from tests.loopback import Server, running
 
 
