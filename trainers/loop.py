@@ -93,13 +93,14 @@ def train(
     checkpoint: Checkpointer | None = None,
     evaluate: Evaluate | None = None,
     on_step: Callable[[StepReport], None] | None = None,
+    on_update: Callable[[int], None] | None = None,
 ) -> TrainResult:
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
     The model stays on its device. Every rank calls this with its own stream. `on_step` is called on rank 0 every
-    `log_every` steps, before each checkpoint and after the last step. A model may have a method `after_step()`, called
-    after each update. Raises LoomError for a loss that is not finite, before a checkpoint is written. Ctrl-C ends a run
-    of one rank after the current step, with a checkpoint.
+    `log_every` steps, before each checkpoint and after the last step; `on_update` gets the number of each step that is
+    done. A model may have a method `after_step()`, called after each update. Raises LoomError for a loss that is not
+    finite, before a checkpoint is written. Ctrl-C ends a run of one rank after the current step, with a checkpoint.
     """
     began = time.perf_counter()
     distributed.broadcast_model(model)
@@ -117,6 +118,8 @@ def train(
         for step in range(start, config.steps):
             run.update(step)
             done, last = step + 1, step + 1 == config.steps
+            if on_update is not None:
+                on_update(done)
             due = checkpoint is not None and (last or done % config.checkpoint_every == 0 or interrupted())
             if last or due or done % config.log_every == 0:
                 report = run.report(done)

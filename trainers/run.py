@@ -23,11 +23,12 @@ def run(
     *,
     device: str | None = None,
     on_step: Callable[[StepReport], None] | None = None,
+    on_update: Callable[[int], None] | None = None,
 ) -> TrainResult:
     """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
 
     `data` are DATASET, NAME=DATASET or NAME=DATASET:WEIGHT. `out` gets checkpoints/, metrics.jsonl and result.json.
-    Under torchrun every rank calls this; rank 0 writes.
+    Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step.
     """
     if config.family != family:
         raise ConfigError(f"{config.name} configures {config.family}, not {family}", where="--config")
@@ -46,6 +47,7 @@ def run(
                 checkpoint=checkpointer,
                 evaluate=task.evaluate,
                 on_step=_reporter(out, checkpointer, on_step),
+                on_update=on_update,
             )
         if distributed.rank() == 0:
             _write_result(out, result)

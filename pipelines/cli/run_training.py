@@ -23,12 +23,14 @@ def run_training(
     newest = latest(storage.join(out, "checkpoints"))
     done = [int(newest[-8:]) if newest else 0]
 
+    def on_update(step: int) -> None:
+        done[0] = step
+
     def on_step(report: "StepReport") -> None:
-        done[0] = report.step
         reporter.event("step", f"  {step_line(report)}", **report.to_plain())
 
     with reporter.stage("train", config.train.steps, lambda: done[0], unit="steps", detail=f"train {config.name}"):
-        return run(family, config, data, out, device=device, on_step=on_step)
+        return run(family, config, data, out, device=device, on_step=on_step, on_update=on_update)
 
 
 def step_line(report: "StepReport") -> str:

@@ -54,28 +54,34 @@ class Pace:
         return max(0, self.total - self.done) / self.per_second
 
     def __str__(self) -> str:
+        return ", ".join(filter(None, (self.share, self.rate, self.left)))
+
+    @property
+    def share(self) -> str:
+        """Return what is done, such as "12 of 100 shards"; the time since the beginning if nobody counts."""
         if self.done is None:
             return f"running for {time_words(self.seconds)}"
-        parts = [f"{self._amount(self.done)} so far" if self.total is None else self._share(self.done, self.total)]
-        if self.per_second is not None:
-            parts.append(f"{self._rate()} per second")
-        if self.seconds_left is not None:
-            parts.append(f"{time_words(self.seconds_left)} left")
-        return ", ".join(parts)
+        if self.total is None:
+            return f"{self._amount(self.done)} so far"
+        done = f"{self.done / 1e6:,.1f}" if self.unit == BYTES else f"{self.done:,}"
+        return f"{done} of {self._amount(self.total)}"
 
-    def _share(self, done: int, total: int) -> str:
-        return (
-            f"{done / 1e6:,.1f} of {self._amount(total)}"
-            if self.unit == BYTES
-            else f"{done:,} of {self._amount(total)}"
-        )
+    @property
+    def rate(self) -> str:
+        """Return the units per second in words; "" if unknown."""
+        rate = self.per_second
+        if rate is None:
+            return ""
+        number = f"{rate / 1e6:,.2f} MB" if self.unit == BYTES else f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        return f"{number} per second"
+
+    @property
+    def left(self) -> str:
+        """Return the time left in words; "" if unknown."""
+        return "" if self.seconds_left is None else f"{time_words(self.seconds_left)} left"
 
     def _amount(self, number: int) -> str:
         return f"{number / 1e6:,.1f} MB" if self.unit == BYTES else f"{number:,} {self.unit}".rstrip()
-
-    def _rate(self) -> str:
-        rate = self.per_second or 0.0
-        return f"{rate / 1e6:,.2f} MB" if self.unit == BYTES else f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def time_words(seconds: float) -> str:

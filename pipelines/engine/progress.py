@@ -130,15 +130,15 @@ class Reporter:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[pace]}", markup=False),
+            BarColumn(bar_width=16),
+            *(TextColumn(f"{{task.fields[now].{part}}}", markup=False) for part in ("share", "left", "rate")),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(printable(label), total=meter.total, pace="")
+            task = progress.add_task(printable(label), total=meter.total, now=meter.read())
 
             def update() -> None:
                 now = meter.read()
-                progress.update(task, completed=now.done or 0, pace=str(now))
+                progress.update(task, completed=now.done or 0, now=now)
 
             with _repeating(POLL_SECONDS, update):
                 yield

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import InputError, raise_shortage
 
 SCRATCH = ".scratch-"
 BUFFER_BYTES = 16 << 20
@@ -54,6 +54,7 @@ def _explained(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        raise_shortage(error, folder)
         remedy = "check free space and permissions; more --passes need less space"
         raise InputError(error.strerror or str(error), where=folder, remedy=remedy) from error
 

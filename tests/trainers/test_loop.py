@@ -76,7 +76,9 @@ def test_each_loss_is_back_propagated_before_the_next_is_computed() -> None:
 
 def test_reports_come_every_log_every_steps_and_after_the_last() -> None:
     reports: list[StepReport] = []
-    train(toy_model(), toy_objective, ToyStream(), toy_config(steps=12), on_step=reports.append)
+    done: list[int] = []
+    train(toy_model(), toy_objective, ToyStream(), toy_config(steps=12), on_step=reports.append, on_update=done.append)
+    assert done == list(range(1, 13))
     assert [report.step for report in reports] == [5, 10, 12]
     assert [report.samples for report in reports] == [20, 20, 8]
     assert set(reports[0].seconds) == {"data", "compute", "update"}
