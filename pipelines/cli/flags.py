@@ -82,5 +82,5 @@ class OutputFlags:
 
 
 def print_json(value: Any) -> None:
-    """Print a record or plain value as JSON on standard output."""
-    show(json.dumps(arrow.to_plain(value), indent=1, sort_keys=True, ensure_ascii=False), lines=True)
+    """Print a record or plain value as one line of JSON on standard output."""
+    show(json.dumps(arrow.to_plain(value), sort_keys=True, ensure_ascii=False))

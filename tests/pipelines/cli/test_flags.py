@@ -52,5 +52,6 @@ def test_records_are_printed_as_sorted_json(capsys: pytest.CaptureFixture[str]) 
     print_json({"b": FileEntry(name="Ä.tar", sha256="00", bytes=3), "a": 1})
     out = capsys.readouterr().out
     assert "Ä.tar" in out
+    assert out.count("\n") == 1, "one line, so that a program can read the results of several commands line by line"
     assert list(json.loads(out)) == ["a", "b"]
     assert json.loads(out)["b"]["bytes"] == 3
