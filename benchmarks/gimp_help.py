@@ -24,9 +24,11 @@ from corpusloom.pipelines.dedup.exact import text_key
 from corpusloom.pipelines.dedup.minhash import MinHashConfig, shingles
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
-from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.filters import language
+from corpusloom.pipelines.filters.text.text_filter import judge
 from corpusloom.pipelines.recipes.measuring import page_text
 from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.schemas.verdicts import Kept
 
 _NEAR = 0.9
 _UNTRANSLATED = 2 / 3
@@ -87,9 +89,8 @@ def english(folder: Path, original: Path, every: int) -> tuple[int, int, int]:
     for path in sorted(folder.rglob("*.html"))[::every]:
         text = text_of(path)
         if len(text) >= 200:
-            language, score = measure_language(text)
             seen += 1
-            if language in rule.languages and score >= rule.min_score:
+            if judge(language, text, rule) == Kept():
                 kept += 1
                 right += _share_of_words(text, original / path.name) >= _UNTRANSLATED
     return seen, kept, right

@@ -1,6 +1,7 @@
 """The command `loom`: parses argv, runs one command, and ends with its exit code."""
 
 import difflib
+import io
 import itertools
 import logging
 import os
@@ -138,6 +139,8 @@ def _flush() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # its encoding may lack characters; escaping them beats an error
+        sys.stdout.reconfigure(errors="backslashreplace")
     as_json = wants_json(sys.argv[1:])
     if as_json:
         logs.use_json_lines()

@@ -3,6 +3,7 @@
 Every walker takes time linear in the bytes that it passes and never decodes a pixel.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -12,8 +13,9 @@ from corpusloom.schemas.images.limits import MAX_PARTS, TOO_MANY_PARTS, bounded
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ICC = b"ICC_PROFILE\0"
 """Start of a JPEG segment with a part of an ICC profile."""
-_STANDALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
-"""JPEG markers without a length: TEM and RST0 to RST7, and FF 00, which is no marker."""
+_SKIPPED = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xD8)})
+"""Second bytes of a JPEG marker that begin no segment: FF 00 is no marker, TEM and RST0 to RST7 have no length."""
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 
 
 @bounded
@@ -22,13 +24,11 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     at, size = 2, len(data)
     while at + 4 <= size:
         marker = data[at + 1]
-        if data[at] != 0xFF or marker == 0xFF:
-            at = data.find(b"\xff", at + 1)  # decoders skip bytes between segments, and repeated FF
-            if at < 0:
+        if data[at] != 0xFF or marker in _SKIPPED:
+            found = _MARKER.search(data, at)  # decoders skip bytes between segments, and repeated FF
+            if found is None:
                 break
-            continue
-        if marker in _STANDALONE:
-            at += 2
+            at = found.start()
             continue
         length = data[at + 2] << 8 | data[at + 3]
         if length < 2:

@@ -54,8 +54,14 @@ def check_repeats(argv: Sequence[str]) -> None:
 
 def check_names(command: type, argv: Sequence[str], where: str) -> None:
     """Raise ConfigError for an option that the command does not have."""
-    known = ["--help", "--help-all", *(flag.name for flag in flags_of(command) if not flag.positional)]
+    flags = list(flags_of(command))
+    known = ["--help", "--help-all", *(flag.name for flag in flags if not flag.positional)]
+    bare = {f"--{flag.name}": flag.value for flag in flags if flag.positional}
     for name in given(argv):
+        if name in bare:
+            raise ConfigError(
+                f"no option {name}", where=where, remedy=f"{bare[name]} stands alone: {where} {bare[name]}"
+            )
         if name not in known:
             near = [RENAMED[name]] if RENAMED.get(name) in known else difflib.get_close_matches(name, known, 1)
             remedy = f"did you mean {near[0]}?" if near else f"{where} --help-all lists them"
@@ -162,6 +168,7 @@ def gist(box: str) -> str:
 REWORDED = {
     r"^Error parsing (\S+): (.*)$": r"\1: \2",
     r"^invalid choice ('.*?') for argument '(.*?)'\. Expected one of \((.*?),?\)$": r"\2 is \1, not one of \3",
+    r"not one of 'None', ": "not one of ",
     r"^Missing value for argument '(.*?)'\. Expected 1 values?$": r"\1 needs a value",
     r"^Unrecognized options: (.*)$": r"too many arguments: \1",
 }

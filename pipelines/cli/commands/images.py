@@ -23,10 +23,7 @@ class Command(BuildFlags):
       loom images --store images --reindex
     """
 
-    MAIN: ClassVar[str] = (
-        "warc list url-column from out store set contact retry refetch recheck reindex sweep plan print-config json "
-        "quiet"
-    )
+    MAIN: ClassVar[str] = "warc list url-column out store set contact retry refetch recheck reindex sweep plan json"
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
     """Recipe whose images are fetched; leave it out to work on a store."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from corpusloom.pipelines.store.warc.digests import ALGORITHMS, parse_digest
+from corpusloom.pipelines.store.warc.digests import ALGORITHMS, parse_digest, spell_digest
 from corpusloom.pipelines.store.warc.records import record_at, warc_records
 from corpusloom.pipelines.store.warc.responses import Headers, parse_http
 from corpusloom.schemas import storage
@@ -20,6 +20,8 @@ from corpusloom.schemas.errors import LoomError, raise_shortage
 
 MAX_NAMES = 2_000_000
 """Maximum number of names in one index, at about 150 bytes of memory each. Later records are not indexed."""
+_SHA1_LENGTH = len("sha1:") + 32
+"""Characters of a SHA-1 digest in Base32."""
 _FRAMING = frozenset(("content-length", "content-encoding", "transfer-encoding", "content-range"))
 """Headers about the stored bytes of a body: those of the original apply, whatever the revisit says."""
 
@@ -73,8 +75,10 @@ def _id(text: str | None) -> str:
 def _digest(record: WarcRecord) -> str:
     """Return the payload's digest in one spelling, since writers differ in case and base."""
     text = record.headers.get("WARC-Payload-Digest") or ""
+    if len(text) == _SHA1_LENGTH and text.startswith("sha1:") and text[5:].isupper():
+        return text  # the usual spelling, which is not parsed
     algorithm, digest = parse_digest(text) or ("", b"")
-    return f"{algorithm}:{digest.hex()}" if digest and len(digest) == ALGORITHMS[algorithm] else text
+    return spell_digest(algorithm, digest) if digest and len(digest) == ALGORITHMS[algorithm] else text
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """No command prints a terminal control or a bidi control of a hostile URL, text or file name."""
 
+import io
 import json
 import logging
 import sys
@@ -13,6 +14,7 @@ from corpusloom.pipelines.cli.page_printer import PagePrinter
 from corpusloom.pipelines.cli.text_tables import print_counts
 from corpusloom.pipelines.datasets import why
 from corpusloom.pipelines.engine import logs
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.schemas.errors import InputError
@@ -104,3 +106,14 @@ def test_logs_of_json_escape_what_json_leaves(capsys: pytest.CaptureFixture[str]
     line = logs.JsonLinesFormatter().format(record)
     assert not RAW & set(line)
     assert json.loads(line)["text"] == EVIL
+
+
+def test_a_character_that_the_terminal_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="latin-1"))
+    monkeypatch.setattr(sys, "argv", ["loom"])
+    monkeypatch.setattr(main, "run", lambda _: show("D\u00fcrer \u5317") or 0)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 0
+    assert printed.getvalue() == "D\u00fcrer \\u5317\n".encode("latin-1")
