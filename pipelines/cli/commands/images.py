@@ -8,7 +8,7 @@ import tyro
 
 from corpusloom.pipelines.cli.commands.build import BuildFlags, fetching
 from corpusloom.pipelines.cli.flags import print_json
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,8 @@ class Command(BuildFlags):
                 remedy="add --list, --retry dead, --refetch, --recheck, --reindex or --sweep",
             )
         store, done = ImageStore(self.store), dict[str, Any]()
+        if not self.lists and not store.exists():
+            raise InputError("holds no image store", where=self.store, remedy="name the --store of a build")
         if self.reindex:
             done["reindex"] = recovery.reindex(store)
         if self.recheck:

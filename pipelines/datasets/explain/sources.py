@@ -1,6 +1,5 @@
 """The places to look for a record in: those of a dataset, a crawl, a work folder or an image store."""
 
-import json
 from typing import Any
 
 from corpusloom.pipelines.builds.finished_stages import finished_stages
@@ -10,11 +9,11 @@ from corpusloom.pipelines.datasets.explain.sample_events import Samples
 from corpusloom.pipelines.datasets.explain.store_events import Store
 from corpusloom.pipelines.datasets.explain.table_events import Tables
 from corpusloom.pipelines.datasets.explain.work_events import Heads, StageTables
+from corpusloom.pipelines.engine.printing import show
+from corpusloom.pipelines.store.dataset.folder import RUN, read_run
 from corpusloom.schemas import layout, storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.schemas.manifest import read_manifest
-
-RUN = "run.json"
 
 
 def sources_of(folder: str) -> list[Source]:
@@ -54,13 +53,17 @@ def _of_dataset(dataset: str) -> list[Source]:
 
 
 def _run(dataset: str) -> dict[str, Any]:
-    """Return a dataset's run.json; nothing if it is missing or is not JSON, since a dataset is readable without it."""
-    path = storage.join(dataset, RUN)
+    """Return a dataset's run.json; nothing if it is missing, or with a warning if it is damaged.
+
+    The dataset's own tables can be read without it.
+    """
+    if not storage.exists(storage.join(dataset, RUN)):
+        return {}
     try:
-        values = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
-    except ValueError:
-        values = {}
-    return values if isinstance(values, dict) else {}
+        return read_run(dataset)
+    except DamageError as error:
+        show(f"warning: the crawl and the store of the build are unknown: {error}", err=True)
+        return {}
 
 
 def _default_work(out: str) -> str:

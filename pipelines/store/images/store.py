@@ -42,6 +42,10 @@ class ImageStore:
         """Return a path inside the store."""
         return storage.join(self.folder, *parts)
 
+    def exists(self) -> bool:
+        """Return whether the folder holds packs or an index."""
+        return bool(storage.listing(self.path("packs"), ".warc") or storage.folders(self.path("index")))
+
     def generations(self) -> list[int]:
         """Return the generations of the index, oldest first; [1] for a new store."""
         fs, inner = storage.filesystem(self.path("index"))
