@@ -4,10 +4,11 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 KILLS  ?= 200
+FLIPS  ?= 2000
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch chaos clean constraints demo generated help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch chaos clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -44,6 +45,9 @@ interop: $(STAMP) ## Test that other programs read our datasets and we read img2
 
 chaos: $(STAMP) ## Kill builds at random moments, resume them and compare digests (KILLS=200 SEED=0)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --rng-seed $(SEED) --report chaos.json
+
+fuzz: $(STAMP) ## Flip and cut bytes of every kind of file; each change must be found, refused or harmless (FLIPS=2000 SEED=0)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --flips $(FLIPS) --rng-seed $(SEED) --report fuzz.json
 
 mutants: $(STAMP) ## Insert 200 small faults and list those that no test finds (MUTANTS_FLAGS=--help)
 	$(BIN)/python -m tests.mutants $(MUTANTS_FLAGS)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from corpusloom.schemas import arrow, json_files, storage
+from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.layout import (
     CLAIM,
     FOREIGN,

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import DamageError, raise_shortage
+from corpusloom.schemas.guards import parquet_checksums
 
 T = TypeVar("T")
 
@@ -47,7 +48,9 @@ _WRITTEN: dict[str, Any] = {
 def encode_table(table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
     """Return the Parquet file of a table, rows sorted."""
     sink = io.BytesIO()
-    pq.write_table(sort_rows(table, sort_by), sink, row_group_size=row_group_rows, **_WRITTEN)
+    whole = sort_rows(table, sort_by)
+    with parquet_checksums.writer(sink, whole.schema, **_WRITTEN) as writer:
+        writer.write_table(whole, row_group_size=row_group_rows)
     return sink.getvalue()
 
 
@@ -58,7 +61,7 @@ def write_stream(path: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> int
     time, beside a part.
     """
     rows = 0
-    with storage.writing(path) as handle, pq.ParquetWriter(handle, schema, **_WRITTEN) as writer:
+    with storage.writing(path) as handle, parquet_checksums.writer(handle, schema, **_WRITTEN) as writer:
         for group in _row_groups(parts):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
             rows += group.num_rows
@@ -124,6 +127,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
     try:
         with _readable(path):
             if storage.is_local(path):
+                parquet_checksums.check(inner)
                 return pq.ParquetFile(inner)  # Arrow reads it itself: its threads hold no Python object
             handle = storage.open_input(path)
             return _OneThread(handle, pre_buffer=False)

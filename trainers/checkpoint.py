@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.schemas.guards import json_files
 from corpusloom.trainers import distributed
 from corpusloom.trainers.run_config import RunConfig, from_plain
 
@@ -33,6 +34,7 @@ MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
     "checkpoint.json",
 )
 Model = TypeVar("Model", bound=nn.Module)
+_DELETE = "delete the checkpoint's folder: the run then resumes from the one before"
 _STEP = re.compile(r"^step-(\d{8})$")
 
 
@@ -147,13 +149,10 @@ def read_commit(path: str) -> dict[str, Any]:
     """Read a checkpoint's checkpoint.json: format_version, step, files with sha256, aliases, torch, threads."""
     if not storage.exists(storage.join(path, COMMIT)):
         raise InputError("no checkpoint.json: this is no checkpoint, or an unfinished one", where=path)
-    try:
-        commit = json.loads(storage.read_bytes(storage.join(path, COMMIT)))
-        version = int(commit["format_version"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamageError("checkpoint.json cannot be parsed", where=path, remedy="delete the folder") from error
-    if version > FORMAT_VERSION:
-        raise VersionError(f"checkpoint of format {version}", where=path, remedy="upgrade corpusloom")
+    keys = {"format_version": int, "step": int, "files": dict, "aliases": dict}
+    commit = json_files.read_object(storage.join(path, COMMIT), _DELETE, keys)
+    if commit["format_version"] > FORMAT_VERSION:
+        raise VersionError(f"checkpoint of format {commit['format_version']}", where=path, remedy="upgrade corpusloom")
     return commit
 
 
@@ -212,7 +211,7 @@ def _write(path: str, step: int, parts: _Parts) -> None:
         "threads": torch.get_num_threads(),
         "world_size": distributed.world_size(),
     }
-    storage.write_bytes(storage.join(path, COMMIT), _json(commit))
+    storage.write_bytes(storage.join(path, COMMIT), json_files.seal(commit))
 
 
 def _unshare(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -252,7 +251,7 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors:
 def _read(path: str, name: str, commit: dict[str, Any]) -> bytes:
     data = storage.read_bytes(storage.join(path, name))
     if hashlib.sha256(data).hexdigest() != commit["files"].get(name):
-        raise DamageError(f"{name} has changed since it was written", where=path, remedy="delete its folder")
+        raise DamageError("has changed since it was written", where=storage.join(path, name), remedy=_DELETE)
     return data
 
 
@@ -260,11 +259,11 @@ def _read_tensors(path: str, name: str, commit: dict[str, Any]) -> dict[str, Ten
     try:
         return load_tensors(_read(path, name, commit))
     except SafetensorError as error:
-        raise DamageError(f"{name}: {error}", where=path, remedy="delete this checkpoint's folder") from error
+        raise DamageError(str(error), where=storage.join(path, name), remedy=_DELETE) from error
 
 
 def _read_json(path: str, name: str, commit: dict[str, Any]) -> Any:
-    return json.loads(_read(path, name, commit))
+    return json_files.loads(_read(path, name, commit), storage.join(path, name), _DELETE)
 
 
 def _json(value: Any) -> bytes:

@@ -130,8 +130,8 @@ def origin(config: BuildConfig) -> dict[str, Any]:
 def write_dataset(config: BuildConfig, manifest: Manifest, started: float, seconds: dict[str, float]) -> Manifest:
     """Write run.json, the dataset's documents and, last, the manifest; return the manifest."""
     facts = {"started": started, "finished": time.time(), "seconds": seconds, "build": origin(config)}
-    store_dataset.write_run(config.out, facts)
     manifest = document(config.out, manifest)
+    store_dataset.write_run(config.out, facts, manifest)
     siblings.register(config.store, config.out)
     write_manifest(config.out, manifest)
     return manifest

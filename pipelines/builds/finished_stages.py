@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
-from corpusloom.pipelines.store.stages import COMMIT, Stage
+from corpusloom.pipelines.store.stages import COMMIT, DELETE_STAGE, Stage
 from corpusloom.schemas import arrow, storage
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import FileEntry
 
 
@@ -17,7 +18,7 @@ def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
         return []
     found = []
     for path in paths:
-        values = json.loads(storage.read_bytes(path))
+        values = json_files.read_object(path, DELETE_STAGE, {"depends_on": dict, "fingerprint": str, "facts": dict})
         depends = json.dumps(values["depends_on"], sort_keys=True, separators=(",", ":"))
         folder = path.rpartition("/")[0]
         found.append((Stage(name=name, folder=folder, fingerprint=values["fingerprint"], depends_on=depends), values))

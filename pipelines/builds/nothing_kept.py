@@ -80,6 +80,9 @@ def remedy_of(reason: str, recipe: Recipe | None = None) -> str:
 
 
 def _shown(value: Any) -> Any:
+    """Return a threshold as people write it: a bound's number, a list's values."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return next(iter(dataclasses.asdict(value).values())) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
 
 

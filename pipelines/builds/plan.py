@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,14 +21,14 @@ from corpusloom.pipelines.store.fragments import fragment_names
 from corpusloom.pipelines.store.images.blocklists import digest_lists
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.stages import Stage, StageReport, plan_stage, read_report, stage_folders, stem_of
-from corpusloom.schemas import arrow, identity, layout, storage
+from corpusloom.schemas import identity, layout, storage
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
-from corpusloom.schemas.records import FileEntry, StageCounts
+from corpusloom.schemas.records import FileEntry
 
-EXTRACT_VERSION = 12
+EXTRACT_VERSION = 13
 SELECT_VERSION = 4
-SHARDS_VERSION = 4
+SHARDS_VERSION = 5
 
 
 @dataclass
@@ -213,8 +212,7 @@ def _names_of(folder: Stage, stem: str, kind: str) -> list[str]:
         name = f"{stem}.parquet"  # notes on images are written only for inputs that have images
         return [name] if kind != "images" or storage.exists(folder.path(kind, name)) else []
     report = folder.path("done", f"{stem}.json")
-    counts = [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report))]
-    return fragment_names(stem, counts)
+    return fragment_names(stem, input_fragments.counts_in(report))
 
 
 def is_whole(dataset: str, digest: str) -> bool:

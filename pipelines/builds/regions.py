@@ -82,8 +82,9 @@ def build_dataset(
         with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done"))), "shards"):
             reporter.add_measures(run_pass(WriteRegions(config)))
         manifest = finish(pairs, out, stage, json.dumps(inputs, sort_keys=True))
-        store_dataset.write_run(out, {"finished": time.time(), "seconds": reporter.seconds, "source": source})
         manifest = document(out, manifest, fetched_in=source)
+        facts = {"finished": time.time(), "seconds": reporter.seconds, "source": source}
+        store_dataset.write_run(out, facts, manifest)
         write_manifest(out, manifest)
     return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds, measures=reporter.measures)
 

@@ -5,7 +5,6 @@ the stages and the affected shards are written again, the shards by an ordinary 
 same command continues it.
 """
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -97,7 +96,7 @@ def read_config(dataset: str) -> BuildConfig:
         made = "an index of foreign tars" if read_manifest(dataset).recipe == layout.FOREIGN else "without run.json"
         remedy = "take the records out where the tars are made, then run loom index again"
         raise InputError(f"is {made}, so no build can leave records out", where=dataset, remedy=remedy)
-    run = json.loads(storage.read_bytes(path))
+    run = store_dataset.read_run(dataset)
     if "source" in run:
         raise ConfigError(
             "built from another dataset", where=dataset, remedy=f"loom forget {run['source']} ... updates it too"

@@ -9,13 +9,21 @@ from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.manifest import Manifest, read_manifest
 
+MARK = b"default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""Text at the beginning of every report of `loom stats --html`."""
+
 
 def delete_reports(dataset: str) -> list[str]:
     """Delete the reports made from a dataset, which may quote its samples; return the paths of those that existed."""
-    found = [made.path for made in lineage.read(dataset) if made.kind == "report" and storage.exists(made.path)]
+    found = [made.path for made in lineage.read(dataset) if made.kind == "report" and is_report(made.path)]
     for path in found:
         storage.remove(path)
     return found
+
+
+def is_report(path: str) -> bool:
+    """Return whether a file exists and begins as our reports do: no other file that derived.json names is deleted."""
+    return storage.exists(path) and MARK in storage.read_bytes(path, 0, 1024)
 
 
 def purge(dataset: str, before: Manifest | None) -> tuple[list[str], list[str]]:

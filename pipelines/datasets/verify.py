@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpusloom.pipelines.datasets.damage import REINDEX, Damage, DamageKind
-from corpusloom.pipelines.store.dataset.folder import TABLES
+from corpusloom.pipelines.store import lineage
+from corpusloom.pipelines.store.dataset.folder import RUN, TABLES, read_run
 from corpusloom.pipelines.store.dataset.tars import header
 from corpusloom.pipelines.store.stages import count_gaps
 from corpusloom.schemas import arrow, layout, storage, tables
 from corpusloom.schemas.addresses import AddressPolicy, RefusedError
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, SidecarRow, StageCounts
 from corpusloom.schemas.urls.guarded_http import check_url
@@ -25,6 +27,10 @@ from corpusloom.schemas.urls.guarded_http import check_url
 Depth = Literal["quick", "full", "deep"]
 HEADER_BYTES = 512
 _REBUILD = "rebuild the dataset"
+UNREADABLE = frozenset(
+    (DamageKind.MISSING_FILE, DamageKind.WRONG_SIZE, DamageKind.WRONG_HASH, DamageKind.UNREADABLE_FILE)
+)
+"""Damage after which the contents of a file are not checked."""
 ALLOW = "if you trust it, --allow-addresses NET:PORT"
 
 
@@ -68,6 +74,24 @@ def verify(
 
 
 def _dataset_damage(dataset: str, manifest: Manifest, depth: Depth, on_shard: Callable[[], None]) -> Iterator[Damage]:
+    damaged: set[str] = set()
+    for damage in _file_damage(dataset, manifest, depth, on_shard):
+        if damage.kind in UNREADABLE:
+            damaged.add(damage.where)
+        yield damage
+    yield from check_digest(manifest, _REBUILD)
+    yield from check_foreign_tars(dataset, manifest)
+    if depth == "quick":
+        return
+    if not damaged & {entry.name for entry in manifest.tables_of("ledger")}:
+        yield from _readable(check_ledger(dataset, manifest), "ledger")
+    seen: set[str] = set()
+    for shard in manifest.shards:
+        if shard.sidecar.name not in damaged:
+            yield from _readable(check_keys(dataset, manifest, shard, seen), shard.sidecar.name, shard.index)
+
+
+def _file_damage(dataset: str, manifest: Manifest, depth: Depth, on_shard: Callable[[], None]) -> Iterator[Damage]:
     yield from check_counts(manifest)
     for shard in manifest.shards:
         yield from _readable(check_shard(dataset, shard, depth), shard.sidecar.name, shard.index)
@@ -76,13 +100,31 @@ def _dataset_damage(dataset: str, manifest: Manifest, depth: Depth, on_shard: Ca
         yield from check_table(dataset, entry, depth)
     for entry in manifest.documents:
         yield from check_file(dataset, entry, depth)
-    yield from check_digest(manifest, _REBUILD)
-    yield from check_foreign_tars(dataset, manifest)
-    if depth != "quick":
-        yield from _readable(check_ledger(dataset, manifest), "ledger")
-        seen: set[str] = set()
-        for shard in manifest.shards:
-            yield from _readable(check_keys(dataset, manifest, shard, seen), shard.sidecar.name, shard.index)
+    yield from check_beside(dataset, manifest)
+
+
+def check_beside(dataset: str, manifest: Manifest) -> Iterator[Damage]:
+    """Check the files that the manifest does not list: sizes.json against its entries, run.json and derived.json."""
+    sizes, run = (storage.join(dataset, name) for name in (layout.SIZES, RUN))
+    if storage.exists(sizes):
+        expected = {shard.tar.name: shard.samples for shard in manifest.shards}
+        try:
+            whole = json_files.read_object(sizes, "") == expected
+        except LoomError:
+            whole = False
+        if not whole:
+            yield Damage(kind=DamageKind.WRONG_HASH, where=layout.SIZES)
+    if storage.exists(run):
+        yield from _unless_read(read_run, dataset, RUN)
+    yield from _unless_read(lineage.read, dataset, lineage.FILE)
+
+
+def _unless_read(read: Callable[[str], object], dataset: str, name: str) -> Iterator[Damage]:
+    """Yield the damage of a file that its reader refuses."""
+    try:
+        read(dataset)
+    except LoomError as error:
+        yield unreadable(error, name)
 
 
 def _index_damage(

@@ -1,15 +1,16 @@
 """Output of the extract stage per input: fragments of records and heads, and a report that marks it as finished."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from corpusloom.pipelines.stages.kinds.record_kind import RecordAndHead
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS, fragment_name
-from corpusloom.pipelines.store.stages import stem_of
+from corpusloom.pipelines.store.stages import DELETE_STAGE, stem_of
 from corpusloom.pipelines.store.tombstones import Tombstones, redact, redact_head
 from corpusloom.schemas import arrow, storage, tables
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import Head, Page, Pair, StageCounts
 
 STAGE = "extract"
@@ -105,10 +106,19 @@ def is_extracted(folder: str, item: InputFile) -> bool:
 
 def write_counts(folder: str, item: InputFile, counts: tuple[StageCounts, ...]) -> tuple[StageCounts, ...]:
     """Write an input's report, which marks the input as finished; return its counts."""
-    storage.write_bytes(report_path(folder, item), json.dumps(arrow.to_plain(counts)).encode())
+    storage.write_bytes(report_path(folder, item), json_files.seal({"counts": arrow.to_plain(counts)}))
     return counts
 
 
 def read_counts(folder: str, item: InputFile) -> list[StageCounts]:
     """Read a finished input's counts."""
-    return [arrow.from_plain(StageCounts, row) for row in json.loads(storage.read_bytes(report_path(folder, item)))]
+    return counts_in(report_path(folder, item))
+
+
+def counts_in(path: str) -> list[StageCounts]:
+    """Read the counts in a finished input's report."""
+    value = json_files.read(path, DELETE_STAGE)
+    rows = value.get("counts") if isinstance(value, dict) else value  # earlier versions wrote a list
+    if not isinstance(rows, list):
+        raise DamageError("holds no counts", where=path, remedy=DELETE_STAGE)
+    return [json_files.as_record(row, StageCounts, path, DELETE_STAGE) for row in rows]

@@ -1,15 +1,16 @@
 """derived.json: lists the datasets and reports derived from a dataset, so that a take-down applies to them too."""
 
 import contextlib
-import json
 import os
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.errors import DamageError, LoomError
+from corpusloom.schemas.guards import json_files
 
 FILE = "derived.json"
+_REMEDY = "restore it from a copy; or delete it, and forget in derived datasets and reports by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +34,21 @@ def absolute(path: str) -> str:
 
 
 def read(dataset: str) -> list[Derived]:
-    """Return the entries of a dataset's derived.json."""
+    """Return the entries of a dataset's derived.json; DamageError if it is damaged."""
     path = storage.join(dataset, FILE)
-    return [Derived(**row) for row in json.loads(storage.read_bytes(path))] if storage.exists(path) else []
+    if not storage.exists(path):
+        return []
+    value = json_files.read(path, _REMEDY)
+    rows = value.get("derived") if isinstance(value, dict) else value  # earlier versions wrote a list
+    if not isinstance(rows, list):
+        raise DamageError("holds no list", where=path, remedy=_REMEDY)
+    return [json_files.as_record(row, Derived, path, _REMEDY) for row in rows]
 
 
 def record(dataset: str, made: Derived) -> None:
     """Add an entry to a dataset's derived.json; do nothing if its folder is not writable."""
     known = read(dataset)
     if made not in known:
-        text = json.dumps([asdict(row) for row in (*known, made)], indent=1, sort_keys=True) + "\n"
         with contextlib.suppress(LoomError):
-            storage.write_bytes(storage.join(dataset, FILE), text.encode())
+            data = json_files.seal({"derived": [asdict(row) for row in (*known, made)]})
+            storage.write_bytes(storage.join(dataset, FILE), data)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from corpusloom.schemas import arrow, layout, storage
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import StageCounts
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ LIBRARIES = (
     "resiliparse",
 )
 """Libraries whose version may change the output of a stage."""
+DELETE_STAGE = "delete the stage's folder and run the same command again"
 BUG = "this is a bug: please report it with the stage's folder"
 
 
@@ -128,7 +130,7 @@ def commit(stage: Stage, counts: tuple[StageCounts, ...], **facts: Any) -> Stage
         "counts": arrow.to_plain(counts),
         "facts": facts,
     }
-    storage.write_bytes(stage.path(COMMIT), (json.dumps(values, indent=1, sort_keys=True) + "\n").encode())
+    storage.write_bytes(stage.path(COMMIT), json_files.seal(values))
     return report
 
 
@@ -143,8 +145,9 @@ def carry_over(old: Stage, new: Stage, shard: int) -> None:
 
 def read_report(stage: Stage) -> StageReport:
     """Read the stage.json of a committed stage."""
-    values = json.loads(storage.read_bytes(stage.path(COMMIT)))
-    counts = tuple(arrow.from_plain(StageCounts, row) for row in values["counts"])
+    path = stage.path(COMMIT)
+    values = json_files.read_object(path, DELETE_STAGE, {"name": str, "counts": list, "facts": dict})
+    counts = tuple(json_files.as_record(row, StageCounts, path, DELETE_STAGE) for row in values["counts"])
     return StageReport(name=values["name"], counts=counts, facts=values["facts"])
 
 

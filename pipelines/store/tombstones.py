@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpusloom.schemas import identity, storage
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import Head, ImageRecord, ImageRef, LedgerRow, Page, Pair, ProvenanceRow
 from corpusloom.schemas.urls.redaction import redacted
 
@@ -56,8 +56,11 @@ class Tombstones:
 
     def to_json(self) -> str:
         """Return the tombstones as sorted JSON, so that equal tombstones give equal text."""
-        values = {field.name: sorted(getattr(self, field.name)) for field in dataclasses.fields(self)}
-        return json.dumps(values, indent=1, sort_keys=True) + "\n"
+        return json.dumps(self.to_plain(), indent=1, sort_keys=True) + "\n"
+
+    def to_plain(self) -> dict[str, list[str]]:
+        """Return the tombstones as sorted lists."""
+        return {field.name: sorted(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
     def has_url(self, url: str) -> bool:
         """Return whether a URL was taken down as a page, as an image, or with its domain."""
@@ -86,17 +89,14 @@ def read(store: str) -> Tombstones:
     path = storage.join(store, FILE)
     if not storage.exists(path):
         return Tombstones()
-    try:
-        values = json.loads(storage.read_bytes(path))
-        return Tombstones(**{name: frozenset(values[name]) for name in ("keys", "domains", "sha256")})
-    except (ValueError, KeyError, TypeError) as error:
-        remedy = "restore it from a backup; without it, builds would include records that were taken down"
-        raise DamageError(f"not a list of tombstones: {error}", where=path, remedy=remedy) from error
+    remedy = "restore it from a backup; without it, builds would include records that were taken down"
+    values = json_files.read_object(path, remedy, {"keys": list, "domains": list, "sha256": list})
+    return Tombstones(**{name: frozenset(map(str, values[name])) for name in ("keys", "domains", "sha256")})
 
 
 def write(store: str, tombstones: Tombstones) -> None:
     """Write the tombstones of an image store, atomically."""
-    storage.write_bytes(storage.join(store, FILE), tombstones.to_json().encode())
+    storage.write_bytes(storage.join(store, FILE), json_files.seal(tombstones.to_plain()))
 
 
 def is_taken_down(row: Any, stones: Tombstones) -> bool:

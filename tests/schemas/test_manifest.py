@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.manifest import Manifest, is_foreign_tar, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 

@@ -5,12 +5,14 @@ import threading
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusloom.schemas import arrow, storage, tables
 from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.guards import parquet_checksums
 from corpusloom.schemas.records import ScoreRow
 
 rows = st.lists(
@@ -165,8 +167,35 @@ def test_a_damaged_row_group_is_an_error_that_names_the_file(tmp_path: Path) -> 
     data[4:400] = bytes(396)
     path.write_bytes(data)
     for read in (tables.read_table, lambda path: list(tables.read_records(path, ScoreRow)), tables.file_digest):
-        with pytest.raises(DamageError, match=r"x\.parquet: not a readable Parquet file.*delete it"):
+        with pytest.raises(DamageError, match=r"x\.parquet: has changed since it was written.*delete it"):
             read(str(path))
+
+
+def test_every_flip_and_every_cut_of_a_table_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    rows = [ScoreRow(stage="s", unit="u", key=str(n), outcome="kept") for n in range(9)]
+    data = tables.write_records(str(path), ScoreRow, rows)
+    silent = 0
+    for at in range(0, len(data), 3):
+        for damaged in (data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :], data[:at]):
+            path.write_bytes(damaged)
+            parquet_checksums._check.cache_clear()  # within a tick of the clock the file may look unchanged
+            try:
+                assert list(tables.read_records(str(path), ScoreRow)) == rows  # the name of the checksum is gone
+                silent += 1
+            except DamageError as error:
+                assert error.where.endswith("x.parquet")  # noqa: PT017
+    assert silent < 9
+
+
+def test_a_table_of_others_has_no_checksum_and_a_table_that_is_written_again_gets_a_new_one(tmp_path: Path) -> None:
+    table, path = pa.table({"a": [1, 2]}), str(tmp_path / "x.parquet")
+    pq.write_table(table, path)
+    assert tables.read_table(path).equals(table)
+    tables.write_table(path, table)
+    again = tables.read_table(path)
+    tables.write_table(path, again.slice(1))
+    assert tables.read_table(path)["a"].to_pylist() == [2]
 
 
 EVERY_TYPE = pa.table(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.schemas.guards import json_files
 from corpusloom.trainers import checkpoint
 from corpusloom.trainers.checkpoint import Checkpointer
 from corpusloom.trainers.loop import train
@@ -75,7 +76,7 @@ def test_a_changed_byte_is_damage(tmp_path: Path, name: str) -> None:
 def test_a_newer_format_and_a_torn_commit_are_refused(tmp_path: Path) -> None:
     commit = saved(tmp_path) / "checkpoint.json"
     values = json.loads(commit.read_text())
-    commit.write_text(json.dumps(values | {"format_version": 99}))
+    commit.write_bytes(json_files.seal(values | {"format_version": 99}))
     with pytest.raises(VersionError):
         checkpoint.read_commit(str(commit.parent))
     commit.write_text(commit.read_text()[:20])

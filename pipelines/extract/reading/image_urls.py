@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from corpusloom.pipelines.extract.reading import lazy_attributes
+from corpusloom.schemas.addresses import resolve
 
 LARGEST_WIDTH = 2048
 """Pixels; the widest candidate of a srcset that is at most this wide is preferred."""
@@ -216,7 +217,7 @@ def absolute(url: str, base: str) -> str | None:
             return with_scheme
     text = text.replace("\n", "").replace("\r", "").replace("\t", "").replace(" ", "%20").replace("\\", "/")
     try:
-        joined = urljoin(base, text).partition("#")[0]
+        joined = resolve(base, text).partition("#")[0]
         parts = urlsplit(joined)
         host = parts.hostname
     except ValueError:

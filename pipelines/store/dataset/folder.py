@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -16,11 +17,14 @@ import pyarrow.compute as pc
 from corpusloom.pipelines.store.external_sort import sorted_parts
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER, PROVENANCE_ORDER, SCORE_ORDER
 from corpusloom.schemas import arrow, layout, storage, tables
-from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.errors import DamageError, LoomError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.layout import CLAIM
+from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, LedgerRow, ProvenanceRow, ScoreRow, ShardEntry
 from corpusloom.schemas.urls.redaction import MAY_HOLD_SECRETS, redacted
 
+RUN = "run.json"
 NOBODY = 0
 """pid of a claim whose build failed: it no longer runs, but its partial shards are still in the folder."""
 UNKNOWN = "unknown"
@@ -228,8 +232,18 @@ def write_sizes(dataset: str, shards: Iterable[ShardEntry]) -> None:
     storage.write_bytes(storage.join(dataset, layout.SIZES), (json.dumps(sizes, indent=1) + "\n").encode())
 
 
-def write_run(dataset: str, values: dict[str, Any]) -> None:
-    """Write run.json: times and versions of the run, which are not part of the dataset's contents."""
-    storage.write_bytes(
-        storage.join(dataset, "run.json"), (redacted(json.dumps(values, indent=1, sort_keys=True)) + "\n").encode()
-    )
+def write_run(dataset: str, values: dict[str, Any], manifest: Manifest) -> None:
+    """Write run.json: times, versions and inputs of the run, and the sha256 of the manifest that is written next."""
+    sha256 = hashlib.sha256(manifest.to_json().encode()).hexdigest()
+    plain = json.loads(redacted(json.dumps(values)))
+    storage.write_bytes(storage.join(dataset, RUN), json_files.seal({**plain, "manifest": sha256}))
+
+
+def read_run(dataset: str) -> dict[str, Any]:
+    """Read run.json; DamageError if it is damaged or belongs to another manifest than the folder's."""
+    path, remedy = storage.join(dataset, RUN), "restore it from a copy, or build the dataset again into another folder"
+    run = json_files.read_object(path, remedy)
+    manifest = storage.join(dataset, layout.MANIFEST)
+    if "manifest" in run and storage.exists(manifest) and storage.hash_file(manifest)[0] != run["manifest"]:
+        raise DamageError("belongs to another manifest.json than the folder's", where=path, remedy=remedy)
+    return run

@@ -12,7 +12,9 @@ from corpusloom.pipelines.store.dataset.samples import (
     members_of,
 )
 from corpusloom.pipelines.store.ledger import Ledger
+from corpusloom.pipelines.store.stages import DELETE_STAGE
 from corpusloom.schemas import arrow, layout, storage, tables
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import (
     FileEntry,
     Member,
@@ -91,7 +93,7 @@ def commit_shard(folder: str, index: int, entry: ShardEntry | None, ledger: Ledg
     """Write a shard's part of the ledger, then its report, which marks the shard as finished; return the report."""
     ledger.write(folder, layout.shard_stem(index))
     report = ShardReport(index=index, entry=entry, counts=tuple(ledger.counts()))
-    storage.write_bytes(report_path(folder, index), json.dumps(arrow.to_plain(report)).encode())
+    storage.write_bytes(report_path(folder, index), json_files.seal(arrow.to_plain(report)))
     return report
 
 
@@ -102,7 +104,7 @@ def report_path(folder: str, index: int) -> str:
 
 def read_shard_report(folder: str, index: int) -> ShardReport:
     """Read the report of a finished shard."""
-    return arrow.from_plain(ShardReport, json.loads(storage.read_bytes(report_path(folder, index))))
+    return json_files.read_record(report_path(folder, index), ShardReport, DELETE_STAGE)
 
 
 def is_finished(dataset: str, folder: str, index: int) -> bool:

@@ -39,6 +39,7 @@ def test_a_run_that_kept_something_or_had_nothing_to_do_is_not_refused() -> None
     [
         ("too_few_words", "filters.quality.min_words is 50"),
         ("image_too_small", "filters.images.min_side is 64"),
+        ("language", "filters.language.languages is en"),
         ("no_image", "images.min_per_page is 1"),
         ("robots_disallowed", "the owners of these sites refuse it"),
         ("opt_out_ai_txt", "the owners of these sites refuse it"),

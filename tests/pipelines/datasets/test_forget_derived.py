@@ -37,13 +37,21 @@ def remade(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Derived, Manifest
 
 def test_reports_are_deleted(tmp_path: Path, dataset: str) -> None:
     report, gone = tmp_path / "r.html", tmp_path / "gone.html"
-    report.write_text("quotes")
+    report.write_bytes(forget_derived.MARK + b" quotes")
     for path in (report, gone):
         lineage.record(dataset, Derived(kind="report", path=str(path)))
     assert forget_derived.purge(dataset, None) == ([], [])
     assert report.exists()
     assert forget_derived.delete_reports(dataset) == [str(report)]
     assert not report.exists()
+
+
+def test_another_file_that_derived_json_names_is_not_deleted(tmp_path: Path, dataset: str) -> None:
+    mine = tmp_path / "thesis.html"
+    mine.write_text("<!doctype html> my own page")
+    lineage.record(dataset, Derived(kind="report", path=str(mine)))
+    assert forget_derived.delete_reports(dataset) == []
+    assert mine.exists()
 
 
 def test_regions_of_the_dataset_as_it_was_are_made_again(
@@ -77,7 +85,7 @@ def test_what_was_made_from_regions_is_reached_as_well(
 ) -> None:
     made = derive(tmp_path, dataset, "digest before")
     report = tmp_path / "r.html"
-    report.write_text("quotes")
+    report.write_bytes(forget_derived.MARK + b" quotes")
     lineage.record(made, Derived(kind="report", path=str(report)))
     forget_derived.purge(dataset, None)
     assert not report.exists()
@@ -89,7 +97,7 @@ def test_what_cannot_be_made_again_is_named(
 ) -> None:
     made = derive(tmp_path, dataset, "digest before")
     report = tmp_path / "r.html"
-    report.write_text("quotes")
+    report.write_bytes(forget_derived.MARK + b" quotes")
     lineage.record(dataset, Derived(kind="report", path=str(report)))
 
     def fail(*call: object) -> None:

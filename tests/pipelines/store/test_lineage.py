@@ -24,7 +24,7 @@ def test_the_same_derivation_is_recorded_once(tmp_path: Path) -> None:
     before = (tmp_path / "derived.json").read_bytes()
     lineage.record(str(tmp_path), REPORT)
     assert (tmp_path / "derived.json").read_bytes() == before
-    assert before.endswith(b"]\n")
+    assert before.endswith(b"}\n")
 
 
 def test_a_dataset_that_cannot_be_written_to_has_no_record(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from corpusloom.pipelines.store import stages
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas import storage, tables
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.records import LedgerRow, ScoreRow, StageCounts
 from corpusloom.schemas.verdicts import Dead, Kept, Rejected
 
@@ -136,12 +138,21 @@ def test_a_fingerprint_never_changes_while_its_inputs_do_not(monkeypatch: pytest
     assert stage.fingerprint == hashlib.sha256(f"extract\n{text}".encode()).hexdigest()
 
 
+@pytest.mark.parametrize("change", [b"{", b"[" * 99_999, b"[]", b'{"name": 1}', b"\xff"])
+def test_a_damaged_commit_is_named_with_its_remedy(tmp_path: Path, change: bytes) -> None:
+    stage = plan(tmp_path, a=1)
+    stages.commit(stage, (), warcs=2)
+    Path(stage.path("stage.json")).write_bytes(change)
+    with pytest.raises(DamageError, match=r"stage\.json: .*\(delete the stage's folder and run"):
+        stages.read_report(stage)
+
+
 def test_what_is_committed_is_readable_json(tmp_path: Path) -> None:
     stage = plan(tmp_path, a=1)
     stages.commit(stage, (), warcs=2)
     text = Path(stage.path("stage.json")).read_text()
     assert text.endswith("}\n")
-    assert json.loads(text) == {
+    assert json_files.read(stage.path("stage.json"), "") == {
         "name": "extract", "fingerprint": stage.fingerprint, "depends_on": json.loads(stage.depends_on), "counts": [],
         "facts": {"warcs": 2},
     }  # fmt: skip

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
+from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.order.mixing import Mixture
 from tests.trainers.stream.datasets import as_version_1, make_dataset, make_pairs

@@ -182,6 +182,12 @@ def test_relative_addresses_become_absolute(url: str, expected: str | None) -> N
     assert absolute(url, BASE) == expected
 
 
+def test_a_page_of_a_web_archive_keeps_the_two_slashes_of_its_path() -> None:
+    base = "https://archive.example/web/2020/http://site.example/a/page.html"
+    assert absolute("b.png", base) == "https://archive.example/web/2020/http://site.example/a/b.png"
+    assert absolute("../b.png", base) == "https://archive.example/web/2020/http://site.example/b.png"
+
+
 @given(st.text(max_size=80))
 def test_an_address_is_http_or_nothing(url: str) -> None:
     found = absolute(url, BASE)

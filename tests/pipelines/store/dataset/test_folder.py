@@ -19,6 +19,7 @@ from corpusloom.pipelines.store.dataset.folder import (
     claim,
     clear,
     read_fragments,
+    read_run,
     remove_shard,
     write_rows,
     write_run,
@@ -26,7 +27,10 @@ from corpusloom.pipelines.store.dataset.folder import (
 )
 from corpusloom.pipelines.store.ledger import LEDGER_ORDER
 from corpusloom.schemas import tables
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.manifest import read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry, LedgerRow, ShardEntry
+from tests.trainers.stream.datasets import make_dataset, make_pairs
 
 SHARD_FILES = ("00000.tar", "00000.parquet", "00000_stats.json", "00001.tar", "100000.tar")
 OTHERS = ("manifest.json", "notes.txt", "00000.txt", "a00000.tar", "00000.tar.gz", "00000_other.json")
@@ -161,8 +165,6 @@ def test_sizes_and_run_are_json(tmp_path: Path) -> None:
     entry = FileEntry(name="00000.tar", sha256="", bytes=1)
     write_sizes(str(tmp_path), [ShardEntry(index=0, tar=entry, sidecar=entry, stats=entry, samples=5)])
     assert (tmp_path / "sizes.json").read_text() == '{\n "00000.tar": 5\n}\n'
-    write_run(str(tmp_path), {"b": 1, "a": 2})
-    assert (tmp_path / "run.json").read_text() == '{\n "a": 2,\n "b": 1\n}\n'
 
 
 def test_a_process_is_alive_only_with_its_own_start() -> None:
@@ -174,3 +176,21 @@ def test_a_process_is_alive_only_with_its_own_start() -> None:
     assert folder._born(2**22 + 7) == ""
     assert mine.born.isdigit()
     assert mine.who == f"process {os.getpid()} on {socket.gethostname()} since {mine.since}"
+
+
+def test_run_json_belongs_to_its_manifest(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", "pairs", make_pairs(2), shards=1)
+    write_run(dataset, {"b": 1, "a": 2}, read_manifest(dataset))
+    run = read_run(dataset)
+    assert (run["a"], run["b"], len(run["manifest"])) == (2, 1, 64)
+    path = Path(dataset, "run.json")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"a": 2', b'"a": 3'))
+    with pytest.raises(DamageError, match=r"run\.json: has changed since it was written"):
+        read_run(dataset)
+    path.write_bytes(data)
+    write_manifest(dataset, dataclasses.replace(read_manifest(dataset), recipe="other"))
+    with pytest.raises(DamageError, match=r"run\.json: belongs to another manifest"):
+        read_run(dataset)
+    Path(dataset, "manifest.json").unlink()  # as a take-down leaves it, until the build has written the dataset again
+    assert read_run(dataset)["a"] == 2

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import json_files
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.trainers.stream.order.epoch_order import EpochOrder
 from corpusloom.trainers.stream.reading.index import open_index

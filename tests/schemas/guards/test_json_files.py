@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.schemas import json_files
 from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.guards import json_files
 
 VALUES = {"name": "grün", "nested": {"checksum": "", "list": [1, 2.5, None]}, "text": 'a "checksum": ""\n'}
 

@@ -4,11 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from corpusloom.schemas import storage
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.errors import DamageError, InputError
 
+T = TypeVar("T")
 CHECKSUM = "checksum"
 """Top-level key of a sealed file: the sha256 of the file with an empty checksum."""
 _EMPTY = b'\n "checksum": ""'
@@ -49,6 +50,20 @@ def read(path: str, remedy: str) -> Any:
     """Read a JSON file; DamageError with this remedy if it is damaged."""
     data = storage.read_bytes(path)
     return unseal(data, loads(data, path, remedy), path, remedy)
+
+
+def read_record(path: str, cls: type[T], remedy: str) -> T:
+    """Read a JSON file that holds one record; DamageError if its fields or their types are not those of the class."""
+    return as_record(read(path, remedy), cls, path, remedy)
+
+
+def as_record(value: Any, cls: type[T], where: str, remedy: str) -> T:
+    """Return a plain value as a record of a class; DamageError that names the file if it is none."""
+    try:
+        return arrow.from_plain(cls, value)
+    except (InputError, ValueError, TypeError, KeyError, AttributeError) as error:
+        what = error.what if isinstance(error, InputError) else str(error)
+        raise DamageError(f"holds no {cls.__name__}: {what}", where=where, remedy=remedy) from error
 
 
 def read_object(path: str, remedy: str, keys: Mapping[str, type] | None = None) -> dict[str, Any]:
