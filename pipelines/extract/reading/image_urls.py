@@ -192,8 +192,8 @@ def source_srcsets(attributes: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_placeholder(value: str) -> bool:
-    """Return whether a URL is a data: URL or has the file name of a placeholder."""
-    if value[:5].lower() == "data:":
+    """Return whether a URL is a data: URL or a mere fragment, or has the file name of a placeholder."""
+    if value[:1] == "#" or value[:5].lower() == "data:":
         return True
     path = value.partition("?")[0].partition("#")[0]
     return bool(_PLACEHOLDER.search(path[path.rfind("/") + 1 :][-80:]))

@@ -14,7 +14,7 @@ from typing import Literal
 from corpusloom.schemas.verdicts import Rejected
 
 MAX_LINE = 1 << 20
-"""Maximum bytes of a line, and maximum characters of the lines of a row."""
+"""Maximum characters of a line, and maximum characters of the lines of a row."""
 MAX_ROW_LINES = 64
 """Maximum lines of a row."""
 _URL = re.compile(r'"?\s*[A-Za-z][A-Za-z0-9+.-]*://')
@@ -102,9 +102,10 @@ class DelimitedRows:
 
 
 def _encloses_row(cells: list[str], url_cell: int, delimiter: str) -> bool:
-    """Return whether a line inside a cell is a row by itself: it has a URL in its place, and other cells."""
+    """Return whether a line of a cell of several is a row by itself: it has a URL in its place, and other cells."""
     for cell in cells:
-        for line in cell.split("\n")[1:]:
+        lines = cell.splitlines()
+        for line in lines if len(lines) > 1 else ():
             inner = line.split(delimiter)
             if len(inner) >= min(2, len(cells)) and len(inner) > url_cell and _URL.match(inner[url_cell]):
                 return True

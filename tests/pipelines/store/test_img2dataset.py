@@ -194,6 +194,13 @@ def test_a_text_that_was_appended_later_replaces_the_first(tmp_path: Path) -> No
     assert [(row.key, row.caption) for row in read_shard(stem)] == [("0", "new"), ("2", "zero")]
 
 
+@pytest.mark.parametrize("folder", ["./", "00000/", "./v1.0/"])
+def test_a_tar_that_was_packed_again_has_folders_in_its_names(tmp_path: Path, folder: str) -> None:
+    stem = write_parquet(tmp_path, GOOD)
+    write_tar(tmp_path, {f"{folder}._0.jpg": b"junk", f"{folder}0.jpg": b"image", f"{folder}0.txt": b"new"})
+    assert [(row.key, row.caption, row.image) for row in read_shard(stem)] == [("0", "new", b"image")]
+
+
 def test_a_key_that_two_rows_have_loses_no_row(tmp_path: Path) -> None:
     stem = write_parquet(tmp_path, GOOD, GOOD | {"url": "http://a/again"})
     write_tar(tmp_path, {"0.jpg": b"image", "0.txt": b"zero"})

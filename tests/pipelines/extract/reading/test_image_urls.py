@@ -103,6 +103,7 @@ def test_the_largest_candidate_of_a_srcset_is_chosen(srcset: str, best: str | No
         ({"src": "1x1.gif", "data-x": "s.jpg 1w"}, (), "https://site.example/folder/s.jpg", "data-x"),
         ({"src": "1x1.gif", "data-x": "/b.jpg", "data-y": "/c.jpg"}, (), "https://site.example/b.jpg", "data-x"),
         ({"src": "1x1.gif", "data-x": "/blank.gif"}, (), None, "placeholder"),
+        ({"src": "#"}, (), None, "placeholder"),
         ({"data-x": "/b.jpg"}, (), "https://site.example/b.jpg", "data-x"),
         ({"src": "a b.jpg"}, (), "https://site.example/folder/a%20b.jpg", "src"),
         ({"src": "loading.gif", "data-src": "{{ image }}"}, (), None, "placeholder"),

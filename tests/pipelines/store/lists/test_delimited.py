@@ -48,6 +48,7 @@ def test_the_url_may_be_the_last_cell() -> None:
     assert rows_of(f'text,url\n{good}"a,{URL}/2\nb,{URL}/3\n{good}', url_cell=1) == [
         (2, ["one\ntwo", f"{URL}/1"]), (4, "unbalanced_quote"), (5, ["b", f"{URL}/3"]), (6, ["one\ntwo", f"{URL}/1"]),
     ]  # fmt: skip
+    assert rows_of(f'text,url\n"a,{URL}/2\nb",{URL}/3\n', url_cell=1)[0] == (2, "unbalanced_quote")
 
 
 def test_a_fault_tells_how_many_cells_there_are() -> None:
