@@ -64,6 +64,8 @@ def _names(folder: str) -> list[str]:
 
 def _stems(names: list[str], inner: str, folder: str) -> list[str]:
     stems = sorted({found.group(2) for name in names if (found := _SHARD.fullmatch(name)) and _is_in(name, inner)})
+    if not stems and storage.is_local(folder) and not storage.exists(folder):
+        raise InputError("no such folder", where=folder, remedy="check the path")
     if not stems:
         raise InputError("holds no shard of img2dataset (00000.parquet, 00000.tar)", where=folder)
     return stems
