@@ -264,6 +264,16 @@ def background_url(style: str) -> str | None:
     return match.group(1).strip() if match else None
 
 
+def background(attributes: Mapping[str, str], base: str) -> str | None:
+    """Return the absolute URL of an element's background, in its style or an attribute of a lazy loader, or None."""
+    values = [background_url(attributes["style"])] if "style" in attributes else []
+    if any(map(lazy_attributes.BACKGROUND.search, attributes)):
+        lazy = lazy_attributes.addresses(attributes, LARGEST_WIDTH)
+        values += [value for value, name in lazy if lazy_attributes.BACKGROUND.search(name)]
+    usable = (absolute(value, base) for value in values if value and not _is_placeholder(value))
+    return next(filter(None, usable), None)
+
+
 _SIZE_SUFFIX = re.compile(r"[-_]?\d{2,4}x\d{2,4}(?=\.\w+$)|@\dx(?=\.\w+$)")
 
 

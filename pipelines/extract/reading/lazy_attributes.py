@@ -53,6 +53,8 @@ _NO_ADDRESS |= {
 _POOR = re.compile(r"thumb|small|tiny|low-?res|preview|lqip|blur|placeholder|loading|spinner|fallback|error|hover")
 """Words in names of attributes that hold a smaller, another or a temporary image."""
 _SPEAKS_OF_IMAGE = re.compile(r"src|lazy|img|image|orig|photo|picture")
+BACKGROUND = re.compile(r"\bbg\b|background")
+"""Words in names of attributes that hold the background of an element."""
 _FILE = re.compile(r"\.(?:jpe?g|jfif|png|webp|gif|avif|bmp)(?![a-z0-9])", re.IGNORECASE)
 _FILE_END = re.compile(r"\.(?:jpe?g|jfif|png|webp|gif|avif|bmp)$", re.IGNORECASE)
 _URL_START = re.compile(r"(?:https?:)?//[^/]|/[^/]|\.{1,2}/", re.IGNORECASE)
@@ -115,7 +117,7 @@ def _rank(name: str, value: str) -> int | None:
     poor = _POOR.search(name) is not None
     if _SPACE.search(value):
         return 2 + poor if starts and _FILE_END.search(value) else None
-    if _FILE.search(value) and (starts or "/" in value or _SPEAKS_OF_IMAGE.search(name)):
+    if _FILE.search(value) and (starts or "/" in value or _SPEAKS_OF_IMAGE.search(name) or BACKGROUND.search(name)):
         return 0 + poor
     return 4 + poor if starts and _SPEAKS_OF_IMAGE.search(name) else None
 
