@@ -66,6 +66,12 @@ def test_an_avif_is_shown_as_its_boxes_turn_it(orientation: int) -> None:
     assert np.array_equal(decode_rgb(reencode_png(data)), expected)
 
 
+def test_an_avif_may_have_a_general_brand() -> None:
+    data = encode(picture(80, 40), "AVIF")
+    assert data[8:12] == b"avif"
+    assert np.array_equal(decode_rgb(data[:8] + b"mif1" + data[12:]), decode_rgb(data))
+
+
 def shown(data: bytes) -> list[tuple[int, ...]]:
     """Return the two pixels of a row."""
     return [tuple(int(value) for value in pixel) for pixel in decode_rgb(data)[0]]

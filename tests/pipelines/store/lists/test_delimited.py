@@ -107,6 +107,23 @@ def test_tsv_has_quotes_only_if_its_header_has() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('"say ""hi"" to all"', 'say "hi" to all'),
+        ('"""hi"""', '"hi"'),
+        ('"all quoted"', '"all quoted"'),
+        ('"one" and "two"', '"one" and "two"'),
+        ('"a ""b"" c" d"', '"a ""b"" c" d"'),
+        ('a ""b""', 'a ""b""'),
+        ('"', '"'),
+        ('""', '""'),
+    ],
+)
+def test_a_cell_of_tsv_is_quoted_if_its_inner_quotes_are_doubled(cell: str, text: str) -> None:
+    assert rows_of(f"url\ttext\n{URL}/1\t{cell}\n", tabs=True) == [(2, [f"{URL}/1", text])]
+
+
+@pytest.mark.parametrize(
     ("first", "header"), [(None, []), ("", []), ('"url\n', []), (" url , text\n", ["url", "text"])]
 )
 def test_the_header_has_names_without_blanks_or_none(first: str | None, header: list[str]) -> None:
