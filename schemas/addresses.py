@@ -73,6 +73,9 @@ _ODD = ("/.", "/%2", "xn--")
 """Texts of URLs that must be parsed: dot segments (`%2e` is a dot) and punycode."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]*):[/\\]*([^/\\?#]*)([^?#]*)(\?[^#]*)?", re.I)
 _WEB = re.compile(r"(https?:)(/*)", re.I)
+_AUTHORITY = re.compile(r"([a-z][a-z0-9+.-]*:)?(//[^/]*)?", re.I)
+_EMPTY = "\uffff"
+"""Marks an empty segment while a URL is resolved; no character, so that no URL holds it."""
 _CONTROLS = "".join(map(chr, range(33)))
 """Characters that browsers remove at both ends of a URL."""
 
@@ -225,7 +228,22 @@ def join_url(base: str, reference: str) -> str:
     if absolute and (absolute[2] or not base.lower().startswith(absolute[1].lower())):
         return head + tail
     head = head[absolute.end() :] if absolute else head
-    return urljoin(base, ("//" + head.lstrip("/") if head.startswith("//") else head) + tail)
+    return resolve(base, ("//" + head.lstrip("/") if head.startswith("//") else head) + tail)
+
+
+def resolve(base: str, reference: str) -> str:
+    """Return `urljoin(base, reference)`, with the empty path segments that it drops: /web/2020/http://b.example/."""
+    if "//" not in base[len("https://") :] and "//" not in reference:
+        return urljoin(base, reference)
+    return urljoin(_marked(base), _marked(reference)).replace(_EMPTY, "")
+
+
+def _marked(url: str) -> str:
+    """Return a URL with a mark in each empty segment of its path."""
+    head = re.split(r"[?#]", url, maxsplit=1)[0]
+    start = _AUTHORITY.match(head)
+    place = start.end() if start else 0
+    return head[:place] + re.sub("(?<=/)(?=/)", _EMPTY, head[place:]) + url[len(head) :]
 
 
 def _stripped(url: str) -> str:

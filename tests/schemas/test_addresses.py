@@ -168,6 +168,10 @@ def test_usual_urls_go_the_short_way(url: str) -> None:
         ("http://a.example/x/?q", "", "http://a.example/x/?q"),
         ("http://a.example/x/", "?q", "http://a.example/x/?q"),
         ("http://a.example/x/", "ftp://b.example", "ftp://b.example"),
+        ("http://a.example/web/1/http://b.example/x", "y.png", "http://a.example/web/1/http://b.example/y.png"),
+        ("http://a.example/x//y", "../z", "http://a.example/x/z"),
+        ("http://a.example/x/", "/..//y", "http://a.example//y"),
+        ("http://a.example/x/?u=//", "y//z?//#//", "http://a.example/x/y//z?//#//"),
     ],
 )
 def test_references_lead_where_browsers_go(base: str, reference: str, joined: str) -> None:

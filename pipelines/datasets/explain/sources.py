@@ -15,11 +15,15 @@ from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.schemas.manifest import read_manifest
 
+_NAMED = "name the --out of loom build or loom scrape, or a build's --work or --store"
+
 
 def sources_of(folder: str) -> list[Source]:
     """Return the sources that a folder stands for; InputError if it is none that corpusloom wrote."""
     if storage.exists(storage.join(folder, layout.MANIFEST)):
         return _of_dataset(folder)
+    if storage.is_local(folder) and storage.exists(folder) and not storage.is_folder(folder):
+        raise InputError("a file, not a folder", where=folder, remedy=_NAMED)
     found: list[Source] = [*_crawl(folder), *_store(folder)]
     work = next((path for path in (folder, _default_work(folder)) if _has_stages(path)), None)
     if work is not None:  # beside an unfinished dataset lies the work folder of its build
@@ -27,11 +31,7 @@ def sources_of(folder: str) -> list[Source]:
     if not found and storage.is_local(folder) and not storage.exists(folder):
         raise InputError("no such folder", where=folder, remedy="check the path")
     if not found:
-        raise InputError(
-            "is no dataset, crawl, work folder or image store",
-            where=folder,
-            remedy="name the --out of loom build or loom scrape, or a build's --work or --store",
-        )
+        raise InputError("is no dataset, crawl, work folder or image store", where=folder, remedy=_NAMED)
     return found
 
 

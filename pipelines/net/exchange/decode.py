@@ -4,6 +4,7 @@ Every coding is decoded in pieces, so that decoding stops at a limit. All limits
 no clock is read, so that the same bytes have the same outcome on every machine.
 """
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _REFUSED = frozenset(("compress", "x-compress", "exi", "pack200-gzip", "aes128gc
 """Registered codings that are not decoded here."""
 _NEVER_CODED = frozenset(("jpeg", "png", "gif", "webp", "avif", "heic", "html", "svg", "xml"))
 """Types whose first bytes no coding produces; those of the other types are short enough for that."""
+_TEXT_BYTES = 64
+"""Bytes of ASCII from the start that show a body to be a text; no coding produces as many."""
 
 
 class CodingError(ValueError):
@@ -61,11 +64,11 @@ def decode(wire: bytes, encodings: str, cap: int, ratio: float | None = None) ->
     With a `ratio`, decoding goes on beyond the cap, to tell a long body from a bomb: a body is a bomb if a layer has
     more than four caps, or more than the cap and more than `ratio` bytes per wire byte.
 
-    A name that is no coding, such as a charset, is ignored, and a body that starts as an image or a page is returned
-    unchanged: some servers declare a coding that they did not apply. Raises CodingError for a coding that is not known
-    here, for too many codings or members, and for damage before the first decoded byte.
+    A name that is no coding, such as a charset, is ignored. A body that starts as an image or a page, and a text that
+    cannot be decoded, is returned unchanged: some servers declare a coding that they did not apply. Raises CodingError
+    for a coding that is not known here, for too many codings or members, and for damage before the first decoded byte.
     """
-    names = [name.strip().lower() for name in encodings.split(",")]
+    names = [name.strip("\"'").lower() for name in re.split(r"[,;\s]+", encodings)]
     names = [name for name in names if name in _PIECES or name in _REFUSED]
     if len(names) > MAX_LAYERS:
         raise CodingError("bad_encoding", f"{len(names)} nested codings")
@@ -81,7 +84,7 @@ def decode(wire: bytes, encodings: str, cap: int, ratio: float | None = None) ->
             body, size = _decode_layer(body, name, cap, limit)
             longest = max(longest, size)
     except CodingError:
-        if kind not in IMAGES:
+        if kind not in IMAGES and not (kind == "text" and wire[:_TEXT_BYTES].isascii()):
             raise
         return Decoded(wire[:cap], len(wire) > cap)
     return Decoded(body, longest > cap, ratio is not None and longest > limit)

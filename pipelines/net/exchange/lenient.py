@@ -101,6 +101,9 @@ class LenientHandler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Hand mended heads and bodies to the parser; without data, let it go on with what it has."""
+        if self._held == b"" and self._is_good(data):
+            super().data_received(data)  # as it is: a copy of the body's first bytes would cost a tenth of the fetch
+            return
         heads = b""
         while self._held is not None and data:
             head, data = self._read_head(self._held, data)
@@ -111,6 +114,18 @@ class LenientHandler(ResponseHandler):
             data, self._left = data[: self._left], max(0, self._left - len(data))
         if heads or data or self._held is None:
             super().data_received(heads + data if heads else data)
+
+    def _is_good(self, data: bytes) -> bool:
+        """Return whether data begins with a complete head that needs no mending, and ends within its body."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end]
+        if end < 4 or not head.startswith(b"HTTP/1.") or head[9:10] == b"1" or mend_head(head) is not head:
+            return False
+        length, there = body_length(head), len(data) - end
+        if length is not None and there > length:
+            return False
+        self._held, self._left = None, None if length is None else length - there
+        return True
 
     def _read_head(self, held: bytes, data: bytes) -> tuple[bytes, bytes]:
         """Hold bytes of a head, or return the complete head, mended, and the bytes that follow it."""

@@ -13,7 +13,7 @@ MAX_SECONDS = 30
 _META = tag_pattern("meta")
 _KIND = attribute_pattern("http-equiv")
 _CONTENT = attribute_pattern("content")
-_REFRESH = re.compile(r"\s*(\d{1,9})[\d.]*(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?(.*)", re.I | re.S)
+_REFRESH = re.compile(r"\s*(\d{1,9}|(?=\.))[\d.]*(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?(.*)", re.I | re.S)
 
 
 def refresh_target(body: bytes, header: str | None, url: str) -> str | None:
@@ -37,7 +37,7 @@ def refresh_target(body: bytes, header: str | None, url: str) -> str | None:
 def _target(value: str, base: str, url: str) -> str | None:
     """Return the cleaned URL of a refresh value, such as `0; url='/a'`, else None."""
     match = _REFRESH.match(value)
-    if match is None or int(match[1]) > MAX_SECONDS or not match[2]:
+    if match is None or int(match[1] or 0) > MAX_SECONDS or not match[2]:
         return None
     quote = match[2][0] if match[2][0] in "\"'" else ""
     reference = match[2][1:].partition(quote)[0] if quote else match[2]

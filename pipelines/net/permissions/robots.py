@@ -241,7 +241,13 @@ def _tdm_rule(entry: object) -> TdmRule | None:
     value, policy = entry.get("tdm-reservation"), entry.get("tdm-policy")
     if value not in (0, 1, "0", "1"):
         return None
-    return TdmRule(pattern_of(_rooted(entry["location"])), str(int(value)), policy if isinstance(policy, str) else None)
+    location = pattern_of(_rooted(_whole(entry["location"])))
+    return TdmRule(location, str(int(value)), _whole(policy) if isinstance(policy, str) else None)
+
+
+def _whole(text: str) -> str:
+    """Return a text of JSON without halves of characters, which no table can store."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,12 @@ from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
 REINDEX = "loom images --store STORE --reindex"
 
 
+def is_store(folder: str) -> bool:
+    """Return whether a folder holds an image store: packs, an index, or the tombstones of a store that was emptied."""
+    parts = (storage.join(folder, name) for name in ("packs", "index", "tombstones.json"))
+    return any(storage.exists(part) for part in parts)
+
+
 @dataclass
 class ImageStore:
     """A folder of packs, index, facts and scores."""

@@ -66,7 +66,7 @@ def test_gzip_members_count_as_one_body() -> None:
     assert decode(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 10).body == b"ab"
 
 
-EMPTY = gzip.compress(b"")
+EMPTY = gzip.compress(b"", mtime=0)
 FRAME = zstandard.compress(b"")
 STORED = b"\0\0\0\xff\xff"
 """An empty block of raw deflate that is not the last one."""
@@ -115,8 +115,8 @@ def test_a_stream_that_ends_early_gives_what_was_there(name: str) -> None:
     [
         (b"\x1f\x8b" + b"\xff" * 30, "gzip", "bad_encoding"),
         (b"\xff" * 30, "br", "bad_encoding"),
-        (b"hello", "zstd", "bad_encoding"),
-        (b"hello", "compress", "unknown_encoding"),
+        (b"\x01hello", "zstd", "bad_encoding"),
+        (b"\x1f\x9dhello", "compress", "unknown_encoding"),
         (b"hello", "gzip, gzip, gzip, gzip", "bad_encoding"),
         (b"<html>", "gzip, gzip, gzip, gzip", "bad_encoding"),
     ],
@@ -137,8 +137,15 @@ PLAIN = (
 @pytest.mark.parametrize("names", PLAIN)
 @pytest.mark.parametrize(
     "body",
-    [b"\x89PNG\r\n\x1a\n" + bytes(90), b"\xff\xd8\xff" + bytes(90), b"  <!DOCTYPE html><p>x", b"BM" + b"\xff" * 90],
-    ids=["png", "jpeg", "html", "bmp"],
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(90),
+        b"\xff\xd8\xff" + bytes(90),
+        b"  <!DOCTYPE html><p>x",
+        b"BM" + b"\xff" * 90,
+        b"<section>x</section>",
+        b"User-agent: *\nDisallow: /",
+    ],
+    ids=["png", "jpeg", "html", "bmp", "section", "robots"],
 )
 def test_a_plain_image_or_page_is_taken_as_it_is_whatever_coding_is_declared(names: str, body: bytes) -> None:
     assert decode(body, names, 1000).body == body
@@ -148,6 +155,11 @@ def test_a_plain_image_or_page_is_taken_as_it_is_whatever_coding_is_declared(nam
 def test_a_name_that_is_no_coding_is_ignored(names: str) -> None:
     assert decode(b"hello", names, 100).body == b"hello"
     assert decode(gzip.compress(b"hello"), f"{names}, gzip", 100).body == b"hello"
+
+
+@pytest.mark.parametrize("names", ["gzip;q=1.0", '"gzip"', "GZIP ,", "utf-8;gzip", "identity gzip"])
+def test_a_coding_is_found_however_it_is_spelled(names: str) -> None:
+    assert decode(gzip.compress(b"hello"), names, 100).body == b"hello"
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", "zstd"]))

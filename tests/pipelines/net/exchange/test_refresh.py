@@ -28,6 +28,8 @@ HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n
         ("<meta http-equiv=refresh content='1.5; url = /t'>", "http://a.example/t"),
         ("<meta http-equiv=refresh content='30;url=//b.example/?a=1&amp;b=2'>", "http://b.example/?a=1&b=2"),
         ("<meta http-equiv=refresh content=\"0;url='/t'x\">", "http://a.example/t"),
+        ("<meta http-equiv=refresh content='.5;url=/t'>", "http://a.example/t"),
+        ("<meta http-equiv=refresh content=';url=/t'>", None),
         ("<META HTTP-EQUIV=REFRESH CONTENT=0;URL=/t>", "http://a.example/t"),
         ("<meta http-equiv=refresh content='31;url=/t'>", None),
         ("<meta http-equiv=refresh content='0'>", None),

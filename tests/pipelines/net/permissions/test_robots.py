@@ -249,6 +249,13 @@ def test_a_tdm_rule_is_read_however_it_is_spelled(value: str, location: str) -> 
     assert verdict is not None
 
 
+def test_half_a_character_in_a_tdm_rule_reaches_no_table() -> None:
+    half = b'{"location": "/\\ud83d", "tdm-reservation": 1}'
+    rules = half + b', {"location": "/", "tdm-reservation": 1, "tdm-policy": "\\ud83d"}'
+    signals = HostFiles(tdm=parse_tdmrep(b"[" + rules + b"]", seen_at=AT)).signals("http://a.example/x")
+    assert [signal.value for signal in signals] == ["1", "\ufffd"]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b"[" * 100_000, b'[1, null, {"location": 3}]', b"\xff", b'[{"location": "/"}]']
 )

@@ -79,7 +79,7 @@ def test_the_limit_of_a_body_is_inclusive(tmp_path: Path, size: int, record: int
         ({}, OK + b"Content-Length: 3\r\n\r\n" + PNG, None),  # decoded by the crawler, under the old length
         ({}, OK + b"Transfer-Encoding: chunked\r\n\r\n28\r\n" + PNG + b"\r\n0\r\n\r\n", None),
         ({}, OK + b"Transfer-Encoding: chunked\r\n\r\n28\r\n" + PNG + b"\r\n", "body_cut_off"),
-        ({}, OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(PNG), None),
+        ({}, OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(PNG, mtime=0), None),
         ({}, OK + b"\r\n", "empty_body"),
         ({}, b"HTTP/1.1 204 No Content\r\n\r\n", "empty_body"),
         ({}, b"HTTP/1.1 304 Not Modified\r\n\r\n", "http_304"),
