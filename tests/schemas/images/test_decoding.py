@@ -154,6 +154,12 @@ def test_a_jpeg_may_lack_its_end_marker_but_not_its_pixels(mode: str, options: d
             decode_rgb(data[: int(cut * len(data))])
 
 
+def test_a_scan_may_end_in_a_zero_that_is_no_padding() -> None:
+    data = encode(Image.new("RGB", (16, 16), (200, 60, 30)), "JPEG", quality=95, subsampling=0)
+    assert data[-3] == 0
+    assert np.array_equal(decode_rgb(data[:-2]), decode_rgb(data))
+
+
 def test_bytes_between_the_segments_of_a_jpeg_are_skipped() -> None:
     data = encode(picture(64, 48), "JPEG", exif=exif(6))
     for at in [start for _, start, _ in jpeg_segments(data)][1:]:
