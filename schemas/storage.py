@@ -189,7 +189,8 @@ def expand(pattern: str) -> list[str]:
     with _explained(pattern, _READ):
         found = _matches(fs, inner)
     if not found:
-        raise InputError("no such file", where=pattern, remedy="check the path; quote globs from the shell")
+        what = "an empty folder" if fs.isdir(inner) else "no such file"
+        raise InputError(what, where=pattern, remedy="check the path; quote globs from the shell")
     prefix = "" if is_local(pattern) else pattern.split("://", 1)[0] + "://"
     return [prefix + name if prefix and "://" not in name else name for name in sorted(found)]
 

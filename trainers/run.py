@@ -12,7 +12,7 @@ from corpusloom.trainers import distributed, registry
 from corpusloom.trainers.checkpoint import Checkpointer
 from corpusloom.trainers.loop import TrainResult, train
 from corpusloom.trainers.metrics import MetricsLog, StepReport
-from corpusloom.trainers.run_config import RunConfig
+from corpusloom.trainers.run_config import RunConfig, check_family
 
 
 def run(
@@ -30,8 +30,7 @@ def run(
     `data` are DATASET, NAME=DATASET or NAME=DATASET:WEIGHT. `out` gets checkpoints/, metrics.jsonl and result.json.
     Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step.
     """
-    if config.family != family:
-        raise ConfigError(f"{config.name} configures {config.family}, not {family}", where="--config")
+    check_family(config, family)
     with distributed.session(device) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))

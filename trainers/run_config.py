@@ -146,6 +146,14 @@ def load_config(
     return from_plain(changed, where=name)
 
 
+def check_family(config: RunConfig, family: str) -> None:
+    """Raise ConfigError if a configuration is of another family of models."""
+    if config.family != family:
+        raise ConfigError(
+            f"{config.name} configures {config.family}, not {family}", where="--config", remedy="see loom list configs"
+        )
+
+
 def _shorten_warmup(before: Any, after: Any, on_note: Callable[[str], None]) -> Any:
     """Return the table `train` with a warmup that fits its steps, given the table before the assignments."""
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):

@@ -16,7 +16,8 @@ MOST = 3
 _COLUMN = "name another column with --caption-column"
 _CELLS = "quote cells that hold separators, quotes or line breaks, or write the list as JSONL or Parquet"
 _OURS = "--allow-addresses NET:PORT allows addresses of your own"
-_NETWORK = "check the network and the URLs, then run loom images --retry dead"
+_NETWORK = "check the network and the URLs, then run loom images --store STORE --retry dead"
+_NETWORK_OF_SEEDS = "check the network and the seeds, then scrape into another folder"
 _OWNERS = "the owners of these sites refuse it: give other inputs, or ask them"
 _HTML = "give WARCs that hold HTML pages"
 REMEDIES: Mapping[str, str] = {
@@ -67,16 +68,17 @@ def refuse_nothing(counts: Iterable[StageCounts], where: str, recipe: Recipe | N
         f"nothing was kept: stage {empty.stage} left out all {empty.records_in:,} records of unit {empty.unit}: {named}"
         + (f" and {more} more reasons" if more > 0 else ""),
         where=where,
-        remedy=remedy_of(empty.reasons[0][0], recipe),
+        remedy=remedy_of(empty.reasons[0][0], recipe, empty.stage),
     )
 
 
-def remedy_of(reason: str, recipe: Recipe | None = None) -> str:
-    """Return what would change a reason: a key of the recipe, or what else is known of it."""
+def remedy_of(reason: str, recipe: Recipe | None = None, stage: str = "") -> str:
+    """Return what would change a reason of a stage: a key of the recipe, or what else is known of it."""
     for path, value in _thresholds(recipe).get(reason, {}).items():
         return f"{path} is {_shown(value)}: change it with --set {path}=..., or turn it off with --set {path}=off"
     by_prefix = (remedy for beginning, remedy in PREFIXES.items() if reason.startswith(beginning))
-    return REMEDIES.get(reason) or next(by_prefix, "loom why shows what happened to one URL")
+    remedy = REMEDIES.get(reason) or next(by_prefix, "loom why shows what happened to one URL")
+    return _NETWORK_OF_SEEDS if stage == "scrape" and remedy == _NETWORK else remedy
 
 
 def _shown(value: Any) -> Any:

@@ -11,6 +11,7 @@ from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.schemas import arrow, storage
+from corpusloom.schemas.addresses import parse_allowed
 from corpusloom.schemas.errors import ConfigError, InputError
 
 CONTACT = {"--contact URL": "a URL or mail address by which a site's owner can reach you"}
@@ -34,15 +35,18 @@ class FetchFlags:
 
     def fetch_config(self, reporter: Reporter) -> FetchConfig:
         """Return the configuration of the fetcher; warn if private addresses are allowed."""
-        if self.allow_addresses:
-            reporter.warn(f"ALLOWED, THOUGH NOT PUBLIC: {', '.join(self.allow_addresses)} (--allow-addresses)")
-        return FetchConfig(
+        config = FetchConfig(
             contact=self.contact,
             allow_addresses=self.allow_addresses,
             delay=self.delay,
             i_own_these_hosts=self.i_own_these_hosts,
             agents=self.agents,
         )
+        for entry in self.allow_addresses:
+            parse_allowed(entry)
+        if self.allow_addresses:
+            reporter.warn(f"ALLOWED, THOUGH NOT PUBLIC: {', '.join(self.allow_addresses)} (--allow-addresses)")
+        return config
 
 
 def check_least(flag: str, value: int | None, least: int) -> None:

@@ -66,7 +66,7 @@ def _nearest(name: str) -> str:
     """Return what to do about a command that does not exist."""
     if name.startswith("-"):
         return "the command comes first: loom COMMAND [OPTIONS]"
-    near = difflib.get_close_matches(name, COMMANDS, 1)
+    near = difflib.get_close_matches(name.lower(), COMMANDS, 1)
     return f"did you mean {near[0]}?" if near else "see loom --help"
 
 

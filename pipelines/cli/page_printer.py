@@ -10,7 +10,8 @@ from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.recipes.deciding import select_rules
 from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.kinds.pages import measure
+from corpusloom.pipelines.stages.kinds.pages import make_page
+from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas.records import Page
 from corpusloom.schemas.verdicts import Rejected, decide
 
@@ -23,15 +24,14 @@ class PagePrinter:
     recipe: Recipe | None
     """Recipe whose filters are applied; None prints every page."""
 
-    def print(self, result: PageResult, url: str) -> bool:
+    def print(self, result: PageResult, page: HtmlResponse) -> bool:
         """Print one page and return True; return False for a rejected page, which JSON lines leave out."""
-        language = refused = None
+        language, refused, url = None, None, page.url
         if isinstance(result, Extracted):
             if url.startswith("file:") and result.canonical_link:
                 url = result.canonical_link
             if self.recipe is not None:
-                result = drop_boilerplate(result, self.recipe)
-                refused = judge(result, url, self.recipe)
+                result, refused = judge(result, replace(page, url=url), self.recipe)
             language = measure_language(page_text(result.blocks))[0]
         kept = isinstance(result, Extracted) and not refused
         if self.format == "jsonl" and self.recipe is not None and not kept:
@@ -48,8 +48,19 @@ def drop_boilerplate(page: Extracted, recipe: Recipe) -> Extracted:
     return replace(page, blocks=kept, dropped=dropped)
 
 
-def judge(page: Extracted, url: str, recipe: Recipe) -> str | None:
-    """Return the reason for which the recipe's rules would reject a page, or None."""
-    measured = measure(Page(key="", url=url, canonical_url=url, fetched_at="", blocks=page.blocks), recipe)
-    verdict = decide(measured.scores, select_rules(recipe))
-    return verdict.reason if isinstance(verdict, Rejected) else None
+def judge(page: Extracted, response: HtmlResponse, recipe: Recipe) -> tuple[Extracted, str | None]:
+    """Return the page as a build would store it, and the reason for which the build would reject it, or None.
+
+    The page's own opt-outs and licence are judged first, then the recipe's rules.
+    """
+    left = drop_boilerplate(page, recipe)
+    made = make_page(response, page, recipe)
+    if isinstance(made, Rejected):
+        return left, made.reason
+    ((stored, _),) = made
+    if not isinstance(stored, Page):
+        raise TypeError(f"a page was made into a {type(stored).__name__}")
+    gone = tuple((block, "opt_out") for block in left.blocks if block not in stored.blocks)
+    verdict = decide(stored.scores, select_rules(recipe))
+    reason = verdict.reason if isinstance(verdict, Rejected) else None
+    return replace(left, blocks=stored.blocks, dropped=(*left.dropped, *gone)), reason

@@ -12,7 +12,9 @@ from html.entities import html5
 MAX_ROUNDS = 3
 """Times that a text is unescaped, at most."""
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_INLINE = "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|nobr|q|s|samp|small|span|strike|strong"
+_INLINE = (
+    "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|nobr|o:p|q|s|samp|small|span|strike|strong"
+)
 _INLINE += "|sub|sup|tt|u|var|wbr"
 _BLOCK = "article|aside|blockquote|body|br|button|caption|center|dd|div|dl|dt|embed|figcaption|figure|footer|form"
 _BLOCK += "|h[1-6]|head|header|hr|html|iframe|img|input|label|li|link|meta|nav|object|ol|option|p|picture|pre|script"
@@ -24,8 +26,12 @@ _ENDS = {name: re.compile(end, re.IGNORECASE) for name, end in
 """End of what a browser does not show: a comment, a script, a style."""
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE}){_ATTRIBUTES}>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK}){_ATTRIBUTES}>", re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
-"""Control characters, byte order marks and what is no character; those that str.split takes as blanks are not here."""
+_CONTROL = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\ud800-\udfff]"
+)
+"""Control characters, invisible ones (soft hyphens, spaces without width, marks of direction, byte order marks) and
+what is no character. Joiners (U+200C, U+200D) stay, since they change letters and emoji; so do blanks of str.split."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def recipe_text(name: str) -> str:
     """Return the TOML text of a recipe that ships; an unknown name is a ConfigError that suggests the nearest."""
     names = recipe_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
+        near = difflib.get_close_matches(name.lower(), names, 1)
         remedy = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}, or a path that ends in .toml"
         raise ConfigError(f"unknown recipe {name!r}", remedy=remedy)
     return resources.files("corpusloom.pipelines.recipes").joinpath(f"{name}.toml").read_text("utf-8")

@@ -64,6 +64,8 @@ def _names(folder: str) -> list[str]:
 
 def _stems(names: list[str], inner: str, folder: str) -> list[str]:
     stems = sorted({found.group(2) for name in names if (found := _SHARD.fullmatch(name)) and _is_in(name, inner)})
+    if not stems and storage.is_local(folder) and not storage.exists(folder):
+        raise InputError("no such folder", where=folder, remedy="check the path")
     if not stems:
         raise InputError("holds no shard of img2dataset (00000.parquet, 00000.tar)", where=folder)
     return stems
@@ -188,8 +190,15 @@ def _samples(stem: str) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def _members(stem: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of the members with some extensions, unless they are too large."""
-    return (_tar_members if storage.exists(f"{stem}.tar") else _folder_members)(stem, extensions)
+    """Yield name and bytes of the members with some extensions, unless they are too large or hidden (._a.jpg).
+
+    Folders in their names are left out: tars that were packed again have such (./0.jpg).
+    """
+    members = (_tar_members if storage.exists(f"{stem}.tar") else _folder_members)(stem, extensions)
+    for path, data in members:
+        name = path.rsplit("/", 1)[-1]
+        if not name.startswith("."):
+            yield name, data
 
 
 def _tar_members(stem: str, extensions: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

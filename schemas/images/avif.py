@@ -11,11 +11,22 @@ _TURNED = (1, 8, 3, 6)
 _MIRRORED = ((4, 5, 2, 7), (2, 7, 4, 5))
 """EXIF orientation by the axis of the mirror (imir), which follows the turn, and by quarter turns."""
 
+_MAX_BRANDS = 256
+"""Bytes of the first box that are read."""
 MAX_ASSOCIATIONS = 4
 """Boxes of associations that are read: a file has one for each version and width of its fields."""
 
 Box = tuple[bytes, int, int]
 """Type, start of the body, end."""
+
+
+def is_avif(data: bytes) -> bool:
+    """Return whether the first box names AVIF as its brand, or beside a general brand (mif1) as a compatible one."""
+    if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis", b"mif1", b"msf1"):
+        return False
+    end = min(int.from_bytes(data[:4], "big"), _MAX_BRANDS)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
+    return b"avif" in brands or b"avis" in brands
 
 
 def avif_facts(data: bytes) -> tuple[list[tuple[int, int]], int]:

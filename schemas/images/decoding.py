@@ -50,13 +50,15 @@ def _with_end(data: bytes) -> bytes:
     """Return a JPEG that lacks nothing but its end-of-image marker with that marker, any other unchanged."""
     if is_complete(data):
         return data
-    ended = data.rstrip(b"\0") + END_OF_JPEG
-    try:
-        kind = "CMYK" if simplejpeg.decode_jpeg_header(ended)[2] in ("CMYK", "YCCK") else "RGB"
-        simplejpeg.decode_jpeg(ended, kind)  # an error if more than the marker is missing
-    except ValueError:
-        return data
-    return ended
+    for whole in (data, data.rstrip(b"\0")):  # zeros may pad the file, or the last one may belong to the scan (FF 00)
+        ended = whole + END_OF_JPEG
+        try:
+            kind = "CMYK" if simplejpeg.decode_jpeg_header(ended)[2] in ("CMYK", "YCCK") else "RGB"
+            simplejpeg.decode_jpeg(ended, kind)  # an error if more than the marker is missing
+        except ValueError:
+            continue
+        return ended
+    return data
 
 
 def _decode_pillow(data: bytes, header: ImageHeader, min_side: int | None) -> np.ndarray:

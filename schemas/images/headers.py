@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from corpusloom.schemas.images.avif import avif_facts
+from corpusloom.schemas.images.avif import avif_facts, is_avif
 from corpusloom.schemas.images.containers import (
     ICC,
     PNG_SIGNATURE,
@@ -189,5 +189,5 @@ _PARSERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], 
     (lambda data: data[:8] == PNG_SIGNATURE, _parse_png),
     (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _parse_webp),
     (lambda data: data[:6] in (b"GIF87a", b"GIF89a"), _parse_gif),
-    (lambda data: data[4:12] in (b"ftypavif", b"ftypavis"), _parse_avif),
+    (is_avif, _parse_avif),
 )

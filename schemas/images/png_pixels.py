@@ -21,13 +21,18 @@ def pixel_chunks(data: bytes) -> tuple[bytes, bytes]:
     parts, profile = [PNG_SIGNATURE], b""
     try:
         for kind, start, end in png_chunks(data):
-            if kind in _PIXELS:
+            if kind in _PIXELS and not (kind == b"tRNS" and _is_odd(data, end - start - 12)):
                 parts.append(data[start:end])
             elif kind == b"iCCP":
                 profile = _inflate(data[start + 8 : end - 4].partition(b"\0")[2][1:])
     except ImageError:
         pass  # the decoder reports the damage
     return b"".join(parts), profile
+
+
+def _is_odd(data: bytes, length: int) -> bool:
+    """Return whether a transparent colour does not have the length of the PNG's colour type; browsers ignore it."""
+    return length != {0: 2, 2: 6}.get(data[25], length) or not length
 
 
 def _inflate(data: bytes) -> bytes:

@@ -61,9 +61,25 @@ def example_forward(model: nn.Module, batch_size: int) -> None:
         model.text.states(tokens)
 
 
+def check_batch_of_one(config: RunConfig) -> None:
+    """Raise ConfigError if the model normalises over a batch, and one image gives it one value per channel."""
+    with torch.device("meta"):
+        model = build_model(config).train()
+    try:
+        example_forward(model, 1)
+    except ValueError as error:
+        raise ConfigError(
+            "train.batch_size is 1, and the image tower normalises over a batch",
+            where=config.name,
+            remedy="give 2 or more",
+        ) from error
+
+
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task of training a CLIP on datasets of pairs: name -> (path, weight)."""
     shape, data = model_config(config), data_config(config)
+    if config.train.batch_size == 1:
+        check_batch_of_one(config)
     paths = [path for path, _ in datasets.values()]
     tokenizer = make_tokenizer(shape, data, paths)
     model = build_model(config)

@@ -8,7 +8,10 @@ misspelt one.
 import contextlib
 import difflib
 import io
+import itertools
+import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -63,15 +66,28 @@ def check_names(command: type, argv: Sequence[str], where: str) -> None:
                 f"no option {name}", where=where, remedy=f"{bare[name]} stands alone: {where} {bare[name]}"
             )
         if name not in known:
-            near = [RENAMED[name]] if RENAMED.get(name) in known else difflib.get_close_matches(name, known, 1)
+            near = [RENAMED[name]] if RENAMED.get(name) in known else difflib.get_close_matches(name.lower(), known, 1)
             remedy = f"did you mean {near[0]}?" if near else f"{where} --help-all lists them"
             raise ConfigError(f"no option {name}", where=where, remedy=remedy)
+
+
+def check_values(command: type, argv: Sequence[str], where: str) -> None:
+    """Raise ConfigError for an option whose value is missing or empty, such as `--out ""`."""
+    takes = {flag.name for flag in flags_of(command) if flag.value}
+    for word, following in itertools.zip_longest(argv, argv[1:]):
+        name, equals, value = word.partition("=")
+        name = name.replace("_", "-")
+        if name in takes:
+            value = value if equals else (following or "")
+            if not value.strip() or (not equals and value.startswith("--") and len(value) > 2):
+                raise ConfigError(f"{name} needs a value", where=where, remedy=f"see {where} --help")
 
 
 def parse(command: type[Parsed], argv: Sequence[str], where: str) -> Parsed:
     """Parse argv into a command's dataclass; wrong arguments are a ConfigError of one line."""
     check_repeats(argv)
     check_names(command, argv, where)
+    check_values(command, argv, where)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -141,9 +157,12 @@ def _registry() -> ConstructorRegistry:
 def _read(kind: type, word: str) -> Any:
     """Return a word as a value of a type."""
     try:
-        return kind(word)
+        value = kind(word)
     except ValueError:
+        value = math.nan
+    if kind is not str and not (math.isfinite(value) and abs(value) <= sys.maxsize):
         raise ValueError(f"{word!r} is not {NUMBERS[kind]}") from None
+    return value
 
 
 def gist(box: str) -> str:

@@ -52,7 +52,7 @@ def print_help(command: type, prog: str, *, every: bool) -> None:
     what, _, examples = (inspect.getdoc(command) or "").partition(EXAMPLES)
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     console = SafeConsole(width=width, markup=False, highlight=False)
-    console.print(f"usage: {prog} {_usage(shown, needed)}\n\n{what.strip()}\n")
+    console.print(f"usage: {prog} {_usage(shown, needed)}\n\n{_paragraphs(what)}\n")
     for title, group in _grouped(shown):
         console.print(title)
         console.print(_table(group))
@@ -61,6 +61,11 @@ def print_help(command: type, prog: str, *, every: bool) -> None:
         console.print(f"Examples\n{examples.strip(chr(10)).rstrip()}", soft_wrap=True)
     if hidden:
         console.print(f"\n{prog} --help-all shows {hidden} more options.")
+
+
+def _paragraphs(text: str) -> str:
+    """Return a docstring's paragraphs as one line each, which the console wraps at its own width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
 def _usage(flags: Iterable[Flag], needed: Iterable[str]) -> str:

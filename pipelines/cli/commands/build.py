@@ -26,7 +26,7 @@ class BuildFlags(BuildOptions):
     """Flags of every command that runs stages of a recipe: the options of a build, and those for terminals only."""
 
     MAIN: ClassVar[str] = (
-        "warc list caption-column from-img2dataset from out work set plan print-config contact json quiet"
+        "warc list url-column caption-column from-img2dataset from out work set plan print-config contact json quiet"
     )
     INPUTS: ClassVar[frozenset[str]] = frozenset({"--warc", "--list", "--from-img2dataset", "--from"})
 
@@ -70,7 +70,8 @@ class BuildFlags(BuildOptions):
             return {}
         missing = {} if "--out" in given else {"--out FOLDER": ""}
         if not given & {*BuildFlags.INPUTS, "--dry-run"}:
-            missing["an input (--warc PATH, --list PATH, --from-img2dataset FOLDER or --from pages)"] = ""
+            inputs = "--warc PATH, --list PATH, --from-img2dataset FOLDER, --from pages; for regions --from DATASET"
+            missing[f"an input ({inputs})"] = ""
         return missing
 
     def with_beam_options(self, options: tuple[str, ...]) -> "BuildFlags":

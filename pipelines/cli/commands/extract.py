@@ -16,6 +16,7 @@ from corpusloom.schemas.errors import InputError
 
 if TYPE_CHECKING:
     from corpusloom.pipelines.extract.page_task import HtmlPage
+    from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
 _FAULTS = {
     "truncated_warc": ("ends in the middle of a record", "all before it was read"),
@@ -52,7 +53,7 @@ class Command:
     def run(self) -> int:
         """Extract the pages and print them."""
         from corpusloom.pipelines.cli.page_printer import PagePrinter
-        from corpusloom.pipelines.extract.page_task import extract_page
+        from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page
         from corpusloom.pipelines.extract.reading.types import ExtractConfig
         from corpusloom.pipelines.recipes.recipe import load_recipe
         from corpusloom.pipelines.stages.page_pool import page_pool
@@ -63,13 +64,13 @@ class Command:
         printer = PagePrinter(self.format, recipe)
         faults = {reason: list[str]() for reason in _FAULTS}
         chosen = (page for page in self._pages(faults) if self.url in (None, page.url))
-        waiting: deque[str] = deque()
+        waiting: deque[HtmlResponse] = deque()
         read = printed = 0
 
         def work() -> Iterator["HtmlPage"]:
             for page in islice(chosen, self.limit):
-                waiting.append(page.url)
-                yield page
+                waiting.append(page)
+                yield HtmlPage(page.body, page.url, page.content_type)
 
         config = ExtractConfig(keep_dropped=self.format != "jsonl")
         with page_pool(partial(extract_page, config=config), self.workers) as pool:
@@ -87,12 +88,11 @@ class Command:
             show(f"no page to show, {read} read ({advice})", err=True)
         return 0
 
-    def _pages(self, faults: dict[str, list[str]]) -> Iterator["HtmlPage"]:
+    def _pages(self, faults: dict[str, list[str]]) -> Iterator["HtmlResponse"]:
         """Yield the pages of every input: the responses of a WARC or ARC, or an HTML file under its own URI.
 
         The path of a WARC or ARC with a fault is added to the paths of that fault.
         """
-        from corpusloom.pipelines.extract.page_task import HtmlPage
         from corpusloom.pipelines.store.warc.archives import read_archive
         from corpusloom.pipelines.store.warc.responses import HtmlResponse
         from corpusloom.schemas import storage
@@ -102,11 +102,20 @@ class Command:
             records = read_archive(path)
             if records is None:
                 address = Path(path).resolve().as_uri() if storage.is_local(path) else path
-                yield HtmlPage(storage.read_bytes(path), address)
+                yield _file_response(storage.read_bytes(path), address)
                 continue
             for record in records:
                 if isinstance(record, HtmlResponse):
-                    yield HtmlPage(record.body, record.url, record.content_type)
+                    yield record
                 else:
                     reason = record.verdict.reason if isinstance(record.verdict, Rejected) else record.verdict.error
                     faults.get(reason, []).append(path)
+
+
+def _file_response(body: bytes, address: str) -> "HtmlResponse":
+    """Return an HTML file as the response that a server would give, without headers."""
+    from corpusloom.pipelines.store.warc.responses import HtmlResponse
+
+    return HtmlResponse(
+        url=address, record_id="", offset=0, fetched_at="", status=200, headers=(), content_type=None, body=body
+    )

@@ -8,7 +8,7 @@ import tyro
 
 from corpusloom.pipelines.cli.commands.build import BuildFlags, fetching
 from corpusloom.pipelines.cli.flags import print_json
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Command(BuildFlags):
         from corpusloom.pipelines.stages.fetch import from_lists
         from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
         from corpusloom.pipelines.store.images import recheck, recovery
-        from corpusloom.pipelines.store.images.store import ImageStore
+        from corpusloom.pipelines.store.images.store import ImageStore, is_store
 
         if self.store is None:
             raise ConfigError("name a recipe or a --store", where="loom images", remedy="see loom images --help")
@@ -73,7 +73,11 @@ class Command(BuildFlags):
                 where="loom images",
                 remedy="add --list, --retry dead, --refetch, --recheck, --reindex or --sweep",
             )
+        if not (self.lists or is_store(self.store)):
+            raise InputError("holds no image store", where=self.store, remedy="check the path; --list makes a store")
         store, done = ImageStore(self.store), dict[str, Any]()
+        if not self.lists and not store.exists():
+            raise InputError("holds no image store", where=self.store, remedy="name the --store of a build")
         if self.reindex:
             done["reindex"] = recovery.reindex(store)
         if self.recheck:

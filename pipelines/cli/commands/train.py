@@ -16,6 +16,7 @@ from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from corpusloom.trainers.loop import TrainResult
+    from corpusloom.trainers.run_config import RunConfig
 
 Family = Literal["clip", "flamingo", "vilbert"]
 
@@ -67,18 +68,19 @@ class Command:
         """Train, describe or print."""
         extras.require("train", extras.TRAIN, "loom train")
         from corpusloom.trainers import distributed, registry
-        from corpusloom.trainers.run_config import load_config
+        from corpusloom.trainers.run_config import check_family, load_config
 
         first = distributed.prints()
         reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()
         assignments = (*self.set, *self._loader_settings())
         config = load_config(self.config, assignments, on_note=reporter.note)
+        check_family(config, self.model)
         registry.tables_of(config)
         if self.print_config:
             print_json(config.to_plain())
             return 0
         if self.dry_run:
-            return self._describe()
+            return self._describe(config)
         if self.out is None:
             raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
         result = run_training(self.model, config, self.data, self.out, reporter, self.device)
@@ -109,11 +111,10 @@ class Command:
             settings.append(f"loader.allow_addresses={json.dumps(self.allow_addresses)}")
         return settings
 
-    def _describe(self) -> int:
+    def _describe(self, config: "RunConfig") -> int:
         from corpusloom.trainers.describe import describe_run
-        from corpusloom.trainers.run_config import load_config
 
-        described = describe_run(load_config(self.config, (*self.set, *self._loader_settings())))
+        described = describe_run(config)
         if self.output.json:
             print_json(described)
             return 0
@@ -121,4 +122,9 @@ class Command:
         show(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
         for part, count in counts["by_part"].items():
             show(f"  {part:<24} {count:>15,}")
+        show("memory per rank, without activations, in MB")
+        for use, count in described["memory"].items():
+            show(f"  {use:<24} {count / 1e6:>15,.1f}")
+        if "flops_per_step" in described:
+            show(f"{described['flops_per_step'] / 1e9:,.1f} GFLOP per rank and step")
         return 0

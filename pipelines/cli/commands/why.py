@@ -1,12 +1,13 @@
 """`loom why`: prints the outcome of one record in each stage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import tyro
 
 from corpusloom.pipelines.cli.flags import print_json
 from corpusloom.pipelines.engine.printing import show
+from corpusloom.schemas.urls.redaction import redacted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,10 @@ class Command:
         """Print the record's events."""
         from corpusloom.pipelines.datasets.why import why
 
-        events = why(self.folder, self.record)
+        events = [
+            replace(event, url=event.url and redacted(event.url), note=event.note and redacted(event.note))
+            for event in why(self.folder, self.record)
+        ]
         if self.json:
             print_json(tuple(events))
             return 0

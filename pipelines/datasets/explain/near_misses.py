@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from corpusloom.schemas import identity
+from corpusloom.schemas.urls.redaction import redacted
 
 MOST = 3
 """Names that are offered."""
@@ -20,12 +21,12 @@ _KEY_DIGITS = 6
 
 
 def near_misses(name: str, known: Iterable[str]) -> list[str]:
-    """Return up to MOST known names that are most like a name, the nearest first."""
+    """Return up to MOST known names that are most like a name, the nearest first, without their secrets."""
     plain, host = _plain(name), identity.host_of(name)
     best = _largest((_closeness(name, plain, host, other), other) for other in known)
     ratios = [(_similarity(name, plain, other), other) for other in best]
     good = sorted((-ratio, other) for ratio, other in ratios if ratio >= _LEAST)
-    return [other for _, other in good[:MOST]]
+    return list(dict.fromkeys(redacted(other) for _, other in good))[:MOST]
 
 
 def _largest(scored: Iterable[tuple[float, str]]) -> set[str]:

@@ -1,6 +1,5 @@
 """The places to look for a record in: those of a dataset, a crawl, a work folder or an image store."""
 
-import json
 from typing import Any
 
 from corpusloom.pipelines.builds.finished_stages import finished_stages
@@ -10,17 +9,21 @@ from corpusloom.pipelines.datasets.explain.sample_events import Samples
 from corpusloom.pipelines.datasets.explain.store_events import Store
 from corpusloom.pipelines.datasets.explain.table_events import Tables
 from corpusloom.pipelines.datasets.explain.work_events import Heads, StageTables
+from corpusloom.pipelines.engine.printing import show
+from corpusloom.pipelines.store.dataset.folder import RUN, read_run
 from corpusloom.schemas import layout, storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.schemas.manifest import read_manifest
 
-RUN = "run.json"
+_NAMED = "name the --out of loom build or loom scrape, or a build's --work or --store"
 
 
 def sources_of(folder: str) -> list[Source]:
     """Return the sources that a folder stands for; InputError if it is none that corpusloom wrote."""
     if storage.exists(storage.join(folder, layout.MANIFEST)):
         return _of_dataset(folder)
+    if storage.is_local(folder) and storage.exists(folder) and not storage.is_folder(folder):
+        raise InputError("a file, not a folder", where=folder, remedy=_NAMED)
     found: list[Source] = [*_crawl(folder), *_store(folder)]
     work = next((path for path in (folder, _default_work(folder)) if _has_stages(path)), None)
     if work is not None:  # beside an unfinished dataset lies the work folder of its build
@@ -28,11 +31,7 @@ def sources_of(folder: str) -> list[Source]:
     if not found and storage.is_local(folder) and not storage.exists(folder):
         raise InputError("no such folder", where=folder, remedy="check the path")
     if not found:
-        raise InputError(
-            "is no dataset, crawl, work folder or image store",
-            where=folder,
-            remedy="name the --out of loom build or loom scrape, or a build's --work or --store",
-        )
+        raise InputError("is no dataset, crawl, work folder or image store", where=folder, remedy=_NAMED)
     return found
 
 
@@ -54,13 +53,17 @@ def _of_dataset(dataset: str) -> list[Source]:
 
 
 def _run(dataset: str) -> dict[str, Any]:
-    """Return a dataset's run.json; nothing if it is missing or is not JSON, since a dataset is readable without it."""
-    path = storage.join(dataset, RUN)
+    """Return a dataset's run.json; nothing if it is missing, or with a warning if it is damaged.
+
+    The dataset's own tables can be read without it.
+    """
+    if not storage.exists(storage.join(dataset, RUN)):
+        return {}
     try:
-        values = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
-    except ValueError:
-        values = {}
-    return values if isinstance(values, dict) else {}
+        return read_run(dataset)
+    except DamageError as error:
+        show(f"warning: the crawl and the store of the build are unknown: {error}", err=True)
+        return {}
 
 
 def _default_work(out: str) -> str:

@@ -36,6 +36,8 @@ class Store:
         for path in self._paths():
             for row in matching(path, _ROW, {"key": wanted.keys}):
                 place = f"{row['url'] or row['key']} in pack {row['pack']}" if row["pack"] else None
+                if row["outcome"] == "kept" and not row["pack"]:  # forget leaves a row without its bytes
+                    row, place = row | {"outcome": "forgotten"}, "its bytes are removed"
                 yield event_of(row | {"unit": "image", "parent": None}, stage="store", note=place)
         stones = tombstones.read(self.folder)
         named = stones.keys & wanted.keys or stones.sha256 & {wanted.name}

@@ -192,8 +192,8 @@ def source_srcsets(attributes: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_placeholder(value: str) -> bool:
-    """Return whether a URL is a data: URL or has the file name of a placeholder."""
-    if value[:5].lower() == "data:":
+    """Return whether a URL is a data: URL or a mere fragment, or has the file name of a placeholder."""
+    if value[:1] == "#" or value[:5].lower() == "data:":
         return True
     path = value.partition("?")[0].partition("#")[0]
     return bool(_PLACEHOLDER.search(path[path.rfind("/") + 1 :][-80:]))
@@ -262,6 +262,16 @@ def background_url(style: str) -> str | None:
     """Return the URL of a `background-image` in an inline style, or None."""
     match = _STYLE_URL.search(style[:MAX_URL])
     return match.group(1).strip() if match else None
+
+
+def background(attributes: Mapping[str, str], base: str) -> str | None:
+    """Return the absolute URL of an element's background, in its style or an attribute of a lazy loader, or None."""
+    values = [background_url(attributes["style"])] if "style" in attributes else []
+    if any(map(lazy_attributes.BACKGROUND.search, attributes)):
+        lazy = lazy_attributes.addresses(attributes, LARGEST_WIDTH)
+        values += [value for value, name in lazy if lazy_attributes.BACKGROUND.search(name)]
+    usable = (absolute(value, base) for value in values if value and not _is_placeholder(value))
+    return next(filter(None, usable), None)
 
 
 _SIZE_SUFFIX = re.compile(r"[-_]?\d{2,4}x\d{2,4}(?=\.\w+$)|@\dx(?=\.\w+$)")

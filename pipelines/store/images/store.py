@@ -31,6 +31,12 @@ from corpusloom.schemas.records import ImageFacts, ImageRecord, ImageScore
 REINDEX = "loom images --store STORE --reindex"
 
 
+def is_store(folder: str) -> bool:
+    """Return whether a folder holds an image store: packs, an index, or the tombstones of a store that was emptied."""
+    parts = (storage.join(folder, name) for name in ("packs", "index", "tombstones.json"))
+    return any(storage.exists(part) for part in parts)
+
+
 @dataclass
 class ImageStore:
     """A folder of packs, index, facts and scores."""
@@ -41,6 +47,10 @@ class ImageStore:
     def path(self, *parts: str) -> str:
         """Return a path inside the store."""
         return storage.join(self.folder, *parts)
+
+    def exists(self) -> bool:
+        """Return whether the folder holds packs or an index."""
+        return bool(storage.listing(self.path("packs"), ".warc") or storage.folders(self.path("index")))
 
     def generations(self) -> list[int]:
         """Return the generations of the index, oldest first; [1] for a new store."""

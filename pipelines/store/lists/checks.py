@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from corpusloom.pipelines.store.lists.encodings import WESTERN, find_encoding
 from corpusloom.pipelines.store.lists.list_config import ListConfig
-from corpusloom.pipelines.store.lists.list_rows import check_names, format_of, read_list, read_objects
+from corpusloom.pipelines.store.lists.list_rows import check_names, check_single, format_of, read_list, read_objects
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import DamageError, InputError
 
@@ -52,8 +52,7 @@ def _check_list(path: str, config: ListConfig) -> bool:
 def check_types(path: str, names: Iterable[str], schema: pa.Schema) -> None:
     """Raise InputError if a column of a Parquet file does not hold text, or if two columns have its name."""
     for name in names:
-        if schema.names.count(name) > 1:
-            raise InputError(f"two columns are called {name!r}", where=path, remedy="rename one of them")
+        check_single(path, name, schema.names)
         kind = schema.field(name).type
         values = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values)):
@@ -72,11 +71,14 @@ def _words(kind: pa.DataType) -> str:
 
 
 def _check_objects(path: str, config: ListConfig) -> None:
-    """Raise InputError if no object of the beginning of JSONL has text in a column that is read."""
-    rows = [values for _, values in islice(read_objects(path, config), SAMPLE_ROWS) if values is not None]
-    for name in config.names if rows else ():
+    """Raise InputError if the beginning of JSONL has no object, or none with text in a column that is read."""
+    found_rows = [values for _, values in islice(read_objects(path, config), SAMPLE_ROWS)]
+    rows = [values for values in found_rows if values is not None]
+    if found_rows and not rows:
+        raise InputError("no line is a JSON object", where=path, remedy="write one object per line, without [ ]")
+    for name in config.names:
         present = [values[name] for values in rows if name in values]
-        if not present:
+        if rows and not present:
             check_names(path, config, list(dict.fromkeys(name for values in rows for name in values)))
         found = {_JSON_TYPES[type(value)] for value in present if type(value) in _JSON_TYPES}
         if found and not any(isinstance(value, str) for value in present):

@@ -14,7 +14,7 @@ from typing import Literal
 from corpusloom.schemas.verdicts import Rejected
 
 MAX_LINE = 1 << 20
-"""Maximum bytes of a line, and maximum characters of the lines of a row."""
+"""Maximum characters of a line, and maximum characters of the lines of a row."""
 MAX_ROW_LINES = 64
 """Maximum lines of a row."""
 _URL = re.compile(r'"?\s*[A-Za-z][A-Za-z0-9+.-]*://')
@@ -38,7 +38,8 @@ class DelimitedRows:
 
         Args:
           lines: Lines of the file; None for one that cannot be decoded.
-          tabs: Whether cells are separated by tabs. They are then not quoted, unless the header is.
+          tabs: Whether cells are separated by tabs. They are then not quoted, unless the header is, or quotes inside
+            a cell are doubled.
         """
         self._lines, self._ahead, self._line = lines, deque[str | None](), 0
         first = next(lines, "")
@@ -72,6 +73,8 @@ class DelimitedRows:
             cells = next(csv.reader(self._feed(taken), delimiter=self._delimiter, quoting=self._quoting, strict=True))
         except csv.Error:
             fault = Rejected("unreadable_row" if taken[0] is None or '"' not in taken[0] else "unbalanced_quote")
+        if self._quoting == csv.QUOTE_NONE:
+            cells = [_without_quotes(cell) if cell.startswith('"') else cell for cell in cells]
         if (
             len(taken) > 1
             and fault is None
@@ -102,10 +105,18 @@ class DelimitedRows:
 
 
 def _encloses_row(cells: list[str], url_cell: int, delimiter: str) -> bool:
-    """Return whether a line inside a cell is a row by itself: it has a URL in its place, and other cells."""
+    """Return whether a line of a cell of several is a row by itself: it has a URL in its place, and other cells."""
     for cell in cells:
-        for line in cell.split("\n")[1:]:
+        lines = cell.splitlines()
+        for line in lines if len(lines) > 1 else ():
             inner = line.split(delimiter)
             if len(inner) >= min(2, len(cells)) and len(inner) > url_cell and _URL.match(inner[url_cell]):
                 return True
     return False
+
+
+def _without_quotes(cell: str) -> str:
+    """Return a cell without the quotes around it if quotes inside are doubled, as only programs that quote do."""
+    inner = cell[1:-1]
+    quoted = len(cell) > 1 and cell[-1] == '"' and '""' in inner and '"' not in inner.replace('""', "")
+    return inner.replace('""', '"') if quoted else cell

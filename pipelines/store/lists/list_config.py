@@ -10,7 +10,7 @@ class ListConfig:
     url_column: str = "url"
     """Column of the image URLs."""
     caption_column: str | None = None
-    """Column of the captions; None if the list has none."""
+    """Column of the captions, which recipes of pairs need."""
     list_encoding: str | None = None
     """Encoding of CSV, TSV, JSONL and text lists, such as shift_jis; by default UTF-8, UTF-16 or Windows-1252, found
     by looking at the bytes."""

@@ -3,10 +3,12 @@
 One row group or one row is in memory at a time, so memory does not grow with the list.
 """
 
+import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import pyarrow as pa
 
@@ -18,6 +20,7 @@ from corpusloom.schemas.errors import ConfigError, InputError, raise_shortage
 from corpusloom.schemas.verdicts import Rejected
 
 BATCH_ROWS = 4_096
+_LINE_END = re.compile(rb"\r*\n|\r+")
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text"}
 
 
@@ -75,6 +78,13 @@ def check_names(path: str, config: ListConfig, present: Sequence[str]) -> None:
         if name not in present:
             remedy = f"its columns are {', '.join(present[:20])}" if present else "it has no columns: check its header"
             raise InputError(f"no column {name!r}", where=path, remedy=remedy)
+        check_single(path, name, present)
+
+
+def check_single(path: str, name: str, present: Sequence[str]) -> None:
+    """Raise InputError if two columns of a list have the name of one that is read."""
+    if present.count(name) > 1:
+        raise InputError(f"two columns are called {name!r}", where=path, remedy="rename one of them")
 
 
 def _make_row(number: int, values: Sequence[Any], config: ListConfig, line: int | None = None) -> ListRow | BadRow:
@@ -85,7 +95,7 @@ def _make_row(number: int, values: Sequence[Any], config: ListConfig, line: int 
         reason = "url_not_text"
     elif url is None or not url.strip():
         reason = "no_url"
-    elif "\x00" in url:
+    elif "\x00" in url or "\r" in url.strip():
         reason = "bad_url"
     elif config.caption_column and caption is not None and not isinstance(caption, str):
         reason = "caption_not_text"
@@ -120,17 +130,31 @@ def _read_parquet(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
 
 
 def _lines(handle: IO[bytes]) -> Iterator[str | None]:
-    """Yield the lines of a file as text; None for a line that is too long or not UTF-8."""
-    while line := handle.readline(MAX_LINE):
-        if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            while (rest := handle.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+    """Yield the lines of a file; None for a line that is too long or not UTF-8.
+
+    Lines end with LF or CRLF, or with CR if the first one does.
+    """
+    first = _LINE_END.search(handle.peek())  # type: ignore[attr-defined]
+    end: Literal["\r", "\n"] = "\r" if first is not None and b"\n" not in first[0] else "\n"
+    text = io.TextIOWrapper(handle, "utf-8", "surrogateescape", newline=end)
+    while line := text.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(end):
+            while (rest := text.readline(MAX_LINE)) and not rest.endswith(end):
                 pass
             yield None
-            continue
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError:
-            yield None
+        else:
+            yield line if _is_text(line) else None
+
+
+def _is_text(line: str) -> bool:
+    """Return whether all bytes of a line were UTF-8."""
+    if line.isascii():
+        return True
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_text(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:

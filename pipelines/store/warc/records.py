@@ -32,8 +32,17 @@ def warc_records(handle: IO[bytes]) -> Iterator[tuple[int | None, WarcRecord]]:
     if has_line_feeds(handle):
         yield from _with_line_feeds(Members(handle))
         return
+    last = -1
     for record in ArchiveIterator(handle, parse_http=False):
-        yield int(record.stream_pos), record
+        offset = int(record.stream_pos)
+        if "\n" in next(iter(record.headers.values()), ""):
+            handle.seek(offset)
+            if offset == last or not has_line_feeds(handle):
+                raise ValueError("the line ends of records change inside a compressed member")
+            yield from _with_line_feeds(Members(handle))  # joined files may have other line ends from here on
+            return
+        last = offset
+        yield offset, record
 
 
 def record_at(handle: IO[bytes], offset: int) -> WarcRecord | None:

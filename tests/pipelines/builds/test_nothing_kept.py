@@ -57,3 +57,12 @@ def test_each_reason_has_a_remedy(reason: str, remedy: str) -> None:
 
 def test_without_a_recipe_or_for_a_derived_one_no_key_is_named() -> None:
     assert "--set" not in remedy_of("too_few_words") + remedy_of("too_few_words", load_recipe("regions"))
+
+
+def test_a_scrape_is_not_told_to_fetch_images_again() -> None:
+    assert (
+        remedy_of("connect_failed", stage="scrape")
+        == "check the network and the seeds, then scrape into another folder"
+    )
+    assert "--retry dead" in remedy_of("connect_failed", stage="images")
+    assert "--allow-addresses" in remedy_of("port_not_allowed", stage="scrape")

@@ -31,6 +31,13 @@ def test_allowed_addresses_are_warned_of_even_when_quiet() -> None:
     assert "10.0.0.0/8, 127.0.0.0/8:80" in heard(FetchFlags(allow_addresses=("10.0.0.0/8", "127.0.0.0/8:80")))
 
 
+def test_addresses_are_read_before_they_are_called_allowed() -> None:
+    out = io.StringIO()
+    with pytest.raises(ConfigError, match="--allow-addresses: 'xx'"):
+        FetchFlags(allow_addresses=("xx",)).fetch_config(Reporter(console=Console(file=out)))
+    assert out.getvalue() == ""
+
+
 @pytest.mark.parametrize(("value", "least"), [(None, 1), (1, 1), (2, 1), (0, 0)])
 def test_values_at_or_above_the_least_pass(value: int | None, least: int) -> None:
     check_least("--limit", value, least)

@@ -19,6 +19,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.records import Block, StageCounts
+from tests.pipelines.cli.test_page_printer import response
 
 EVIL = "http://a.example/\x1b]0;owned\x07\x9b2J\u202egpj.\u2066x\x7f\udcff"
 SHOWN = r"http://a.example/\u001b]0;owned\u0007\u009b2J\u202egpj.\u2066x\u007f\udcff"
@@ -94,7 +95,7 @@ def test_hostile_text_is_escaped_wherever_it_is_printed(
 @pytest.mark.parametrize("form", ["md", "html", "jsonl"])
 def test_extracted_pages_are_escaped_and_json_keeps_its_value(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     page = Extracted(title=EVIL, blocks=(Block(kind="paragraph", text=EVIL),), canonical_link=EVIL)
-    PagePrinter(form, None).print(page, EVIL)  # type: ignore[arg-type]
+    PagePrinter(form, None).print(page, response(EVIL))  # type: ignore[arg-type]
     printed = capsys.readouterr().out
     assert not RAW & set(printed)
     if form == "jsonl":

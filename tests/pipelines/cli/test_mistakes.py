@@ -66,6 +66,12 @@ MISTAKES = [
     ("verify IN/pairs --frobnicate", 2, "no option --frobnicate", "loom verify --help-all lists them"),
     (f"{BUILD} --out b", 2, "--out is given twice"),
     ("build m3w --warc IN/a.warc --out", 2, "--out needs a value"),
+    (f"build m3w --warc IN/a.warc --out '' {CONTACT}", 2, "--out needs a value"),
+    (f"build m3w --warc= --out OUT {CONTACT}", 2, "--warc needs a value"),
+    (f"{BUILD} --set", 2, "--set needs a value"),
+    (f"build m3w --warc --out OUT {CONTACT}", 2, "--warc needs a value"),
+    ("BUILD m3w", 2, "did you mean build?"),
+    (f"build m3w --WARC IN/a.warc --out OUT {CONTACT}", 2, "did you mean --warc?"),
     ("verify IN/pairs IN/other", 2, "too many arguments: IN/other"),
     ("train clp --config clip-tiny", 2, "model is 'clp', not one of 'clip', 'flamingo', 'vilbert'"),
     (f"{BUILD} --fetcher curl", 2, "fetcher is 'curl', not one of 'own', 'img2dataset'"),
@@ -78,6 +84,9 @@ MISTAKES = [
     # --- numbers
     (f"{BUILD} --limit ten", 2, "--limit: 'ten' is not a whole number"),
     (f"{BUILD} --delay soon", 2, "--delay: 'soon' is not a number"),
+    (f"{BUILD} --limit 99999999999999999999", 2, "'99999999999999999999' is not a whole number"),
+    (f"{BUILD} --delay nan", 2, "--delay: 'nan' is not a number"),
+    (f"{BUILD} --delay inf", 2, "--delay: 'inf' is not a number"),
     (f"{BUILD} --limit 0", 2, "--limit is 0", "give 1 or more"),
     (f"{BUILD} --workers -1", 2, "--workers is -1", "give 0 or more"),
     (f"{BUILD} --passes 0", 2, "--passes is 0"),
@@ -97,11 +106,12 @@ MISTAKES = [
     # --- the contact and the network
     ("build m3w --warc IN/a.warc --out OUT --contact notanaddress", 2, "no http(s) URL and no mail address"),
     ("scrape --seeds IN/seeds.txt --out OUT --contact http://localhost/", 2, "no http(s) URL and no mail address"),
-    ("scrape --seeds IN/seeds.txt --out OUT --contact ''", 2, "e.g. --contact https://example.org/bot"),
+    ("scrape --seeds IN/seeds.txt --out OUT --contact ''", 2, "--contact needs a value"),
     ("images --store OUT --list IN/list.csv --contact grün@example.org", 2, "is not printable ASCII"),
     (f"{SCRAPE} --allow-addresses everywhere", 2, "everywhere"),
     # --- recipes and keys
     (f"build m3q --warc IN/a.warc --out OUT {CONTACT}", 2, "unknown recipe 'm3q'", "did you mean m3w?"),
+    (f"build M3W --warc IN/a.warc --out OUT {CONTACT}", 2, "did you mean m3w?"),
     (f"{BUILD} --set filters.min_sied=3", 2, "unknown key filters.min_sied", "did you mean filters.images.min_side?"),
     (f"{BUILD} --set filters.min_sid=3", 2, "did you mean filters.images.min_side?"),
     (f"{BUILD} --set min_side=3", 2, "did you mean filters.images.min_side?"),
@@ -148,6 +158,11 @@ MISTAKES = [
     (f"scrape --seeds IN/names.txt --out OUT {CONTACT}", 1, "'example.org' is no http(s) URL"),
     (f"scrape --seeds https://example.org/ --out OUT {CONTACT}", 2, "is a URL", "write it into a text file"),
     ("extract IN/nowhere.html", 1, "IN/nowhere.html: no such file"),
+    (f"build m3w --warc IN/hollow --out OUT {CONTACT}", 1, "IN/hollow: an empty folder"),
+    ("build align --from-img2dataset IN/nowhere --out OUT", 1, "IN/nowhere: no such folder"),
+    ("images --store IN/nowhere --recheck", 1, "IN/nowhere: holds no image store", "check the path"),
+    (f"images --store IN/crawl --retry dead {CONTACT}", 1, "IN/crawl: holds no image store"),
+    ("why IN/afile http://a.example/", 1, "IN/afile: a file, not a folder", "--out of loom build"),
     ("verify IN/nowhere", 1, "IN/nowhere: no such folder", "check the path"),
     ("verify IN/afile", 1, "a file, not the folder of a dataset", "--out of a finished loom build"),
     ("stats IN/crawl", 1, "holds no dataset", "loom index"),
@@ -185,6 +200,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     (folder / "crawl" / "a.warc.gz").write_bytes(gzip.compress(b"WARC/1.0\r\n"))
+    (folder / "hollow").mkdir()
     config = config_json(load_recipe("align"))
     write_manifest(
         str(folder / "pairs"),

@@ -14,6 +14,13 @@ TAGS, ENTITIES, CONTROLS = "html_tags", "html_entities", "control_characters"
     [
         ("a grey\tcat\r\nin  the sun ", "a grey cat in the sun", ()),
         ("a <b>bold</b> cat<br/>asleep", "a bold cat asleep", (TAGS,)),
+        ("<o:p>a cat</o:p>", "a cat", (TAGS,)),
+        ("\u200ba\u2060 c\u00adat\u200f \u202easleep\u202c", "a cat asleep", (CONTROLS,)),
+        (
+            "\U0001f468\u200d\U0001f469 \u0645\u06cc\u200c\u062e",
+            "\U0001f468\u200d\U0001f469 \u0645\u06cc\u200c\u062e",
+            (),
+        ),
         ("<p>One</p><p class='x'>Two</p>", "One Two", (TAGS,)),
         ('<a href="http://a/?x=1&y=2" title="a > b">a link</a>', "a link", (TAGS,)),
         ("<IMG SRC=x ALT='y'>cat", "cat", (TAGS,)),

@@ -143,7 +143,7 @@ def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
     for look in (list_shards, find_shards):
         with pytest.raises(InputError, match="holds no shard of img2dataset"):
             look(str(tmp_path))
-        with pytest.raises(InputError, match="holds no shard of img2dataset"):
+        with pytest.raises(InputError, match="gone: no such folder"):
             look(str(tmp_path / "gone"))
 
 
@@ -192,6 +192,13 @@ def test_a_text_that_was_appended_later_replaces_the_first(tmp_path: Path) -> No
         info.size = 3
         tar.addfile(info, BytesIO(b"new"))
     assert [(row.key, row.caption) for row in read_shard(stem)] == [("0", "new"), ("2", "zero")]
+
+
+@pytest.mark.parametrize("folder", ["./", "00000/", "./v1.0/"])
+def test_a_tar_that_was_packed_again_has_folders_in_its_names(tmp_path: Path, folder: str) -> None:
+    stem = write_parquet(tmp_path, GOOD)
+    write_tar(tmp_path, {f"{folder}._0.jpg": b"junk", f"{folder}0.jpg": b"image", f"{folder}0.txt": b"new"})
+    assert [(row.key, row.caption, row.image) for row in read_shard(stem)] == [("0", "new", b"image")]
 
 
 def test_a_key_that_two_rows_have_loses_no_row(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from corpusloom.schemas.images.avif import avif_facts
+from corpusloom.schemas.images.avif import avif_facts, is_avif
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
@@ -90,3 +90,24 @@ def test_a_box_that_ends_early_is_an_error() -> None:
             avif_facts(data[:cut])
         except (IndexError, struct.error):
             continue
+
+
+@pytest.mark.parametrize(
+    ("brands", "known"),
+    [
+        ([b"avif", bytes(4)], True),
+        ([b"avis"], True),
+        ([b"mif1", bytes(4), b"miaf", b"avif"], True),
+        ([b"msf1", bytes(4), b"avis"], True),
+        ([b"mif1", bytes(4), b"heic"], False),
+        ([b"mif1"], False),
+        ([b"heic", bytes(4), b"avif"], False),
+    ],
+)
+def test_an_avif_is_known_by_its_brands(brands: list[bytes], known: bool) -> None:
+    assert is_avif(box(b"ftyp", *brands) + box(b"meta", b"avif")) is known
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0\0\x18ftyp", b"\xff\xff\xff\xffftypmif1"])
+def test_a_brand_that_is_cut_off_is_unknown(data: bytes) -> None:
+    assert not is_avif(data)

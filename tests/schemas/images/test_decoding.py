@@ -66,6 +66,12 @@ def test_an_avif_is_shown_as_its_boxes_turn_it(orientation: int) -> None:
     assert np.array_equal(decode_rgb(reencode_png(data)), expected)
 
 
+def test_an_avif_may_have_a_general_brand() -> None:
+    data = encode(picture(80, 40), "AVIF")
+    assert data[8:12] == b"avif"
+    assert np.array_equal(decode_rgb(data[:8] + b"mif1" + data[12:]), decode_rgb(data))
+
+
 def shown(data: bytes) -> list[tuple[int, ...]]:
     """Return the two pixels of a row."""
     return [tuple(int(value) for value in pixel) for pixel in decode_rgb(data)[0]]
@@ -86,12 +92,14 @@ WHITE = (255, 255, 255)
         (png(16, 0, [b"\x40\1\x40\2"], chunk(b"tRNS", b"\x40\1")), [WHITE, (64, 64, 64)]),
         (png(16, 2, [struct.pack(">6H", 0x4001, 256, 0, 0x4002, 256, 0)], chunk(b"tRNS", b"\x40\1\1\0\0\0")),
          [WHITE, (64, 1, 0)]),
+        (png(16, 0, [b"\x40\1\x40\2"], chunk(b"tRNS", b"\x40")), [(64, 64, 64), (64, 64, 64)]),
+        (png(8, 2, [b"\xff\0\0\0\0\xff"], chunk(b"tRNS", b"")), [(255, 0, 0), (0, 0, 255)]),
         (png(16, 4, [struct.pack(">4H", 0x4000, 0xFFFF, 0xC000, 0)]), [(64, 64, 64), WHITE]),
         (png(16, 6, [struct.pack(">8H", 0x4000, 0, 0, 0xFFFF, 0, 0, 0, 0)]), [(64, 0, 0), WHITE]),
         (png(8, 3, [b"\0\1"], chunk(b"PLTE", b"\0\0\0\xc8\0\0"), chunk(b"tRNS", b"\0")), [WHITE, (200, 0, 0)]),
     ],
 )  # fmt: skip
-def test_a_transparent_colour_becomes_white(data: bytes, pixels: list[tuple[int, ...]]) -> None:
+def test_a_transparent_colour_becomes_white_if_its_length_is_right(data: bytes, pixels: list[tuple[int, ...]]) -> None:
     assert shown(data) == pixels
 
 
@@ -144,6 +152,12 @@ def test_a_jpeg_may_lack_its_end_marker_but_not_its_pixels(mode: str, options: d
     for cut in (0.5, 0.9):
         with pytest.raises(ImageError, match="truncated"):
             decode_rgb(data[: int(cut * len(data))])
+
+
+def test_a_scan_may_end_in_a_zero_that_is_no_padding() -> None:
+    data = encode(Image.new("RGB", (16, 16), (200, 60, 30)), "JPEG", quality=95, subsampling=0)
+    assert data[-3] == 0
+    assert np.array_equal(decode_rgb(data[:-2]), decode_rgb(data))
 
 
 def test_bytes_between_the_segments_of_a_jpeg_are_skipped() -> None:

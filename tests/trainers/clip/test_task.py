@@ -79,3 +79,8 @@ def test_initial_weights_are_read_in_transformers_layout(tmp_path: Path) -> None
 def test_an_unknown_key_of_the_model_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"did you mean image\.patch_dropout"):
         build_task(config("model.image.patch_dropuot=0.5"), {"x": (str(tmp_path), 1.0)})
+
+
+def test_a_batch_too_small_to_normalise_over_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"clip-tiny: train\.batch_size is 1.*give 2 or more"):
+        build_task(load_config("clip-tiny", ["train.batch_size=1"]), {"x": (str(tmp_path), 1.0)})

@@ -12,6 +12,7 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError
 
 _CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
 _NAMES: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
 """How names are decoded: a byte that is not UTF-8 becomes `\\xe9`, so that every name is a text and stays its own."""
 
@@ -45,7 +46,9 @@ def read_headers(tar: str, hashes: bool) -> Iterator[Header]:
                         raise DamageError(f"the tar ends inside {info.name}", where=tar, remedy="fetch it again")
                     yield Header(info.name, info.offset_data, info.size, *(_hash(archive, info) if hashes else ()))
         except (tarfile.TarError, EOFError) as error:
-            raise DamageError(f"not a readable tar: {error}", where=tar, remedy="fetch it again") from error
+            packed = storage.read_bytes(tar, 0, 2) == GZIP
+            remedy = "decompress it: gzip has no byte ranges" if packed else "fetch it again"
+            raise DamageError(f"not a readable tar: {error}", where=tar, remedy=remedy) from error
 
 
 def _hash(archive: tarfile.TarFile, info: tarfile.TarInfo) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from corpusloom.schemas.layout import IMAGE_EXTENSIONS
 from corpusloom.trainers.stream.errors import SampleError
 
 _DATA_URL = re.compile(r"\s*data:[^,]{0,99};base64,")
+_URL_SAFE = str.maketrans("-_", "+/")
 _SAME = {"jpeg": "jpg"}
 Lists = tuple[tuple[str | None, ...], tuple[bytes | None, ...]]
 
@@ -79,11 +80,17 @@ def _mmc4(info: Mapping[str, Any]) -> Lists:
 
 
 def _decode(text: object) -> bytes:
-    """Return the bytes of base64, which may be cut into lines (MIME) or be a data URL."""
+    """Return the bytes of base64, which may be cut into lines (MIME), be a data URL, URL-safe, or without padding."""
     try:
         return base64.b64decode(text, validate=True)  # type: ignore[arg-type]
     except (binascii.Error, ValueError, TypeError) as error:
-        compact = "".join(_DATA_URL.sub("", text, count=1).split()) if isinstance(text, str) else text
+        compact = _standard_base64(text) if isinstance(text, str) else text
         if compact == text:
             raise SampleError("bad_base64", str(error)) from error
     return _decode(compact)
+
+
+def _standard_base64(text: str) -> str:
+    """Return base64 on one line, in the standard alphabet, padded."""
+    bare = "".join(_DATA_URL.sub("", text, count=1).split()).translate(_URL_SAFE).rstrip("=")
+    return bare + "=" * (-len(bare) % 4)

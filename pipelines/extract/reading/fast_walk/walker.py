@@ -239,7 +239,7 @@ class Walker:
         sections.append(section)
         self.section = section
         self.context = context_of(tag, classes, around, follows_image, bool(self.figures))
-        if "style" in attributes and ("aria-label" in attributes or attributes.get("role") == "img"):
+        if "aria-label" in attributes or attributes.get("role") == "img":
             self._add_background(attributes)
         return Walker._end_section, (parent, around)
 
@@ -299,10 +299,9 @@ class Walker:
     # -- images ----------------------------------------------------------------------------------------------------
 
     def _add_background(self, attributes: Attributes) -> None:
-        url = image_urls.background_url(attributes["style"]) if self.config.background_images else None
-        absolute = image_urls.absolute(url, self.page.base) if url else None
-        if absolute:
-            self.add_image(absolute, "css", {**attributes, "alt": attributes.get("aria-label", "")})
+        url = image_urls.background(attributes, self.page.base) if self.config.background_images else None
+        if url:
+            self.add_image(url, "css", {**attributes, "alt": attributes.get("aria-label", "")})
 
     def add_image(self, url: str, source: str, attributes: Attributes) -> None:
         """Add an image between the texts, unless the page has shown its URL before."""

@@ -228,11 +228,10 @@ class Reader:
         """Add the CSS background of an element that is marked as an image (role=img or aria-label)."""
         attributes = attributes_of(tag)
         is_image = "aria-label" in attributes or attributes.get("role") == "img"
-        if self.config.background_images and is_image and "style" in attributes:
-            url = image_urls.background_url(attributes["style"])
-            absolute = image_urls.absolute(url, self.page.base) if url else None
-            if absolute:
-                self.add_image(absolute, "css", {**attributes, "alt": attributes.get("aria-label", "")})
+        if self.config.background_images and is_image:
+            url = image_urls.background(attributes, self.page.base)
+            if url:
+                self.add_image(url, "css", {**attributes, "alt": attributes.get("aria-label", "")})
 
     def add_image(self, url: str, source: str, attributes: dict[str, str]) -> None:
         """Add an image between the texts, unless the page has shown its URL before."""

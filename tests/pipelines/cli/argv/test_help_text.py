@@ -77,3 +77,8 @@ def test_the_list_of_commands_is_grouped_and_shows_a_first_command(capsys: pytes
     text = shown(capsys, "--help")
     assert {entry.group for entry in COMMANDS.values()} <= set(text.splitlines())
     assert "  loom demo --quick\n" in text
+
+
+def test_paragraphs_are_wrapped_once(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "index", "--help")
+    assert not re.search(r"^OUT,$", text, re.M)

@@ -9,7 +9,7 @@ import pytest
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.cli.commands import build, images
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from tests.pipelines.small_web import SmallWeb
 from tests.pipelines.store.store_maker import fill, outcomes, wanted
 
@@ -36,6 +36,13 @@ def test_a_store_must_be_named_and_something_asked_of_it() -> None:
         images.Command().run()
     with pytest.raises(ConfigError, match="nothing to do"):
         images.Command(store="store").run()
+
+
+@pytest.mark.parametrize("flags", [["--reindex"], ["--recheck"], ["--sweep"], ["--retry", "dead"], ["--refetch"]])
+def test_work_on_a_store_that_is_not_there_is_refused(flags: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="misspelt: holds no image store"):
+        main.run(["images", "--store", str(tmp_path / "misspelt"), "--contact", "me@example.org", *flags])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_lost_index_is_rebuilt_from_the_packs(

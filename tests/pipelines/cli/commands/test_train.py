@@ -22,7 +22,15 @@ def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureF
     total = json.loads(capsys.readouterr().out)["parameters"]["total"]
     assert total > 0
     assert main.run(["train", "clip", "--config", "clip-tiny", "--dry-run"]) == 0
-    assert capsys.readouterr().out.startswith(f"clip-tiny: {total:,} parameters, ")
+    text = capsys.readouterr().out
+    assert text.startswith(f"clip-tiny: {total:,} parameters, ")
+    assert all(word in text for word in ("memory per rank", "optimizer", "GFLOP per rank and step"))
+
+
+@pytest.mark.parametrize("flags", [["--dry-run"], ["--print-config"], ["--data", "x", "--out", "y"]])
+def test_a_configuration_of_another_family_is_refused_first(flags: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"clip-tiny configures clip, not flamingo \(see loom list configs\)"):
+        main.run(["train", "flamingo", "--config", "clip-tiny", *flags])
 
 
 def test_training_needs_a_folder_for_checkpoints() -> None:

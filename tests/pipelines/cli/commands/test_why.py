@@ -5,6 +5,8 @@ import json
 import pytest
 
 from corpusloom.pipelines.cli import main
+from corpusloom.pipelines.datasets import why
+from corpusloom.pipelines.datasets.explain.event import Event
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.manifest import read_manifest
@@ -34,6 +36,19 @@ def test_a_rejected_record_shows_its_reason_and_what_was_measured(
     assert row.reason in {event["reason"] for event in events}
     assert main.run(["why", align, row.key]) == 0
     assert f"{row.reason} (measured {row.measured:.4g}, threshold {row.threshold})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_secrets_of_a_work_folder_are_not_shown(
+    flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "http://me:SECRET@a.example/?token=SECRET"
+    event = Event(stage="extract", unit="page", key="0", parent=None, url=url, outcome="kept", note=f"{url}: seen")
+    monkeypatch.setattr(why, "why", lambda folder, name: [event])
+    assert main.run(["why", "folder", url, *flags]) == 0
+    shown = capsys.readouterr().out
+    assert "http://a.example/?token=..." in shown
+    assert "SECRET" not in shown
 
 
 def test_an_unknown_record_is_an_error(web: SmallWeb) -> None:

@@ -40,3 +40,8 @@ def test_nothing_is_offered_for_what_is_like_nothing(name: str) -> None:
 def test_a_name_is_found_among_many_that_repeat() -> None:
     many = [f"https://example.org/p/{number}.html" for number in range(3_000)] + ["https://example.org/p/1.html"] * 500
     assert near_misses("https://example.org/p/2999.htm", many)[0] == many[2999]
+
+
+def test_secrets_of_names_are_not_offered() -> None:
+    known = ["http://me:pw@a.example/x?token=t", "http://you:pw@a.example/x?token=u"]
+    assert near_misses("http://a.example/x?token=", known) == ["http://a.example/x?token=..."]

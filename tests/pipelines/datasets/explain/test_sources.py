@@ -74,3 +74,10 @@ def test_regions_lead_to_their_pairs(tmp_path: Path) -> None:
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no dataset, crawl, work folder or image store"):
         sources_of(str(tmp_path))
+
+
+def test_a_damaged_run_json_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = Path(finished_dataset(tmp_path))
+    (dataset / "run.json").write_text('{"build": ')
+    assert names(dataset) == ["Tables", "Samples"]
+    assert "warning: the crawl and the store of the build are unknown: " in capsys.readouterr().err

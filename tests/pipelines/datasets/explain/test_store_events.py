@@ -37,4 +37,5 @@ def test_a_take_down_is_told_by_what_named_it(tmp_path: Path) -> None:
     purge_store(str(tmp_path), stones)
     for name in (wanted("a").url, wanted("a").key, "http://www.b.example/x", "0" * 64):
         assert ("forget", "forgotten", None) in events(tmp_path, name)
+    assert events(tmp_path, wanted("a").key)[0] == ("store", "forgotten", None)
     assert events(tmp_path, wanted("b").url) == [("store", "kept", None)]

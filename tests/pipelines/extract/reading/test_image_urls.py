@@ -10,6 +10,7 @@ from corpusloom.pipelines.extract.reading.image_urls import (
     Choice,
     NoImage,
     absolute,
+    background,
     background_url,
     best_of_srcset,
     choose,
@@ -103,6 +104,7 @@ def test_the_largest_candidate_of_a_srcset_is_chosen(srcset: str, best: str | No
         ({"src": "1x1.gif", "data-x": "s.jpg 1w"}, (), "https://site.example/folder/s.jpg", "data-x"),
         ({"src": "1x1.gif", "data-x": "/b.jpg", "data-y": "/c.jpg"}, (), "https://site.example/b.jpg", "data-x"),
         ({"src": "1x1.gif", "data-x": "/blank.gif"}, (), None, "placeholder"),
+        ({"src": "#"}, (), None, "placeholder"),
         ({"data-x": "/b.jpg"}, (), "https://site.example/b.jpg", "data-x"),
         ({"src": "a b.jpg"}, (), "https://site.example/folder/a%20b.jpg", "src"),
         ({"src": "loading.gif", "data-src": "{{ image }}"}, (), None, "placeholder"),
@@ -205,6 +207,20 @@ def test_declared_size_reads_attributes_then_style() -> None:
     assert declared_size({"width": "640", "height": "480px"}) == (640, 480)
     assert declared_size({"width": "100%", "style": "max-width:9px; width: 320.5px; height:20px"}) == (320, 20)
     assert declared_size({}) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "url"),
+    [
+        ({"style": "background:url(a.jpg)", "data-bg": "b.jpg"}, "a.jpg"),
+        ({"style": "background:url(blank.gif)", "data-bg": "i/b.jpg"}, "i/b.jpg"),
+        ({"style": "background:url(data:image/gif;base64,R0)", "data-lazy-background": "url('i/b.jpg')"}, "i/b.jpg"),
+        ({"data-src": "i/b.jpg"}, None),
+        ({}, None),
+    ],
+)
+def test_a_background_may_be_loaded_lazily(attributes: dict[str, str], url: str | None) -> None:
+    assert background(attributes, "https://site.example/") == (url and f"https://site.example/{url}")
 
 
 def test_a_background_image_is_read_from_the_style() -> None:

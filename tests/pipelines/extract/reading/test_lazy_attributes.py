@@ -50,6 +50,28 @@ def test_a_url_without_a_file_is_an_address_under_a_name_that_speaks_of_images(n
 
 
 @pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("url(/a.jpg)", "/a.jpg"),
+        ("url('https://a.example/a.jpg?x=1')", "https://a.example/a.jpg?x=1"),
+        ('url( "/a.jpg" )', "/a.jpg"),
+        ('{"src": "\\/img\\/a.jpg", "alt": "b.jpg"}', "/img/a.jpg"),
+        ('{"thumb": "/t.jpg", "large": "/a.jpg"}', "/a.jpg"),
+        ('{"600": "/s.jpg", "1200": "/a.jpg", "4000": "/l.jpg"}', "/a.jpg"),
+        ('[{"src": "/s.jpg", "w": 600}, {"src": "/a.jpg", "w": 1200}]', "/a.jpg"),
+        ('[{"url": "/a.jpg", "width": 5000}]', "/a.jpg"),
+    ],
+)
+def test_an_address_may_stand_in_css_or_json(value: str, address: str) -> None:
+    assert list(addresses({"data-x": value}, 2048)) == [(address, "data-x")]
+
+
+@pytest.mark.parametrize("value", ["[" * 30_000, '{"a": "/b.jpg"', '{"a": "b.jpg"}', '{"a": 1, "w": 0}', "{}", "url()"])
+def test_json_without_an_address_is_none(value: str) -> None:
+    assert found({"data-x": value}) == []
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("alt", "/harbour.jpg"),

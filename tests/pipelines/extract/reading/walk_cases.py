@@ -84,6 +84,9 @@ IMAGE_ELEMENTS: list[Case] = [
     ("<picture><source srcset=b.webp type=image/webp><img src=a.jpg></picture>", [("image", "d/b.webp")]),
     ("<picture><source srcset=b.webp></picture><img src=a.jpg>", [("image", "d/a.jpg")]),
     ("<div role=img aria-label=kite style='background:url(b.png)'></div>", [("image", "d/b.png")]),
+    ("<div role=img data-bg='url(b.png)' style='background:url(blank.gif)'></div>", [("image", "d/b.png")]),
+    ("<div role=img data-background-image='/d/b.png'></div>", [("image", "d/b.png")]),
+    ("<div role=img data-link-image='/d/b.png' data-src='/d/c.png'>x</div>", [("other", "x")]),
     ("<div style='background:url(b.png)'>x</div>", [("other", "x")]),
 ]
 FACTS = (

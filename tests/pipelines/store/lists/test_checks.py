@@ -85,11 +85,16 @@ def test_jsonl_is_refused_if_no_row_has_text(tmp_path: Path, rows: list[dict[str
         ("a.csv", "", r"is empty \(the list needs a row per image"),
         ("a.csv", "\n", "no column 'url' .*check its header"),
         ("a.csv", "url,text\n", "holds no row"),
+        ("a.csv", "url,text,text\nhttp://a/,b,c\n", "two columns are called 'text'"),
+        ("a.tsv", "url\turl\ttext\nhttp://a/\tb\tc\n", "two columns are called 'url'"),
         ("a.jsonl", "\n", "holds no row"),
+        ("a.jsonl", '[{"url": "http://a/", "text": "b"}]\n', "no line is a JSON object .*one object per line"),
         ("a.parquet", "nonsense", r"not a readable Parquet file.*write the list again"),
     ],
 )
-def test_a_list_without_rows_or_columns_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_a_list_without_rows_or_with_wrong_columns_is_refused(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         check_lists([text_file(tmp_path, name, text)], CONFIG)
 

@@ -48,6 +48,7 @@ def test_the_url_may_be_the_last_cell() -> None:
     assert rows_of(f'text,url\n{good}"a,{URL}/2\nb,{URL}/3\n{good}', url_cell=1) == [
         (2, ["one\ntwo", f"{URL}/1"]), (4, "unbalanced_quote"), (5, ["b", f"{URL}/3"]), (6, ["one\ntwo", f"{URL}/1"]),
     ]  # fmt: skip
+    assert rows_of(f'text,url\n"a,{URL}/2\nb",{URL}/3\n', url_cell=1)[0] == (2, "unbalanced_quote")
 
 
 def test_a_fault_tells_how_many_cells_there_are() -> None:
@@ -103,6 +104,23 @@ def test_tsv_has_quotes_only_if_its_header_has() -> None:
         (2, [f"{URL}/1", '"a']), (3, [f"{URL}/2", "b, c"]),
     ]  # fmt: skip
     assert rows_of(f'"url"\t"text"\n"{URL}/1"\t"a\tb\nc"\n', tabs=True) == [(2, [f"{URL}/1", "a\tb\nc"])]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('"say ""hi"" to all"', 'say "hi" to all'),
+        ('"""hi"""', '"hi"'),
+        ('"all quoted"', '"all quoted"'),
+        ('"one" and "two"', '"one" and "two"'),
+        ('"a ""b"" c" d"', '"a ""b"" c" d"'),
+        ('a ""b""', 'a ""b""'),
+        ('"', '"'),
+        ('""', '""'),
+    ],
+)
+def test_a_cell_of_tsv_is_quoted_if_its_inner_quotes_are_doubled(cell: str, text: str) -> None:
+    assert rows_of(f"url\ttext\n{URL}/1\t{cell}\n", tabs=True) == [(2, [f"{URL}/1", text])]
 
 
 @pytest.mark.parametrize(

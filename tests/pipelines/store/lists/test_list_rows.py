@@ -56,6 +56,22 @@ def test_text_has_a_url_a_line(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt"])
+def test_lines_end_as_the_first_line_does(tmp_path: Path, name: str, end: str, encoding: str) -> None:
+    separator = "\t" if name == "a.tsv" else ","
+    lines = {
+        "a.jsonl": ['{"URL": "http://a/", "TEXT": "a"}', '{"URL": "http://b/", "TEXT": "b"}'],
+        "a.txt": ["http://a/", "http://b/"],
+    }.get(name, [f"URL{separator}TEXT", f"http://a/{separator}a", f"http://b/{separator}b"])
+    (tmp_path / name).write_bytes("".join(line + end for line in lines).encode(encoding))
+    captions = [None, None] if name == "a.txt" else ["a", "b"]
+    assert list(read_list(str(tmp_path / name), CONFIG if name != "a.txt" else ListConfig())) == [
+        ListRow(number=n, url=f"http://{host}/", caption=captions[n]) for n, host in enumerate("ab")
+    ]
+
+
 LOST = "unreadable_row"
 BAD = b"\xff\xfe bytes"
 
@@ -67,6 +83,8 @@ BAD = b"\xff\xfe bytes"
         ("a.csv", b"url,x\nhttp://a/,1\n,2\n" + BAD + b",1\n", [None, "no_url", "unreadable_row"]),
         ("a.tsv", b"x\turl\n1\n2\thttp://a/\n3\thttp://b/\tc\n", ["too_few_cells", None, "too_many_cells"]),
         ("a.txt", b"a" * (MAX_LINE + 10) + b"\nhttp://a/\x00\nhttp://a/\n", ["unreadable_row", "bad_url", None]),
+        ("a.txt", b"http://a/\nhttp://b/\rhttp://c/\n", [None, "bad_url"]),
+        ("a.csv", b"x,url\na,http://a/\na\rb,http://b/\na,http://c/\n", [None, LOST, None]),
     ],
 )  # fmt: skip
 def test_each_bad_row_has_its_reason(tmp_path: Path, name: str, data: bytes, reasons: list[str | None]) -> None:

@@ -42,6 +42,12 @@ def read(data: bytes) -> list[tuple[str, bytes]]:
     ]
 
 
+def with_crlf(url: str, body: bytes) -> bytes:
+    """Return a record as the standard has it."""
+    head = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body + b"\r\n\r\n"
+
+
 EXPECTED = [(f"http://a/{number}", body) for number, body in enumerate(BODIES)]
 
 
@@ -51,6 +57,23 @@ EXPECTED = [(f"http://a/{number}", body) for number, body in enumerate(BODIES)]
 def test_every_record_is_read_though_its_length_is_wrong(kind: str, wrong: int, gap: bytes) -> None:
     parts = [record(number, wrong=wrong if number != 3 else 0, gap=gap) for number in range(4)]
     assert read(file(kind, parts)) == EXPECTED
+
+
+@pytest.mark.parametrize("kind", ["plain", "members"])
+@pytest.mark.parametrize("crlf", [(True, False, True), (True, True, False), (False, True, False)])
+def test_line_ends_may_change_between_records(kind: str, crlf: tuple[bool, ...]) -> None:
+    parts = [with_crlf(f"http://a/{number}", BODIES[1]) if crlf[number] else record(number) for number in range(3)]
+    data = file(kind, parts)
+    found = list(warc_records(io.BytesIO(data)))
+    assert [item.headers["WARC-Target-URI"] for _, item in found] == [f"http://a/{number}" for number in range(3)]
+    assert [offset for offset, _ in found] == [len(file(kind, parts[:number])) for number in range(3)]
+
+
+def test_line_ends_that_change_inside_a_gzip_member_are_an_error() -> None:
+    records_ = warc_records(io.BytesIO(file("one member", [with_crlf("http://a/0", b""), record(1)])))
+    assert next(records_)[1].headers["WARC-Target-URI"] == "http://a/0"
+    with pytest.raises(ValueError, match="line ends of records change inside a compressed member"):
+        next(records_)
 
 
 def test_a_last_record_that_is_too_short_is_an_error_unless_its_gzip_member_is_whole() -> None:

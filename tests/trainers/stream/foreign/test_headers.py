@@ -1,5 +1,6 @@
 """Headers of tars: every name is a text, whatever wrote it and whatever the locale."""
 
+import gzip
 import hashlib
 import io
 import subprocess
@@ -64,4 +65,11 @@ def test_a_tar_that_ends_inside_a_member_is_damaged(tmp_path: Path) -> None:
     path = Path(write(tmp_path / "a.tar", ["1.jpg"]))
     path.write_bytes(path.read_bytes()[:515])
     with pytest.raises(DamageError, match=r"ends inside 1\.jpg|not a readable tar"):
+        list(read_headers(str(path), False))
+
+
+def test_a_tar_in_gzip_is_refused_with_what_helps(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "a.tar", ["1.jpg"]))
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DamageError, match="decompress it"):
         list(read_headers(str(path), False))

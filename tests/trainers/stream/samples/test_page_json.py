@@ -82,11 +82,13 @@ def test_a_page_that_cannot_be_read_has_a_reason(info: dict[str, Any], reason: s
     [
         lambda data: base64.encodebytes(data).decode(),
         lambda data: base64.b64encode(data).decode() + "\r\n",
+        lambda data: base64.urlsafe_b64encode(data).decode(),
+        lambda data: base64.b64encode(data).decode().rstrip("="),
         lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode(),
         lambda data: "data:image/png;base64,\n" + base64.encodebytes(data).decode(),
     ],
 )
-def test_base64_may_be_in_lines_or_a_data_url(encode: Callable[[bytes], str]) -> None:
-    image = bytes(range(256)) * 3
+def test_base64_may_be_in_lines_or_a_data_url_or_url_safe_or_without_padding(encode: Callable[[bytes], str]) -> None:
+    image = bytes(range(256)) * 3 + b"x"
     info = {"text_list": ["a"], "image_info": [{"matched_text_index": 0, "image_base64": encode(image)}]}
     assert page_lists("k", info, {})[1] == (image, None)
