@@ -21,13 +21,13 @@ class _WireCount:
     """Counts the bytes that the system received for a chunked body: each byte of it may cost kilobytes and our time."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
-        connection = response.connection if "Transfer-Encoding" in response.headers else None
+        connection = response.connection
         transport = connection.transport if connection is not None else None
         self._socket = transport.get_extra_info("socket") if transport is not None else None
         self._first = self._received()
 
     def count(self) -> int:
-        """Return the bytes since the headers; 0 for a body without a transfer coding, whose bytes are all counted."""
+        """Return the bytes since the headers; 0 if the connection is closed."""
         return self._received() - self._first
 
     def _received(self) -> int:
@@ -45,7 +45,8 @@ async def read_body(
     A page is truncated at the cap, at a timeout, and if the connection breaks. An image is rejected if it is larger
     than the cap, or if its first bytes are not those of an image.
     """
-    image, wire = kind == "image", _WireCount(response)
+    image = kind == "image"
+    wire = _WireCount(response) if "Transfer-Encoding" in response.headers else None
     declared = response.content_length
     if image and declared is not None and declared > cap:
         return Rejected("body_too_large", float(declared), float(cap))
@@ -54,7 +55,7 @@ async def read_body(
         while chunk := await response.content.readany():
             deadline.enter("idle", idle)
             body.append(chunk)
-            size = max(body.size, wire.count() // 2)
+            size = body.size if wire is None else max(body.size, wire.count() // 2)
             if size > cap:
                 return Rejected("body_too_large", float(size), float(cap)) if image else "length"
             if image and body.size == len(chunk) and _is_no_image(response, chunk):

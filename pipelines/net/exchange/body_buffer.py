@@ -15,6 +15,10 @@ MEMORY = 64_000_000
 """Bytes of bodies in progress that a process holds in memory."""
 
 
+FREE = 65_536
+"""Bytes of a body that are held without being counted: most images, at most 8 MB over 128 connections."""
+
+
 @dataclass
 class MemoryBudget:
     """Bytes in memory, over all event loops of a process."""
@@ -44,6 +48,8 @@ BODIES = MemoryBudget(MEMORY)
 class BodyBuffer:
     """One body that is being read; a context manager that frees its memory or its file at the end."""
 
+    __slots__ = ("_budget", "_file", "_parts", "_reserved", "size")
+
     def __init__(self, budget: MemoryBudget = BODIES) -> None:
         self.size = 0
         """Bytes so far."""
@@ -62,8 +68,7 @@ class BodyBuffer:
     def append(self, chunk: bytes) -> None:
         """Add bytes, to the file if the memory of the process is used up; ShortageError if the disk is full too."""
         self.size += len(chunk)
-        if self._file is None and self._budget.take(len(chunk)):
-            self._reserved += len(chunk)
+        if self._file is None and (self.size <= FREE or self._reserve()):
             self._parts.append(chunk)
             return
         try:
@@ -71,6 +76,14 @@ class BodyBuffer:
         except OSError as error:
             raise_shortage(error, tempfile.gettempdir())
             raise
+
+    def _reserve(self) -> bool:
+        """Reserve the bytes beyond the free ones; return False if the process has no memory left for them."""
+        missing = self.size - FREE - self._reserved
+        if not self._budget.take(missing):
+            return False
+        self._reserved += missing
+        return True
 
     def _write(self, chunk: bytes) -> None:
         if self._file is None:
@@ -89,5 +102,6 @@ class BodyBuffer:
         return b"".join(self._parts)[:limit]
 
     def _free_memory(self) -> None:
-        self._budget.give(self._reserved)
+        if self._reserved:
+            self._budget.give(self._reserved)
         self._parts, self._reserved = [], 0

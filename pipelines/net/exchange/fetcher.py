@@ -208,8 +208,9 @@ class Fetcher:
         deadline.enter("connect", self.config.connect_timeout)  # GuardedResponse.start enters "header"
         raw = await self._session.get(target, headers=headers, allow_redirects=False)
         fetched_at, address = now(), raw.peer if isinstance(raw, GuardedResponse) else None
-        read_as: FetchKind = "page" if _redirects(raw) else kind
-        cap = MAX_REDIRECT_BODY if _redirects(raw) else self._caps[kind]
+        redirects = _redirects(raw)
+        read_as: FetchKind = "page" if redirects else kind
+        cap = MAX_REDIRECT_BODY if redirects else self._caps[kind]
         with BodyBuffer() as buffer:
             try:
                 truncated = await read_body(raw, read_as, cap, self.config.idle_timeout, deadline, buffer)
@@ -217,26 +218,25 @@ class Fetcher:
                 raw.release() if raw.content.is_eof() else raw.close()
             if isinstance(truncated, Rejected):
                 return truncated
-            bodies = await self._bodies(raw, kind, buffer, deadline)
-        return (
-            bodies
-            if isinstance(bodies, Rejected)
-            else self._complete(url, kind, raw, *bodies, truncated, fetched_at, address)
-        )
+            if redirects:  # its body is kept as evidence only, and not decoded
+                bodies: tuple[bytes, bytes] | Rejected = buffer.read(cap) if self._evidence else b"", b""
+            elif "Content-Encoding" in raw.headers:
+                bodies = await self._decoded(raw, kind, buffer, deadline)
+            else:
+                wire = buffer.read(cap)
+                bodies = wire, wire
+        if isinstance(bodies, Rejected):
+            return bodies
+        return self._complete(url, kind, raw, *bodies, truncated, fetched_at, address)
 
-    async def _bodies(
+    async def _decoded(
         self, raw: aiohttp.ClientResponse, kind: FetchKind, buffer: BodyBuffer, deadline: Deadline
     ) -> tuple[bytes, bytes] | Rejected:
-        """Return a body with and without its content coding; that of a redirect is kept as evidence only, not decoded.
+        """Return a body with and without its content coding.
 
         A bomb would block the event loop, so a thread decodes. At most `DECODERS` bodies are in memory decoded.
         """
         cap, encoding = self._caps[kind], ", ".join(raw.headers.getall("Content-Encoding", ()))
-        if _redirects(raw):
-            return (buffer.read(MAX_REDIRECT_BODY) if self._evidence else b""), b""
-        if not encoding:
-            wire = buffer.read(cap)
-            return wire, wire
         loop = asyncio.get_running_loop()
         with deadline.paused():
             async with self._decoding:

@@ -22,15 +22,20 @@ _LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n")
 def mend_head(head: bytes) -> bytes:
     """Return a head that the parser reads as browsers read this one; unchanged if that cannot be known."""
     lower = head.lower()
+    return head if _is_plain(head, lower) else _mended(head)
+
+
+def _is_plain(head: bytes, lower: bytes) -> bool:
+    """Return whether the parser reads a head as browsers do. `lower` is the head in lower case."""
+    if _GOOD.fullmatch(head) is None:
+        return False
     lengths = lower.count(b"\ncontent-length:")
-    coded = b"\ntransfer-encoding:" in lower
-    if (
-        _GOOD.fullmatch(head)
-        and lengths <= 1
-        and not (lengths and coded)
-        and bool(_LENGTH.search(lower)) is bool(lengths)
-    ):
-        return head
+    if not lengths:
+        return True
+    return lengths == 1 and b"\ntransfer-encoding:" not in lower and _LENGTH.search(lower) is not None
+
+
+def _mended(head: bytes) -> bytes:
     first, *lines = re.split(rb"\r?\n", head.strip(b"\r\n"))
     status = _STATUS.match(first)
     if status is None or b"\x00" in head:
@@ -79,9 +84,12 @@ def _framed(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]] | No
 
 def body_length(head: bytes) -> int | None:
     """Return the bytes of the body that follows a mended head; None if chunks or the connection's end delimit it."""
+    return _length_of(head, head.lower())
+
+
+def _length_of(head: bytes, lower: bytes) -> int | None:
     if head[9:12] in (b"204", b"304"):
         return 0
-    lower = head.lower()
     found = _LENGTH.search(lower)
     return int(found[1]) if found and b"\ntransfer-encoding:" not in lower else None
 
@@ -119,9 +127,10 @@ class LenientHandler(ResponseHandler):
         """Return whether data begins with a complete head that needs no mending, and ends within its body."""
         end = data.find(b"\r\n\r\n") + 4
         head = data[:end]
-        if end < 4 or not head.startswith(b"HTTP/1.") or head[9:10] == b"1" or mend_head(head) is not head:
+        lower = head.lower()
+        if end < 4 or not head.startswith(b"HTTP/1.") or head[9:10] == b"1" or not _is_plain(head, lower):
             return False
-        length, there = body_length(head), len(data) - end
+        length, there = _length_of(head, lower), len(data) - end
         if length is not None and there > length:
             return False
         self._held, self._left = None, None if length is None else length - there

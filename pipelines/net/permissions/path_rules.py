@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+_PATH = re.compile(r"[^/]*//[^/?#]*([^#]*)")
 _PLAIN = re.compile(r"[\w.~!&'()+,;=:@/?-]*", re.ASCII)
 """Texts that `_spell` returns unchanged."""
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})|[^!-~]+")
@@ -14,9 +15,10 @@ _KEPT = frozenset("#$%*/?")
 
 def path_of(url: str) -> str:
     """Return path and query of a cleaned URL, spelled so that patterns can be compared with it."""
-    parts = urlsplit(url)
-    found = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _spell(found).replace("*", "%2A").replace("$", "%24")
+    match = _PATH.match(url)
+    found = match[1] if match else ""
+    found = found if found.startswith("/") else f"/{found}"
+    return found if _PLAIN.fullmatch(found) else _spell(found).replace("*", "%2A").replace("$", "%24")
 
 
 def pattern_of(value: str) -> str:
@@ -75,6 +77,11 @@ class PathRules:
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Disallowed patterns without `*` and `$`, which are compared all at once."""
     _others: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    @property
+    def allow_all(self) -> bool:
+        """Return whether every path may be fetched."""
+        return not self.disallowed
 
     def __post_init__(self) -> None:
         others = tuple(pattern for pattern in self.disallowed if "*" in pattern or pattern.endswith("$"))

@@ -64,8 +64,12 @@ class Robots:
 
     def allows(self, url: str) -> bool:
         """Return whether a URL may be fetched by our group and by those of all other agents that are obeyed."""
+        if self.rules is None:
+            return False
+        if all(group.rules.allow_all for group in self.rules):
+            return True
         path = path_of(url)
-        return self.rules is not None and all(group.rules.allows(path) for group in self.rules)
+        return all(group.rules.allows(path) for group in self.rules)
 
     @property
     def crawl_delay(self) -> float | None:
@@ -259,6 +263,8 @@ class AiFile:
 
     def signals(self, url: str) -> tuple[Signal, ...]:
         """Return the signal that disallows a URL; () if the URL is allowed."""
+        if self.rules.allow_all:
+            return ()
         path = path_of(url)
         if self.rules.allows(path):
             return ()

@@ -7,7 +7,8 @@ import tracemalloc
 import pytest
 
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.net.exchange.body_buffer import BODIES, BodyBuffer, MemoryBudget
+from corpusloom.pipelines.net.exchange import body_buffer
+from corpusloom.pipelines.net.exchange.body_buffer import BODIES, FREE, BodyBuffer, MemoryBudget
 from corpusloom.pipelines.net.exchange.fetcher import Fetcher
 from corpusloom.pipelines.net.exchange.response import FetchOutcome, Response
 from corpusloom.schemas.verdicts import Dead
@@ -21,6 +22,13 @@ def fill(buffer: BodyBuffer, *sizes: int) -> bytes:
     return b"".join(chunks)
 
 
+@pytest.fixture
+def all_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the first bytes of a body too."""
+    monkeypatch.setattr(body_buffer, "FREE", 0)
+
+
+@pytest.mark.usefixtures("all_counted")
 @pytest.mark.parametrize("limit", [0, 9, 10, 25, 30, 1_000], ids=str)
 def test_a_body_is_whole_wherever_it_lies(limit: int) -> None:
     budget = MemoryBudget(limit)
@@ -32,6 +40,18 @@ def test_a_body_is_whole_wherever_it_lies(limit: int) -> None:
     assert budget.held == 0
 
 
+def test_the_first_bytes_of_a_body_are_not_counted() -> None:
+    budget = MemoryBudget(10)
+    with BodyBuffer(budget) as buffer:
+        body = fill(buffer, 1, FREE - 1)
+        assert budget.held == 0
+        body += fill(buffer, 10)
+        assert budget.held == 10
+        assert buffer.read(2 * FREE) == body
+    assert budget.held == 0
+
+
+@pytest.mark.usefixtures("all_counted")
 def test_bodies_share_the_memory_and_give_it_back() -> None:
     budget = MemoryBudget(100)
     with BodyBuffer(budget) as first, BodyBuffer(budget) as second:

@@ -185,7 +185,7 @@ def test_truncated_tars_and_sidecars_of_another_shard_are_named(tmp_path: Path) 
 def test_an_empty_dataset_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no sample"):
         StreamingDataset(write_dataset(tmp_path, {}))
-    with pytest.raises(InputError, match="unfinished"):
+    with pytest.raises(InputError, match="no such folder"):
         StreamingDataset(str(tmp_path / "nowhere"))
 
 
