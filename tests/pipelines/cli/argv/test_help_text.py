@@ -10,6 +10,12 @@ from corpusloom.pipelines.cli.argv.help_text import GROUPS, TITLE_OF
 from corpusloom.pipelines.cli.command_table import COMMANDS
 
 
+@pytest.fixture(autouse=True)
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show help as on a terminal of 100 columns."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """Return the output of a command line that ends well."""
     assert main.run(words) == 0
@@ -62,7 +68,7 @@ def test_groups_name_flags_that_exist_and_each_once() -> None:
 
 
 def test_defaults_are_shown_where_they_are_values(capsys: pytest.CaptureFixture[str]) -> None:
-    text = shown(capsys, "scrape", "--help")
+    text = " ".join(shown(capsys, "scrape", "--help").split())  # whatever the width of the terminal
     assert "at most. [default: 3]" in text
     assert "default: None" not in text
     assert "default: ()" not in text
