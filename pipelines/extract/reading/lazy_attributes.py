@@ -94,7 +94,9 @@ def addresses(attributes: Mapping[str, str], largest: int) -> Iterator[tuple[str
     `{width}` in a value becomes the largest of `data-widths` that is at most `largest`.
     """
     for name in COMMON:
-        value = _filled(attributes.get(name, "").strip(), attributes, largest)
+        if name not in attributes:
+            continue
+        value = _filled(attributes[name].strip(), attributes, largest)
         if (("/" in value or "." in value) and not _SPACE.search(value)) or _rank(name, value) is not None:
             yield value, name
     found: list[tuple[int, int, str, str]] = []

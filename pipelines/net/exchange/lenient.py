@@ -109,6 +109,10 @@ class LenientHandler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Hand mended heads and bodies to the parser; without data, let it go on with what it has."""
+        if self._held is None and self._left is not None and len(data) <= self._left:
+            self._left -= len(data)
+            super().data_received(data)
+            return
         if self._held == b"" and self._is_good(data):
             super().data_received(data)  # as it is: a copy of the body's first bytes would cost a tenth of the fetch
             return

@@ -239,7 +239,7 @@ class Walker:
         sections.append(section)
         self.section = section
         self.context = context_of(tag, classes, around, follows_image, bool(self.figures))
-        if "aria-label" in attributes or attributes.get("role") == "img":
+        if attributes and ("aria-label" in attributes or ("role" in attributes and attributes["role"] == "img")):
             self._add_background(attributes)
         return Walker._end_section, (parent, around)
 
