@@ -81,7 +81,7 @@ class Pair:
     text_source: str
     """Source of the text: alt_text, caption or title."""
     cleaned: tuple[str, ...] = ()
-    """What was removed from the text: html_tags, html_entities, control_characters."""
+    """Kinds of text that were removed: html_tags, html_entities, control_characters."""
     language: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     license: str | None = None
@@ -192,7 +192,7 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorOutput:
-    """What a detector found in an image; kept in the image store, one row per content of the image and detector."""
+    """Regions that a detector found in an image; the image store keeps one row per image content and detector."""
 
     VERSION: ClassVar[int] = 1
     sha256: str

@@ -100,23 +100,24 @@ def _each(folder: str, cls: type, change: Change, sort_by: tuple[str, ...]) -> N
         rewrite(path, cls, change, sort_by)
 
 
-def images_gone(store: ImageStore, stones: Tombstones) -> frozenset[str]:
+def _images_gone(rows: list[ImageRecord], stones: Tombstones) -> frozenset[str]:
     """Return the sha256 of the images of which every URL was taken down, now or earlier."""
     found: dict[bool, set[str]] = {True: set(), False: set()}
-    for row in _rows(store):
+    for row in rows:
         found[not row.url or is_taken_down(row, stones)].add(row.sha256 or "")
     return frozenset(found[True] - found[False])
 
 
-def purge_store(folder: str, stones: Tombstones) -> None:
+def purge_store(folder: str, stones: Tombstones) -> frozenset[str]:
     """Remove taken-down images, what detectors found in them, and all records of their URLs from the packs and index.
 
-    Facts hold hashes only, so they stay.
+    Facts hold hashes only, so they stay. Return the sha256 of the images of which every URL was taken down.
     """
     store = ImageStore(folder)
-    remove_outputs(folder, images_gone(store, stones))
-    storage.remove(store.path("frontier"), recursive=True)
     rows = _rows(store)
+    gone = _images_gone(rows, stones)
+    remove_outputs(folder, gone)
+    storage.remove(store.path("frontier"), recursive=True)
     for name in storage.listing(store.path("packs"), ".warc"):
         if _purge_pack(
             store, name, [row for row in rows if row.pack == name and not is_taken_down(row, stones)], stones
@@ -124,6 +125,7 @@ def purge_store(folder: str, stones: Tombstones) -> None:
             rows = _rows(store)
     for path in _parts(store):
         rewrite(path, ImageRecord, lambda row: redact(row, stones), ("key",))
+    return gone
 
 
 def _parts(store: ImageStore) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.dedup.evaluation_sets import set_files
 from corpusloom.pipelines.recipes.recipe import config_json
-from corpusloom.pipelines.store.images.blocklists import load_entries, parse_entry
+from corpusloom.pipelines.store.images.blocklists import check_entries, parse_entry
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, LoomError
 from corpusloom.schemas.layout import MANIFEST
@@ -24,7 +24,7 @@ def check_files(config: BuildConfig) -> None:
         set_files(path)
     for text in config.blocklists:
         kind, _, path = parse_entry(text)
-        load_entries(kind, path)
+        check_entries(kind, path)
     for path in (*config.warcs, *config.lists, *config.from_img2dataset):
         if path.rstrip("/") == config.out.rstrip("/"):
             raise ConfigError("is an input as well", where=f"--out {config.out}", remedy="give a folder of its own")

@@ -15,7 +15,7 @@ from corpusloom.schemas.addresses import parse_allowed
 from corpusloom.schemas.errors import ConfigError, InputError
 
 CONTACT = {"--contact URL": "a URL or mail address by which a site's owner can reach you"}
-"""What a command that fetches is missing without a contact, with advice."""
+"""Missing option of a command that fetches, if no contact is given -> advice."""
 
 
 @dataclass(frozen=True, kw_only=True)

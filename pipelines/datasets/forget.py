@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.builds.apply_tombstones import (
-    images_gone,
     named_records,
     purge_store,
     purge_warc,
@@ -152,10 +151,9 @@ def forget(
     affected = _affected(planner, inputs, select, stones) if old else set()
     reports = forget_derived.delete_reports(dataset) if quoted else []
     tombstones.write(config.store, every)  # from here on, the same command continues a take-down that was killed
-    gone = images_gone(ImageStore(config.store), every)
-    for store in {made.store for made in lineage.read(dataset)} - {""}:
+    gone = purge_store(config.store, every)
+    for store in {made.store for made in lineage.read(dataset)} - {"", config.store}:
         remove_outputs(store, gone)
-    purge_store(config.store, every)
     purge_work(config.work, every)
     purged = tuple(entry.name for entry in inputs if warc and purge_warc(entry.name, config.work, every))
     if purged:  # the purged WARCs have new bytes, so the stages have new fingerprints

@@ -89,7 +89,7 @@ class TakeDown:
     """Shards that hold matching samples."""
     siblings: tuple[Sibling, ...]
     done: Forgotten | None
-    """What was changed; None if nothing matched, and for a rehearsal."""
+    """The changes; None if nothing matched, and for a rehearsal."""
 
 
 def take_down(

@@ -40,7 +40,7 @@ class CleanCaption:
 
     text: str
     removed: tuple[str, ...] = ()
-    """Of html_tags, html_entities and control_characters, those that the text had."""
+    """Those of html_tags, html_entities and control_characters that the text had."""
 
 
 def clean_caption(text: str) -> CleanCaption:

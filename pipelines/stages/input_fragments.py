@@ -52,7 +52,7 @@ class FragmentWriter:
     rows: int = 0
     """Number of records so far."""
     remarks: Counter[str] = field(default_factory=Counter)
-    """What was removed from the texts of pairs, with the number of pairs."""
+    """Remark on pairs, such as html_tags that were removed -> number of pairs."""
     _held: list[RecordAndHead | tuple[None, Head]] = field(default_factory=list)
     _part: int = 0
 

@@ -71,7 +71,7 @@ class Row:
     verdict: Rejected | Dead | None = None
     """Why the row cannot be used; None if it can."""
     message: str = ""
-    """Where a bad row is, or in what an image's text differs from its row in the Parquet."""
+    """Place of a bad row, or how an image's text differs from its row in the Parquet."""
     remarks: tuple[str, ...] = ()
     """Names of the values in the Parquet that differ from those beside the image."""
 

@@ -67,7 +67,7 @@ class Distribution:
     title: str = ""
     """Title of the histogram, with the unit of the values; by default the name."""
     counted: str = "samples"
-    """What has one value each: samples or images."""
+    """Unit that has one value each: samples or images."""
 
 
 Statistic: TypeAlias = Total | ValueCounts | Distribution

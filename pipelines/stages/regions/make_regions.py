@@ -163,16 +163,22 @@ def write_shard(shard: ShardEntry, config: RegionsConfig, outputs: DetectorOutpu
 
 
 @dataclass(frozen=True, slots=True)
-class Detect:
-    """The work of the first pass: stores the outputs for the images of each shard."""
+class RegionsPass:
+    """What the two passes over the shards of pairs share."""
 
     stage: ClassVar[str] = STAGE
-    unit: ClassVar[str] = "detect"
     config: RegionsConfig
 
     def is_finished(self, shard: ShardEntry) -> bool:
-        """Return whether an earlier run wrote the shard of regions already."""
+        """Return whether an earlier run wrote this shard and its files are still in the dataset."""
         return is_finished(self.config.dataset, self.config.folder, shard.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Detect(RegionsPass):
+    """The work of the first pass: stores the outputs for the images of each shard."""
+
+    unit: ClassVar[str] = "detect"
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[ShardEntry]]:
@@ -187,16 +193,10 @@ class Detect:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteRegions:
+class WriteRegions(RegionsPass):
     """The work of the second pass: turns each shard of pairs into a shard of regions on disk."""
 
-    stage: ClassVar[str] = STAGE
     unit: ClassVar[str] = "shard"
-    config: RegionsConfig
-
-    def is_finished(self, shard: ShardEntry) -> bool:
-        """Return whether an earlier run wrote this shard and its files are still in the dataset."""
-        return is_finished(self.config.dataset, self.config.folder, shard.index)
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[ShardEntry]]:

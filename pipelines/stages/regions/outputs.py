@@ -3,7 +3,6 @@
 A row holds some 100 KB, so only the keys of a table are held in memory, and a row is read when it is asked for.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from functools import partial
 import numpy as np
 import pyarrow.parquet as pq
 
+from corpusloom.pipelines.store.images.rows_by_sha256 import PARTS, commit_rows
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in
 from corpusloom.pipelines.store.stages import wait_until_listed
 from corpusloom.schemas import arrow, storage, tables
@@ -28,11 +28,8 @@ def outputs_folder(store: str, detector: str) -> str:
 
 
 def commit_outputs(store: str, detector: str, rows: Sequence[DetectorOutput]) -> None:
-    """Add rows as one part. Its name is a hash of the keys, so a repeated write makes the same file."""
-    rows = sorted(rows, key=lambda row: row.sha256)
-    name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
-    path = storage.join(outputs_folder(store, detector), f"part-{name}.parquet")
-    tables.write_table(path, arrow.to_table(DetectorOutput, rows), row_group_rows=GROUP_ROWS)
+    """Add rows as one part; a repeated write makes the same file."""
+    commit_rows(outputs_folder(store, detector), DetectorOutput, rows, GROUP_ROWS)
 
 
 @dataclass
@@ -107,5 +104,5 @@ def remove_outputs(store: str, image_sha256: frozenset[str]) -> None:
 
 
 def _parts_of(folder: str) -> Iterator[str]:
-    for name in storage.listing(folder, ".parquet"):
+    for name in storage.listing(folder, PARTS):
         yield storage.join(folder, name)

@@ -1,4 +1,4 @@
-"""What is known of a dataset's inputs: their kinds, and what the crawlers of its WARCs state about themselves."""
+"""Origins of a dataset's inputs: their kinds, and what the crawlers of its WARCs state about themselves."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _WARC = re.compile(r"\.w?arc(\.\w+)?$", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Crawler:
-    """What a WARC's warcinfo record states; empty where it states nothing."""
+    """Statements of a WARC's warcinfo record; empty where it states nothing."""
 
     software: str = ""
     robots: str = ""

@@ -103,6 +103,15 @@ def load_entries(kind: BlocklistKind, path: str) -> np.ndarray:
     return joined if first.all() else joined[first]
 
 
+def check_entries(kind: BlocklistKind, path: str) -> None:
+    """Raise InputError for a malformed line of a list; no entry is held in memory."""
+    if path.endswith(COMPILED):
+        load_entries(kind, path)  # reads its header only
+        return
+    for _ in _read_entries(kind, path):
+        pass
+
+
 def _read_entries(kind: BlocklistKind, path: str) -> Iterator[np.ndarray]:
     """Yield the entries of a list, BATCH_BYTES of lines at a time."""
     before = 0

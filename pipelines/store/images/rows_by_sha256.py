@@ -10,18 +10,21 @@ import pyarrow as pa
 
 from corpusloom.pipelines.store.images.sorted_keys import fixed_width, place_in
 from corpusloom.schemas import arrow, storage, tables
-from corpusloom.schemas.records import ImageFacts, ImageScore
+from corpusloom.schemas.records import DetectorOutput, ImageFacts, ImageScore
 
-_Row = TypeVar("_Row", bound=ImageFacts | ImageScore)
+_Row = TypeVar("_Row", bound=ImageFacts | ImageScore | DetectorOutput)
 
 PARTS = ".parquet"
 
 
-def commit_rows(folder: str, record: type[_Row], rows: Sequence[_Row]) -> None:
+def commit_rows(
+    folder: str, record: type[_Row], rows: Sequence[_Row], row_group_rows: int = tables.ROW_GROUP_ROWS
+) -> None:
     """Write a part of a table. Its name is a hash of the keys, so a repeated write makes the same file."""
     rows = sorted(rows, key=lambda row: row.sha256)
     name = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:16]
-    tables.write_records(storage.join(folder, f"part-{name}{PARTS}"), record, rows)
+    path = storage.join(folder, f"part-{name}{PARTS}")
+    tables.write_table(path, arrow.to_table(record, rows), row_group_rows=row_group_rows)
 
 
 @dataclass

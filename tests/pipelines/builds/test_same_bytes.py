@@ -49,7 +49,7 @@ import pickle, sys
 from corpusloom.pipelines.builds import build, regions
 from tests.pipelines.small_web import QUIET
 
-configs, places, store = pickle.load(open(sys.argv[1], "rb"))
+configs, places, store = pickle.load(open(sys.argv[1], "rb"))  # written by this test; no file of others is unpickled
 for config in configs:
     build.build(config, QUIET)
 regions.build_dataset(*places, QUIET, store=store, limit=2)
