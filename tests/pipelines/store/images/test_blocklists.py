@@ -10,7 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpusloom.pipelines.dedup.image_hashes import hash_image
-from corpusloom.pipelines.store.images.blocklists import Blocklist, NearHashes, compile_lists, load_entries, parse_entry
+from corpusloom.pipelines.store.images.blocklists import (
+    Blocklist,
+    NearHashes,
+    check_entries,
+    compile_lists,
+    load_entries,
+    parse_entry,
+)
 from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import ConfigError, InputError
@@ -99,6 +106,8 @@ def test_what_is_blocked_is_never_written(tmp_path: Path) -> None:
 def test_a_line_that_is_no_entry_is_named(tmp_path: Path, kind: str, line: str) -> None:
     with pytest.raises(InputError, match="line 3"):
         load(tmp_path, kind, line)
+    with pytest.raises(InputError, match="line 3"):
+        check_entries(kind, str(tmp_path / "list.txt"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("entry", ["sha256", "sha1=x", "phash:99=x", "md5:4=x", "phash:x=y", "sha256="])
