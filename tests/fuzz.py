@@ -28,11 +28,11 @@ from corpusloom.pipelines.store.dataset.folder import read_run
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.guards import parquet_checksums
-from corpusloom.trainers.checkpoint import Checkpointer, find, read_config
-from corpusloom.trainers.run_config import load_config
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.training.checkpoint import Checkpointer, find, read_config
+from corpusloom.trainers.training.config import load_config
 from tests.pipelines.small_web import SmallWeb, small_web
-from tests.trainers.toy import ToyStream, toy_model
+from tests.trainers.training.toy import ToyStream, toy_model
 
 FOUND, REFUSED, HARMLESS = "found", "refused", "harmless"
 Check = Callable[[], str]

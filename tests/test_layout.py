@@ -17,8 +17,8 @@ ROOMS = (
     "store",
 )  # fmt: skip
 MOST_ENTRIES = 14
-CROWDED = {"pipelines/cli/commands", "trainers"}
-"""Folders that may hold more: one file per command, and trainers until its loop has a folder."""
+CROWDED = {"pipelines/cli/commands"}
+"""Folders that may hold more: one file per command."""
 BEAM_ROOMS = ("corpusloom.pipelines.stages.", "corpusloom.pipelines.engine.", "corpusloom.pipelines.store.regroup")
 ONE_PER_FILE = {"Command"}
 """Types that each file of a folder defines: the command line finds a command's class by this name."""

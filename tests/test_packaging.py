@@ -26,7 +26,7 @@ from corpusloom.pipelines.extract.extractor import Extracted, extract
 from corpusloom.pipelines.filters import obelics
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.pipelines.datasets.stats.report import jinja2
-from corpusloom.trainers.run_config import config_names, load_config
+from corpusloom.trainers.training.config import config_names, load_config
 from corpusloom.trainers.flamingo import language_model
 import corpusloom
 assert corpusloom.__file__.startswith(__import__("sys").argv[1]), corpusloom.__file__

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from corpusloom.trainers import registry
-from corpusloom.trainers.run_config import RunConfig, TrainConfig
+from corpusloom.trainers.training.config import RunConfig, TrainConfig
 
 
 def describe_run(config: RunConfig) -> dict[str, Any]:

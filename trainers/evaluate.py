@@ -7,13 +7,13 @@ from itertools import islice
 from typing import Any, Protocol
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers import checkpoint
 from corpusloom.trainers.clip import benchmarks
 from corpusloom.trainers.clip.task import load_clip, retrieval_of
-from corpusloom.trainers.flamingo import evaluation as flamingo_evaluation
+from corpusloom.trainers.flamingo import evaluate as flamingo_evaluation
 from corpusloom.trainers.flamingo import task as flamingo_task
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.vilbert import evaluation as vilbert_evaluation
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.vilbert import evaluate as vilbert_evaluation
 from corpusloom.trainers.vilbert import task as vilbert_task
 
 RETRIEVAL_LIMIT = 100

@@ -6,9 +6,9 @@ from typing import cast
 
 from torch import nn
 
-from corpusloom.trainers import checkpoint
-from corpusloom.trainers.run_config import RunConfig
-from corpusloom.trainers.task import FamilyModule, TrainingTask
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.task import FamilyConfiguration, FamilyModule, TrainingTask
 
 
 def family(name: str) -> FamilyModule:
@@ -16,9 +16,13 @@ def family(name: str) -> FamilyModule:
     return cast(FamilyModule, importlib.import_module(f"corpusloom.trainers.{name}.task"))
 
 
+def _configuration(name: str) -> FamilyConfiguration:
+    return cast(FamilyConfiguration, importlib.import_module(f"corpusloom.trainers.{name}.config"))
+
+
 def tables_of(config: RunConfig) -> dict[str, object]:
     """Return the tables of a configuration by name: train, loader and those of its family; checks their keys."""
-    return {"train": config.train, "loader": config.loader, **family(config.family).tables_of(config)}
+    return {"train": config.train, "loader": config.loader, **_configuration(config.family).tables_of(config)}
 
 
 def build_model(config: RunConfig) -> nn.Module:

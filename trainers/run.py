@@ -8,11 +8,12 @@ import torch
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import distributed, registry
-from corpusloom.trainers.checkpoint import Checkpointer
-from corpusloom.trainers.loop import TrainResult, train
-from corpusloom.trainers.metrics import MetricsLog, StepReport
-from corpusloom.trainers.run_config import RunConfig, check_family
+from corpusloom.trainers import registry
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.checkpoint import Checkpointer
+from corpusloom.trainers.training.config import RunConfig, check_family
+from corpusloom.trainers.training.loop import TrainResult, train
+from corpusloom.trainers.training.observe import MetricsLog, StepReport
 
 
 def run(

@@ -37,7 +37,7 @@ from corpusloom.schemas import arrow, identity, tables
 from corpusloom.schemas.errors import InputError, LoomError
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import StageCounts
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers.training.config import load_config
 
 CONTACT = "https://corpusloom.example/real"
 MARK = ".made-by-make-real"

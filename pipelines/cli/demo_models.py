@@ -31,7 +31,7 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
 
 def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
     """Train one model, unless an earlier run trained it."""
-    from corpusloom.trainers.run_config import load_config
+    from corpusloom.trainers.training.config import load_config
 
     if demo.quick:
         changes = (*changes, f"train.steps={QUICK_STEPS}", "train.warmup=2")
@@ -69,8 +69,8 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
 
 def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
     """Evaluate a model, or return the figures stored for its newest checkpoint."""
-    from corpusloom.trainers.checkpoint import find
     from corpusloom.trainers.evaluate import FewShot, evaluate
+    from corpusloom.trainers.training.checkpoint import find
 
     run = demo.path("runs", family)
     name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"

@@ -8,17 +8,17 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.schemas import storage
 
 if TYPE_CHECKING:
-    from corpusloom.trainers.loop import TrainResult
-    from corpusloom.trainers.metrics import StepReport
-    from corpusloom.trainers.run_config import RunConfig
+    from corpusloom.trainers.training.config import RunConfig
+    from corpusloom.trainers.training.loop import TrainResult
+    from corpusloom.trainers.training.observe import StepReport
 
 
 def run_training(
     family: str, config: "RunConfig", data: Sequence[str], out: str, reporter: Reporter, device: str | None = None
 ) -> "TrainResult":
     """Train a family's model over datasets into the folder `out`, as `trainers.run.run`, and report each report."""
-    from corpusloom.trainers.checkpoint import latest
     from corpusloom.trainers.run import run
+    from corpusloom.trainers.training.checkpoint import latest
 
     newest = latest(storage.join(out, "checkpoints"))
     done = [int(newest[-8:]) if newest else 0]

@@ -7,7 +7,7 @@ import pytest
 
 from corpusloom.schemas import config
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.run_config import TrainConfig
+from corpusloom.trainers.training.config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch import multiprocessing as mp
 
 from benchmarks.nginx import free_port
-from corpusloom.trainers import distributed
+from corpusloom.trainers.training import distributed
 
 Work = Callable[[], dict[str, Tensor]]
 

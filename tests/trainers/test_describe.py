@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from corpusloom.trainers.describe import count_parameters, describe, describe_run
-from corpusloom.trainers.run_config import config_names, load_config
-from tests.trainers.toy import toy_config
+from corpusloom.trainers.training.config import config_names, load_config
+from tests.trainers.training.toy import toy_config
 
 
 class Parts(nn.Module):

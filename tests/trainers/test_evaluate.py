@@ -9,7 +9,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip.benchmarks import write_benchmark
 from corpusloom.trainers.evaluate import FewShot, evaluate
 from corpusloom.trainers.run import run
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers.training.config import load_config
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from tests.trainers.stream.datasets import make_dataset
 from tests.trainers.vilbert.region_pairs import write_regions

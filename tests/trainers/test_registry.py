@@ -5,7 +5,7 @@ import torch
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.registry import build_model, family, load_model
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers.training.config import load_config
 
 
 def test_a_family_is_its_task_module() -> None:

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import checkpoint
-from corpusloom.trainers.metrics import StepReport
 from corpusloom.trainers.registry import load_model
 from corpusloom.trainers.run import parse_datasets, run
-from corpusloom.trainers.run_config import RunConfig, load_config
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.config import RunConfig, load_config
+from corpusloom.trainers.training.observe import StepReport
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 
 

@@ -18,7 +18,7 @@ from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.trainers.clip.data import evaluation_image
-from corpusloom.trainers.clip.evaluation import PLACEHOLDER, class_embeddings, embed_images, zero_shot
+from corpusloom.trainers.clip.evaluate import PLACEHOLDER, class_embeddings, embed_images, zero_shot
 from corpusloom.trainers.clip.task import load_clip
 
 CLASSES = "classnames.txt"

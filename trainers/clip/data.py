@@ -5,7 +5,6 @@ Shapes: H = W the tower's input size, S the text's context.
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,37 +15,10 @@ from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.manifest import read_manifest
+from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CLIPDataConfig:
-    """Conversion of pairs to batches, and number of chunks per batch in the objective."""
-
-    tokenizer: str | None = None
-    """Path of a vocabulary of merges in the format of CLIP's own file; None: learnt from the captions."""
-    split: str | None = None
-    """Split to train on; None: all samples."""
-    evaluate: str | None = None
-    """Split on which retrieval is measured after training; None: not measured."""
-    flip: bool = False
-    """Whether half of the images are mirrored in training; the paper does not mirror."""
-    brightness: float = 0.0
-    """Largest change of brightness in training, as a share."""
-    margin: float = 0.0
-    """Images are resized to (1 + margin) times the size before the random crop; 0 as in the paper."""
-    cache_bytes: int = 0
-    """Bytes of resized images that each loader process keeps in memory, for small data sets."""
-    chunks: int = 1
-    """Chunks per batch in which the exact gradient is computed, to save memory (GradCache, arXiv 2101.06983)."""
-
-    def __post_init__(self) -> None:
-        if self.chunks < 1:
-            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
-        if self.margin < 0 or self.brightness < 0:
-            raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
 
 
 def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:

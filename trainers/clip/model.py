@@ -5,61 +5,17 @@ Shapes: B pairs, S tokens, D width of the text, E embedding.
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.towers import (
-    ImageTowerConfig,
-    TransformerBlock,
-    initialise_blocks,
-    make_image_tower,
-    quick_gelu,
-)
+from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
+from corpusloom.trainers.clip.towers import TransformerBlock, initialise_blocks, make_image_tower, quick_gelu
 
 MAX_LOG_SCALE = math.log(100)
 """Upper bound of the log of the logit scale, which is at most 100 (section 2.5)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TextTowerConfig:
-    """A causal transformer; its state at the end of a text is the text's feature (section 2.4)."""
-
-    vocab_size: int = 49_408
-    """Number of token ids, the two special ones included."""
-    context: int = 77
-    """Tokens per text, the two special ones included; longer texts are cut."""
-    layers: int = 12
-    """Transformer blocks."""
-    width: int = 512
-    """Width of the tokens."""
-    heads: int = 8
-    """Heads of the attention."""
-    trim: bool = False
-    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CLIPConfig:
-    """Shape of both towers, and the loss."""
-
-    embed_dim: int = 512
-    """Width of the embeddings of both towers."""
-    quick_gelu: bool = True
-    """Whether the activation is x * sigmoid(1.702 x), as in OpenAI's weights, or GELU, as in most of open_clip's."""
-    loss: str = "softmax"
-    """Loss: softmax (CLIP) or sigmoid (SigLIP, arXiv 2303.15343)."""
-    image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
-    text: TextTowerConfig = field(default_factory=TextTowerConfig)
-    init: str | None = None
-    """Path of initial weights: safetensors of transformers' CLIPModel or of open_clip; None: random weights."""
-
-    def __post_init__(self) -> None:
-        if self.loss not in ("softmax", "sigmoid"):
-            raise ConfigError(f"loss is {self.loss!r}", where="model.loss", remedy="use softmax or sigmoid")
 
 
 @dataclass(frozen=True, slots=True)

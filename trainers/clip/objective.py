@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers import distributed
 from corpusloom.trainers.clip.model import CLIP, Embeddings
-from corpusloom.trainers.loop import Loss, Objective, StepContext
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.loop import Loss, Objective, StepContext
 
 
 def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:

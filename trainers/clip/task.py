@@ -10,40 +10,25 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import nn
 
-from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers import checkpoint
-from corpusloom.trainers.clip.data import CLIPDataConfig, PairTransform, captions, evaluation_image
-from corpusloom.trainers.clip.evaluation import embed_images, embed_texts, retrieval
-from corpusloom.trainers.clip.model import CLIP, CLIPConfig
+from corpusloom.trainers.clip.adapter import from_any, resize_positions
+from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
+from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
+from corpusloom.trainers.clip.evaluate import embed_images, embed_texts, retrieval
+from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import chunked_objective
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
-from corpusloom.trainers.clip.weights import from_any, resize_positions
-from corpusloom.trainers.loader import make_batches, open_stream
-from corpusloom.trainers.loop import Evaluate
-from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
-from corpusloom.trainers.task import TrainingTask
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.loader import make_batches, open_stream
+from corpusloom.trainers.training.loop import Evaluate
+from corpusloom.trainers.training.task import TrainingTask
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
-
-
-def model_config(config: RunConfig) -> CLIPConfig:
-    """Return the model configuration of a run."""
-    return tables.build(CLIPConfig, config.model, where=f"{config.name}: model")
-
-
-def data_config(config: RunConfig) -> CLIPDataConfig:
-    """Return the data configuration of a run."""
-    return tables.build(CLIPDataConfig, config.data, where=f"{config.name}: data")
-
-
-def tables_of(config: RunConfig) -> dict[str, object]:
-    """Return the configuration's own tables by name."""
-    return {"model": model_config(config), "data": data_config(config)}
 
 
 def build_model(config: RunConfig) -> CLIP:

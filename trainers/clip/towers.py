@@ -4,46 +4,16 @@ Shapes: B images, S tokens, D width, E embedding, H x W pixels or grid.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import ImageTowerConfig
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 """Mean and standard deviation of RGB in 0..1, over CLIP's own training images."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageTowerConfig:
-    """A vision transformer (one number of layers) or a ModifiedResNet (blocks per stage)."""
-
-    size: int = 224
-    """Side of the square input, in pixels."""
-    layers: int | tuple[int, ...] = 12
-    """Blocks of a vision transformer; or, as a list, bottleneck blocks of each stage of a ResNet."""
-    width: int = 768
-    """Width of the transformer's tokens, or of the ResNet's stem."""
-    heads: int = 12
-    """Heads of the transformer's attention, or of the ResNet's attention pooling."""
-    patch: int = 32
-    """Side of a transformer's patch, in pixels; unused by a ResNet."""
-    patch_dropout: float = 0.0
-    """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.layers, int) and self.size % self.patch:
-            raise ConfigError(f"size {self.size} is not a multiple of the patch {self.patch}", where="model.image")
-        if not 0 <= self.patch_dropout < 1:
-            raise ConfigError(f"patch_dropout is {self.patch_dropout}", where="model.image", remedy="use 0 to below 1")
-
-    @property
-    def is_resnet(self) -> bool:
-        """Whether the tower is a ModifiedResNet."""
-        return not isinstance(self.layers, int)
 
 
 def quick_gelu(x: Tensor) -> Tensor:

@@ -7,34 +7,13 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, TypedSample
 
 IMAGE_TAG = "<image>"
 """Tag before the text of an image: plain text, not a token of its own (section 2.4)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FlamingoDataConfig:
-    """Conversion of samples to sequences."""
-
-    tokens: int = 256
-    """Tokens per window of a page."""
-    pair_tokens: int = 32
-    """Tokens per pair."""
-    pair_batch: int | None = None
-    """Pairs per step; None: train.batch_size, as for pages. The paper's ablations use 512 pairs and 256 pages."""
-    images: int = 5
-    """Images per window; later ones are dropped."""
-    size: int = 320
-    """Side of the padded, square images, in pixels."""
-    next_image: float = 0.5
-    """Probability that a page's tokens see the next image instead of the previous one (A.3.2)."""
-    fill: tuple[int, int, int] = (122, 116, 104)
-    """Colour of the padding: the mean of CLIP's images."""
-    flip: bool = True
-    """Whether half of the images are mirrored in training."""
 
 
 @dataclass(frozen=True)

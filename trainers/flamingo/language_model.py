@@ -4,7 +4,7 @@ Shapes: B batch, L tokens, D width, V vocabulary.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import resources
 
 import torch
@@ -16,27 +16,10 @@ from torch.nn import functional as F
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
+from corpusloom.trainers.flamingo.config import BUNDLED, LanguageModelConfig
 
 BOS, EOS, PAD = "<BOS>", "<EOS>", "<PAD>"
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.json"
-BUNDLED = "bundled"
-"""Name of the model that ships with the package, trained on the bundled world's texts."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LanguageModelConfig:
-    """Shape of the language model."""
-
-    vocab_size: int = 1024
-    """Number of token ids."""
-    context: int = 256
-    """Longest sequence, in tokens."""
-    layers: int = 4
-    """Transformer blocks."""
-    width: int = 160
-    """Width of the tokens."""
-    heads: int = 4
-    """Heads of the attention."""
 
 
 class LanguageBlock(nn.Module):

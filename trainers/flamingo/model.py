@@ -6,14 +6,13 @@ N; 0: none.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.flamingo.config import FlamingoConfig
 
 
 class VisionEncoder(Protocol):
@@ -23,36 +22,6 @@ class VisionEncoder(Protocol):
     """Width of the grid, V."""
 
     def grid(self, images: Tensor) -> Tensor: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FlamingoConfig:
-    """Shape of the trained layers. The defaults are those of the 3B model in Table 13."""
-
-    resampler_layers: int = 6
-    """Layers of the Resampler."""
-    latents: int = 64
-    """Visual tokens per image or video (section 3.1.1)."""
-    resampler_heads: int = 16
-    """Attention heads of the Resampler."""
-    resampler_head_width: int = 128
-    """Width of the Resampler's heads: 128 in the paper's v1 (section C.1), 96 in its v2."""
-    frames: int = 8
-    """Number of time embeddings, as many as a training video has frames."""
-    every: int = 1
-    """Language blocks per gated block: one stands before the blocks 0, every, 2 * every and so on."""
-    heads: int = 16
-    """Attention heads of a gated block."""
-    head_width: int = 128
-    """Width of these heads."""
-    visual_width: int | None = None
-    """Width of the Resampler; None: that of the vision encoder."""
-    gate_lr_factor: float = 1.0
-    """Factor of the gates' learning rate; above 1 the gates of a small model open within a short run."""
-
-    def __post_init__(self) -> None:
-        if self.every < 1 or self.latents < 1 or self.frames < 1:
-            raise ConfigError("every, latents or frames is below 1", where="model", remedy="set each to 1 or more")
 
 
 class SquaredReLU(nn.Module):

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.trainers import distributed
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.loop import Loss, StepContext, no_loss
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.loop import Loss, StepContext, no_loss
 
 
 def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,14 +13,8 @@ from torch.nn import functional as F
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.flamingo.language_model import (
-    BOS,
-    EOS,
-    LanguageModel,
-    LanguageModelConfig,
-    save,
-    train_tokenizer,
-)
+from corpusloom.trainers.flamingo.config import LanguageModelConfig
+from corpusloom.trainers.flamingo.language_model import BOS, EOS, LanguageModel, save, train_tokenizer
 
 STEPS, BATCH, LR, WARMUP = 450, 16, 3e-3, 50
 

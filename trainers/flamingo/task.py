@@ -1,67 +1,28 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import checkpoint
 from corpusloom.trainers.clip import task as clip_task
 from corpusloom.trainers.flamingo import language_model
-from corpusloom.trainers.flamingo.data import FlamingoDataConfig, FlamingoTransform, Vocabulary
-from corpusloom.trainers.flamingo.model import Flamingo, FlamingoConfig
+from corpusloom.trainers.flamingo.config import BUNDLED, data_config, parts
+from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective
-from corpusloom.trainers.loader import make_batches, open_stream
-from corpusloom.trainers.run_config import RunConfig, load_config
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.task import TrainingTask
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.config import RunConfig, load_config
+from corpusloom.trainers.training.loader import make_batches, open_stream
+from corpusloom.trainers.training.task import TrainingTask
 
 TOKENIZER = "tokenizer.json"
-_PARTS = ("vision", "language")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrozenVisionConfig:
-    """The frozen vision encoder: the image tower of a CLIP."""
-
-    config: str
-    """Name of a CLIP configuration, which gives the tower's shape."""
-    checkpoint: str | None = None
-    """Run or checkpoint of that configuration; None: fresh weights, for counting parameters."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrozenLanguageConfig:
-    """The frozen language model."""
-
-    weights: str | None = language_model.BUNDLED
-    """`bundled`, or a folder written by corpusloom.trainers.flamingo.pretrain; None: fresh weights of `shape`."""
-    shape: language_model.LanguageModelConfig | None = None
-    """Shape of a language model with fresh weights; None: that of `weights`."""
-
-
-def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
-    """Return the three configurations in a run's model table."""
-    shape = {name: value for name, value in config.model.items() if name not in _PARTS}
-    return (
-        tables.build(FlamingoConfig, shape, where=config.name),
-        tables.build(FrozenVisionConfig, config.model.get("vision", {}), where=config.name),
-        tables.build(FrozenLanguageConfig, config.model.get("language", {}), where=config.name),
-    )
-
-
-def tables_of(config: RunConfig) -> dict[str, object]:
-    """Return the configuration's own tables by name."""
-    return dict(zip(("model", "model.vision", "model.language"), parts(config), strict=True)) | {
-        "data": data_config(config)
-    }
 
 
 def build_model(config: RunConfig) -> Flamingo:
@@ -74,14 +35,14 @@ def build_model(config: RunConfig) -> Flamingo:
     if language.shape is not None:
         text: nn.Module = language_model.LanguageModel(language.shape)
     else:
-        text = language_model.load(language.weights or language_model.BUNDLED)[0]
+        text = language_model.load(language.weights or BUNDLED)[0]
     return Flamingo(shape, clip.image, text)
 
 
 def vocabulary_of(config: RunConfig) -> Vocabulary:
     """Return the language model's tokenizer, and <EOC> as the id after its ids."""
     _, _, language = parts(config)
-    model, tokenizer = language_model.load(language.weights or language_model.BUNDLED)
+    model, tokenizer = language_model.load(language.weights or BUNDLED)
     return Vocabulary(tokenizer, model.vocab_size)
 
 
@@ -110,11 +71,6 @@ def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: Run
     """Return a dataset's batches; those of pairs may be larger, because pairs are shorter than pages."""
     size = transform.config.pair_batch if stream.kinds == ("pairs",) else None
     return make_batches(config, stream, transform, batch_size=size)
-
-
-def data_config(config: RunConfig) -> FlamingoDataConfig:
-    """Return the data configuration of a run."""
-    return tables.build(FlamingoDataConfig, config.data, where=config.name)
 
 
 def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:

@@ -9,33 +9,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
+from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.objective import IGNORE
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ViLBERTDataConfig:
-    """Conversion of captions and regions to tensors."""
-
-    tokens: int = 36
-    """Tokens per caption, [CLS] and [SEP] included; longer captions are cut."""
-    regions: int = 36
-    """Regions per image, without IMG."""
-    mask: float = 0.15
-    """Share of words, and of regions, that are masked independently of each other."""
-    leak_iou: float | None = None
-    """IoU with a zeroed region above which a region is zeroed as well (12-in-1: 0.4); None: no such rule."""
-    vocab_size: int = 30_522
-    """Size of a vocabulary trained on the captions; unused with `vocabulary`."""
-    vocabulary: str | None = None
-    """Path of a BERT vocab.txt; None: the vocabulary is trained on the captions."""
-    split: str | None = None
-    """Split to train on; None: all samples."""
-    evaluate: str | None = None
-    """Split whose captions rank its images in evaluations; None: no evaluation."""
-    evaluate_limit: int = 100
-    """Largest number of samples of an evaluation; each caption is scored with each image."""
 
 
 def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:

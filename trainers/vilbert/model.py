@@ -13,76 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.vilbert.config import ViLBERTConfig
 
 LAYER_NORM_EPS = 1e-12
 MASKED = -10_000.0
 """Value added to the attention scores of padding."""
 FROM_BERT = ("text_embeddings.", "text_layers.", "word_transform.", "word_bias")
 """Prefixes of the parameters whose weights a BERT provides."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ViLBERTConfig:
-    """Shape of the model; the defaults are vilbert-base (BERT-base beside a visual stream of six layers)."""
-
-    vocab_size: int = 30_522
-    """Number of token ids."""
-    max_tokens: int = 512
-    """Positions of the text stream."""
-    hidden: int = 768
-    """Width of the text stream."""
-    layers: int = 12
-    """Layers of the text stream."""
-    heads: int = 12
-    """Attention heads of the text stream."""
-    ffw: int = 3072
-    """Inner width of the text stream's feed-forward blocks."""
-    feature_width: int = 2048
-    """Width of a region's feature, as in the dataset."""
-    class_count: int = 1601
-    """Region classes, background included, as in the dataset."""
-    v_hidden: int = 1024
-    """Width of the visual stream."""
-    v_layers: int = 6
-    """Layers of the visual stream."""
-    v_heads: int = 8
-    """Attention heads of the visual stream."""
-    v_ffw: int = 1024
-    """Inner width of the visual stream's feed-forward blocks."""
-    co_hidden: int = 1024
-    """Width of queries, keys and values in a connection, and of the pooled outputs."""
-    co_heads: int = 8
-    """Attention heads of a connection."""
-    v_connections: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    """Visual layer before which each connection stands."""
-    t_connections: tuple[int, ...] = (6, 7, 8, 9, 10, 11)
-    """Text layer before which each connection stands."""
-    dropout: float = 0.1
-    """Dropout of attention, layers and pooled outputs."""
-    init_std: float = 0.02
-    """Standard deviation of initial weights: BERT's. A narrow model needs a larger one to start learning soon."""
-    init: str | None = None
-    """Path of a BERT's weights for the text stream (.safetensors, transformers' layout); None: random weights."""
-    init_lr_factor: float = 1.0
-    """Factor of the learning rate of the weights from `init`; 0.1 in the public code."""
-
-    def __post_init__(self) -> None:
-        if len(self.v_connections) != len(self.t_connections):
-            raise ConfigError("v_connections and t_connections differ in length", where="model")
-        for name, ids, layers in (
-            ("t_connections", self.t_connections, self.layers),
-            ("v_connections", self.v_connections, self.v_layers),
-        ):
-            if list(ids) != sorted(ids) or any(not 0 <= number <= layers for number in ids):
-                raise ConfigError(f"{name} is {list(ids)}", where="model", remedy=f"use rising ids from 0 to {layers}")
-        for name, width, heads in (
-            ("hidden", self.hidden, self.heads),
-            ("v_hidden", self.v_hidden, self.v_heads),
-            ("co_hidden", self.co_hidden, self.co_heads),
-        ):
-            if width % heads:
-                raise ConfigError(f"{name} {width} is not a multiple of its {heads} heads", where="model")
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor, dropout: float) -> Tensor:

@@ -1,35 +1,19 @@
 """ViLBERT's pre-training losses (arXiv 1908.02265, section 2.2): masked words, masked regions, alignment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.trainers import distributed
-from corpusloom.trainers.loop import Loss, StepContext, no_loss
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.loop import Loss, StepContext, no_loss
+from corpusloom.trainers.vilbert.config import ObjectiveConfig
 from corpusloom.trainers.vilbert.model import ViLBERT
 
 IGNORE = -1
 MEASURED = ("words", "regions", "alignment", "aligned_right")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectiveConfig:
-    """Weights of the terms, and the pairs on which they are computed."""
-
-    negatives: float = 0.5
-    """Share of the pairs that get the caption of another image."""
-    masked_on_negatives: bool = False
-    """Whether masked words and regions count on mismatched pairs too (first public code: yes, 12-in-1: no)."""
-    word_weight: float = 1.0
-    """Weight of the masked words' loss."""
-    region_weight: float = 1.0
-    """Weight of the masked regions' loss."""
-    alignment_weight: float = 1.0
-    """Weight of the alignment loss."""
 
 
 def masked_word_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -8,45 +8,30 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
-from corpusloom.trainers.checkpoint import find, read_attachment
-from corpusloom.trainers.loader import make_batches, open_stream
-from corpusloom.trainers.loop import Evaluate, to_device
-from corpusloom.trainers.run_config import RunConfig
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.task import TrainingTask
-from corpusloom.trainers.vilbert.data import PretrainingTransform, ViLBERTDataConfig, read_vocabulary, train_tokenizer
-from corpusloom.trainers.vilbert.evaluation import evaluate_batch
-from corpusloom.trainers.vilbert.model import ViLBERT, ViLBERTConfig
-from corpusloom.trainers.vilbert.objective import ObjectiveConfig, make_objective
-from corpusloom.trainers.vilbert.weights import load_bert
+from corpusloom.trainers.training.checkpoint import find, read_attachment
+from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.loader import make_batches, open_stream
+from corpusloom.trainers.training.loop import Evaluate, to_device
+from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.vilbert.adapter import load_bert
+from corpusloom.trainers.vilbert.config import (
+    ViLBERTConfig,
+    ViLBERTDataConfig,
+    data_config,
+    model_config,
+    objective_config,
+)
+from corpusloom.trainers.vilbert.data import PretrainingTransform, read_vocabulary, train_tokenizer
+from corpusloom.trainers.vilbert.evaluate import evaluate_batch
+from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.objective import make_objective
 
 TOKENIZER = "tokenizer.json"
-
-
-def model_config(config: RunConfig) -> ViLBERTConfig:
-    """Return the model configuration of a run."""
-    return tables.build(ViLBERTConfig, config.model, where=f"{config.name}: model")
-
-
-def data_config(config: RunConfig) -> ViLBERTDataConfig:
-    """Return the data configuration of a run."""
-    values = {name: value for name, value in config.data.items() if name != "objective"}
-    return tables.build(ViLBERTDataConfig, values, where=f"{config.name}: data")
-
-
-def objective_config(config: RunConfig) -> ObjectiveConfig:
-    """Return the configuration of a run's losses."""
-    return tables.build(ObjectiveConfig, config.data.get("objective", {}), where=f"{config.name}: data.objective")
-
-
-def tables_of(config: RunConfig) -> dict[str, object]:
-    """Return the configuration's own tables by name."""
-    return {"model": model_config(config), "data": data_config(config), "data.objective": objective_config(config)}
 
 
 def build_model(config: RunConfig) -> ViLBERT:

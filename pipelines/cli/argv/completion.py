@@ -8,7 +8,7 @@ import shtab
 from corpusloom.pipelines.cli.argv.flag_table import Flag, flags_of
 from corpusloom.pipelines.cli.command_table import COMMANDS
 from corpusloom.pipelines.recipes.recipe import recipe_names
-from corpusloom.trainers.run_config import config_names
+from corpusloom.trainers.training.config import config_names
 
 PATHS = {"PATH": shtab.FILE, "FILE": shtab.FILE, "FOLDER": shtab.DIRECTORY, "DATASET": shtab.DIRECTORY}
 """Word for a value in the help -> what completes it."""

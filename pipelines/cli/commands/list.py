@@ -65,7 +65,7 @@ def recipes() -> list[Cells]:
 
 def configurations() -> list[Cells]:
     """Return each configuration of a model that ships with its family, steps and batch size."""
-    from corpusloom.trainers.run_config import config_names, load_config
+    from corpusloom.trainers.training.config import config_names, load_config
 
     rows = []
     for config in map(load_config, config_names()):
@@ -76,7 +76,7 @@ def configurations() -> list[Cells]:
 
 def keys(name: str) -> list[Cells]:
     """Return each key of a recipe or configuration with its value and meaning; of any recipe without a name."""
-    from corpusloom.trainers.run_config import FAMILIES, config_names
+    from corpusloom.trainers.training.config import FAMILIES, config_names
 
     if name in config_names() or (name.endswith(".toml") and load_toml(name).get("family") in FAMILIES):
         return training_keys(name)
@@ -105,7 +105,7 @@ def training_keys(name: str) -> list[Cells]:
     """Return the keys of a configuration of a model with their values."""
     extras.require("train", extras.TRAIN, "loom list keys")
     from corpusloom.trainers import registry
-    from corpusloom.trainers.run_config import load_config
+    from corpusloom.trainers.training.config import load_config
 
     tables = registry.tables_of(load_config(name))
     return [row for table, values in tables.items() for row in _rows(table, values)]

@@ -15,8 +15,8 @@ from corpusloom.pipelines.engine.printing import show
 from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from corpusloom.trainers.loop import TrainResult
-    from corpusloom.trainers.run_config import RunConfig
+    from corpusloom.trainers.training.config import RunConfig
+    from corpusloom.trainers.training.loop import TrainResult
 
 Family = Literal["clip", "flamingo", "vilbert"]
 
@@ -67,8 +67,9 @@ class Command:
     def run(self) -> int:
         """Train, describe or print."""
         extras.require("train", extras.TRAIN, "loom train")
-        from corpusloom.trainers import distributed, registry
-        from corpusloom.trainers.run_config import check_family, load_config
+        from corpusloom.trainers import registry
+        from corpusloom.trainers.training import distributed
+        from corpusloom.trainers.training.config import check_family, load_config
 
         first = distributed.prints()
         reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()

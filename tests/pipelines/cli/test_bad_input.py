@@ -266,14 +266,15 @@ def test_ctrl_c_in_training_saves_the_step_and_resumes_there(web: SmallWeb, tmp_
     run = tmp_path / "run"
     argv = ["train", "clip", "--config", "clip-tiny", "--data", str(web.folder / "align"), "--out", str(run)]
     argv += ["--set", "train.batch_size=8", "train.warmup=0", "train.steps=3"]
-    ended = interrupt_at("corpusloom.trainers.loop:clip_gradients", tmp_path / "marker", *argv, seconds=1.5)
+    ended = interrupt_at("corpusloom.trainers.training.loop:clip_gradients", tmp_path / "marker", *argv, seconds=1.5)
     check_interrupted(ended)
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000001"]
     ended = loom(*argv)
     assert ended.code == 0, ended.err
     assert "resumed at step 1" in ended.out
     ended = interrupt_at(
-        "corpusloom.trainers.checkpoint:find", tmp_path / "marker", "eval", "retrieval", "--checkpoint", str(run),
+        "corpusloom.trainers.training.checkpoint:find", tmp_path / "marker", "eval", "retrieval",
+        "--checkpoint", str(run),
         "--data", str(web.folder / "align"),
     )  # fmt: skip
     check_interrupted(ended)

@@ -11,7 +11,8 @@ from corpusloom.pipelines.cli.demo_folder import DemoFolder
 from corpusloom.pipelines.cli.demo_models import evaluate_once, make_gate, train_models
 from corpusloom.pipelines.cli.demo_result import Gate, Training
 from corpusloom.pipelines.engine.progress import Reporter
-from corpusloom.trainers import checkpoint, evaluate, run
+from corpusloom.trainers import evaluate, run
+from corpusloom.trainers.training import checkpoint
 
 
 def demo(folder: Path) -> DemoFolder:

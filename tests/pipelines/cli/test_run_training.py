@@ -8,9 +8,10 @@ from rich.console import Console
 
 from corpusloom.pipelines.cli.run_training import run_training, step_line
 from corpusloom.pipelines.engine.progress import Reporter
-from corpusloom.trainers import checkpoint, run
-from corpusloom.trainers.metrics import StepReport
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers import run
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.config import load_config
+from corpusloom.trainers.training.observe import StepReport
 
 REPORT = StepReport(
     step=25, steps=750, loss=4.15888, grad_norm=1.0, lr=1e-3, samples=3_200, samples_per_second=1_280.4,

@@ -10,7 +10,7 @@ import torch
 from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.trainers.clip.benchmarks import evaluate, open_benchmark, read_shard, write_benchmark
 from corpusloom.trainers.run import run
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers.training.config import load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]

@@ -9,14 +9,8 @@ from PIL import Image
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.data import (
-    CLIPDataConfig,
-    PairTransform,
-    augment,
-    captions,
-    evaluation_image,
-    resize_bicubic,
-)
+from corpusloom.trainers.clip.config import CLIPDataConfig
+from corpusloom.trainers.clip.data import PairTransform, augment, captions, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import Pair, coloured_pairs, encode_jpeg, write_pairs

@@ -6,13 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from corpusloom.schemas import config as tables
-from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.model import CLIP, CLIPConfig, TextTowerConfig
-from corpusloom.trainers.clip.towers import ImageTowerConfig
-from corpusloom.trainers.clip.weights import from_transformers, resize_positions
+from corpusloom.trainers.clip.adapter import from_transformers, resize_positions
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.registry import build_model
-from corpusloom.trainers.run_config import load_config
+from corpusloom.trainers.training.config import load_config
 
 EOT = 99
 
@@ -145,17 +143,3 @@ def test_positions_are_interpolated_except_that_of_the_class_token() -> None:
     assert resized[0, 0] == 0
     assert torch.allclose(resized[1:].mean(0), state["image.positions"][1:].mean(0), atol=0.1)
     assert resize_positions(state, 17) is state
-
-
-def test_the_default_is_vit_b_32() -> None:
-    config = CLIPConfig()
-    assert (config.embed_dim, config.image.patch, config.text.context, config.text.vocab_size) == (512, 32, 77, 49_408)
-    assert tables.build(CLIPConfig, {"image": {"layers": [3, 4, 6, 3]}}).image.layers == (3, 4, 6, 3)
-
-
-@pytest.mark.parametrize(
-    ("values", "match"), [({"loss": "triplet"}, "softmax or sigmoid"), ({"quik_gelu": True}, "quick_gelu")]
-)
-def test_mistakes_in_the_model_table_are_named(values: dict[str, object], match: str) -> None:
-    with pytest.raises(ConfigError, match=match):
-        tables.build(CLIPConfig, values)

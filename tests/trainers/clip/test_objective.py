@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.trainers import distributed
-from corpusloom.trainers.clip.model import CLIP, CLIPConfig, Embeddings, TextTowerConfig
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP, Embeddings
 from corpusloom.trainers.clip.objective import (
     chunked_objective,
     contrastive_loss,
@@ -19,10 +19,10 @@ from corpusloom.trainers.clip.objective import (
     pair_loss,
     sigmoid_loss,
 )
-from corpusloom.trainers.clip.towers import ImageTowerConfig
-from corpusloom.trainers.loop import StepContext
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.loop import StepContext
 from tests.trainers.ranks import run_ranks
-from tests.trainers.toy import toy_config
+from tests.trainers.training.toy import toy_config
 
 B, W = 6, 2
 

@@ -8,10 +8,10 @@ from safetensors.torch import save_file
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.data import evaluation_image
-from corpusloom.trainers.clip.evaluation import class_embeddings, embed_images, zero_shot
+from corpusloom.trainers.clip.evaluate import class_embeddings, embed_images, zero_shot
 from corpusloom.trainers.clip.task import build_task, load_clip, load_initial
 from corpusloom.trainers.run import run
-from corpusloom.trainers.run_config import RunConfig, load_config
+from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]
@@ -60,8 +60,8 @@ def test_initial_weights_are_read_in_transformers_layout(tmp_path: Path) -> None
     from transformers import CLIPConfig as TheirConfig
     from transformers import CLIPModel
 
-    from corpusloom.trainers.clip.model import CLIP, CLIPConfig, TextTowerConfig
-    from corpusloom.trainers.clip.towers import ImageTowerConfig
+    from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+    from corpusloom.trainers.clip.model import CLIP
 
     common = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 64}
     text = common | {"vocab_size": 30, "max_position_embeddings": 7}

@@ -6,10 +6,10 @@ from torch.nn import functional as F
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import ImageTowerConfig
 from corpusloom.trainers.clip.towers import (
     AttentionPool,
     Bottleneck,
-    ImageTowerConfig,
     ModifiedResNet,
     VisionTransformer,
     drop_patches,

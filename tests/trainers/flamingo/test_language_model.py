@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from corpusloom.trainers.flamingo.config import LanguageModelConfig
 from corpusloom.trainers.flamingo.language_model import (
     BOS,
     EOS,
     PAD,
     LanguageBlock,
     LanguageModel,
-    LanguageModelConfig,
     load,
     save,
     train_tokenizer,

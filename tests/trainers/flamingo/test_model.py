@@ -4,14 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from corpusloom.trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
-from corpusloom.trainers.flamingo.model import (
-    Flamingo,
-    FlamingoConfig,
-    GatedCrossAttentionBlock,
-    PerceiverResampler,
-    count_formula,
-)
+from corpusloom.trainers.flamingo.config import FlamingoConfig, LanguageModelConfig
+from corpusloom.trainers.flamingo.language_model import LanguageModel
+from corpusloom.trainers.flamingo.model import Flamingo, GatedCrossAttentionBlock, PerceiverResampler, count_formula
 
 SHAPE = FlamingoConfig(
     resampler_layers=2, latents=3, resampler_heads=2, resampler_head_width=4, frames=4, every=2, heads=2, head_width=4
@@ -158,7 +153,7 @@ def test_the_large_models_have_the_weights_of_the_formula(
     name: str, blocks: int, width: int, heads: int, every: int, billions: float
 ) -> None:
     from corpusloom.trainers import registry
-    from corpusloom.trainers.run_config import load_config
+    from corpusloom.trainers.training.config import load_config
 
     with torch.device("meta"):
         built = registry.build_model(load_config(f"flamingo-{name}"))

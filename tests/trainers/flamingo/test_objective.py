@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.trainers.flamingo.evaluation import right_against_wrong
-from corpusloom.trainers.flamingo.language_model import LanguageModel, LanguageModelConfig
+from corpusloom.trainers.flamingo.config import LanguageModelConfig
+from corpusloom.trainers.flamingo.evaluate import right_against_wrong
+from corpusloom.trainers.flamingo.language_model import LanguageModel
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import gates, make_objective, token_loss
-from corpusloom.trainers.loop import StepContext
-from corpusloom.trainers.run_config import TrainConfig
+from corpusloom.trainers.training.config import TrainConfig
+from corpusloom.trainers.training.loop import StepContext
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 
 CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=1, lr=1.0), device=torch.device("cpu"))

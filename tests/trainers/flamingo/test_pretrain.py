@@ -9,7 +9,8 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo import pretrain as module
-from corpusloom.trainers.flamingo.language_model import BOS, EOS, LanguageModelConfig, load, train_tokenizer
+from corpusloom.trainers.flamingo.config import LanguageModelConfig
+from corpusloom.trainers.flamingo.language_model import BOS, EOS, load, train_tokenizer
 from corpusloom.trainers.flamingo.pretrain import main, pretrain, token_stream
 
 TEXTS = [f"the {colour} star number {number}" for colour in ("red", "blue") for number in range(8)]

@@ -5,7 +5,8 @@ from torch import nn
 from transformers import IdeficsConfig
 from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
 
-from corpusloom.trainers.flamingo.model import FlamingoConfig, PerceiverResampler
+from corpusloom.trainers.flamingo.config import FlamingoConfig
+from corpusloom.trainers.flamingo.model import PerceiverResampler
 
 
 def copy_weights(own, other):

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import checkpoint
-from corpusloom.trainers.flamingo.task import build_model, build_task, evaluation_transform, parts, vocabulary_of
+from corpusloom.trainers.flamingo.task import build_model, build_task, evaluation_transform, vocabulary_of
 from corpusloom.trainers.run import run
-from corpusloom.trainers.run_config import RunConfig, load_config
 from corpusloom.trainers.stream.batches.joint import JointBatches
+from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.flamingo.test_data import page
 from tests.trainers.stream.datasets import make_dataset
@@ -96,14 +96,6 @@ def test_the_vision_encoder_is_the_checkpoints_image_tower(clip: str) -> None:
 def test_a_run_without_a_vision_encoder_is_refused(datasets: list[str]) -> None:
     with pytest.raises(ConfigError, match="no vision encoder"):
         build_task(config(None), {"pairs": (datasets[1], 1.0)})
-
-
-def test_the_model_table_has_three_parts_and_mistakes_in_each_are_named() -> None:
-    shape, vision, language = parts(load_config("flamingo-tiny"))
-    assert (shape.every, vision.config, language.weights) == (1, "clip-tiny", "bundled")
-    for key in ("model.latnts=2", "model.vision.cnfig='x'", "model.language.wights='x'"):
-        with pytest.raises(ConfigError, match="did you mean"):
-            parts(load_config("flamingo-tiny", [key]))
 
 
 def test_the_end_of_chunk_is_the_id_after_the_language_models(clip: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.vilbert.model import ViLBERT, ViLBERTConfig
+from corpusloom.trainers.vilbert.config import ViLBERTConfig
+from corpusloom.trainers.vilbert.model import ViLBERT
 
 TOKENS, REGIONS = 9, 7
 

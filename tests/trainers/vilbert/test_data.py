@@ -11,9 +11,9 @@ from transformers import BertTokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.stream.samples.typed import PairSample
+from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import (
     PretrainingTransform,
-    ViLBERTDataConfig,
     encode,
     locations,
     mask_regions,

@@ -6,17 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.loop import StepContext
-from corpusloom.trainers.run_config import TrainConfig
-from corpusloom.trainers.vilbert.data import PretrainingTransform, ViLBERTDataConfig, train_tokenizer
+from corpusloom.trainers.training.config import TrainConfig
+from corpusloom.trainers.training.loop import StepContext
+from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTDataConfig
+from corpusloom.trainers.vilbert.data import PretrainingTransform, train_tokenizer
 from corpusloom.trainers.vilbert.model import ViLBERT
-from corpusloom.trainers.vilbert.objective import (
-    ObjectiveConfig,
-    make_objective,
-    masked_region_loss,
-    masked_word_loss,
-    mismatch,
-)
+from corpusloom.trainers.vilbert.objective import make_objective, masked_region_loss, masked_word_loss, mismatch
 from tests.trainers.vilbert.region_pairs import region_sample
 from tests.trainers.vilbert.small import small_config, small_model
 from tests.trainers.vilbert.test_data import CAPTIONS

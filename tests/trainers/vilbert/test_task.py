@@ -11,9 +11,10 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
 from corpusloom.trainers.describe import describe_run
 from corpusloom.trainers.run import run
-from corpusloom.trainers.run_config import RunConfig, config_names, load_config
+from corpusloom.trainers.training.config import RunConfig, config_names, load_config
+from corpusloom.trainers.vilbert.config import model_config
 from corpusloom.trainers.vilbert.model import ViLBERT, unused_query_weights
-from corpusloom.trainers.vilbert.task import build_task, evaluation_batch, model_config
+from corpusloom.trainers.vilbert.task import build_task, evaluation_batch
 from tests.trainers.vilbert.region_pairs import write_regions
 
 SMALL = (

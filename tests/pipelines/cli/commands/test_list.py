@@ -9,7 +9,7 @@ from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.cli.commands.list import configurations, keys, recipes
 from corpusloom.pipelines.recipes.keys import keys_of
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe, recipe_names
-from corpusloom.trainers.run_config import config_names, load_config
+from corpusloom.trainers.training.config import config_names, load_config
 
 
 def test_every_recipe_and_configuration_is_listed() -> None:

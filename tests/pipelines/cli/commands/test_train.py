@@ -8,7 +8,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import distributed
+from corpusloom.trainers.training import distributed
 from tests.pipelines.small_web import SmallWeb
 
 

@@ -1,0 +1,15 @@
+"""Flamingo's configuration: three parts of the model table, and mistakes in them."""
+
+import pytest
+
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.flamingo.config import parts
+from corpusloom.trainers.training.config import load_config
+
+
+def test_the_model_table_has_three_parts_and_mistakes_in_each_are_named() -> None:
+    shape, vision, language = parts(load_config("flamingo-tiny"))
+    assert (shape.every, vision.config, language.weights) == (1, "clip-tiny", "bundled")
+    for key in ("model.latnts=2", "model.vision.cnfig='x'", "model.language.wights='x'"):
+        with pytest.raises(ConfigError, match="did you mean"):
+            parts(load_config("flamingo-tiny", [key]))

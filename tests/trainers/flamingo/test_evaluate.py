@@ -1,0 +1,78 @@
+"""Evaluation of a Flamingo that was trained on two images until it reproduces their captions."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from corpusloom.trainers.flamingo import evaluate as evaluation
+from corpusloom.trainers.flamingo.config import LanguageModelConfig
+from corpusloom.trainers.flamingo.data import pair_ids
+from corpusloom.trainers.flamingo.evaluate import Example
+from corpusloom.trainers.flamingo.language_model import LanguageModel
+from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.objective import token_loss
+from tests.trainers.flamingo.test_data import VOCABULARY
+from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
+
+TEXTS = ("a red star on a grey ground", "two blue rings here")
+ITEMS = [
+    Example(np.full((1, 3, 8, 8), colour, np.uint8) * np.array([1, sign, 1], np.uint8)[None, :, None, None], text)
+    for colour, sign, text in zip((30, 220), (1, 0), TEXTS, strict=True)
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Flamingo:
+    """Return a small Flamingo trained on the two pairs until it knows them."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    shape = LanguageModelConfig(vocab_size=VOCABULARY.eoc, context=96, layers=2, width=16, heads=2)
+    model = Flamingo(SHAPE, Eyes(), LanguageModel(shape))
+    nn.init.normal_(model.language.embedding.weight)  # embeddings that differ, since the head is tied to them
+    open_gates(model)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    images = torch.from_numpy(np.stack([item.pixels for item in ITEMS]))[:, None]
+    rows = [torch.tensor(pair_ids(text, VOCABULARY)) for text in TEXTS]
+    for _ in range(150):
+        visual = model.encode_images(images)
+        losses = [
+            token_loss(
+                model(row[None], visual[number : number + 1], torch.ones(1, len(row), dtype=torch.long)),
+                row[None],
+                torch.ones(1, len(row), dtype=torch.bool),
+            )[1]
+            for number, row in enumerate(rows)
+        ]
+        optimizer.zero_grad()
+        sum(losses).backward()  # type: ignore[union-attr]
+        optimizer.step()
+    return model
+
+
+def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
+    scores = evaluation.caption_log_likelihoods(model, ITEMS, VOCABULARY)
+    assert (scores[:, 0] > scores[:, 1] + 1).all()
+    assert dict(evaluation.right_against_wrong(scores))["right_image_likelier"] == 1.0
+
+
+def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> None:
+    assert [evaluation.caption(model, [], item, VOCABULARY, prompt="") for item in ITEMS] == list(TEXTS)
+    figures = dict(evaluation.few_shot(model, ITEMS, VOCABULARY, shots=0, prompt=""))
+    assert figures["caption_word_f1"] == 1.0
+    assert figures["caption_word_f1_chance"] == pytest.approx(evaluation.word_f1(*TEXTS))
+
+
+def test_a_prompt_ends_each_example_with_eoc_but_not_the_query() -> None:
+    ids, tags = evaluation.few_shot_prompt(ITEMS, VOCABULARY)
+    tag = VOCABULARY.ids("<image>Output:")
+    assert [ids[place : place + len(tag)] for place in tags] == [tag] * 3
+    assert ids.count(VOCABULARY.eoc) == 2
+    assert ids[-len(tag) :] == tag
+
+
+@pytest.mark.parametrize(
+    ("written", "reference", "wanted"), [("", "a b", 0.0), ("a b", "A b", 1.0), ("a a a", "a b", 0.4), ("", "", 0.0)]
+)
+def test_word_f1_counts_shared_words_as_multisets(written: str, reference: str, wanted: float) -> None:
+    assert evaluation.word_f1(written, reference) == pytest.approx(wanted)

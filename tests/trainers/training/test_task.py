@@ -1,0 +1,33 @@
+"""Each family's task module has the functions that the registry calls, and builds its model without data or memory."""
+
+import inspect
+
+import pytest
+import torch
+
+from corpusloom.trainers.registry import family
+from corpusloom.trainers.training.config import FAMILIES, config_names, load_config
+from corpusloom.trainers.training.task import FamilyModule, TrainingTask
+from tests.trainers.training.toy import ToyStream, toy_model, toy_objective
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_familys_module_has_the_functions_of_the_protocol(name: str) -> None:
+    for function in ("build_model", "build_task"):
+        wanted = list(inspect.signature(getattr(FamilyModule, function)).parameters)[1:]
+        assert list(inspect.signature(getattr(family(name), function)).parameters) == wanted
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_familys_smallest_model_is_built_on_the_meta_device(name: str) -> None:
+    with torch.device("meta"):
+        model = family(name).build_model(load_config(f"{name}-tiny"))
+    trained = {parameter.device.type for parameter in model.parameters() if parameter.requires_grad}
+    assert trained == {"meta"}
+    assert f"{name}-tiny" in config_names()
+
+
+def test_a_task_has_neither_evaluation_nor_attachments_unless_it_says_so() -> None:
+    task = TrainingTask(model=toy_model(), objective=toy_objective, stream=ToyStream())
+    assert task.evaluate is None
+    assert task.attachments == {}

@@ -1,0 +1,117 @@
+"""Configuration of CLIP: shape of both towers, conversion of pairs to batches."""
+
+from dataclasses import dataclass, field
+
+from corpusloom.schemas import config as tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.training.config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageTowerConfig:
+    """A vision transformer (one number of layers) or a ModifiedResNet (blocks per stage)."""
+
+    size: int = 224
+    """Side of the square input, in pixels."""
+    layers: int | tuple[int, ...] = 12
+    """Blocks of a vision transformer; or, as a list, bottleneck blocks of each stage of a ResNet."""
+    width: int = 768
+    """Width of the transformer's tokens, or of the ResNet's stem."""
+    heads: int = 12
+    """Heads of the transformer's attention, or of the ResNet's attention pooling."""
+    patch: int = 32
+    """Side of a transformer's patch, in pixels; unused by a ResNet."""
+    patch_dropout: float = 0.0
+    """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layers, int) and self.size % self.patch:
+            raise ConfigError(f"size {self.size} is not a multiple of the patch {self.patch}", where="model.image")
+        if not 0 <= self.patch_dropout < 1:
+            raise ConfigError(f"patch_dropout is {self.patch_dropout}", where="model.image", remedy="use 0 to below 1")
+
+    @property
+    def is_resnet(self) -> bool:
+        """Whether the tower is a ModifiedResNet."""
+        return not isinstance(self.layers, int)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextTowerConfig:
+    """A causal transformer; its state at the end of a text is the text's feature (section 2.4)."""
+
+    vocab_size: int = 49_408
+    """Number of token ids, the two special ones included."""
+    context: int = 77
+    """Tokens per text, the two special ones included; longer texts are cut."""
+    layers: int = 12
+    """Transformer blocks."""
+    width: int = 512
+    """Width of the tokens."""
+    heads: int = 8
+    """Heads of the attention."""
+    trim: bool = False
+    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CLIPConfig:
+    """Shape of both towers, and the loss."""
+
+    embed_dim: int = 512
+    """Width of the embeddings of both towers."""
+    quick_gelu: bool = True
+    """Whether the activation is x * sigmoid(1.702 x), as in OpenAI's weights, or GELU, as in most of open_clip's."""
+    loss: str = "softmax"
+    """Loss: softmax (CLIP) or sigmoid (SigLIP, arXiv 2303.15343)."""
+    image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
+    text: TextTowerConfig = field(default_factory=TextTowerConfig)
+    init: str | None = None
+    """Path of initial weights: safetensors of transformers' CLIPModel or of open_clip; None: random weights."""
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("softmax", "sigmoid"):
+            raise ConfigError(f"loss is {self.loss!r}", where="model.loss", remedy="use softmax or sigmoid")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CLIPDataConfig:
+    """Conversion of pairs to batches, and number of chunks per batch in the objective."""
+
+    tokenizer: str | None = None
+    """Path of a vocabulary of merges in the format of CLIP's own file; None: learnt from the captions."""
+    split: str | None = None
+    """Split to train on; None: all samples."""
+    evaluate: str | None = None
+    """Split on which retrieval is measured after training; None: not measured."""
+    flip: bool = False
+    """Whether half of the images are mirrored in training; the paper does not mirror."""
+    brightness: float = 0.0
+    """Largest change of brightness in training, as a share."""
+    margin: float = 0.0
+    """Images are resized to (1 + margin) times the size before the random crop; 0 as in the paper."""
+    cache_bytes: int = 0
+    """Bytes of resized images that each loader process keeps in memory, for small data sets."""
+    chunks: int = 1
+    """Chunks per batch in which the exact gradient is computed, to save memory (GradCache, arXiv 2101.06983)."""
+
+    def __post_init__(self) -> None:
+        if self.chunks < 1:
+            raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
+        if self.margin < 0 or self.brightness < 0:
+            raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
+
+
+def model_config(config: RunConfig) -> CLIPConfig:
+    """Return the model configuration of a run."""
+    return tables.build(CLIPConfig, config.model, where=f"{config.name}: model")
+
+
+def data_config(config: RunConfig) -> CLIPDataConfig:
+    """Return the data configuration of a run."""
+    return tables.build(CLIPDataConfig, config.data, where=f"{config.name}: data")
+
+
+def tables_of(config: RunConfig) -> dict[str, object]:
+    """Return the configuration's own tables by name."""
+    return {"model": model_config(config), "data": data_config(config)}

@@ -1,0 +1,124 @@
+"""Configuration of Flamingo: trained layers, frozen parts, conversion of pages and pairs to sequences."""
+
+from dataclasses import dataclass
+
+from corpusloom.schemas import config as tables
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.training.config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlamingoConfig:
+    """Shape of the trained layers. The defaults are those of the 3B model in Table 13."""
+
+    resampler_layers: int = 6
+    """Layers of the Resampler."""
+    latents: int = 64
+    """Visual tokens per image or video (section 3.1.1)."""
+    resampler_heads: int = 16
+    """Attention heads of the Resampler."""
+    resampler_head_width: int = 128
+    """Width of the Resampler's heads: 128 in the paper's v1 (section C.1), 96 in its v2."""
+    frames: int = 8
+    """Number of time embeddings, as many as a training video has frames."""
+    every: int = 1
+    """Language blocks per gated block: one stands before the blocks 0, every, 2 * every and so on."""
+    heads: int = 16
+    """Attention heads of a gated block."""
+    head_width: int = 128
+    """Width of these heads."""
+    visual_width: int | None = None
+    """Width of the Resampler; None: that of the vision encoder."""
+    gate_lr_factor: float = 1.0
+    """Factor of the gates' learning rate; above 1 the gates of a small model open within a short run."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.latents < 1 or self.frames < 1:
+            raise ConfigError("every, latents or frames is below 1", where="model", remedy="set each to 1 or more")
+
+
+BUNDLED = "bundled"
+"""Name of the language model that ships with the package, trained on the bundled world's texts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanguageModelConfig:
+    """Shape of the language model."""
+
+    vocab_size: int = 1024
+    """Number of token ids."""
+    context: int = 256
+    """Longest sequence, in tokens."""
+    layers: int = 4
+    """Transformer blocks."""
+    width: int = 160
+    """Width of the tokens."""
+    heads: int = 4
+    """Heads of the attention."""
+
+
+_PARTS = ("vision", "language")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrozenVisionConfig:
+    """The frozen vision encoder: the image tower of a CLIP."""
+
+    config: str
+    """Name of a CLIP configuration, which gives the tower's shape."""
+    checkpoint: str | None = None
+    """Run or checkpoint of that configuration; None: fresh weights, for counting parameters."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrozenLanguageConfig:
+    """The frozen language model."""
+
+    weights: str | None = BUNDLED
+    """`bundled`, or a folder written by corpusloom.trainers.flamingo.pretrain; None: fresh weights of `shape`."""
+    shape: LanguageModelConfig | None = None
+    """Shape of a language model with fresh weights; None: that of `weights`."""
+
+
+def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
+    """Return the three configurations in a run's model table."""
+    shape = {name: value for name, value in config.model.items() if name not in _PARTS}
+    return (
+        tables.build(FlamingoConfig, shape, where=config.name),
+        tables.build(FrozenVisionConfig, config.model.get("vision", {}), where=config.name),
+        tables.build(FrozenLanguageConfig, config.model.get("language", {}), where=config.name),
+    )
+
+
+def tables_of(config: RunConfig) -> dict[str, object]:
+    """Return the configuration's own tables by name."""
+    return dict(zip(("model", "model.vision", "model.language"), parts(config), strict=True)) | {
+        "data": data_config(config)
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlamingoDataConfig:
+    """Conversion of samples to sequences."""
+
+    tokens: int = 256
+    """Tokens per window of a page."""
+    pair_tokens: int = 32
+    """Tokens per pair."""
+    pair_batch: int | None = None
+    """Pairs per step; None: train.batch_size, as for pages. The paper's ablations use 512 pairs and 256 pages."""
+    images: int = 5
+    """Images per window; later ones are dropped."""
+    size: int = 320
+    """Side of the padded, square images, in pixels."""
+    next_image: float = 0.5
+    """Probability that a page's tokens see the next image instead of the previous one (A.3.2)."""
+    fill: tuple[int, int, int] = (122, 116, 104)
+    """Colour of the padding: the mean of CLIP's images."""
+    flip: bool = True
+    """Whether half of the images are mirrored in training."""
+
+
+def data_config(config: RunConfig) -> FlamingoDataConfig:
+    """Return the data configuration of a run."""
+    return tables.build(FlamingoDataConfig, config.data, where=config.name)
