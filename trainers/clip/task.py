@@ -43,7 +43,7 @@ def example_forward(model: nn.Module, batch_size: int) -> None:
     with torch.device("meta"):
         images, tokens = torch.empty(batch_size, 3, size, size), torch.zeros(batch_size, context, dtype=torch.long)
         model.image(images)
-        model.text.states(tokens)
+        model.text(tokens)
 
 
 def check_batch_of_one(config: RunConfig) -> None:
