@@ -42,7 +42,7 @@ class TrainConfig:
     lr: float
     """Peak learning rate, after the warmup."""
     warmup: int | float = 0
-    """Steps of linear warmup, or below 1 their share of all steps: step i has the learning rate lr * (i + 1) / warmup."""
+    """Steps of linear warmup, or below 1 their share of all: step i has the learning rate lr * (i + 1) / warmup."""
     schedule: str = "cosine"
     """Learning rate after the warmup: cosine or linear decay to 0, or constant."""
     weight_decay: float = 0.0
@@ -104,7 +104,7 @@ class ParallelConfig:
     """How a model is divided among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
 
     shard: int = 1
-    """Ranks that share a copy of weights, gradients and optimiser state (FSDP2). 1: each rank has all; -1: all ranks."""
+    """Ranks that share a copy of weights, gradients and optimiser state (FSDP2); 1: each has all; -1: all ranks."""
     tensor: int = 1
     """Ranks that split the layers of the language model (tensor parallel); they see the same samples."""
     activation_checkpointing: bool = False

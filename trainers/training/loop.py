@@ -189,6 +189,7 @@ class Run:
     def _backward(self, batches: list[Any], totals: Mapping[str, float], context: StepContext) -> Tensor:
         """Back-propagate all losses of a step; return their sum over this rank, ()."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
+        count = 0
         for batch in batches:
             losses = self.objective.losses(self.model, batch, totals, context)
             while True:
@@ -196,10 +197,13 @@ class Run:
                     loss = next(losses, None)
                 if loss is None:
                     break
+                count += 1
                 loss.value.backward()
                 if not loss.surrogate:
                     total += loss.value.detach()
                 self.meter.add(loss.metrics)
+        if not count:
+            raise LoomError(f"the objective yielded no loss at step {context.step}")
         return total
 
     def _step(self, step: int) -> None:
