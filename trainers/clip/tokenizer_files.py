@@ -59,7 +59,7 @@ def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> Cli
         raise InputError(
             f"not a file of merges: {error}", where=where, remedy="one pair per line, after a header"
         ) from error
-    return ClipTokenizer(merges, context)
+    return _make(merges, context, None, where)
 
 
 def _json(data: bytes, where: str) -> dict[str, Any]:
@@ -90,6 +90,10 @@ def _with_ids(merges: Merges, vocabulary: Mapping[str, int], context: int, where
     if largest != END:
         what = f"{largest} has a larger id than {END}, at which the model finds the end of a text"
         raise InputError(what, where=where, remedy="use the tokenizer that the weights were trained with")
+    return _make(merges, context, vocabulary, where)
+
+
+def _make(merges: Merges, context: int, vocabulary: Mapping[str, int] | None, where: str) -> ClipTokenizer:
     try:
         return ClipTokenizer(merges, context, vocabulary)
     except Exception as error:  # the library raises no narrower one

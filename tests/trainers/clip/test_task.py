@@ -89,7 +89,9 @@ def test_a_run_from_a_folder_takes_shape_weights_and_tokenizer(tmp_path: Path) -
 
 def test_a_larger_image_size_that_is_typed_stays(tmp_path: Path) -> None:
     folder, theirs = hf_folder(tmp_path / "hf")
-    ready = complete(load_config("clip-tiny", [*SHORT, f"model.init={folder}", "model.image.size=32"]), ["model.image.size"])
+    ready = complete(
+        load_config("clip-tiny", [*SHORT, f"model.init={folder}", "model.image.size=32"]), ["model.image.size"]
+    )
     model = build_task(ready, {"x": (write_captions(tmp_path), 1.0)}).model
     assert isinstance(model, CLIP)
     assert model.image.positions.shape == (17, 16)
@@ -99,7 +101,7 @@ def test_a_larger_image_size_that_is_typed_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["hf", "open_clip"])
 def test_pretrained_weights_without_their_vocabulary_are_refused(tmp_path: Path, layout: str) -> None:
-    folder, theirs = hf_folder(tmp_path / "hf", tokenizer=False)
+    folder, _ = hf_folder(tmp_path / "hf", tokenizer=False)
     if layout == "open_clip":
         export(CLIP(our_config()), TOKENIZER, {}, "open_clip", folder := str(tmp_path / "open"))
         for name in ("tokenizer.json", "merges.txt"):
@@ -126,13 +128,15 @@ def test_a_tokenizer_with_more_ids_than_embeddings_is_refused(tmp_path: Path) ->
     config = json.loads((tmp_path / "hf/config.json").read_text())
     config["text_config"]["vocab_size"] = 500
     (tmp_path / "hf/config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match=rf"the tokenizer has {TOKENIZER.vocab_size} ids, model.text.vocab_size is 500"):
+    with pytest.raises(
+        ConfigError, match=rf"the tokenizer has {TOKENIZER.vocab_size} ids, model.text.vocab_size is 500"
+    ):
         load_clip(folder)
 
 
 def test_a_folder_without_a_tokenizer_is_not_evaluated(tmp_path: Path) -> None:
     folder, _ = hf_folder(tmp_path / "hf", tokenizer=False)
-    with pytest.raises(InputError, match="no tokenizer .*bpe_simple_vocab_16e6"):
+    with pytest.raises(InputError, match=r"no tokenizer .*bpe_simple_vocab_16e6"):
         load_clip(folder)
 
 
