@@ -181,7 +181,8 @@ def _with_fake_weights(model: nn.Module, mode: FakeTensorMode) -> nn.Module:
         for table in (module._parameters, module._buffers):
             for name, value in table.items():
                 if value is not None:
-                    table[name] = fakes[value] = fakes.get(value) or _fake(value, mode)  # type: ignore[assignment]
+                    fakes[value] = fakes[value] if value in fakes else _fake(value, mode)
+                    table[name] = fakes[value]  # type: ignore[assignment]
     return model
 
 
