@@ -101,7 +101,7 @@ def test_a_run_from_a_bert_takes_its_shape_weights_and_vocabulary(tmp_path: Path
     )
     kept = Tokenizer.from_str(read_attachment(result.checkpoint or "", "tokenizer.json").decode())
     assert [kept.token_to_id(word) for word in WORDS] == list(range(len(WORDS)))
-    with pytest.raises(ConfigError, match=r"model\.layers is 3, and 4 in .*bert .leave model\.layers out"):
+    with pytest.raises(ConfigError, match=r"model\.vocab_size is 512, and 50 in .*bert .leave model\.vocab_size out"):
         complete(plain)
 
 
