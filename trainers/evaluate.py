@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip import benchmarks
 from corpusloom.trainers.clip.task import load_clip, retrieval_of
 from corpusloom.trainers.flamingo import evaluate as flamingo_evaluation
@@ -43,7 +44,7 @@ def evaluate(
     kind: str, path: str, data: str, *, limit: int | None = None, few_shot: FewShot | None = None
 ) -> dict[str, float]:
     """Return the figures of `zero-shot`, `retrieval` or `few-shot` for a checkpoint on a dataset."""
-    config = checkpoint.read_config(checkpoint.find(path))
+    config = checkpoint.read_config(folders.find(path))
     known: dict[tuple[str, str], Evaluation] = {
         ("zero-shot", "clip"): zero_shot,
         ("retrieval", "clip"): clip_retrieval,

@@ -17,8 +17,8 @@ def run_training(
     family: str, config: "RunConfig", data: Sequence[str], out: str, reporter: Reporter, device: str | None = None
 ) -> "TrainResult":
     """Train a family's model over datasets into the folder `out`, as `trainers.run.run`, and report each report."""
+    from corpusloom.trainers.checkpoints.folders import latest
     from corpusloom.trainers.run import run
-    from corpusloom.trainers.training.checkpoint import latest
 
     newest = latest(storage.join(out, "checkpoints"))
     done = [int(newest[-8:]) if newest else 0]

@@ -12,6 +12,7 @@ from torch import nn
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip.adapter import from_any, resize_positions
 from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
@@ -109,9 +110,9 @@ def load_initial(model: CLIP, path: str) -> None:
 
 def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
     """Return a checkpoint's CLIP, in evaluation mode, and its tokenizer; a run's folder means its newest one."""
-    folder = checkpoint.find(path)
+    folder = folders.find(path)
     model, config = checkpoint.load_model(folder, build_model)
-    data = checkpoint.read_attachment(folder, TOKENIZER)
+    data = folders.read_attachment(folder, TOKENIZER)
     return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
 
 

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip import task as clip_task
 from corpusloom.trainers.flamingo import language_model
 from corpusloom.trainers.flamingo.config import BUNDLED, data_config, parts
@@ -75,7 +76,7 @@ def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: Run
 
 def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:
     """Return the transform of a checkpoint, with its own tokenizer and without augmentation."""
-    tokenizer = Tokenizer.from_str(checkpoint.read_attachment(checkpoint.find(path), TOKENIZER).decode())
+    tokenizer = Tokenizer.from_str(folders.read_attachment(folders.find(path), TOKENIZER).decode())
     _, _, language = parts(config)
     size: Any = language.shape.vocab_size if language.shape else tokenizer.get_vocab_size()
     return FlamingoTransform(Vocabulary(tokenizer, size), data_config(config), augment=False)

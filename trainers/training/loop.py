@@ -126,13 +126,15 @@ def train(
                 if on_step is not None and distributed.rank() == 0:
                     on_step(report)
             if checkpoint is not None and due:
-                saved = checkpoint.save(done, model, optimizer, stream)
+                saved = checkpoint.save(done, model, optimizer, stream, wait=interrupted())
             if interrupted():
                 raise KeyboardInterrupt
             if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not last:
                 evaluation = _evaluate(model, evaluate)
         if evaluate is not None:
             evaluation = _evaluate(model, evaluate)
+        if checkpoint is not None:
+            checkpoint.finish()
     return TrainResult(
         steps=config.steps,
         resumed_at=start,
