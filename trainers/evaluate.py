@@ -80,7 +80,7 @@ def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple
 def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
     """Yield the share of captions that are likelier with their own image, and the word F1 of generated captions."""
     model, config = checkpoint.load_model(path, flamingo_task.build_model)
-    transform = flamingo_task.evaluation_transform(path, config)
+    transform = flamingo_task.evaluation_transform(path, config, model)
     example = partial(flamingo_evaluation.example, transform)
     stream = StreamingDataset(data, shuffle=False, rank=0, world_size=1, transform=example)
     values: Iterator[Any] = islice(stream, limit)

@@ -1,6 +1,7 @@
 """Frozen parts of a model: a checkpoint names them by path and sha256 instead of holding their weights."""
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -11,39 +12,43 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.trainers.checkpoints import folders
 
-SHIPPED = ""
-"""Recorded path of weights that ship with the package, wherever it is installed."""
+PACKAGE = "package:"
+"""Beginning of the recorded path of weights that ship with the package, wherever it is installed."""
 
 
 def weights_digest(path: str) -> str:
     """Return the sha256 over the names and sha256 of a part's files: a file, a folder of safetensors, or a checkpoint.
 
-    A checkpoint, or the folder of a run, has the sha256 of its files in checkpoint.json.
+    A checkpoint has the sha256 of its files in checkpoint.json.
     """
-    if storage.exists(path) and not storage.is_folder(path):
+    if not storage.is_folder(path):
         files = {"": storage.hash_file(path)[0]}
-    elif names := storage.listing(path, folders.SHARD_SUFFIX):
-        if storage.exists(storage.join(path, folders.COMMIT)):
-            files = folders.read_commit(path)["files"]
-        else:
-            files = {name: storage.hash_file(storage.join(path, name))[0] for name in names}
+    elif folders.is_complete(path):
+        files = folders.read_commit(path)["files"]
     else:
-        files = folders.read_commit(folders.find(path))["files"]
+        names = storage.listing(path, folders.SHARD_SUFFIX)
+        files = {name: storage.hash_file(storage.join(path, name))[0] for name in names}
     chosen = sorted((name, digest) for name, digest in files.items() if not name or name.endswith(folders.SHARD_SUFFIX))
+    if not chosen:
+        raise InputError("holds no safetensors", where=path, remedy="give a folder with weights")
     return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in chosen).encode()).hexdigest()
+
+
+def place_of(path: str) -> str:
+    """Return a path that holds in any working directory: the newest checkpoint of a run, else the path itself."""
+    has_weights = not storage.is_folder(path) or storage.listing(path, folders.SHARD_SUFFIX)
+    found = path if has_weights else folders.find(path)
+    return os.path.abspath(storage.filesystem(found)[1]) if storage.is_local(found) else found
 
 
 def record(parts: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return {configuration key: {path, sha256}} for checkpoint.json, of {configuration key: path}."""
-    return {key: {"path": _recorded_path(path), "sha256": weights_digest(path)} for key, path in parts.items()}
+    return {key: {"path": _recorded(path), "sha256": weights_digest(path)} for key, path in parts.items()}
 
 
-def _recorded_path(path: str) -> str:
-    """Return a path that holds in any working directory; SHIPPED for a folder of the package."""
-    if not storage.is_local(path):
-        return path
-    absolute = os.path.abspath(storage.filesystem(path)[1])
-    return SHIPPED if absolute.startswith(_package() + os.sep) else absolute
+def _recorded(path: str) -> str:
+    inside = storage.is_local(path) and path.startswith(_package() + os.sep)
+    return PACKAGE + os.path.relpath(path, _package()) if inside else path
 
 
 @cache
@@ -51,26 +56,34 @@ def _package() -> str:
     return os.path.abspath(str(resources.files("corpusloom")))
 
 
-def places(recorded: Mapping[str, Any]) -> dict[str, str]:
-    """Return {configuration key: path} of what a checkpoint records, without what ships with the package."""
-    return {key: str(entry["path"]) for key, entry in recorded.items() if entry["path"] != SHIPPED}
+def assignments(recorded: Mapping[str, Any]) -> list[str]:
+    """Return KEY=PATH of what a checkpoint names, without what ships with the package."""
+    paths = {key: str(entry["path"]) for key, entry in recorded.items()}
+    return [f"{key}={json.dumps(path)}" for key, path in paths.items() if not path.startswith(PACKAGE)]
 
 
-def check_present(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """Raise InputError, with the assignment that helps, if a frozen part is not where a configuration says.
+def places(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """Return {configuration key: path} of the parts that a checkpoint names, where a configuration says that they are.
 
-    `recorded` is what checkpoint.json names, `config` the configuration as nested tables of plain values.
+    `config` is nested tables of plain values. Raises InputError, with the assignment that helps, if one is not there.
     """
-    for key in places(recorded):
-        value: Any = config
+    found = {}
+    for key, entry in recorded.items():
+        path = str(entry["path"])
+        if path.startswith(PACKAGE):
+            found[key] = storage.join(_package(), path.removeprefix(PACKAGE))
+            continue
+        given: Any = config
         for word in key.split("."):
-            value = value.get(word) if isinstance(value, Mapping) else None
-        if not value or not storage.exists(str(value)):
-            raise InputError(f"the frozen part {key} is not there", where=str(value), remedy=_assignment(key))
+            given = given.get(word) if isinstance(given, Mapping) else None
+        if not given or not storage.exists(str(given)):
+            raise InputError(f"the frozen part {key} is not there", where=str(given), remedy=_assignment(key))
+        found[key] = place_of(str(given))
+    return found
 
 
 def check_unchanged(recorded: Mapping[str, Any], parts: Mapping[str, str]) -> None:
-    """Raise DamageError if a model's frozen parts, {configuration key: path}, are not those that a checkpoint names."""
+    """Raise DamageError if frozen parts, {configuration key: path}, are not those that a checkpoint names."""
     for key, entry in recorded.items():
         if key not in parts:
             raise InputError(

@@ -30,8 +30,11 @@ def load_weights(model: nn.Module, path: str) -> None:
 
 
 def fill_model(reader: TensorReader, model: nn.Module, commit: Mapping[str, Any], path: str) -> None:
-    """Load weights and buffers; InputError, before any is changed, unless names and shapes agree."""
-    wanted = model_tensors(model)
+    """Load weights and buffers, but not those of frozen parts that the checkpoint names.
+
+    Raises InputError, before any is changed, unless names and shapes agree.
+    """
+    wanted = model_tensors(model, commit["frozen"])
     aliases: dict[str, str] = commit["aliases"]
     check_same_model(wanted, {label: shape for label, (shape, _) in reader.stored.items()}, aliases, path)
     reader.fill({label: tensor for label, tensor in wanted.tensors.items() if label in reader.stored})

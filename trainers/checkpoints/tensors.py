@@ -7,7 +7,7 @@ optimizer.KEY:NAME    a tensor of the optimiser's state of a parameter
 Scalars stand as tensors of shape (1,), because safetensors slices nothing else. Tied weights stand once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -27,19 +27,13 @@ class NamedTensors:
     """Name of a tied weight -> name under which it stands, both without `model:`."""
 
 
-def frozen_parts(model: nn.Module) -> dict[str, str]:
-    """Return {configuration key: path} of the frozen parts whose weights a model takes from elsewhere.
+def model_tensors(model: nn.Module, frozen: Iterable[str] = ()) -> NamedTensors:
+    """Return what a checkpoint holds of a model: all parameters and buffers but those that frozen parts bring along.
 
-    A model says so in its method `frozen_parts()`. The second word of a key is the name of the part's module:
-    {"model.vision.checkpoint": "runs/clip"} is about the module `vision`.
+    `frozen` are the configuration keys of parts whose weights come from elsewhere. The second word of a key is the name
+    of the part's module: "model.vision.checkpoint" is about the module `vision`.
     """
-    found = getattr(model, "frozen_parts", None)
-    return dict(found()) if found else {}
-
-
-def model_tensors(model: nn.Module) -> NamedTensors:
-    """Return what a checkpoint holds of a model: all parameters and buffers but those that frozen parts bring along."""
-    left_out = [f"{key.split('.')[1]}." for key in frozen_parts(model)]
+    left_out = [f"{key.split('.')[1]}." for key in frozen]
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     still = tuple(prefix for prefix in left_out if not any(name.startswith(prefix) for name in trained))
     seen: dict[int, str] = {}
@@ -57,11 +51,11 @@ def model_tensors(model: nn.Module) -> NamedTensors:
 
 
 def all_tensors(
-    model: nn.Module, optimizer: torch.optim.Optimizer, averages: Mapping[str, Tensor] | None
+    model: nn.Module, optimizer: torch.optim.Optimizer, averages: Mapping[str, Tensor], frozen: Iterable[str]
 ) -> NamedTensors:
     """Return what a checkpoint holds of a run."""
-    found = model_tensors(model)
-    found.tensors.update((AVERAGE + name, at_least_one_dimension(value)) for name, value in (averages or {}).items())
+    found = model_tensors(model, frozen)
+    found.tensors.update((AVERAGE + name, at_least_one_dimension(value)) for name, value in averages.items())
     for name, parameter in model.named_parameters():
         for key, value in sorted(optimizer.state.get(parameter, {}).items()):
             found.tensors[f"{OPTIMIZER}{key}:{name}"] = at_least_one_dimension(value)

@@ -89,7 +89,7 @@ class VisionTransformer(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed_dim, bias=False)
         nn.init.normal_(self.projection.weight, std=width**-0.5)
-        self.grid_width = width
+        self.grid_width, self.size = width, config.size
 
     def tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1 + patches, D): the class token, then the patches row by row."""
@@ -189,7 +189,7 @@ class ModifiedResNet(nn.Module):
             self.stages.append(nn.Sequential(*stage))
         side = config.size // (4 * 2 ** (len(blocks) - 1))
         self.pool = AttentionPool(side**2, channels, config.heads, embed_dim)
-        self.grid_width = channels
+        self.grid_width, self.size = channels, config.size
 
     def grid(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, S, D): the last stage's grid, row by row; S = (H / 32) (W / 32) for four stages."""

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
-from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
 from corpusloom.trainers.training.figures import mean, share
@@ -67,7 +66,7 @@ def few_shot_prompt(
     shots: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
 ) -> tuple[list[int], list[int]]:
     """Return the ids of a k-shot captioning prompt, with the query's tag last, and the indexes of the image tags."""
-    ids, tags = [vocabulary.mark(BOS)], []
+    ids, tags = [vocabulary.bos], []
     blank = " " if prompt else ""
     opening = vocabulary.ids(f"{IMAGE_TAG}{prompt}")
     for shot in shots:
@@ -86,9 +85,9 @@ def caption(
     phi = make_phi(len(ids), tags, len(tags), look_ahead=False)
     pixels = torch.from_numpy(np.stack([item.pixels for item in [*shots, query]]))[None]
     visual = model.encode_images(pixels)
-    stop = (vocabulary.eoc, vocabulary.mark(PAD))
+    stop = (vocabulary.eoc, vocabulary.eos)
     made = model.generate(torch.tensor([ids]), visual, torch.from_numpy(phi)[None], stop=stop)
-    return str(vocabulary.tokenizer.decode(made[0].tolist())).split("\n")[0].strip()
+    return vocabulary.tokenizer.text(made[0].tolist()).split("\n")[0].strip()
 
 
 def word_f1(written: str, reference: str) -> float:

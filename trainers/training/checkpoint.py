@@ -34,7 +34,7 @@ from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, f
 from corpusloom.trainers.checkpoints.ranks import on_first, together
 from corpusloom.trainers.checkpoints.shards import TensorReader, TensorWriter, SlicePlanner
 from corpusloom.trainers.checkpoints.snapshot import Share
-from corpusloom.trainers.checkpoints.tensors import all_tensors, frozen_parts
+from corpusloom.trainers.checkpoints.tensors import all_tensors
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, from_plain
 
@@ -51,13 +51,13 @@ class _Save:
     slices: dict[str, Tensor]
     texts: dict[str, bytes]
     facts: dict[str, Any]
-    frozen: dict[str, str]
 
 
 class Checkpointer:
     """Saves and restores a run in a folder (path or URL) that all ranks see.
 
-    With `snapshot` a save keeps one copy of this rank's share of the state and returns; without, it waits until the
+    `frozen_parts` is {configuration key: path} of what the model takes from elsewhere and does not train; checkpoints
+    name it instead of holding it. With `snapshot` a save keeps one copy of this rank's share of the state and returns; without, it waits until the
     checkpoint is complete. `keep` checkpoints are kept, and the best one by the metric `keep_best` (NAME:max or
     NAME:min). `on_note` gets, on rank 0, what a user should know although the run goes on.
     """
@@ -68,6 +68,7 @@ class Checkpointer:
         *,
         config: RunConfig | None = None,
         attachments: Mapping[str, bytes] | None = None,
+        frozen_parts: Mapping[str, str] | None = None,
         keep: int = 3,
         keep_best: str | None = None,
         snapshot: bool = True,
@@ -79,7 +80,8 @@ class Checkpointer:
         self._keep, self._snapshot, self._on_note = keep, snapshot, on_note
         self._best = BestCheckpoint(folder, keep_best)
         self._share = Share()
-        self._frozen: dict[str, Any] | None = None
+        self._frozen = {key: frozen.place_of(path) for key, path in (frozen_parts or {}).items()}
+        self._frozen_record: dict[str, Any] | None = None
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: list[Future[None]] = []
         self._group: dist.ProcessGroup | None = None
@@ -100,7 +102,7 @@ class Checkpointer:
         goes on. With `wait` this one is waited for too, and its error is raised.
         """
         self.settle()
-        found = all_tensors(model, optimizer, ema)
+        found = all_tensors(model, optimizer, ema or {}, self._frozen)
         slices = self._share.take(found.tensors, copy=self._snapshot)
         job = _Save(
             step=step,
@@ -113,7 +115,6 @@ class Checkpointer:
                 STREAM: _json(None if stream is None else stream.state_dict()),
             },
             facts={"step": step, "aliases": found.aliases, **self._surroundings()},
-            frozen=frozen_parts(model),
         )
         if distributed.world_size() > 1 and self._group is None:
             self._group = dist.new_group(backend="gloo")  # the thread's exchanges must not mix with the training's
@@ -171,7 +172,7 @@ class Checkpointer:
             return 0
         commit = folders.read_commit(path)
         with folders.local_shards(path, commit) as local:
-            together(partial(self._check, path, commit, model, local))
+            together(partial(self._check, path, commit, local))
             reader = TensorReader(local)
             fill_model(reader, model, commit, path)
             fill_optimizer(reader, model, optimizer)
@@ -183,12 +184,12 @@ class Checkpointer:
             stream.load_state_dict(folders.read_json(path, STREAM, commit))
         return int(commit["step"])
 
-    def _check(self, path: str, commit: dict[str, Any], model: nn.Module, local: str) -> None:
+    def _check(self, path: str, commit: dict[str, Any], local: str) -> None:
         """Check files, frozen parts and attachments; each rank takes a share of the files."""
         rank, ranks = distributed.rank(), distributed.world_size()
         folders.check_shards(path, commit, folders.shards_of(commit)[rank::ranks], local)
         if rank == 0:
-            frozen.check_unchanged(commit["frozen"], frozen_parts(model))
+            frozen.check_unchanged(commit["frozen"], self._frozen)
         for name, data in self._attachments.items():
             if name not in commit["files"] or folders.read_file(path, name, commit) != data:
                 raise ConfigError(
@@ -246,9 +247,9 @@ class Checkpointer:
                     where=job.path,
                     remedy="--out must be a folder that all ranks see",
                 )
-        if self._frozen is None:
-            self._frozen = frozen.record(job.frozen)
-        commit = {"format_version": folders.FORMAT_VERSION, **job.facts, "files": files, "frozen": self._frozen}
+        if self._frozen_record is None:
+            self._frozen_record = frozen.record(self._frozen)
+        commit = {"format_version": folders.FORMAT_VERSION, **job.facts, "files": files, "frozen": self._frozen_record}
         storage.write_bytes(storage.join(job.path, folders.COMMIT), json_files.seal(commit))
         self._best.keep()
         folders.delete_older(self.folder, self._keep, self._best.step())
@@ -263,8 +264,8 @@ def read_config(path: str, assignments: Sequence[str] = ()) -> RunConfig:
     values = folders.read_json(path, CONFIG, commit)
     if values is None:
         raise InputError("the checkpoint was saved without a configuration", where=path)
-    places = [f"{key}={json.dumps(place)}" for key, place in frozen.places(commit["frozen"]).items()]
-    return from_plain(tables.override(values, (*places, *assignments)), where=storage.join(path, CONFIG))
+    changed = tables.override(values, (*frozen.assignments(commit["frozen"]), *assignments))
+    return from_plain(changed, where=storage.join(path, CONFIG))
 
 
 def load_model(
@@ -277,9 +278,8 @@ def load_model(
     folder = folders.find(path)
     config = read_config(folder, assignments)
     recorded = folders.read_commit(folder)["frozen"]
-    frozen.check_present(recorded, config.to_plain())
+    frozen.check_unchanged(recorded, frozen.places(recorded, config.to_plain()))
     model = build_model(config)
-    frozen.check_unchanged(recorded, frozen_parts(model))
     load_weights(model, folder)
     return model.eval(), config
 

@@ -15,6 +15,9 @@ from corpusloom.trainers.checkpoints.tensors import (
 from tests.trainers.checkpoints.small_run import Small, small_run
 
 
+FROZEN = ["model.vision.checkpoint"]
+
+
 class Parts(nn.Module):
     """A frozen part that comes from elsewhere, one that does not, and a trained one, each with statistics."""
 
@@ -24,16 +27,13 @@ class Parts(nn.Module):
         self.other = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).requires_grad_(False)
         self.trained = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
 
-    def frozen_parts(self) -> dict[str, str]:
-        return {"model.vision.checkpoint": "runs/clip"}
-
 
 def parts_of(found: NamedTensors) -> set[str]:
     return {name.split(":")[1].split(".")[0] for name in found.tensors}
 
 
 def test_parts_that_come_from_elsewhere_are_left_out_with_their_statistics() -> None:
-    found = model_tensors(Parts())
+    found = model_tensors(Parts(), FROZEN)
     assert parts_of(found) == {"other", "trained"}
     assert {
         "model:trained.1.running_mean",
@@ -45,7 +45,7 @@ def test_parts_that_come_from_elsewhere_are_left_out_with_their_statistics() -> 
 def test_what_is_trained_of_a_part_from_elsewhere_is_saved() -> None:
     model = Parts()
     model.vision[1].requires_grad_(True)
-    names = {name for name in model_tensors(model).tensors if name.startswith("model:vision.")}
+    names = {name for name in model_tensors(model, FROZEN).tensors if name.startswith("model:vision.")}
     assert names == {
         f"model:vision.1.{name}" for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     }
@@ -54,7 +54,7 @@ def test_what_is_trained_of_a_part_from_elsewhere_is_saved() -> None:
 def test_tied_weights_stand_once_and_scalars_have_one_dimension() -> None:
     run = small_run()
     run.step(0)
-    found = all_tensors(run.model, run.optimizer, run.averages)
+    found = all_tensors(run.model, run.optimizer, run.averages, ())
     assert found.aliases == {"head.weight": "embedding.weight"}
     assert found.tensors["optimizer.step:scale"].shape == (1,)
     assert found.tensors["model:norm.num_batches_tracked"].shape == (1,)

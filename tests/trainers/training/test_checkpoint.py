@@ -328,13 +328,9 @@ class Towers(nn.Module):
 
     def __init__(self, weights: str) -> None:
         super().__init__()
-        self.weights = weights
         self.vision = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).requires_grad_(False)
         self.vision.load_state_dict(load_file(weights))
         self.head = nn.Linear(4, 2)
-
-    def frozen_parts(self) -> dict[str, str]:
-        return {"model.vision.weights": self.weights}
 
 
 def build_towers(config: RunConfig) -> Towers:
@@ -350,7 +346,8 @@ def towers(tmp_path: Path) -> Path:
     config = RunConfig(family="flamingo", model={"vision": {"weights": str(weights)}}, train=toy_config())
     model = build_towers(config)
     optimizer = torch.optim.AdamW(model.head.parameters())
-    Checkpointer(str(tmp_path / "run"), config=config).save(5, model, optimizer, wait=True)
+    frozen = {"model.vision.weights": str(weights)}
+    Checkpointer(str(tmp_path / "run"), config=config, frozen_parts=frozen).save(5, model, optimizer, wait=True)
     return tmp_path / "run"
 
 
@@ -374,7 +371,7 @@ def test_a_frozen_part_that_moved_is_named_with_the_assignment_that_relocates_it
     model, config = load_model(str(towers), build_towers, [f"model.vision.weights='{moved}'"])
     assert config.model["vision"]["weights"] == str(moved)
     optimizer = torch.optim.AdamW(model.head.parameters())
-    assert Checkpointer(str(towers)).restore(model, optimizer) == 5
+    assert Checkpointer(str(towers), frozen_parts={"model.vision.weights": str(moved)}).restore(model, optimizer) == 5
 
 
 def test_a_frozen_part_that_changed_is_refused(towers: Path, tmp_path: Path) -> None:
@@ -385,8 +382,9 @@ def test_a_frozen_part_that_changed_is_refused(towers: Path, tmp_path: Path) -> 
     with pytest.raises(DamageError, match=r"model\.vision\.weights differs from the one that the checkpoint"):
         load_model(str(towers), build_towers)
     model = Towers(str(weights))
+    checkpointer = Checkpointer(str(towers), frozen_parts={"model.vision.weights": str(weights)})
     with pytest.raises(DamageError, match=r"vision\.safetensors: the frozen part model\.vision\.weights differs"):
-        Checkpointer(str(towers)).restore(model, torch.optim.AdamW(model.head.parameters()))
+        checkpointer.restore(model, torch.optim.AdamW(model.head.parameters()))
 
 
 def test_a_checkpoint_that_is_moved_is_loaded(towers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
