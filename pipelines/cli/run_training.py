@@ -30,7 +30,9 @@ def run_training(
         reporter.event("step", f"  {step_line(report)}", **report.to_plain())
 
     with reporter.stage("train", config.train.steps, lambda: done[0], unit="steps", detail=f"train {config.name}"):
-        return run(family, config, data, out, device=device, on_step=on_step, on_update=on_update)
+        return run(
+            family, config, data, out, device=device, on_step=on_step, on_update=on_update, on_note=reporter.note
+        )
 
 
 def step_line(report: "StepReport") -> str:

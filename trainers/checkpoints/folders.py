@@ -8,6 +8,7 @@ A checkpoint is complete once its checkpoint.json is written; that file has the 
 
 import contextlib
 import hashlib
+import posixpath
 import re
 import tempfile
 from collections.abc import Iterator
@@ -92,7 +93,11 @@ def read_commit(path: str) -> dict[str, Any]:
         remedy = "train into another folder, or read it with the version of corpusloom that wrote it"
         raise InputError(f"checkpoint of format {version}, which is no longer read", where=path, remedy=remedy)
     keys = {"step": int, "files": dict, "aliases": dict, "frozen": dict}
-    return json_files.read_object(storage.join(path, COMMIT), REMEDY, keys)
+    commit = json_files.read_object(storage.join(path, COMMIT), REMEDY, keys)
+    for name in commit["files"]:
+        if name != posixpath.basename(name) or name in ("", ".", ".."):
+            raise DamageError(f"names {name!r}, which is no file of its folder", where=storage.join(path, COMMIT))
+    return commit
 
 
 def read_file(path: str, name: str, commit: dict[str, Any]) -> bytes:

@@ -39,8 +39,8 @@ def model_tensors(model: nn.Module, frozen: Iterable[str] = ()) -> NamedTensors:
     seen: dict[int, str] = {}
     kept = NamedTensors({})
     for name, tensor in model.state_dict(keep_vars=True).items():
-        frozen = isinstance(tensor, nn.Parameter) and not tensor.requires_grad
-        if name.startswith(still) or (frozen and name.startswith(tuple(left_out))):
+        untrained = isinstance(tensor, nn.Parameter) and not tensor.requires_grad
+        if name.startswith(still) or (untrained and name.startswith(tuple(left_out))):
             continue
         if id(tensor) in seen:
             kept.aliases[name] = seen[id(tensor)]

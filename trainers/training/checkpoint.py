@@ -32,7 +32,7 @@ from corpusloom.trainers.checkpoints.folders import latest as latest
 from corpusloom.trainers.checkpoints.folders import read_attachment as read_attachment
 from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, fill_optimizer, load_weights
 from corpusloom.trainers.checkpoints.ranks import on_first, together
-from corpusloom.trainers.checkpoints.shards import TensorReader, TensorWriter, SlicePlanner
+from corpusloom.trainers.checkpoints.shards import SlicePlanner, TensorReader, TensorWriter
 from corpusloom.trainers.checkpoints.snapshot import Share
 from corpusloom.trainers.checkpoints.tensors import all_tensors
 from corpusloom.trainers.training import distributed
@@ -56,10 +56,11 @@ class _Save:
 class Checkpointer:
     """Saves and restores a run in a folder (path or URL) that all ranks see.
 
-    `frozen_parts` is {configuration key: path} of what the model takes from elsewhere and does not train; checkpoints
-    name it instead of holding it. With `snapshot` a save keeps one copy of this rank's share of the state and returns; without, it waits until the
-    checkpoint is complete. `keep` checkpoints are kept, and the best one by the metric `keep_best` (NAME:max or
-    NAME:min). `on_note` gets, on rank 0, what a user should know although the run goes on.
+    `frozen_parts` is {configuration key: path} of the parts whose weights come from elsewhere and are not trained;
+    checkpoints name them instead of holding them. With `snapshot` a save keeps one copy of this rank's share of the
+    state and returns; without, it waits until the checkpoint is complete. `keep` checkpoints are kept, and the best one
+    by the metric `keep_best` (NAME:max or NAME:min). `on_note` gets, on rank 0, what a user should know although the
+    run goes on.
     """
 
     def __init__(
@@ -85,6 +86,16 @@ class Checkpointer:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: list[Future[None]] = []
         self._group: dist.ProcessGroup | None = None
+
+    def __enter__(self) -> "Checkpointer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until the last checkpoint is complete; its error is raised unless the block ended with one."""
+        if kind is None:
+            self.finish()
+        else:
+            self.settle()
 
     def save(
         self,

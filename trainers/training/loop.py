@@ -112,7 +112,7 @@ def train(
     evaluation: dict[str, float] = {}
     report, saved = None, checkpoint.latest() if checkpoint else None
     alone = checkpoint is not None and distributed.world_size() == 1
-    with _settings(config, run.device), held_interrupts(alone) as interrupted:
+    with _settings(config, run.device), held_interrupts(alone) as interrupted, checkpoint or contextlib.nullcontext():
         if config.compile:
             model.compile()
         for step in range(start, config.steps):
@@ -133,8 +133,6 @@ def train(
                 evaluation = _evaluate(model, evaluate)
         if evaluate is not None:
             evaluation = _evaluate(model, evaluate)
-        if checkpoint is not None:
-            checkpoint.finish()
     return TrainResult(
         steps=config.steps,
         resumed_at=start,

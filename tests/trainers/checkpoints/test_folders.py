@@ -77,6 +77,12 @@ def test_a_commit_without_a_key_is_damage(tmp_path: Path, key: str) -> None:
         folders.read_commit(str(make(tmp_path, 1, changes={key: None})))
 
 
+@pytest.mark.parametrize("name", ["../other.safetensors", "/etc/passwd", "a/b.safetensors", "..", ""])
+def test_a_commit_that_names_files_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DamageError, match="is no file of its folder"):
+        folders.read_commit(str(make(tmp_path, 1, changes={"files": {name: "0" * 64}})))
+
+
 def test_a_small_file_that_changed_is_damage(tmp_path: Path) -> None:
     path = make(tmp_path, 1)
     commit = folders.read_commit(str(path))

@@ -14,9 +14,9 @@ from corpusloom.schemas.errors import DamageError, LoomError
 from corpusloom.trainers.checkpoints.shards import (
     DTYPES,
     PIECE_BYTES,
+    SlicePlanner,
     TensorReader,
     TensorWriter,
-    SlicePlanner,
     divide_plans,
     own_plan,
     write_safetensors,

@@ -14,7 +14,6 @@ from corpusloom.trainers.checkpoints.tensors import (
 )
 from tests.trainers.checkpoints.small_run import Small, small_run
 
-
 FROZEN = ["model.vision.checkpoint"]
 
 
