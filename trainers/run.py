@@ -34,6 +34,7 @@ def run(
     `on_note` what a user should know although the run goes on.
     """
     check_family(config, family)
+    config = registry.complete(config)
     with distributed.session(device) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))

@@ -1,6 +1,6 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import nn
@@ -26,6 +26,11 @@ from corpusloom.trainers.training.task import TrainingTask
 
 RESNET_STRIDE = 32
 """Pixels per place of the last stage's grid."""
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration as it is: the frozen parts have their own configurations."""
+    return config
 
 
 def build_model(config: RunConfig) -> Flamingo:
