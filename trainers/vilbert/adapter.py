@@ -82,7 +82,8 @@ _TIED = "cls.predictions.decoder.weight"
 _UNUSED = r"\.q_dense[12]\.|^vil_|position_ids$"
 """Tensors of the published model without a counterpart: layers that it never uses, heads of other tasks."""
 _BERT_ALONE = r"^bert\.pooler\.|^cls\."
-UNUSED_FILE = "unused.safetensors"
+UNUSED_FILE = "unused.tensors"
+"""Name of a small safetensors file in a checkpoint; the suffix .safetensors is that of the checkpoint's own tensors."""
 
 
 def _renamed(name: str) -> str:

@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.checkpoints.folders import find, read_attachment
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.checkpoint import find, read_attachment
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape

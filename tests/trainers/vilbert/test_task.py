@@ -19,6 +19,7 @@ from corpusloom.trainers.vilbert.config import model_config
 from corpusloom.trainers.vilbert.model import ViLBERT, unused_query_weights
 from corpusloom.trainers.vilbert.task import build_task, complete, evaluation_batch
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
+from tests.trainers.saved_weights import saved_weights
 from tests.trainers.vilbert.folders import WORDS, bert_folder
 from tests.trainers.vilbert.region_pairs import write_regions
 from tests.trainers.vilbert.small import small_model
@@ -95,7 +96,7 @@ def test_a_run_from_a_bert_takes_its_shape_weights_and_vocabulary(tmp_path: Path
     ready = complete(plain, {"model.init", "model.t_connections"})
     assert (model_config(ready).hidden, model_config(ready).layers, model_config(ready).v_hidden) == (24, 4, 16)
     result = run("vilbert", ready, [write_regions(tmp_path / "regions", 16)], str(tmp_path / "run"))
-    found = load_file(f"{result.checkpoint}/model.safetensors")
+    found = saved_weights(result.checkpoint or "")
     torch.testing.assert_close(
         found["text_embeddings.token.weight"], theirs.bert.embeddings.word_embeddings.weight.data
     )
@@ -111,7 +112,7 @@ def test_a_whole_vilbert_comes_in_by_its_folder(tmp_path: Path) -> None:
     ready = complete(config(f"model.init={folder}", "data.tokens=16"), {"model.init"})
     task = build_task(ready, {"regions": (write_regions(tmp_path / "regions", 16), 1.0)})
     assert all(torch.equal(task.model.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
-    assert {"origin.hf.config.json", "origin.hf.unused.safetensors"} <= set(task.attachments)
+    assert {"origin.hf.config.json", "origin.hf.unused.tensors"} <= set(task.attachments)
 
 
 def test_pretrained_weights_need_their_own_vocabulary(tmp_path: Path) -> None:
