@@ -40,7 +40,7 @@ def megabytes_above(work: Callable[[], object]) -> float:
 
 
 def measure(folder: str, megabytes: int, saves: int) -> dict[str, float]:
-    """Return, in line and with a snapshot, the median seconds of a save, their ratio, and memory in sizes of the model."""
+    """Return the median seconds of a save, in line and with a snapshot, and memory in sizes of the model."""
     model, optimizer = make_run(megabytes)
     size = sum(parameter.nbytes for parameter in model.parameters()) / (1 << 20)
     found: dict[str, float] = {}

@@ -233,6 +233,17 @@ def test_a_file_that_may_not_grow_is_told_and_raised_when_nothing_follows(tmp_pa
     assert complete_steps(str(tmp_path)) == []
 
 
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    notes = list[str]()
+    model = toy_model()
+    checkpointer = Checkpointer(str(tmp_path / "run" / "checkpoints"), on_note=notes.append)
+    checkpointer.save(1, model, make_optimizer(model, toy_config()))
+    checkpointer.settle()
+    assert len(notes) == 1
+    assert "step-00000001" in notes[0]
+
+
 def test_another_error_of_the_writing_thread_ends_training_at_the_next_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
