@@ -9,6 +9,7 @@ import torch
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
+from corpusloom.trainers.checkpoints import frozen
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, check_family
@@ -25,19 +26,30 @@ def run(
     device: str | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_update: Callable[[int], None] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> TrainResult:
     """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
 
     `data` are DATASET, NAME=DATASET or NAME=DATASET:SHARE. `out` gets checkpoints/, metrics.jsonl and result.json.
-    Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step.
+    Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step,
+    `on_note` what a user should know although the run goes on.
     """
     check_family(config, family)
     config = registry.complete(config)
     with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
+        frozen_parts = registry.frozen_parts(config)
+        frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
         checkpointer = Checkpointer(
-            storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
+            storage.join(out, "checkpoints"),
+            config=config,
+            attachments=task.attachments,
+            frozen_parts=frozen_parts,
+            keep=config.train.keep,
+            keep_best=config.train.keep_best,
+            snapshot=config.train.snapshot,
+            on_note=on_note,
         )
         with contextlib.closing(task.stream):
             task.model.to(place)

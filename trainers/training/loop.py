@@ -77,13 +77,13 @@ def train(
     """
     began = time.perf_counter()
     run = prepare_run(task, config, parallel or ParallelConfig())
-    start = checkpoint.restore(run.model, run.optimizer, run.stream) if checkpoint else 0
+    start = checkpoint.restore(run.model, run.optimizer, run.stream, run.averages) if checkpoint else 0
     if not collectives.same_on_all_ranks(start):
         raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
     evaluation: dict[str, float] = {}
     report, saved = None, checkpoint.latest() if checkpoint else None
     alone = checkpoint is not None and distributed.world_size() == 1
-    with _settings(config, run.device), held_interrupts(alone) as interrupted:
+    with _settings(config, run.device), held_interrupts(alone) as interrupted, checkpoint or contextlib.nullcontext():
         for step in range(start, config.steps):
             run.update(step)
             done, last = step + 1, step + 1 == config.steps
@@ -95,7 +95,7 @@ def train(
                 if on_step is not None and distributed.rank() == 0:
                     on_step(report)
             if checkpoint is not None and due:
-                saved = checkpoint.save(done, run.model, run.optimizer, run.stream)
+                saved = checkpoint.save(done, run.model, run.optimizer, run.stream, run.averages, wait=interrupted())
             if interrupted():
                 raise KeyboardInterrupt
             if task.evaluate and config.evaluate_every and done % config.evaluate_every == 0 and not last:
@@ -153,6 +153,11 @@ class Run:
     """Samples of this rank since the last report that could not be used."""
     steps: int = 0
     """Steps since the last report."""
+
+    @property
+    def averages(self) -> dict[str, Tensor] | None:
+        """Averaged weights by name, if there is an average."""
+        return None if self.average is None else self.average.weights
 
     def update(self, step: int) -> None:
         """Do one step: its batches, their losses, one clipping and one update."""
