@@ -20,10 +20,10 @@ from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective as clip_objective
 from corpusloom.trainers.clip.towers import VisionTransformer, quick_gelu
-from corpusloom.trainers.flamingo.config import FlamingoConfig, LanguageModelConfig
-from corpusloom.trainers.flamingo.language_model import LanguageModel
+from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective as flamingo_objective
+from corpusloom.trainers.lm.adapter import fresh, make_config
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.loop import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
@@ -226,8 +226,9 @@ def flamingo_pair(checkout: Path, rows: int = 4, images: int = 5, tokens: int = 
 def _flamingo(shape: FlamingoConfig) -> Flamingo:
     torch.manual_seed(0)
     tower = ImageTowerConfig(layers=4, patch=32)
-    language = LanguageModelConfig(vocab_size=8192, layers=8, width=768, heads=12)
-    return Flamingo(shape, VisionTransformer(tower, 512, quick_gelu), LanguageModel(language))
+    language = {"model_type": "gpt_neox", "vocab_size": 8192, "num_hidden_layers": 8, "hidden_size": 768,
+                "intermediate_size": 3072, "num_attention_heads": 12, "max_position_embeddings": 512}  # fmt: skip
+    return Flamingo(shape, VisionTransformer(tower, 512, quick_gelu), fresh(make_config(language, "benchmark")))
 
 
 def _module(path: Path, others: Mapping[str, Mapping[str, Any]]) -> Any:
