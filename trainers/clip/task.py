@@ -147,6 +147,13 @@ def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
     return model.eval(), tokenizer
 
 
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's CLIP into a folder in the layout of transformers or open_clip."""
+    assert isinstance(model, CLIP)
+    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text.context, where=TOKENIZER)
+    adapter.export(model, tokenizer, attachments, layout, out)
+
+
 def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch_size: int = 256) -> Evaluate:
     """Return the evaluation of retrieval among the samples of one split, each with its own text."""
 

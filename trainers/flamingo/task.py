@@ -106,6 +106,13 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     return {key: path for key, path in paths.items() if path is not None}
 
 
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Refuse: no other program reads a Flamingo of this shape."""
+    raise ConfigError(
+        f"a Flamingo has no place in the layout {layout}", where="--to", remedy="export a CLIP or ViLBERT"
+    )
+
+
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task with one stream per dataset; a dataset's weight is its lambda in equation 2."""
     _, vision, language = parts(config)

@@ -35,6 +35,9 @@ class FamilyModule(Protocol):
     def complete(self, config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
         """Return the configuration with the shape of the pretrained weights that it names, which is not typed."""
 
+    def export(self, model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+        """Write a checkpoint's model into a new folder in a layout of others; ConfigError if it has no place in it."""
+
     def build_model(self, config: RunConfig) -> nn.Module:
         """Return the model with fresh weights; it needs no data, and works on the meta device."""
 

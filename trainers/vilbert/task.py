@@ -113,6 +113,12 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     )
 
 
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's ViLBERT into a folder in the published layout."""
+    assert isinstance(model, ViLBERT)
+    adapter.export(model, Tokenizer.from_str(attachments[TOKENIZER].decode()), attachments, layout, out)
+
+
 def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConfig, where: str) -> None:
     """Raise ConfigError if the model lacks embeddings for some ids or positions of captions."""
     if tokenizer.get_vocab_size() > shape.vocab_size:
