@@ -31,7 +31,7 @@ from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others
 from corpusloom.trainers.training.hub.shapes import nested, take_shape
 from corpusloom.trainers.training.loader import make_batches, open_stream
 from corpusloom.trainers.training.loop import Evaluate
-from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.training.task import TrainingTask, learnt_note
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
@@ -96,6 +96,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=make_batches(config, stream, transform),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(folder.origin() if folder else {})},
+        notes=() if data.tokenizer or folder else (learnt_note(tokenizer.vocab_size, "data.tokenizer"),),
     )
 
 

@@ -20,6 +20,13 @@ class TrainingTask:
     evaluate: Evaluate | None = None
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
+    notes: tuple[str, ...] = ()
+    """What a user should know before the first step, such as a vocabulary that was learnt."""
+
+
+def learnt_note(ids: int, key: str) -> str:
+    """Return the note of a run that learns its vocabulary itself."""
+    return f"a vocabulary of {ids:,} ids is learnt from the captions; {key} takes a file that loom tokenizer wrote"
 
 
 class FamilyConfiguration(Protocol):

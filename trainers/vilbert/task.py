@@ -18,7 +18,7 @@ from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.loader import make_batches, open_stream
 from corpusloom.trainers.training.loop import Evaluate, to_device
-from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.training.task import TrainingTask, learnt_note
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import (
     ViLBERTConfig,
@@ -110,6 +110,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
             TOKENIZER: tokenizer.to_str().encode(),
             **(adapter.attachments_of(folder) if folder is not None else {}),
         },
+        notes=() if data.vocabulary or folder else (learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),),
     )
 
 
