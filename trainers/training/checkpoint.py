@@ -191,6 +191,8 @@ class Checkpointer:
                 self._note("resuming: the checkpoint has no moving average, so it begins at the weights")
         for line in self._differences(path, commit):
             self._note(f"resuming: {line}")
+        if self._config is not None and commit["step"] >= (steps := self._config.train.steps):
+            self._note(f"step {commit['step']} of {steps} is done: nothing is left to train (set train.steps above it)")
         if stream is not None:
             stream.load_state_dict(folders.read_json(path, STREAM, commit))
         return int(commit["step"])

@@ -99,6 +99,15 @@ def test_a_file_of_another_checkpoint_is_refused(tmp_path: Path) -> None:
         restore(tmp_path)
 
 
+def test_what_a_killed_run_of_more_ranks_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "step-00000010" / "shard-00003.safetensors"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    saved(tmp_path)
+    assert not left.exists()
+    assert restore(tmp_path) == 10
+
+
 def test_frozen_weights_of_no_other_place_are_saved_without_optimizer_state(tmp_path: Path) -> None:
     model = toy_model()
     model[0].requires_grad_(False)  # type: ignore[operator]
@@ -281,6 +290,13 @@ def test_other_settings_are_told_when_a_run_resumes(tmp_path: Path) -> None:
     saved(fresh)
     assert restore(fresh, config=CONFIG, on_note=notes.append) == 10
     assert notes == []
+
+
+def test_a_run_that_is_done_says_what_to_set(tmp_path: Path) -> None:
+    saved(tmp_path, step=20)
+    notes = list[str]()
+    assert restore(tmp_path, config=CONFIG, on_note=notes.append) == 20
+    assert notes == ["step 20 of 20 is done: nothing is left to train (set train.steps above it)"]
 
 
 def test_the_best_checkpoint_by_a_metric_is_kept(tmp_path: Path) -> None:
