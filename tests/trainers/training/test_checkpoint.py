@@ -229,8 +229,9 @@ def test_without_space_training_goes_on_is_told_and_older_checkpoints_stay(
     assert complete_steps(str(tmp_path)) == [3]
 
 
-def test_a_file_that_may_not_grow_is_told_and_raised_when_nothing_follows(tmp_path: Path) -> None:
-    model, checkpointer = toy_model(), Checkpointer(str(tmp_path))
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_file_that_may_not_grow_is_raised_when_no_checkpoint_follows(tmp_path: Path, snapshot: bool) -> None:
+    model, checkpointer = toy_model(), Checkpointer(str(tmp_path), snapshot=snapshot)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
     try:
