@@ -28,9 +28,8 @@ from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.checkpoints.folders import complete_steps
 from corpusloom.trainers.training.checkpoint import Checkpointer, load_model, read_config
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import train
 from corpusloom.trainers.training.optimizer import make_optimizer
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_objective
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 
 ROOT = Path(__file__).parents[3]
 CONFIG = RunConfig(family="clip", name="toy", model={"width": 3}, train=toy_config())
@@ -61,7 +60,7 @@ def test_the_configuration_is_read_back_from_a_checkpoint(tmp_path: Path) -> Non
 
 def test_older_checkpoints_are_deleted_beyond_keep(tmp_path: Path) -> None:
     config = toy_config(checkpoint_every=4)
-    train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path), keep=2))
+    train_toy(config=config, checkpoint=Checkpointer(str(tmp_path), keep=2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000016", "step-00000020"]
 
 
@@ -113,7 +112,7 @@ def test_frozen_weights_of_no_other_place_are_saved_without_optimizer_state(tmp_
     model[0].requires_grad_(False)  # type: ignore[operator]
     with torch.no_grad():
         model.get_parameter("0.weight").fill_(0.5)
-    train(model, toy_objective, ToyStream(), toy_config(steps=3), checkpoint=Checkpointer(str(tmp_path)))
+    train_toy(model, config=toy_config(steps=3), checkpoint=Checkpointer(str(tmp_path)))
     again = toy_model()
     again[0].requires_grad_(False)  # type: ignore[operator]
     optimizer = make_optimizer(again, toy_config())
@@ -323,7 +322,7 @@ def test_a_checkpoint_at_a_url_is_saved_and_restored() -> None:
     folder = "memory://checkpoints-of-a-test/run"
     model, stream = toy_model(), ToyStream()
     config = toy_config(steps=4, checkpoint_every=2)
-    train(model, toy_objective, stream, config, checkpoint=Checkpointer(folder, config=CONFIG))
+    train_toy(model, stream, config, checkpoint=Checkpointer(folder, config=CONFIG))
     assert complete_steps(folder) == [2, 4]
     again = toy_model()
     optimizer = make_optimizer(again, config)
@@ -417,9 +416,8 @@ KILLED = """
 import os, signal, sys
 from contextlib import contextmanager
 from corpusloom.schemas import storage
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_objective
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 from corpusloom.trainers.training.checkpoint import Checkpointer
-from corpusloom.trainers.training.loop import train
 import torch
 torch.set_num_threads(1)
 writing, count = storage.writing, 0
@@ -440,7 +438,7 @@ def deadly(path):
         yield Deadly(handle) if count == int(sys.argv[2]) else handle
 
 storage.writing = deadly
-train(toy_model(), toy_objective, ToyStream(), toy_config(checkpoint_every=5), checkpoint=Checkpointer(sys.argv[1]))
+train_toy(config=toy_config(checkpoint_every=5), checkpoint=Checkpointer(sys.argv[1]))
 """
 
 
@@ -454,8 +452,8 @@ def test_a_run_killed_while_the_thread_writes_resumes_exactly(tmp_path: Path, wr
     assert complete_steps(folder) == [5]
     assert (tmp_path / "killed" / "step-00000010").exists()
     config = toy_config(checkpoint_every=5)
-    result = train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(folder))
-    train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path / "whole")))
+    result = train_toy(config=config, checkpoint=Checkpointer(folder))
+    train_toy(config=config, checkpoint=Checkpointer(str(tmp_path / "whole")))
     assert result.resumed_at == 5
     for step in (10, 20):
         name = f"step-{step:08d}/shard-00000.safetensors"
