@@ -42,6 +42,8 @@ def run(
         frozen_parts = registry.frozen_parts(config)
         frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
+        for note in task.notes if distributed.rank() == 0 else ():
+            on_note(note)
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"),
             config=config,

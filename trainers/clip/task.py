@@ -31,7 +31,7 @@ from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others, read_folder
 from corpusloom.trainers.training.hub.shapes import nested, take_shape
 from corpusloom.trainers.training.parallel import with_weights
-from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
@@ -100,6 +100,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(folder.origin() if folder else {})},
+        notes=() if data.tokenizer or folder else (learnt_note(tokenizer.vocab_size, "data.tokenizer"),),
     )
 
 
@@ -157,6 +158,13 @@ def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
     model = CLIP(shape)
     adapter.load_weights(model, folder)
     return model.eval(), tokenizer
+
+
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's CLIP into a folder in the layout of transformers or open_clip."""
+    assert isinstance(model, CLIP)
+    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text.context, where=TOKENIZER)
+    adapter.export(model, tokenizer, attachments, layout, out)
 
 
 def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch_size: int = 256) -> Evaluate:

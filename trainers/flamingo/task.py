@@ -107,6 +107,15 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     return {key: path for key, path in paths.items() if path is not None}
 
 
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Refuse: no other program reads a Flamingo of this shape."""
+    raise ConfigError(
+        f"a Flamingo has no place in the layout {layout}",
+        where="loom export-model",
+        remedy="give a run of a CLIP or of a ViLBERT",
+    )
+
+
 def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
     """Return the objective over datasets of these names; ConfigError if `data.lambdas` names another."""
     data, names = data_config(config), list(datasets)

@@ -19,7 +19,7 @@ from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.parallel import with_weights
-from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import (
     ViLBERTConfig,
@@ -121,6 +121,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
             TOKENIZER: tokenizer.to_str().encode(),
             **(adapter.attachments_of(folder) if folder is not None else {}),
         },
+        notes=() if data.vocabulary or folder else (learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),),
     )
 
 
@@ -130,6 +131,12 @@ def initial_model(config: RunConfig) -> ViLBERT:
     if folder is not None:
         adapter.load_weights(model, read_folder(folder))
     return model
+
+
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's ViLBERT into a folder in the published layout."""
+    assert isinstance(model, ViLBERT)
+    adapter.export(model, Tokenizer.from_str(attachments[TOKENIZER].decode()), attachments, layout, out)
 
 
 def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConfig, where: str) -> None:
