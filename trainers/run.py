@@ -15,6 +15,7 @@ from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, check_family
 from corpusloom.trainers.training.loop import TrainResult, train
 from corpusloom.trainers.training.observe import MetricsLog, StepReport
+from corpusloom.trainers.training.parallel import is_divided
 
 
 def run(
@@ -54,11 +55,13 @@ def run(
             on_note=on_note,
         )
         with contextlib.closing(task.stream):
-            task.model.to(place)
+            if not is_divided():
+                task.model.to(place)
             result = train(
                 task,
                 config.train,
                 config.parallel,
+                device=place,
                 checkpoint=checkpointer,
                 on_step=_reporter(out, checkpointer, on_step),
                 on_update=on_update,

@@ -30,6 +30,7 @@ from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others, read_folder
 from corpusloom.trainers.training.hub.shapes import nested, take_shape
+from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
 
 TOKENIZER = "tokenizer.txt"
@@ -89,13 +90,11 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     paths = [path for path, _ in datasets.values()]
     folder = None if shape.init is None else read_folder(shape.init)
     tokenizer = make_tokenizer(shape, data, paths)
-    model = build_model(config)
-    if folder is not None:
-        adapter.load_weights(model, folder)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PairTransform(tokenizer, shape.image.size, data)
     return TrainingTask(
-        model=model,
+        model=with_weights(partial(initial_model, config), partial(build_model, config)),
+        skeleton=partial(build_model, config),
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
@@ -103,6 +102,14 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         attachments={TOKENIZER: tokenizer.to_bytes(), **(folder.origin() if folder else {})},
         notes=() if data.tokenizer or folder else (learnt_note(tokenizer.vocab_size, "data.tokenizer"),),
     )
+
+
+def initial_model(config: RunConfig) -> CLIP:
+    """Return a CLIP with the weights of the folder `model.init`, else fresh ones."""
+    model, folder = build_model(config), model_config(config).init
+    if folder is not None:
+        adapter.load_weights(model, read_folder(folder))
+    return model
 
 
 def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:

@@ -57,6 +57,9 @@ class TrainingTask:
     """Model, objective, stream and evaluation of one run."""
 
     model: nn.Module
+    """Model with its initial weights; on the meta device on ranks that get their part of the weights from rank 0."""
+    skeleton: Callable[[], nn.Module]
+    """Returns the same model without its weights, under the meta device."""
     objective: Objective
     stream: Stream
     example: Callable[[], Any]
