@@ -1,4 +1,4 @@
-"""Measures training: `python -m benchmarks.train [--only steps data ...] [--vilbert CHECKOUT] [--open-flamingo CHECKOUT]`.
+"""Measures training: `python -m benchmarks.train [--only steps ...] [--vilbert CHECKOUT] [--open-flamingo CHECKOUT]`.
 
 Prints a table of each measure with its bounds, or JSON lines with --json. Steps are ratios of least CPU seconds, ours
 against a peer's in one process on one thread. The checkouts are of github.com/jiasenlu/vilbert_beta and
@@ -117,7 +117,9 @@ def show(row: Row, *, as_json: bool) -> None:
     value = "-" if row.value is None else f"{row.value:.3f}"
     sign = "<=" if row.lower_is_better else ">="
     verdict = {True: "holds", False: "MISSED", None: ""}[row.holds]
-    print(f"{row.measure:<40}{value:>8}  {sign} {row.bound:<6.3f} aim {row.aim:<5.3g} {verdict:<7} {row.note}", flush=True)
+    print(
+        f"{row.measure:<40}{value:>8}  {sign} {row.bound:<6.3f} aim {row.aim:<5.3g} {verdict:<7} {row.note}", flush=True
+    )
 
 
 def main(config: BenchmarkConfig) -> int:

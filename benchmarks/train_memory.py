@@ -2,24 +2,24 @@
 
 import gc
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from benchmarks.allocations import peak_above_start
-from benchmarks.train_steps import SETTINGS, Repeated
+from benchmarks.train_steps import CPU, SETTINGS, one_batch
 from corpusloom.trainers import registry
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.dry_run import dry_run
+from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, RunConfig, load_config
 from corpusloom.trainers.training.loop import Run, prepare_run
 from corpusloom.trainers.training.parallel import local
-from corpusloom.trainers.training.task import TrainingTask
 from tests.trainers.ranks import run_ranks
 
 SHAPES = {"clip": "clip-tiny", "vilbert": "vilbert-tiny", "flamingo": "flamingo-tiny"}
@@ -32,13 +32,8 @@ def estimate_and_measure(config: RunConfig) -> tuple[int, int]:
     family = registry.family(config.family)
     names = ("data",)
     batch = family.example_batch(config, config.train.batch_size, names)
-    task = TrainingTask(
-        model=family.build_model(config),
-        objective=family.build_objective(config, names),
-        stream=Repeated(batch),
-        example=lambda: family.example_batch(config, 1, names),
-    )
-    run = prepare_run(task, config.train, config.parallel)
+    task = one_batch(family.build_model(config), family.build_objective(config, names), batch)
+    run = prepare_run(task, config.train, config.parallel, CPU)
     run.update(0)
     run.optimizer.zero_grad(set_to_none=True)
     gc.collect()
@@ -82,16 +77,18 @@ def sharded_step() -> dict[str, Tensor]:
         "image": torch.zeros(2, 3, 64, 64, dtype=torch.uint8),
         "tokens": torch.ones(2, 16, dtype=torch.int64),
     }
-    task = TrainingTask(model=small_clip(), objective=make_objective(), stream=Repeated(batch), example=lambda: batch)
-    run = prepare_run(task, SETTINGS, ParallelConfig(shard=-1))
-    run.update(0)
+    task = replace(one_batch(small_clip(), make_objective(), batch), skeleton=small_clip)
+    parallel = ParallelConfig(shard=-1)
+    with distributed.mesh_session("cpu", parallel):
+        run = prepare_run(task, SETTINGS, parallel, CPU)
+        run.update(0)
     return {name: torch.tensor(value) for name, value in state_bytes(run).items()}
 
 
 def rank_shares() -> tuple[dict[str, float], dict[str, float]]:
     """Return the largest share of one of four ranks by use, and a quarter and one block as a share of the whole."""
     with tempfile.TemporaryDirectory() as folder:
-        ranks = run_ranks(sharded_step, Path(folder), RANKS, ParallelConfig(shard=-1))
+        ranks = run_ranks(sharded_step, Path(folder), RANKS)
     model = small_clip()
     whole = sum(parameter.nbytes for parameter in model.parameters())
     block = max(sum(p.nbytes for p in model.get_submodule(name).parameters()) for name in model.plan().blocks)

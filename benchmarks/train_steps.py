@@ -32,6 +32,7 @@ from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective as vilbert_objective
 
 Step = Callable[[], None]
+CPU = torch.device("cpu")
 SETTINGS = TrainConfig(steps=10**9, batch_size=1, lr=1e-5, schedule="constant", rng_seed=0)
 
 
@@ -64,10 +65,16 @@ class Repeated:
         """Nothing to close."""
 
 
+def one_batch(model: nn.Module, objective: Objective, batch: Any) -> TrainingTask:
+    """Return the task of training on one batch."""
+    return TrainingTask(
+        model=model, skeleton=lambda: model, objective=objective, stream=Repeated(batch), example=lambda: batch
+    )
+
+
 def our_step(model: nn.Module, objective: Objective, batch: Any, config: TrainConfig = SETTINGS) -> Step:
     """Return a step of the training loop over one batch."""
-    task = TrainingTask(model=model, objective=objective, stream=Repeated(batch), example=lambda: batch)
-    run, steps = prepare_run(task, config, ParallelConfig()), iter(range(10**9))
+    run, steps = prepare_run(one_batch(model, objective, batch), config, ParallelConfig(), CPU), iter(range(10**9))
     return lambda: run.update(next(steps))
 
 

@@ -36,7 +36,7 @@ def _waiting_share(folder: str, changes: tuple[str, ...]) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(config.train.threads or threads)
     task = registry.build_task(config, {"pairs": (folder, 1.0)})
-    run = prepare_run(task, config.train, config.parallel)
+    run = prepare_run(task, config.train, config.parallel, torch.device("cpu"))
     for step in range(STEPS):
         if step == STEPS // 3:
             run.stopwatch.read()

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from corpusloom.trainers.fake_run import Memory, fake_run
+from corpusloom.trainers import registry
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.fake_run import Memory, fake_run
 
 
 def dry_run(
@@ -23,7 +24,7 @@ def dry_run(
     """
     mesh = dict(zip(distributed.DIMENSIONS, distributed.check_mesh(world_size, config.parallel), strict=True))
     names = tuple(datasets) or tuple(config.data.get("lambdas") or ("data",))
-    with fake_run(config, world_size, names) as fake:
+    with fake_run(registry.family(config.family), config, world_size, names) as fake:
         parameters = count_parameters(fake.run.model)
         memory, flops = fake.measure()
     described = {
@@ -67,7 +68,8 @@ def _shard_that_fits(
     for larger in range(shard + 1, world_size // tensor + 1):
         if world_size // tensor % larger or memory.peak - state + state * shard // larger > limit:
             continue
-        with fake_run(replace(config, parallel=replace(config.parallel, shard=larger)), world_size, datasets) as fake:
+        changed = replace(config, parallel=replace(config.parallel, shard=larger))
+        with fake_run(registry.family(config.family), changed, world_size, datasets) as fake:
             if fake.measure()[0].peak <= limit:
                 return larger
     return None

@@ -20,12 +20,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from corpusloom.trainers import registry
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import Run, prepare_run
+from corpusloom.trainers.training.loop import Run, replicate, run_over
 from corpusloom.trainers.training.parallel import local
-from corpusloom.trainers.training.task import Loss, Objective, StepContext, TrainingTask
+from corpusloom.trainers.training.task import FamilyModule, Loss, Objective, StepContext, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,20 +44,22 @@ class Memory:
 
 
 @contextlib.contextmanager
-def fake_run(config: RunConfig, world_size: int, datasets: Sequence[str]) -> Iterator["FakeRun"]:
+def fake_run(family: FamilyModule, config: RunConfig, world_size: int, datasets: Sequence[str]) -> Iterator["FakeRun"]:
     """Yield the run of rank 0 of so many ranks, on a model without memory; `datasets` are names."""
     config = replace(config, parallel=replace(config.parallel, compile=False))
-    family, mode = registry.family(config.family), FakeTensorMode(allow_non_fake_inputs=True)
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
     with _ranks(world_size), distributed.mesh_session("cpu", config.parallel), torch.random.fork_rng():
         objective = _RealBatches(family.build_objective(config, datasets))
         task = TrainingTask(
-            model=fake_weights(config, mode),
+            model=fake_weights(lambda: family.build_model(config), mode),
+            skeleton=lambda: family.build_model(config),
             objective=objective,
             stream=_Examples(lambda: family.example_batch(config, config.train.batch_size, datasets)),
             example=lambda: family.example_batch(config, 1, datasets),
         )
         with mode, _RealStaysReal():
-            yield FakeRun(prepare_run(task, config.train, config.parallel), objective)
+            model = replicate(task, config.train, config.parallel)
+            yield FakeRun(run_over(model, task, config.train, torch.device("cpu")), objective)
 
 
 class FakeRun:
@@ -90,10 +91,10 @@ class FakeRun:
         return memory, int(flops.get_total_flops())
 
 
-def fake_weights(config: RunConfig, mode: FakeTensorMode) -> nn.Module:
-    """Return the configuration's model with fake weights on the CPU; shared weights stay shared."""
+def fake_weights(build: Callable[[], nn.Module], mode: FakeTensorMode) -> nn.Module:
+    """Return the model that `build` returns, with fake weights on the CPU; shared weights stay shared."""
     with torch.device("meta"):
-        model = registry.build_model(config)
+        model = build()
     fakes: dict[Tensor, Tensor] = {}
     for module in model.modules():
         for table in (module._parameters, module._buffers):
