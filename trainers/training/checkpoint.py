@@ -25,11 +25,6 @@ from corpusloom.trainers.checkpoints import folders, frozen
 from corpusloom.trainers.checkpoints.best import BestCheckpoint
 from corpusloom.trainers.checkpoints.differences import differences
 from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM, storing
-from corpusloom.trainers.checkpoints.folders import complete_steps as complete_steps
-from corpusloom.trainers.checkpoints.folders import delete as delete
-from corpusloom.trainers.checkpoints.folders import find as find
-from corpusloom.trainers.checkpoints.folders import latest as latest
-from corpusloom.trainers.checkpoints.folders import read_attachment as read_attachment
 from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, fill_optimizer, load_weights
 from corpusloom.trainers.checkpoints.ranks import on_first, together
 from corpusloom.trainers.checkpoints.shards import SlicePlanner, TensorReader, TensorWriter
