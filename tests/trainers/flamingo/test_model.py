@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.flamingo.model import Flamingo, GatedCrossAttentionBlock, PerceiverResampler, count_formula
+from corpusloom.trainers.lm import adapter
 from tests.trainers.lm.tiny import SHAPES, tiny
 
 SHAPE = FlamingoConfig(
@@ -64,6 +65,23 @@ def test_at_the_start_the_logits_are_the_language_models_to_the_bit(family: str)
     logits = model(tokens, model.encode_images(images), phi)
     assert torch.equal(logits[..., :-1], bare.network(input_ids=tokens).logits)
     assert logits.shape[-1] == model.eoc + 1
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("family", SHAPES)
+def test_a_language_model_in_bf16_is_equal_at_the_start_too_and_images_have_a_gradient(
+    family: str, autocast: bool
+) -> None:
+    torch.manual_seed(0)
+    language = adapter.fresh(adapter.make_config(SHAPES[family], "tests"), torch.bfloat16).eval()
+    bare = copy.deepcopy(language)
+    model = Flamingo(SHAPE, Eyes(), language)
+    tokens, images, phi = inputs()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        assert torch.equal(model(tokens, model.encode_images(images), phi)[..., :-1], bare(tokens))
+        open_gates(model)
+        model(tokens, model.encode_images(images), phi).float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.resampler.layers.parameters())
 
 
 @pytest.mark.parametrize("family", SHAPES)
