@@ -13,6 +13,7 @@ from corpusloom.trainers.flamingo import evaluate as flamingo_evaluation
 from corpusloom.trainers.flamingo import task as flamingo_task
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.hub.folders import is_folder_of_others, read_folder
 from corpusloom.trainers.vilbert import evaluate as vilbert_evaluation
 from corpusloom.trainers.vilbert import task as vilbert_task
 
@@ -43,19 +44,25 @@ def evaluate(
     kind: str, path: str, data: str, *, limit: int | None = None, few_shot: FewShot | None = None
 ) -> dict[str, float]:
     """Return the figures of `zero-shot`, `retrieval` or `few-shot` for a checkpoint on a dataset."""
-    config = checkpoint.read_config(checkpoint.find(path))
+    family = family_of(path)
     known: dict[tuple[str, str], Evaluation] = {
         ("zero-shot", "clip"): zero_shot,
         ("retrieval", "clip"): clip_retrieval,
         ("retrieval", "vilbert"): vilbert_retrieval,
         ("few-shot", "flamingo"): partial(captions, few_shot=few_shot or FewShot()),
     }
-    if (kind, config.family) not in known:
+    if (kind, family) not in known:
         options = ", ".join(f"{name} for {family}" for name, family in known)
-        raise ConfigError(
-            f"no {kind} evaluation of a {config.family}", where="loom eval", remedy=f"there are {options}"
-        )
-    return dict(known[kind, config.family](path, data, limit))
+        raise ConfigError(f"no {kind} evaluation of a {family}", where="loom eval", remedy=f"there are {options}")
+    return dict(known[kind, family](path, data, limit))
+
+
+def family_of(path: str) -> str:
+    """Return the family of a checkpoint, of a run's newest one, or of a folder in the layout of others."""
+    if is_folder_of_others(path):
+        read_folder(path).check_type("clip")
+        return "clip"
+    return checkpoint.read_config(checkpoint.find(path)).family
 
 
 def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:

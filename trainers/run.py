@@ -32,6 +32,7 @@ def run(
     Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step.
     """
     check_family(config, family)
+    config = registry.complete(config)
     with distributed.session(device) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))

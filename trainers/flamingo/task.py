@@ -1,6 +1,6 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig, data_config, parts
@@ -19,6 +19,11 @@ from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.loader import make_batches, open_stream
 from corpusloom.trainers.training.task import TrainingTask
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration as it is: the frozen parts have their own configurations."""
+    return config
 
 
 def build_model(config: RunConfig) -> Flamingo:

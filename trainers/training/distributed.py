@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, LoomError
 
 T = TypeVar("T")
 BUCKET_BYTES = 64 << 20
@@ -136,6 +136,23 @@ def gather_objects(value: T) -> list[T]:
     found: list[Any] = [None] * world_size()
     dist.all_gather_object(found, value)
     return found
+
+
+def from_rank_0(make: Callable[[], T]) -> T:
+    """Return on every rank what rank 0 makes, or raise there the LoomError that it raises."""
+    if world_size() == 1:
+        return make()
+    made: list[Any] = [None]
+    if rank() == 0:
+        try:
+            made[0] = make()
+        except LoomError as error:
+            made[0] = error
+    dist.broadcast_object_list(made, src=0, device=_group_device())
+    if isinstance(made[0], LoomError):
+        raise made[0]
+    result: T = made[0]
+    return result
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,11 @@ from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective
 
 TOKENIZER = "tokenizer.json"
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration as it is."""
+    return config
 
 
 def build_model(config: RunConfig) -> ViLBERT:

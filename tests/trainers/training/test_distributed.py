@@ -1,11 +1,15 @@
 """Functions over ranks in a single process; test_loop and clip/test_objective test several ranks."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.distributed import _buckets
+from tests.trainers.ranks import run_ranks
 
 
 def test_a_single_process_is_one_rank_and_gathers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +38,26 @@ def test_buckets_hold_all_parameters_in_order_by_size_and_type(monkeypatch: pyte
     assert [p.numel() for bucket in buckets for p in bucket] == sizes
     assert [len(bucket) for bucket in buckets] == [2, 1, 1, 1, 1]
     assert list(_buckets([])) == []
+
+
+def _rank_as_bytes() -> bytes:
+    return b"made by rank %d" % distributed.rank()
+
+
+def _fail() -> bytes:
+    if distributed.rank() == 0:
+        raise InputError("no captions", where="data")
+    return b"other ranks do not make it"
+
+
+def _made_and_raised() -> dict[str, Tensor]:
+    made = distributed.from_rank_0(_rank_as_bytes)
+    with pytest.raises(InputError, match=r"^data: no captions"):
+        distributed.from_rank_0(_fail)
+    return {"made": torch.frombuffer(bytearray(made), dtype=torch.uint8)}
+
+
+def test_what_rank_0_makes_or_raises_reaches_every_rank(tmp_path: Path) -> None:
+    assert distributed.from_rank_0(_rank_as_bytes) == b"made by rank 0"
+    found = run_ranks(_made_and_raised, tmp_path)
+    assert [bytes(rank["made"].tolist()) for rank in found] == [b"made by rank 0"] * 2

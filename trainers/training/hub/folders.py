@@ -103,6 +103,9 @@ def read_folder(path: str) -> Folder:
     if path.endswith((".safetensors", *PICKLES)) and not storage.is_folder(path):
         raise InputError("a file, not a folder", where=path, remedy=_advice(path, [path]) or "give the folder it is in")
     names = storage.listing(path)
+    if "checkpoint.json" in names or "checkpoints" in storage.folders(path):
+        remedy = f"loom export-model {path} --to {HF} --out FOLDER writes it as one"
+        raise InputError("a run of ours, and no folder in the layout of others", where=path, remedy=remedy)
     found = [name for name, layout in LAYOUTS.items() if layout.config in names]
     if not found:
         known = " or ".join(layout.config for layout in LAYOUTS.values())
