@@ -19,15 +19,22 @@ from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer, read_files, train_tokenizer
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.hub.shapes import flattened, nested, take_shape
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-    """Return the configuration with the shape of the folder that training begins from."""
+    """Return the configuration with the shape of the folder in `model.init`; a shape that was typed must not differ.
+
+    `typed` are the keys that the user gave, None if all of the configuration is the user's.
+    """
     init = model_config(config).init
     if init is None:
         return config
-    return replace(config, model={**config.model, "shape": adapter.shape_of(adapter.read_config(init))})
+    flat = flattened(config.model)
+    own = {key: value for key, value in flat.items() if typed is None or f"model.{key}" in typed}
+    shape = flattened({"shape": adapter.shape_of(adapter.read_config(init))})
+    return replace(config, model=take_shape(nested({**own, "init": init}), shape, init, typed))
 
 
 def build_model(config: RunConfig) -> CausalLM:
