@@ -21,6 +21,8 @@ from corpusloom.trainers.training.hub.folders import read_folder
 
 NO_REMOTE_CODE = {"local_files_only": True, "trust_remote_code": False}
 """Arguments with which the library reads this folder only, and runs no code of it."""
+_NO_SHAPE = {"architectures", "dtype", "id2label", "label2id", "transformers_version"}
+"""Keys of a config.json that say nothing of a causal language model's layers."""
 
 
 def read_config(folder: str) -> PretrainedConfig:
@@ -59,7 +61,7 @@ def make_config(shape: Mapping[str, Any], where: str) -> PretrainedConfig:
 
 def shape_of(config: PretrainedConfig) -> dict[str, Any]:
     """Return a configuration as the table that `make_config` takes."""
-    known = type(config)().to_dict()
+    known = type(config)().to_dict().keys() - _NO_SHAPE
     return {name: value for name, value in config.to_dict().items() if name in known and value is not None}
 
 
