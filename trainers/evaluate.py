@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip import benchmarks
 from corpusloom.trainers.clip.task import load_clip, retrieval_of
 from corpusloom.trainers.flamingo import evaluate as flamingo_evaluation
@@ -62,7 +63,7 @@ def family_of(path: str) -> str:
     if is_folder_of_others(path):
         read_folder(path).check_type("clip")
         return "clip"
-    return checkpoint.read_config(checkpoint.find(path)).family
+    return checkpoint.read_config(folders.find(path)).family
 
 
 def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:

@@ -25,11 +25,13 @@ def run(
     device: str | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_update: Callable[[int], None] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> TrainResult:
     """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
 
     `data` are DATASET, NAME=DATASET or NAME=DATASET:WEIGHT. `out` gets checkpoints/, metrics.jsonl and result.json.
-    Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step.
+    Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step,
+    `on_note` what a user should know although the run goes on.
     """
     check_family(config, family)
     config = registry.complete(config)
@@ -37,7 +39,14 @@ def run(
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))
         checkpointer = Checkpointer(
-            storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
+            storage.join(out, "checkpoints"),
+            config=config,
+            attachments=task.attachments,
+            frozen_parts=registry.frozen_parts(config),
+            keep=config.train.keep,
+            keep_best=config.train.keep_best,
+            snapshot=config.train.snapshot,
+            on_note=on_note,
         )
         with contextlib.closing(task.stream):
             result = train(

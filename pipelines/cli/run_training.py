@@ -17,8 +17,8 @@ def run_training(
     family: str, config: "RunConfig", data: Sequence[str], out: str, reporter: Reporter, device: str | None = None
 ) -> "TrainResult":
     """Train a family's model over datasets into the folder `out`, as `trainers.run.run`, and report each report."""
+    from corpusloom.trainers.checkpoints.folders import latest
     from corpusloom.trainers.run import run
-    from corpusloom.trainers.training.checkpoint import latest
 
     newest = latest(storage.join(out, "checkpoints"))
     done = [int(newest[-8:]) if newest else 0]
@@ -30,7 +30,9 @@ def run_training(
         reporter.event("step", f"  {step_line(report)}", **report.to_plain())
 
     with reporter.stage("train", config.train.steps, lambda: done[0], unit="steps", detail=f"train {config.name}"):
-        return run(family, config, data, out, device=device, on_step=on_step, on_update=on_update)
+        return run(
+            family, config, data, out, device=device, on_step=on_step, on_update=on_update, on_note=reporter.note
+        )
 
 
 def step_line(report: "StepReport") -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig, data_config, parts
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
@@ -15,7 +16,6 @@ from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.loader import make_batches, open_stream
 from corpusloom.trainers.training.task import TrainingTask
@@ -105,7 +105,7 @@ def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: Run
 
 def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> FlamingoTransform:
     """Return the transform of a checkpoint, with its own tokenizer and without augmentation."""
-    folder = checkpoint.find(path)
-    tokenizer = read_files({name: checkpoint.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}, folder)
+    folder = folders.find(path)
+    tokenizer = read_files({name: folders.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}, folder)
     data = data_config(config)
     return FlamingoTransform(Vocabulary(tokenizer, model.eoc), data, data.size or model.image_size, augment=False)

@@ -17,6 +17,7 @@ from corpusloom.trainers.lm.evaluate import likelihood
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer, read_files, train_tokenizer
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.shapes import flattened, nested, take_shape

@@ -112,7 +112,7 @@ def train(
     evaluation: dict[str, float] = {}
     report, saved = None, checkpoint.latest() if checkpoint else None
     alone = checkpoint is not None and distributed.world_size() == 1
-    with _settings(config, run.device), held_interrupts(alone) as interrupted:
+    with _settings(config, run.device), held_interrupts(alone) as interrupted, checkpoint or contextlib.nullcontext():
         if config.compile:
             model.compile()
         for step in range(start, config.steps):
@@ -126,7 +126,7 @@ def train(
                 if on_step is not None and distributed.rank() == 0:
                     on_step(report)
             if checkpoint is not None and due:
-                saved = checkpoint.save(done, model, optimizer, stream)
+                saved = checkpoint.save(done, model, optimizer, stream, wait=interrupted())
             if interrupted():
                 raise KeyboardInterrupt
             if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not last:

@@ -12,8 +12,8 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
+from corpusloom.trainers.checkpoints.folders import find, read_attachment
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.training.checkpoint import find, read_attachment
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.loader import make_batches, open_stream
 from corpusloom.trainers.training.loop import Evaluate, to_device
