@@ -77,7 +77,7 @@ COMMANDS = {
     ),
     **_rows(
         "Train",
-        train="train clip, flamingo or vilbert on datasets",
+        train="train clip, flamingo, vilbert or lm on datasets",
         eval="evaluate a checkpoint",
         bench_stream="measure how fast a dataset streams, and what limits it",
     ),

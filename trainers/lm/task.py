@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.config import data_config, model_config
 from corpusloom.trainers.lm.data import TextStream, join_texts, read_texts
@@ -107,9 +107,19 @@ def make_tokenizer(config: RunConfig, texts: list[str], rows: int) -> TextTokeni
     return tokenizer
 
 
+def likelihood_of(path: str, data: str, limit: int | None = None) -> Iterator[tuple[str, float]]:
+    """Yield the figures of a checkpoint's language model on the first `limit` texts of a file."""
+    model, tokenizer, config = load_lm(path)
+    tokens, ids = data_config(config).tokens, join_texts(read_texts(data)[:limit], tokenizer)
+    if len(ids) <= tokens:
+        remedy = "give more texts, or a larger --limit"
+        raise InputError(f"the texts have {len(ids)} tokens, a sequence has {tokens}", where=data, remedy=remedy)
+    yield from likelihood(model, ids, tokens)
+
+
 def load_lm(path: str) -> tuple[CausalLM, TextTokenizer, RunConfig]:
     """Return a checkpoint's model, in evaluation mode, its tokenizer and its configuration."""
-    folder = checkpoint.find(path)
+    folder = folders.find(path)
     model, config = checkpoint.load_model(folder, build_model)
-    files = {name: checkpoint.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}
+    files = {name: folders.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}
     return model, read_files(files, folder), config

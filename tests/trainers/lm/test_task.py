@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.evaluate import evaluate
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.data import read_texts
 from corpusloom.trainers.lm.task import build_model, build_task, complete, load_lm
@@ -55,10 +56,14 @@ def test_a_run_learns_the_texts_and_measures_them(trained: str, texts: str) -> N
     figures = result["evaluation"]
     assert figures["nats_per_token"] < figures["nats_per_token_chance"] - 2
     assert result["skipped"]["samples"] == 0
-    model, tokenizer, again = load_lm(trained)
+    model, tokenizer, config = load_lm(trained)
     assert not model.training
-    assert again.family == "lm"
+    assert config.family == "lm"
     assert tokenizer.text(tokenizer.ids("the red star")) == "the red star"
+    again = evaluate("likelihood", trained, texts)
+    assert again["nats_per_token"] == pytest.approx(figures["nats_per_token"])
+    with pytest.raises(InputError, match="the texts have 8 tokens"):
+        evaluate("likelihood", trained, texts, limit=1)
 
 
 def test_a_killed_run_ends_with_the_same_weights(trained: str, texts: str, tmp_path: Path) -> None:
