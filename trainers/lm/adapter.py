@@ -10,18 +10,21 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
 from transformers.utils import logging as library_logging
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.lm.model import CausalLM
-from corpusloom.trainers.lm.tokenizer import SPECIAL, TextTokenizer
-from corpusloom.trainers.training.hub.folders import read_folder
+from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer
+from corpusloom.trainers.training.hub.folders import HF, LAYOUTS, origin_of, read_folder, write_folder
+from corpusloom.trainers.training.hub.tensors import entries_of
 
 NO_REMOTE_CODE = {"local_files_only": True, "trust_remote_code": False}
 """Arguments with which the library reads this folder only, and runs no code of it."""
-_NO_SHAPE = {"architectures", "dtype", "id2label", "label2id", "transformers_version"}
+_NO_SHAPE = {"architectures", "id2label", "label2id", "transformers_version"}
 """Keys of a config.json that say nothing of a causal language model's layers."""
 
 
@@ -67,11 +70,13 @@ def shape_of(config: PretrainedConfig) -> dict[str, Any]:
 
 def fresh(config: PretrainedConfig, dtype: torch.dtype = torch.float32) -> CausalLM:
     """Return a model with random weights, on torch's default device."""
+    stored = config.dtype or torch.float32
     try:
         with quiet():
-            network = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+            network = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
     except ValueError as error:
         raise ConfigError(f"{config.model_type} has no causal language model", where="language model") from error
+    network.config.dtype = stored  # that of exported weights
     return CausalLM(_decoder(network, "language model"))
 
 
@@ -133,12 +138,38 @@ def load_tokenizer(folder: str) -> TextTokenizer:
     return TextTokenizer(backend, *(found.eos_token_id if number is None else number for number in ids))
 
 
-def save(folder: str, model: CausalLM, tokenizer: TextTokenizer, dtype: torch.dtype = torch.float32) -> None:
-    """Write a model and its tokenizer into a folder that the library reads."""
-    with quiet():
-        copy.deepcopy(model.network).to(dtype).save_pretrained(folder)
-    for name, data in tokenizer.files().items():
-        storage.write_bytes(storage.join(folder, name), data)
+def export(model: CausalLM, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's model into a new folder that the library reads, with the tokenizer of the attachments.
+
+    The weights have the `dtype` of the configuration. If the run began from a folder, that one's small files, number
+    formats and order of tensors are kept.
+    """
+    if layout != HF:
+        raise ConfigError(f"a language model has no place in the layout {layout}", where="--to", remedy=f"--to {HF}")
+    weights = _untied(model.network)
+    origin = origin_of(attachments, HF)
+    if origin is not None:
+        written = [name for header in origin.headers.values() for name, _ in entries_of(header)]
+        prefix = f"{model.network.base_model_prefix}."  # files of a model without its head leave it out
+        named = {name: weights.get(name, weights.get(prefix + name)) for name in written}
+        known = {name: tensor for name, tensor in named.items() if tensor is not None}
+        if len(known) == len(written):
+            write_folder(out, HF, known, origin.files, origin.headers)
+            return
+    config = copy.deepcopy(model.config)
+    config.architectures = [type(model.network).__name__]
+    files = {name: attachments[name] for name in (TOKENIZER, SPECIAL)}
+    files[LAYOUTS[HF].config] = config.to_json_string().encode()
+    dtype = config.dtype or torch.float32
+    write_folder(out, HF, {name: tensor.to(dtype) for name, tensor in weights.items()}, files, {})
+
+
+def _untied(network: PreTrainedModel) -> dict[str, Tensor]:
+    """Return the weights by their names in files, those that share memory once."""
+    state = network.state_dict()
+    first = {tensor.data_ptr(): name for name, tensor in reversed(state.items())}
+    once = {name: tensor for name, tensor in state.items() if first[tensor.data_ptr()] == name}
+    return dict(revert_weight_conversion(network, once))
 
 
 def _decoder(network: PreTrainedModel, where: str) -> PreTrainedModel:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.config import data_config, model_config
 from corpusloom.trainers.lm.data import TextStream, join_texts, read_texts
@@ -17,9 +18,9 @@ from corpusloom.trainers.lm.evaluate import likelihood
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer, read_files, train_tokenizer
-from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import flattened, nested, take_shape
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
@@ -85,8 +86,14 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         ),
         example=lambda: example_batch(config, 1),
         evaluate=None if held_out is None else partial(_evaluate, held_out, data.tokens),
-        attachments=tokenizer.files(),
+        attachments={**tokenizer.files(), **({} if init is None else read_folder(init).origin())},
     )
+
+
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's language model into a folder in Hugging Face's layout."""
+    assert isinstance(model, CausalLM)
+    adapter.export(model, attachments, layout, out)
 
 
 def _evaluate(ids: np.ndarray, tokens: int, model: nn.Module) -> Iterator[tuple[str, float]]:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.tokenizer import TextTokenizer, train_tokenizer
+from corpusloom.trainers.training.hub.folders import read_folder
 from tests.trainers.lm.tiny import SHAPES, tiny
 
 TEXTS = ["a red star on a grey ground", "two blue rings"] * 4
@@ -149,3 +150,22 @@ def test_a_table_that_is_no_shape_is_refused_in_one_line(shape: dict[str, object
     with pytest.raises(ConfigError, match=message) as caught, torch.device("meta"):
         adapter.fresh(adapter.make_config(shape, "lm.toml"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_a_folder_that_is_read_and_written_again_is_the_same_byte_for_byte(family: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "lm", family)
+    model, own = adapter.load(str(folder)), adapter.load_tokenizer(str(folder))
+    adapter.export(model, {**own.files(), **read_folder(str(folder)).origin()}, "hf", str(tmp_path / "again"))
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+    adapter.export(model, own.files(), "hf", str(tmp_path / "new"))
+    tokens = torch.randint(0, 50, (1, 7))
+    assert torch.equal(adapter.load(str(tmp_path / "new"))(tokens), model(tokens))
+
+
+def test_another_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no place in the layout open_clip"):
+        adapter.export(tiny(), {}, "open_clip", str(tmp_path / "out"))
