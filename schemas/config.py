@@ -24,7 +24,7 @@ from corpusloom.schemas.errors import ConfigError
 
 T = TypeVar("T")
 OFF = "off"
-"""The value of an assignment that turns a rule off: `--set filters.max_aspect=off`."""
+"""The value of an assignment that turns a rule off, or unsets a key: `--set filters.max_aspect=off`."""
 
 
 def threshold(off: Any = None, *, kinds: tuple[str, ...] = (), measured: bool = False) -> Any:
@@ -78,7 +78,7 @@ def load_toml(path: str) -> dict[str, Any]:
 
 
 def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string."""
+    """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string; `off` is None."""
     result: dict[str, Any] = json.loads(json.dumps(values))
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -90,6 +90,9 @@ def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, An
             table = table.setdefault(folder, {})
             if not isinstance(table, dict):
                 raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where="--set")
+        if text.strip() == OFF:
+            table[leaf] = None
+            continue
         try:
             table[leaf] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -172,6 +175,16 @@ def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str, kn
         for option in options:
             if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
                 _check_keys(option, value, where, f"{prefix}{name}.", known)
+        if typing.get_origin(hints[name]) is dict and isinstance(value, Mapping):
+            _check_tables(typing.get_args(hints[name])[1], value, where, f"{prefix}{name}.")
+
+
+def _check_tables(cls: Any, values: Mapping[str, Any], where: str, prefix: str) -> None:
+    """Check the keys of tables whose names are free."""
+    for name, value in values.items():
+        if dataclasses.is_dataclass(cls) and isinstance(value, Mapping):
+            inner = f"{prefix}{name}."
+            _check_keys(cls, value, where, inner, tuple(_paths(cls, inner)))
 
 
 def _check_value(key: str, value: Any, options: Sequence[Any], where: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
+from corpusloom.trainers.checkpoints import frozen
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, check_family
@@ -29,33 +30,34 @@ def run(
 ) -> TrainResult:
     """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
 
-    `data` are DATASET, NAME=DATASET or NAME=DATASET:WEIGHT. `out` gets checkpoints/, metrics.jsonl and result.json.
+    `data` are DATASET, NAME=DATASET or NAME=DATASET:SHARE. `out` gets checkpoints/, metrics.jsonl and result.json.
     Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step,
     `on_note` what a user should know although the run goes on.
     """
     check_family(config, family)
     config = registry.complete(config)
-    with distributed.session(device) as place:
+    with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
+        frozen_parts = registry.frozen_parts(config)
+        frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"),
             config=config,
             attachments=task.attachments,
-            frozen_parts=registry.frozen_parts(config),
+            frozen_parts=frozen_parts,
             keep=config.train.keep,
             keep_best=config.train.keep_best,
             snapshot=config.train.snapshot,
             on_note=on_note,
         )
         with contextlib.closing(task.stream):
+            task.model.to(place)
             result = train(
-                task.model.to(place),
-                task.objective,
-                task.stream,
+                task,
                 config.train,
+                config.parallel,
                 checkpoint=checkpointer,
-                evaluate=task.evaluate,
                 on_step=_reporter(out, checkpointer, on_step),
                 on_update=on_update,
             )
@@ -65,7 +67,7 @@ def run(
 
 
 def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """Return name -> (path, weight) of DATASET, NAME=DATASET and NAME=DATASET:WEIGHT; the default weight is 1.
+    """Return name -> (path, share of samples) of DATASET, NAME=DATASET and NAME=DATASET:SHARE; without one it is 1.
 
     A dataset without a name gets that of its folder.
     """
@@ -77,7 +79,7 @@ def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:
             path, weight = place, "1"
         name = name if equals else path.rstrip("/").rsplit("/", 1)[-1]
         if not path or not name or float(weight) <= 0:
-            raise ConfigError(f"{text!r} is not NAME=DATASET:WEIGHT", where="--data", remedy="weights are above 0")
+            raise ConfigError(f"{text!r} is not NAME=DATASET:SHARE", where="--data", remedy="shares are above 0")
         if name in datasets:
             raise ConfigError(f"two datasets are called {name!r}", where="--data", remedy="name them: NAME=DATASET")
         datasets[name] = (path, float(weight))

@@ -24,7 +24,7 @@ from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
         ("gs://bucket/a:2", {"a": ("gs://bucket/a", 2.0)}),
     ],
 )
-def test_a_dataset_has_a_name_a_path_and_a_weight(text: str, expected: dict[str, tuple[str, float]]) -> None:
+def test_a_dataset_has_a_name_a_path_and_a_share(text: str, expected: dict[str, tuple[str, float]]) -> None:
     assert parse_datasets([text]) == expected
 
 

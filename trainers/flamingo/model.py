@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.lm.model import CausalLM
+from corpusloom.trainers.training.parallel import ParallelPlan
 
 
 class VisionEncoder(Protocol):
@@ -26,6 +27,8 @@ class VisionEncoder(Protocol):
     """Side of its images, H = W."""
 
     def grid(self, images: Tensor) -> Tensor: ...
+
+    def block_names(self) -> list[str]: ...
 
 
 class SquaredReLU(nn.Module):
@@ -135,6 +138,17 @@ class GatedCrossAttentionBlock(nn.Module):
         return text + self.ffw_gate.tanh() * self.ffw(text)
 
 
+GATED_PLAN = {
+    "attention.query": "colwise",
+    "attention.key": "colwise",
+    "attention.value": "colwise",
+    "attention.output": "rowwise",
+    "ffw.1": "colwise",
+    "ffw.3": "rowwise",
+}
+"""Linear layers of a gated block -> the slice of it that a tensor-parallel rank holds."""
+
+
 class Flamingo(nn.Module):
     """A frozen language model with a gated cross-attention block before every `config.every`-th of its layers.
 
@@ -195,6 +209,25 @@ class Flamingo(nn.Module):
         """Return the part of the model in which a parameter is counted."""
         return name.split(".", 1)[0]
 
+    def plan(self) -> ParallelPlan:
+        """Return how the model is divided: each layer of the Resampler, gated block and language layer is a unit.
+
+        Tensor-parallel ranks split the language model by its own plan, and the gated blocks by heads.
+        """
+        own = {"resampler.layers": self.resampler.layers, "gated": self.gated}
+        blocks = [f"{name}.{number}" for name, part in own.items() for number in range(len(part))]
+        vision: Any = self.vision
+        blocks += [f"vision.{name}" for name in vision.block_names()]
+        split = {f"language.{name}": style for name, style in self.language.tensor_plan().items()}
+        if split:
+            split |= {f"gated.{n}.{name}": style for n in range(len(self.gated)) for name, style in GATED_PLAN.items()}
+        return ParallelPlan(
+            blocks=(*blocks, *(f"language.{name}" for name in self.language.layer_names())),
+            methods={"": ("encode_images", "generate")},
+            tensor=split,
+            no_tensor=self.language.no_tensor(),
+        )
+
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, N, T, 3, H, W) uint8 -> visual tokens (B, N, R, W); the encoder sees each frame on its own."""
         batch, count, frames = images.shape[:3]
@@ -202,7 +235,7 @@ class Flamingo(nn.Module):
         with torch.no_grad():
             grid = encoder.grid(images.flatten(0, 2))
         features = grid.unflatten(0, (batch * count, frames))
-        return self.resampler(features).unflatten(0, (batch, count))
+        return self.resampler(features).unflatten(0, (batch, count)).clone()  # FSDP2's hooks want no view
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(B, L) -> (B, L, D): frozen embeddings, and the trained one of <EOC>."""
@@ -251,12 +284,3 @@ class Flamingo(nn.Module):
             tokens = torch.cat([tokens, tokens.new_tensor([[token]])], 1)
             phi = torch.cat([phi, phi[:, -1:]], 1)
         return tokens.new_tensor([made])
-
-
-def count_formula(config: FlamingoConfig, blocks: int, width: int, visual_width: int) -> int:
-    """Return the weights of n gated blocks: n (2 D A + 2 W A + 8 D^2 + norms and gates), A = heads x head width."""
-    count = -(-blocks // config.every)
-    inner = config.heads * config.head_width
-    attention = 2 * width * inner + 2 * visual_width * inner
-    norms = 2 * width + 2 * visual_width + 2 * width + 2
-    return count * (attention + 8 * width * width + norms)

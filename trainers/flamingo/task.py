@@ -1,10 +1,13 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.flamingo.config import FlamingoDataConfig, data_config, parts
+from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenLanguageConfig, data_config, parts
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
@@ -13,12 +16,10 @@ from corpusloom.trainers.flamingo.vision_encoder import check_size, load_vision
 from corpusloom.trainers.lm.adapter import load_tokenizer
 from corpusloom.trainers.lm.model import context_of
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
-from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.joint import JointBatches
-from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loader import make_batches, open_stream
-from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.training.task import Objective, TrainingTask
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
@@ -33,10 +34,23 @@ def build_model(config: RunConfig) -> Flamingo:
     """
     shape, vision, language = parts(config)
     data = data_config(config)
+    check_undivided(language, config)
     check_positions(data, context_of(read_language_config(language, config.name)), config.name)
     tower = load_vision(vision, config.name)
     check_size(data.size, tower, config.name)
     return Flamingo(shape, tower, load_language(language, config.name))
+
+
+def check_undivided(language: FrozenLanguageConfig, config: RunConfig) -> None:
+    """Raise ConfigError for int8 weights that would be divided among ranks: a row and its scale stay together."""
+    divided = [key for key in ("shard", "tensor") if getattr(config.parallel, key) != 1]
+    if language.dtype == "int8" and divided:
+        key = f"parallel.{divided[0]}"
+        raise ConfigError(
+            f'model.language.dtype is "int8" and {key} is {getattr(config.parallel, divided[0])}',
+            where=config.name,
+            remedy=f'--set {key}=1, or model.language.dtype="bf16"',
+        )
 
 
 def check_positions(data: FlamingoDataConfig, context: int, where: str) -> None:
@@ -72,8 +86,39 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     return {key: path for key, path in paths.items() if path is not None}
 
 
+def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
+    """Return the objective over datasets of these names; ConfigError if `data.lambdas` names another."""
+    data, names = data_config(config), list(datasets)
+    for name, value in data.lambdas.items():
+        if name not in names:
+            raise ConfigError(f"no dataset {name!r}", where="data.lambdas", remedy=f"there are {', '.join(names)}")
+        if value <= 0:
+            raise ConfigError(f"{name} is {value}", where="data.lambdas", remedy="give a factor above 0")
+    return make_objective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
+
+
+def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ("data",)) -> dict[str, dict[str, Any]]:
+    """Return a batch of zeros as the stream of a run over these datasets gives it: windows of pages."""
+    data, (_, vision, _) = data_config(config), parts(config)
+    size = data.size
+    if size is None:
+        with torch.device("meta"):
+            size = load_vision(vision, config.name).size
+    return {name: _example_window(data, size, rows) for name in datasets}
+
+
+def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str, Any]:
+    return {
+        "keys": [""] * rows,
+        "images": torch.zeros(rows, data.images, 1, 3, size, size, dtype=torch.uint8),
+        "tokens": torch.zeros(rows, data.tokens, dtype=torch.int64),
+        "phi": torch.ones(rows, data.tokens, dtype=torch.int64),
+        "counted": torch.ones(rows, data.tokens, dtype=torch.bool),
+    }
+
+
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return the task with one stream per dataset; a dataset's weight is its lambda in equation 2."""
+    """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
     _, vision, language = parts(config)
     if vision.checkpoint is None:
         raise ConfigError(
@@ -81,26 +126,28 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
             where=config.name,
             remedy="--set model.vision.checkpoint=RUN, a run of loom train clip, or a CLIP's folder",
         )
+    objective = build_objective(config, datasets)
     vocabulary = load_vocabulary(config, int(read_language_config(language, config.name).vocab_size))
     model = build_model(config)
     data = data_config(config)
-    transform = FlamingoTransform(vocabulary, data, data.size or model.image_size)
+    size = data.size or model.image_size
+    transform = FlamingoTransform(vocabulary, data, size)
     streams = {
-        name: _batches(open_stream(config, path, seed_offset=number), transform, config)
-        for number, (name, (path, _)) in enumerate(datasets.items())
+        name: make_batches(
+            config,
+            open_stream(config, path, seed_offset=number),
+            transform,
+            batch_size=max(1, round(config.train.batch_size * share)),
+        )
+        for number, (name, (path, share)) in enumerate(datasets.items())
     }
     return TrainingTask(
         model=model,
-        objective=make_objective({name: weight for name, (_, weight) in datasets.items()}),
+        objective=objective,
         stream=JointBatches(streams),
+        example=lambda: {name: _example_window(data, size, 1) for name in datasets},
         attachments=vocabulary.tokenizer.files(),
     )
-
-
-def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: RunConfig) -> Batches:
-    """Return a dataset's batches; those of pairs may be larger, because pairs are shorter than pages."""
-    size = transform.config.pair_batch if stream.kinds == ("pairs",) else None
-    return make_batches(config, stream, transform, batch_size=size)
 
 
 def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> FlamingoTransform:

@@ -1,8 +1,10 @@
 """Flamingo's frozen vision encoder: the image tower of a CLIP or of a SigLIP (arXiv 2303.15343)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from transformers import PretrainedConfig, SiglipVisionModel
+from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip import task as clip_task
@@ -24,7 +26,8 @@ class SiglipTower(nn.Module):
     def __init__(self, network: SiglipVisionModel) -> None:
         super().__init__()
         self.network = network
-        self.grid_width, self.size = int(network.config.hidden_size), int(network.config.image_size)
+        shape: Any = network.config
+        self.grid_width, self.size = int(shape.hidden_size), int(shape.image_size)
 
     def grid(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 -> (B, patches, V); pixels become -1 to 1."""
@@ -60,9 +63,9 @@ def _from_folder(path: str) -> VisionTower:
     return SiglipTower(network)
 
 
-def _siglip_config(shape: dict[str, object], where: str) -> PretrainedConfig:
+def _siglip_config(shape: dict[str, Any], where: str) -> SiglipVisionConfig:
     config = adapter.make_config(shape, where)
-    if config.model_type != SIGLIP_TOWER:
+    if not isinstance(config, SiglipVisionConfig):
         remedy = f'set model_type = "{SIGLIP_TOWER}", or name a CLIP in model.vision.config'
         raise ConfigError(f"model_type is {config.model_type!r}", where=where, remedy=remedy)
     return config

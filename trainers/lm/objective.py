@@ -15,7 +15,7 @@ IGNORE = -100
 """Target that counts nowhere."""
 
 
-def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def summed_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the summed negative log likelihood of the targets: (B, L, V), (B, L) -> ()."""
     flat = at_least_float32(logits).flatten(0, 1)
     return F.cross_entropy(flat, targets.flatten(), ignore_index=IGNORE, reduction="sum")
@@ -37,6 +37,6 @@ class NextToken:
     ) -> Iterator[Loss]:
         """Yield one loss."""
         tokens, rows = batch["tokens"], counted_rows(batch)
-        summed = token_loss(model(tokens[:, :-1])[:rows], tokens[:rows, 1:])
+        summed = summed_loss(model(tokens[:, :-1])[:rows], tokens[:rows, 1:])
         number = torch.tensor(rows * (tokens.shape[1] - 1), device=tokens.device)
         yield Loss(summed / max(totals["tokens"], 1), {"nats_per_token": (summed.detach(), number)})

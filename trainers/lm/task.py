@@ -18,7 +18,7 @@ from corpusloom.trainers.lm.evaluate import likelihood
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer, read_files, train_tokenizer
-from corpusloom.trainers.training import checkpoint, distributed
+from corpusloom.trainers.training import checkpoint, collectives, distributed
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import flattened, nested, take_shape
@@ -109,7 +109,7 @@ def make_tokenizer(config: RunConfig, texts: list[str], rows: int) -> TextTokeni
     if own and given and own.files() != given.files():
         what = f"{data.tokenizer} is not the tokenizer in {init}"
         raise ConfigError(what, where="data.tokenizer", remedy="leave data.tokenizer out")
-    tokenizer = given or own or distributed.from_rank_0(partial(train_tokenizer, texts, rows))
+    tokenizer = given or own or collectives.from_rank_0(partial(train_tokenizer, texts, rows))
     tokenizer.check_fits(rows, data.tokenizer or config.name)
     return tokenizer
 

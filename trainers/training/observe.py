@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training import collectives
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,24 +54,23 @@ class Meter:
         self._sums: dict[str, Tensor] = {}
         """Name -> sum and number of its values, (2,)."""
 
-    def add(self, values: Mapping[str, float | Tensor], *, nan_counts: bool = True) -> None:
-        """Add one value per name. With `nan_counts=False` a NaN is left out: it was not measured."""
-        for name, value in values.items():
-            tensor = torch.as_tensor(value).detach().double().reshape(())
-            counts = torch.ones_like(tensor) if nan_counts else (~tensor.isnan()).double()
-            pair = torch.stack([tensor.where(counts > 0, 0.0), counts])
+    def add(self, values: Mapping[str, tuple[float | Tensor, float | Tensor]]) -> None:
+        """Add the sum and the number of some values per name."""
+        for name, (amount, count) in values.items():
+            amount = torch.as_tensor(amount).detach().double().reshape(())
+            pair = torch.stack([amount, torch.as_tensor(count, dtype=torch.float64, device=amount.device).reshape(())])
             self._sums[name] = self._sums[name] + pair if name in self._sums else pair
 
     def read(self) -> dict[str, float]:
         """Return the means over steps and ranks (all ranks must have the same names), and start afresh.
 
-        The mean of nothing but NaNs is NaN.
+        The mean of no value is NaN.
         """
         names = sorted(self._sums)
         if not names:
             return {}
         device = max((self._sums[name].device for name in names), key=lambda d: d.type != "cpu")
-        sums = distributed.mean_over_ranks(torch.stack([self._sums[name].to(device) for name in names]))
+        sums = collectives.total(torch.stack([self._sums[name].to(device) for name in names]))
         self._sums.clear()
         return dict(zip(names, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
 

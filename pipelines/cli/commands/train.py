@@ -29,7 +29,8 @@ class Command:
 
     Examples:
       loom train clip --config clip-tiny --data data/align --out runs/clip
-      loom train flamingo --config flamingo-tiny --data m3w=data/m3w:1.0 align=data/align:0.2 --out runs/flamingo
+      loom train flamingo --config flamingo-tiny --data m3w=data/m3w align=data/align:4 \\
+        --set data.lambdas.m3w=0.2 model.vision.checkpoint=runs/clip --out runs/flamingo
       loom train clip --config clip-vit-l-14 --dry-run --json
     """
 
@@ -38,7 +39,8 @@ class Command:
     config: Annotated[str, tyro.conf.arg(metavar="NAME")]
     """Name of a bundled configuration (clip-tiny, flamingo-3b ...; `loom list configs`) or path of a TOML file."""
     data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATASET")] = ()
-    """DATASET, NAME=DATASET or NAME=DATASET:WEIGHT; for lm, files with one JSON string per line."""
+    """DATASET, NAME=DATASET or NAME=DATASET:SHARE; SHARE is its share of the samples, relative to 1 for the others. For
+    lm: files with one JSON string per line."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of checkpoints, metrics.jsonl and result.json."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from corpusloom.trainers.lm.objective import IGNORE, NextToken, token_loss
+from corpusloom.trainers.lm.objective import IGNORE, NextToken, summed_loss
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import StepContext
 from tests.trainers.lm.tiny import tiny
@@ -16,7 +16,7 @@ def test_targets_that_are_ignored_count_nowhere() -> None:
     logits, targets = torch.randn(2, 3, 9), torch.randint(0, 9, (2, 3))
     targets[0, 2] = IGNORE
     taken = logits.log_softmax(-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-    torch.testing.assert_close(token_loss(logits, targets), -(taken * (targets != IGNORE)).sum())
+    torch.testing.assert_close(summed_loss(logits, targets), -(taken * (targets != IGNORE)).sum())
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])

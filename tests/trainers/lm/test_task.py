@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluate import evaluate
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.data import read_texts
 from corpusloom.trainers.lm.task import build_model, build_task, complete, load_lm
 from corpusloom.trainers.lm.tokenizer import TextTokenizer, read_files, train_tokenizer
 from corpusloom.trainers.run import run
-from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.lm.tiny import tiny
 
@@ -62,19 +61,17 @@ def test_a_run_learns_the_texts_and_measures_them(trained: str, texts: str) -> N
     assert tokenizer.text(tokenizer.ids("the red star")) == "the red star"
     again = evaluate("likelihood", trained, texts)
     assert again["nats_per_token"] == pytest.approx(figures["nats_per_token"])
-    with pytest.raises(InputError, match="the texts have 8 tokens"):
+    with pytest.raises(InputError, match=r"the texts have \d tokens"):
         evaluate("likelihood", trained, texts, limit=1)
 
 
 def test_a_killed_run_ends_with_the_same_weights(trained: str, texts: str, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "run")
-    newest = checkpoint.find(str(tmp_path / "run"))
-    whole = load_file(Path(newest) / checkpoint.MODEL)
-    shutil.rmtree(newest)
+    whole = load_lm(trained)[0].state_dict()
+    shutil.rmtree(folders.find(str(tmp_path / "run")))
     same = config(f"data.evaluate='{texts}'", "train.steps=60", "train.checkpoint_every=40")
-    result = run("lm", same, [texts], str(tmp_path / "run"))
-    assert result.resumed_at == 40
-    again = load_file(Path(result.checkpoint or "") / checkpoint.MODEL)
+    assert run("lm", same, [texts], str(tmp_path / "run")).resumed_at == 40
+    again = load_lm(str(tmp_path / "run"))[0].state_dict()
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
 
 

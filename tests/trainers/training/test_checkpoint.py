@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmarks.checkpoint import megabytes_above
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError, VersionError
 from corpusloom.schemas.guards import json_files
@@ -27,9 +28,8 @@ from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.checkpoints.folders import complete_steps
 from corpusloom.trainers.training.checkpoint import Checkpointer, load_model, read_config
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import train
 from corpusloom.trainers.training.optimizer import make_optimizer
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_objective
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 
 ROOT = Path(__file__).parents[3]
 CONFIG = RunConfig(family="clip", name="toy", model={"width": 3}, train=toy_config())
@@ -60,7 +60,7 @@ def test_the_configuration_is_read_back_from_a_checkpoint(tmp_path: Path) -> Non
 
 def test_older_checkpoints_are_deleted_beyond_keep(tmp_path: Path) -> None:
     config = toy_config(checkpoint_every=4)
-    train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path), keep=2))
+    train_toy(config=config, checkpoint=Checkpointer(str(tmp_path), keep=2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000016", "step-00000020"]
 
 
@@ -103,7 +103,7 @@ def test_frozen_weights_of_no_other_place_are_saved_without_optimizer_state(tmp_
     model[0].requires_grad_(False)  # type: ignore[operator]
     with torch.no_grad():
         model.get_parameter("0.weight").fill_(0.5)
-    train(model, toy_objective, ToyStream(), toy_config(steps=3), checkpoint=Checkpointer(str(tmp_path)))
+    train_toy(model, config=toy_config(steps=3), checkpoint=Checkpointer(str(tmp_path)))
     again = toy_model()
     again[0].requires_grad_(False)  # type: ignore[operator]
     optimizer = make_optimizer(again, toy_config())
@@ -182,29 +182,16 @@ def test_without_a_snapshot_a_save_returns_once_it_is_complete_and_keeps_no_copy
     assert complete_steps(str(tmp_path)) == [1]
 
 
-def peak_above(work: Callable[[], object]) -> int:
-    """Return by how many bytes this process grew at most while `work` ran."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before = _status("VmRSS")
-    work()
-    return _status("VmHWM") - before
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from Linux' /proc")
 def test_saving_takes_one_kept_copy_of_the_state_and_without_a_snapshot_none(tmp_path: Path) -> None:
     model = nn.Sequential(*(nn.Linear(1024, 1024) for _ in range(24)))
-    size = sum(parameter.nbytes for parameter in model.parameters())
+    size = sum(parameter.nbytes for parameter in model.parameters()) / (1 << 20)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for snapshot, most in ((False, 0.1), (True, 1.1)):
         checkpointer = Checkpointer(str(tmp_path / str(snapshot)), snapshot=snapshot)
-        first = peak_above(lambda saver=checkpointer: saver.save(1, model, optimizer, wait=True))  # type: ignore[misc]
+        first = megabytes_above(lambda saver=checkpointer: saver.save(1, model, optimizer, wait=True))  # type: ignore[misc]
         assert first < most * size
-        again = peak_above(lambda saver=checkpointer: saver.save(2, model, optimizer, wait=True))  # type: ignore[misc]
+        again = megabytes_above(lambda saver=checkpointer: saver.save(2, model, optimizer, wait=True))  # type: ignore[misc]
         assert again < 0.1 * size
 
 
@@ -243,6 +230,17 @@ def test_a_file_that_may_not_grow_is_told_and_raised_when_nothing_follows(tmp_pa
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert complete_steps(str(tmp_path)) == []
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    notes = list[str]()
+    model = toy_model()
+    checkpointer = Checkpointer(str(tmp_path / "run" / "checkpoints"), on_note=notes.append)
+    checkpointer.save(1, model, make_optimizer(model, toy_config()))
+    checkpointer.settle()
+    assert len(notes) == 1
+    assert "step-00000001" in notes[0]
 
 
 def test_another_error_of_the_writing_thread_ends_training_at_the_next_save(
@@ -307,7 +305,7 @@ def test_a_checkpoint_at_a_url_is_saved_and_restored() -> None:
     folder = "memory://checkpoints-of-a-test/run"
     model, stream = toy_model(), ToyStream()
     config = toy_config(steps=4, checkpoint_every=2)
-    train(model, toy_objective, stream, config, checkpoint=Checkpointer(folder, config=CONFIG))
+    train_toy(model, stream, config, checkpoint=Checkpointer(folder, config=CONFIG))
     assert complete_steps(folder) == [2, 4]
     again = toy_model()
     optimizer = make_optimizer(again, config)
@@ -401,9 +399,8 @@ KILLED = """
 import os, signal, sys
 from contextlib import contextmanager
 from corpusloom.schemas import storage
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_objective
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 from corpusloom.trainers.training.checkpoint import Checkpointer
-from corpusloom.trainers.training.loop import train
 import torch
 torch.set_num_threads(1)
 writing, count = storage.writing, 0
@@ -424,7 +421,7 @@ def deadly(path):
         yield Deadly(handle) if count == int(sys.argv[2]) else handle
 
 storage.writing = deadly
-train(toy_model(), toy_objective, ToyStream(), toy_config(checkpoint_every=5), checkpoint=Checkpointer(sys.argv[1]))
+train_toy(config=toy_config(checkpoint_every=5), checkpoint=Checkpointer(sys.argv[1]))
 """
 
 
@@ -438,8 +435,8 @@ def test_a_run_killed_while_the_thread_writes_resumes_exactly(tmp_path: Path, wr
     assert complete_steps(folder) == [5]
     assert (tmp_path / "killed" / "step-00000010").exists()
     config = toy_config(checkpoint_every=5)
-    result = train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(folder))
-    train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path / "whole")))
+    result = train_toy(config=config, checkpoint=Checkpointer(folder))
+    train_toy(config=config, checkpoint=Checkpointer(str(tmp_path / "whole")))
     assert result.resumed_at == 5
     for step in (10, 20):
         name = f"step-{step:08d}/shard-00000.safetensors"

@@ -26,24 +26,18 @@ def report(step: int, loss: float = 1.0) -> StepReport:
 
 def test_a_meter_means_over_what_was_added_and_begins_again() -> None:
     meter = Meter()
-    meter.add({"a": 1.0, "b": torch.tensor([4.0])})
-    meter.add({"a": torch.tensor(2.0)})
-    assert meter.read() == {"a": 1.5, "b": 4.0}
+    meter.add({"a": (1.0, 1), "b": (torch.tensor([8.0]), torch.tensor(2))})
+    meter.add({"a": (torch.tensor(4.0), 1.0)})
+    assert meter.read() == {"a": 2.5, "b": 4.0}
     assert meter.read() == {}
 
 
-def test_a_value_that_was_not_measured_is_left_out_of_the_mean() -> None:
+def test_the_mean_of_no_value_is_nan() -> None:
     meter = Meter()
-    for value in (1.0, math.nan, torch.tensor(3.0), math.inf):
-        meter.add({"a": value, "b": math.nan}, nan_counts=False)
-    meter.add({"loss": math.nan})
+    meter.add({"a": (0.0, 0), "loss": (math.nan, 1)})
     found = meter.read()
-    assert found["a"] == math.inf
-    assert math.isnan(found["b"])
+    assert math.isnan(found["a"])
     assert math.isnan(found["loss"])
-    meter.add({"a": 1.0}, nan_counts=False)
-    meter.add({"a": math.nan}, nan_counts=False)
-    assert meter.read() == {"a": 1.0}
 
 
 def test_a_stopwatch_divides_time_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
