@@ -15,6 +15,7 @@ from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, check_family
 from corpusloom.trainers.training.loop import TrainResult, train
 from corpusloom.trainers.training.observe import MetricsLog, StepReport
+from corpusloom.trainers.training.parallel import is_divided
 
 
 def run(
@@ -41,6 +42,8 @@ def run(
         frozen_parts = registry.frozen_parts(config)
         frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
+        for note in task.notes if distributed.rank() == 0 else ():
+            on_note(note)
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"),
             config=config,
@@ -52,11 +55,13 @@ def run(
             on_note=on_note,
         )
         with contextlib.closing(task.stream):
-            task.model.to(place)
+            if not is_divided():
+                task.model.to(place)
             result = train(
                 task,
                 config.train,
                 config.parallel,
+                device=place,
                 checkpoint=checkpointer,
                 on_step=_reporter(out, checkpointer, on_step),
                 on_update=on_update,

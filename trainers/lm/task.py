@@ -22,6 +22,7 @@ from corpusloom.trainers.training import checkpoint, collectives, distributed
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import flattened, nested, take_shape
+from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
 
@@ -41,8 +42,18 @@ def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConf
 
 def build_model(config: RunConfig) -> CausalLM:
     """Return the model with fresh weights; ConfigError if its positions are fewer than the tokens of a sequence."""
-    shape, data = model_config(complete(config)).shape or {}, data_config(config)
-    model = adapter.fresh(adapter.make_config(shape, f"{config.name}: model.shape"))
+    shape = model_config(complete(config)).shape or {}
+    return _checked(adapter.fresh(adapter.make_config(shape, f"{config.name}: model.shape")), config)
+
+
+def initial_model(config: RunConfig) -> CausalLM:
+    """Return the model with which training begins: that of `model.init`, else one with fresh weights."""
+    init = model_config(config).init
+    return build_model(config) if init is None else _checked(adapter.load(init), config)
+
+
+def _checked(model: CausalLM, config: RunConfig) -> CausalLM:
+    data = data_config(config)
     if data.tokens > model.context:
         raise ConfigError(
             f"data.tokens is {data.tokens}, the language model has {model.context} positions",
@@ -69,11 +80,13 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     init, data = model_config(config).init, data_config(config)
     paths = [path for path, _ in datasets.values()]
     texts = [text for path in paths for text in read_texts(path)]
-    model = build_model(config) if init is None else adapter.load(init)
+    skeleton = partial(build_model, config)
+    model = with_weights(partial(initial_model, config), skeleton)
     tokenizer = make_tokenizer(config, texts, model.vocab_size)
     held_out = None if data.evaluate is None else join_texts(read_texts(data.evaluate), tokenizer)
     return TrainingTask(
         model=model,
+        skeleton=skeleton,
         objective=build_objective(config, datasets),
         stream=TextStream(
             join_texts(texts, tokenizer),

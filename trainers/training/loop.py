@@ -38,7 +38,13 @@ from corpusloom.trainers.training.optimizer import (
     set_learning_rate,
     trainable,
 )
-from corpusloom.trainers.training.parallel import broadcast_state, clip_gradients, parallelize
+from corpusloom.trainers.training.parallel import (
+    broadcast_state,
+    clip_gradients,
+    fill_from_rank_0,
+    is_divided,
+    parallelize,
+)
 from corpusloom.trainers.training.task import Evaluate, Objective, StepContext, TrainingTask
 
 
@@ -64,19 +70,21 @@ def train(
     config: TrainConfig,
     parallel: ParallelConfig | None = None,
     *,
+    device: torch.device | None = None,
     checkpoint: Checkpointer | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_update: Callable[[int], None] | None = None,
 ) -> TrainResult:
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
-    The model stays on its device. Every rank calls this with its own stream. `on_step` is called on rank 0 every
+    The model is on `device` (by default the CPU), or on the CPU if the ranks divide it. Every rank calls this with its
+    own stream. `on_step` is called on rank 0 every
     `log_every` steps, before each checkpoint and after the last step; `on_update` gets the number of each step that is
     done. A model may have a method `after_step()`, called after each update. Raises LoomError for a loss that is not
     finite, before a checkpoint is written. Ctrl-C ends a run of one rank after the current step, with a checkpoint.
     """
     began = time.perf_counter()
-    run = prepare_run(task, config, parallel or ParallelConfig())
+    run = prepare_run(task, config, parallel or ParallelConfig(), device or torch.device("cpu"))
     start = checkpoint.restore(run.model, run.optimizer, run.stream, run.averages) if checkpoint else 0
     if not collectives.same_on_all_ranks(start):
         raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
@@ -113,12 +121,26 @@ def train(
     )
 
 
-def prepare_run(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig) -> "Run":
-    """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
+def divide(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig, device: torch.device) -> nn.Module:
+    """Return the model of which each rank holds a part, with the weights of rank 0."""
+    with torch.device("meta"):
+        model = task.skeleton()
+    freeze(model, config.groups)
+    parallelize(model, parallel, precision=config.precision).to_empty(device=device)
+    fill_from_rank_0(model, task.model)
+    return model
+
+
+def replicate(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig) -> nn.Module:
+    """Return the model that each rank holds whole, with the weights of rank 0."""
     freeze(task.model, config.groups)
     broadcast_state(task.model)
-    device = next(task.model.parameters()).device
-    model = parallelize(task.model, parallel, precision=config.precision)
+    return parallelize(task.model, parallel, precision=config.precision)
+
+
+def prepare_run(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig, device: torch.device) -> "Run":
+    """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
+    model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
     return Run(
         model=model,
         objective=task.objective,

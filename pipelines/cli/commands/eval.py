@@ -17,6 +17,7 @@ class Command:
 
     Examples:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet
+      loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
@@ -26,7 +27,8 @@ class Command:
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo.
     likelihood: texts by a language model."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
-    """Checkpoint, or folder of a run (its newest checkpoint)."""
+    """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
+    open_clip."""
     data: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). likelihood: a file with one JSON string per
     line. Otherwise a dataset of pairs or regions."""
