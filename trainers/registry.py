@@ -8,6 +8,7 @@ from torch import nn
 
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.task import FamilyConfiguration, FamilyModule, TrainingTask
 
 
@@ -44,6 +45,13 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return model, objective, stream and evaluation of a run over datasets: name -> (path, weight)."""
     return family(config.family).build_task(config, datasets)
+
+
+def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:
+    """Return family, model and a checkpoint's attachments of a folder in the layout of others."""
+    folder = read_folder(path)
+    folder.check_type("clip", "vilbert")
+    return folder.model_type, *family(folder.model_type).read_model(folder)
 
 
 def load_model(path: str) -> tuple[nn.Module, RunConfig]:

@@ -20,7 +20,7 @@ from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer, read_files, train_tokenizer
 from corpusloom.trainers.training import checkpoint, collectives, distributed
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.hub.folders import read_folder
+from corpusloom.trainers.training.hub.folders import Folder, read_folder
 from corpusloom.trainers.training.hub.shapes import flattened, nested, take_shape
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
@@ -101,6 +101,11 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         evaluate=None if held_out is None else partial(_evaluate, held_out, data.tokens),
         attachments={**tokenizer.files(), **({} if init is None else read_folder(init).origin())},
     )
+
+
+def read_model(folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
+    """Return the language model in a folder of others, and what a checkpoint of it would have as attachments."""
+    return adapter.load(folder.path), {**adapter.load_tokenizer(folder.path).files(), **folder.origin()}
 
 
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
