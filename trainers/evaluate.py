@@ -12,6 +12,7 @@ from corpusloom.trainers.clip import benchmarks
 from corpusloom.trainers.clip.task import load_clip, retrieval_of
 from corpusloom.trainers.flamingo import evaluate as flamingo_evaluation
 from corpusloom.trainers.flamingo import task as flamingo_task
+from corpusloom.trainers.lm import task as lm_task
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.hub.folders import is_folder_of_others, read_folder
@@ -44,12 +45,13 @@ class Evaluation(Protocol):
 def evaluate(
     kind: str, path: str, data: str, *, limit: int | None = None, few_shot: FewShot | None = None
 ) -> dict[str, float]:
-    """Return the figures of `zero-shot`, `retrieval` or `few-shot` for a checkpoint on a dataset."""
+    """Return the figures of `zero-shot`, `retrieval`, `few-shot` or `likelihood` for a checkpoint on a dataset."""
     family = family_of(path)
     known: dict[tuple[str, str], Evaluation] = {
         ("zero-shot", "clip"): zero_shot,
         ("retrieval", "clip"): clip_retrieval,
         ("retrieval", "vilbert"): vilbert_retrieval,
+        ("likelihood", "lm"): text_likelihood,
         ("few-shot", "flamingo"): partial(captions, few_shot=few_shot or FewShot()),
     }
     if (kind, family) not in known:
@@ -82,6 +84,11 @@ def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple
     model, config = checkpoint.load_model(path, vilbert_task.build_model)
     batch = vilbert_task.evaluation_batch(path, config, data, limit or RETRIEVAL_LIMIT)
     yield from vilbert_evaluation.evaluate_batch(model, batch)
+
+
+def text_likelihood(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
+    """Yield a language model's nats per token on the first `limit` texts of a file."""
+    yield from lm_task.likelihood_of(path, data, limit)
 
 
 def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
