@@ -22,7 +22,7 @@ def _configuration(name: str) -> FamilyConfiguration:
 
 
 def tables_of(config: RunConfig) -> dict[str, object]:
-    """Return the tables of a configuration by name: train, parallel, loader and those of its family; checks their keys."""
+    """Return the tables of a configuration by name: those of all families and its own; checks their keys."""
     return {
         "train": config.train,
         "parallel": config.parallel,
