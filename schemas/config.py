@@ -24,7 +24,7 @@ from corpusloom.schemas.errors import ConfigError
 
 T = TypeVar("T")
 OFF = "off"
-"""The value of an assignment that turns a rule off: `--set filters.max_aspect=off`."""
+"""The value of an assignment that turns a rule off, or unsets a key: `--set filters.max_aspect=off`."""
 
 
 def threshold(off: Any = None, *, kinds: tuple[str, ...] = (), measured: bool = False) -> Any:
@@ -78,7 +78,7 @@ def load_toml(path: str) -> dict[str, Any]:
 
 
 def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string."""
+    """Return `values` with each `dotted.key=value` set; a value is read as TOML, else as a string; `off` is None."""
     result: dict[str, Any] = json.loads(json.dumps(values))
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -90,6 +90,9 @@ def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, An
             table = table.setdefault(folder, {})
             if not isinstance(table, dict):
                 raise ConfigError(f"{folder!r} in {name!r} is a value, not a table", where="--set")
+        if text.strip() == OFF:
+            table[leaf] = None
+            continue
         try:
             table[leaf] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

@@ -28,24 +28,23 @@ def run(
 ) -> TrainResult:
     """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
 
-    `data` are DATASET, NAME=DATASET or NAME=DATASET:WEIGHT. `out` gets checkpoints/, metrics.jsonl and result.json.
+    `data` are DATASET, NAME=DATASET or NAME=DATASET:SHARE. `out` gets checkpoints/, metrics.jsonl and result.json.
     Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step.
     """
     check_family(config, family)
-    with distributed.session(device) as place:
+    with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
         )
         with contextlib.closing(task.stream):
+            task.model.to(place)
             result = train(
-                task.model.to(place),
-                task.objective,
-                task.stream,
+                task,
                 config.train,
+                config.parallel,
                 checkpoint=checkpointer,
-                evaluate=task.evaluate,
                 on_step=_reporter(out, checkpointer, on_step),
                 on_update=on_update,
             )
@@ -55,7 +54,7 @@ def run(
 
 
 def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """Return name -> (path, weight) of DATASET, NAME=DATASET and NAME=DATASET:WEIGHT; the default weight is 1.
+    """Return name -> (path, share of samples) of DATASET, NAME=DATASET and NAME=DATASET:SHARE; without one it is 1.
 
     A dataset without a name gets that of its folder.
     """
@@ -67,7 +66,7 @@ def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:
             path, weight = place, "1"
         name = name if equals else path.rstrip("/").rsplit("/", 1)[-1]
         if not path or not name or float(weight) <= 0:
-            raise ConfigError(f"{text!r} is not NAME=DATASET:WEIGHT", where="--data", remedy="weights are above 0")
+            raise ConfigError(f"{text!r} is not NAME=DATASET:SHARE", where="--data", remedy="shares are above 0")
         if name in datasets:
             raise ConfigError(f"two datasets are called {name!r}", where="--data", remedy="name them: NAME=DATASET")
         datasets[name] = (path, float(weight))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.training.figures import mean_of_groups, rank_of, recalls, share
+from corpusloom.trainers.figures import mean_of_groups, rank_of, recalls, share
 
 PLACEHOLDER = "{c}"
 """Placeholder of the class name in a template, as in CLIP_benchmark; other braces are text."""

@@ -5,25 +5,37 @@ Shapes: B pairs, S tokens, D width of the text, E embedding.
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from corpusloom.trainers.clip.batch_norm import counted_images
 from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
 from corpusloom.trainers.clip.towers import TransformerBlock, initialise_blocks, make_image_tower, quick_gelu
+from corpusloom.trainers.training.numerics import at_least_float32
+from corpusloom.trainers.training.parallel import ParallelPlan, local
 
 MAX_LOG_SCALE = math.log(100)
 """Upper bound of the log of the logit scale, which is at most 100 (section 2.5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Embeddings:
-    """Embeddings of both towers, L2-normalised in float32, (B, E) each."""
+class Embeddings(NamedTuple):
+    """Embeddings of both towers, L2-normalised in float32 or better, and the scalars of the logits."""
 
     image: Tensor
+    """(B, E)."""
     text: Tensor
+    """(B, E)."""
+    logit_scale: Tensor
+    """Log of the factor of the cosines, (1,)."""
+    logit_bias: Tensor | None
+    """Added to the logits of the sigmoid loss, (1,)."""
+
+    def first(self, rows: int) -> "Embeddings":
+        """Return the embeddings of the first rows; a batch may have more rows than count."""
+        return self._replace(image=self.image[:rows], text=self.text[:rows])
 
 
 class TextTower(nn.Module):
@@ -72,16 +84,31 @@ class CLIP(nn.Module):
             self.logit_bias = nn.Parameter(torch.full([1], -10.0))
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) uint8, or normalised float -> (B, E) of norm 1, float32."""
-        return F.normalize(self.image(images).float(), dim=-1)
+        """(B, 3, H, W) uint8, or normalised float -> (B, E) of norm 1, float32 or better."""
+        return F.normalize(at_least_float32(self.image(images)), dim=-1)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """(B, S) int -> (B, E) of norm 1, float32."""
-        return F.normalize(self.text(tokens).float(), dim=-1)
+        """(B, S) int -> (B, E) of norm 1, float32 or better."""
+        return F.normalize(at_least_float32(self.text(tokens)), dim=-1)
 
-    def forward(self, images: Tensor, tokens: Tensor) -> Embeddings:
-        """(B, 3, H, W), (B, S) -> the embeddings of both."""
-        return Embeddings(self.encode_image(images), self.encode_text(tokens))
+    def forward(self, images: Tensor, tokens: Tensor, counted: int | None = None) -> Embeddings:
+        """(B, 3, H, W), (B, S) -> the embeddings of both; batch normalisation sees the first `counted` images alone."""
+        with counted_images(self.image, counted):
+            image = self.encode_image(images)
+        bias = getattr(self, "logit_bias", None)
+        return Embeddings(
+            image, self.encode_text(tokens), self.logit_scale.clone(), None if bias is None else bias.clone()
+        )
+
+    def plan(self) -> ParallelPlan:
+        """Return how the model is divided: each block of both towers is a unit."""
+        image = (f"image.{name}" for name in self.image.block_names())
+        text = (f"text.blocks.{number}" for number in range(len(self.text.blocks)))
+        return ParallelPlan(
+            blocks=(*image, *text),
+            methods={"": ("encode_image", "encode_text")},
+            no_tensor="CLIP has no tensor-parallel plan",
+        )
 
     def no_decay(self) -> Collection[str]:
         """Return names of matrices without weight decay: none, as only gains and biases have none (section 2.5)."""
@@ -90,4 +117,4 @@ class CLIP(nn.Module):
     @torch.no_grad()
     def after_step(self) -> None:
         """Clamp the logit scale after the update, so that its gradient does not vanish at the bound."""
-        self.logit_scale.clamp_(0, MAX_LOG_SCALE)
+        local(self.logit_scale).clamp_(0, MAX_LOG_SCALE)

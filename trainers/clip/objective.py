@@ -1,108 +1,154 @@
 """CLIP's symmetric contrastive loss (arXiv 2103.00020, Figure 3) and SigLIP's (arXiv 2303.15343, Algorithm 1).
 
-Shapes: B pairs of this rank, W ranks, E embedding. Each rank computes its own rows against the embeddings of all
-ranks. The gather sums gradients over ranks and the loop averages them, so the update equals that of one process with
-the global batch.
+Shapes: B pairs of this rank, N pairs of all data ranks, E embedding. Each rank computes its own rows against the
+embeddings of all ranks; the sum over ranks is the loss of the global batch. Logits are float32 or better.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.model import CLIP, Embeddings
-from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.loop import Loss, Objective, StepContext
+from corpusloom.trainers.clip.model import Embeddings
+from corpusloom.trainers.training import collectives, distributed
+from corpusloom.trainers.training.batches import counted_rows
+from corpusloom.trainers.training.numerics import at_least_float32, full_precision
+from corpusloom.trainers.training.task import Loss, Objective, StepContext, Sum
 
 
 def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:
-    """Return the mean cross entropy of image to text and text to image: (B, E), (B, E), [1] log scale -> ()."""
-    rows = distributed.row_counts(len(image))
-    images, texts = distributed.all_gather(image, rows), distributed.all_gather(text, rows)
-    labels = sum(rows[: distributed.rank()]) + torch.arange(len(image), device=image.device)
-    scale = logit_scale.float().exp()
-    by_image = F.cross_entropy(scale * image @ texts.T, labels, reduction="sum")
-    by_text = F.cross_entropy(scale * text @ images.T, labels, reduction="sum")
-    return (by_image + by_text) / 2 / max(len(image), 1) * distributed.row_weight(rows)
+    """Return the sum over own pairs of the mean cross entropy of image to text and text to image.
+
+    (B, E), (B, E), [1] log scale -> (). Divided by N and summed over ranks it is the loss of the global batch.
+    """
+    rows = collectives.row_counts(len(image))
+    images, texts = collectives.all_gather(image, rows), collectives.all_gather(text, rows)
+    labels = sum(rows[: distributed.data_rank()]) + torch.arange(len(image), device=image.device)
+    scale = at_least_float32(logit_scale).exp()
+    with full_precision(image.device):
+        by_image = F.cross_entropy(scale * image @ texts.T, labels, reduction="sum")
+        by_text = F.cross_entropy(scale * text @ images.T, labels, reduction="sum")
+    return (by_image + by_text) / 2
 
 
 def sigmoid_loss(image: Tensor, text: Tensor, logit_scale: Tensor, logit_bias: Tensor) -> Tensor:
-    """Return the sum of the binary losses of all pairs, per image: (B, E), (B, E), [1], [1] -> ()."""
-    rows = distributed.row_counts(len(image))
-    texts = distributed.all_gather(text, rows)
-    logits = logit_scale.float().exp() * image @ texts.T + logit_bias.float()
-    own = sum(rows[: distributed.rank()]) + torch.arange(len(image), device=image.device)
+    """Return the sum of the binary losses of own images with all texts: (B, E), (B, E), [1], [1] -> ()."""
+    rows = collectives.row_counts(len(image))
+    texts = collectives.all_gather(text, rows)
+    with full_precision(image.device):
+        logits = at_least_float32(logit_scale).exp() * image @ texts.T + at_least_float32(logit_bias)
+    own = sum(rows[: distributed.data_rank()]) + torch.arange(len(image), device=image.device)
     signs = torch.full_like(logits, -1.0).scatter_(1, own[:, None], 1.0)
-    return -F.logsigmoid(signs * logits).sum() / max(len(image), 1) * distributed.row_weight(rows)
+    return -F.logsigmoid(signs * logits).sum()
 
 
-def pair_loss(model: CLIP, embeddings: Embeddings) -> Tensor:
-    """Return the loss that the model is configured for."""
-    if model.config.loss == "sigmoid":
-        return sigmoid_loss(embeddings.image, embeddings.text, model.logit_scale, model.logit_bias)
-    return contrastive_loss(embeddings.image, embeddings.text, model.logit_scale)
+def pair_loss(embeddings: Embeddings) -> Tensor:
+    """Return the loss that the model is configured for, summed over own pairs: with a logit bias it is SigLIP's."""
+    if embeddings.logit_bias is not None:
+        return sigmoid_loss(embeddings.image, embeddings.text, embeddings.logit_scale, embeddings.logit_bias)
+    return contrastive_loss(embeddings.image, embeddings.text, embeddings.logit_scale)
 
 
 @torch.no_grad()
-def measure(model: CLIP, embeddings: Embeddings) -> dict[str, Tensor]:
-    """Return the logit scale, and the share of images whose own text is the nearest (NaN without images)."""
-    if not len(embeddings.image):
-        return {"logit_scale": model.logit_scale.exp()[0], "batch_accuracy": torch.tensor(torch.nan)}
-    nearest = (embeddings.image @ embeddings.text.T).argmax(1)
-    own = torch.arange(len(nearest), device=nearest.device)
-    return {"logit_scale": model.logit_scale.exp()[0], "batch_accuracy": (nearest == own).float().mean()}
+def measure(embeddings: Embeddings) -> dict[str, Sum]:
+    """Return the logit scale, and how many images have their own text as the nearest of this rank's batch."""
+    rows = len(embeddings.image)
+    nearest = (embeddings.image @ embeddings.text.T).argmax(1) if rows else embeddings.image.new_zeros(0)
+    own = torch.arange(rows, device=embeddings.image.device)
+    return {
+        "logit_scale": (embeddings.logit_scale.exp()[0], 1),
+        "batch_accuracy": ((nearest == own).sum(), rows),
+    }
 
 
-def objective(model: nn.Module, batch: Mapping[str, Any], context: StepContext) -> Iterator[Loss]:
-    """Yield the loss of a batch with "image" (B, 3, H, W) uint8 and "tokens" (B, S)."""
-    assert isinstance(model, CLIP)
-    embeddings = model(batch["image"], batch["tokens"]) if len(batch["image"]) else no_embeddings(model)
-    yield Loss(pair_loss(model, embeddings), measure(model, embeddings))
+class PairObjective:
+    """The loss of a batch with "image" (B, 3, H, W) uint8 and "tokens" (B, S).
 
-
-def no_embeddings(model: CLIP) -> Embeddings:
-    """Return the embeddings of no pair, with which a rank without a usable sample takes part in the gathers."""
-    empty = model.logit_scale.new_empty(0, model.config.embed_dim)
-    return Embeddings(empty.requires_grad_(), empty.clone().requires_grad_())
-
-
-def chunked_objective(chunks: int) -> Objective:
-    """Return an objective with the full batch's exact gradient and one chunk's activations (arXiv 2101.06983).
-
-    All embeddings are computed without a graph, then the loss and its gradient with respect to the embeddings, then
-    each chunk again with a graph, through which the gradient of its embeddings is back-propagated. Batch normalisation
-    takes its statistics from each chunk.
+    With several `chunks` the full batch's exact gradient is computed with one chunk's activations in memory (GradCache,
+    arXiv 2101.06983): all embeddings are computed without a graph, then the loss and its gradient with respect to the
+    embeddings, then each chunk again with a graph, through which the gradient of its embeddings is back-propagated.
+    Batch normalisation takes its statistics from each chunk of all ranks.
     """
-    if chunks == 1:
-        return objective
 
-    def chunked(model: nn.Module, batch: Mapping[str, Any], context: StepContext) -> Iterator[Loss]:
-        assert isinstance(model, CLIP)
-        if not len(batch["image"]):
-            yield from objective(model, batch, context)
+    def __init__(self, chunks: int = 1) -> None:
+        self.chunks = chunks
+
+    def prepare(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch of at least one row per chunk: all ranks run the same number of forward passes."""
+        rows = len(batch["image"])
+        if rows >= self.chunks:
+            return dict(batch)
+        repeated = torch.arange(self.chunks).clamp(max=rows - 1)
+        return {name: value[repeated] if isinstance(value, Tensor) else value for name, value in batch.items()}
+
+    def counts(self, batch: Mapping[str, Any]) -> dict[str, float]:
+        """Return the number of pairs."""
+        return {"pairs": counted_rows(batch)}
+
+    def losses(
+        self, model: nn.Module, batch: Mapping[str, Any], totals: Mapping[str, float], context: StepContext
+    ) -> Iterator[Loss]:
+        """Yield the loss; with chunks, also one surrogate per chunk."""
+        rows, pairs = counted_rows(batch), max(totals["pairs"], 1)
+        if self.chunks == 1:
+            embeddings = model(batch["image"], batch["tokens"], rows).first(rows)
+            yield Loss(pair_loss(embeddings) / pairs, measure(embeddings))
             return
-        pieces = list(zip(batch["image"].chunk(chunks), batch["tokens"].chunk(chunks), strict=True))
+        images, tokens = (batch[name].tensor_split(self.chunks) for name in ("image", "tokens"))
+        pieces = list(zip(images, tokens, strict=True))
+        ends = list(accumulate(len(piece) for piece in images))
+        counted = [min(max(rows - end + len(piece), 0), len(piece)) for end, piece in zip(ends, images, strict=True)]
         seed = torch.initial_seed() % (1 << 40) * 4096
         with torch.no_grad():
-            features = [_encode(model, piece, seed + index) for index, piece in enumerate(pieces)]
-        leaves = Embeddings(*(torch.cat([getattr(f, side) for f in features]) for side in ("image", "text")))
-        leaves.image.requires_grad_()
-        leaves.text.requires_grad_()
-        yield Loss(pair_loss(model, leaves), measure(model, leaves))
-        gradients = zip(_gradient(leaves.image).chunk(chunks), _gradient(leaves.text).chunk(chunks), strict=True)
-        for index, (piece, (image_grad, text_grad)) in enumerate(zip(pieces, gradients, strict=True)):
-            again = _encode(model, piece, seed + index)
-            yield Loss((again.image * image_grad).sum() + (again.text * text_grad).sum(), surrogate=True)
+            found = [
+                _encode(model, *piece, count, seed + at)
+                for at, (piece, count) in enumerate(zip(pieces, counted, strict=True))
+            ]
+        leaves = _leaves(found)
+        yield Loss(pair_loss(leaves) / pairs, measure(leaves))
+        image_grads, text_grads = _gradient(leaves.image).split(counted), _gradient(leaves.text).split(counted)
+        for at, (piece, count) in enumerate(zip(pieces, counted, strict=True)):
+            again = _encode(model, *piece, count, seed + at)
+            value = (again.image * image_grads[at]).sum() + (again.text * text_grads[at]).sum()
+            yield Loss(value + _scale_surrogate(again, leaves, first=at == 0), surrogate=True)
 
-    return chunked
+
+def make_objective(chunks: int = 1) -> Objective:
+    """Return the objective of a batch in so many chunks."""
+    return PairObjective(chunks)
 
 
-def _encode(model: CLIP, piece: tuple[Tensor, Tensor], seed: int) -> Embeddings:
+def _encode(model: nn.Module, images: Tensor, tokens: Tensor, counted: int, seed: int) -> Embeddings:
     """Embed a chunk with the same random state in both passes."""
     torch.manual_seed(seed)
-    return model(*piece)
+    embeddings: Embeddings = model(images, tokens, counted)
+    return embeddings.first(counted)
+
+
+def _leaves(chunks: list[Embeddings]) -> Embeddings:
+    """Return the embeddings of all chunks as leaves of a new graph."""
+    bias = chunks[0].logit_bias
+    leaves = Embeddings(
+        torch.cat([chunk.image for chunk in chunks]),
+        torch.cat([chunk.text for chunk in chunks]),
+        chunks[0].logit_scale.detach(),
+        None if bias is None else bias.detach(),
+    )
+    for leaf in leaves:
+        if leaf is not None:
+            leaf.requires_grad_()
+    return leaves
+
+
+def _scale_surrogate(again: Embeddings, leaves: Embeddings, *, first: bool) -> Tensor:
+    """Return the surrogate of logit scale and bias, which one chunk alone back-propagates; the others have weight 0."""
+    value = (again.logit_scale * _gradient(leaves.logit_scale)).sum()
+    if again.logit_bias is not None and leaves.logit_bias is not None:
+        value = value + (again.logit_bias * _gradient(leaves.logit_bias)).sum()
+    return value * float(first)
 
 
 def _gradient(leaf: Tensor) -> Tensor:

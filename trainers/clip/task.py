@@ -1,6 +1,6 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -17,15 +17,14 @@ from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_con
 from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
 from corpusloom.trainers.clip.evaluate import embed_images, embed_texts, retrieval
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.objective import chunked_objective
+from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
 from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loader import make_batches, open_stream
-from corpusloom.trainers.training.loop import Evaluate
-from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
@@ -36,22 +35,27 @@ def build_model(config: RunConfig) -> CLIP:
     return CLIP(model_config(config))
 
 
-def example_forward(model: nn.Module, batch_size: int) -> None:
-    """Run one forward pass over meta tensors, whose FLOPs are counted."""
-    assert isinstance(model, CLIP)
-    size, context = model.config.image.size, model.config.text.context
-    with torch.device("meta"):
-        images, tokens = torch.empty(batch_size, 3, size, size), torch.zeros(batch_size, context, dtype=torch.long)
-        model.image(images)
-        model.text.states(tokens)
+def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
+    """Return the objective; a mixture of datasets is one stream with one loss."""
+    return make_objective(data_config(config).chunks)
+
+
+def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a batch of zeros as the stream gives it; the texts fill the context."""
+    shape = model_config(config)
+    size, context = shape.image.size, shape.text.context
+    tokens = torch.zeros(rows, context, dtype=torch.int64)
+    tokens[:, -1] = 1
+    return {"keys": [""] * rows, "image": torch.zeros(rows, 3, size, size, dtype=torch.uint8), "tokens": tokens}
 
 
 def check_batch_of_one(config: RunConfig) -> None:
     """Raise ConfigError if the model normalises over a batch, and one image gives it one value per channel."""
     with torch.device("meta"):
         model = build_model(config).train()
+        images = torch.zeros(1, 3, config_size := model.config.image.size, config_size)
     try:
-        example_forward(model, 1)
+        model.image(images)
     except ValueError as error:
         raise ConfigError(
             "train.batch_size is 1, and the image tower normalises over a batch",
@@ -74,8 +78,9 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     transform = PairTransform(tokenizer, shape.image.size, data)
     return TrainingTask(
         model=model,
-        objective=chunked_objective(data.chunks),
+        objective=build_objective(config),
         stream=make_batches(config, stream, transform),
+        example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes()},
     )

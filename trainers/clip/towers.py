@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from corpusloom.trainers.clip.batch_norm import BatchNorm
 from corpusloom.trainers.clip.config import ImageTowerConfig
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -100,6 +101,10 @@ class VisionTransformer(nn.Module):
         first = (self.class_embedding + self.positions[0]).expand(len(patches), 1, -1).to(patches.dtype)
         return self.ln_post(self.blocks(self.ln_pre(torch.cat([first, patches], 1))))
 
+    def block_names(self) -> list[str]:
+        """Return the names of the modules that are each one unit of sharding and recomputation."""
+        return [f"blocks.{number}" for number in range(len(self.blocks))]
+
     def grid(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, patches, D), for models that cross-attend to an image."""
         return self.tokens(images)[:, 1:]
@@ -126,16 +131,16 @@ class Bottleneck(nn.Module):
         super().__init__()
         out = planes * self.expansion
         self.conv1 = nn.Conv2d(channels, planes, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
+        self.bn1 = BatchNorm(planes)
         self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
+        self.bn2 = BatchNorm(planes)
         self.pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
         self.conv3 = nn.Conv2d(planes, out, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out)
+        self.bn3 = BatchNorm(out)
         self.shortcut = nn.Sequential()
         if stride > 1 or channels != out:
             pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
-            self.shortcut = nn.Sequential(pool, nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
+            self.shortcut = nn.Sequential(pool, nn.Conv2d(channels, out, 1, bias=False), BatchNorm(out))
         nn.init.zeros_(self.bn3.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -191,6 +196,10 @@ class ModifiedResNet(nn.Module):
         self.pool = AttentionPool(side**2, channels, config.heads, embed_dim)
         self.grid_width = channels
 
+    def block_names(self) -> list[str]:
+        """Return the names of the modules that are each one unit of sharding and recomputation."""
+        return [f"stages.{number}" for number in range(len(self.stages))]
+
     def grid(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, S, D): the last stage's grid, row by row; S = (H / 32) (W / 32) for four stages."""
         x = self.normalise(images).contiguous(memory_format=torch.channels_last)
@@ -203,7 +212,7 @@ class ModifiedResNet(nn.Module):
 
 def _convolution(channels: int, out: int, stride: int = 1) -> tuple[nn.Module, ...]:
     convolution = nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False)
-    return convolution, nn.BatchNorm2d(out), nn.ReLU(inplace=True)
+    return convolution, BatchNorm(out), nn.ReLU(inplace=True)
 
 
 def make_image_tower(

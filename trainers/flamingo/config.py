@@ -1,6 +1,6 @@
 """Configuration of Flamingo: trained layers, frozen parts, conversion of pages and pairs to sequences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
@@ -105,8 +105,10 @@ class FlamingoDataConfig:
     """Tokens per window of a page."""
     pair_tokens: int = 32
     """Tokens per pair."""
-    pair_batch: int | None = None
-    """Pairs per step; None: train.batch_size, as for pages. The paper's ablations use 512 pairs and 256 pages."""
+    lambdas: dict[str, float] = field(default_factory=dict)
+    """Name of a dataset -> factor of its loss (equation 2); 1 for those that are not named."""
+    per_token: bool = True
+    """Whether a dataset's loss is divided by its tokens; else by its sequences, as in equation 2."""
     images: int = 5
     """Images per window; later ones are dropped."""
     size: int = 320

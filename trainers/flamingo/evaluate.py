@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.figures import mean, share
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
-from corpusloom.trainers.training.figures import mean, share
 
 PROMPT = "Output:"
 """Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
+from corpusloom.trainers.training.parallel import ParallelPlan
 
 
 class VisionEncoder(Protocol):
@@ -173,6 +174,19 @@ class Flamingo(nn.Module):
     def part_of(self, name: str) -> str:
         """Return the part of the model in which a parameter is counted."""
         return name.split(".", 1)[0]
+
+    def plan(self) -> ParallelPlan:
+        """Return how the model is divided: each layer of the Resampler, gated block and language block is a unit."""
+        parts = {
+            "resampler.layers": self.resampler.layers,
+            "gated": self.gated,
+            "language.blocks": self.language.blocks,
+        }
+        return ParallelPlan(
+            blocks=tuple(f"{name}.{number}" for name, part in parts.items() for number in range(len(part))),
+            methods={"": ("encode_images", "generate")},
+            no_tensor="this language model has no tensor-parallel plan",
+        )
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, N, T, 3, H, W) uint8 -> visual tokens (B, N, R, W); the encoder sees each frame on its own."""

@@ -4,49 +4,81 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.loop import Loss, StepContext, no_loss
+from corpusloom.trainers.training.batches import counted_rows
+from corpusloom.trainers.training.numerics import at_least_float32
+from corpusloom.trainers.training.task import Loss, Objective, StepContext, Sum
+
+IGNORE = -100
 
 
-def token_loss(logits: Tensor, tokens: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the negative log likelihood per sequence, and per token: (B, L, V), (B, L), bool (B, L) -> (), ().
+def targets_of(tokens: Tensor, counted: Tensor) -> Tensor:
+    """Return the token to predict at each position but the last, (B, L), bool (B, L) -> (B, L - 1).
 
-    Only tokens where `counted` is true count; each is predicted from the tokens before it.
+    It is IGNORE where the next token does not count.
     """
-    targets = tokens[:, 1:].masked_fill(~counted[:, 1:], -100)
-    total = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
-    number = (targets != -100).sum().clamp(min=1)
-    return total / len(tokens), total / number
+    return tokens[:, 1:].masked_fill(~counted[:, 1:], IGNORE)
 
 
-def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> Any:
-    """Return the objective over one batch per dataset (name -> tensors): one weighted loss per dataset and step.
+def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the summed negative log likelihood of the targets: (B, L, V), (B, L - 1) -> ()."""
+    flat = at_least_float32(logits[:, :-1]).flatten(0, 1)
+    return F.cross_entropy(flat, targets.flatten(), ignore_index=IGNORE, reduction="sum")
 
-    Equation 2 sums over the tokens of a sequence. `per_token` divides this sum by the mean number of counted tokens,
-    so that the learning rate does not depend on the length; both values are reported.
+
+class LanguageObjective:
+    """The losses over one batch per dataset (name -> tensors): one weighted loss per dataset and step.
+
+    Equation 2 sums over the tokens of a sequence. `per_token` divides this sum by the number of counted tokens of the
+    step instead of its number of sequences, so that the learning rate does not depend on the length; both values are
+    reported.
     """
 
-    def objective(model: Flamingo, batches: Mapping[str, Mapping[str, Tensor]], context: StepContext) -> Iterator[Loss]:
-        for name, weight in weights.items():
+    def __init__(self, weights: Mapping[str, float], *, per_token: bool = True) -> None:
+        self.weights, self.per_token = dict(weights), per_token
+
+    def prepare(self, batches: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the batches as they are."""
+        return batches
+
+    def counts(self, batches: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor | float]:
+        """Return the number of predicted tokens, or of sequences, of each dataset."""
+        if not self.per_token:
+            return {name: counted_rows(batches[name]) for name in self.weights}
+        return {name: (self._targets(batches[name]) != IGNORE).sum() for name in self.weights}
+
+    def losses(
+        self,
+        model: nn.Module,
+        batches: Mapping[str, Mapping[str, Any]],
+        totals: Mapping[str, float],
+        context: StepContext,
+    ) -> Iterator[Loss]:
+        """Yield one loss per dataset."""
+        for name, weight in self.weights.items():
             batch = batches[name]
-            rows = distributed.row_counts(len(batch["tokens"]))
-            measured = (f"{name}/nats_per_token", f"{name}/nats_per_sequence")
-            if not len(batch["tokens"]):
-                yield no_loss(measured, context.device)
-                continue
-            visual = model.encode_images(batch["images"])
+            visual = model.encode_images(batch["images"])  # type: ignore[operator]
             logits = model(batch["tokens"], visual, batch["phi"])
-            summed, mean = token_loss(logits, batch["tokens"], batch["counted"])
-            value = weight * distributed.row_weight(rows) * (mean if per_token else summed)
-            yield Loss(value, dict(zip(measured, (mean, summed), strict=True)))
+            targets = self._targets(batch)
+            summed, rows = token_loss(logits[: len(targets)], targets), float(len(targets))
+            measured: dict[str, Sum] = {
+                f"{name}/nats_per_token": (summed, (targets != IGNORE).sum()),
+                f"{name}/nats_per_sequence": (summed, rows),
+            }
+            yield Loss(weight * summed / max(totals[name], 1), measured)
 
-    return objective
+    def _targets(self, batch: Mapping[str, Any]) -> Tensor:
+        rows = counted_rows(batch)
+        return targets_of(batch["tokens"][:rows], batch["counted"][:rows])
 
 
-def gates(model: Flamingo) -> Tensor:
+def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> Objective:
+    """Return the objective over datasets with these weights, the lambdas of equation 2."""
+    return LanguageObjective(weights, per_token=per_token)
+
+
+def gates(model: nn.Module) -> Tensor:
     """Return tanh of each block's attention gate: the weight of the images in the language model."""
-    return torch.stack([block.attention_gate.tanh()[0] for block in model.gated])  # type: ignore[operator]
+    return torch.stack([block.attention_gate.tanh()[0] for block in model.gated])  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -10,17 +10,15 @@ from torch import nn
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip import task as clip_task
 from corpusloom.trainers.flamingo import language_model
-from corpusloom.trainers.flamingo.config import BUNDLED, data_config, parts
+from corpusloom.trainers.flamingo.config import BUNDLED, FlamingoDataConfig, data_config, parts
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective
-from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.joint import JointBatches
-from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig, load_config
-from corpusloom.trainers.training.loader import make_batches, open_stream
-from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.training.task import Objective, TrainingTask
 
 TOKENIZER = "tokenizer.json"
 
@@ -46,31 +44,59 @@ def vocabulary_of(config: RunConfig) -> Vocabulary:
     return Vocabulary(tokenizer, model.vocab_size)
 
 
+def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
+    """Return the objective over datasets of these names; ConfigError if `data.lambdas` names another."""
+    data, names = data_config(config), list(datasets)
+    for name, value in data.lambdas.items():
+        if name not in names:
+            raise ConfigError(f"no dataset {name!r}", where="data.lambdas", remedy=f"there are {', '.join(names)}")
+        if value <= 0:
+            raise ConfigError(f"{name} is {value}", where="data.lambdas", remedy="give a factor above 0")
+    return make_objective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
+
+
+def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ("data",)) -> dict[str, dict[str, Any]]:
+    """Return a batch of zeros as the stream of a run over these datasets gives it: windows of pages."""
+    data = data_config(config)
+    return {name: _example_window(data, rows) for name in datasets}
+
+
+def _example_window(data: FlamingoDataConfig, rows: int) -> dict[str, Any]:
+    return {
+        "keys": [""] * rows,
+        "images": torch.zeros(rows, data.images, 1, 3, data.size, data.size, dtype=torch.uint8),
+        "tokens": torch.zeros(rows, data.tokens, dtype=torch.int64),
+        "phi": torch.ones(rows, data.tokens, dtype=torch.int64),
+        "counted": torch.ones(rows, data.tokens, dtype=torch.bool),
+    }
+
+
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return the task with one stream per dataset; a dataset's weight is its lambda in equation 2."""
+    """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
     _, vision, _ = parts(config)
     if vision.checkpoint is None:
         raise ConfigError(
             "no vision encoder", where=config.name, remedy="--set model.vision.checkpoint=RUN, a run of loom train clip"
         )
+    objective = build_objective(config, datasets)
     vocabulary = vocabulary_of(config)
     transform = FlamingoTransform(vocabulary, data_config(config))
     streams = {
-        name: _batches(open_stream(config, path, seed_offset=number), transform, config)
-        for number, (name, (path, _)) in enumerate(datasets.items())
+        name: make_batches(
+            config,
+            open_stream(config, path, seed_offset=number),
+            transform,
+            batch_size=max(1, round(config.train.batch_size * share)),
+        )
+        for number, (name, (path, share)) in enumerate(datasets.items())
     }
     return TrainingTask(
         model=build_model(config),
-        objective=make_objective({name: weight for name, (_, weight) in datasets.items()}),
+        objective=objective,
         stream=JointBatches(streams),
+        example=lambda: example_batch(config, 1, datasets),
         attachments={TOKENIZER: vocabulary.tokenizer.to_str().encode()},
     )
-
-
-def _batches(stream: StreamingDataset, transform: FlamingoTransform, config: RunConfig) -> Batches:
-    """Return a dataset's batches; those of pairs may be larger, because pairs are shorter than pages."""
-    size = transform.config.pair_batch if stream.kinds == ("pairs",) else None
-    return make_batches(config, stream, transform, batch_size=size)
 
 
 def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:

@@ -17,17 +17,32 @@ FAMILIES = ("clip", "flamingo", "vilbert")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GroupConfig:
+    """What differs for the parameters whose names fit a pattern."""
+
+    freeze: bool = False
+    """Whether they are not trained."""
+    lr_factor: float = 1.0
+    """Factor of the learning rate."""
+    layer_decay: float | None = None
+    """Factor of the learning rate per block: block i of n has layer_decay ** (n - 1 - i), what stands before the blocks
+    layer_decay ** n; None: the same rate for all blocks."""
+    weight_decay: float | None = None
+    """Weight decay of the matrices among them; None: `train.weight_decay`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """Training settings of any model: steps, optimiser, schedule, precision, checkpoints."""
 
     steps: int
     """Optimiser updates of the whole run."""
     batch_size: int
-    """Samples per rank and step."""
+    """Samples per rank and batch."""
     lr: float
     """Peak learning rate, after the warmup."""
-    warmup: int = 0
-    """Steps of linear warmup: step i of them has the learning rate lr * (i + 1) / warmup."""
+    warmup: int | float = 0
+    """Steps of linear warmup, or below 1 their share of all steps: step i has the learning rate lr * (i + 1) / warmup."""
     schedule: str = "cosine"
     """Learning rate after the warmup: cosine or linear decay to 0, or constant."""
     weight_decay: float = 0.0
@@ -38,6 +53,13 @@ class TrainConfig:
     """Adam's epsilon."""
     grad_clip: float | None = None
     """Largest norm of the gradient over all parameters; None: no clipping."""
+    accumulate: int = 1
+    """Batches per rank and update; the update equals that of one batch of all their samples, but for objectives that
+    compare the samples of a batch with each other."""
+    ema: float | None = None
+    """Decay per step of a moving average of the trained weights, which evaluations use; None: no average."""
+    groups: dict[str, GroupConfig] = field(default_factory=dict)
+    """Pattern of parameter names (`image.*`) -> what differs for them; the last pattern that fits a name counts."""
     rng_seed: int = 0
     """Seed of initial weights, augmentation, dropout and the order of samples."""
     precision: str = "fp32"
@@ -54,11 +76,9 @@ class TrainConfig:
     """Steps between reports, each of which is a mean over these steps."""
     evaluate_every: int | None = None
     """Steps between evaluations; None: only after the last step."""
-    compile: bool = False
-    """Whether the model's forward pass is compiled with torch.compile."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "checkpoint_every", "keep", "log_every"):
+        for name in ("steps", "batch_size", "accumulate", "checkpoint_every", "keep", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}", where="train", remedy="set it to 1 or more")
         if self.schedule not in SCHEDULES:
@@ -68,8 +88,37 @@ class TrainConfig:
             raise ConfigError(f"precision is {self.precision!r}", where="train", remedy=f"one of {known}")
         if not self.lr > 0:
             raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
-        if not 0 <= self.warmup <= self.steps:
-            raise ConfigError(f"warmup is {self.warmup}", where="train", remedy=f"set it from 0 to steps, {self.steps}")
+        if self.warmup < 0:
+            raise ConfigError(f"warmup is {self.warmup}", where="train", remedy="give steps, or a share below 1")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ConfigError(f"ema is {self.ema}", where="train", remedy="set it above 0 and below 1, e.g. 0.999")
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of warmup: at most all steps."""
+        return min(self.steps, round(self.warmup * self.steps) if self.warmup < 1 else int(self.warmup))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParallelConfig:
+    """How a model is divided among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
+
+    shard: int = 1
+    """Ranks that share a copy of weights, gradients and optimiser state (FSDP2). 1: each rank has all; -1: all ranks."""
+    tensor: int = 1
+    """Ranks that split the layers of the language model (tensor parallel); they see the same samples."""
+    activation_checkpointing: bool = False
+    """Whether blocks keep their inputs only and compute activations again in the backward pass."""
+    compile: bool = False
+    """Whether each block is compiled with torch.compile."""
+    compile_backend: str = "inductor"
+    """Backend of torch.compile."""
+
+    def __post_init__(self) -> None:
+        if self.shard < 1 and self.shard != -1:
+            raise ConfigError(f"shard is {self.shard}", where="parallel", remedy="set it to 1 or more, or to -1")
+        if self.tensor < 1:
+            raise ConfigError(f"tensor is {self.tensor}", where="parallel", remedy="set it to 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +157,7 @@ class RunConfig:
     """Data configuration of the family, as a table."""
     train: TrainConfig
     loader: LoaderConfig = field(default_factory=LoaderConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -136,7 +186,8 @@ def load_config(
 ) -> RunConfig:
     """Return a configuration by name or from a TOML file, with assignments such as `train.lr=1e-4` applied.
 
-    If only `train.steps` is assigned, a warmup that is longer is shortened to its former share; `on_note` is told.
+    A warmup longer than `train.steps` is shortened, to its former share if only the steps were assigned; `on_note` is
+    told. The value `off` unsets a key that may be unset.
     """
     if name.endswith(".toml"):
         values = tables.load_toml(name)
@@ -147,8 +198,8 @@ def load_config(
         known = f"did you mean {near[0]}?" if near else f"a TOML file, or one of {', '.join(config_names())}"
         raise ConfigError(f"no configuration {name!r}", where="--config", remedy=known)
     changed = tables.override({"name": name, **values}, assignments)
-    if not any(text.partition("=")[0].strip() == "train.warmup" for text in assignments):
-        changed["train"] = _shorten_warmup(values.get("train"), changed.get("train"), on_note)
+    assigned = any(text.partition("=")[0].strip() == "train.warmup" for text in assignments)
+    changed["train"] = _shorten_warmup({} if assigned else values.get("train"), changed.get("train"), on_note)
     return from_plain(changed, where=name)
 
 
@@ -166,10 +217,11 @@ def _shorten_warmup(before: Any, after: Any, on_note: Callable[[str], None]) -> 
         return after
     warmup, steps, former = after.get("warmup", 0), after.get("steps", 0), before.get("steps", 0)
     numbers = all(isinstance(value, int) for value in (warmup, steps, former))
-    if not numbers or not 0 < steps < warmup or steps >= former:
+    if not numbers or not 0 < steps < warmup:
         return after
-    shorter = warmup * steps // former
-    on_note(f"train.warmup is {shorter}, not {warmup}: the same share of {steps} steps as of {former}")
+    shorter = warmup * steps // former if steps < former else steps
+    share = f"the same share of {steps} steps as of {former}" if steps < former else f"there are {steps} steps"
+    on_note(f"train.warmup is {shorter}, not {warmup}: {share}")
     return {**after, "warmup": shorter}
 
 

@@ -1,37 +1,96 @@
-"""Collectives over ranks: the process group of torchrun's environment, all-gather with gradient, gradient averaging."""
+"""The ranks of a run: the process group of torchrun's environment, the mesh of its ranks, and this rank's device.
+
+A mesh has three dimensions: ranks of one `tensor` group hold slices of the same layers and see the same samples; ranks
+of one `shard` group hold slices of one copy of the state; `replicate` is the number of copies. Ranks that differ in
+replicate or shard read different samples: the data ranks.
+"""
 
 import contextlib
+import datetime
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.training.config import ParallelConfig
 
-T = TypeVar("T")
-BUCKET_BYTES = 64 << 20
+DIMENSIONS = ("replicate", "shard", "tensor")
+
+
+@dataclass(slots=True)
+class _Run:
+    """The mesh of the process's current session, and the group of its data ranks."""
+
+    mesh: DeviceMesh | None = None
+    data_group: dist.ProcessGroup | None = None
+
+
+_run = _Run()
 
 
 @contextlib.contextmanager
-def session(device: str | None = None) -> Iterator[torch.device]:
-    """Yield this rank's device; under torchrun the process group exists while the block runs.
+def session(
+    device: str | None = None, parallel: ParallelConfig | None = None, *, timeout_seconds: float = 1800
+) -> Iterator[torch.device]:
+    """Yield this rank's device; under torchrun the process group and the mesh exist while the block runs.
 
-    The backend is nccl on CUDA, else gloo. Without RANK in the environment there is one rank and no group.
+    The backend is nccl on CUDA, else gloo. Without RANK in the environment there is one rank and no group. A collective
+    that waits longer than `timeout_seconds` raises on every rank that waits.
     """
     chosen = pick_device(device)
-    if "RANK" not in os.environ or dist.is_initialized():
-        yield chosen
-        return
-    if chosen.type == "cuda":
-        torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    owns = "RANK" in os.environ and not dist.is_initialized()
+    if owns:
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
+        timeout = datetime.timedelta(seconds=timeout_seconds)
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=timeout)
     try:
-        yield chosen
+        with mesh_session(chosen.type, parallel or ParallelConfig()):
+            yield chosen
     finally:
-        dist.destroy_process_group()
+        if owns:
+            dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def mesh_session(device_type: str, parallel: ParallelConfig) -> Iterator[DeviceMesh | None]:
+    """Yield the mesh of an existing process group for a configuration; None without a group."""
+    if not dist.is_initialized():
+        if parallel.tensor > 1 or parallel.shard > 1:
+            check_mesh(1, parallel)
+        yield None
+        return
+    shape = check_mesh(dist.get_world_size(), parallel)
+    mesh = init_device_mesh(device_type, shape, mesh_dim_names=DIMENSIONS)
+    before = _run.mesh, _run.data_group
+    _run.mesh, _run.data_group = mesh, mesh["replicate", "shard"]._flatten("data").get_group()
+    try:
+        yield mesh
+    finally:
+        _run.mesh, _run.data_group = before
+
+
+def check_mesh(world_size: int, parallel: ParallelConfig) -> tuple[int, int, int]:
+    """Return the mesh's shape (replicate, shard, tensor); ConfigError if the ranks cannot be divided so."""
+    if world_size % parallel.tensor:
+        raise ConfigError(
+            f"tensor is {parallel.tensor}, the run has {world_size} ranks",
+            where="parallel",
+            remedy="the number of ranks must be a multiple of it",
+        )
+    data = world_size // parallel.tensor
+    shard = data if parallel.shard == -1 else parallel.shard
+    if data % shard:
+        raise ConfigError(
+            f"shard is {shard}, the run has {data} data ranks",
+            where="parallel",
+            remedy="the number of data ranks (ranks / tensor) must be a multiple of it; -1 means all of them",
+        )
+    return data // shard, shard, parallel.tensor
 
 
 def pick_device(device: str | None = None) -> torch.device:
@@ -55,7 +114,19 @@ def _named_device(name: str) -> torch.device:
         raise ConfigError(
             f"no device {name!r} here: {reason}", where="--device", remedy="use cpu, or leave it out"
         ) from error
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return device
+
+
+def mesh() -> DeviceMesh | None:
+    """Return the mesh of the current session; None on one rank without a group."""
+    return _run.mesh
+
+
+def data_group() -> dist.ProcessGroup | None:
+    """Return the group of the ranks that read different samples; None: all ranks, or no group at all."""
+    return _run.data_group
 
 
 def rank() -> int:
@@ -73,130 +144,17 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def data_rank() -> int:
+    """Return this rank's number among the data ranks."""
+    return dist.get_rank(_run.data_group) if dist.is_initialized() else 0
+
+
+def data_ranks() -> int:
+    """Return the number of data ranks."""
+    return dist.get_world_size(_run.data_group) if dist.is_initialized() else 1
+
+
 def barrier() -> None:
     """Wait for all ranks."""
     if dist.is_initialized():
         dist.barrier()
-
-
-class _AllGather(torch.autograd.Function):
-    """All-gather along dimension 0; its backward pass sums over ranks, since every rank's loss has every slice."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        ctx.rows = tensor.shape[0]
-        gathered = tensor.new_empty((world_size() * tensor.shape[0], *tensor.shape[1:]))
-        dist.all_gather_single(gathered, tensor.contiguous())
-        return gathered
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        total = grads[0].contiguous().clone()
-        dist.all_reduce(total)
-        return total[rank() * ctx.rows : (rank() + 1) * ctx.rows]
-
-
-def all_gather(tensor: Tensor, rows: Sequence[int]) -> Tensor:
-    """Return the ranks' tensors stacked in rank order, (B, ...) -> (sum of rows, ...); gradients flow to every rank.
-
-    `rows` is what `row_counts` returns. Ranks with fewer rows are padded for the exchange.
-    """
-    if world_size() == 1:
-        return tensor
-    most = max(rows)
-    if min(rows) == most:
-        return _AllGather.apply(tensor)
-    padded = torch.cat([tensor, tensor.new_zeros(most - len(tensor), *tensor.shape[1:])])
-    parts = _AllGather.apply(padded).split(most)
-    return torch.cat([part[:count] for part, count in zip(parts, rows, strict=True)])
-
-
-def row_counts(rows: int) -> list[int]:
-    """Return the number of rows of each rank's batch; they differ when samples cannot be used."""
-    if world_size() == 1:
-        return [rows]
-    counts = torch.zeros(world_size(), dtype=torch.int64, device=_group_device())
-    counts[rank()] = rows
-    dist.all_reduce(counts)
-    return [int(count) for count in counts.tolist()]
-
-
-def row_weight(rows: Sequence[int]) -> float:
-    """Return the weight of this rank's mean over its rows: the mean over ranks is then the mean over all rows.
-
-    It is 1 if all ranks have the same number of rows, and 0 on a rank without rows.
-    """
-    return rows[rank()] * world_size() / max(sum(rows), 1)
-
-
-def gather_objects(value: T) -> list[T]:
-    """Return the values of all ranks, in rank order."""
-    if world_size() == 1:
-        return [value]
-    found: list[Any] = [None] * world_size()
-    dist.all_gather_object(found, value)
-    return found
-
-
-def mean_over_ranks(values: Tensor) -> Tensor:
-    """Return the mean of a tensor over ranks, without gradient."""
-    if world_size() == 1:
-        return values
-    total = values.detach().clone()
-    dist.all_reduce(total)
-    return total / world_size()
-
-
-def same_on_all_ranks(value: int) -> bool:
-    """Return whether every rank has the same number."""
-    if world_size() == 1:
-        return True
-    ends = torch.tensor([value, -value], device=_group_device())
-    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
-    return int(ends[0]) == -int(ends[1])
-
-
-def _group_device() -> torch.device:
-    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
-
-
-def broadcast_model(model: nn.Module) -> None:
-    """Copy the parameters and buffers of rank 0 to every rank."""
-    if world_size() > 1:
-        for tensor in (*model.parameters(), *model.buffers()):
-            dist.broadcast(tensor.data, src=0)
-
-
-def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Replace gradients by their means over ranks, in buckets; a gradient that no rank has stays None.
-
-    It is called once per step, after all backward passes of the step, whose number and order may differ.
-    """
-    if world_size() == 1:
-        return
-    device = parameters[0].device
-    present = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.uint8, device=device)
-    dist.all_reduce(present, op=dist.ReduceOp.MAX)
-    chosen = [parameter for parameter, flag in zip(parameters, present.tolist(), strict=True) if flag]
-    for bucket in _buckets(chosen):
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
-        flat = torch.cat([grad.reshape(-1) for grad in grads])
-        dist.all_reduce(flat)
-        flat /= world_size()
-        pieces = flat.split([grad.numel() for grad in grads])
-        for parameter, grad, piece in zip(bucket, grads, pieces, strict=True):
-            parameter.grad = grad.copy_(piece.view_as(grad))
-
-
-def _buckets(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Yield groups of parameters of one type, in order, each of up to BUCKET_BYTES."""
-    bucket: list[nn.Parameter] = []
-    size = 0
-    for parameter in parameters:
-        if bucket and (size + parameter.nbytes > BUCKET_BYTES or parameter.dtype != bucket[0].dtype):
-            yield bucket
-            bucket, size = [], 0
-        bucket.append(parameter)
-        size += parameter.nbytes
-    if bucket:
-        yield bucket

@@ -1,70 +1,45 @@
 """The training loop of all families, resumable at the exact sample.
 
-An objective yields losses; each is back-propagated as soon as it is yielded, so that only one graph is in memory and
-a weighted sum over data sets is gradient accumulation. Each step ends with one clipping and one update.
+One step: read batches, count what they hold over all ranks, back-propagate each loss as soon as it is yielded (so that
+only one graph is in memory), clip the gradients once, update the weights once.
 """
 
 import contextlib
-import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from corpusloom.schemas.errors import InputError, LoomError
-from corpusloom.trainers.training import distributed
+from corpusloom.schemas.errors import LoomError
+from corpusloom.trainers.training import collectives, distributed
+from corpusloom.trainers.training.batches import (
+    SkippedSamples,
+    Stream,
+    next_batch,
+    sample_keys,
+    skipped_samples,
+    to_device,
+    usable_rows,
+)
 from corpusloom.trainers.training.checkpoint import Checkpointer
-from corpusloom.trainers.training.config import TrainConfig
+from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.interrupts import held_interrupts
 from corpusloom.trainers.training.observe import Meter, StepReport, Stopwatch
-from corpusloom.trainers.training.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
-from corpusloom.trainers.training.skipped import SkippedSamples, skipped_samples
-
-
-class Stream(Protocol):
-    """An endless iterator over batches whose state can be saved and loaded."""
-
-    def __next__(self) -> Any: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepContext:
-    """The step of an objective; torch's global generator is seeded for it already."""
-
-    step: int
-    """Number of the step, from 0."""
-    config: TrainConfig
-    device: torch.device
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """One weighted scalar to back-propagate, and measurements to report (name -> scalar; NaN: not measured).
-
-    The gradients are averaged over ranks, which may have different numbers of usable samples; see
-    `distributed.row_weight`.
-    """
-
-    value: Tensor
-    metrics: Mapping[str, float | Tensor] = field(default_factory=dict)
-    surrogate: bool = False
-    """Whether the loss is back-propagated only, and left out of the loss that is reported."""
-
-
-def no_loss(metrics: Iterable[str], device: torch.device) -> Loss:
-    """Return the loss of a batch without a usable sample: 0, without gradients, and no value for each measurement."""
-    return Loss(torch.zeros((), device=device), dict.fromkeys(metrics, math.nan))
-
-
-Objective = Callable[[nn.Module, Any, StepContext], Iterator[Loss]]
-Evaluate = Callable[[nn.Module], Iterable[tuple[str, float]]]
+from corpusloom.trainers.training.optimizer import (
+    MovingAverage,
+    freeze,
+    frozen_modules,
+    learning_rate,
+    make_optimizer,
+    set_learning_rate,
+    trainable,
+)
+from corpusloom.trainers.training.parallel import broadcast_state, clip_gradients, parallelize
+from corpusloom.trainers.training.task import Evaluate, Objective, StepContext, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,13 +60,11 @@ class TrainResult:
 
 
 def train(
-    model: nn.Module,
-    objective: Objective,
-    stream: Stream,
+    task: TrainingTask,
     config: TrainConfig,
+    parallel: ParallelConfig | None = None,
     *,
     checkpoint: Checkpointer | None = None,
-    evaluate: Evaluate | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_update: Callable[[int], None] | None = None,
 ) -> TrainResult:
@@ -103,18 +76,14 @@ def train(
     finite, before a checkpoint is written. Ctrl-C ends a run of one rank after the current step, with a checkpoint.
     """
     began = time.perf_counter()
-    distributed.broadcast_model(model)
-    optimizer = make_optimizer(model, config)
-    start = checkpoint.restore(model, optimizer, stream) if checkpoint else 0
-    if not distributed.same_on_all_ranks(start):
+    run = prepare_run(task, config, parallel or ParallelConfig())
+    start = checkpoint.restore(run.model, run.optimizer, run.stream) if checkpoint else 0
+    if not collectives.same_on_all_ranks(start):
         raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
-    run = _Run(model, objective, stream, config, optimizer, next(model.parameters()).device)
     evaluation: dict[str, float] = {}
     report, saved = None, checkpoint.latest() if checkpoint else None
     alone = checkpoint is not None and distributed.world_size() == 1
     with _settings(config, run.device), held_interrupts(alone) as interrupted:
-        if config.compile:
-            model.compile()
         for step in range(start, config.steps):
             run.update(step)
             done, last = step + 1, step + 1 == config.steps
@@ -126,13 +95,13 @@ def train(
                 if on_step is not None and distributed.rank() == 0:
                     on_step(report)
             if checkpoint is not None and due:
-                saved = checkpoint.save(done, model, optimizer, stream)
+                saved = checkpoint.save(done, run.model, run.optimizer, run.stream)
             if interrupted():
                 raise KeyboardInterrupt
-            if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not last:
-                evaluation = _evaluate(model, evaluate)
-        if evaluate is not None:
-            evaluation = _evaluate(model, evaluate)
+            if task.evaluate and config.evaluate_every and done % config.evaluate_every == 0 and not last:
+                evaluation = run.evaluate(task.evaluate)
+        if task.evaluate is not None:
+            evaluation = run.evaluate(task.evaluate)
     return TrainResult(
         steps=config.steps,
         resumed_at=start,
@@ -140,20 +109,42 @@ def train(
         seconds=time.perf_counter() - began,
         evaluation=evaluation,
         checkpoint=saved,
-        skipped=skipped_samples(stream),
+        skipped=skipped_samples(run.stream),
     )
 
 
-@dataclass(slots=True)
-class _Run:
+def prepare_run(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig) -> "Run":
+    """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
+    freeze(task.model, config.groups)
+    broadcast_state(task.model)
+    device = next(task.model.parameters()).device
+    model = parallelize(task.model, parallel, precision=config.precision)
+    return Run(
+        model=model,
+        objective=task.objective,
+        stream=task.stream,
+        example=task.example,
+        config=config,
+        optimizer=make_optimizer(model, config),
+        average=None if config.ema is None else MovingAverage(model, config.ema),
+        device=device,
+        frozen=frozen_modules(model),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
     """The state of one run; `update` does one step."""
 
     model: nn.Module
     objective: Objective
     stream: Stream
+    example: Callable[[], Any]
     config: TrainConfig
     optimizer: torch.optim.Optimizer
+    average: MovingAverage | None
     device: torch.device
+    frozen: list[nn.Module]
     meter: Meter = field(default_factory=Meter)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     samples: int = 0
@@ -164,46 +155,64 @@ class _Run:
     """Steps since the last report."""
 
     def update(self, step: int) -> None:
+        """Do one step: its batches, their losses, one clipping and one update."""
         seed_step(self.config.rng_seed, step)
         with self.stopwatch.part("data"):
-            batch = _next_batch(self.stream, step)
-            rows, usable = count_samples(batch), usable_rows(batch)
-            self.samples += (count := count_samples(usable))
-            self.skipped += rows - count
-            batch = to_device(usable, self.device)
+            batches = [self._read(step) for _ in range(self.config.accumulate)]
         with self.stopwatch.part("compute"):
-            self.model.train()
+            self._set_training_mode()
             self.optimizer.zero_grad(set_to_none=True)
-            self._backward(batch, StepContext(step=step, config=self.config, device=self.device))
+            batches = [self.objective.prepare(batch) for batch in batches]
+            totals = add_counts([self.objective.counts(batch) for batch in batches])
+            loss = self._backward(batches, totals, StepContext(step=step, config=self.config, device=self.device))
         with self.stopwatch.part("update"):
-            parameters = [parameter for _, parameter in trainable(self.model)]
-            distributed.average_gradients(parameters)
-            self.meter.add({"grad_norm": clip_gradients(parameters, self.config.grad_clip)})
-            set_learning_rate(self.optimizer, learning_rate(step, self.config))
-            self.optimizer.step()
-            after_step = getattr(self.model, "after_step", None)
-            if after_step:
-                after_step()
+            norm = clip_gradients((parameter for _, parameter in trainable(self.model)), self.config.grad_clip)
+            self.meter.add({"loss": (loss, 1 / distributed.data_ranks()), "grad_norm": (norm, 1)})
+            if any(totals.values()) or not totals:
+                self._step(step)
         self.steps += 1
 
-    def _backward(self, batch: Any, context: StepContext) -> None:
-        total: Tensor | None = None
-        losses = self.objective(self.model, batch, context)
-        while True:
-            with autocast(self.config.precision, self.device):
-                loss = next(losses, None)
-            if loss is None:
-                break
-            if loss.value.requires_grad:
+    def _read(self, step: int) -> Any:
+        """Return the next batch's usable rows, on the run's device."""
+        batch = next_batch(self.stream, step)
+        usable = usable_rows(batch, self.example)
+        rows, count = len(sample_keys(batch)), len(sample_keys(usable))
+        self.samples += count
+        self.skipped += rows - count
+        return to_device(usable, self.device)
+
+    def _set_training_mode(self) -> None:
+        self.model.train()
+        for module in self.frozen:
+            module.eval()
+
+    def _backward(self, batches: list[Any], totals: Mapping[str, float], context: StepContext) -> Tensor:
+        """Back-propagate all losses of a step; return their sum over this rank, ()."""
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for batch in batches:
+            losses = self.objective.losses(self.model, batch, totals, context)
+            while True:
+                with autocast(self.config.precision, self.device):
+                    loss = next(losses, None)
+                if loss is None:
+                    break
                 loss.value.backward()
-            if not loss.surrogate:
-                total = loss.value.detach() if total is None else total + loss.value.detach()
-            self.meter.add(loss.metrics, nan_counts=False)
-        if total is None:
-            raise LoomError(f"the objective yielded no loss at step {context.step}")
-        self.meter.add({"loss": total})
+                if not loss.surrogate:
+                    total += loss.value.detach()
+                self.meter.add(loss.metrics)
+        return total
+
+    def _step(self, step: int) -> None:
+        set_learning_rate(self.optimizer, learning_rate(step, self.config))
+        self.optimizer.step()
+        after_step = getattr(self.model, "after_step", None)
+        if after_step:
+            after_step()
+        if self.average is not None:
+            self.average.update(self.model)
 
     def report(self, done: int) -> StepReport:
+        """Return the means since the last report; LoomError if the loss is not finite."""
         means = self.meter.read()
         seconds, parts = self.stopwatch.read()
         loss, grad_norm = means.pop("loss"), means.pop("grad_norm")
@@ -212,8 +221,8 @@ class _Run:
                 f"loss is {loss}, gradient norm {grad_norm}, in the steps up to {done}",
                 remedy="lower train.lr, set train.grad_clip, or inspect the batches; the last checkpoint is good",
             )
-        counts = torch.tensor([self.samples, self.skipped], dtype=torch.float64, device=self.device)
-        samples, skipped = (distributed.mean_over_ranks(counts) * distributed.world_size()).round().int().tolist()
+        found = collectives.totals({"samples": self.samples, "skipped": self.skipped})
+        samples, skipped = round(found["samples"]), round(found["skipped"])
         steps, self.samples, self.skipped, self.steps = self.steps, 0, 0, 0
         return StepReport(
             step=done,
@@ -228,19 +237,23 @@ class _Run:
             metrics=means,
         )
 
+    def evaluate(self, evaluate: Evaluate) -> dict[str, float]:
+        """Return the figures of an evaluation of the averaged weights, if there is an average, else of the weights."""
+        self.model.eval()
+        weights = contextlib.nullcontext() if self.average is None else self.average.applied(self.model)
+        with weights, torch.no_grad():
+            return dict(evaluate(self.model))
+
+
+def add_counts(counts: list[Mapping[str, float | Tensor]]) -> dict[str, float]:
+    """Return the counts of a step's batches summed over batches and data ranks, each at least 0."""
+    own = {name: sum(float(count[name]) for count in counts) for name in counts[0]}
+    return collectives.totals(own)
+
 
 def seed_step(rng_seed: int, step: int) -> None:
-    """Seed torch's generators from (seed, step, rank), so that a resumed run draws the same values in each step."""
-    torch.manual_seed(((rng_seed * 1_000_003 + step) * 65_537 + distributed.rank()) % (1 << 63))
-
-
-def clip_gradients(parameters: list[nn.Parameter], limit: float | None) -> Tensor:
-    """Scale gradients down to a total norm of `limit` (None: no clipping); return the norm before it, ()."""
-    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm(grads)
-    if limit is not None:
-        torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
-    return norm
+    """Seed torch's generators from (seed, step, data rank), so that a resumed run draws the same values."""
+    torch.manual_seed(((rng_seed * 1_000_003 + step) * 65_537 + distributed.data_rank()) % (1 << 63))
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
@@ -248,58 +261,6 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
-
-
-def to_device(batch: Any, device: torch.device) -> Any:
-    """Move the tensors in nested tuples, lists, mappings and dataclasses; other values stay as they are."""
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, Mapping):
-        return {name: to_device(value, device) for name, value in batch.items()}
-    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
-        changes = {item.name: to_device(getattr(batch, item.name), device) for item in dataclasses.fields(batch)}
-        return dataclasses.replace(batch, **changes)
-    if type(batch) in (list, tuple):
-        return type(batch)(to_device(value, device) for value in batch)
-    return batch
-
-
-def usable_rows(batch: Any) -> Any:
-    """Return a batch without the rows whose "valid" is False; of a mapping of batches, each without its own."""
-    if not isinstance(batch, Mapping):
-        return batch
-    valid = batch.get("valid")
-    if valid is None:
-        return {name: usable_rows(value) for name, value in batch.items()}
-    if bool(valid.all()):
-        return batch
-    kept = valid.nonzero()[:, 0].tolist()
-    return {
-        name: value[valid] if isinstance(value, Tensor) else [value[row] for row in kept]
-        for name, value in batch.items()
-    }
-
-
-def count_samples(batch: Any) -> int:
-    """Return the number of a batch's "keys"; for a mapping of batches, the sum."""
-    if not isinstance(batch, Mapping):
-        return 0
-    if "keys" in batch:
-        return len(batch["keys"])
-    return sum(count_samples(value) for value in batch.values())
-
-
-def _next_batch(stream: Stream, step: int) -> Any:
-    try:
-        return next(stream)
-    except StopIteration:
-        raise InputError(f"the stream ended before step {step}", remedy="is the dataset empty?") from None
-
-
-def _evaluate(model: nn.Module, evaluate: Evaluate) -> dict[str, float]:
-    model.eval()
-    with torch.no_grad():
-        return dict(evaluate(model))
 
 
 @contextlib.contextmanager

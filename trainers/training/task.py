@@ -1,13 +1,55 @@
 """The interface between the training loop and a family of models: one run's model, objective, stream and evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import Evaluate, Objective, Stream
+from corpusloom.trainers.training.batches import Stream
+from corpusloom.trainers.training.config import RunConfig, TrainConfig
+
+Evaluate = Callable[[nn.Module], Iterable[tuple[str, float]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepContext:
+    """The step of an objective; torch's global generator is seeded for it already."""
+
+    step: int
+    """Number of the step, from 0."""
+    config: TrainConfig
+    device: torch.device
+
+
+Sum = tuple[float | Tensor, float | Tensor]
+"""The sum of some measured values, and their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One scalar to back-propagate, and measurements to report."""
+
+    value: Tensor
+    """This batch's share of the step's loss: the loss of a step is the sum over its batches and all data ranks."""
+    metrics: Mapping[str, Sum] = field(default_factory=dict)
+    """Name -> sum and number of this batch's values; their mean over batches and ranks is reported."""
+    surrogate: bool = False
+    """Whether the loss is back-propagated only, and left out of the loss that is reported."""
+
+
+class Objective(Protocol):
+    """The losses of one family. Only the first rows of a batch, one per key, count; a rank may have none."""
+
+    def prepare(self, batch: Any) -> Any:
+        """Return the batch with what its losses need from other ranks, such as negatives; all ranks call this."""
+
+    def counts(self, batch: Any) -> Mapping[str, float | Tensor]:
+        """Return name -> number of this batch's items; sums of losses are divided by its total over the step."""
+
+    def losses(self, model: nn.Module, batch: Any, totals: Mapping[str, float], context: StepContext) -> Iterator[Loss]:
+        """Yield the losses of a batch, each a sum over its own items divided by a total over the whole step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +59,8 @@ class TrainingTask:
     model: nn.Module
     objective: Objective
     stream: Stream
+    example: Callable[[], Any]
+    """Returns a batch of one row of zeros, in the shapes and types of the stream's batches."""
     evaluate: Evaluate | None = None
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
@@ -35,5 +79,11 @@ class FamilyModule(Protocol):
     def build_model(self, config: RunConfig) -> nn.Module:
         """Return the model with fresh weights; it needs no data, and works on the meta device."""
 
+    def build_objective(self, config: RunConfig, datasets: Iterable[str]) -> Objective:
+        """Return the objective of a run over datasets of these names."""
+
+    def example_batch(self, config: RunConfig, rows: int, datasets: Iterable[str]) -> Any:
+        """Return a batch of zeros as the stream of a run over these datasets gives it, on torch's default device."""
+
     def build_task(self, config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-        """Return the task of a run over datasets: name -> (path, weight)."""
+        """Return the task of a run over datasets: name -> (path, share of samples)."""

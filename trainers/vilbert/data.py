@@ -151,6 +151,7 @@ class PretrainingTransform:
         tokens, labels = mask_words(original, self.tokenizer, self.config.mask, rng)
         pad = token_id(self.tokenizer, "[PAD]")
         return {
+            "negative": rng.random(3),
             "original": original,
             "tokens": tokens,
             "token_mask": original != pad,

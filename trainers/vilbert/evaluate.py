@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.training.figures import recalls
+from corpusloom.trainers.figures import recalls
 from corpusloom.trainers.vilbert.model import ViLBERT
 
 KS = (1, 5, 10)

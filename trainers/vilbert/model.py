@@ -6,13 +6,14 @@ q_dense layers that the public code has in each connection and never uses (11,02
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from corpusloom.trainers.training.parallel import ParallelPlan
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
 
 LAYER_NORM_EPS = 1e-12
@@ -137,8 +138,7 @@ class HeadTransform(nn.Module):
         return self.norm(F.gelu(self.dense(stream)))
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):
     """Result of a forward pass."""
 
     text: Tensor
@@ -191,6 +191,15 @@ class ViLBERT(nn.Module):
     def part_of(self, name: str) -> str:
         """Return the part of the model in which a parameter is counted."""
         return "heads" if name.startswith(("word_", "region_transform", "region_decoder", "alignment")) else "streams"
+
+    def plan(self) -> ParallelPlan:
+        """Return how the model is divided: each layer and each connection is a unit."""
+        parts = {"text_layers": self.text_layers, "image_layers": self.image_layers, "connections": self.connections}
+        return ParallelPlan(
+            blocks=tuple(f"{name}.{number}" for name, part in parts.items() for number in range(len(part))),
+            methods={"": ("encode_text", "encode_image", "join", "predict_words", "predict_regions")},
+            no_tensor="ViLBERT has no tensor-parallel plan",
+        )
 
     def encode_text(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return the text stream up to the first connection, (B, T) -> (B, T, H); no image enters it."""

@@ -1,6 +1,6 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,10 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.training.batches import make_batches, open_stream, to_device
 from corpusloom.trainers.training.checkpoint import find, read_attachment
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loader import make_batches, open_stream
-from corpusloom.trainers.training.loop import Evaluate, to_device
-from corpusloom.trainers.training.task import TrainingTask
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
 from corpusloom.trainers.vilbert.adapter import load_bert
 from corpusloom.trainers.vilbert.config import (
     ViLBERTConfig,
@@ -39,17 +38,28 @@ def build_model(config: RunConfig) -> ViLBERT:
     return ViLBERT(model_config(config))
 
 
-def example_forward(model: nn.Module, batch_size: int) -> object:
-    """Run one forward pass over meta tensors, whose FLOPs are counted."""
-    config: ViLBERTConfig = model.config  # type: ignore[assignment]
-    regions, tokens = 37, 36
-    return model(
-        torch.zeros(batch_size, tokens, dtype=torch.long, device="meta"),
-        torch.ones(batch_size, tokens, dtype=torch.bool, device="meta"),
-        torch.zeros(batch_size, regions, config.feature_width, device="meta"),
-        torch.zeros(batch_size, regions, 5, device="meta"),
-        torch.ones(batch_size, regions, dtype=torch.bool, device="meta"),
-    )
+def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
+    """Return the objective; a mixture of datasets is one stream with one loss."""
+    return make_objective(objective_config(config))
+
+
+def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a batch as the stream gives it, of zeros: all words and regions are masked."""
+    shape, data = model_config(config), data_config(config)
+    words, regions = (rows, data.tokens), (rows, data.regions)
+    return {
+        "keys": [""] * rows,
+        "negative": torch.zeros(rows, 3, dtype=torch.float64),
+        "original": torch.zeros(words, dtype=torch.int64),
+        "tokens": torch.zeros(words, dtype=torch.int64),
+        "token_mask": torch.ones(words, dtype=torch.bool),
+        "word_labels": torch.zeros(words, dtype=torch.int64),
+        "features": torch.zeros(rows, data.regions + 1, shape.feature_width, dtype=torch.float16),
+        "locations": torch.zeros(rows, data.regions + 1, 5),
+        "region_mask": torch.ones(rows, data.regions + 1, dtype=torch.bool),
+        "masked_regions": torch.ones(regions, dtype=torch.bool),
+        "class_probs": torch.zeros(*regions, shape.class_count, dtype=torch.float16),
+    }
 
 
 def captions(path: str) -> list[str]:
@@ -81,8 +91,9 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     transform = PretrainingTransform(tokenizer, data)
     return TrainingTask(
         model=model,
-        objective=make_objective(objective_config(config)),
+        objective=build_objective(config),
         stream=make_batches(config, stream, transform),
+        example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
         attachments={TOKENIZER: tokenizer.to_str().encode()},
     )

@@ -1,0 +1,114 @@
+"""Sums, counts and gathers over the data ranks of a run; on one rank each returns its argument."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed._functional_collectives import all_gather_tensor_autograd
+
+from corpusloom.trainers.training.distributed import data_group, data_rank, data_ranks, world_size
+
+T = TypeVar("T")
+
+
+def total(values: Tensor) -> Tensor:
+    """Return the sum of a tensor over the data ranks, without gradient."""
+    if data_ranks() == 1:
+        return values.detach()
+    summed = values.detach().clone()
+    dist.all_reduce(summed, group=data_group())
+    return summed
+
+
+def totals(counts: Mapping[str, float | Tensor]) -> dict[str, float]:
+    """Return named counts summed over the data ranks, which must have the same names."""
+    if not counts:
+        return {}
+    stacked = torch.tensor([float(value) for value in counts.values()], dtype=torch.float64, device=_device())
+    return dict(zip(counts, total(stacked).tolist(), strict=True))
+
+
+class _SumWithGradient(torch.autograd.Function):
+    """Sum over the data ranks; each rank's loss depends on the sum, so the gradients are summed as well."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return total(values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return total(grads[0].contiguous())
+
+
+def total_with_gradient(values: Tensor) -> Tensor:
+    """Return the sum of a tensor over the data ranks; gradients flow to every rank."""
+    return values if data_ranks() == 1 else _SumWithGradient.apply(values)
+
+
+def row_counts(rows: int) -> list[int]:
+    """Return the number of rows of each data rank's batch; they differ when samples cannot be used."""
+    if data_ranks() == 1:
+        return [rows]
+    counts = torch.zeros(data_ranks(), dtype=torch.int64, device=_device())
+    counts[data_rank()] = rows
+    dist.all_reduce(counts, group=data_group())
+    return [int(count) for count in counts.tolist()]
+
+
+def all_gather(tensor: Tensor, rows: Sequence[int]) -> Tensor:
+    """Return the data ranks' tensors stacked in rank order, (B, ...) -> (sum of rows, ...).
+
+    Gradients flow to every rank and are summed there. `rows` is what `row_counts` returns; ranks with fewer rows are
+    padded for the exchange.
+    """
+    if data_ranks() == 1:
+        return tensor
+    most = max(rows)
+    if most == 0:
+        return tensor[:0]
+    flags = tensor.dtype == torch.bool
+    padded = tensor.to(torch.uint8) if flags else tensor
+    if len(tensor) < most:
+        padded = torch.cat([padded, padded.new_zeros(most - len(tensor), *tensor.shape[1:])])
+    gathered: Any = _gather(padded.contiguous())
+    if min(rows) < most:
+        parts = gathered.split(most)
+        gathered = torch.cat([part[:count] for part, count in zip(parts, rows, strict=True)])
+    return gathered.bool() if flags else gathered
+
+
+def _gather(tensor: Tensor) -> Tensor:
+    if tensor.requires_grad:
+        group: Any = data_group() or dist.group.WORLD
+        found: Tensor = all_gather_tensor_autograd(tensor, 0, group)
+        return found
+    gathered = tensor.new_empty((data_ranks() * len(tensor), *tensor.shape[1:]))
+    dist.all_gather_into_tensor(gathered, tensor, group=data_group())
+    return gathered
+
+
+def gather_objects(value: T) -> list[T]:
+    """Return the values of the data ranks, in rank order."""
+    if data_ranks() == 1:
+        return [value]
+    found: list[Any] = [None] * data_ranks()
+    dist.all_gather_object(found, value, group=data_group())
+    return found
+
+
+def same_on_all_ranks(value: int) -> bool:
+    """Return whether every rank of the run has the same number."""
+    if world_size() == 1:
+        return True
+    ends = torch.tensor([value, -value], device=_device())
+    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
+    return int(ends[0]) == -int(ends[1])
+
+
+def _device() -> torch.device:
+    """Return the device on which the group exchanges tensors."""
+    if dist.is_initialized() and dist.get_backend() == "nccl":
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
