@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.config import TrainConfig
+from corpusloom.trainers.training.parallel import local
 
 WINDOW = 100
 """Steps whose loss and gradient norm a step is compared with."""
@@ -62,7 +63,7 @@ class Guard:
         self.skipped = 0
         """Steps that were skipped since the run began or resumed."""
         self.good_step = -1
-        """Last step that was not skipped: checkpoints of as many updates or fewer led to a finite loss."""
+        """Last step that was not skipped, from 0."""
 
     def judge(self, step: int, loss: Tensor, grad_norm: Tensor, batches: Any) -> SkippedStep | None:
         """Return None if a step's update is to be made, else why not; every rank calls this in every step.
@@ -74,8 +75,9 @@ class Guard:
         own, total, norm = _combine(shares)
         reason = self._reason(total, norm)
         if reason is None:
-            self._losses.append(total)
-            self._norms.append(norm)
+            if total or norm:  # a step without a sample is no measure for others
+                self._losses.append(total)
+                self._norms.append(norm)
             self.in_a_row, self.good_step = 0, step
             return None
         self.in_a_row += 1
@@ -156,3 +158,13 @@ class NormStatistics:
         """Go back to the statistics that were kept."""
         for kept, live in zip(self._kept, self._live, strict=True):
             live.copy_(kept)
+
+
+def finite_weights(model: nn.Module) -> bool:
+    """Return whether all floating-point weights of a model are finite, on all ranks."""
+    finite = torch.ones((), dtype=torch.int64)
+    for weight in model.parameters():
+        if weight.is_floating_point() and not bool(local(weight.detach()).isfinite().all()):
+            finite.zero_()
+            break
+    return bool(collectives.gather_world(finite).min())

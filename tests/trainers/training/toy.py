@@ -1,15 +1,17 @@
 """A small model, an endless resumable stream and an objective, for tests of the loop."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from corpusloom.trainers.training.config import TrainConfig
-from corpusloom.trainers.training.loop import Loss, StepContext
+from corpusloom.trainers.training.loop import TrainResult, train
+from corpusloom.trainers.training.task import Evaluate, Loss, StepContext, TrainingTask
 
 WIDTH = 6
+Losses = Callable[[nn.Module, dict[str, Any], StepContext], Iterator[Loss]]
 
 
 class ToyStream:
@@ -36,6 +38,31 @@ class ToyStream:
         self.position = state["position"]
 
 
+class ToyObjective:
+    """The mean squared error between a model's output and the sum of its input; or other losses of one rank."""
+
+    def __init__(self, losses: Losses | None = None) -> None:
+        self.given = losses
+
+    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return batch
+
+    def counts(self, batch: dict[str, Any]) -> dict[str, float]:
+        return {"rows": len(batch["keys"])}
+
+    def losses(
+        self, model: nn.Module, batch: dict[str, Any], totals: Mapping[str, float], context: StepContext
+    ) -> Iterator[Loss]:
+        if self.given is not None:
+            yield from self.given(model, batch, context)
+            return
+        rows = len(batch["keys"])
+        x: Tensor = batch["x"]
+        target = x.sum(1, keepdim=True)
+        squares = (model(x) - target).square()[:rows]
+        yield Loss(squares.sum() / max(totals["rows"], 1), {"target": (target[:rows].sum(), rows)})
+
+
 def toy_model() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(
@@ -43,12 +70,35 @@ def toy_model() -> nn.Module:
     )
 
 
-def toy_objective(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
-    x: Tensor = batch["x"]
-    target = x.sum(1, keepdim=True)
-    yield Loss((model(x) - target).square().mean(), {"target": target.mean()})
-
-
 def toy_config(**changes: Any) -> TrainConfig:
     values = {"steps": 20, "batch_size": 4, "lr": 1e-2, "warmup": 3, "weight_decay": 0.1, "grad_clip": 1.0}
     return TrainConfig(**(values | {"checkpoint_every": 10, "log_every": 5} | changes))
+
+
+def toy_task(
+    model: nn.Module | None = None,
+    stream: Any = None,
+    losses: Losses | None = None,
+    evaluate: Evaluate | None = None,
+) -> TrainingTask:
+    """Return a task of the toy model, stream and objective, or of those that are given."""
+    return TrainingTask(
+        model=toy_model() if model is None else model,
+        objective=ToyObjective(losses),
+        stream=ToyStream() if stream is None else stream,
+        example=lambda: {"keys": [""], "x": torch.zeros(1, WIDTH)},
+        evaluate=evaluate,
+    )
+
+
+def train_toy(
+    model: nn.Module | None = None,
+    stream: Any = None,
+    config: TrainConfig | None = None,
+    *,
+    losses: Losses | None = None,
+    evaluate: Evaluate | None = None,
+    **options: Any,
+) -> TrainResult:
+    """Train the toy task."""
+    return train(toy_task(model, stream, losses, evaluate), config or toy_config(), **options)

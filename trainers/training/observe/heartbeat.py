@@ -58,6 +58,7 @@ class Heartbeat:
         self._peers = Peers(self._ranks)
         self._stop = threading.Event()
         self._judged = threading.Event()
+        self._lock = threading.Lock()
         self._verdict = ""
         self._told = 0
         store = _get_default_store().clone() if dist.is_initialized() else dist.HashStore()
@@ -71,9 +72,11 @@ class Heartbeat:
         self._place = Place(now.host, now.process, step, part, now.order + 1)
 
     def start(self) -> None:
-        """Begin to tell and to watch."""
+        """Begin to tell and to watch; return when every rank has told its place. All ranks call this."""
         self._write()
         self._thread.start()
+        distributed.barrier()
+        self._watch()
 
     def stop(self, state: str = ENDED) -> None:
         """Tell the others that this rank ends, and stop watching them."""
@@ -110,6 +113,10 @@ class Heartbeat:
         self._store.set(str(self._rank), json.dumps(asdict(told)))
 
     def _watch(self) -> None:
+        with self._lock:
+            self._look()
+
+    def _look(self) -> None:
         for rank in range(self._ranks) if self._rank == 0 else (0,):
             if self._store.check([str(rank)]):
                 self._peers.hear(rank, Place(**json.loads(self._store.get(str(rank)))), time.monotonic())
@@ -199,8 +206,8 @@ class Peers:
 @contextlib.contextmanager
 def watched_ranks(heartbeat: Heartbeat) -> Iterator[Heartbeat]:
     """Run the heartbeat while the block runs; an error because another rank is dead names that rank."""
-    heartbeat.start()
     try:
+        heartbeat.start()
         yield heartbeat
         distributed.barrier()  # nobody watches any more when rank 0, which may hold the store, exits
     except RuntimeError as error:

@@ -28,7 +28,10 @@ class MetricsLog(Observer):
         """Step and figures of all evaluations so far, those of the run that is resumed included."""
 
     def start(self, start: RunStart) -> None:
-        """Read what an earlier run wrote up to the step from which this one goes on."""
+        """Read what an earlier run wrote up to the step from which this one goes on.
+
+        The model is evaluated again at that step, because the run may have been killed before it was.
+        """
         before = storage.read_bytes(self._path).splitlines() if storage.exists(self._path) else []
         kept = [(line, values) for line in before if (values := _values_before(line, start.resumed_at))]
         self._lines = [line + b"\n" for line, _ in kept]
@@ -71,10 +74,10 @@ def finite(value: Any) -> Any:
 
 
 def _values_before(line: bytes, step: int) -> dict[str, Any] | None:
-    """Return a line's values if it is of a step up to `step`; a killed run may have left half a line."""
+    """Return the values of a report up to a step, or of an evaluation before it; a kill may leave half a line."""
     try:
-        values = json.loads(line)
-        return dict(values) if values["step"] <= step else None
+        values = dict(json.loads(line))
+        return values if values["step"] <= step - bool(_evaluation_of(values)) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

@@ -71,6 +71,15 @@ class Stopwatch:
         finally:
             self._spans.append((name, begin, self._mark()))
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the block's time out of the total."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._begin += time.perf_counter() - begin
+
     def read(self) -> tuple[float, dict[str, float]]:
         """Return the total seconds and those by part, and start afresh."""
         if self._on_device:

@@ -4,6 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
+from torch import nn
+
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.config import TrainConfig
+
+WAYS = ("replicated", "sharded", "split")
+"""Words for the dimensions of the mesh."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStart:
@@ -15,7 +24,7 @@ class RunStart:
     """Device of rank 0, such as "cuda:0, NVIDIA H200" or "cpu, 2 threads"."""
     ranks: int
     plan: str
-    """How the model is divided: replicate 2 x shard 4 x tensor 1."""
+    """How the model is divided among ranks: 2 replicated x 4 sharded x 1 split; empty on one rank."""
     precision: str
     parameters: int
     """Parameters of the whole model."""
@@ -31,7 +40,7 @@ class RunStart:
     """Steps that an earlier run has done."""
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{name} {count:,} samples" for name, count in self.datasets.items())
+        sizes = ", ".join(f"{name} {count:,} samples" for name, count in self.datasets.items()) or "no dataset"
         begins = f"resumes at step {self.resumed_at:,} of {self.steps:,}" if self.resumed_at else f"{self.steps:,} steps"
         ranks = f"{self.ranks} ranks ({self.plan})" if self.ranks > 1 else "1 rank"
         return (
@@ -148,3 +157,41 @@ class Observers(Observer):
         """Tell each."""
         for observer in self.each:
             observer.close()
+
+
+def describe_start(
+    model: nn.Module, stream: Any, config: TrainConfig, *, name: str, device: torch.device, resumed_at: int
+) -> RunStart:
+    """Return the start of a run of a model over a stream."""
+    mesh, parameters = distributed.mesh(), list(model.parameters())
+    batches = list(getattr(stream, "streams", {"": stream}).values())
+    rows = sum(part.plan.batch_size for part in batches if hasattr(part, "plan"))
+    return RunStart(
+        name=name,
+        device=_device_words(device),
+        ranks=distributed.world_size(),
+        plan="" if mesh is None else " x ".join(f"{size} {way}" for way, size in zip(WAYS, mesh.shape, strict=True)),
+        precision=config.precision,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        datasets=dataset_sizes(stream),
+        samples_per_step=rows * distributed.data_ranks() * config.accumulate,
+        steps=config.steps,
+        resumed_at=resumed_at,
+    )
+
+
+def dataset_sizes(stream: Any) -> dict[str, int]:
+    """Return the name and samples of each dataset that a run's batches come from."""
+    sizes: dict[str, int] = {}
+    for part in getattr(stream, "streams", {"": stream}).values():
+        reader = getattr(getattr(part, "stream", None), "reader", None)
+        for index in getattr(reader, "indexes", ()):
+            sizes[index.path.rstrip("/").rsplit("/", 1)[-1]] = int(index.counts.sum())
+    return sizes
+
+
+def _device_words(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device}, {torch.cuda.get_device_name(device)}"
+    return f"{device}, {torch.get_num_threads()} threads"

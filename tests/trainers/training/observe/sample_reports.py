@@ -7,7 +7,7 @@ from corpusloom.trainers.training.observe.reports import RunStart, StepReport
 
 def start(**changes: Any) -> RunStart:
     values: dict[str, Any] = {
-        "name": "clip-tiny", "device": "cpu, 1 thread", "ranks": 1, "plan": "replicate 1 x shard 1 x tensor 1",
+        "name": "clip-tiny", "device": "cpu, 1 thread", "ranks": 1, "plan": "",
         "precision": "fp32", "parameters": 1_234_567, "trained": 1_000, "datasets": {"align": 1_043},
         "samples_per_step": 64, "steps": 750, "resumed_at": 0,
     }  # fmt: skip

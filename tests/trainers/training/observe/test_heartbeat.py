@@ -1,6 +1,5 @@
 """Ranks that stall are named; when one dies, the others end and name it."""
 
-import json
 import os
 import signal
 import subprocess
@@ -85,15 +84,14 @@ from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.observe.heartbeat import Heartbeat, watched_ranks
 
 with distributed.session("cpu"):
-    heartbeat = Heartbeat(dead_seconds=4, stall_seconds=60, on_note=print)
+    heartbeat = Heartbeat(dead_seconds=2, stall_seconds=60, on_note=print)
     with watched_ranks(heartbeat):
+        open(f"{sys.argv[3]}/{distributed.rank()}", "w").close()
         for step in range(10_000):
             heartbeat.mark(step + 1, "compute")
             if sys.argv[1] == "asleep" and distributed.rank() != int(sys.argv[2]):
                 time.sleep(60)  # not in a collective: only the heartbeat can notice
             dist.all_reduce(torch.ones(1))
-            if step == 5:
-                open(f"{sys.argv[3]}/{distributed.rank()}", "w").close()
             if sys.argv[1] == "fails" and step == 50 and distributed.rank() == int(sys.argv[2]):
                 raise LoomError("the disk is on fire")
             time.sleep(0.01)
@@ -124,12 +122,9 @@ def test_when_a_rank_dies_the_other_ends_soon_and_names_it(
     ]
     other = ranks[1 - victim]
     try:
-        ready = [tmp_path / str(victim)] if how == "asleep" else [tmp_path / "0", tmp_path / "1"]
         deadline = time.monotonic() + 60
-        while how != "asleep" and not all(path.exists() for path in ready) and time.monotonic() < deadline:
+        while not all((tmp_path / name).exists() for name in "01") and time.monotonic() < deadline:
             time.sleep(0.05)
-        if how == "asleep":
-            time.sleep(6)
         if how != "fails":
             ranks[victim].send_signal(signal.SIGKILL)
         told = other.communicate(timeout=50)[1]

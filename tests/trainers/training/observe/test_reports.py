@@ -11,8 +11,8 @@ def test_the_start_says_where_what_and_from_which_step() -> None:
         "clip-tiny on cpu, 1 thread, 1 rank, fp32: 1,234,567 parameters, 1,000 trained; align 1,043 samples; "
         "64 samples per step; 750 steps"
     )
-    several = str(start(ranks=8, plan="replicate 2 x shard 4 x tensor 1", resumed_at=100))
-    assert "8 ranks (replicate 2 x shard 4 x tensor 1)" in several
+    several = str(start(ranks=8, plan="2 replicated x 4 sharded x 1 split", resumed_at=100))
+    assert "8 ranks (2 replicated x 4 sharded x 1 split)" in several
     assert several.endswith("resumes at step 100 of 750")
 
 
