@@ -175,6 +175,16 @@ def _check_keys(cls: Any, values: Mapping[str, Any], where: str, prefix: str, kn
         for option in options:
             if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
                 _check_keys(option, value, where, f"{prefix}{name}.", known)
+        if typing.get_origin(hints[name]) is dict and isinstance(value, Mapping):
+            _check_tables(typing.get_args(hints[name])[1], value, where, f"{prefix}{name}.")
+
+
+def _check_tables(cls: Any, values: Mapping[str, Any], where: str, prefix: str) -> None:
+    """Check the keys of tables whose names are free."""
+    for name, value in values.items():
+        if dataclasses.is_dataclass(cls) and isinstance(value, Mapping):
+            inner = f"{prefix}{name}."
+            _check_keys(cls, value, where, inner, tuple(_paths(cls, inner)))
 
 
 def _check_value(key: str, value: Any, options: Sequence[Any], where: str) -> None:

@@ -23,7 +23,7 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
     clip_checkpoint = f"model.vision.checkpoint='{demo.path('runs', 'clip')}'"
     runs: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "clip": ("clip-tiny", (align,), ()),
-        "flamingo": ("flamingo-tiny", (f"m3w={m3w}:0.2", f"align={align}:1.0"), (clip_checkpoint,)),
+        "flamingo": ("flamingo-tiny", (f"m3w={m3w}", f"align={align}:4"), ("data.lambdas.m3w=0.2", clip_checkpoint)),
         "vilbert": ("vilbert-tiny", (region,), ()),
     }
     return {family: _train(demo, family, *run) for family, run in runs.items()}

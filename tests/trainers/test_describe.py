@@ -1,4 +1,4 @@
-"""The dry run: parameters, memory and FLOPs, counted without data or memory."""
+"""The dry run: parameters and memory, counted without data or memory."""
 
 import json
 
@@ -8,7 +8,6 @@ from torch import nn
 
 from corpusloom.trainers.describe import count_parameters, describe, describe_run
 from corpusloom.trainers.training.config import config_names, load_config
-from tests.trainers.training.toy import toy_config
 
 
 class Parts(nn.Module):
@@ -35,25 +34,18 @@ def test_a_model_may_name_its_parts() -> None:
     assert count_parameters(model)["by_part"] == {"all": 290}
 
 
-def test_memory_and_flops_of_a_linear_layer_on_the_meta_device() -> None:
+def test_memory_of_a_linear_layer_on_the_meta_device() -> None:
     with torch.device("meta"):
-        model = nn.Linear(10, 20, bias=False)
-        described = describe(model, toy_config(), lambda m, n: m(torch.empty(n, 10)))
+        described = describe(nn.Linear(10, 20, bias=False))
     assert described["memory"] == {"weights": 800, "gradients": 800, "optimizer": 1600, "checkpoint": 2400}
-    assert described["flops_per_step"] == 3 * 4 * 2 * 10 * 20
 
 
 def test_a_dry_run_of_the_largest_clip_prints_json() -> None:
     described = json.loads(json.dumps(describe_run(load_config("clip-rn50x64"))))
     assert described["parameters"]["total"] == 623_258_305
     assert set(described["parameters"]["by_part"]) == {"image", "text", "logit_scale"}
-    assert described["flops_per_step"] > 1e14
 
 
 @pytest.mark.parametrize("name", [name for name in config_names() if name != "flamingo-80b"])
 def test_every_bundled_configuration_has_a_dry_run(name: str) -> None:
     assert describe_run(load_config(name))["parameters"]["total"] > 0
-
-
-def test_a_model_with_batch_normalisation_is_counted_on_one_sample() -> None:
-    assert describe_run(load_config("clip-tiny"))["flops_per_step"] > 0

@@ -34,7 +34,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, pairs: str) -> str:
 def flamingo(tmp_path_factory: pytest.TempPathFactory, pairs: str, clip: str) -> str:
     folder = str(tmp_path_factory.mktemp("flamingo"))
     vision = f"model.vision.checkpoint={json.dumps(clip)}"
-    run("flamingo", load_config("flamingo-tiny", [*ONE_STEP, "data.pair_batch=4", vision]), [pairs], folder)
+    run("flamingo", load_config("flamingo-tiny", [*ONE_STEP, vision]), [f"{pairs}:0.5"], folder)
     return folder
 
 

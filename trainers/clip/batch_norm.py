@@ -23,7 +23,10 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         if distributed.data_ranks() == 1 and self.counted in (None, len(x)):
             if is_recomputing():  # the first pass has moved the running statistics already
-                return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+                assert self.running_mean is not None
+                assert self.running_var is not None
+                kept = self.running_mean.clone(), self.running_var.clone()
+                return F.batch_norm(x, *kept, self.weight, self.bias, training=True, eps=self.eps)
             return super().forward(x)
         own = x if self.counted is None else x[: self.counted]
         axes = (0, 2, 3)
@@ -34,7 +37,7 @@ class BatchNorm(nn.BatchNorm2d):
         if int(number) and not is_recomputing():
             self._remember(mean.detach(), variance.detach() * number / (number - 1).clamp(min=1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:

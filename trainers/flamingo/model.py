@@ -177,11 +177,8 @@ class Flamingo(nn.Module):
 
     def plan(self) -> ParallelPlan:
         """Return how the model is divided: each layer of the Resampler, gated block and language block is a unit."""
-        parts = {
-            "resampler.layers": self.resampler.layers,
-            "gated": self.gated,
-            "language.blocks": self.language.blocks,
-        }
+        blocks: Any = self.language.blocks
+        parts = {"resampler.layers": self.resampler.layers, "gated": self.gated, "language.blocks": blocks}
         return ParallelPlan(
             blocks=tuple(f"{name}.{number}" for name, part in parts.items() for number in range(len(part))),
             methods={"": ("encode_images", "generate")},
@@ -195,7 +192,7 @@ class Flamingo(nn.Module):
         with torch.no_grad():
             grid = encoder.grid(images.flatten(0, 2))
         features = grid.unflatten(0, (batch * count, frames))
-        return self.resampler(features).unflatten(0, (batch, count))
+        return self.resampler(features).unflatten(0, (batch, count)).clone()  # FSDP2's hooks want no view
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(B, L) -> (B, L, D): frozen embeddings, and the trained one of <EOC>."""

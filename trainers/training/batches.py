@@ -80,10 +80,8 @@ def usable_rows(batch: Any, example: Callable[[], Any] | None = None) -> Any:
     if not isinstance(batch, Mapping):
         return batch
     if "keys" not in batch:
-        rows = {} if example is None else example()
-        return {
-            name: usable_rows(value, (lambda name=name: rows[name]) if rows else None) for name, value in batch.items()
-        }
+        examples = {} if example is None else example()
+        return {name: usable_rows(value, _constant(examples.get(name))) for name, value in batch.items()}
     valid = batch.get("valid")
     if valid is None or bool(valid.all()):
         return batch

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed._functional_collectives import all_gather_tensor_autograd
+from torch.distributed._functional_collectives import all_gather_single_autograd
 
 from corpusloom.trainers.training.distributed import data_group, data_rank, data_ranks, world_size
 
@@ -82,10 +82,10 @@ def all_gather(tensor: Tensor, rows: Sequence[int]) -> Tensor:
 def _gather(tensor: Tensor) -> Tensor:
     if tensor.requires_grad:
         group: Any = data_group() or dist.group.WORLD
-        found: Tensor = all_gather_tensor_autograd(tensor, 0, group)
+        found: Tensor = all_gather_single_autograd(tensor, 0, group)
         return found
     gathered = tensor.new_empty((data_ranks() * len(tensor), *tensor.shape[1:]))
-    dist.all_gather_into_tensor(gathered, tensor, group=data_group())
+    dist.all_gather_single(gathered, tensor, group=data_group())
     return gathered
 
 

@@ -42,7 +42,7 @@ class TrainConfig:
     lr: float
     """Peak learning rate, after the warmup."""
     warmup: int | float = 0
-    """Steps of linear warmup, or below 1 their share of all steps: step i has the learning rate lr * (i + 1) / warmup."""
+    """Steps of linear warmup, or below 1 their share of all: step i has the learning rate lr * (i + 1) / warmup."""
     schedule: str = "cosine"
     """Learning rate after the warmup: cosine or linear decay to 0, or constant."""
     weight_decay: float = 0.0
@@ -116,7 +116,7 @@ class ParallelConfig:
     """How a model is divided among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
 
     shard: int = 1
-    """Ranks that share a copy of weights, gradients and optimiser state (FSDP2). 1: each rank has all; -1: all ranks."""
+    """Ranks that share a copy of weights, gradients and optimiser state (FSDP2); 1: each has all; -1: all ranks."""
     tensor: int = 1
     """Ranks that split the layers of the language model (tensor parallel); they see the same samples."""
     activation_checkpointing: bool = False
@@ -125,10 +125,17 @@ class ParallelConfig:
     """Whether each block is compiled with torch.compile."""
     compile_backend: str = "inductor"
     """Backend of torch.compile."""
+    dead_after: float = 45.0
+    """Seconds without a sign of life after which a rank counts as dead, and the others end."""
+    stall_after: float = 300.0
+    """Seconds without progress after which rank 0 tells which ranks the others wait for."""
 
     def __post_init__(self) -> None:
         if self.shard < 1 and self.shard != -1:
             raise ConfigError(f"shard is {self.shard}", where="parallel", remedy="set it to 1 or more, or to -1")
+        for name in ("dead_after", "stall_after"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}", where="parallel", remedy="set it above 0 s")
         if self.tensor < 1:
             raise ConfigError(f"tensor is {self.tensor}", where="parallel", remedy="set it to 1 or more")
 

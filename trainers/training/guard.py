@@ -6,7 +6,7 @@ A step that is left out changes neither weights nor optimiser nor batch norm sta
 import math
 import statistics
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.training import collectives, distributed
+from corpusloom.trainers.training.batches import sample_keys
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.parallel import local
 
@@ -65,7 +66,7 @@ class Guard:
         self.good_step = -1
         """Last step that was not skipped, from 0."""
 
-    def judge(self, step: int, loss: Tensor, grad_norm: Tensor, batches: Any) -> SkippedStep | None:
+    def judge(self, step: int, loss: Tensor, grad_norm: Tensor, batches: Sequence[Any]) -> SkippedStep | None:
         """Return None if a step's update is to be made, else why not; every rank calls this in every step.
 
         `loss` is this rank's share of the step's loss, `grad_norm` the norm of the global gradient, () each. The step's
@@ -82,7 +83,8 @@ class Guard:
             return None
         self.in_a_row += 1
         self.skipped += 1
-        keys = tuple(collectives.gather_objects(tuple(keys_of(batches))))
+        own_keys = tuple(key for batch in batches for key in sample_keys(batch))
+        keys = tuple(collectives.gather_objects(own_keys))
         return SkippedStep(step, reason, total, norm, keys, own)
 
     def _reason(self, loss: float, norm: float) -> str | None:
@@ -126,19 +128,6 @@ def _combine(shares: Tensor) -> tuple[tuple[int, ...], float, float]:
     suspects = tuple(rank // copies for rank in range(0, len(losses), copies) if not math.isfinite(losses[rank]))
     norm = math.nan if any(map(math.isnan, norms)) else max(norms)
     return suspects, math.fsum(losses) / copies if not suspects else math.nan, norm
-
-
-def keys_of(batches: Any) -> Iterator[str]:
-    """Yield the keys in nested lists and mappings of batches."""
-    if isinstance(batches, Mapping):
-        if "keys" in batches:
-            yield from batches["keys"]
-        else:
-            for part in batches.values():
-                yield from keys_of(part)
-    elif isinstance(batches, list | tuple):
-        for part in batches:
-            yield from keys_of(part)
 
 
 class NormStatistics:

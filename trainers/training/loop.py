@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.training import collectives, distributed
@@ -201,6 +202,7 @@ def prepare_run(
         norms=NormStatistics(model),
         stopwatch=Stopwatch(device),
         on_part=on_part,
+        peak_flops=None if parallel.compile else peak_flops(device, config.precision, config.peak_tflops),
         flops_per_step=flops_per_step,
     )
 
@@ -222,7 +224,10 @@ class Run:
     norms: NormStatistics
     stopwatch: Stopwatch
     on_part: Callable[[int, str], None]
+    peak_flops: float | None
+    """Peak FLOP per second of this rank's device; None if it is not known."""
     flops_per_step: float | None
+    """FLOPs of this rank per step; None: counted in the first step, recomputed activations included."""
     meter: Meter = field(default_factory=Meter)
     samples: int = 0
     """Usable samples of this rank since the last report."""
@@ -248,12 +253,22 @@ class Run:
         with self.stopwatch.part(name):
             yield
 
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the FLOPs of the block if they are wanted and not known; torch counts none in compiled code."""
+        if self.peak_flops is None or self.flops_per_step is not None:
+            yield
+            return
+        with FlopCounterMode(display=False) as counter:
+            yield
+        self.flops_per_step = float(counter.get_total_flops())
+
     def update(self, step: int) -> SkippedStep | None:
         """Do one step: its batches, their losses, one clipping and one update; return why the update is left out."""
         seed_step(self.config.rng_seed, step)
         with self._part(step, "data"):
             batches = [self._read(step) for _ in range(self.config.accumulate)]
-        with self._part(step, "compute"):
+        with self._part(step, "compute"), self._counted():
             self._set_training_mode()
             self.norms.keep()
             self.optimizer.zero_grad(set_to_none=True)
@@ -307,6 +322,8 @@ class Run:
                 if not loss.surrogate:
                     total += loss.value.detach()
                 metrics.append(loss.metrics)
+        if not metrics:
+            raise LoomError(f"the objective yielded no loss at step {context.step}")
         return total, metrics
 
     def _step(self, step: int) -> None:
@@ -343,11 +360,7 @@ class Run:
             wait=parts["data"] / seconds,
             memory=memory,
             memory_kind=kind,
-            mfu=utilisation(
-                self.flops_per_step,
-                peak_flops(self.device, self.config.precision, self.config.peak_tflops),
-                seconds / steps,
-            ),
+            mfu=utilisation(self.flops_per_step, self.peak_flops, seconds / steps),
         )
 
     def evaluate(self, evaluate: Evaluate) -> dict[str, float]:

@@ -51,7 +51,7 @@ def test_a_model_that_was_trained_before_keeps_its_figures(tmp_path: Path, monke
     assert train_models(demo(tmp_path)) == first
     data = tmp_path / "datasets"
     assert [row[2] for row in asked[:3]] == [
-        (f"{data}/align",), (f"m3w={data}/m3w:0.2", f"align={data}/align:1.0"), (f"{data}/regions",)
+        (f"{data}/align",), (f"m3w={data}/m3w", f"align={data}/align:4"), (f"{data}/regions",)
     ]  # fmt: skip
     assert {row[1] for row in asked} == {12}
 

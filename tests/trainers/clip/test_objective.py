@@ -1,7 +1,6 @@
 """The losses: their formulas, exact gradients over ranks and over chunks."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,20 +10,12 @@ from torch.nn import functional as F
 
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.model import CLIP, Embeddings
-from corpusloom.trainers.clip.objective import (
-    chunked_objective,
-    contrastive_loss,
-    no_embeddings,
-    objective,
-    pair_loss,
-    sigmoid_loss,
-)
-from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.loop import StepContext
-from tests.trainers.ranks import run_ranks
+from corpusloom.trainers.clip.objective import PairObjective, contrastive_loss, pair_loss, sigmoid_loss
+from corpusloom.trainers.training.task import Loss, StepContext
 from tests.trainers.training.toy import toy_config
 
-B, W = 6, 2
+B = 6
+CONTEXT = StepContext(step=0, config=toy_config(), device=torch.device("cpu"))
 
 
 def features() -> tuple[Tensor, Tensor]:
@@ -39,10 +30,21 @@ def small(loss: str, patch_dropout: float = 0.0) -> CLIP:
     return CLIP(CLIPConfig(embed_dim=8, loss=loss, image=image, text=text))
 
 
-def batch() -> dict[str, Tensor]:
+def batch() -> dict[str, Any]:
     generator = torch.Generator().manual_seed(9)
     images = torch.randint(0, 256, (B, 3, 16, 16), dtype=torch.uint8, generator=generator)
-    return {"image": images, "tokens": torch.randint(0, 20, (B, 5), generator=generator)}
+    tokens = torch.randint(0, 20, (B, 5), generator=generator)
+    return {"keys": [str(row) for row in range(B)], "image": images, "tokens": tokens}
+
+
+def losses(objective: PairObjective, model: CLIP, given: dict[str, Any]) -> list[Loss]:
+    """Back-propagate the losses of a batch, one after another."""
+    prepared = objective.prepare(given)
+    found = []
+    for loss in objective.losses(model, prepared, objective.counts(prepared), CONTEXT):
+        loss.value.backward()
+        found.append(loss)
+    return found
 
 
 def test_the_contrastive_loss_is_that_of_the_papers_figure_3() -> None:
@@ -52,7 +54,7 @@ def test_the_contrastive_loss_is_that_of_the_papers_figure_3() -> None:
     columns = logits - np.log(np.exp(logits).sum(0, keepdims=True))
     expected = -(np.diag(rows).mean() + np.diag(columns).mean()) / 2
     got = contrastive_loss(*features(), torch.tensor([np.log(14.0)], dtype=torch.float32))
-    assert got.item() == pytest.approx(expected, abs=1e-5)
+    assert got.item() / B == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_sigmoid_loss_is_that_of_the_papers_algorithm_1() -> None:
@@ -61,27 +63,27 @@ def test_the_sigmoid_loss_is_that_of_the_papers_algorithm_1() -> None:
     signs = 2 * np.eye(B) - 1
     expected = np.log1p(np.exp(-signs * logits)).sum() / B
     got = sigmoid_loss(*features(), torch.tensor([np.log(7.0)], dtype=torch.float32), torch.tensor([-3.0]))
-    assert got.item() == pytest.approx(expected, abs=1e-5)
+    assert got.item() / B == pytest.approx(expected, abs=1e-5)
 
 
 def test_batch_accuracy_and_scale_are_reported() -> None:
     model = small("softmax")
-    context = StepContext(step=0, config=toy_config(), device=torch.device("cpu"))
-    (loss,) = objective(model, batch(), context)
+    (loss,) = losses(PairObjective(), model, batch())
     assert set(loss.metrics) == {"logit_scale", "batch_accuracy"}
-    assert float(loss.metrics["logit_scale"]) == pytest.approx(1 / 0.07)
+    scale, number = loss.metrics["logit_scale"]
+    assert float(scale) / float(number) == pytest.approx(1 / 0.07)
+    assert loss.metrics["batch_accuracy"][1] == B
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("patch_dropout", [0.0, 0.5])
 def test_chunks_give_the_loss_and_gradient_of_the_whole_batch(loss: str, patch_dropout: float) -> None:
     whole, parts = small(loss, patch_dropout), small(loss, patch_dropout)
-    context = StepContext(step=0, config=toy_config(), device=torch.device("cpu"))
     torch.manual_seed(1)
-    chunked = list(_run_backward(chunked_objective(3)(parts, batch(), context)))
+    chunked = losses(PairObjective(chunks=3), parts, batch())
     assert [part.surrogate for part in chunked] == [False, True, True, True]
     embeddings = _embed_in_chunks(whole, 3) if patch_dropout else whole(**_inputs(batch()))
-    expected = pair_loss(whole, embeddings)
+    expected = pair_loss(embeddings) / B
     expected.backward()
     assert torch.allclose(chunked[0].value, expected, rtol=1e-5)
     for (name, one), other in zip(whole.named_parameters(), parts.parameters(), strict=True):
@@ -101,93 +103,34 @@ def _embed_in_chunks(model: CLIP, chunks: int) -> Embeddings:
     for number, piece in enumerate(pieces):
         torch.manual_seed(4096 + number)
         found.append(model(*piece))
-    return Embeddings(torch.cat([f.image for f in found]), torch.cat([f.text for f in found]))
+    return found[0]._replace(image=torch.cat([f.image for f in found]), text=torch.cat([f.text for f in found]))
 
 
-def _run_backward(losses: Iterator) -> Iterator:
-    for loss in losses:
-        loss.value.backward()
-        yield loss
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_rows_beyond_the_keys_count_nowhere(chunks: int) -> None:
+    one, other = small("softmax"), small("softmax")
+    given = batch()
+    fewer = {"keys": given["keys"][:4], "image": given["image"][:4], "tokens": given["tokens"][:4]}
+    expected = losses(PairObjective(chunks), one, fewer)
+    found = losses(PairObjective(chunks), other, {**given, "keys": given["keys"][:4]})
+    assert torch.allclose(expected[0].value, found[0].value, rtol=1e-6)
+    for (name, first), second in zip(one.named_parameters(), other.parameters(), strict=True):
+        assert torch.allclose(first.grad, second.grad, rtol=1e-4, atol=1e-6), name
 
 
-def _gradients_of_a_rank() -> dict[str, Tensor]:
-    """Return both losses and their averaged gradients, where each rank has its part of the batch."""
-    found: dict[str, Tensor] = {}
-    part = (
-        slice(distributed.rank() * B // W, (distributed.rank() + 1) * B // W)
-        if distributed.world_size() > 1
-        else slice(B)
-    )
-    for loss in ("softmax", "sigmoid"):
-        model = small(loss).double()
-        rows = _inputs(batch())
-        embeddings = Embeddings(*(_double(model, kind, rows)[part] for kind in ("image", "text")))
-        value = pair_loss(model, embeddings)
-        value.backward()
-        distributed.average_gradients(list(model.parameters()))
-        found[f"{loss}:loss"] = distributed.mean_over_ranks(value.detach())
-        found |= {f"{loss}:{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
-    tensor = torch.arange(3.0, dtype=torch.double, requires_grad=True)
-    gathered = distributed.all_gather(tensor * (distributed.rank() + 1), distributed.row_counts(len(tensor)))
-    (gathered * (distributed.rank() + 1)).sum().backward()
-    assert tensor.grad is not None
-    return found | {"gathered": gathered.detach(), "gather_grad": tensor.grad}
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_a_batch_without_a_pair_has_a_loss_and_a_gradient_of_zero(chunks: int) -> None:
+    model = small("softmax")
+    given = {name: value[:1] for name, value in batch().items()} | {"keys": []}
+    found = losses(PairObjective(chunks), model, given)
+    assert found[0].value == 0
+    assert found[0].metrics["batch_accuracy"][1] == 0
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
 
 
-LOST = {"one row of a rank": [2], "all rows of a rank": list(range(B // W)), "all rows": list(range(B))}
-
-
-def _gradients_with_lost_rows() -> dict[str, Tensor]:
-    """Return losses and averaged gradients, where some rows of the batch cannot be used, on one rank or on each."""
-    found: dict[str, Tensor] = {}
-    world = distributed.world_size()
-    for name, lost in LOST.items():
-        part = range(distributed.rank() * B // world, (distributed.rank() + 1) * B // world)
-        own = torch.tensor([row for row in part if row not in lost], dtype=torch.long)
-        for loss in ("softmax", "sigmoid"):
-            model = small(loss).double()
-            rows = _inputs(batch())
-            embeddings = no_embeddings(model)
-            if len(own):
-                embeddings = Embeddings(*(_double(model, kind, rows)[own] for kind in ("image", "text")))
-            value = pair_loss(model, embeddings)
-            value.backward()
-            distributed.average_gradients(list(model.parameters()))
-            found[f"{name}:{loss}"] = distributed.mean_over_ranks(value.detach())
-            found |= {f"{name}:{loss}:{n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
-    return found
-
-
-def test_ranks_with_rows_that_cannot_be_used_train_as_one_rank_would(tmp_path: Path) -> None:
-    alone = _gradients_with_lost_rows()
-    for found in run_ranks(_gradients_with_lost_rows, tmp_path, W):
-        assert all(torch.allclose(found[name], alone[name], rtol=2e-6, atol=1e-9) for name in alone)
-    assert alone["all rows:softmax"] == 0
-
-
-def test_an_objective_without_a_pair_yields_a_loss_of_zero() -> None:
-    given = {name: value[:0] for name, value in batch().items()}
-    for chunks in (1, 2):
-        context = StepContext(step=0, config=toy_config(), device=torch.device("cpu"))
-        (loss,) = chunked_objective(chunks)(small("softmax"), given, context)
-        loss.value.backward()
-        assert loss.value == 0
-        assert torch.isnan(torch.as_tensor(loss.metrics["batch_accuracy"]))
-
-
-def _double(model: CLIP, kind: str, rows: dict[str, Tensor]) -> Tensor:
-    if kind == "text":
-        return F.normalize(model.text(rows["tokens"]), dim=-1)
-    return F.normalize(model.image((rows["images"].double() - 128) / 64), dim=-1)
-
-
-def test_two_ranks_have_the_loss_and_gradients_of_one_rank_with_the_whole_batch(tmp_path: Path) -> None:
-    alone = _gradients_of_a_rank()
-    ranks = run_ranks(_gradients_of_a_rank, tmp_path, W)
-    for name, expected in alone.items():
-        if not name.startswith("gather"):
-            for found in ranks:
-                assert torch.allclose(found[name], expected, rtol=2e-6, atol=1e-9), name
-    assert ranks[0]["gathered"].tolist() == [0, 1, 2, 0, 2, 4]
-    assert ranks[0]["gather_grad"].tolist() == [3, 3, 3]
-    assert ranks[1]["gather_grad"].tolist() == [6, 6, 6]
+def test_logits_are_float32_under_autocast() -> None:
+    model = small("softmax")
+    embeddings = model(**_inputs(batch()))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lowered = pair_loss(embeddings)
+    assert torch.equal(lowered, pair_loss(embeddings))

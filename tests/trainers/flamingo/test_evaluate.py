@@ -39,9 +39,9 @@ def model() -> Flamingo:
         losses = [
             token_loss(
                 model(row[None], visual[number : number + 1], torch.ones(1, len(row), dtype=torch.long)),
-                row[None],
-                torch.ones(1, len(row), dtype=torch.bool),
-            )[1]
+                row[None, 1:],
+            )
+            / (len(row) - 1)
             for number, row in enumerate(rows)
         ]
         optimizer.zero_grad()

@@ -25,7 +25,7 @@ class Eyes(nn.Module):
     def grid(self, images: Tensor) -> Tensor:
         """(B, 3, 8, 8) -> (B, 4, 12)."""
         parts = images.float().unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
-        return self.linear(parts / 255)
+        return self.linear((parts / 255).to(self.linear.weight.dtype))
 
 
 @pytest.fixture

@@ -9,8 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.flamingo.task import build_model, build_task, evaluation_transform, vocabulary_of
-from corpusloom.trainers.run import run
+from corpusloom.trainers.flamingo.task import (
+    build_model,
+    build_objective,
+    build_task,
+    evaluation_transform,
+    vocabulary_of,
+)
+from corpusloom.trainers.run import parse_datasets, run
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig, load_config
@@ -43,11 +49,11 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         pages.append((f"{number:032x}", {**images, "json": body}))
     make_dataset(folder / "pages", "interleaved", pages, shards=1)
     write_pairs(folder / "pairs", coloured_pairs(8))
-    return [f"m3w={folder}/pages:0.5", f"align={folder}/pairs:1.0"]
+    return [f"m3w={folder}/pages", f"align={folder}/pairs:1.5"]
 
 
 def config(clip: str | None, *assignments: str) -> RunConfig:
-    small = ["train.steps=4", "train.warmup=1", "train.batch_size=2", "train.checkpoint_every=2", "data.pair_batch=3"]
+    small = ["train.steps=4", "train.warmup=1", "train.batch_size=2", "train.checkpoint_every=2"]
     vision = [f"model.vision.checkpoint={json.dumps(clip)}"] if clip else []
     return load_config("flamingo-tiny", [*small, *vision, "train.threads=1", "train.workers=0", *assignments])
 
@@ -76,11 +82,8 @@ def test_a_resumed_run_ends_with_the_same_weights_and_frozen_parts_do_not_change
     assert not torch.equal(first["end_of_chunk"], fresh["end_of_chunk"])
 
 
-def test_a_step_has_one_batch_per_data_set_and_pairs_have_a_batch_size_of_their_own(
-    clip: str, datasets: list[str]
-) -> None:
-    paths = {text.partition("=")[0]: text.partition("=")[2].rpartition(":")[0] for text in datasets}
-    task = build_task(config(clip), {name: (path, 1.0) for name, path in paths.items()})
+def test_a_step_has_one_batch_per_data_set_as_large_as_its_share_of_the_samples(clip: str, datasets: list[str]) -> None:
+    task = build_task(config(clip), parse_datasets(datasets))
     assert isinstance(task.stream, JointBatches)
     batch = next(task.stream)
     assert {name: len(part["keys"]) for name, part in batch.items()} == {"m3w": 2, "align": 3}
@@ -91,6 +94,15 @@ def test_the_vision_encoder_is_the_checkpoints_image_tower(clip: str) -> None:
     trained = weights(checkpoint.find(clip))
     own = model.vision.state_dict()
     assert all(torch.equal(value, trained[f"image.{name}"]) for name, value in own.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("data.lambdas.x=1.0", "no dataset 'x'.*there are m3w, align"), ("data.lambdas.m3w=0.0", "m3w is 0.0.*above 0")],
+)
+def test_a_lambda_of_another_dataset_or_of_nothing_is_refused(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_objective(config("RUN", change), ["m3w", "align"])
 
 
 def test_a_run_without_a_vision_encoder_is_refused(datasets: list[str]) -> None:

@@ -16,9 +16,8 @@ from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import train
 from corpusloom.trainers.training.optimizer import make_optimizer
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_objective
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,7 +49,7 @@ def test_an_unfinished_checkpoint_does_not_count(tmp_path: Path) -> None:
 
 def test_older_checkpoints_are_deleted_beyond_keep(tmp_path: Path) -> None:
     config = toy_config(checkpoint_every=4)
-    train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path), keep=2))
+    train_toy(config=config, checkpoint=Checkpointer(str(tmp_path), keep=2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000016", "step-00000020"]
 
 
@@ -107,7 +106,7 @@ def test_tied_weights_are_stored_once_and_tied_again(tmp_path: Path) -> None:
 def test_frozen_weights_have_no_optimizer_state(tmp_path: Path) -> None:
     model = toy_model()
     model[0].requires_grad_(False)
-    train(model, toy_objective, ToyStream(), toy_config(steps=3), checkpoint=Checkpointer(str(tmp_path)))
+    train_toy(model, config=toy_config(steps=3), checkpoint=Checkpointer(str(tmp_path)))
     again = toy_model()
     again[0].requires_grad_(False)
     optimizer = make_optimizer(again, toy_config())
@@ -130,9 +129,8 @@ def test_attachments_are_saved_and_must_be_equal_when_a_run_resumes(tmp_path: Pa
 KILLED = """
 import os, signal, sys
 from corpusloom.schemas import storage
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_objective
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 from corpusloom.trainers.training.checkpoint import Checkpointer
-from corpusloom.trainers.training.loop import train
 import torch
 torch.set_num_threads(1)
 write, count = storage.write_bytes, 0
@@ -143,7 +141,7 @@ def deadly(path, data):
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, data)
 storage.write_bytes = deadly
-train(toy_model(), toy_objective, ToyStream(), toy_config(checkpoint_every=5), checkpoint=Checkpointer(sys.argv[1]))
+train_toy(config=toy_config(checkpoint_every=5), checkpoint=Checkpointer(sys.argv[1]))
 """
 
 
@@ -155,9 +153,9 @@ def test_a_run_killed_while_it_writes_a_checkpoint_resumes_exactly(tmp_path: Pat
     assert checkpoint.complete_steps(folder) == [5]
     assert (tmp_path / "killed" / "step-00000010").exists()
     config = toy_config(checkpoint_every=5)
-    result = train(toy_model(), toy_objective, ToyStream(), config, checkpoint=Checkpointer(folder))
+    result = train_toy(config=config, checkpoint=Checkpointer(folder))
     whole = toy_model()
-    train(whole, toy_objective, ToyStream(), config, checkpoint=Checkpointer(str(tmp_path / "whole")))
+    train_toy(whole, config=config, checkpoint=Checkpointer(str(tmp_path / "whole")))
     assert result.resumed_at == 5
     for name in ("model.safetensors", "optimizer.safetensors"):
         last = "step-00000020"

@@ -60,7 +60,6 @@ def test_an_unknown_key_suggests_the_nearest() -> None:
         {"steps": 0},
         {"batch_size": 0},
         {"lr": 0.0},
-        {"warmup": 21},
         {"schedule": "exponential"},
         {"precision": "fp8"},
         {"log_every": 0},
@@ -93,6 +92,38 @@ def test_a_warmup_that_fits_or_is_assigned_stays(assignments: list[str]) -> None
     assert notes == []
 
 
-def test_a_warmup_that_is_assigned_too_long_is_refused() -> None:
-    with pytest.raises(ConfigError, match="warmup is 50"):
-        load_config("clip-tiny", ["train.steps=40", "train.warmup=50"])
+def test_off_unsets_a_key_that_may_be_unset() -> None:
+    assert load_config("clip-tiny", ["train.grad_clip=off"]).train.grad_clip is None
+    with pytest.raises(ConfigError, match=r"train\.lr is None, not a number"):
+        load_config("clip-tiny", ["train.lr=off"])
+
+
+def test_a_warmup_longer_than_the_run_is_shortened_with_a_note() -> None:
+    notes: list[str] = []
+    config = load_config("clip-tiny", ["train.steps=10", "train.warmup=40"], on_note=notes.append)
+    assert config.train.warmup == 10
+    assert notes == ["train.warmup is 10, not 40: there are 10 steps"]
+    assert load_config("clip-tiny", ["train.warmup=0.1"]).train.warmup_steps == 75
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("parallel.shard=0", "shard is 0"),
+        ("parallel.tensor=0", "tensor is 0"),
+        ("train.ema=1.0", "ema is 1.0"),
+        ("train.accumulate=0", "accumulate is 0"),
+        ("train.warmup=-1", "warmup is -1"),
+        ("train.groups.image.lr_facto=1", r"did you mean train\.groups\.image\.lr_factor"),
+    ],
+)
+def test_mistakes_in_the_tables_of_training_are_named(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config("clip-tiny", [change])
+
+
+def test_groups_are_tables_by_pattern() -> None:
+    config = load_config("clip-tiny", ["train.groups={'image.*' = {freeze = true}, logit_scale = {lr_factor = 0.1}}"])
+    assert config.train.groups["image.*"].freeze
+    assert config.train.groups["logit_scale"].lr_factor == 0.1
+    assert from_plain(config.to_plain()) == config

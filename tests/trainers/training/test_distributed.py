@@ -1,36 +1,60 @@
-"""Functions over ranks in a single process; test_loop and clip/test_objective test several ranks."""
+"""Ranks, devices and meshes in a single process; test_rank_matrix tests several ranks."""
 
 import pytest
 import torch
-from torch import nn
 
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.distributed import _buckets
+from corpusloom.trainers.training.config import ParallelConfig
 
 
-def test_a_single_process_is_one_rank_and_gathers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_process_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     with distributed.session("cpu") as device:
         assert device == torch.device("cpu")
         assert (distributed.rank(), distributed.world_size()) == (0, 1)
-        tensor = torch.ones(3)
-        assert distributed.all_gather(tensor, [len(tensor)]) is tensor
-        assert distributed.mean_over_ranks(tensor) is tensor
+        assert (distributed.data_rank(), distributed.data_ranks()) == (0, 1)
+        assert distributed.mesh() is None
         distributed.barrier()
 
 
-def test_in_a_single_process_absent_gradients_stay_absent() -> None:
-    parameter = nn.Parameter(torch.ones(2))
-    distributed.average_gradients([parameter])
-    assert parameter.grad is None
+@pytest.mark.parametrize(
+    ("ranks", "parallel", "shape"),
+    [
+        (8, ParallelConfig(), (8, 1, 1)),
+        (8, ParallelConfig(shard=-1), (1, 8, 1)),
+        (8, ParallelConfig(shard=2, tensor=2), (2, 2, 2)),
+        (8, ParallelConfig(shard=-1, tensor=4), (1, 2, 4)),
+    ],
+)
+def test_the_mesh_has_copies_shards_and_tensor_ranks(
+    ranks: int, parallel: ParallelConfig, shape: tuple[int, int, int]
+) -> None:
+    assert distributed.check_mesh(ranks, parallel) == shape
 
 
-def test_buckets_hold_all_parameters_in_order_by_size_and_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "BUCKET_BYTES", 100)
-    sizes = [10, 10, 10, 40, 1, 1]
-    parameters = [nn.Parameter(torch.zeros(size)) for size in sizes]
-    parameters[-1] = nn.Parameter(torch.zeros(1, dtype=torch.double))
-    buckets = list(_buckets(parameters))
-    assert [p.numel() for bucket in buckets for p in bucket] == sizes
-    assert [len(bucket) for bucket in buckets] == [2, 1, 1, 1, 1]
-    assert list(_buckets([])) == []
+@pytest.mark.parametrize(
+    ("parallel", "message"),
+    [
+        (ParallelConfig(tensor=4), "tensor is 4, the run has 6 ranks"),
+        (ParallelConfig(shard=4), "shard is 4, the run has 6 data ranks"),
+        (ParallelConfig(shard=6, tensor=2), "shard is 6, the run has 3 data ranks"),
+    ],
+)
+def test_ranks_that_cannot_be_divided_so_are_refused(parallel: ParallelConfig, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        distributed.check_mesh(6, parallel)
+
+
+def test_one_rank_cannot_share_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    with (
+        pytest.raises(ConfigError, match="shard is 2, the run has 1 data ranks"),
+        distributed.session("cpu", ParallelConfig(shard=2)),
+    ):
+        pass
+
+
+def test_a_device_that_is_not_here_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no device 'gpu' here"):
+        distributed.pick_device("gpu")

@@ -9,7 +9,7 @@ from torch import nn
 
 from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.guard import ENOUGH, Guard, NormStatistics, SkippedStep, keys_of
+from corpusloom.trainers.training.guard import ENOUGH, Guard, NormStatistics, SkippedStep
 from tests.trainers.ranks import run_ranks
 from tests.trainers.training.toy import toy_config
 
@@ -83,10 +83,6 @@ def test_a_step_that_was_skipped_is_no_measure_for_later_ones_and_the_state_is_r
     assert judge(other, 7, 2.5) is None
 
 
-def test_keys_are_those_of_all_batches() -> None:
-    assert list(keys_of([{"a": {"keys": ["1"]}, "b": {"keys": ["2", "3"]}}, {"keys": ["4"]}, 5])) == ["1", "2", "3", "4"]
-
-
 def test_long_lists_of_keys_are_cut_in_the_message() -> None:
     step = SkippedStep(0, "spike", 1.0, 2.0, (tuple(f"k{n}" for n in range(10)),), ())
     assert str(step).endswith("k7 and 2 more")
@@ -108,7 +104,7 @@ def _judge_on_ranks() -> dict[str, torch.Tensor]:
     """Judge a step whose loss is not finite on rank 1 only, and one of which each rank holds a share."""
     rank = distributed.rank()
     guard = Guard(toy_config())
-    batch = {"keys": [f"rank {rank}"]}
+    batch = [{"keys": [f"rank {rank}"]}]
     one = guard.judge(0, torch.tensor(math.nan if rank == 1 else 1.0), torch.tensor(1.0), batch)
     two = guard.judge(1, torch.tensor(float(rank)), torch.tensor(2.0), batch)
     assert two is None

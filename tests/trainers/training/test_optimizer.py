@@ -6,8 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.trainers.training.config import TrainConfig
-from corpusloom.trainers.training.optimizer import learning_rate, make_optimizer, parameter_groups, set_learning_rate
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.training.config import GroupConfig, TrainConfig
+from corpusloom.trainers.training.optimizer import (
+    MovingAverage,
+    freeze,
+    frozen_modules,
+    layer_factors,
+    learning_rate,
+    make_optimizer,
+    parameter_groups,
+    set_learning_rate,
+)
 from tests.trainers.training.toy import toy_config
 
 
@@ -70,3 +82,66 @@ def test_the_linear_schedule_falls_to_zero_and_the_constant_one_stays() -> None:
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant"])
 def test_a_run_that_is_all_warmup_ends_at_the_peak(name: str) -> None:
     assert learning_rate(9, schedule(name, steps=10, warmup=10)) == 2.0
+
+
+def test_a_group_freezes_scales_and_exempts_the_names_that_fit() -> None:
+    model = Model()
+    groups = {
+        "*": GroupConfig(lr_factor=0.5),
+        "layer.*": GroupConfig(weight_decay=0.25),
+        "embedding.*": GroupConfig(freeze=True),
+    }
+    config = toy_config(groups=groups, weight_decay=0.5)
+    freeze(model, groups)
+    found = {id(p): group for group in parameter_groups(model, config) for p in group["params"]}
+    assert id(model.embedding.weight) not in found
+    assert found[id(model.layer.weight)]["weight_decay"] == 0.25
+    assert found[id(model.layer.weight)]["lr_factor"] == 0.1
+    assert found[id(model.norm.weight)]["lr_factor"] == 0.5
+    assert found[id(model.norm.weight)]["weight_decay"] == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"), [("layr.*", r"no parameter fits 'layr\.\*'.*layer\.\*"), ("*", "every parameter is frozen")]
+)
+def test_a_pattern_without_a_parameter_and_a_model_without_training_are_refused(pattern: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        freeze(Model(), {pattern: GroupConfig(freeze=True)})
+
+
+def test_a_part_that_is_frozen_whole_stays_in_evaluation_mode() -> None:
+    model = Model()
+    assert frozen_modules(model) == [model.frozen]
+    assert frozen_modules(nn.Sequential(model, nn.Dropout(0.5))) == [model.frozen]
+
+
+def test_layer_decay_falls_from_the_last_block_to_the_embeddings() -> None:
+    image = ImageTowerConfig(size=8, layers=3, width=8, heads=2, patch=4)
+    text = TextTowerConfig(vocab_size=9, context=4, layers=1, width=8, heads=2)
+    factors = layer_factors(
+        CLIP(CLIPConfig(embed_dim=4, image=image, text=text)), {"image.*": GroupConfig(layer_decay=0.5)}
+    )
+    assert factors["image.patch_embedding.weight"] == 0.5**3
+    assert factors["image.positions"] == 0.5**3
+    assert [factors[f"image.blocks.{number}.fc.weight"] for number in range(3)] == [0.25, 0.5, 1.0]
+    assert factors["image.projection.weight"] == 1.0
+    assert not any(name.startswith("text.") for name in factors)
+
+
+def test_a_moving_average_follows_the_weights_and_gives_them_back() -> None:
+    model = Model()
+    average = MovingAverage(model, 0.9)
+    before = model.layer.weight.detach().clone()
+    with torch.no_grad():
+        model.layer.weight.add_(1.0)
+    after = model.layer.weight.detach().clone()
+    average.update(model)
+    with average.applied(model):
+        assert torch.allclose(model.layer.weight, 0.9 * before + 0.1 * after)
+    assert torch.equal(model.layer.weight, after)
+    assert "frozen.weight" not in average.weights
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(3, 3), (0.25, 5), (0, 0), (50, 20), (1, 1)])
+def test_a_warmup_is_a_number_of_steps_or_below_one_their_share(warmup: float, steps: int) -> None:
+    assert toy_config(warmup=warmup, steps=20).warmup_steps == steps

@@ -7,13 +7,13 @@ import torch
 
 from corpusloom.trainers.registry import family
 from corpusloom.trainers.training.config import FAMILIES, config_names, load_config
-from corpusloom.trainers.training.task import FamilyModule, TrainingTask
-from tests.trainers.training.toy import ToyStream, toy_model, toy_objective
+from corpusloom.trainers.training.task import FamilyModule
+from tests.trainers.training.toy import toy_task
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_familys_module_has_the_functions_of_the_protocol(name: str) -> None:
-    for function in ("build_model", "build_task"):
+    for function in ("build_model", "build_objective", "example_batch", "build_task"):
         wanted = list(inspect.signature(getattr(FamilyModule, function)).parameters)[1:]
         assert list(inspect.signature(getattr(family(name), function)).parameters) == wanted
 
@@ -28,6 +28,6 @@ def test_a_familys_smallest_model_is_built_on_the_meta_device(name: str) -> None
 
 
 def test_a_task_has_neither_evaluation_nor_attachments_unless_it_says_so() -> None:
-    task = TrainingTask(model=toy_model(), objective=toy_objective, stream=ToyStream())
+    task = toy_task()
     assert task.evaluate is None
     assert task.attachments == {}

@@ -87,7 +87,6 @@ def test_vilbert_base_has_the_published_shape() -> None:
     base = load_config("vilbert-base")
     described = describe_run(base)
     assert described["parameters"]["total"] + unused_query_weights(model_config(base)) == 250_044_029
-    assert described["flops_per_step"] > 0
 
 
 @pytest.mark.parametrize("name", [name for name in config_names() if name.startswith("vilbert-")])

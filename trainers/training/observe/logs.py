@@ -57,7 +57,7 @@ class MetricsLog(Observer):
         self.saved(0, "")
 
     def _append(self, values: Mapping[str, Any]) -> None:
-        line = json.dumps({name: finite(value) for name, value in values.items()}).encode() + b"\n"
+        line = json.dumps(finite(values)).encode() + b"\n"
         if storage.is_local(self._path):
             with open(storage.filesystem(self._path)[1], "ab") as handle:
                 handle.write(line)
@@ -69,7 +69,11 @@ class MetricsLog(Observer):
 
 
 def finite(value: Any) -> Any:
-    """Return a value, or None for a number that is not finite, because JSON has no NaN."""
+    """Return a plain value with None for each number that is not finite, because JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,0 +1,217 @@
+"""N ranks are one rank: each family, objective and way to divide a model has the loss, gradient and weights of one."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.objective import PairObjective
+from corpusloom.trainers.flamingo.config import LanguageModelConfig
+from corpusloom.trainers.flamingo.language_model import LanguageModel
+from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.objective import LanguageObjective
+from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
+from corpusloom.trainers.training.loop import prepare_run
+from corpusloom.trainers.training.optimizer import trainable
+from corpusloom.trainers.training.parallel import whole
+from corpusloom.trainers.training.task import Objective, TrainingTask
+from corpusloom.trainers.vilbert.config import ObjectiveConfig
+from corpusloom.trainers.vilbert.objective import PretrainingObjective
+from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
+from tests.trainers.ranks import run_ranks
+from tests.trainers.vilbert.small import small_model
+
+ROWS, STEPS = 8, 5
+SPLITS = {1: (8,), 2: (5, 3), 3: (5, 0, 3), 4: (3, 1, 2, 2)}
+"""World size -> usable samples of each data rank."""
+
+
+class Case(NamedTuple):
+    """A family's model, objective, and global batch of a step."""
+
+    model: Callable[[], nn.Module]
+    objective: Objective
+    batch: Callable[[int], dict[str, Any]]
+
+
+def clip(loss: str = "softmax", layers: Any = 1) -> nn.Module:
+    image = ImageTowerConfig(size=16, layers=layers, width=16 if layers == 1 else 4, heads=2, patch=4)
+    text = TextTowerConfig(vocab_size=20, context=5, layers=1, width=16, heads=2)
+    return CLIP(CLIPConfig(embed_dim=8, loss=loss, image=image, text=text))
+
+
+def clip_batch(step: int) -> dict[str, Any]:
+    random = torch.Generator().manual_seed(step)
+    images = torch.randint(0, 256, (ROWS, 3, 16, 16), dtype=torch.uint8, generator=random)
+    return {"image": images, "tokens": torch.randint(0, 20, (ROWS, 5), generator=random)}
+
+
+def flamingo() -> nn.Module:
+    shape = LanguageModelConfig(vocab_size=50, context=32, layers=2, width=16, heads=2)
+    model = Flamingo(SHAPE, Eyes(), LanguageModel(shape))
+    open_gates(model)
+    return model
+
+
+def flamingo_batch(step: int) -> dict[str, Any]:
+    random = torch.Generator().manual_seed(step)
+    found = {}
+    for name, length, images in (("m3w", 11, 2), ("align", 6, 1)):
+        lengths = torch.randint(2, length, (ROWS, 1), generator=random)
+        found[name] = {
+            "images": torch.randint(0, 256, (ROWS, images, 1, 3, 8, 8), dtype=torch.uint8, generator=random),
+            "tokens": torch.randint(0, 50, (ROWS, length), generator=random),
+            "phi": torch.randint(0, images + 1, (ROWS, length), generator=random),
+            "counted": torch.arange(length) < lengths,
+        }
+    return found
+
+
+def vilbert_batch(step: int) -> dict[str, Any]:
+    random = torch.Generator().manual_seed(step)
+    tokens = torch.randint(0, 50, (ROWS, 9), generator=random)
+    masked = torch.rand(ROWS, 9, generator=random) < 0.3
+    return {
+        "negative": torch.rand(ROWS, 3, generator=random, dtype=torch.float64),
+        "original": tokens,
+        "tokens": tokens.masked_fill(masked, 4),
+        "token_mask": torch.arange(9) < torch.randint(3, 9, (ROWS, 1), generator=random),
+        "word_labels": tokens.masked_fill(~masked, -1),
+        "features": torch.randn(ROWS, 7, 10, generator=random).half(),
+        "locations": torch.rand(ROWS, 7, 5, generator=random),
+        "region_mask": torch.arange(7) < torch.randint(3, 8, (ROWS, 1), generator=random),
+        "masked_regions": torch.rand(ROWS, 6, generator=random) < 0.3,
+        "class_probs": torch.rand(ROWS, 6, 12, generator=random).softmax(-1).half(),
+    }
+
+
+CASES = {
+    "clip": Case(clip, PairObjective(), clip_batch),
+    "clip-sigmoid": Case(partial(clip, "sigmoid"), PairObjective(), clip_batch),
+    "clip-chunks": Case(clip, PairObjective(chunks=2), clip_batch),
+    "clip-resnet": Case(partial(clip, layers=(1, 1)), PairObjective(), clip_batch),
+    "flamingo": Case(flamingo, LanguageObjective({"m3w": 0.2, "align": 1.0}), flamingo_batch),
+    "flamingo-sequences": Case(flamingo, LanguageObjective({"m3w": 1, "align": 0.5}, per_token=False), flamingo_batch),
+    "vilbert": Case(small_model, PretrainingObjective(ObjectiveConfig()), vilbert_batch),
+    "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
+}  # fmt: skip
+
+
+class Share:
+    """A data rank's share of the global batches, with samples that could not be used between the others."""
+
+    def __init__(self, batch: Callable[[int], dict[str, Any]], split: tuple[int, ...], rank: int, every: int) -> None:
+        self.batch, self.split, self.rank, self.step, self.every = batch, split, rank, 0, every
+
+    def __next__(self) -> dict[str, Any]:
+        self.step += 1
+        return _share(self.batch(self.step), self.split, self.rank)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def _share(batch: Mapping[str, Any], split: tuple[int, ...], rank: int) -> dict[str, Any]:
+    if not all(isinstance(value, Tensor) for value in batch.values()):
+        return {name: _share(value, split, rank) for name, value in batch.items()}
+    start, count = sum(split[:rank]), split[rank]
+    rows = torch.arange(start, start + count)
+    if count:
+        places = torch.cat([rows[:1], rows])  # the first row is a copy of its neighbour that must not count
+        valid = torch.arange(count + 1) > 0
+        return {"keys": [str(int(row)) for row in places], "valid": valid} | {n: v[places] for n, v in batch.items()}
+    return {"keys": ["", ""], "valid": torch.zeros(2, dtype=torch.bool)}
+
+
+def _example(batch: Mapping[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(value, Tensor) for value in batch.values()):
+        return {name: _example(value) for name, value in batch.items()}
+    return {"keys": [""]} | {name: torch.zeros_like(value[:1]) for name, value in batch.items()}
+
+
+def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int) -> dict[str, Tensor]:
+    """Return loss, gradients and weights after `steps` steps of this rank's share."""
+    case = CASES[name]
+    torch.manual_seed(0)
+    model = case.model().to(dtype)
+    split = SPLITS[distributed.data_ranks()]
+    task = TrainingTask(
+        model=model,
+        objective=case.objective,
+        stream=Share(case.batch, split, distributed.data_rank(), 1),
+        example=lambda: _example(case.batch(0)),
+    )
+    config = TrainConfig(
+        steps=10, batch_size=4, lr=1e-2, schedule="constant", weight_decay=0.1, eps=1e-3, grad_clip=1.0
+    )
+    run = prepare_run(task, config, parallel)
+    for step in range(steps):
+        run.update(step)
+    found = {"loss": torch.tensor([run.report(steps).loss], dtype=torch.float64)}
+    for key, parameter in trainable(run.model):
+        found[f"weight.{key}"] = whole(parameter.detach()).clone()
+        if parameter.grad is not None:
+            found[f"grad.{key}"] = whole(parameter.grad).clone()
+    return found
+
+
+def all_cases(parallel: ParallelConfig) -> dict[str, Tensor]:
+    """Return what every case gives in fp32 after a step and in fp64 after STEPS."""
+    torch.set_num_threads(1)
+    found = {}
+    with distributed.mesh_session("cpu", parallel):
+        for name in CASES:
+            found |= {f"{name}/fp32/{key}": value for key, value in run_case(name, parallel, torch.float32, 1).items()}
+            found |= {
+                f"{name}/fp64/{key}": value for key, value in run_case(name, parallel, torch.float64, STEPS).items()
+            }
+    return found
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Tensor]:
+    return all_cases(ParallelConfig())
+
+
+def global_norm(found: Mapping[str, Tensor], names: list[str]) -> float:
+    return float(sum((found[name].double().square().sum() for name in names), torch.zeros(())).sqrt())
+
+
+def distance(one: Mapping[str, Tensor], other: Mapping[str, Tensor], prefix: str) -> float:
+    """Return the norm of the difference of all tensors with a prefix, relative to the norm of the first."""
+    names = sorted(name for name in one if name.startswith(prefix))
+    assert names
+    assert names == sorted(name for name in other if name.startswith(prefix))
+    differences = {name: one[name].double() - other[name].double() for name in names}
+    return global_norm(differences, names) / global_norm(one, names)
+
+
+DIVISIONS = [
+    (2, ParallelConfig()),
+    (3, ParallelConfig(shard=-1)),
+    (4, ParallelConfig(shard=2, activation_checkpointing=True)),
+]
+
+
+@pytest.mark.parametrize(("ranks", "parallel"), DIVISIONS, ids=["replicate-2", "shard-3", "replicate-2-shard-2"])
+def test_ranks_have_the_loss_gradient_and_weights_of_one_rank(
+    ranks: int, parallel: ParallelConfig, tmp_path: Path, expected: dict[str, Tensor]
+) -> None:
+    for found in run_ranks(partial(all_cases, parallel), tmp_path, ranks):
+        for name in CASES:
+            assert distance(expected, found, f"{name}/fp32/loss") < 1e-6, name
+            assert distance(expected, found, f"{name}/fp32/grad") < 1e-6, name
+            assert distance(expected, found, f"{name}/fp64/weight") < 1e-12, name

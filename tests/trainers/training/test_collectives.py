@@ -1,0 +1,60 @@
+"""Sums and gathers over data ranks, with their gradients."""
+
+from pathlib import Path
+
+import torch
+
+from corpusloom.trainers.training import collectives, distributed
+from tests.trainers.ranks import run_ranks
+
+
+def test_in_a_single_process_every_collective_returns_its_argument() -> None:
+    tensor = torch.ones(3, requires_grad=True)
+    assert collectives.all_gather(tensor, [3]) is tensor
+    assert collectives.total_with_gradient(tensor) is tensor
+    assert collectives.total(tensor).tolist() == [1, 1, 1]
+    assert collectives.totals({"a": 2, "b": torch.tensor(3)}) == {"a": 2, "b": 3}
+    assert collectives.totals({}) == {}
+    assert collectives.row_counts(4) == [4]
+    assert collectives.gather_objects("x") == ["x"]
+
+
+def _on_a_rank() -> dict[str, torch.Tensor]:
+    rank = distributed.data_rank()
+    own = torch.arange(3.0 - rank, dtype=torch.double, requires_grad=True)
+    rows = collectives.row_counts(len(own))
+    gathered = collectives.all_gather(own * (rank + 1), rows)
+    (gathered * (rank + 1)).sum().backward()
+    summed = torch.tensor([rank + 1.0], requires_grad=True)
+    (collectives.total_with_gradient(summed) * (rank + 1)).sum().backward()
+    flags = collectives.all_gather(torch.tensor([[rank == 0]] * (rank + 1)), collectives.row_counts(rank + 1))
+    nothing = collectives.all_gather(torch.ones(1, 2)[:0], collectives.row_counts(0))
+    assert own.grad is not None
+    assert summed.grad is not None
+    totals = collectives.totals({"a": rank, "b": 1})
+    return {
+        "rows": torch.tensor(rows),
+        "gathered": gathered.detach(),
+        "gradient": own.grad,
+        "sum_gradient": summed.grad,
+        "flags": flags,
+        "nothing": nothing,
+        "totals": torch.tensor([totals["a"], totals["b"]]),
+        "ranks": torch.tensor(collectives.gather_objects(rank)),
+        "same": torch.tensor([collectives.same_on_all_ranks(4), collectives.same_on_all_ranks(rank)]),
+    }
+
+
+def test_ranks_gather_uneven_rows_and_sum_the_gradients_of_all_ranks(tmp_path: Path) -> None:
+    first, second = run_ranks(_on_a_rank, tmp_path)
+    for found in (first, second):
+        assert found["rows"].tolist() == [3, 2]
+        assert found["gathered"].tolist() == [0, 1, 2, 0, 2]
+        assert found["flags"].tolist() == [[True], [False], [False]]
+        assert found["nothing"].shape == (0, 2)
+        assert found["totals"].tolist() == [1, 2]
+        assert found["ranks"].tolist() == [0, 1]
+        assert found["same"].tolist() == [True, False]
+        assert found["sum_gradient"].tolist() == [3]
+    assert first["gradient"].tolist() == [3, 3, 3]
+    assert second["gradient"].tolist() == [6, 6]
