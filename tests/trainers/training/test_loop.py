@@ -259,16 +259,6 @@ def test_a_resumed_run_evaluates_where_it_resumes_since_it_may_have_been_killed_
     assert told.starts[0].resumed_at == 10
 
 
-def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
-        calls.append((model.training, torch.is_grad_enabled()))
-        yield "figure", 1.5
-
-    config = toy_config(steps=6, evaluate_every=3)
-    result = train_toy(config=config, evaluate=evaluate)
-    assert calls == [(False, False)] * 2
-    assert result.evaluation == {"figure": 1.5}
-
-
 def test_the_callers_random_state_and_threads_are_restored() -> None:
     model = toy_model()
     before = torch.get_rng_state()
