@@ -4,6 +4,7 @@ Batch i belongs to data rank i mod ranks. A finished batch is kept as one safete
 number does not depend on the number of ranks, so an evaluation goes on with any.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -11,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -32,7 +34,8 @@ SKIPPED = "skipped"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationSettings:
-    """How an evaluation is computed; the figures depend on `limit`, `precision`, `shots` and `prompt` only."""
+    """How an evaluation is computed. The figures depend on `limit`, `precision`, `shots` and `prompt`, and on
+    the others by rounding alone."""
 
     limit: int | None = None
     """Samples, at most: the first ones."""
@@ -47,16 +50,20 @@ class EvaluationSettings:
     prompt: str = "Output:"
     """Text between an image and its caption; empty for pairs as in training."""
     partial: str | None = None
-    """Folder of the batches that are finished; None keeps none."""
+    """Local folder of the batches that are finished; None keeps none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[T, Row]):
-    """Items to evaluate: `read` makes an item's row in a thread, and `name` names an item that cannot be read."""
+    """Items to evaluate."""
 
     items: Iterable[T]
     read: Callable[[T], Row]
+    """Makes an item's row, in a thread."""
     name: Callable[[T], str]
+    """Names an item that cannot be read."""
+    where: str
+    """Folder of the items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +87,74 @@ class Figures:
     reused: int = 0
 
 
+class Evaluation(Protocol):
+    """One evaluation of a family of models."""
+
+    def __call__(self, model: Any, tools: Any, data: str, settings: EvaluationSettings) -> Figures:
+        """Return the figures of a model on the data at a path; `tools` are what the family loads beside a model."""
+
+
 def measure_batches(
-    source: Source[T, Row], measure: Callable[[Sequence[Row]], Mapping[str, Tensor]], settings: EvaluationSettings
+    source: Source[T, Row],
+    measure: Callable[[Sequence[Row]], Mapping[str, Tensor]],
+    settings: EvaluationSettings,
+    device: torch.device,
 ) -> Measured:
     """Return what `measure` returns of batches of rows, (rows, ...) each, over all batches and data ranks.
 
-    All data ranks call `measure` equally often, with as many rows if there are several, so a model may be sharded: a
-    rank that has none takes a row of another rank and drops the result. Raises InputError if no item can be read.
+    Unless finished batches are kept, all data ranks call `measure` equally often, with as many rows if there are
+    several, so the model may be sharded: a rank that has none takes a row of another rank and drops the result. Raises
+    InputError if no item can be read.
     """
     own: dict[int, Measured] = {}
     kept = _Kept(settings.partial)
-    rounds = itertools.islice(source.items, settings.limit)
     with ThreadPoolExecutor(max(1, settings.workers), "evaluate") as pool:
-        started = (_start(number, group, source, pool, kept) for number, group in _rounds(rounds, settings.batch_size))
-        for begun in _ahead(started):
-            found = begun.measured
-            if found is None:
-                found = _measure(begun, measure, settings)
+        rounds = _rounds(source.items, settings.batch_size)
+        for begun in _ahead(_start(number, group, source, pool, kept) for number, group in rounds):
+            found = begun.measured or _measure(begun, measure, settings, device)
+            if begun.measured is None and begun.names:
                 kept.write(begun.number, found)
             own[begun.number] = found
     everywhere = {number: found for part in collectives.gather_objects(own) for number, found in part.items()}
-    return _joined([everywhere[number] for number in sorted(everywhere)])
+    return _joined([everywhere[number] for number in sorted(everywhere)], source.where)
 
 
-def places(stream: StreamingDataset, limit: int | None = None) -> Iterator[SamplePlace]:
-    """Yield the places of a stream's first samples, of all ranks."""
-    import numpy as np
+def read_all(source: Source[T, Row], settings: EvaluationSettings) -> tuple[list[Row], tuple[str, ...]]:
+    """Return the rows of all items on every rank, and a line per item that cannot be read."""
+    with ThreadPoolExecutor(max(1, settings.workers), "evaluate") as pool:
+        items = list(source.items)
+        rows, skipped = _read([source.name(item) for item in items], [pool.submit(source.read, item) for item in items])
+    if not rows:
+        raise _nothing(source.where)
+    return rows, skipped
 
-    yield from stream.order.places(np.arange(min(stream.epoch_samples, limit or stream.epoch_samples)))
+
+def dataset_source(
+    paths: Sequence[str],
+    make: Callable[[Any], Row],
+    closing: contextlib.ExitStack,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+) -> Source[tuple[StreamingDataset, SamplePlace], Row]:
+    """Return the first `limit` samples of each dataset in the order of the shards, each made into a row by `make`.
+
+    A sample is read by the rank that needs it. The files are closed with `closing`.
+    """
+    streams = [StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False) for path in paths]
+    for stream in streams:
+        closing.callback(stream.close)
+    return Source(
+        [(stream, place) for stream in streams for place in _places(stream, limit)],
+        lambda item: make(item[0].reader.sample(item[1])),
+        lambda item: item[0].reader.key_of(item[1]),
+        ", ".join(paths),
+    )
 
 
-def dataset_source(stream: StreamingDataset, make: Callable[[Any], Row]) -> Source[SamplePlace, Row]:
-    """Return the samples of a stream, each made into a row by `make`; a sample is read only by the rank that needs it."""
-    return Source(places(stream), lambda place: make(stream.reader.sample(place)), stream.reader.key_of)
+def _places(stream: StreamingDataset, limit: int | None) -> Iterator[SamplePlace]:
+    count = stream.epoch_samples if limit is None else min(limit, stream.epoch_samples)
+    return iter(stream.order.places(np.arange(count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,36 +195,50 @@ def _ahead(begun: Iterator[Group]) -> Iterator[Group]:
     yield from waiting
 
 
-def _measure(
-    begun: _Begun, measure: Callable[[Sequence[Row]], Mapping[str, Tensor]], settings: EvaluationSettings
-) -> Measured:
-    rows, skipped = [], []
-    for name, future in zip(begun.names, begun.rows, strict=True):
+def _read(names: Sequence[str], rows: Sequence["Future[Row]"]) -> tuple[list[Row], tuple[str, ...]]:
+    """Return the rows that could be read, and a line per item that could not."""
+    found, skipped = [], []
+    for name, future in zip(names, rows, strict=True):
         try:
-            rows.append(future.result())
+            found.append(future.result())
         except SKIPPABLE as error:
             skipped.append(f"{name}: {reason_of(error)}")
-    count = len(rows)
-    if min(collectives.row_counts(count)) == 0:  # another rank's row keeps this one in step
-        rows = rows or next((found for found in collectives.gather_objects(rows[:1]) if found), [])
+    return found, tuple(skipped)
+
+
+def _measure(
+    begun: _Begun,
+    measure: Callable[[Sequence[Row]], Mapping[str, Tensor]],
+    settings: EvaluationSettings,
+    device: torch.device,
+) -> Measured:
+    rows, skipped = _read(begun.names, begun.rows)
+    count, in_step = len(rows), settings.partial is None and distributed.data_ranks() > 1
+    if in_step and min(collectives.row_counts(count)) == 0:  # another rank's row keeps this one in step
+        offered = collectives.gather_objects(rows[:1])
+        rows = rows or next((found for found in offered if found), [])
     if not rows:
-        return Measured({}, tuple(skipped))
-    if distributed.data_ranks() > 1:
+        return Measured({}, skipped)
+    if in_step:
         rows = rows + rows[-1:] * (settings.batch_size - len(rows))
-    with torch.no_grad():
+    with torch.no_grad(), autocast(settings.precision, device):
         found = measure(rows)
-    return Measured({name: value[:count].cpu().contiguous() for name, value in found.items()}, tuple(skipped))
+    return Measured({name: value[:count].cpu().contiguous() for name, value in found.items()}, skipped)
 
 
-def _joined(parts: list[Measured]) -> Measured:
+def _joined(parts: list[Measured], where: str) -> Measured:
     measured = [part.tensors for part in parts if part.tensors]
     if not any(len(value) for tensors in measured for value in tensors.values()):
-        raise InputError("no sample can be read", remedy="run loom verify")
+        raise _nothing(where)
     return Measured(
         {name: torch.cat([tensors[name] for tensors in measured]) for name in measured[0]},
         tuple(line for part in parts for line in part.skipped),
         sum(part.reused for part in parts),
     )
+
+
+def _nothing(where: str) -> InputError:
+    return InputError("holds no sample that can be read", where=where, remedy="run loom verify")
 
 
 class _Kept:
@@ -213,10 +269,15 @@ class _Kept:
 
 
 def identity(*parts: Any) -> str:
-    """Return a short name of an evaluation by all that shapes its batches."""
+    """Return a short name of an evaluation by all that its batches depend on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def files_digest(paths: Iterable[str]) -> list[tuple[str, int]]:
-    """Return sha256 and size of files."""
-    return [storage.hash_file(path) for path in paths]
+def folder_digest(path: str) -> str:
+    """Return the sha256 over the names and contents of a folder's files; a manifest or commit stands for its files."""
+    fs, inner = storage.filesystem(path)
+    for name in ("manifest.json", "checkpoint.json"):
+        if storage.exists(storage.join(path, name)):
+            return storage.hash_file(storage.join(path, name))[0]
+    names = sorted(str(name)[len(inner) :].lstrip("/") for name in fs.find(inner))
+    return identity([(name, *storage.hash_file(storage.join(path, name))) for name in names])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from corpusloom.pipelines.cli.text_tables import interval_words, main_figures
 from corpusloom.pipelines.engine.pace import time_words
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.schemas import storage
@@ -91,17 +92,8 @@ def step_line(report: "StepReport") -> str:
 
 def figure_words(figures: Mapping[str, float]) -> str:
     """Return an evaluation's figures in words, each with its interval."""
-    return ", ".join(
-        f"{name} {value:.4g}{_interval(figures, name)}"
-        for name, value in figures.items()
-        if not any(name.endswith(end) and name.removesuffix(end) in figures for end in PARTS)
-    )
-
-
-PARTS = ("_low", "_high", "_chance", "_n")
-"""Ends of the names of what belongs to a figure: its interval, its value by chance, its number of trials."""
-
-
-def _interval(figures: Mapping[str, float], name: str) -> str:
-    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-    return "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
+    words = []
+    for name, value in main_figures(figures).items():
+        interval = interval_words(figures, name)
+        words.append(f"{name} {value:.4g}" + (f" ({interval})" if interval else ""))
+    return ", ".join(words)

@@ -105,3 +105,9 @@ def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:
     _, _, language = parts(config)
     size: Any = language.shape.vocab_size if language.shape else tokenizer.get_vocab_size()
     return FlamingoTransform(Vocabulary(tokenizer, size), data_config(config), augment=False)
+
+
+def load_evaluated(path: str) -> tuple[Flamingo, FlamingoTransform]:
+    """Return what the evaluations of a Flamingo take: a checkpoint's model, and the transform of its samples."""
+    model, config = checkpoint.load_model(path, build_model)
+    return model, evaluation_transform(path, config)

@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import _get_default_store
 
 from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.config import ParallelConfig
 
 BEAT_SECONDS = 1.0
 RUNS, ENDED = "runs", "ended"
@@ -220,3 +222,15 @@ def watched_ranks(heartbeat: Heartbeat) -> Iterator[Heartbeat]:
         heartbeat.stop(f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     heartbeat.stop()
+
+
+@contextlib.contextmanager
+def watched_session(device: str | None) -> Iterator[torch.device]:
+    """Yield this rank's device, as `distributed.session`; when another rank dies, the error names it."""
+    with distributed.session(device) as place:
+        limits = ParallelConfig()
+        heartbeat = Heartbeat(
+            dead_seconds=limits.dead_after, stall_seconds=limits.stall_after, on_note=lambda _: None
+        )
+        with watched_ranks(heartbeat):
+            yield place
