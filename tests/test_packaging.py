@@ -27,7 +27,8 @@ from corpusloom.pipelines.filters import obelics
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.pipelines.datasets.stats.report import jinja2
 from corpusloom.trainers.training.config import config_names, load_config
-from corpusloom.trainers.flamingo import language_model
+from corpusloom.trainers.flamingo.config import FrozenLanguageConfig
+from corpusloom.trainers.flamingo.language_model import load_language
 import corpusloom
 assert corpusloom.__file__.startswith(__import__("sys").argv[1]), corpusloom.__file__
 assert len([load_recipe(name) for name in recipe_names()]) >= 5
@@ -36,7 +37,7 @@ world = build_world(pages=1, pictures=2, exam_pages=1)
 page = next(page for page in world.pages if page.kind == "good")
 made = extract(world.resources[page.host, page.path].body, "http://a.example/")
 assert isinstance(made, Extracted) and made.blocks
-language_model.load()
+load_language(FrozenLanguageConfig(weights="bundled"), "")
 loader = jinja2.PackageLoader("corpusloom.pipelines.datasets.stats", ".")
 assert loader.list_templates()
 """

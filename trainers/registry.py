@@ -1,7 +1,7 @@
 """Finds the code of a configuration's family: `trainers/<family>/task.py` is imported when it is first used."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from torch import nn
@@ -24,6 +24,11 @@ def _configuration(name: str) -> FamilyConfiguration:
 def tables_of(config: RunConfig) -> dict[str, object]:
     """Return the tables of a configuration by name: train, loader and those of its family; checks their keys."""
     return {"train": config.train, "loader": config.loader, **_configuration(config.family).tables_of(config)}
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration with the shape of the weights that it begins from; `typed` as in `take_shape`."""
+    return family(config.family).complete(config, typed)
 
 
 def build_model(config: RunConfig) -> nn.Module:

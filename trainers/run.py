@@ -37,6 +37,7 @@ def run(
     writes and tells `observers`. `on_update` gets the number of steps that are done.
     """
     check_family(config, family)
+    config = registry.complete(config)
     with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.benchmarks import write_benchmark
+from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.evaluate import FewShot, evaluate
 from corpusloom.trainers.run import run
 from corpusloom.trainers.training.config import load_config
+from tests.trainers.clip.folders import hf_folder
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from tests.trainers.stream.datasets import make_dataset
 from tests.trainers.vilbert.region_pairs import write_regions
@@ -77,6 +80,26 @@ def test_a_clip_classifies_a_benchmarks_first_images(clip: str, tmp_path: Path) 
     assert figures["n"] == 6
     assert figures["chance"] == 0.25
     assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
+
+
+@pytest.mark.parametrize("layout", ["hf", "open_clip"])
+def test_a_clip_in_a_folder_of_others_is_evaluated(layout: str, pairs: str, tmp_path: Path) -> None:
+    folder, _ = hf_folder(tmp_path / "hf")
+    expected = evaluate("retrieval", folder, pairs)
+    if layout == "open_clip":
+        model, tokenizer = load_clip(folder)
+        export(model, tokenizer, {}, layout, folder := str(tmp_path / "open_clip"))
+    assert evaluate("retrieval", folder, pairs) == expected
+    write_benchmark(
+        str(tmp_path / "set"), [(p.image, "jpg", n % 2) for n, p in enumerate(coloured_pairs(4))], "ab", ["a {c}"]
+    )
+    assert evaluate("zero-shot", folder, str(tmp_path / "set"))["n"] == 4
+
+
+def test_a_folder_of_another_type_is_not_evaluated(tmp_path: Path, pairs: str) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "siglip"}')
+    with pytest.raises(ConfigError, match="model_type siglip is not supported"):
+        evaluate("retrieval", str(tmp_path), pairs)
 
 
 def test_a_vilbert_ranks_images_by_captions(tmp_path: Path) -> None:

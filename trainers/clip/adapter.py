@@ -1,117 +1,153 @@
-"""Renames the weights of transformers' CLIPModel, of open_clip and of OpenAI to this model's names."""
+"""Brings a CLIP in from the layouts of transformers and open_clip, and out again: names, positions, configuration."""
 
+import json
 import math
-import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_RULES = (
-    (r"^vision_model\.embeddings\.patch_embedding\.weight$", "image.patch_embedding.weight"),
-    (r"^vision_model\.embeddings\.class_embedding$", "image.class_embedding"),
-    (r"^vision_model\.embeddings\.position_embedding\.weight$", "image.positions"),
-    (r"^vision_model\.pre_layrnorm\.", "image.ln_pre."),
-    (r"^vision_model\.post_layernorm\.", "image.ln_post."),
-    (r"^visual_projection\.", "image.projection."),
-    (r"^text_model\.embeddings\.token_embedding\.", "text.token_embedding."),
-    (r"^text_model\.embeddings\.position_embedding\.weight$", "text.positions"),
-    (r"^text_model\.final_layer_norm\.", "text.ln_final."),
-    (r"^text_projection\.", "text.projection."),
-    (r"^vision_model\.encoder\.layers\.", "image.blocks."),
-    (r"^text_model\.encoder\.layers\.", "text.blocks."),
-    (r"\.self_attn\.out_proj\.", ".attn.out_proj."),
-    (r"\.layer_norm([12])\.", r".ln_\1."),
-    (r"\.mlp\.fc1\.", ".fc."),
-    (r"\.mlp\.fc2\.", ".proj."),
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.shapes import as_json, config_of, preprocessing_of, resized, shape_in
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.clip.tokenizer_files import hf_files
+from corpusloom.trainers.training.hub.folders import HF, LAYOUTS, OPEN_CLIP, Folder, origin_of, write_folder
+from corpusloom.trainers.training.hub.renames import Rename, load_state, plain, to_ours, to_theirs
+
+_HF_BLOCKS = tuple(
+    rename
+    for ours, theirs in (("image", "vision_model"), ("text", "text_model"))
+    for rename in (
+        Rename(
+            f"{ours}.blocks.{{}}.attn.in_proj.{{}}",
+            tuple(f"{theirs}.encoder.layers.{{}}.self_attn.{part}_proj.{{}}" for part in "qkv"),
+        ),
+        *plain(
+            {
+                f"{ours}.blocks.{{}}.attn.out_proj.{{}}": f"{theirs}.encoder.layers.{{}}.self_attn.out_proj.{{}}",
+                f"{ours}.blocks.{{}}.ln_1.{{}}": f"{theirs}.encoder.layers.{{}}.layer_norm1.{{}}",
+                f"{ours}.blocks.{{}}.ln_2.{{}}": f"{theirs}.encoder.layers.{{}}.layer_norm2.{{}}",
+                f"{ours}.blocks.{{}}.fc.{{}}": f"{theirs}.encoder.layers.{{}}.mlp.fc1.{{}}",
+                f"{ours}.blocks.{{}}.proj.{{}}": f"{theirs}.encoder.layers.{{}}.mlp.fc2.{{}}",
+            }
+        ),
+    )
 )
-_OPEN_CLIP_RULES = (
-    (r"^visual\.conv1\.weight$", "image.patch_embedding.weight"),
-    (r"^visual\.proj$", "image.projection.weight"),
-    (r"^visual\.positional_embedding$", "image.positions"),
-    (r"^visual\.(class_embedding|ln_pre|ln_post)", r"image.\1"),
-    (r"^visual\.transformer\.resblocks\.", "image.blocks."),
-    (r"^visual\.layer1\.", "image.stages.0."),
-    (r"^visual\.layer2\.", "image.stages.1."),
-    (r"^visual\.layer3\.", "image.stages.2."),
-    (r"^visual\.layer4\.", "image.stages.3."),
-    (r"\.downsample\.0\.", ".shortcut.1."),
-    (r"\.downsample\.1\.", ".shortcut.2."),
-    (r"^visual\.attnpool\.positional_embedding$", "image.pool.positions"),
-    (r"^visual\.attnpool\.c_proj\.", "image.pool.out_proj."),
-    (r"^visual\.attnpool\.", "image.pool."),
-    (r"^transformer\.resblocks\.", "text.blocks."),
-    (r"^token_embedding\.", "text.token_embedding."),
-    (r"^positional_embedding$", "text.positions"),
-    (r"^ln_final\.", "text.ln_final."),
-    (r"^text_projection$", "text.projection.weight"),
-    (r"\.attn\.in_proj_(weight|bias)$", r".attn.in_proj.\1"),
-    (r"\.mlp\.c_fc\.", ".fc."),
-    (r"\.mlp\.c_proj\.", ".proj."),
+_HF = (
+    *_HF_BLOCKS,
+    Rename("logit_scale", ("logit_scale",), scalar=True),
+    *plain(
+        {
+            "image.patch_embedding.weight": "vision_model.embeddings.patch_embedding.weight",
+            "image.class_embedding": "vision_model.embeddings.class_embedding",
+            "image.positions": "vision_model.embeddings.position_embedding.weight",
+            "image.ln_pre.{}": "vision_model.pre_layrnorm.{}",
+            "image.ln_post.{}": "vision_model.post_layernorm.{}",
+            "image.projection.weight": "visual_projection.weight",
+            "text.token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+            "text.positions": "text_model.embeddings.position_embedding.weight",
+            "text.ln_final.{}": "text_model.final_layer_norm.{}",
+            "text.projection.weight": "text_projection.weight",
+        }
+    ),
 )
-_STEM = {
-    f"visual.{kind}{number + 1}.": f"image.stem.{3 * number + offset}."
-    for number in range(3)
-    for offset, kind in enumerate(("conv", "bn"))
-}
-"""Names of a ResNet's stem, used for ResNets alone: a ViT's patch embedding is called visual.conv1 too."""
-_PACKED = re.compile(r"\.self_attn\.q_proj\.(weight|bias)$")
+_OPEN_CLIP_BLOCKS = plain(
+    {
+        f"{ours}.blocks.{{}}.{inner}.{{}}": f"{theirs}transformer.resblocks.{{}}.{other}{{}}"
+        for ours, theirs in (("image", "visual."), ("text", ""))
+        for inner, other in {
+            "attn.in_proj": "attn.in_proj_",
+            "attn.out_proj": "attn.out_proj.",
+            "ln_1": "ln_1.",
+            "ln_2": "ln_2.",
+            "fc": "mlp.c_fc.",
+            "proj": "mlp.c_proj.",
+        }.items()
+    }
+)
+_OPEN_CLIP_STEM = plain(
+    {
+        f"image.stem.{3 * number + offset}.{{}}": f"visual.{kind}{number + 1}.{{}}"
+        for number in range(3)
+        for offset, kind in enumerate(("conv", "bn"))
+    }
+)
+_OPEN_CLIP_STAGES = plain(
+    {
+        f"image.stages.{stage}.{{}}.{inner}.{{}}": f"visual.layer{stage + 1}.{{}}.{other}.{{}}"
+        for stage in range(4)
+        for inner, other in {"shortcut.1": "downsample.0", "shortcut.2": "downsample.1", "{}": "{}"}.items()
+    }
+)
+_OPEN_CLIP = (
+    *_OPEN_CLIP_BLOCKS,
+    *_OPEN_CLIP_STEM,
+    *_OPEN_CLIP_STAGES,
+    Rename("logit_scale", ("logit_scale",), scalar=True),
+    Rename("logit_bias", ("logit_bias",), scalar=True),
+    Rename("image.projection.weight", ("visual.proj",), transposed=True),
+    Rename("text.projection.weight", ("text_projection",), transposed=True),
+    *plain(
+        {
+            "image.patch_embedding.weight": "visual.conv1.weight",
+            "image.class_embedding": "visual.class_embedding",
+            "image.positions": "visual.positional_embedding",
+            "image.ln_pre.{}": "visual.ln_pre.{}",
+            "image.ln_post.{}": "visual.ln_post.{}",
+            "image.pool.positions": "visual.attnpool.positional_embedding",
+            "image.pool.out_proj.{}": "visual.attnpool.c_proj.{}",
+            "image.pool.{}.{}": "visual.attnpool.{}.{}",
+            "text.token_embedding.weight": "token_embedding.weight",
+            "text.positions": "positional_embedding",
+            "text.ln_final.{}": "ln_final.{}",
+        }
+    ),
+)
+RENAMES = {HF: _HF, OPEN_CLIP: _OPEN_CLIP}
+_COUNTERS = r"position_ids$|^(attn_mask|input_resolution|context_length|vocab_size)$"
+"""Tensors of theirs that are no weights."""
+POSITIONS = ("image.positions", "image.pool.positions")
 
 
-def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of a CLIP from that of transformers' CLIPModel; query, key and value become one matrix."""
-    ours: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        if name.endswith("position_ids") or re.search(r"\.self_attn\.[kv]_proj\.", name):
-            continue
-        if _PACKED.search(name):
-            parts = [state[name.replace(".q_proj.", f".{letter}_proj.")] for letter in "qkv"]
-            ours[_rename(_PACKED.sub(r".attn.in_proj.\1", name))] = torch.cat(parts)
-        elif name == "logit_scale":
-            ours[name] = tensor.reshape(1)
-        else:
-            ours[_rename(name)] = tensor
-    return ours
+def load_weights(model: CLIP, folder: Folder) -> None:
+    """Copy a folder's weights into a model of its shape; positions are interpolated to the model's image size."""
+    own = model.state_dict()
+    state = to_ours(own, folder.tensors, RENAMES[folder.layout], folder.path, ignored=_COUNTERS)
+    for name in state.keys() & set(POSITIONS):
+        state[name] = resize_positions(state[name], len(own[name]))
+    load_state(model, state, folder.path)
 
 
-def from_open_clip(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of a CLIP from that of open_clip or OpenAI; their projections are transposed."""
-    ours: dict[str, Tensor] = {}
-    stem = _STEM if "visual.conv2.weight" in state else {}
-    for name, tensor in state.items():
-        if name in ("attn_mask", "input_resolution", "context_length", "vocab_size"):
-            continue
-        head = re.sub(r"[^.]*$", "", name)
-        renamed = name.replace(head, stem[head]) if head in stem else _rename(name, _OPEN_CLIP_RULES)
-        if name in ("visual.proj", "text_projection"):
-            tensor = tensor.T
-        elif name in ("logit_scale", "logit_bias"):
-            tensor = tensor.reshape(1)
-        ours[renamed] = tensor.contiguous()
-    return ours
+def resize_positions(positions: Tensor, tokens: int) -> Tensor:
+    """Return the positions of an image, (1 + S, D), interpolated to (`tokens`, D); the first token's stays.
 
-
-def from_any(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of a CLIP from weights in either layout."""
-    return from_open_clip(state) if any(name.startswith("visual.") for name in state) else from_transformers(state)
-
-
-def _rename(name: str, rules: tuple[tuple[str, str], ...] = _RULES) -> str:
-    for pattern, replacement in rules:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def resize_positions(state: dict[str, Tensor], tokens: int) -> dict[str, Tensor]:
-    """Return the state with a vision transformer's positions interpolated to `tokens`, the class token included.
-
-    The interpolation is bicubic with antialiasing; the class token's position stays.
+    The interpolation is bicubic with antialiasing.
     """
-    positions = state.get("image.positions")
-    if positions is None or len(positions) == tokens:
-        return state
+    if len(positions) == tokens:
+        return positions
     old, new = math.isqrt(len(positions) - 1), math.isqrt(tokens - 1)
     grid = positions[1:].float().unflatten(0, (old, old)).permute(2, 0, 1)[None]
     grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True, align_corners=False)
-    resized = torch.cat([positions[:1].float(), grid[0].permute(1, 2, 0).flatten(0, 1)])
-    return state | {"image.positions": resized.to(positions.dtype)}
+    return torch.cat([positions[:1].float(), grid[0].permute(1, 2, 0).flatten(0, 1)]).to(positions.dtype)
+
+
+def export(model: CLIP, tokenizer: ClipTokenizer, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a CLIP into a folder in another layout.
+
+    If the run began from a folder in this layout, its configuration, tokenizer, files, number formats and order of
+    tensors are kept: weights that were not trained give the same bytes.
+    """
+    origin = origin_of(attachments, layout)
+    config = LAYOUTS[layout].config
+    if origin is None:
+        made = config_of(model.config, layout, tokenizer.start, tokenizer.end)
+        files = {**hf_files(tokenizer), **preprocessing_of(model.config, layout), config: as_json(made)}
+        write_folder(out, layout, to_theirs(model.state_dict(), RENAMES[layout]), files, {})
+        return
+    files = dict(origin.files)
+    kept = json.loads(files[config])
+    if shape_in(kept, layout, config)["image.size"] != model.config.image.size:
+        files[config] = as_json(resized(kept, layout, model.config.image.size))
+        files |= preprocessing_of(model.config, layout)
+    write_folder(out, layout, to_theirs(model.state_dict(), RENAMES[layout]), files, origin.headers)

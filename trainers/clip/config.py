@@ -67,7 +67,7 @@ class CLIPConfig:
     image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
     text: TextTowerConfig = field(default_factory=TextTowerConfig)
     init: str | None = None
-    """Path of initial weights: safetensors of transformers' CLIPModel or of open_clip; None: random weights."""
+    """Folder of initial weights in the layout of transformers or open_clip, which also gives shape and tokenizer."""
 
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):
@@ -79,7 +79,7 @@ class CLIPDataConfig:
     """Conversion of pairs to batches, and number of chunks per batch in the objective."""
 
     tokenizer: str | None = None
-    """Path of a vocabulary of merges in the format of CLIP's own file; None: learnt from the captions."""
+    """Vocabulary (loom tokenizer): merges as in CLIP's file, or tokenizer.json; None: that of `init`, else learnt."""
     split: str | None = None
     """Split to train on; None: all samples."""
     evaluate: str | None = None

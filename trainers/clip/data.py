@@ -4,17 +4,13 @@ Shapes: H = W the tower's input size, S the text's context.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from PIL import Image
 
-from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
-from corpusloom.schemas.manifest import read_manifest
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
@@ -82,11 +78,3 @@ class PairTransform:
 
 def _channels_first(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rgb.transpose(2, 0, 1))
-
-
-def captions(datasets: Iterable[str]) -> Iterator[str]:
-    """Yield the captions of datasets in the order of their shards, from the sidecars alone."""
-    for dataset in datasets:
-        for shard in read_manifest(dataset).shards:
-            column = tables.read_table(storage.join(dataset, shard.sidecar.name), ["caption"])["caption"]
-            yield from (str(text) for text in pc.drop_null(column).to_pylist())

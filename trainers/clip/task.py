@@ -1,33 +1,48 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load as load_tensors
 from torch import nn
 
-from corpusloom.schemas import storage
+from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers.clip.adapter import from_any, resize_positions
+from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
-from corpusloom.trainers.clip.data import PairTransform, captions, evaluation_image
+from corpusloom.trainers.clip.data import PairTransform
 from corpusloom.trainers.clip.evaluate import retrieve_from
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer, load_tokenizer, tokenizer_from_bytes, train_merges
-from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
-from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.clip.shapes import shape_of
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
+from corpusloom.trainers.clip.tokenizer_files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
+from corpusloom.trainers.stream.captions import captions
+from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.training import checkpoint, collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others, read_folder
+from corpusloom.trainers.training.hub.shapes import nested, take_shape
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration with the shape of the model in `model.init`, but for an image size that was typed.
+
+    `typed` are the keys that the user gave, None if all of the configuration is the user's.
+    """
+    if config.model.get("init") is None:
+        return config
+    folder = read_folder(str(config.model["init"]))
+    return replace(config, model=take_shape(config.model, shape_of(folder), folder.path, typed, free=("image.size",)))
 
 
 def build_model(config: RunConfig) -> CLIP:
@@ -70,10 +85,11 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     if config.train.batch_size == 1:
         check_batch_of_one(config)
     paths = [path for path, _ in datasets.values()]
+    folder = None if shape.init is None else read_folder(shape.init)
     tokenizer = make_tokenizer(shape, data, paths)
     model = build_model(config)
-    if shape.init is not None:
-        load_initial(model, shape.init)
+    if folder is not None:
+        adapter.load_weights(model, folder)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PairTransform(tokenizer, shape.image.size, data)
     return TrainingTask(
@@ -82,42 +98,56 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
-        attachments={TOKENIZER: tokenizer.to_bytes()},
+        attachments={TOKENIZER: tokenizer.to_bytes(), **(folder.origin() if folder else {})},
     )
 
 
 def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:
-    """Return the tokenizer of the configured vocabulary, or of one learnt from the datasets' captions."""
-    if data.tokenizer is not None:
-        tokenizer = load_tokenizer(data.tokenizer, shape.text.context)
-    else:
-        tokenizer = ClipTokenizer(train_merges(captions(paths), shape.text.vocab_size), shape.text.context)
+    """Return the tokenizer of the initial weights or of the configured vocabulary, else one learnt from the captions.
+
+    Raises ConfigError if the initial weights would get another tokenizer than their own.
+    """
+    context = shape.text.context
+    own = None if shape.init is None else tokenizer_in(shape.init, context)
+    given = None if data.tokenizer is None else load_tokenizer(data.tokenizer, context)
+    if own and given and own.vocabulary != given.vocabulary:
+        what = f"{data.tokenizer} is not the tokenizer in {shape.init}"
+        raise ConfigError(what, where="data.tokenizer", remedy="leave data.tokenizer out")
+    tokenizer = given or own
+    if tokenizer is None and shape.init is not None:
+        what = f"{shape.init} has no tokenizer, and one that is learnt anew does not fit its weights"
+        raise ConfigError(what, where="data.tokenizer", remedy="give the vocabulary of these weights")
+    if tokenizer is None:
+        tokenizer = collectives.from_rank_0(partial(learn_tokenizer, shape, paths))
     tokenizer.check_fits(shape.text.vocab_size)
     return tokenizer
 
 
-def load_initial(model: CLIP, path: str) -> None:
-    """Load initial weights (safetensors); a vision transformer's positions are interpolated to the model's grid."""
-    state = from_any(load_tensors(storage.read_bytes(path)))
-    if not model.config.image.is_resnet:
-        state = resize_positions(state, model.state_dict()["image.positions"].shape[0])
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise InputError(
-            f"the weights are of another model: {lines[min(1, len(lines) - 1)].strip()}",
-            where=path,
-            remedy="set the model table to the shape of the weights",
-        ) from error
+def learn_tokenizer(shape: CLIPConfig, paths: Sequence[str]) -> ClipTokenizer:
+    """Return a tokenizer learnt from the captions of datasets."""
+    return ClipTokenizer(learn_merges(captions(paths), shape.text.vocab_size), shape.text.context)
 
 
 def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
-    """Return a checkpoint's CLIP, in evaluation mode, and its tokenizer; a run's folder means its newest one."""
+    """Return a CLIP and its tokenizer, of a checkpoint, of a run (its newest checkpoint) or of a folder of others."""
+    if is_folder_of_others(path):
+        return read_clip(read_folder(path))
     folder = checkpoint.find(path)
     model, config = checkpoint.load_model(folder, build_model)
     data = checkpoint.read_attachment(folder, TOKENIZER)
     return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
+
+
+def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
+    """Return the CLIP in a folder in the layout of transformers or open_clip, and its tokenizer."""
+    shape = tables.build(CLIPConfig, nested(shape_of(folder)), where=folder.path)
+    tokenizer = tokenizer_in(folder.path, shape.text.context)
+    if tokenizer is None:
+        raise InputError("no tokenizer", where=folder.path, remedy=f"copy the tokenizer's files or {BPE_FILE} into it")
+    tokenizer.check_fits(shape.text.vocab_size)
+    model = CLIP(shape)
+    adapter.load_weights(model, folder)
+    return model.eval(), tokenizer
 
 
 def load_evaluated(path: str) -> tuple[CLIP, ClipTokenizer]:

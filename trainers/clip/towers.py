@@ -90,7 +90,7 @@ class VisionTransformer(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed_dim, bias=False)
         nn.init.normal_(self.projection.weight, std=width**-0.5)
-        self.grid_width = width
+        self.grid_width, self.size = width, config.size
 
     def tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1 + patches, D): the class token, then the patches row by row."""
@@ -194,7 +194,7 @@ class ModifiedResNet(nn.Module):
             self.stages.append(nn.Sequential(*stage))
         side = config.size // (4 * 2 ** (len(blocks) - 1))
         self.pool = AttentionPool(side**2, channels, config.heads, embed_dim)
-        self.grid_width = channels
+        self.grid_width, self.size = channels, config.size
 
     def block_names(self) -> list[str]:
         """Return the names of the modules that are each one unit of sharding and recomputation."""

@@ -1,6 +1,7 @@
 """Configuration of Flamingo: trained layers, frozen parts, conversion of pages and pairs to sequences."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
@@ -39,22 +40,7 @@ class FlamingoConfig:
 
 BUNDLED = "bundled"
 """Name of the language model that ships with the package, trained on the bundled world's texts."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LanguageModelConfig:
-    """Shape of the language model."""
-
-    vocab_size: int = 1024
-    """Number of token ids."""
-    context: int = 256
-    """Longest sequence, in tokens."""
-    layers: int = 4
-    """Transformer blocks."""
-    width: int = 160
-    """Width of the tokens."""
-    heads: int = 4
-    """Heads of the attention."""
+DTYPES = ("fp32", "bf16", "int8")
 
 
 _PARTS = ("vision", "language")
@@ -64,20 +50,27 @@ _PARTS = ("vision", "language")
 class FrozenVisionConfig:
     """The frozen vision encoder: the image tower of a CLIP."""
 
-    config: str
-    """Name of a CLIP configuration, which gives the tower's shape."""
+    config: str | None = None
+    """Name of a CLIP configuration, for a tower with fresh weights: to count parameters, to test, to plan memory."""
     checkpoint: str | None = None
-    """Run or checkpoint of that configuration; None: fresh weights, for counting parameters."""
+    """Run or checkpoint of CLIP, or a CLIP's folder in Hugging Face's or open_clip's layout; replaces `config`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrozenLanguageConfig:
-    """The frozen language model."""
+    """The frozen language model: any decoder-only model of the transformers library."""
 
-    weights: str | None = BUNDLED
-    """`bundled`, or a folder written by corpusloom.trainers.flamingo.pretrain; None: fresh weights of `shape`."""
-    shape: LanguageModelConfig | None = None
-    """Shape of a language model with fresh weights; None: that of `weights`."""
+    weights: str | None = None
+    """Folder in Hugging Face's layout (config.json, safetensors, tokenizer), or `bundled`; replaces `shape`."""
+    shape: dict[str, Any] | None = None
+    """Table of a config.json, for fresh weights: to count parameters, to test, to plan memory."""
+    dtype: str = "fp32"
+    """Type of the frozen weights: fp32, bf16, or int8 (8 bits and one scale per row; the state cannot be sharded)."""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            known = ", ".join(DTYPES)
+            raise ConfigError(f"dtype is {self.dtype!r}", where="model.language", remedy=f"one of {known}")
 
 
 def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
@@ -111,8 +104,8 @@ class FlamingoDataConfig:
     """Whether a dataset's loss is divided by its tokens; else by its sequences, as in equation 2."""
     images: int = 5
     """Images per window; later ones are dropped."""
-    size: int = 320
-    """Side of the padded, square images, in pixels."""
+    size: int | None = None
+    """Side of the padded, square images, in pixels; None: that of the vision encoder."""
     next_image: float = 0.5
     """Probability that a page's tokens see the next image instead of the previous one (A.3.2)."""
     fill: tuple[int, int, int] = (122, 116, 104)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig
-from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD
+from corpusloom.trainers.lm.tokenizer import TextTokenizer
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, TypedSample
 
@@ -18,21 +17,29 @@ IMAGE_TAG = "<image>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokenizer, and the id of <EOC>, which is not in it."""
+    """The language model's tokenizer, and the id of <EOC>, which is not in it."""
 
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     eoc: int
 
     def ids(self, text: str) -> list[int]:
         """Return a text's ids, without special tokens."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        return self.tokenizer.ids(text)
 
-    def mark(self, name: str) -> int:
-        """Return the id of <BOS>, <EOS> or <PAD>."""
-        number = self.tokenizer.token_to_id(name)
-        if number is None:
-            raise ConfigError(f"the tokenizer has no {name}", where="language model")
-        return int(number)
+    @property
+    def bos(self) -> int:
+        """Id before a text."""
+        return self.tokenizer.bos
+
+    @property
+    def eos(self) -> int:
+        """Id after a text."""
+        return self.tokenizer.eos
+
+    @property
+    def pad(self) -> int:
+        """Id of padding."""
+        return self.tokenizer.pad
 
 
 def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[list[int], dict[int, int]]:
@@ -40,7 +47,7 @@ def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[li
 
     <BOS>, then the texts, with <EOC> before every <image> and once at the end, before <EOS>. No blanks around tags.
     """
-    ids, tags = [vocabulary.mark(BOS)], {}
+    ids, tags = [vocabulary.bos], {}
     for position, (text, image) in enumerate(zip(sample.texts, sample.images, strict=True)):
         if text is not None:
             ids += vocabulary.ids(text)
@@ -48,7 +55,7 @@ def page_sequence(sample: InterleavedSample, vocabulary: Vocabulary) -> tuple[li
             ids.append(vocabulary.eoc)
             tags[len(ids)] = position
             ids += vocabulary.ids(IMAGE_TAG)
-    return [*ids, vocabulary.eoc, vocabulary.mark(EOS)], tags
+    return [*ids, vocabulary.eoc, vocabulary.eos], tags
 
 
 def make_phi(length: int, tags: list[int], kept: int, *, look_ahead: bool) -> np.ndarray:
@@ -81,6 +88,8 @@ class FlamingoTransform:
 
     vocabulary: Vocabulary
     config: FlamingoDataConfig
+    size: int
+    """Side of the images, S."""
     augment: bool = True
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
@@ -111,19 +120,19 @@ class FlamingoTransform:
         self, ids: list[int], phi: np.ndarray, images: list[bytes], length: int, count: int, rng: np.random.Generator
     ) -> Mapping[str, np.ndarray]:
         pad = length - len(ids)
-        pixels = np.zeros((count, 1, 3, self.config.size, self.config.size), np.uint8)
+        pixels = np.zeros((count, 1, 3, self.size, self.size), np.uint8)
         for number, data in enumerate(images):
             pixels[number, 0] = self._image(data, rng)
         return {
             "images": pixels,
-            "tokens": np.array(ids + [self.vocabulary.mark(PAD)] * pad, np.int64),
+            "tokens": np.array(ids + [self.vocabulary.pad] * pad, np.int64),
             "phi": np.concatenate([phi, np.zeros(pad, np.int64)]),
             "counted": np.arange(length) < len(ids),
         }
 
     def _image(self, data: bytes, rng: np.random.Generator) -> np.ndarray:
         """Return an image, padded with the configured colour, as (3, S, S) uint8."""
-        size = self.config.size
+        size = self.size
         square = pad_to_square(decode_near(data, size), size, self.config.fill)
         if self.augment and self.config.flip and rng.random() < 0.5:
             square = square[:, ::-1]
@@ -133,4 +142,4 @@ class FlamingoTransform:
 def pair_ids(text: str, vocabulary: Vocabulary) -> list[int]:
     """Return <BOS><image>text<EOC><EOS> as ids (A.3.3)."""
     body = vocabulary.ids(IMAGE_TAG) + vocabulary.ids(text)
-    return [vocabulary.mark(BOS), *body, vocabulary.eoc, vocabulary.mark(EOS)]
+    return [vocabulary.bos, *body, vocabulary.eoc, vocabulary.eos]

@@ -24,7 +24,6 @@ from corpusloom.trainers.evaluation_batches import (
 )
 from corpusloom.trainers.figures import mean, share
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
-from corpusloom.trainers.flamingo.language_model import BOS, PAD
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
 
@@ -115,7 +114,7 @@ def few_shot_prompt(
     shots: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
 ) -> tuple[list[int], list[int]]:
     """Return the ids of a k-shot captioning prompt, with the query's tag last, and the indexes of the image tags."""
-    ids, tags = [vocabulary.mark(BOS)], []
+    ids, tags = [vocabulary.bos], []
     blank = " " if prompt else ""
     opening = vocabulary.ids(f"{IMAGE_TAG}{prompt}")
     for shot in shots:
@@ -135,11 +134,11 @@ def caption(
     pixels = torch.from_numpy(np.stack([item.pixels for item in [*shots, query]]))[None]
     device = next(model.parameters()).device
     visual = model.encode_images(pixels.to(device))
-    stop = (vocabulary.eoc, vocabulary.mark(PAD))
+    stop = (vocabulary.eoc, vocabulary.eos)
     made = model.generate(
         torch.tensor([ids], device=device), visual, torch.from_numpy(phi)[None].to(device), stop=stop
     )
-    return str(vocabulary.tokenizer.decode(made[0].tolist())).split("\n")[0].strip()
+    return vocabulary.tokenizer.text(made[0].tolist()).split("\n")[0].strip()
 
 
 def word_f1(written: str, reference: str) -> float:

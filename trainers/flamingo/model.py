@@ -6,6 +6,7 @@ N; 0: none.
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
+from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.training.parallel import ParallelPlan
 
 
@@ -21,6 +23,8 @@ class VisionEncoder(Protocol):
 
     grid_width: int
     """Width of the grid, V."""
+    size: int
+    """Side of its images, H = W."""
 
     def grid(self, images: Tensor) -> Tensor: ...
 
@@ -47,7 +51,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, query_width: int, source_width: int, heads: int, head_width: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.head_width = head_width
         inner = heads * head_width
         self.query = nn.Linear(query_width, inner, bias=False)
         self.key = nn.Linear(source_width, inner, bias=False)
@@ -57,7 +61,7 @@ class CrossAttention(nn.Module):
     def forward(self, query: Tensor, source: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, Q, Wq), (B, K, Ws), bool (B, 1, Q, K) -> (B, Q, Wq)."""
         q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            part.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
             for part in (self.query(query), self.key(source), self.value(source))
         )
         return self.output(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
@@ -132,29 +136,53 @@ class GatedCrossAttentionBlock(nn.Module):
         return text + self.ffw_gate.tanh() * self.ffw(text)
 
 
-class Flamingo(nn.Module):
-    """A frozen language model with a gated cross-attention block before every `config.every`-th of its blocks.
+GATED_PLAN = {
+    "attention.query": "colwise",
+    "attention.key": "colwise",
+    "attention.value": "colwise",
+    "attention.output": "rowwise",
+    "ffw.1": "colwise",
+    "ffw.3": "rowwise",
+}
+"""Linear layers of a gated block -> the slice of it that a tensor-parallel rank holds."""
 
-    The vocabulary is the language model's and one token more, <EOC>, whose embedding is trained.
+
+class Flamingo(nn.Module):
+    """A frozen language model with a gated cross-attention block before every `config.every`-th of its layers.
+
+    The language model's code is the library's own: a hook before each layer runs the gated block, and one after the
+    head adds the logit of <EOC>. The vocabulary is the language model's and one token more, <EOC>, whose rows of the
+    embedding and of the head are trained; a model whose head is tied to its embedding has one row for both.
     """
 
-    def __init__(self, config: FlamingoConfig, vision: nn.Module, language: nn.Module) -> None:
+    def __init__(self, config: FlamingoConfig, vision: nn.Module, language: CausalLM) -> None:
         super().__init__()
         self.config = config
         self.vision, self.language = vision.requires_grad_(False), language.requires_grad_(False)
-        feature_width, width = int(vision.grid_width), int(language.width)  # type: ignore[arg-type]
+        feature_width = int(vision.grid_width)  # type: ignore[arg-type]
         visual_width = config.visual_width or feature_width
         self.resampler = PerceiverResampler(config, feature_width, visual_width)
-        count = -(-len(language.blocks) // config.every)  # type: ignore[arg-type]
+        count = -(-len(language.layers) // config.every)
         self.gated = nn.ModuleList(
-            GatedCrossAttentionBlock(width, visual_width, config.heads, config.head_width) for _ in range(count)
+            GatedCrossAttentionBlock(language.width, visual_width, config.heads, config.head_width)
+            for _ in range(count)
         )
-        self.end_of_chunk = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.end_of_chunk = nn.Parameter(torch.randn(1, language.embedding_width) * 0.02)
+        if not language.tied:
+            self.end_of_chunk_head = nn.Parameter(torch.randn(1, language.embedding_width) * 0.02)
+        for number, layer in enumerate(language.layers):
+            layer.register_forward_pre_hook(partial(self._before_layer, number), with_kwargs=True)
+        language.head.register_forward_hook(self._after_head)
 
     @property
     def eoc(self) -> int:
-        """Id of <EOC>: the one after the language model's ids."""
-        return int(self.language.vocab_size)  # type: ignore[arg-type]
+        """Id of <EOC>: the one after the rows of the language model's embedding."""
+        return self.language.vocab_size
+
+    @property
+    def image_size(self) -> int:
+        """Side of the vision encoder's images, in pixels."""
+        return int(self.vision.size)  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> "Flamingo":
         """Set the mode; frozen parts stay in evaluation mode, without dropout or statistics."""
@@ -164,8 +192,12 @@ class Flamingo(nn.Module):
         return self
 
     def no_decay(self) -> Collection[str]:
-        """Return the names without weight decay: the Resampler (section B.1.2) and the <EOC> embedding."""
-        return ["end_of_chunk", *(f"resampler.{name}" for name, _ in self.resampler.named_parameters())]
+        """Return the names without weight decay: the Resampler (section B.1.2) and the rows of <EOC>."""
+        return [
+            "end_of_chunk",
+            "end_of_chunk_head",
+            *(f"resampler.{name}" for name, _ in self.resampler.named_parameters()),
+        ]
 
     def lr_factor(self, name: str) -> float:
         """Return the factor of a parameter's learning rate."""
@@ -176,13 +208,20 @@ class Flamingo(nn.Module):
         return name.split(".", 1)[0]
 
     def plan(self) -> ParallelPlan:
-        """Return how the model is divided: each layer of the Resampler, gated block and language block is a unit."""
-        blocks: Any = self.language.blocks
-        parts = {"resampler.layers": self.resampler.layers, "gated": self.gated, "language.blocks": blocks}
+        """Return how the model is divided: each layer of the Resampler, gated block and language layer is a unit.
+
+        Tensor-parallel ranks split the language model by its own plan, and the gated blocks by heads.
+        """
+        own = {"resampler.layers": self.resampler.layers, "gated": self.gated}
+        blocks = [f"{name}.{number}" for name, part in own.items() for number in range(len(part))]
+        split = {f"language.{name}": style for name, style in self.language.tensor_plan().items()}
+        if split:
+            split |= {f"gated.{n}.{name}": style for n in range(len(self.gated)) for name, style in GATED_PLAN.items()}
         return ParallelPlan(
-            blocks=tuple(f"{name}.{number}" for name, part in parts.items() for number in range(len(part))),
+            blocks=(*blocks, *(f"language.{name}" for name in self.language.layer_names())),
             methods={"": ("encode_images", "generate")},
-            no_tensor="this language model has no tensor-parallel plan",
+            tensor=split,
+            no_tensor=self.language.no_tensor(),
         )
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -196,21 +235,35 @@ class Flamingo(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(B, L) -> (B, L, D): frozen embeddings, and the trained one of <EOC>."""
-        language: Any = self.language
         is_end = tokens == self.eoc
-        known = language.embed(tokens.masked_fill(is_end, 0))
-        return torch.where(is_end[..., None], self.end_of_chunk, known)
+        known = self.language.embed(tokens.masked_fill(is_end, 0))
+        return torch.where(is_end[..., None], self.end_of_chunk.to(known.dtype), known)
 
-    def forward(self, tokens: Tensor, visual: Tensor, phi: Tensor) -> Tensor:
-        """(B, L), (B, N, R, W), (B, L) -> logits (B, L, vocabulary + 1)."""
-        language: Any = self.language
-        stream = language.add_positions(self.embed(tokens))
-        for number, block in enumerate(language.blocks):
-            if number % self.config.every == 0:
-                stream = self.gated[number // self.config.every](stream, visual, phi)
-            stream = block(stream)
-        stream = language.norm(stream)
-        return torch.cat([language.head(stream), F.linear(stream, self.end_of_chunk)], -1)
+    def forward(self, tokens: Tensor, visual: Tensor, phi: Tensor, real: Tensor | None = None) -> Tensor:
+        """(B, L), (B, N, R, W), (B, L) -> logits (B, L, vocabulary + 1).
+
+        `real` (B, L) is False for padding before or after a text; padding after it may be left out.
+        """
+        return self.language(embedded=self.embed(tokens), real=real, visual=visual, phi=phi)
+
+    def _before_layer(
+        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Take the images out of a layer's arguments and, if a gated block stands before it, put them into the text.
+
+        The images come as arguments, not as state of this module, so that recomputed and interleaved passes are right.
+        """
+        visual, phi = kwargs.pop("visual", None), kwargs.pop("phi", None)
+        if visual is None or number % self.config.every:
+            return args, kwargs
+        text = args[0] if args else kwargs["hidden_states"]
+        seen = self.gated[number // self.config.every](text.to(visual.dtype), visual, phi).to(text.dtype)
+        return ((seen, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": seen})
+
+    def _after_head(self, head: nn.Module, args: tuple[Tensor, ...], logits: Tensor) -> Tensor:
+        """Add the logit of <EOC> to the head's output."""
+        row = self.end_of_chunk if self.language.tied else self.end_of_chunk_head
+        return torch.cat([logits, F.linear(args[0], row.to(args[0].dtype)).to(logits.dtype)], -1)
 
     @torch.no_grad()
     def generate(self, tokens: Tensor, visual: Tensor, phi: Tensor, *, stop: Sequence[int], limit: int = 20) -> Tensor:

@@ -1,47 +1,108 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip import task as clip_task
-from corpusloom.trainers.flamingo import language_model
-from corpusloom.trainers.flamingo.config import BUNDLED, FlamingoDataConfig, data_config, parts
+from corpusloom.trainers.clip.towers import ModifiedResNet, VisionTransformer
+from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenVisionConfig, data_config, parts
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective
+from corpusloom.trainers.lm.adapter import load_tokenizer
+from corpusloom.trainers.lm.model import context_of
+from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig, load_config
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
-TOKENIZER = "tokenizer.json"
+RESNET_STRIDE = 32
+"""Pixels per place of the last stage's grid."""
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration as it is: the frozen parts have their own configurations."""
+    return config
 
 
 def build_model(config: RunConfig) -> Flamingo:
-    """Return the model; frozen parts have the weights that the configuration names, if any."""
+    """Return the model; frozen parts have the weights that the configuration names, if any.
+
+    Positions and image sizes that do not fit are a ConfigError here, so before any data is read.
+    """
     shape, vision, language = parts(config)
-    if vision.checkpoint is not None and torch.empty(0).device.type != "meta":
-        clip, _ = checkpoint.load_model(vision.checkpoint, clip_task.build_model)
-    else:
-        clip = clip_task.build_model(load_config(vision.config))
-    if language.shape is not None:
-        text: nn.Module = language_model.LanguageModel(language.shape)
-    else:
-        text = language_model.load(language.weights or BUNDLED)[0]
-    return Flamingo(shape, clip.image, text)
+    data = data_config(config)
+    check_positions(data, context_of(read_language_config(language, config.name)), config.name)
+    tower = load_vision(vision, config.name)
+    check_size(data, tower, config.name)
+    return Flamingo(shape, tower, load_language(language, config.name))
 
 
-def vocabulary_of(config: RunConfig) -> Vocabulary:
-    """Return the language model's tokenizer, and <EOC> as the id after its ids."""
+def load_vision(vision: FrozenVisionConfig, where: str) -> VisionTransformer | ModifiedResNet:
+    """Return the image tower of a CLIP: that of a checkpoint or folder, else one with fresh weights."""
+    if vision.checkpoint is not None:
+        device = torch.empty(0).device
+        with torch.device("cpu"):
+            clip, _ = clip_task.load_clip(vision.checkpoint)
+        return clip.image.to(device)
+    if vision.config is None:
+        raise ConfigError("no vision encoder", where=where, remedy="--set model.vision.checkpoint=RUN_OR_FOLDER")
+    return clip_task.build_model(load_config(vision.config)).image
+
+
+def check_positions(data: FlamingoDataConfig, context: int, where: str) -> None:
+    """Raise ConfigError if a sequence is longer than the language model's positions."""
+    for key in ("tokens", "pair_tokens"):
+        if getattr(data, key) > context:
+            raise ConfigError(
+                f"data.{key} is {getattr(data, key)}, the language model has {context} positions",
+                where=where,
+                remedy=f"--set data.{key}={context}, or another model.language.weights",
+            )
+
+
+def check_size(data: FlamingoDataConfig, tower: nn.Module, where: str) -> None:
+    """Raise ConfigError for a size of images that the vision encoder does not take.
+
+    A vision transformer has positions for one size; a ResNet takes any multiple of its stride, 32.
+    """
+    if data.size is None or data.size == tower.size:
+        return
+    if isinstance(tower, VisionTransformer) or data.size % RESNET_STRIDE:
+        raise ConfigError(
+            f"data.size is {data.size}, the vision encoder takes images of {tower.size} pixels a side",
+            where=where,
+            remedy="leave data.size out (--set data.size=off), or use another vision encoder",
+        )
+
+
+def load_vocabulary(config: RunConfig, rows: int) -> Vocabulary:
+    """Return the language model's tokenizer, and <EOC> as the id after the embedding's `rows`."""
     _, _, language = parts(config)
-    model, tokenizer = language_model.load(language.weights or BUNDLED)
-    return Vocabulary(tokenizer, model.vocab_size)
+    folder = folder_of(language)
+    if folder is None:
+        raise ConfigError(
+            "the language model would have random weights",
+            where=config.name,
+            remedy="--set model.language.weights=FOLDER",
+        )
+    tokenizer = load_tokenizer(folder)
+    tokenizer.check_fits(rows, folder)
+    return Vocabulary(tokenizer, rows)
+
+
+def frozen_parts(config: RunConfig) -> dict[str, str]:
+    """Return {key of the configuration: path} of the weights that training does not change."""
+    _, vision, language = parts(config)
+    paths = {"model.vision.checkpoint": vision.checkpoint, "model.language.weights": folder_of(language)}
+    return {key: path for key, path in paths.items() if path is not None}
 
 
 def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
@@ -57,14 +118,18 @@ def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ("data",)) -> dict[str, dict[str, Any]]:
     """Return a batch of zeros as the stream of a run over these datasets gives it: windows of pages."""
-    data = data_config(config)
-    return {name: _example_window(data, rows) for name in datasets}
+    data, (_, vision, _) = data_config(config), parts(config)
+    size = data.size
+    if size is None:
+        with torch.device("meta"):
+            size = load_vision(vision, config.name).size
+    return {name: _example_window(data, size, rows) for name in datasets}
 
 
-def _example_window(data: FlamingoDataConfig, rows: int) -> dict[str, Any]:
+def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str, Any]:
     return {
         "keys": [""] * rows,
-        "images": torch.zeros(rows, data.images, 1, 3, data.size, data.size, dtype=torch.uint8),
+        "images": torch.zeros(rows, data.images, 1, 3, size, size, dtype=torch.uint8),
         "tokens": torch.zeros(rows, data.tokens, dtype=torch.int64),
         "phi": torch.ones(rows, data.tokens, dtype=torch.int64),
         "counted": torch.ones(rows, data.tokens, dtype=torch.bool),
@@ -73,14 +138,19 @@ def _example_window(data: FlamingoDataConfig, rows: int) -> dict[str, Any]:
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
-    _, vision, _ = parts(config)
+    _, vision, language = parts(config)
     if vision.checkpoint is None:
         raise ConfigError(
-            "no vision encoder", where=config.name, remedy="--set model.vision.checkpoint=RUN, a run of loom train clip"
+            "the vision encoder would have random weights",
+            where=config.name,
+            remedy="--set model.vision.checkpoint=RUN, a run of loom train clip, or a CLIP's folder",
         )
     objective = build_objective(config, datasets)
-    vocabulary = vocabulary_of(config)
-    transform = FlamingoTransform(vocabulary, data_config(config))
+    vocabulary = load_vocabulary(config, int(read_language_config(language, config.name).vocab_size))
+    model = build_model(config)
+    data = data_config(config)
+    size = data.size or model.image_size
+    transform = FlamingoTransform(vocabulary, data, size)
     streams = {
         name: make_batches(
             config,
@@ -91,23 +161,23 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         for number, (name, (path, share)) in enumerate(datasets.items())
     }
     return TrainingTask(
-        model=build_model(config),
+        model=model,
         objective=objective,
         stream=JointBatches(streams),
-        example=lambda: example_batch(config, 1, datasets),
-        attachments={TOKENIZER: vocabulary.tokenizer.to_str().encode()},
+        example=lambda: {name: _example_window(data, size, 1) for name in datasets},
+        attachments=vocabulary.tokenizer.files(),
     )
 
 
-def evaluation_transform(path: str, config: RunConfig) -> FlamingoTransform:
+def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> FlamingoTransform:
     """Return the transform of a checkpoint, with its own tokenizer and without augmentation."""
-    tokenizer = Tokenizer.from_str(checkpoint.read_attachment(checkpoint.find(path), TOKENIZER).decode())
-    _, _, language = parts(config)
-    size: Any = language.shape.vocab_size if language.shape else tokenizer.get_vocab_size()
-    return FlamingoTransform(Vocabulary(tokenizer, size), data_config(config), augment=False)
+    folder = checkpoint.find(path)
+    tokenizer = read_files({name: checkpoint.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}, folder)
+    data = data_config(config)
+    return FlamingoTransform(Vocabulary(tokenizer, model.eoc), data, data.size or model.image_size, augment=False)
 
 
 def load_evaluated(path: str) -> tuple[Flamingo, FlamingoTransform]:
     """Return what the evaluations of a Flamingo take: a checkpoint's model, and the transform of its samples."""
     model, config = checkpoint.load_model(path, build_model)
-    return model, evaluation_transform(path, config)
+    return model, evaluation_transform(path, config, model)

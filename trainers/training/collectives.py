@@ -1,6 +1,6 @@
 """Sums, counts and gathers over the data ranks of a run; on one rank each returns its argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -8,7 +8,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed._functional_collectives import all_gather_single_autograd
 
-from corpusloom.trainers.training.distributed import data_group, data_rank, data_ranks, world_size
+from corpusloom.schemas.errors import LoomError
+from corpusloom.trainers.training.distributed import data_group, data_rank, data_ranks, rank, world_size
 
 T = TypeVar("T")
 
@@ -106,6 +107,23 @@ def gather_objects(value: T) -> list[T]:
     found: list[Any] = [None] * data_ranks()
     dist.all_gather_object(found, value, group=data_group())
     return found
+
+
+def from_rank_0(make: Callable[[], T]) -> T:
+    """Return on every rank what rank 0 makes, or raise there the LoomError that it raises."""
+    if world_size() == 1:
+        return make()
+    made: list[Any] = [None]
+    if rank() == 0:
+        try:
+            made[0] = make()
+        except LoomError as error:
+            made[0] = error
+    dist.broadcast_object_list(made, src=0, device=_device())
+    if isinstance(made[0], LoomError):
+        raise made[0]
+    result: T = made[0]
+    return result
 
 
 def same_on_all_ranks(value: int) -> bool:

@@ -1,6 +1,6 @@
 """The interface between the training loop and a family of models: one run's model, objective, stream and evaluation."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -75,6 +75,9 @@ class FamilyConfiguration(Protocol):
 
 class FamilyModule(Protocol):
     """The module `trainers/<family>/task.py` of a family."""
+
+    def complete(self, config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+        """Return the configuration with the shape of the pretrained weights that it names, which is not typed."""
 
     def build_model(self, config: RunConfig) -> nn.Module:
         """Return the model with fresh weights; it needs no data, and works on the meta device."""

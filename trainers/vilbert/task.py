@@ -1,6 +1,6 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.training.batches import make_batches, open_stream, to_device
+from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.checkpoint import find, load_model, read_attachment
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
@@ -31,6 +32,11 @@ from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective
 
 TOKENIZER = "tokenizer.json"
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+    """Return the configuration as it is."""
+    return config
 
 
 def build_model(config: RunConfig) -> ViLBERT:

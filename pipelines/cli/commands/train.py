@@ -88,6 +88,8 @@ class Command:
         assignments = (*self.set, *self._loader_settings())
         config = load_config(self.config, assignments, on_note=reporter.note)
         check_family(config, self.model)
+        typed = None if self.config.endswith(".toml") else {text.partition("=")[0].strip() for text in assignments}
+        config = registry.complete(config, typed)
         registry.tables_of(config)
         if self.print_config:
             print_json(config.to_plain())

@@ -1,19 +1,17 @@
 """Pairs to arrays: CLIP's preprocessing, augmentation from a given generator, and a cache that changes no result."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, augment, captions, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import PairTransform, augment, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
-from tests.trainers.datasets import Pair, coloured_pairs, encode_jpeg, write_pairs
+from tests.trainers.datasets import encode_jpeg
 
 TOKENIZER = ClipTokenizer((), context=12)
 
@@ -84,18 +82,3 @@ def test_pages_are_refused() -> None:
     page = InterleavedSample("k", ("text",), (None,), {})
     with pytest.raises(ConfigError, match="trains on pairs"):
         PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
-
-
-def test_captions_come_from_the_sidecars(tmp_path: Path) -> None:
-    pairs = coloured_pairs(6)
-    path = write_pairs(tmp_path / "pairs", [*pairs, Pair(pairs[0].image, "one more")])
-    assert sorted(captions([path])) == sorted([pair.text for pair in pairs] + ["one more"])
-
-
-@pytest.mark.parametrize(
-    ("values", "match"),
-    [({"chunks": 0}, "chunks is 0"), ({"margin": -0.1}, "margin"), ({"brightness": -1}, "bright")],
-)
-def test_mistakes_in_the_data_table_are_named(values: dict[str, object], match: str) -> None:
-    with pytest.raises(ConfigError, match=match):
-        tables.build(CLIPDataConfig, values)

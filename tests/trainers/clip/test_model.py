@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.clip.adapter import from_transformers, resize_positions
+from corpusloom.trainers.clip.adapter import RENAMES
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.registry import build_model
 from corpusloom.trainers.training.config import load_config
+from corpusloom.trainers.training.hub.folders import HF
+from corpusloom.trainers.training.hub.renames import to_ours
 
 EOT = 99
 
@@ -48,7 +50,7 @@ def test_both_towers_and_the_logits_are_those_of_transformers(quick_gelu: bool) 
         for parameter in theirs.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     ours = small(quick_gelu).eval()
-    ours.load_state_dict(from_transformers(theirs.state_dict()))
+    ours.load_state_dict(to_ours(ours.state_dict(), theirs.state_dict(), RENAMES[HF], "theirs"))
     images = torch.randn(3, 3, 32, 32)
     with torch.no_grad():
         expected = theirs(input_ids=tokens(), pixel_values=images, attention_mask=torch.ones(3, 12))
@@ -134,12 +136,3 @@ def test_uint8_pixels_are_normalised_and_floats_are_not() -> None:
     with torch.no_grad():
         expected = model.encode_image((pixels / 255 - mean) / std)
         assert torch.allclose(model.encode_image(pixels), expected, atol=1e-5)
-
-
-def test_positions_are_interpolated_except_that_of_the_class_token() -> None:
-    state = {"image.positions": torch.arange(17.0)[:, None].expand(17, 2).clone()}
-    resized = resize_positions(state, 65)["image.positions"]
-    assert resized.shape == (65, 2)
-    assert resized[0, 0] == 0
-    assert torch.allclose(resized[1:].mean(0), state["image.positions"][1:].mean(0), atol=0.1)
-    assert resize_positions(state, 17) is state

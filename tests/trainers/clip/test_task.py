@@ -1,17 +1,25 @@
 """CLIP trained on a dataset: it learns, is evaluated, and is loaded from its checkpoint."""
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.clip.adapter import export
+from corpusloom.trainers.clip.config import model_config
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.evaluate import class_embeddings, zero_shot
-from corpusloom.trainers.clip.task import build_task, load_clip, load_initial
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.task import build_task, complete, load_clip
+from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.run import run
+from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig, load_config
+from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]
@@ -57,24 +65,80 @@ def test_two_datasets_are_mixed_by_weight(tmp_path: Path) -> None:
     assert own
 
 
-def test_initial_weights_are_read_in_transformers_layout(tmp_path: Path) -> None:
-    from transformers import CLIPConfig as TheirConfig
-    from transformers import CLIPModel
+def write_captions(tmp_path: Path) -> str:
+    return write_pairs(tmp_path / "pairs", coloured_pairs(12))
 
-    from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-    from corpusloom.trainers.clip.model import CLIP
 
-    common = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 64}
-    text = common | {"vocab_size": 30, "max_position_embeddings": 7}
-    vision = common | {"image_size": 16, "patch_size": 8}
-    theirs = CLIPModel(TheirConfig(text_config=text, vision_config=vision, projection_dim=8))
-    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
-    image = ImageTowerConfig(size=32, layers=1, width=16, heads=2, patch=8)
-    shape = TextTowerConfig(vocab_size=30, context=7, layers=1, width=16, heads=2)
-    model = CLIP(CLIPConfig(embed_dim=8, image=image, text=shape))
-    load_initial(model, str(tmp_path / "model.safetensors"))
+SHORT = ["train.steps=2", "train.warmup=0", "train.batch_size=4", "train.lr=1e-3"]
+
+
+def test_a_run_from_a_folder_takes_shape_weights_and_tokenizer(tmp_path: Path) -> None:
+    folder, theirs = hf_folder(tmp_path / "hf")
+    plain = load_config("clip-tiny", [*SHORT, f"model.init={folder}", "train.lr=1e-30"])
+    ready = complete(plain, {"model.init"})
+    assert model_config(ready) == replace(our_config(init=folder), text=replace(our_config().text, trim=True))
+    result = run("clip", ready, [write_captions(tmp_path)], str(tmp_path / "run"))
+    shutil.rmtree(folder)  # a checkpoint needs the folder no more
+    model, tokenizer = load_clip(str(tmp_path / "run"))
+    assert tokenizer.vocabulary == TOKENIZER.vocabulary
+    torch.testing.assert_close(
+        model.text.positions, theirs.text_model.embeddings.position_embedding.weight, atol=1e-6, rtol=0
+    )
+    attachments = checkpoint.read_commit(result.checkpoint or "")["files"]
+    assert {"origin.hf.config.json", "origin.hf.model.safetensors.header", "tokenizer.txt"} <= set(attachments)
+
+
+def test_a_larger_image_size_that_is_typed_stays(tmp_path: Path) -> None:
+    folder, theirs = hf_folder(tmp_path / "hf")
+    ready = complete(
+        load_config("clip-tiny", [*SHORT, f"model.init={folder}", "model.image.size=32"]), ["model.image.size"]
+    )
+    model = build_task(ready, {"x": (write_captions(tmp_path), 1.0)}).model
+    assert isinstance(model, CLIP)
     assert model.image.positions.shape == (17, 16)
-    assert torch.equal(model.text.positions, theirs.text_model.embeddings.position_embedding.weight)
+    own = theirs.vision_model.embeddings.position_embedding.weight
+    assert torch.equal(model.image.positions[0], own[0])
+
+
+@pytest.mark.parametrize("layout", ["hf", "open_clip"])
+def test_pretrained_weights_without_their_vocabulary_are_refused(tmp_path: Path, layout: str) -> None:
+    folder, _ = hf_folder(tmp_path / "hf", tokenizer=False)
+    if layout == "open_clip":
+        export(CLIP(our_config()), TOKENIZER, {}, "open_clip", folder := str(tmp_path / "open"))
+        for name in ("tokenizer.json", "merges.txt"):
+            (tmp_path / "open" / name).unlink()
+    ready = complete(load_config("clip-tiny", [*SHORT, f"model.init={folder}"]), ())
+    with pytest.raises(ConfigError, match=r"^data\.tokenizer: .*has no tokenizer.*learnt anew does not fit"):
+        build_task(ready, {"x": (write_captions(tmp_path), 1.0)})
+    (tmp_path / "vocabulary.txt").write_bytes(TOKENIZER.to_bytes())
+    given = load_config("clip-tiny", [*SHORT, f"model.init={folder}", f"data.tokenizer={tmp_path / 'vocabulary.txt'}"])
+    task = build_task(complete(given, ()), {"x": (write_captions(tmp_path / "again"), 1.0)})
+    assert task.attachments["tokenizer.txt"] == TOKENIZER.to_bytes()
+
+
+def test_another_vocabulary_than_that_of_the_weights_is_refused(tmp_path: Path) -> None:
+    folder, _ = hf_folder(tmp_path / "hf")
+    (tmp_path / "other.txt").write_bytes(ClipTokenizer(TOKENIZER.merges[:3]).to_bytes())
+    given = [*SHORT, f"model.init={folder}", f"data.tokenizer={tmp_path / 'other.txt'}"]
+    with pytest.raises(ConfigError, match=r"other\.txt is not the tokenizer in .*leave data\.tokenizer out"):
+        build_task(complete(load_config("clip-tiny", given), ()), {"x": (write_captions(tmp_path), 1.0)})
+
+
+def test_a_tokenizer_with_more_ids_than_embeddings_is_refused(tmp_path: Path) -> None:
+    folder, _ = hf_folder(tmp_path / "hf")
+    config = json.loads((tmp_path / "hf/config.json").read_text())
+    config["text_config"]["vocab_size"] = 500
+    (tmp_path / "hf/config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ConfigError, match=rf"the tokenizer has {TOKENIZER.vocab_size} ids, model.text.vocab_size is 500"
+    ):
+        load_clip(folder)
+
+
+def test_a_folder_without_a_tokenizer_is_not_evaluated(tmp_path: Path) -> None:
+    folder, _ = hf_folder(tmp_path / "hf", tokenizer=False)
+    with pytest.raises(InputError, match=r"no tokenizer .*bpe_simple_vocab_16e6"):
+        load_clip(folder)
 
 
 def test_an_unknown_key_of_the_model_table_is_named(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo import data
-from corpusloom.trainers.flamingo.language_model import BOS, EOS, PAD, train_tokenizer
+from corpusloom.trainers.lm.tokenizer import train_tokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, RegionsSample
 
 TOKENIZER = train_tokenizer(["a red star on a grey ground", "two blue rings <image> here"] * 4, 300)
-VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.get_vocab_size())
+VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.tokenizer.get_vocab_size())
 
 
 def jpeg(colour: int, height: int = 40, width: int = 60) -> bytes:
@@ -32,8 +32,8 @@ def page(images: int = 3) -> InterleavedSample:
 
 def test_special_tokens_of_a_page_stand_where_the_paper_puts_them() -> None:
     ids, tags = data.page_sequence(page(2), VOCABULARY)
-    assert ids[0] == VOCABULARY.mark(BOS)
-    assert ids[-2:] == [VOCABULARY.eoc, VOCABULARY.mark(EOS)]
+    assert ids[0] == VOCABULARY.bos
+    assert ids[-2:] == [VOCABULARY.eoc, VOCABULARY.eos]
     assert ids.count(VOCABULARY.eoc) == 3
     tag = VOCABULARY.ids("<image>")
     for place in tags:
@@ -56,8 +56,8 @@ def test_phi_is_that_of_a_plain_loop_over_the_tags(length: int, places: list[int
 
 
 def test_a_page_becomes_a_window_with_no_more_images_than_configured() -> None:
-    config = data.FlamingoDataConfig(tokens=24, images=2, size=16, next_image=0.0)
-    transform = data.FlamingoTransform(VOCABULARY, config)
+    config = data.FlamingoDataConfig(tokens=24, images=2, next_image=0.0)
+    transform = data.FlamingoTransform(VOCABULARY, config, 16)
     for seed in range(30):
         arrays = transform(page(5), np.random.default_rng(seed))
         assert arrays["images"].shape == (2, 1, 3, 16, 16)
@@ -67,17 +67,17 @@ def test_a_page_becomes_a_window_with_no_more_images_than_configured() -> None:
 
 
 def test_a_short_page_is_padded_with_tokens_that_see_no_image_and_do_not_count() -> None:
-    config = data.FlamingoDataConfig(tokens=200, images=5, size=16)
-    arrays = data.FlamingoTransform(VOCABULARY, config)(page(1), np.random.default_rng(0))
-    padding = arrays["tokens"] == VOCABULARY.mark(PAD)
+    config = data.FlamingoDataConfig(tokens=200, images=5)
+    arrays = data.FlamingoTransform(VOCABULARY, config, 16)(page(1), np.random.default_rng(0))
+    padding = arrays["tokens"] == VOCABULARY.pad
     assert padding.any()
     assert (arrays["phi"][padding] == 0).all()
     assert not arrays["counted"][padding].any()
 
 
 def test_a_pair_sees_its_image_from_the_tag_on() -> None:
-    config = data.FlamingoDataConfig(pair_tokens=24, size=16)
-    arrays = data.FlamingoTransform(VOCABULARY, config)(
+    config = data.FlamingoDataConfig(pair_tokens=24)
+    arrays = data.FlamingoTransform(VOCABULARY, config, 16)(
         PairSample("k", jpeg(9), "a red star", {}), np.random.default_rng(0)
     )
     assert arrays["phi"][0] == 0
@@ -85,21 +85,23 @@ def test_a_pair_sees_its_image_from_the_tag_on() -> None:
 
 
 def test_images_keep_their_aspect_and_are_padded_with_the_mean() -> None:
-    config = data.FlamingoDataConfig(size=24, flip=False, fill=(1, 2, 3))
-    arrays = data.FlamingoTransform(VOCABULARY, config)(PairSample("k", jpeg(200), "a", {}), np.random.default_rng(0))
+    config = data.FlamingoDataConfig(flip=False, fill=(1, 2, 3))
+    arrays = data.FlamingoTransform(VOCABULARY, config, 24)(
+        PairSample("k", jpeg(200), "a", {}), np.random.default_rng(0)
+    )
     image = arrays["images"][0, 0]
     assert (image[:, 0, :] == np.array([[1], [2], [3]])).all()
     assert (image[:, 12, :] == 200).all()
 
 
 def test_the_same_generator_gives_the_same_arrays() -> None:
-    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(tokens=24, images=2, size=16))
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(tokens=24, images=2), 16)
     first, second = (transform(page(4), np.random.default_rng(7)) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_another_kind_of_sample_is_a_clear_error() -> None:
-    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig())
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(), 16)
     empty = np.zeros((1, 4), np.float32)
     with pytest.raises(ConfigError, match="interleaved pages and on pairs"):
         transform(RegionsSample("k", b"", "t", {}, empty, empty, empty), np.random.default_rng(0))

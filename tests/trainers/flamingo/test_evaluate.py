@@ -6,14 +6,13 @@ import torch
 from torch import nn
 
 from corpusloom.trainers.flamingo import evaluate as evaluation
-from corpusloom.trainers.flamingo.config import LanguageModelConfig
 from corpusloom.trainers.flamingo.data import pair_ids
 from corpusloom.trainers.flamingo.evaluate import Example
-from corpusloom.trainers.flamingo.language_model import LanguageModel
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import token_loss
 from tests.trainers.flamingo.test_data import VOCABULARY
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
+from tests.trainers.lm.tiny import tiny
 
 TEXTS = ("a red star on a grey ground", "two blue rings here")
 ITEMS = [
@@ -27,14 +26,13 @@ def model() -> Flamingo:
     """Return a small Flamingo trained on the two pairs until it knows them."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    shape = LanguageModelConfig(vocab_size=VOCABULARY.eoc, context=96, layers=2, width=16, heads=2)
-    model = Flamingo(SHAPE, Eyes(), LanguageModel(shape))
+    model = Flamingo(SHAPE, Eyes(), tiny("gpt2", vocab_size=VOCABULARY.eoc, n_layer=2))
     nn.init.normal_(model.language.embedding.weight)  # embeddings that differ, since the head is tied to them
     open_gates(model)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     images = torch.from_numpy(np.stack([item.pixels for item in ITEMS]))[:, None]
     rows = [torch.tensor(pair_ids(text, VOCABULARY)) for text in TEXTS]
-    for _ in range(150):
+    for _ in range(250):
         visual = model.encode_images(images)
         losses = [
             token_loss(

@@ -1,102 +1,70 @@
-"""The frozen language model: causal, equal to PyTorch's blocks, and the same after it is saved and loaded."""
+"""The frozen language model: its type of weights, and 8-bit rows against fp32."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
+from transformers.pytorch_utils import Conv1D
 
-from corpusloom.trainers.flamingo.config import LanguageModelConfig
-from corpusloom.trainers.flamingo.language_model import (
-    BOS,
-    EOS,
-    PAD,
-    LanguageBlock,
-    LanguageModel,
-    load,
-    save,
-    train_tokenizer,
-)
-
-SHAPE = LanguageModelConfig(vocab_size=50, context=12, layers=2, width=16, heads=2)
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.flamingo.config import BUNDLED, FrozenLanguageConfig
+from corpusloom.trainers.flamingo.language_model import Int8Linear, load_language, quantise
+from corpusloom.trainers.lm import adapter
+from tests.trainers.lm.tiny import SHAPES, tiny
 
 
-@pytest.fixture
-def model() -> LanguageModel:
+def test_a_row_of_8_bits_is_off_by_half_a_step_of_its_scale_at_most() -> None:
     torch.manual_seed(0)
-    return LanguageModel(SHAPE).eval()
+    linear = nn.Linear(64, 48)
+    linear.weight.data[3] = 0
+    small = Int8Linear(linear.weight.detach(), linear.bias)
+    assert small.weight.dtype == torch.int8
+    error = (small.weight.float() * small.scale[:, None] - linear.weight).abs()
+    assert (error <= linear.weight.abs().amax(1, keepdim=True) / 127 / 2 * (1 + 1e-5)).all()
+    x = torch.randn(5, 64)
+    relative = (small(x) - linear(x)).norm() / linear(x).norm()
+    assert 0 < relative < 0.01
+    assert not list(small.parameters())
 
 
-def test_a_token_depends_on_the_tokens_before_it_only(model: LanguageModel) -> None:
-    tokens = torch.randint(0, 50, (2, 9))
-    before = model(tokens)
-    tokens[:, 5] = (tokens[:, 5] + 1) % 50
-    after = model(tokens)
-    assert torch.equal(before[:, :5], after[:, :5])
-    assert not torch.allclose(before[:, 5:], after[:, 5:])
-    assert before.shape == (2, 9, 50)
-
-
-def test_a_block_is_a_pre_norm_transformer_block_of_pytorch() -> None:
+@pytest.mark.parametrize("family", SHAPES)
+def test_logits_of_8_bit_layers_are_close_to_those_of_fp32(family: str) -> None:
     torch.manual_seed(0)
-    block = LanguageBlock(16, 2).double()
-    theirs = torch.nn.TransformerEncoderLayer(
-        16, 2, 64, dropout=0.0, activation=F.gelu, batch_first=True, norm_first=True, dtype=torch.double
-    )
-    theirs.self_attn.in_proj_weight.data.copy_(block.qkv.weight)
-    theirs.self_attn.in_proj_bias.data.copy_(block.qkv.bias)
-    for own, other in (
-        (block.output, theirs.self_attn.out_proj),
-        (block.up, theirs.linear1),
-        (block.down, theirs.linear2),
-        (block.norm_attention, theirs.norm1),
-        (block.norm_ffw, theirs.norm2),
-    ):
-        other.load_state_dict(own.state_dict())
-    stream = torch.randn(3, 7, 16, dtype=torch.double)
-    mask = torch.nn.Transformer.generate_square_subsequent_mask(7, dtype=torch.double)
-    torch.testing.assert_close(block(stream), theirs(stream, src_mask=mask, is_causal=True))
+    deviation = "init_std" if family == "opt" else "initializer_range"
+    model, tokens = tiny(family, **{deviation: 0.2}), torch.randint(0, 50, (2, 20))
+    exact = model(tokens)
+    for layer in model.layers:
+        quantise(layer)
+    assert not any(isinstance(module, nn.Linear | Conv1D) for module in model.layers.modules())
+    relative = (model(tokens) - exact).norm() / exact.norm()
+    assert 1e-5 < relative < 0.06
 
 
-def test_the_head_is_the_embedding_and_every_parameter_gets_a_gradient(model: LanguageModel) -> None:
-    stream = torch.randn(1, 3, 16)
-    assert torch.equal(model.head(stream), stream @ model.embedding.weight.T)
-    model(torch.arange(12)[None]).square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+def test_the_type_of_the_weights_is_the_configured_one(tmp_path: Path) -> None:
+    for dtype, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        model = load_language(FrozenLanguageConfig(weights=BUNDLED, dtype=dtype), "tests")
+        assert {parameter.dtype for parameter in model.parameters()} == {wanted}
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+        assert not model.training
+    small = load_language(FrozenLanguageConfig(weights=BUNDLED, dtype="int8"), "tests")
+    assert {buffer.dtype for buffer in small.layers.buffers()} >= {torch.int8}
+    with pytest.raises(ConfigError, match="dtype is 'fp8'"):
+        FrozenLanguageConfig(dtype="fp8")
 
 
-def test_positions_tell_equal_tokens_apart(model: LanguageModel) -> None:
-    torch.nn.init.normal_(model.positions)
-    embedded = model.add_positions(model.embed(torch.zeros(1, 3, dtype=torch.long)))
-    assert torch.equal(
-        embedded[0, 2] - embedded[0, 0], (model.embedding.weight[0] + model.positions[2]) - embedded[0, 0]
-    )
-    assert not torch.allclose(embedded[0, 0], embedded[0, 1])
-
-
-def test_a_saved_model_is_the_same_in_half_precision(model: LanguageModel, tmp_path: Path) -> None:
-    tokenizer = train_tokenizer(["a red star"] * 3, 300)
-    save(str(tmp_path), model, tokenizer)
-    loaded, same = load(str(tmp_path))
-    assert loaded.config == SHAPE
-    assert not loaded.training
-    for name, value in model.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], value.half().float()), name
-    assert same.encode("a red star").ids == tokenizer.encode("a red star").ids
-
-
-def test_a_tokenizer_begins_with_its_special_tokens_and_gives_texts_back() -> None:
-    tokenizer = train_tokenizer(["a red star on a grey ground"] * 4, 300)
-    assert [tokenizer.token_to_id(name) for name in (PAD, BOS, EOS)] == [0, 1, 2]
-    text = "two blue rings, ünknown"
-    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+def test_a_configuration_without_a_language_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no language model"):
+        load_language(FrozenLanguageConfig(), "tests")
 
 
 def test_the_bundled_model_finds_its_own_world_likelier_than_noise() -> None:
-    model, tokenizer = load()
+    model = load_language(FrozenLanguageConfig(weights=BUNDLED), "tests")
+    tokenizer = adapter.load_tokenizer("trainers/flamingo/weights")
 
     def loss(text: str) -> float:
-        tokens = torch.tensor([[tokenizer.token_to_id(BOS), *tokenizer.encode(text).ids]])
+        tokens = torch.tensor([[tokenizer.bos, *tokenizer.ids(text)]])
         return float(F.cross_entropy(model(tokens)[0, :-1], tokens[0, 1:]).detach())
 
     assert model.vocab_size == 1024

@@ -1,12 +1,16 @@
 """Flamingo's trained layers: no effect at the start, one image per token, frozen parts that stay frozen."""
 
+import copy
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from corpusloom.trainers.flamingo.config import FlamingoConfig, LanguageModelConfig
-from corpusloom.trainers.flamingo.language_model import LanguageModel
+from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.flamingo.model import Flamingo, GatedCrossAttentionBlock, PerceiverResampler, count_formula
+from tests.trainers.lm.tiny import SHAPES, tiny
 
 SHAPE = FlamingoConfig(
     resampler_layers=2, latents=3, resampler_heads=2, resampler_head_width=4, frames=4, every=2, heads=2, head_width=4
@@ -16,7 +20,7 @@ SHAPE = FlamingoConfig(
 class Eyes(nn.Module):
     """A frozen encoder whose grid is a linear function of the pixels."""
 
-    grid_width = 12
+    grid_width, size = 12, 8
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,8 +37,7 @@ def model() -> Flamingo:
     """Return a small Flamingo with fresh weights."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    language = LanguageModel(LanguageModelConfig(vocab_size=50, context=32, layers=4, width=16, heads=2))
-    return Flamingo(SHAPE, Eyes(), language).eval()
+    return Flamingo(SHAPE, Eyes(), tiny()).eval()
 
 
 def open_gates(model: Flamingo) -> None:
@@ -51,11 +54,69 @@ def inputs(batch: int = 2, images: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     return tokens, torch.randint(0, 256, (batch, images, 1, 3, 8, 8), dtype=torch.uint8), phi
 
 
-def test_at_the_start_the_logits_are_the_language_models_to_the_bit(model: Flamingo) -> None:
+@pytest.mark.parametrize("family", SHAPES)
+def test_at_the_start_the_logits_are_the_language_models_to_the_bit(family: str) -> None:
+    torch.manual_seed(0)
+    language = tiny(family)
+    bare = copy.deepcopy(language)
+    model = Flamingo(SHAPE, Eyes(), language).eval()
     tokens, images, phi = inputs()
     logits = model(tokens, model.encode_images(images), phi)
-    assert torch.equal(logits[..., :-1], model.language(tokens))
+    assert torch.equal(logits[..., :-1], bare.network(input_ids=tokens).logits)
     assert logits.shape[-1] == model.eoc + 1
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_padding_on_either_side_changes_no_logit_of_a_text(family: str) -> None:
+    torch.manual_seed(0)
+    model = Flamingo(SHAPE, Eyes(), tiny(family)).eval()
+    open_gates(model)
+    tokens, images, phi = inputs()
+    visual = model.encode_images(images)
+    alone = model(tokens[:1, 5:], visual[:1], phi[:1, 5:])
+    for before, after in ((5, 0), (0, 5), (2, 3)):
+        padded, real = torch.zeros(2, 2, 15, dtype=torch.long).unbind()
+        padded[0, before : 15 - after], real[0, before : 15 - after] = tokens[0, 5:], 1
+        sees = torch.zeros(2, 15, dtype=torch.long)
+        sees[0, before : 15 - after] = phi[0, 5:]
+        padded[1], real[1], sees[1] = tokens[1], 1, phi[1]
+        logits = model(padded, visual, sees, real.bool())
+        torch.testing.assert_close(logits[0, before : 15 - after], alone[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(logits[1], model(tokens, visual, phi)[1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_recomputed_and_interleaved_passes_have_the_same_gradients(family: str) -> None:
+    torch.manual_seed(0)
+    model = Flamingo(SHAPE, Eyes(), tiny(family)).train()
+    open_gates(model)
+
+    def gradients() -> dict[str, Tensor]:
+        torch.manual_seed(1)
+        first, second = inputs(), inputs(images=1)
+        model.zero_grad()
+        losses = [
+            model(tokens, model.encode_images(images), phi).square().sum() for tokens, images, phi in (first, second)
+        ]
+        sum(losses).backward()  # type: ignore[union-attr]
+        return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+    kept = gradients()
+    for block in [*model.language.layers, *model.gated]:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+    again = gradients()
+    assert kept.keys() == again.keys() >= {name for name, _ in model.gated.named_parameters("gated")}
+    assert all(torch.equal(value, again[name]) for name, value in kept.items())
+
+
+def test_a_copied_model_has_gated_blocks_of_its_own(model: Flamingo) -> None:
+    other = copy.deepcopy(model)
+    open_gates(other)
+    tokens, images, phi = inputs()
+    visual = model.encode_images(images)
+    assert not torch.equal(other(tokens, visual, phi), model(tokens, visual, phi))
+    assert torch.equal(other.gated[0].attention_gate, torch.full((1,), 0.5))
+    assert model.gated[0].attention_gate.item() == 0
 
 
 def test_at_the_start_gates_have_a_gradient_and_layers_behind_them_have_none(model: Flamingo) -> None:
@@ -118,8 +179,7 @@ def test_only_the_embedding_of_end_of_chunk_is_trained(model: Flamingo) -> None:
 
 def test_gated_blocks_stand_before_every_second_block(model: Flamingo) -> None:
     assert len(model.gated) == 2
-    three = LanguageModel(LanguageModelConfig(vocab_size=50, layers=3, width=16, heads=2))
-    assert len(Flamingo(SHAPE, Eyes(), three).gated) == 2
+    assert len(Flamingo(SHAPE, Eyes(), tiny(n_layer=3)).gated) == 2
 
 
 def test_the_resampler_takes_any_grid_and_any_number_of_frames() -> None:

@@ -6,14 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.trainers.flamingo.config import LanguageModelConfig
 from corpusloom.trainers.flamingo.evaluate import right_against_wrong
-from corpusloom.trainers.flamingo.language_model import LanguageModel
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import gates, make_objective, targets_of, token_loss
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import StepContext
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
+from tests.trainers.lm.tiny import tiny
 
 CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=1, lr=1.0), device=torch.device("cpu"))
 
@@ -22,9 +21,7 @@ def fresh() -> Flamingo:
     """Return a Flamingo with open gates."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = Flamingo(
-        SHAPE, Eyes(), LanguageModel(LanguageModelConfig(vocab_size=50, context=32, layers=2, width=16, heads=2))
-    )
+    model = Flamingo(SHAPE, Eyes(), tiny(n_layer=2))
     open_gates(model)
     return model
 

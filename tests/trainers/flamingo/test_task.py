@@ -14,7 +14,7 @@ from corpusloom.trainers.flamingo.task import (
     build_objective,
     build_task,
     evaluation_transform,
-    vocabulary_of,
+    load_vocabulary,
 )
 from corpusloom.trainers.run import parse_datasets, run
 from corpusloom.trainers.stream.batches.joint import JointBatches
@@ -106,20 +106,21 @@ def test_a_lambda_of_another_dataset_or_of_nothing_is_refused(change: str, messa
 
 
 def test_a_run_without_a_vision_encoder_is_refused(datasets: list[str]) -> None:
-    with pytest.raises(ConfigError, match="no vision encoder"):
+    with pytest.raises(ConfigError, match="the vision encoder would have random weights"):
         build_task(config(None), {"pairs": (datasets[1], 1.0)})
 
 
 def test_the_end_of_chunk_is_the_id_after_the_language_models(clip: str) -> None:
-    vocabulary = vocabulary_of(config(clip))
-    assert vocabulary.eoc == 1024 == build_model(config(clip)).eoc
+    model = build_model(config(clip))
+    assert load_vocabulary(config(clip), model.eoc).eoc == 1024 == model.eoc
 
 
 def test_a_checkpoint_is_evaluated_with_its_own_tokenizer_and_without_augmentation(
     clip: str, datasets: list[str], tmp_path: Path
 ) -> None:
     run("flamingo", config(clip, "train.steps=2"), datasets, str(tmp_path))
-    transform = evaluation_transform(str(tmp_path), config(clip))
+    model = build_model(config(clip))
+    transform = evaluation_transform(str(tmp_path), config(clip), model)
     assert not transform.augment
     assert transform.vocabulary.eoc == 1024
-    assert transform.vocabulary.ids("a red star") == vocabulary_of(config(clip)).ids("a red star")
+    assert transform.vocabulary.ids("a red star") == load_vocabulary(config(clip), 1024).ids("a red star")

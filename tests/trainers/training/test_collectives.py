@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.training import collectives, distributed
 from tests.trainers.ranks import run_ranks
 
@@ -58,3 +60,26 @@ def test_ranks_gather_uneven_rows_and_sum_the_gradients_of_all_ranks(tmp_path: P
         assert found["sum_gradient"].tolist() == [3]
     assert first["gradient"].tolist() == [3, 3, 3]
     assert second["gradient"].tolist() == [6, 6]
+
+
+def _rank_as_bytes() -> bytes:
+    return b"made by rank %d" % distributed.rank()
+
+
+def _fail() -> bytes:
+    if distributed.rank() == 0:
+        raise InputError("no captions", where="data")
+    return b"other ranks do not make it"
+
+
+def _made_and_raised() -> dict[str, torch.Tensor]:
+    made = collectives.from_rank_0(_rank_as_bytes)
+    with pytest.raises(InputError, match=r"^data: no captions"):
+        collectives.from_rank_0(_fail)
+    return {"made": torch.frombuffer(bytearray(made), dtype=torch.uint8)}
+
+
+def test_what_rank_0_makes_or_raises_reaches_every_rank(tmp_path: Path) -> None:
+    assert collectives.from_rank_0(_rank_as_bytes) == b"made by rank 0"
+    found = run_ranks(_made_and_raised, tmp_path)
+    assert [bytes(rank["made"].tolist()) for rank in found] == [b"made by rank 0"] * 2

@@ -10,6 +10,7 @@ from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training import distributed
 from tests.pipelines.small_web import SmallWeb
+from tests.trainers.clip.folders import hf_folder
 
 
 def test_print_config_shows_changed_keys(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +26,17 @@ def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureF
     text = capsys.readouterr().out
     assert text.startswith(f"clip-tiny: {total:,} parameters, ")
     assert all(word in text for word in ("memory per rank", "optimizer", "GFLOP per rank and step"))
+
+
+def test_the_shape_is_that_of_the_folder_unless_it_is_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = hf_folder(tmp_path / "hf")
+    argv = ["train", "clip", "--config", "clip-tiny", "--set", f"model.init={folder}"]
+    assert main.run([*argv, "--print-config"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"]["image"]["layers"] == 2
+    assert main.run([*argv, "model.image.size=32", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"]["total"] > 20_000
+    with pytest.raises(ConfigError, match=r"model\.embed_dim is 64, and 8 in .*hf .leave model\.embed_dim out"):
+        main.run([*argv, "model.embed_dim=64", "--print-config"])
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--print-config"], ["--data", "x", "--out", "y"]])
