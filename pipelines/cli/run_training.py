@@ -33,7 +33,9 @@ class TrainingLines:
 
     def evaluation(self, step: int, figures: Mapping[str, float]) -> None:
         """Print an evaluation."""
-        self._reporter.event("evaluation", f"  evaluation at step {step:,}: {figure_words(figures)}", step=step, **figures)
+        self._reporter.event(
+            "evaluation", f"  evaluation at step {step:,}: {figure_words(figures)}", step=step, **figures
+        )
 
     def saved(self, step: int, path: str) -> None:
         """Print nothing but in JSON: a checkpoint is told at the end."""

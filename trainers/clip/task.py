@@ -1,12 +1,10 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,8 +19,8 @@ from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.clip.shapes import shape_of
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
 from corpusloom.trainers.clip.tokenizer_files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
-from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.training import checkpoint, collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig

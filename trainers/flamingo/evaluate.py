@@ -135,9 +135,7 @@ def caption(
     device = next(model.parameters()).device
     visual = model.encode_images(pixels.to(device))
     stop = (vocabulary.eoc, vocabulary.eos)
-    made = model.generate(
-        torch.tensor([ids], device=device), visual, torch.from_numpy(phi)[None].to(device), stop=stop
-    )
+    made = model.generate(torch.tensor([ids], device=device), visual, torch.from_numpy(phi)[None].to(device), stop=stop)
     return vocabulary.tokenizer.text(made[0].tolist()).split("\n")[0].strip()
 
 

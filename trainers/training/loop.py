@@ -32,7 +32,7 @@ from corpusloom.trainers.training.guard import Guard, NormStatistics, SkippedSte
 from corpusloom.trainers.training.interrupts import held_interrupts
 from corpusloom.trainers.training.observe.flops import peak_flops, utilisation
 from corpusloom.trainers.training.observe.meters import Meter, Stopwatch, peak_memory
-from corpusloom.trainers.training.observe.reports import Observer, Observers, RunStart, StepReport, describe_start
+from corpusloom.trainers.training.observe.reports import Observer, Observers, StepReport, describe_start
 from corpusloom.trainers.training.optimizer import (
     MovingAverage,
     freeze,

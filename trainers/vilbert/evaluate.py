@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -75,9 +74,7 @@ def retrieve_from(
 
 def encode_images(model: ViLBERT, batch: Mapping[str, Tensor], batch_size: int) -> Tensor:
     """Return the states of all images up to the first connection, in pieces."""
-    pieces = zip(
-        *(batch[name].split(batch_size) for name in ("features", "locations", "region_mask")), strict=True
-    )
+    pieces = zip(*(batch[name].split(batch_size) for name in ("features", "locations", "region_mask")), strict=True)
     return torch.cat([model.encode_image(features.float(), places, mask) for features, places, mask in pieces])
 
 

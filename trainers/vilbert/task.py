@@ -1,7 +1,6 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +11,6 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.tables import read_table
-from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.evaluation_batches import EvaluationSettings
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.checkpoint import find, load_model, read_attachment

@@ -109,7 +109,9 @@ class Command:
 
     def _reporter(self) -> Reporter:
         """Return the reporter of progress; with --json its lines are JSON, and standard output has the result alone."""
-        return dataclasses.replace(self.output, log_format="json" if self.output.json else self.output.log_format).reporter()
+        return dataclasses.replace(
+            self.output, log_format="json" if self.output.json else self.output.log_format
+        ).reporter()
 
     def _observers(self, config: "RunConfig", out: str) -> "list[Observer]":
         from corpusloom.trainers.training.observe.logs import TensorBoardLog, WandbLog

@@ -28,8 +28,7 @@ FIGURES = {"r1": 0.5, "r1_low": 0.4, "r1_high": 0.6, "r1_chance": 0.01, "r1_n": 
 
 def test_a_report_is_one_line_with_the_time_left() -> None:
     assert step_line(REPORT) == (
-        "step 25 of 750: loss 4.1589, lr 0.001, 1,280 samples per second, data wait 20.4%, 1.25 GB rss, "
-        "1 min 12 s left"
+        "step 25 of 750: loss 4.1589, lr 0.001, 1,280 samples per second, data wait 20.4%, 1.25 GB rss, 1 min 12 s left"
     )
 
 

@@ -187,7 +187,9 @@ class Peers:
         silent = [rank for rank in self._running() if now - self._heard[rank] > seconds]
         if not silent:
             return ""
-        named = "; ".join(f"rank {rank} ({self.where(rank)}), last at step {self._places[rank].step}" for rank in silent)
+        named = "; ".join(
+            f"rank {rank} ({self.where(rank)}), last at step {self._places[rank].step}" for rank in silent
+        )
         return f"no sign of life for {seconds:.0f} s from {named}"
 
     def stalled(self, now: float, seconds: float) -> str:
@@ -229,8 +231,6 @@ def watched_session(device: str | None) -> Iterator[torch.device]:
     """Yield this rank's device, as `distributed.session`; when another rank dies, the error names it."""
     with distributed.session(device) as place:
         limits = ParallelConfig()
-        heartbeat = Heartbeat(
-            dead_seconds=limits.dead_after, stall_seconds=limits.stall_after, on_note=lambda _: None
-        )
+        heartbeat = Heartbeat(dead_seconds=limits.dead_after, stall_seconds=limits.stall_after, on_note=lambda _: None)
         with watched_ranks(heartbeat):
             yield place

@@ -41,7 +41,9 @@ class RunStart:
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{name} {count:,} samples" for name, count in self.datasets.items()) or "no dataset"
-        begins = f"resumes at step {self.resumed_at:,} of {self.steps:,}" if self.resumed_at else f"{self.steps:,} steps"
+        begins = (
+            f"resumes at step {self.resumed_at:,} of {self.steps:,}" if self.resumed_at else f"{self.steps:,} steps"
+        )
         ranks = f"{self.ranks} ranks ({self.plan})" if self.ranks > 1 else "1 rank"
         return (
             f"{self.name} on {self.device}, {ranks}, {self.precision}: {self.parameters:,} parameters, "

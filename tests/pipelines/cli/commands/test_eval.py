@@ -13,7 +13,15 @@ from corpusloom.trainers import evaluate
 from corpusloom.trainers.evaluate import EvaluationResult
 from corpusloom.trainers.training import distributed
 
-FIGURES = {"top1": 0.123456, "top1_low": 0.1, "top1_high": 0.15, "top1_n": 200, "top1_chance": 0.01, "n": 200, "shots": 0}
+FIGURES = {
+    "top1": 0.123456,
+    "top1_low": 0.1,
+    "top1_high": 0.15,
+    "top1_n": 200,
+    "top1_chance": 0.01,
+    "n": 200,
+    "shots": 0,
+}
 RESULT = EvaluationResult(
     kind="few-shot",
     checkpoint="run",
@@ -25,7 +33,9 @@ RESULT = EvaluationResult(
 ARGV = ["eval", "few-shot", "--checkpoint", "run", "--data", "data"]
 
 
-@pytest.mark.parametrize(("flag", "value"), [("--limit", "0"), ("--shots", "-1"), ("--batch-size", "0"), ("--workers", "0")])
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--limit", "0"), ("--shots", "-1"), ("--batch-size", "0"), ("--workers", "0")]
+)
 def test_numbers_that_make_no_sense_are_refused(flag: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{flag} is {value}"):
         main.run(["eval", "few-shot", "--checkpoint", "no/such/run", "--data", "no/such/dataset", flag, value])

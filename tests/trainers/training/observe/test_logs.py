@@ -44,7 +44,10 @@ def test_a_resumed_log_has_each_step_once_and_knows_the_evaluations_before(tmp_p
     again.start(start(resumed_at=10))
     again.report(report(15))
     assert [(line["step"], "loss" in line) for line in lines(path)] == [
-        (5, True), (5, False), (10, True), (15, True),
+        (5, True),
+        (5, False),
+        (10, True),
+        (15, True),
     ]
     assert again.evaluations == [{"step": 5, "figures": {"r1": 0.05}}]
 
