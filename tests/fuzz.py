@@ -28,8 +28,9 @@ from corpusloom.pipelines.store.dataset.folder import read_run
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.guards import parquet_checksums
+from corpusloom.trainers.checkpoints.folders import find
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.training.checkpoint import Checkpointer, find, read_config
+from corpusloom.trainers.training.checkpoint import Checkpointer, read_config
 from corpusloom.trainers.training.config import load_config
 from tests.pipelines.small_web import SmallWeb, small_web
 from tests.trainers.training.toy import ToyStream, toy_model
@@ -160,7 +161,7 @@ def checkpoint_check(folder: Path) -> Check:
     optimizer = torch.optim.AdamW(model.parameters())
     model(next(stream)["x"]).sum().backward()
     optimizer.step()
-    Checkpointer(str(folder), config=load_config("clip-tiny")).save(7, model, optimizer, stream)
+    Checkpointer(str(folder), config=load_config("clip-tiny")).save(7, model, optimizer, stream, wait=True)
 
     def restored() -> list[object]:
         other, place = toy_model(), ToyStream()

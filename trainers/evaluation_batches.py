@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ from corpusloom.trainers.stream.plan import SKIPPABLE, SamplePlace
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.loop import autocast
 
-T, Row, Group = TypeVar("T"), TypeVar("Row"), TypeVar("Group")
+T = TypeVar("T")
+Row = TypeVar("Row")
+Group = TypeVar("Group")
 SKIPPED = "skipped"
 
 
@@ -87,11 +89,8 @@ class Figures:
     reused: int = 0
 
 
-class Evaluation(Protocol):
-    """One evaluation of a family of models."""
-
-    def __call__(self, model: Any, tools: Any, data: str, settings: EvaluationSettings) -> Figures:
-        """Return the figures of a model on the data at a path; `tools` are what the family loads beside a model."""
+Evaluation = Callable[[Any, Any, str, EvaluationSettings], Figures]
+"""(model, what its family loads beside a model, path of the data, settings) -> figures."""
 
 
 def measure_batches(

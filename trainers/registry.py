@@ -36,6 +36,12 @@ def build_model(config: RunConfig) -> nn.Module:
     return family(config.family).build_model(config)
 
 
+def frozen_parts(config: RunConfig) -> dict[str, str]:
+    """Return {configuration key: path} of the weights that a run takes from elsewhere and does not train."""
+    found = getattr(family(config.family), "frozen_parts", None)
+    return dict(found(config)) if found else {}
+
+
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return model, objective, stream and evaluation of a run over datasets: name -> (path, weight)."""
     return family(config.family).build_task(config, datasets)

@@ -41,11 +41,18 @@ def run(
     with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
         task = registry.build_task(config, parse_datasets(data))
-        checkpointer = Checkpointer(
-            storage.join(out, "checkpoints"), config=config, attachments=task.attachments, keep=config.train.keep
-        )
         log = MetricsLog(storage.join(out, "metrics.jsonl"))
         told = Observers((log, *observers) if distributed.rank() == 0 else ())
+        checkpointer = Checkpointer(
+            storage.join(out, "checkpoints"),
+            config=config,
+            attachments=task.attachments,
+            frozen_parts=registry.frozen_parts(config),
+            keep=config.train.keep,
+            keep_best=config.train.keep_best,
+            snapshot=config.train.snapshot,
+            on_note=told.note,
+        )
         profiler = None if profile is None else StepProfiler(profile, storage.join(out, "profile"))
         heartbeat = Heartbeat(
             dead_seconds=config.parallel.dead_after, stall_seconds=config.parallel.stall_after, on_note=told.note

@@ -69,9 +69,9 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
 
 def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
     """Evaluate a model, or return the figures stored for its newest checkpoint."""
+    from corpusloom.trainers.checkpoints.folders import find
     from corpusloom.trainers.evaluate import evaluate
     from corpusloom.trainers.evaluation_batches import EvaluationSettings
-    from corpusloom.trainers.training.checkpoint import find
 
     run = demo.path("runs", family)
     name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"

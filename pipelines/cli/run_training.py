@@ -62,8 +62,8 @@ def run_training(
     profile: "StepWindow | None" = None,
 ) -> "TrainResult":
     """Train a family's model over datasets into the folder `out`, as `trainers.run.run`, and print its progress."""
+    from corpusloom.trainers.checkpoints.folders import latest
     from corpusloom.trainers.run import run
-    from corpusloom.trainers.training.checkpoint import latest
 
     newest = latest(storage.join(out, "checkpoints"))
     done = [int(newest[-8:]) if newest else 0]
@@ -72,9 +72,8 @@ def run_training(
         done[0] = step
 
     with reporter.stage("train", config.train.steps, lambda: done[0], unit="steps", detail=f"train {config.name}"):
-        lines = TrainingLines(reporter)
-        options = {"device": device, "on_update": on_update, "profile": profile}
-        return run(family, config, data, out, observers=(lines, *observers), **options)
+        told = (TrainingLines(reporter), *observers)
+        return run(family, config, data, out, device=device, observers=told, on_update=on_update, profile=profile)
 
 
 def step_line(report: "StepReport") -> str:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.registry import load_model
 from corpusloom.trainers.run import parse_datasets, run
-from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig, load_config
 from corpusloom.trainers.training.observe.profiler import StepWindow
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
@@ -55,11 +55,11 @@ def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_
     lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6]
     assert json.loads((tmp_path / "whole" / "result.json").read_text())["checkpoint"] == result.checkpoint
-    assert checkpoint.complete_steps(str(tmp_path / "whole" / "checkpoints")) == [3, 6]
+    assert folders.complete_steps(str(tmp_path / "whole" / "checkpoints")) == [3, 6]
 
     parts = tmp_path / "parts"
     run("clip", config(), [data], str(parts))
-    checkpoint.delete(str(parts / "checkpoints" / "step-00000006"))
+    folders.delete(str(parts / "checkpoints" / "step-00000006"))
     resumed = run("clip", config("train.workers=2"), [data], str(parts))
     assert resumed.resumed_at == 3
     one, _ = load_model(str(tmp_path / "whole"))
@@ -96,7 +96,7 @@ def test_training_with_batches_of_one_goes_on_past_a_sample_that_cannot_be_used(
     assert sum(line["skipped"] for line in lines) == whole.skipped.count >= 1
     assert sum(line["samples"] for line in lines) + whole.skipped.count == 6
     run("clip", config(*changes), [data], str(tmp_path / "parts"))
-    checkpoint.delete(str(tmp_path / "parts" / "checkpoints" / "step-00000006"))
+    folders.delete(str(tmp_path / "parts" / "checkpoints" / "step-00000006"))
     assert run("clip", config(*changes), [data], str(tmp_path / "parts")).resumed_at == 3
     one, other = (load_model(str(tmp_path / name))[0].state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -107,7 +107,7 @@ def test_all_evaluations_are_in_the_metrics_and_in_the_result_also_of_the_run_th
     evaluated = config("train.evaluate_every=2", "data.split='train'", "data.evaluate='validation'")
     run("clip", evaluated, [data], str(tmp_path / "run"))
     whole = json.loads((tmp_path / "run" / "result.json").read_text())
-    checkpoint.delete(str(tmp_path / "run" / "checkpoints" / "step-00000006"))
+    folders.delete(str(tmp_path / "run" / "checkpoints" / "step-00000006"))
     run("clip", evaluated, [data], str(tmp_path / "run"))
     again = json.loads((tmp_path / "run" / "result.json").read_text())
     assert [found["step"] for found in again["evaluations"]] == [2, 4, 6]

@@ -10,6 +10,7 @@ from torch import nn
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
@@ -130,9 +131,9 @@ def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
     """Return a CLIP and its tokenizer, of a checkpoint, of a run (its newest checkpoint) or of a folder of others."""
     if is_folder_of_others(path):
         return read_clip(read_folder(path))
-    folder = checkpoint.find(path)
+    folder = folders.find(path)
     model, config = checkpoint.load_model(folder, build_model)
-    data = checkpoint.read_attachment(folder, TOKENIZER)
+    data = folders.read_attachment(folder, TOKENIZER)
     return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip import task as clip_task
 from corpusloom.trainers.clip.towers import ModifiedResNet, VisionTransformer
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenVisionConfig, data_config, parts
@@ -171,8 +172,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
 
 def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> FlamingoTransform:
     """Return the transform of a checkpoint, with its own tokenizer and without augmentation."""
-    folder = checkpoint.find(path)
-    tokenizer = read_files({name: checkpoint.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}, folder)
+    folder = folders.find(path)
+    tokenizer = read_files({name: folders.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}, folder)
     data = data_config(config)
     return FlamingoTransform(Vocabulary(tokenizer, model.eoc), data, data.size or model.image_size, augment=False)
 

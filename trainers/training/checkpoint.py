@@ -1,53 +1,67 @@
-"""Saves and restores checkpoints: one folder per checkpoint, of safetensors and JSON only, complete once its
-checkpoint.json is written.
+"""Saves and restores runs: trained weights, optimiser, average, stream and step, on any number of ranks.
 
-CHECKPOINTS/step-00000100/  model.safetensors  optimizer.safetensors  config.json  stream.json  checkpoint.json
-and attachments: small files without which the model cannot be used, such as a tokenizer's vocabulary.
-There are no pickles, so a checkpoint of unknown origin cannot execute code.
+A save copies this rank's share of the state; a thread writes, hashes and commits it while training goes on. There are
+no pickles, so a checkpoint of unknown origin cannot execute code. `trainers/checkpoints` has the files and folders.
 """
 
-import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as dump_tensors
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.checkpoint.planner import SavePlan
 
+from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import ConfigError, DamageError, InputError, VersionError
+from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.guards import json_files
+from corpusloom.trainers.checkpoints import folders, frozen
+from corpusloom.trainers.checkpoints.best import BestCheckpoint
+from corpusloom.trainers.checkpoints.differences import differences
+from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM
+from corpusloom.trainers.checkpoints.folders import complete_steps as complete_steps
+from corpusloom.trainers.checkpoints.folders import delete as delete
+from corpusloom.trainers.checkpoints.folders import find as find
+from corpusloom.trainers.checkpoints.folders import latest as latest
+from corpusloom.trainers.checkpoints.folders import read_attachment as read_attachment
+from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, fill_optimizer, load_weights
+from corpusloom.trainers.checkpoints.ranks import on_first, together
+from corpusloom.trainers.checkpoints.shards import SlicePlanner, TensorReader, TensorWriter
+from corpusloom.trainers.checkpoints.snapshot import Share
+from corpusloom.trainers.checkpoints.tensors import all_tensors
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, from_plain
 
-FORMAT_VERSION = 1
-MODEL, OPTIMIZER, CONFIG, STREAM, COMMIT = (
-    "model.safetensors",
-    "optimizer.safetensors",
-    "config.json",
-    "stream.json",
-    "checkpoint.json",
-)
 Model = TypeVar("Model", bound=nn.Module)
-_DELETE = "delete the checkpoint's folder: the run then resumes from the one before"
-_STEP = re.compile(r"^step-(\d{8})$")
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    """A checkpoint's files by name, and tied weights as {name: name of the tensor that is stored}."""
+class _Save:
+    """A checkpoint to write: this rank's slices, and what rank 0 writes beside them."""
 
-    files: dict[str, bytes]
-    aliases: dict[str, str]
+    step: int
+    path: str
+    plan: SavePlan
+    slices: dict[str, Tensor]
+    texts: dict[str, bytes]
+    facts: dict[str, Any]
 
 
 class Checkpointer:
-    """Saves and restores a run in a folder (path or URL): weights, optimiser, stream and step."""
+    """Saves and restores a run in a folder (path or URL) that all ranks see.
+
+    `frozen_parts` is {configuration key: path} of the parts whose weights come from elsewhere and are not trained;
+    checkpoints name them instead of holding them. With `snapshot` a save keeps one copy of this rank's share of the
+    state and returns; without, it waits until the checkpoint is complete. `keep` checkpoints are kept, and the best one
+    by the metric `keep_best` (NAME:max or NAME:min). `on_note` gets, on rank 0, what a user should know although the
+    run goes on.
+    """
 
     def __init__(
         self,
@@ -55,215 +69,230 @@ class Checkpointer:
         *,
         config: RunConfig | None = None,
         attachments: Mapping[str, bytes] | None = None,
+        frozen_parts: Mapping[str, str] | None = None,
         keep: int = 3,
+        keep_best: str | None = None,
+        snapshot: bool = True,
+        on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
         self._config = config
         self._attachments = dict(attachments or {})
-        self._keep = keep
+        self._keep, self._snapshot, self._on_note = keep, snapshot, on_note
+        self._best = BestCheckpoint(folder, keep_best)
+        self._share = Share()
+        self._frozen = {key: frozen.place_of(path) for key, path in (frozen_parts or {}).items()}
+        self._frozen_record: dict[str, Any] | None = None
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: list[Future[None]] = []
+        self._group: dist.ProcessGroup | None = None
 
-    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any = None) -> str:
-        """Write the checkpoint after `step` updates, delete older ones but `keep`, and return its folder.
+    def __enter__(self) -> "Checkpointer":
+        return self
 
-        Rank 0 writes; all ranks return once the checkpoint is complete.
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until the last checkpoint is complete; its error is raised unless the block ended with one."""
+        if kind is None:
+            self.finish()
+        else:
+            self.settle()
+
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        stream: Any = None,
+        ema: Mapping[str, Tensor] | None = None,
+        *,
+        wait: bool = False,
+    ) -> str:
+        """Start to write the checkpoint after `step` updates; return its folder. All ranks call this.
+
+        The save before is waited for; if it failed for want of space, permission or network, that is told, and training
+        goes on. With `wait` this one is waited for too, and its error is raised.
         """
-        path = storage.join(self.folder, f"step-{step:08d}")
-        if distributed.rank() == 0:
-            _write(path, step, self._parts(model, optimizer, stream))
-            for old in complete_steps(self.folder)[: -self._keep]:
-                delete(storage.join(self.folder, f"step-{old:08d}"))
-        distributed.barrier()
-        return path
+        self.settle()
+        found = all_tensors(model, optimizer, ema or {}, self._frozen)
+        slices = self._share.take(found.tensors, copy=self._snapshot)
+        job = _Save(
+            step=step,
+            path=folders.step_folder(self.folder, step),
+            plan=self._share.plan,
+            slices=slices,
+            texts={
+                **self._attachments,
+                CONFIG: _json(None if self._config is None else self._config.to_plain()),
+                STREAM: _json(None if stream is None else stream.state_dict()),
+            },
+            facts={"step": step, "aliases": found.aliases, **self._surroundings()},
+        )
+        if distributed.world_size() > 1 and self._group is None:
+            self._group = dist.new_group(backend="gloo")  # the thread's exchanges must not mix with the training's
+        self._pending.append(self._thread.submit(self._write, job))
+        if wait:
+            self.finish()
+        elif not self._snapshot:
+            self.settle()
+        return job.path
 
-    def _parts(self, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any) -> _Parts:
-        tensors, aliases = _unshare(model.state_dict())
-        files = {
-            **self._attachments,
-            MODEL: dump_tensors(tensors),
-            OPTIMIZER: dump_tensors(_optimizer_tensors(optimizer, model)),
-            CONFIG: _json(None if self._config is None else self._config.to_plain()),
-            STREAM: _json(None if stream is None else stream.state_dict()),
-        }
-        return _Parts(files, aliases)
+    def finish(self) -> None:
+        """Wait until the last checkpoint is complete; raise what its writing met."""
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
+
+    def settle(self) -> None:
+        """Wait for the save before; tell an error of its storage, raise any other."""
+        try:
+            self.finish()
+        except LoomError as error:
+            self._note(f"no checkpoint was written, training goes on: {error}")
 
     def latest(self) -> str | None:
         """Return the folder of the newest complete checkpoint, or None."""
-        return latest(self.folder)
+        return folders.latest(self.folder)
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, stream: Any = None) -> int:
-        """Load the newest complete checkpoint into model, optimizer and stream; return its step, 0 without one."""
+    def mark_best(self, step: int, figures: Mapping[str, float]) -> bool:
+        """Tell the figures of an evaluation after `step` updates; return whether they are the best so far.
+
+        If so, the checkpoint of that step, saved before or after, is kept until a better one is. All ranks call this;
+        the figures of rank 0 count.
+        """
+        better = together(lambda: self._best.offer(step, figures) if distributed.rank() == 0 else False)[0]
+        if better and distributed.rank() == 0:
+            self._pending.append(self._thread.submit(self._best.keep))
+        return better
+
+    def restore(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        stream: Any = None,
+        ema: Mapping[str, Tensor] | None = None,
+    ) -> int:
+        """Load the newest complete checkpoint into a run; return its step, 0 without one. All ranks call this.
+
+        Settings that differ from the checkpoint's are told. Raises DamageError for a changed file or frozen part,
+        InputError for another model, ConfigError for other attachments.
+        """
         path = self.latest()
+        if len(set(together(lambda: path and path.rsplit("/", 1)[-1]))) > 1:
+            raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
         if path is None:
             return 0
-        commit = read_commit(path)
-        self._check_attachments(path, commit)
-        load_weights(model, path)
-        _load_optimizer(optimizer, model, _read_tensors(path, OPTIMIZER, commit))
+        commit = folders.read_commit(path)
+        with folders.local_shards(path, commit) as local:
+            together(partial(self._check, path, commit, local))
+            reader = TensorReader(local)
+            fill_model(reader, model, commit, path)
+            fill_optimizer(reader, model, optimizer)
+            if fill_averages(reader, model, ema or {}):
+                self._note("resuming: the checkpoint has no moving average, so it begins at the weights")
+        for line in self._differences(path, commit):
+            self._note(f"resuming: {line}")
         if stream is not None:
-            stream.load_state_dict(_read_json(path, STREAM, commit))
+            stream.load_state_dict(folders.read_json(path, STREAM, commit))
         return int(commit["step"])
 
-    def _check_attachments(self, path: str, commit: dict[str, Any]) -> None:
+    def _check(self, path: str, commit: dict[str, Any], local: str) -> None:
+        """Check files, frozen parts and attachments; each rank takes a share of the files."""
+        rank, ranks = distributed.rank(), distributed.world_size()
+        folders.check_shards(path, commit, folders.shards_of(commit)[rank::ranks], local)
+        if rank == 0:
+            frozen.check_unchanged(commit["frozen"], self._frozen)
         for name, data in self._attachments.items():
-            if hashlib.sha256(data).hexdigest() != commit["files"].get(name):
+            if name not in commit["files"] or folders.read_file(path, name, commit) != data:
                 raise ConfigError(
                     f"{name} differs from the checkpoint's",
                     where=path,
                     remedy="resume with the same data and configuration, or train into another folder",
                 )
 
+    def _differences(self, path: str, commit: dict[str, Any]) -> list[str]:
+        """Return a line for each setting, number of ranks or threads, or version of torch that differs."""
+        now = self._surroundings()
+        before = {name: commit.get(name) for name in now}
+        saved = folders.read_json(path, CONFIG, commit)
+        if saved is not None and self._config is not None:
+            before, now = {**saved, **before}, {**self._config.to_plain(), **now}
+        return list(differences(before, now))
 
-def complete_steps(folder: str) -> list[int]:
-    """Return the steps of the complete checkpoints in a folder, ascending."""
-    fs, inner = storage.filesystem(folder)
-    if not fs.isdir(inner):
-        return []
-    names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(inner, detail=True, refresh=True)]
-    steps = [int(match[1]) for match in map(_STEP.match, names) if match]
-    return sorted(step for step in steps if storage.exists(storage.join(folder, f"step-{step:08d}", COMMIT)))
+    def _surroundings(self) -> dict[str, Any]:
+        threads = self._config.train.threads if self._config else None
+        return {
+            "torch": torch.__version__,
+            "threads": threads or torch.get_num_threads(),
+            "world_size": distributed.world_size(),
+        }
+
+    def _note(self, text: str) -> None:
+        if distributed.rank() == 0:
+            self._on_note(text)
+
+    def _write(self, job: _Save) -> None:
+        """Write, hash and commit a checkpoint, in step with the threads of the other ranks."""
+        try:
+            on_first(lambda: folders.delete(job.path), self._group)  # what a killed run left
+            written = together(partial(self._write_files, job), self._group)
+            files = {name: digest for part in written for name, digest in part.items()}
+            on_first(lambda: self._commit(job, files), self._group)
+        except Exception:
+            if distributed.rank() == 0:
+                self._best.forget(job.step)
+                with suppress(Exception):
+                    folders.delete(job.path)  # its space may be what is wanting
+            raise
+
+    def _write_files(self, job: _Save) -> dict[str, str]:
+        """Write this rank's file, and on rank 0 the small ones; return their sha256 by name."""
+        writer = TensorWriter(job.path)
+        writer.write_data(job.plan, SlicePlanner(job.slices)).wait()
+        return writer.files | (folders.write_texts(job.path, job.texts) if distributed.rank() == 0 else {})
+
+    def _commit(self, job: _Save, files: dict[str, str]) -> None:
+        for name in files:
+            if not storage.exists(storage.join(job.path, name)):
+                raise InputError(
+                    f"rank 0 does not see {name}, which another rank wrote",
+                    where=job.path,
+                    remedy="--out must be a folder that all ranks see",
+                )
+        if self._frozen_record is None:
+            self._frozen_record = frozen.record(self._frozen)
+        commit = {"format_version": folders.FORMAT_VERSION, **job.facts, "files": files, "frozen": self._frozen_record}
+        storage.write_bytes(storage.join(job.path, folders.COMMIT), json_files.seal(commit))
+        self._best.keep()
+        folders.delete_older(self.folder, self._keep, self._best.step())
 
 
-def latest(folder: str) -> str | None:
-    """Return the newest complete checkpoint of a folder, or None; unfinished ones do not count."""
-    steps = complete_steps(folder)
-    return storage.join(folder, f"step-{steps[-1]:08d}") if steps else None
+def read_config(path: str, assignments: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration of the run that wrote a checkpoint, with assignments applied.
 
-
-def find(path: str) -> str:
-    """Return a checkpoint's folder: the path itself, or the newest one inside it or its `checkpoints` folder."""
-    if storage.exists(storage.join(path, COMMIT)):
-        return path
-    found = latest(path) or latest(storage.join(path, "checkpoints"))
-    if found is None:
-        raise InputError("no complete checkpoint", where=path, remedy="give the --out of a training run")
-    return found
-
-
-def delete(path: str) -> None:
-    """Delete a checkpoint: checkpoint.json first, so that a partly deleted one never counts as complete."""
-    storage.remove(storage.join(path, COMMIT))
-    storage.remove(path, recursive=True)
-
-
-def read_commit(path: str) -> dict[str, Any]:
-    """Read a checkpoint's checkpoint.json: format_version, step, files with sha256, aliases, torch, threads."""
-    if not storage.exists(storage.join(path, COMMIT)):
-        raise InputError("no checkpoint.json: this is no checkpoint, or an unfinished one", where=path)
-    keys = {"format_version": int, "step": int, "files": dict, "aliases": dict}
-    commit = json_files.read_object(storage.join(path, COMMIT), _DELETE, keys)
-    if commit["format_version"] > FORMAT_VERSION:
-        raise VersionError(f"checkpoint of format {commit['format_version']}", where=path, remedy="upgrade corpusloom")
-    return commit
-
-
-def read_config(path: str) -> RunConfig:
-    """Return the configuration of the run that wrote a checkpoint."""
-    values = _read_json(path, CONFIG, read_commit(path))
+    Frozen parts are where they were when the checkpoint was written, unless an assignment says otherwise.
+    """
+    commit = folders.read_commit(path)
+    values = folders.read_json(path, CONFIG, commit)
     if values is None:
         raise InputError("the checkpoint was saved without a configuration", where=path)
-    return from_plain(values, where=storage.join(path, CONFIG))
+    changed = tables.override(values, (*frozen.assignments(commit["frozen"]), *assignments))
+    return from_plain(changed, where=storage.join(path, CONFIG))
 
 
-def load_model(path: str, build_model: Callable[[RunConfig], Model]) -> tuple[Model, RunConfig]:
-    """Return a checkpoint's model, in evaluation mode, and its configuration; a run's folder means its newest one."""
-    folder = find(path)
-    config = read_config(folder)
+def load_model(
+    path: str, build_model: Callable[[RunConfig], Model], assignments: Sequence[str] = ()
+) -> tuple[Model, RunConfig]:
+    """Return a checkpoint's model, in evaluation mode, and its configuration; a run's folder means its newest one.
+
+    The weights are the moving averages, if the run kept them. One process reads what any number of ranks wrote.
+    """
+    folder = folders.find(path)
+    config = read_config(folder, assignments)
+    recorded = folders.read_commit(folder)["frozen"]
+    frozen.check_unchanged(recorded, frozen.places(recorded, config.to_plain()))
     model = build_model(config)
     load_weights(model, folder)
     return model.eval(), config
-
-
-def load_weights(model: nn.Module, path: str) -> None:
-    """Load a checkpoint's weights into a model; InputError unless names and shapes are the same."""
-    commit = read_commit(path)
-    tensors = _read_tensors(path, MODEL, commit)
-    for alias, name in commit["aliases"].items():
-        tensors[alias] = tensors[name]
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise InputError(
-            f"the weights are of another model: {lines[1].strip() if len(lines) > 1 else lines[0]}",
-            where=path,
-            remedy="use the configuration that the checkpoint was made with",
-        ) from error
-
-
-def read_attachment(path: str, name: str) -> bytes:
-    """Return a small file that was saved with a checkpoint."""
-    commit = read_commit(path)
-    if name not in commit["files"]:
-        raise InputError(f"no {name} in the checkpoint", where=path)
-    return _read(path, name, commit)
-
-
-def _write(path: str, step: int, parts: _Parts) -> None:
-    storage.remove(storage.join(path, COMMIT))
-    for name, data in parts.files.items():
-        storage.write_bytes(storage.join(path, name), data)
-    commit = {
-        "format_version": FORMAT_VERSION,
-        "step": step,
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.files.items()},
-        "aliases": parts.aliases,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "world_size": distributed.world_size(),
-    }
-    storage.write_bytes(storage.join(path, COMMIT), json_files.seal(commit))
-
-
-def _unshare(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors to store, and tied weights as {name: name of the tensor that is stored}."""
-    kept: dict[str, Tensor] = {}
-    aliases: dict[str, str] = {}
-    seen: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
-    for name, tensor in state.items():
-        identity = (tensor.data_ptr(), tensor.shape, tensor.stride())
-        if tensor.numel() and identity in seen:
-            aliases[name] = seen[identity]
-        else:
-            seen[identity] = name
-            kept[name] = tensor.detach().cpu().contiguous()
-    return kept, aliases
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """Return the optimiser's state as {"exp_avg:PARAMETER": tensor}."""
-    return {
-        f"{key}:{name}": value.detach().cpu().contiguous()
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    parameters = dict(model.named_parameters())
-    optimizer.state.clear()
-    for label, tensor in tensors.items():
-        key, _, name = label.partition(":")
-        parameter = parameters[name]
-        device = "cpu" if key == "step" else parameter.device
-        optimizer.state[parameter][key] = tensor.to(device)
-
-
-def _read(path: str, name: str, commit: dict[str, Any]) -> bytes:
-    data = storage.read_bytes(storage.join(path, name))
-    if hashlib.sha256(data).hexdigest() != commit["files"].get(name):
-        raise DamageError("has changed since it was written", where=storage.join(path, name), remedy=_DELETE)
-    return data
-
-
-def _read_tensors(path: str, name: str, commit: dict[str, Any]) -> dict[str, Tensor]:
-    try:
-        return load_tensors(_read(path, name, commit))
-    except SafetensorError as error:
-        raise DamageError(str(error), where=storage.join(path, name), remedy=_DELETE) from error
-
-
-def _read_json(path: str, name: str, commit: dict[str, Any]) -> Any:
-    return json_files.loads(_read(path, name, commit), storage.join(path, name), _DELETE)
 
 
 def _json(value: Any) -> bytes:

@@ -78,10 +78,15 @@ class TrainConfig:
     """Steps between checkpoints; one is always written after the last step."""
     keep: int = 3
     """Number of checkpoints that are kept; older ones are deleted."""
+    keep_best: str | None = None
+    """Figure of the evaluations by which the best checkpoint is kept too: NAME:max or NAME:min; None: no such one."""
+    snapshot: bool = True
+    """Whether a thread writes a checkpoint from a copy of this rank's state in memory while training goes on; otherwise
+    training waits, and no copy is made."""
     log_every: int = 10
     """Steps between reports, each of which is a mean over these steps."""
     peak_tflops: float | None = None
-    """Peak TFLOP per second of a rank's device, for the model FLOPs utilisation in reports; None: that of known GPUs."""
+    """Peak TFLOP per second of a rank's device, for the share that a run reaches; None: that of known GPUs."""
     evaluate_every: int | None = None
     """Steps between evaluations; None: only after the last step."""
 
@@ -94,6 +99,8 @@ class TrainConfig:
         if self.precision not in PRECISIONS:
             known = ", ".join(PRECISIONS)
             raise ConfigError(f"precision is {self.precision!r}", where="train", remedy=f"one of {known}")
+        if self.keep_best is not None and not self.keep_best.endswith((":max", ":min")):
+            raise ConfigError(f"keep_best is {self.keep_best!r}", where="train", remedy="give NAME:max or NAME:min")
         if not self.lr > 0:
             raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
         if self.warmup < 0:

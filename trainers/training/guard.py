@@ -47,8 +47,8 @@ class SkippedStep:
         more = f" and {len(shown) - KEYS_SHOWN:,} more" if len(shown) > KEYS_SHOWN else ""
         where = f" of rank {', '.join(map(str, ranks))}" if len(self.keys) > 1 else ""
         return (
-            f"step {self.step + 1} is skipped ({self.reason}): loss {self.loss:.4g}, gradient norm {self.grad_norm:.4g}, "
-            f"batch{where}: {', '.join(shown[:KEYS_SHOWN]) or 'no sample'}{more}"
+            f"step {self.step + 1} is skipped ({self.reason}): loss {self.loss:.4g}, "
+            f"gradient norm {self.grad_norm:.4g}, batch{where}: {', '.join(shown[:KEYS_SHOWN]) or 'no sample'}{more}"
         )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from corpusloom.schemas.errors import LoomError
+from corpusloom.trainers.checkpoints.folders import complete_steps, step_folder
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import (
     SkippedSamples,
@@ -26,7 +27,7 @@ from corpusloom.trainers.training.batches import (
     to_device,
     usable_rows,
 )
-from corpusloom.trainers.training.checkpoint import Checkpointer, complete_steps
+from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.guard import Guard, NormStatistics, SkippedStep, finite_weights
 from corpusloom.trainers.training.interrupts import held_interrupts
@@ -88,7 +89,7 @@ def train(
     """
     began = time.perf_counter()
     run = prepare_run(task, config, parallel or ParallelConfig(), on_part=on_part, flops_per_step=flops_per_step)
-    start = checkpoint.restore(run.model, run.optimizer, run) if checkpoint else 0
+    start = checkpoint.restore(run.model, run.optimizer, run, run.averages) if checkpoint else 0
     if not collectives.same_on_all_ranks(start):
         raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
     run.guard.good_step = start - 1
@@ -96,7 +97,7 @@ def train(
     course = _Course(run, task.evaluate, checkpoint, told)
     told.start(describe_start(run.model, run.stream, config, name=name, device=run.device, resumed_at=start))
     alone = checkpoint is not None and distributed.world_size() == 1
-    with _settings(config, run.device), held_interrupts(alone) as interrupted:
+    with _settings(config, run.device), held_interrupts(alone) as interrupted, checkpoint or contextlib.nullcontext():
         on_update(start)
         if 0 < start < config.steps:
             course.evaluate_if_due(start)
@@ -145,25 +146,28 @@ class _Course:
             self.report = self._run.report(done)
             self._observer.report(self.report)
         if due:
-            self._save(done)
-        if not interrupted:
-            self.evaluate_if_due(done)
+            self._save(done, wait=interrupted)
+        if not interrupted and self.evaluate_if_due(done) and not due:
+            self._save(done)  # the best weights so far
 
-    def _save(self, done: int) -> None:
+    def _save(self, done: int, *, wait: bool = False) -> None:
         assert self._checkpoint is not None
         self._run.on_part(done, "checkpoint")
-        self.saved = self._checkpoint.save(done, self._run.model, self._run.optimizer, self._run)
+        self.saved = self._checkpoint.save(
+            done, self._run.model, self._run.optimizer, self._run, self._run.averages, wait=wait
+        )
         self._observer.saved(done, self.saved)
 
-    def evaluate_if_due(self, done: int) -> None:
-        """Evaluate after the last step and every `evaluate_every` steps."""
+    def evaluate_if_due(self, done: int) -> bool:
+        """Evaluate after the last step and every `evaluate_every` steps; return whether the figures are the best."""
         every, last = self._run.config.evaluate_every, done == self._run.config.steps
         if self._evaluate is None or not (last or (every and done % every == 0)):
-            return
+            return False
         self._run.on_part(done, "evaluation")
         with self._run.stopwatch.paused():
             self.evaluation = self._run.evaluate(self._evaluate)
         self._observer.evaluation(done, self.evaluation)
+        return self._checkpoint is not None and self._checkpoint.mark_best(done, self.evaluation)
 
     def note_skipped(self, skipped: SkippedStep) -> None:
         """Tell a skipped step; LoomError after too many in a row, which names the last sound checkpoint."""
@@ -172,7 +176,7 @@ class _Course:
         sound = guard.good_step + int(finite_weights(self._run.model))
         steps = complete_steps(self._checkpoint.folder) if self._checkpoint else []
         good = [step for step in steps if step <= sound]
-        guard.check(skipped, f"{self._checkpoint.folder}/step-{good[-1]:08d}" if self._checkpoint and good else None)
+        guard.check(skipped, step_folder(self._checkpoint.folder, good[-1]) if self._checkpoint and good else None)
 
 
 def prepare_run(
@@ -237,6 +241,11 @@ class Run:
     """Steps since the last report."""
     skipped_steps: int = 0
     """Steps since the last report whose update was left out."""
+
+    @property
+    def averages(self) -> dict[str, Tensor] | None:
+        """Moving averages of the weights by name, if they are kept."""
+        return None if self.average is None else self.average.weights
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the stream and of the guard, for a checkpoint."""

@@ -1,71 +1,147 @@
-"""Loads initial weights of the text stream from a BERT in transformers' layout (arXiv 1908.02265, section 3.1).
+"""Brings a ViLBERT in from the published layout, or its text stream from a BERT of transformers, and out again.
 
-Parts without a counterpart in BERT (visual stream, connections, poolers, region and alignment heads) stay unchanged.
+Names of the published layout are those of the paper's code (arXiv 1908.02265, jiasenlu/vilbert_beta). Parts without a
+counterpart in BERT (visual stream, connections, poolers, region and alignment heads) keep fresh weights.
 """
 
 import re
 from collections.abc import Mapping
 
-from safetensors import SafetensorError
+import torch
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save as dump_tensors
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from corpusloom.schemas import storage
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.training.hub.folders import HF, LAYOUTS, Folder, origin_of, write_folder
+from corpusloom.trainers.training.hub.renames import load_state, plain, to_ours, to_theirs
+from corpusloom.trainers.training.hub.tensors import entries_of
 from corpusloom.trainers.vilbert.model import FROM_BERT, ViLBERT
+from corpusloom.trainers.vilbert.shapes import config_of
+from corpusloom.trainers.vilbert.tokenizer import hf_files
 
-_RENAMES = (
-    (r"^bert\.", ""),
-    (r"LayerNorm\.(gamma|weight)$", "norm.weight"),
-    (r"LayerNorm\.(beta|bias)$", "norm.bias"),
-    (r"^embeddings\.(word|position|token_type)_embeddings", r"text_embeddings.\1"),
-    (r"^embeddings\.norm", "text_embeddings.norm"),
-    (r"^text_embeddings\.word", "text_embeddings.token"),
-    (r"^text_embeddings\.token_type", "text_embeddings.segment"),
-    (r"^encoder\.layer\.", "text_layers."),
-    (r"\.attention\.self\.", "."),
-    (r"\.attention\.output\.", ".output#"),
-    (r"\.intermediate\.dense", ".ffw.intermediate"),
-    (r"^(text_layers\.\d+)\.output\.", r"\1.ffw.output."),
-    (r"output#", "output."),
-    (r"^cls\.predictions\.transform\.", "word_transform."),
-    (r"^cls\.predictions\.(decoder\.)?bias", "word_bias"),
+_LAYER = {
+    "{}.output.dense.{}": "{}.attention.output.dense.{}",
+    "{}.output.norm.{}": "{}.attention.output.LayerNorm.{}",
+    "{}.ffw.intermediate.{}": "{}.intermediate.dense.{}",
+    "{}.ffw.output.dense.{}": "{}.output.dense.{}",
+    "{}.ffw.output.norm.{}": "{}.output.LayerNorm.{}",
+    "{}.{}.{}": "{}.attention.self.{}.{}",
+}
+_CONNECTION = {
+    f"{{}}.{side}_{ours}.{{}}": f"{{}}.{theirs}.{{}}"
+    for side, number in (("v", 1), ("t", 2))
+    for ours, theirs in {
+        **{part: f"biattention.{part}{number}" for part in ("query", "key", "value")},
+        "output.dense": f"biOutput.dense{number}",
+        "output.norm": f"biOutput.LayerNorm{number}",
+        "ffw.intermediate": f"{side}_intermediate.dense",
+        "ffw.output.dense": f"{side}_output.dense",
+        "ffw.output.norm": f"{side}_output.LayerNorm",
+    }.items()
+}
+_PARTS = {
+    "text_layers": ("bert.encoder.layer", _LAYER),
+    "image_layers": ("bert.encoder.v_layer", _LAYER),
+    "connections": ("bert.encoder.c_layer", _CONNECTION),
+}
+RENAMES = plain(
+    {
+        "text_embeddings.token.weight": "bert.embeddings.word_embeddings.weight",
+        "text_embeddings.position.weight": "bert.embeddings.position_embeddings.weight",
+        "text_embeddings.segment.weight": "bert.embeddings.token_type_embeddings.weight",
+        "text_embeddings.norm.{}": "bert.embeddings.LayerNorm.{}",
+        "region_embeddings.feature.{}": "bert.v_embeddings.image_embeddings.{}",
+        "region_embeddings.location.{}": "bert.v_embeddings.image_location_embeddings.{}",
+        "region_embeddings.norm.{}": "bert.v_embeddings.LayerNorm.{}",
+        "text_pooler.{}": "bert.t_pooler.dense.{}",
+        "image_pooler.{}": "bert.v_pooler.dense.{}",
+        "word_transform.dense.{}": "cls.predictions.transform.dense.{}",
+        "word_transform.norm.{}": "cls.predictions.transform.LayerNorm.{}",
+        "word_bias": "cls.predictions.bias",
+        "region_transform.dense.{}": "cls.imagePredictions.transform.dense.{}",
+        "region_transform.norm.{}": "cls.imagePredictions.transform.LayerNorm.{}",
+        "region_decoder.{}": "cls.imagePredictions.decoder.{}",
+        "alignment.{}": "cls.bi_seq_relationship.{}",
+        **{
+            f"{ours}.{inner}": f"{theirs}.{other}"
+            for ours, (theirs, table) in _PARTS.items()
+            for inner, other in table.items()
+        },
+    }
 )
+_ALIASES = (
+    (r"^(?=embeddings\.|encoder\.|v_embeddings\.|[tv]_pooler\.|pooler\.)", "bert."),
+    (r"\.gamma$", ".weight"),
+    (r"\.beta$", ".bias"),
+    (r"^cls\.predictions\.decoder\.bias$", "cls.predictions.bias"),
+)
+"""Names of the first BERT release, and of a BertModel without heads."""
+_TIED = "cls.predictions.decoder.weight"
+_UNUSED = r"\.q_dense[12]\.|^vil_|position_ids$"
+"""Tensors of the published model without a counterpart: layers that it never uses, heads of other tasks."""
+_BERT_ALONE = r"^bert\.pooler\.|^cls\."
+UNUSED_FILE = "unused.tensors"
+"""Name of a small safetensors file in a checkpoint; the suffix .safetensors is that of the checkpoint's own tensors."""
 
 
-def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a BERT's tensors under this model's names, without pooler and next-sentence head."""
-    renamed = {}
-    for name, tensor in state.items():
-        for pattern, replacement in _RENAMES:
-            name = re.sub(pattern, replacement, name)
-        if name.startswith(FROM_BERT):
-            renamed[name] = tensor
-    return renamed
+def _renamed(name: str) -> str:
+    for pattern, replacement in _ALIASES:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
-def load_bert(model: ViLBERT, path: str) -> int:
-    """Load text stream and, if the file has one, word head from a .safetensors file; return the number of tensors.
+def load_weights(model: ViLBERT, folder: Folder) -> None:
+    """Copy a folder's weights into a model of its shape: a whole ViLBERT, or the text stream of a BERT.
 
-    Raises InputError if a tensor of the text stream is missing or a shape does not fit.
+    A BERT's word head is taken if it has one. Raises InputError that names the first tensor that is missing, unknown or
+    of another shape.
     """
-    try:
-        found = from_transformers(load_tensors(storage.read_bytes(path)))
-    except SafetensorError as error:
-        raise InputError(f"not a safetensors file: {error}", where=path) from error
-    own = model.state_dict()
-    missing = [name for name in own if name.startswith(FROM_BERT[:2]) and name not in found]
-    if missing:
-        raise InputError(
-            f"lacks {missing[0]} and {len(missing) - 1} others", where=path, remedy="use a BERT in transformers' layout"
-        )
-    taken = {name: tensor for name, tensor in found.items() if name in own}
-    for name, tensor in taken.items():
-        if tensor.shape != own[name].shape:
-            raise InputError(
-                f"{name} is {tuple(tensor.shape)}, the model's {tuple(own[name].shape)}",
-                where=path,
-                remedy="set the model's widths and vocab_size to the file's",
-            )
-    model.load_state_dict({**own, **taken})
-    return len(taken)
+    theirs: Mapping[str, Tensor] = {_renamed(name): folder.tensors[name] for name in folder.tensors}
+    names = list(model.state_dict())
+    if folder.model_type == "bert":
+        wanted = FROM_BERT if "cls.predictions.bias" in theirs else FROM_BERT[:2]
+        names = [name for name in names if name.startswith(wanted)]
+    ignored = f"{_UNUSED}|^{re.escape(_TIED)}$" + (f"|{_BERT_ALONE}" if folder.model_type == "bert" else "")
+    load_state(model, to_ours(names, theirs, RENAMES, folder.path, ignored=ignored), folder.path)
+
+
+def attachments_of(folder: Folder) -> dict[str, bytes]:
+    """Return what a checkpoint needs to write a ViLBERT's folder again: small files, and tensors that are not used."""
+    if folder.model_type == "bert":
+        return {}
+    unused = {name: folder.tensors[name] for name in folder.tensors if re.search(_UNUSED, name)}
+    return folder.origin({UNUSED_FILE: dump_tensors(unused)})
+
+
+def export(model: ViLBERT, tokenizer: Tokenizer, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a ViLBERT into a folder in the published layout, whose weights the public code loads.
+
+    If the run began from such a folder, its files, number formats and order of tensors are kept; else the layers that
+    the public code has and never uses are zeros.
+    """
+    if layout != HF:
+        raise ConfigError(f"a ViLBERT has no place in the layout {layout}", where="--to", remedy=f"--to {HF}")
+    own = to_theirs(model.state_dict(), RENAMES)
+    own[_TIED] = own["bert.embeddings.word_embeddings.weight"].clone()  # a file holds no tensor twice
+    origin = origin_of(attachments, HF)
+    if origin is None:
+        files = {**hf_files(tokenizer), LAYOUTS[HF].config: config_of(model.config)}
+        write_folder(out, HF, own | _never_used(model), files, {})
+        return
+    files = {name: data for name, data in origin.files.items() if name != UNUSED_FILE}
+    own |= load_tensors(origin.files[UNUSED_FILE])
+    written = [name for header in origin.headers.values() for name, _ in entries_of(header)]
+    write_folder(out, HF, {name: own[_renamed(name)] for name in written}, files, origin.headers)
+
+
+def _never_used(model: ViLBERT) -> dict[str, Tensor]:
+    """Return zeros for the q_dense layers of each connection."""
+    zeros: dict[str, Tensor] = {}
+    for number in range(len(model.connections)):
+        for index, width in ((1, model.config.v_hidden), (2, model.config.hidden)):
+            prefix = f"bert.encoder.c_layer.{number}.biOutput.q_dense{index}"
+            zeros[f"{prefix}.weight"] = torch.zeros(width, model.config.co_hidden)
+            zeros[f"{prefix}.bias"] = torch.zeros(width)
+    return zeros

@@ -48,7 +48,8 @@ class ViLBERTConfig:
     init_std: float = 0.02
     """Standard deviation of initial weights: BERT's. A narrow model needs a larger one to start learning soon."""
     init: str | None = None
-    """Path of a BERT's weights for the text stream (.safetensors, transformers' layout); None: random weights."""
+    """Folder of initial weights, which also gives shape and vocabulary: a BERT of transformers for the text stream, or
+    a ViLBERT in the published layout; None: random weights."""
     init_lr_factor: float = 1.0
     """Factor of the learning rate of the weights from `init`; 0.1 in the public code."""
 
@@ -83,9 +84,9 @@ class ViLBERTDataConfig:
     leak_iou: float | None = None
     """IoU with a zeroed region above which a region is zeroed as well (12-in-1: 0.4); None: no such rule."""
     vocab_size: int = 30_522
-    """Size of a vocabulary trained on the captions; unused with `vocabulary`."""
+    """Size of a vocabulary that is learnt; unused with `vocabulary` or `init`."""
     vocabulary: str | None = None
-    """Path of a BERT vocab.txt; None: the vocabulary is trained on the captions."""
+    """BERT's vocab.txt or tokenizer.json (loom tokenizer); None: that of `init`, else learnt from the captions."""
     split: str | None = None
     """Split to train on; None: all samples."""
     evaluate: str | None = None

@@ -1,66 +1,16 @@
-"""Converts regions and captions to ViLBERT's tensors: WordPiece tokens, masks, locations, IMG region (section 3.1)."""
+"""Converts regions and captions to ViLBERT's tensors: tokens, masks, locations, IMG region (section 3.1)."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.objective import IGNORE
-
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-def train_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Return a lower-casing WordPiece tokenizer: special tokens, single characters, then the most frequent words.
-
-    The vocabulary does not depend on the order of the captions. That of the library's own trainer does: it numbers
-    characters in the order of a hash table that differs between runs, so that a resumed run would have other tokens.
-    """
-    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
-    words: Counter[str] = Counter()
-    for caption in captions:
-        words.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption)))
-    letters = Counter(letter for word in words for letter in word)
-    frequent = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
-    alphabet = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
-    pieces = [*SPECIAL, *(piece for letter in alphabet for piece in (letter, f"##{letter}")), *frequent]
-    vocabulary = {piece: number for number, piece in enumerate(list(dict.fromkeys(pieces))[:vocab_size])}
-    return _finish(Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")))  # noqa: S106
-
-
-def read_vocabulary(path: str) -> Tokenizer:
-    """Return BERT's uncased tokenizer over a vocab.txt."""
-    return _finish(Tokenizer(models.WordPiece.from_file(path, unk_token="[UNK]")))  # noqa: S106
-
-
-def _finish(tokenizer: Tokenizer) -> Tokenizer:
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    sep, cls = token_id(tokenizer, "[SEP]"), token_id(tokenizer, "[CLS]")
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
-
-
-def token_id(tokenizer: Tokenizer, name: str) -> int:
-    """Return a special token's id; ConfigError if the vocabulary lacks it."""
-    number = tokenizer.token_to_id(name)
-    if number is None:
-        raise ConfigError(f"the vocabulary lacks {name}", where="data.vocabulary")
-    return int(number)
-
-
-def encode(tokenizer: Tokenizer, text: str, length: int) -> np.ndarray:
-    """Return a caption's token ids, int64 (length,), padded with [PAD]; a caption that is cut keeps its [SEP]."""
-    ids = tokenizer.encode(text).ids
-    if len(ids) > length:
-        ids = [*ids[: length - 1], ids[-1]]
-    return np.array(ids + [token_id(tokenizer, "[PAD]")] * (length - len(ids)), np.int64)
+from corpusloom.trainers.vilbert.tokenizer import encode, token_id
 
 
 def mask_words(

@@ -1,22 +1,25 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.schemas.manifest import read_manifest
-from corpusloom.schemas.tables import read_table
+from corpusloom.trainers.checkpoints.folders import find, read_attachment
 from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.stream.captions import captions
+from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
-from corpusloom.trainers.training.checkpoint import find, load_model, read_attachment
+from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.hub.folders import read_folder
+from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
-from corpusloom.trainers.vilbert.adapter import load_bert
+from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import (
     ViLBERTConfig,
     ViLBERTDataConfig,
@@ -24,17 +27,25 @@ from corpusloom.trainers.vilbert.config import (
     model_config,
     objective_config,
 )
-from corpusloom.trainers.vilbert.data import PretrainingTransform, read_vocabulary, train_tokenizer
+from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.evaluate import retrieve_from
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective
+from corpusloom.trainers.vilbert.shapes import shape_of
+from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer, read_vocabulary, tokenizer_in
 
 TOKENIZER = "tokenizer.json"
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-    """Return the configuration as it is."""
-    return config
+    """Return the configuration with the shape of the weights in `model.init`: all of it, or the text stream's.
+
+    `typed` are the keys that the user gave, None if all of the configuration is the user's.
+    """
+    if config.model.get("init") is None:
+        return config
+    folder = read_folder(str(config.model["init"]))
+    return replace(config, model=take_shape(config.model, shape_of(folder), folder.path, typed))
 
 
 def build_model(config: RunConfig) -> ViLBERT:
@@ -66,30 +77,38 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
     }
 
 
-def captions(path: str) -> list[str]:
-    """Return a dataset's distinct captions, sorted."""
-    found: set[str] = set()
-    for shard in read_manifest(path).shards:
-        column = read_table(storage.join(path, shard.sidecar.name), ["caption"])["caption"]
-        found.update(text for text in column.to_pylist() if text)
-    return sorted(found)
+def make_tokenizer(
+    shape: ViLBERTConfig, data: ViLBERTDataConfig, datasets: Mapping[str, tuple[str, float]]
+) -> Tokenizer:
+    """Return the tokenizer of the initial weights or of the configured vocabulary, else one learnt from the captions.
 
-
-def make_tokenizer(config: ViLBERTDataConfig, datasets: Mapping[str, tuple[str, float]]) -> Tokenizer:
-    """Return the tokenizer of the configured vocabulary, or of one trained on the datasets' captions."""
-    if config.vocabulary is not None:
-        return read_vocabulary(config.vocabulary)
-    return train_tokenizer((text for path, _ in datasets.values() for text in captions(path)), config.vocab_size)
+    Raises ConfigError if the initial weights would get another vocabulary than their own.
+    """
+    own = None if shape.init is None else tokenizer_in(shape.init)
+    given = None if data.vocabulary is None else read_vocabulary(data.vocabulary)
+    if own and given and own.get_vocab() != given.get_vocab():
+        what = f"{data.vocabulary} is not the vocabulary in {shape.init}"
+        raise ConfigError(what, where="data.vocabulary", remedy="leave data.vocabulary out")
+    found = given or own
+    if found is not None:
+        return found
+    if shape.init is not None:
+        what = f"{shape.init} has no vocabulary, and one that is learnt anew does not fit its weights"
+        raise ConfigError(what, where="data.vocabulary", remedy="give the vocab.txt of these weights")
+    paths = [path for path, _ in datasets.values()]
+    learnt = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), data.vocab_size).to_str())
+    return Tokenizer.from_str(learnt)
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task of training a ViLBERT on datasets of regions: name -> (path, weight)."""
     data, shape = data_config(config), model_config(config)
-    tokenizer = make_tokenizer(data, datasets)
+    folder = None if shape.init is None else read_folder(shape.init)
+    tokenizer = make_tokenizer(shape, data, datasets)
     check_fits(tokenizer, data, shape, where=config.name)
     model = ViLBERT(shape)
-    if shape.init is not None:
-        load_bert(model, shape.init)
+    if folder is not None:
+        adapter.load_weights(model, folder)
     paths = [path for path, _ in datasets.values()]
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data)
@@ -99,7 +118,10 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
-        attachments={TOKENIZER: tokenizer.to_str().encode()},
+        attachments={
+            TOKENIZER: tokenizer.to_str().encode(),
+            **(adapter.attachments_of(folder) if folder is not None else {}),
+        },
     )
 
 

@@ -12,7 +12,7 @@ from corpusloom.pipelines.cli.demo_models import evaluate_once, make_gate, train
 from corpusloom.pipelines.cli.demo_result import Gate, Training
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.trainers import evaluate, run
-from corpusloom.trainers.training import checkpoint
+from corpusloom.trainers.checkpoints import folders
 
 
 def demo(folder: Path) -> DemoFolder:
@@ -26,7 +26,7 @@ def test_figures_are_computed_once_per_checkpoint(tmp_path: Path, monkeypatch: p
         asked.append(arguments)
         return SimpleNamespace(figures={"top1": float(len(asked))})
 
-    monkeypatch.setattr(checkpoint, "find", lambda run: newest[0])
+    monkeypatch.setattr(folders, "find", lambda run: newest[0])
     monkeypatch.setattr(evaluate, "evaluate", figures)
     assert [evaluate_once(demo(tmp_path), "zero-shot", "clip", "x/seen/")["top1"] for _ in range(2)] == [1.0, 1.0]
     newest[0] = "step-2"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.config import model_config
 from corpusloom.trainers.clip.data import evaluation_image
@@ -17,7 +18,6 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import build_task, complete, load_clip
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.run import run
-from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
@@ -84,7 +84,7 @@ def test_a_run_from_a_folder_takes_shape_weights_and_tokenizer(tmp_path: Path) -
     torch.testing.assert_close(
         model.text.positions, theirs.text_model.embeddings.position_embedding.weight, atol=1e-6, rtol=0
     )
-    attachments = checkpoint.read_commit(result.checkpoint or "")["files"]
+    attachments = folders.read_commit(result.checkpoint or "")["files"]
     assert {"origin.hf.config.json", "origin.hf.model.safetensors.header", "tokenizer.txt"} <= set(attachments)
 
 

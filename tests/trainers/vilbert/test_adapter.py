@@ -1,75 +1,115 @@
-"""Loading a BERT's weights sets all of ViLBERT's text stream and nothing else."""
+"""A BERT's weights set all of ViLBERT's text stream and nothing else; a published ViLBERT comes and goes whole."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from transformers import BertConfig, BertForPreTraining
+from safetensors.torch import load_file, save_file
 
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.training.config import TrainConfig
+from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
 from corpusloom.trainers.training.optimizer import parameter_groups
-from corpusloom.trainers.vilbert.adapter import from_transformers, load_bert
+from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.tokenizer import make_tokenizer, tokenizer_in
+from tests.trainers.vilbert.folders import WORDS, bert_folder, published_shapes
 from tests.trainers.vilbert.small import random_inputs, small_config, small_model
 
-
-def their_bert(**changes: int) -> BertForPreTraining:
-    values = {"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 4}
-    values |= {"intermediate_size": 40, "max_position_embeddings": 16}
-    return BertForPreTraining(BertConfig(**(values | changes), attn_implementation="eager")).eval()
+TOKENIZER = make_tokenizer({word: number for number, word in enumerate(WORDS)})
 
 
-def save(model: BertForPreTraining, path: Path) -> str:
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state.pop("cls.predictions.decoder.weight", None)  # tied to the embedding
-    save_file(state, path)
-    return str(path)
-
-
-def test_text_stream_and_word_head_are_loaded(tmp_path: Path) -> None:
-    theirs, model, inputs = their_bert(), small_model(v_connections=(), t_connections=()), random_inputs()
-    taken = load_bert(model, save(theirs, tmp_path / "bert.safetensors"))
-    assert taken == 5 + 4 * 16 + 4 + 1
-    real = inputs["token_mask"]
-    expected = theirs(inputs["tokens"], attention_mask=real.long()).prediction_logits
-    logits = model.predict_words(model(**inputs).text)
-    torch.testing.assert_close(logits[real], expected[real], atol=1e-5, rtol=1e-5)
-
-
-def test_names_of_the_first_bert_release_are_known() -> None:
-    state = {"bert.embeddings.LayerNorm.gamma": torch.ones(2), "bert.embeddings.LayerNorm.beta": torch.zeros(2)}
-    assert set(from_transformers(state)) == {"text_embeddings.norm.weight", "text_embeddings.norm.bias"}
+@pytest.mark.parametrize("heads", [True, False], ids=["with heads", "BertModel"])
+def test_the_text_stream_gives_the_outputs_of_bert(tmp_path: Path, heads: bool) -> None:
+    path, theirs = bert_folder(tmp_path / "bert", heads=heads)
+    model, inputs = small_model(v_connections=(), t_connections=()), random_inputs()
+    adapter.load_weights(model, read_folder(path))
+    real, mask = inputs["token_mask"], inputs["token_mask"].long()
+    with torch.no_grad():
+        expected = theirs.bert(inputs["tokens"], attention_mask=mask).last_hidden_state
+        found = model(**inputs).text
+        torch.testing.assert_close(found[real], expected[real], atol=1e-5, rtol=1e-5)
+        logits = theirs(inputs["tokens"], attention_mask=mask).prediction_logits
+        assert torch.allclose(model.predict_words(found)[real], logits[real], atol=1e-5) == heads
 
 
 def test_the_visual_stream_keeps_its_own_weights(tmp_path: Path) -> None:
     model = small_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    load_bert(model, save(their_bert(), tmp_path / "bert.safetensors"))
-    changed = {
-        name.split(".")[0] for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])
-    }
+    adapter.load_weights(model, read_folder(bert_folder(tmp_path / "bert")[0]))
+    changed = {name.split(".")[0] for name, tensor in model.state_dict().items() if not tensor.equal(before[name])}
     assert changed == {"text_embeddings", "text_layers", "word_transform", "word_bias"}
 
 
+def test_names_of_the_first_bert_release_are_known(tmp_path: Path) -> None:
+    path, _ = bert_folder(tmp_path / "bert")
+    state = load_file(tmp_path / "bert/model.safetensors")
+    old = {}
+    for name, tensor in state.items():
+        short = name.removeprefix("bert.").replace("LayerNorm.weight", "LayerNorm.gamma")
+        old[short.replace("LayerNorm.bias", "LayerNorm.beta")] = tensor
+    ours, again = small_model(), small_model()
+    adapter.load_weights(ours, read_folder(path))
+    save_file(old, tmp_path / "bert/model.safetensors")
+    adapter.load_weights(again, read_folder(path))
+    assert all(torch.equal(ours.state_dict()[name], tensor) for name, tensor in again.state_dict().items())
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"), [({"num_hidden_layers": 3}, r"lacks text_layers\.3"), ({"vocab_size": 60}, r"is \(60")]
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 3}, r"no bert\.encoder\.layer\.3\.attention"),
+        ({"num_hidden_layers": 5}, r"bert\.encoder\.layer\.4\.\S+ has no place here"),
+        ({"vocab_size": 60}, r"word_bias is \(60,\), not \(50,\)"),
+    ],
 )
 def test_a_bert_of_another_shape_is_refused(tmp_path: Path, changes: dict[str, int], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        load_bert(small_model(), save(their_bert(**changes), tmp_path / "bert.safetensors"))
+    with pytest.raises(InputError, match=f"bert: weights of another model: {message}"):
+        adapter.load_weights(small_model(), read_folder(bert_folder(tmp_path / "bert", **changes)[0]))
 
 
-def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "bert.safetensors").write_bytes(b"pickle?")
-    with pytest.raises(InputError, match="not a safetensors file"):
-        load_bert(small_model(), str(tmp_path / "bert.safetensors"))
+def test_the_export_has_the_names_and_shapes_of_the_public_code(tmp_path: Path) -> None:
+    model = small_model()
+    adapter.export(model, TOKENIZER, {}, HF, str(tmp_path / "out"))
+    state = load_file(tmp_path / "out/model.safetensors")
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == published_shapes()
+    assert torch.equal(state["cls.predictions.decoder.weight"], model.text_embeddings.token.weight)
+    again = ViLBERT(small_config()).eval()
+    adapter.load_weights(again, read_folder(str(tmp_path / "out")))
+    expected, found = model(**random_inputs()), again(**random_inputs())
+    assert torch.equal(found.text, expected.text)
+    assert torch.equal(found.alignment, expected.alignment)
+    config = json.loads((tmp_path / "out/config.json").read_text())
+    assert (config["v_biattention_id"], config["bi_hidden_size"], config["v_target_size"]) == ([0, 1], 16, 12)
+    read = tokenizer_in(str(tmp_path / "out"))
+    assert read is not None
+    assert read.get_vocab() == TOKENIZER.get_vocab()
+
+
+def test_a_published_folder_comes_in_and_goes_out_the_same(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    adapter.export(small_model(), TOKENIZER, {}, HF, str(source))
+    state = {name: torch.randn(shape).half() for name, shape in published_shapes().items()}
+    state["cls.predictions.decoder.weight"] = state["bert.embeddings.word_embeddings.weight"].clone()
+    state["vil_prediction.main.0.bias"] = torch.randn(3).half()
+    save_file(state, source / "model.safetensors", {"format": "pt"})
+    folder, model = read_folder(str(source)), small_model()
+    adapter.load_weights(model, folder)
+    adapter.export(model, TOKENIZER, adapter.attachments_of(folder), HF, str(out))
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == {
+        file.name: file.read_bytes() for file in source.iterdir()
+    }
+
+
+def test_other_layouts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no place in the layout open_clip"):
+        adapter.export(small_model(), TOKENIZER, {}, OPEN_CLIP, str(tmp_path / "out"))
 
 
 def test_weights_from_bert_may_have_a_lower_learning_rate() -> None:
     config = TrainConfig(steps=1, batch_size=1, lr=1e-4)
-    slow = ViLBERT(small_config(init="bert.safetensors", init_lr_factor=0.1))
+    slow = ViLBERT(small_config(init="bert", init_lr_factor=0.1))
     assert {group["lr_factor"] for group in parameter_groups(slow, config)} == {0.1, 1.0}
     assert {group["lr_factor"] for group in parameter_groups(ViLBERT(small_config(init_lr_factor=0.1)), config)} == {
         1.0

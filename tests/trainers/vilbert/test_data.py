@@ -1,73 +1,29 @@
 """Captions and regions as tensors: BERT's tokens, masking at the paper's shares, locations, IMG."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import BertTokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.stream.samples.typed import PairSample
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import (
     PretrainingTransform,
-    encode,
     locations,
     mask_regions,
     mask_words,
     overlaps,
-    read_vocabulary,
     region_arrays,
-    train_tokenizer,
 )
+from corpusloom.trainers.vilbert.tokenizer import encode, learn_tokenizer
 from tests.trainers.vilbert.region_pairs import WIDTH, region_sample
 
 CAPTIONS = ["two large red stars on a striped green ground", "a small blue ring", "picture of a cross, over yellow"]
-TOKENIZER = train_tokenizer(CAPTIONS, 100)
+TOKENIZER = learn_tokenizer(CAPTIONS * 2, 200)
 CONFIG = ViLBERTDataConfig(tokens=12, regions=8)
-
-
-def test_a_caption_becomes_cls_its_words_sep_and_padding() -> None:
-    ids = encode(TOKENIZER, "A small BLUE ring", 12)
-    assert TOKENIZER.decode(ids[1:5].tolist()) == "a small blue ring"
-    assert ids[0] == TOKENIZER.token_to_id("[CLS]")
-    assert (ids == TOKENIZER.token_to_id("[SEP]")).sum() == 1
-    assert ids[-1] == TOKENIZER.token_to_id("[PAD]")
-
-
-def test_a_long_caption_keeps_its_sep() -> None:
-    ids = encode(TOKENIZER, " ".join(CAPTIONS * 3), 6)
-    assert len(ids) == 6
-    assert ids[-1] == TOKENIZER.token_to_id("[SEP]")
-
-
-def test_special_tokens_spelt_out_are_plain_text() -> None:
-    ids = encode(TOKENIZER, "a [SEP] [MASK]", 16)
-    assert (ids == TOKENIZER.token_to_id("[SEP]")).sum() == 1
-    assert TOKENIZER.token_to_id("[MASK]") not in ids
-
-
-def test_equal_captions_give_an_equal_vocabulary() -> None:
-    for _ in range(5):
-        assert train_tokenizer(CAPTIONS[::-1], 100).to_str() == TOKENIZER.to_str()
-
-
-def test_a_given_vocabulary_tokenizes_as_transformers_does(tmp_path: Path) -> None:
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cafe", "star", "##s", "un", "##known", ",", "!", "2"]
-    path = tmp_path / "vocab.txt"
-    path.write_text("\n".join(words) + "\n", encoding="utf-8")
-    theirs, ours = BertTokenizer(str(path), do_lower_case=True), read_vocabulary(str(path))
-    for text in ("A Café, stars!", "unknown\tstar 22 2", "星 stars", "", "a\u200b star\ufffd"):
-        assert ours.encode(text).ids == theirs(text)["input_ids"], text
-
-
-def test_a_vocabulary_without_its_special_tokens_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "vocab.txt").write_text("[UNK]\na\n")
-    with pytest.raises(ConfigError, match="lacks"):
-        read_vocabulary(str(tmp_path / "vocab.txt"))
 
 
 def within(hits: int, draws: int, share: float) -> bool:

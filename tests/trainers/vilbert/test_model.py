@@ -3,9 +3,7 @@
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import BertConfig, BertModel
 
-from corpusloom.trainers.vilbert.adapter import from_transformers
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.model import Connection, ViLBERT, additive, unused_query_weights
 from tests.trainers.vilbert.small import random_inputs, small_config, small_model
@@ -29,29 +27,6 @@ def test_vilbert_base_has_the_published_number_of_parameters() -> None:
     assert {count(layer) for layer in model.image_layers} == {6_301_696}
     assert count(model.region_embeddings) == 2_106_368
     assert count(model.text_pooler) + count(model.image_pooler) == 1_837_056
-
-
-def their_bert() -> BertModel:
-    torch.manual_seed(2)
-    config = BertConfig(
-        vocab_size=50,
-        hidden_size=24,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        intermediate_size=40,
-        max_position_embeddings=16,
-        initializer_range=0.2,
-        attn_implementation="eager",
-    )
-    return BertModel(config, add_pooling_layer=False).eval()
-
-
-def test_without_connections_the_text_stream_is_that_of_bert() -> None:
-    theirs, model, inputs = their_bert(), small_model(v_connections=(), t_connections=()), random_inputs()
-    model.load_state_dict({**model.state_dict(), **from_transformers(theirs.state_dict())})
-    expected = theirs(inputs["tokens"], attention_mask=inputs["token_mask"].long()).last_hidden_state
-    real = inputs["token_mask"]
-    torch.testing.assert_close(model(**inputs).text[real], expected[real], atol=1e-5, rtol=1e-5)
 
 
 def test_layers_run_in_the_published_order() -> None:

@@ -9,9 +9,10 @@ import torch
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTDataConfig
-from corpusloom.trainers.vilbert.data import PretrainingTransform, train_tokenizer
+from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective, masked_region_loss, masked_word_loss, mismatch
+from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer
 from tests.trainers.vilbert.region_pairs import region_sample
 from tests.trainers.vilbert.small import small_config, small_model
 from tests.trainers.vilbert.test_data import CAPTIONS
@@ -21,7 +22,7 @@ CONTEXT = StepContext(step=0, config=TrainConfig(steps=1, batch_size=8, lr=1.0),
 
 def make_batch(count: int = 16, **changes: Any) -> dict[str, Any]:
     samples = [region_sample(number) for number in range(count)]
-    tokenizer = train_tokenizer([*CAPTIONS, *(sample.text for sample in samples)], 45)
+    tokenizer = learn_tokenizer([*CAPTIONS, *(sample.text for sample in samples)], 45)
     transform = PretrainingTransform(tokenizer, ViLBERTDataConfig(**({"tokens": 12, "regions": 6} | changes)))
     rows = [transform(sample, np.random.default_rng(number)) for number, sample in enumerate(samples)]
     arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}

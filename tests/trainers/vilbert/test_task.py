@@ -6,16 +6,23 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
 from corpusloom.trainers.describe import describe_run
 from corpusloom.trainers.run import run
+from corpusloom.trainers.training.checkpoint import read_attachment
 from corpusloom.trainers.training.config import RunConfig, config_names, load_config
+from corpusloom.trainers.vilbert.adapter import export
 from corpusloom.trainers.vilbert.config import model_config
 from corpusloom.trainers.vilbert.model import ViLBERT, unused_query_weights
-from corpusloom.trainers.vilbert.task import build_task, load_evaluated
+from corpusloom.trainers.vilbert.task import build_task, complete, load_evaluated
+from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
+from tests.trainers.saved_weights import saved_weights
+from tests.trainers.vilbert.folders import WORDS, bert_folder
 from tests.trainers.vilbert.region_pairs import write_regions
+from tests.trainers.vilbert.small import small_model
 
 SMALL = (
     "model.hidden=16",
@@ -80,6 +87,45 @@ def test_a_configuration_that_does_not_fit_is_refused(tmp_path: Path, assignment
     data = write_regions(tmp_path / "regions", 16)
     with pytest.raises(ConfigError, match=message):
         build_task(config(assignment), {"regions": (data, 1.0)})
+
+
+def test_a_run_from_a_bert_takes_its_shape_weights_and_vocabulary(tmp_path: Path) -> None:
+    folder, theirs = bert_folder(tmp_path / "bert")
+    plain = config(f"model.init={folder}", "model.t_connections=[2, 3]", "data.tokens=16", "train.lr=1e-30")
+    ready = complete(plain, {"model.init", "model.t_connections"})
+    assert (model_config(ready).hidden, model_config(ready).layers, model_config(ready).v_hidden) == (24, 4, 16)
+    result = run("vilbert", ready, [write_regions(tmp_path / "regions", 16)], str(tmp_path / "run"))
+    found = saved_weights(result.checkpoint or "")
+    torch.testing.assert_close(
+        found["text_embeddings.token.weight"], theirs.bert.embeddings.word_embeddings.weight.data
+    )
+    kept = Tokenizer.from_str(read_attachment(result.checkpoint or "", "tokenizer.json").decode())
+    assert [kept.token_to_id(word) for word in WORDS] == list(range(len(WORDS)))
+    with pytest.raises(ConfigError, match=r"model\.vocab_size is 512, and 50 in .*bert .leave model\.vocab_size out"):
+        complete(plain)
+
+
+def test_a_whole_vilbert_comes_in_by_its_folder(tmp_path: Path) -> None:
+    folder, model = str(tmp_path / "vilbert"), small_model()
+    export(model, make_tokenizer({word: number for number, word in enumerate(WORDS)}), {}, "hf", folder)
+    ready = complete(config(f"model.init={folder}", "data.tokens=16"), {"model.init"})
+    task = build_task(ready, {"regions": (write_regions(tmp_path / "regions", 16), 1.0)})
+    assert all(torch.equal(task.model.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
+    assert {"origin.hf.config.json", "origin.hf.unused.tensors"} <= set(task.attachments)
+
+
+def test_pretrained_weights_need_their_own_vocabulary(tmp_path: Path) -> None:
+    folder, _ = bert_folder(tmp_path / "bert", vocabulary=False)
+    data = {"regions": (write_regions(tmp_path / "regions", 16), 1.0)}
+    init = (f"model.init={folder}", "model.t_connections=[2, 3]", "data.tokens=16")
+    with pytest.raises(ConfigError, match=r"^data\.vocabulary: .*bert has no vocabulary, and one that is learnt anew"):
+        build_task(complete(config(*init), ()), data)
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    given = (*init, f"data.vocabulary={tmp_path / 'vocab.txt'}")
+    assert b'"disc":10' in build_task(complete(config(*given), ()), data).attachments["tokenizer.json"]
+    (tmp_path / "bert/vocab.txt").write_text("\n".join(WORDS[:-1]) + "\n")
+    with pytest.raises(ConfigError, match=r"vocab\.txt is not the vocabulary in .*leave data\.vocabulary out"):
+        build_task(complete(config(*given), ()), data)
 
 
 def test_vilbert_base_has_the_published_shape() -> None:

@@ -74,13 +74,13 @@ class Folder:
         path = storage.join(self.path, name)
         return storage.read_bytes(path) if storage.exists(path) else None
 
-    def origin(self) -> dict[str, bytes]:
-        """Return the small files and the headers of the weights, as attachments of a checkpoint, for `origin_of`."""
+    def origin(self, more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+        """Return small files (and `more`) and the weights' headers as attachments of a checkpoint, for `origin_of`."""
         names = [name for name in storage.listing(self.path) if name.endswith(_KEPT)]
         small = [name for name in names if storage.size(storage.join(self.path, name)) <= _KEPT_BYTES]
         files = {name: storage.read_bytes(storage.join(self.path, name)) for name in small}
         headers = {name + _HEADER: header for name, header in self.tensors.headers.items()}
-        return {_origin(self.layout) + name: data for name, data in (files | headers).items()}
+        return {_origin(self.layout) + name: data for name, data in (files | headers | dict(more or {})).items()}
 
 
 def _origin(layout: str) -> str:

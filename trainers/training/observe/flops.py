@@ -1,8 +1,8 @@
-"""Model FLOPs utilisation: FLOPs of a step per second, as a share of the device's peak (arXiv 2204.02311, appendix B)."""
+"""Model FLOPs utilisation: FLOPs per second as a share of the device's peak (arXiv 2204.02311, appendix B)."""
 
 import torch
 
-PEAKS = {
+PEAKS: dict[str, dict[str, float]] = {
     "B200": {"bf16": 2250, "fp32": 75},
     "GH200": {"bf16": 989, "fp32": 67},
     "H200": {"bf16": 989, "fp32": 67},

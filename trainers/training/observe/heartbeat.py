@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -63,7 +64,8 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._verdict = ""
         self._told = 0
-        store = _get_default_store().clone() if dist.is_initialized() else dist.HashStore()
+        own: Any = _get_default_store() if dist.is_initialized() else dist.HashStore()
+        store = own.clone() if dist.is_initialized() else own  # a connection of its own: the main thread's may wait
         store.set_timeout(timedelta(seconds=max(1.0, dead_seconds / 2)))
         self._store = dist.PrefixStore("heartbeat", store)
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)

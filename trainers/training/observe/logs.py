@@ -92,7 +92,7 @@ def _evaluation_of(values: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 class TensorBoardLog(Observer):
-    """Scalars in TensorBoard's event files, by the package `tensorboard`; a resumed run hides the steps after its first."""
+    """Scalars in TensorBoard's event files, by `tensorboard`; a resumed run hides the steps that it repeats."""
 
     def __init__(self, folder: str) -> None:
         if not storage.is_local(folder):

@@ -94,7 +94,7 @@ class Stopwatch:
 
 
 def peak_memory(device: torch.device) -> tuple[str, int]:
-    """Return the kind and bytes of this rank's peak memory: torch's allocations since the last call, or resident memory.
+    """Return kind and bytes of this rank's peak memory: torch's allocations since the last call, or resident memory.
 
     On CUDA the peak starts afresh. Elsewhere it is the process's largest resident set (loader processes not counted).
     """

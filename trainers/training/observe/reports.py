@@ -40,14 +40,14 @@ class RunStart:
     """Steps that an earlier run has done."""
 
     def __str__(self) -> str:
+        """Return the start in one line."""
         sizes = ", ".join(f"{name} {count:,} samples" for name, count in self.datasets.items()) or "no dataset"
-        begins = (
-            f"resumes at step {self.resumed_at:,} of {self.steps:,}" if self.resumed_at else f"{self.steps:,} steps"
-        )
+        resumes = f"resumes at step {self.resumed_at:,} of " if self.resumed_at else ""
         ranks = f"{self.ranks} ranks ({self.plan})" if self.ranks > 1 else "1 rank"
         return (
             f"{self.name} on {self.device}, {ranks}, {self.precision}: {self.parameters:,} parameters, "
-            f"{self.trained:,} trained; {sizes}; {self.samples_per_step:,} samples per step; {begins}"
+            f"{self.trained:,} trained; {sizes}; {self.samples_per_step:,} samples per step; "
+            f"{resumes}{self.steps:,} steps"
         )
 
 
@@ -107,21 +107,27 @@ class Observer(Protocol):
 
     def start(self, start: RunStart) -> None:
         """The run begins, or resumes."""
+        return
 
     def report(self, report: StepReport) -> None:
         """Some steps are done."""
+        return
 
     def evaluation(self, step: int, figures: Mapping[str, float]) -> None:
         """The model was evaluated after `step` updates."""
+        return
 
     def saved(self, step: int, path: str) -> None:
         """A checkpoint is being written."""
+        return
 
     def note(self, text: str) -> None:
         """Something happened that a user should know, although the run goes on."""
+        return
 
     def close(self) -> None:
         """The run has ended, with or without an error."""
+        return
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ def test_the_start_says_where_what_and_from_which_step() -> None:
     )
     several = str(start(ranks=8, plan="2 replicated x 4 sharded x 1 split", resumed_at=100))
     assert "8 ranks (2 replicated x 4 sharded x 1 split)" in several
-    assert several.endswith("resumes at step 100 of 750")
+    assert several.endswith("resumes at step 100 of 750 steps")
 
 
 def test_a_report_is_a_flat_table() -> None:
