@@ -9,6 +9,7 @@ import torch
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
+from corpusloom.trainers.checkpoints import frozen
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, check_family
@@ -40,6 +41,8 @@ def run(
     config = registry.complete(config)
     with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
+        frozen_parts = registry.frozen_parts(config)
+        frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
         log = MetricsLog(storage.join(out, "metrics.jsonl"))
         told = Observers((log, *observers) if distributed.rank() == 0 else ())
@@ -47,7 +50,7 @@ def run(
             storage.join(out, "checkpoints"),
             config=config,
             attachments=task.attachments,
-            frozen_parts=registry.frozen_parts(config),
+            frozen_parts=frozen_parts,
             keep=config.train.keep,
             keep_best=config.train.keep_best,
             snapshot=config.train.snapshot,

@@ -180,7 +180,7 @@ def test_a_killed_evaluation_goes_on_with_the_batches_that_are_kept_beside_its_r
     path, out = request.getfixturevalue(family), tmp_path / "figures.json"
     settings = EvaluationSettings(batch_size=4, shots=1)
     whole = evaluation.evaluate(kind, path, pairs, settings)
-    load, limits = registry.load_evaluated, [9, 100]
+    load, limits = registry.load_evaluated, [9 if family == "flamingo" else 1, 100]
     counted: list[Any] = []
 
     def loaded(*arguments: str) -> Any:
@@ -212,7 +212,8 @@ def test_batches_of_another_checkpoint_or_dataset_are_not_taken(clip: str, pairs
     folders = {
         evaluation._partial_folder(out, "retrieval", path, data, EvaluationSettings(**changes))
         for path, data, changes in (
-            (clip, pairs, {}), (clip, other, {}), (clip, pairs, {"precision": "bf16"}), (clip, pairs, {"batch_size": 2}),
+            (clip, pairs, {}), (clip, other, {}), (clip, pairs, {"precision": "bf16"}),
+            (clip, pairs, {"batch_size": 2}),
         )
     }  # fmt: skip
     assert len(folders) == 4

@@ -11,14 +11,15 @@ import hashlib
 import posixpath
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.errors import DamageError, InputError, LoomError, VersionError, raise_shortage
 from corpusloom.schemas.guards import json_files
 
+T = TypeVar("T")
 FORMAT_VERSION = 2
 CONFIG, STREAM, COMMIT = "config.json", "stream.json", "checkpoint.json"
 SHARD_SUFFIX = ".safetensors"
@@ -153,6 +154,24 @@ def local_shards(path: str, commit: dict[str, Any]) -> Iterator[str]:
             with contextlib.suppress(FileNotFoundError):
                 fs.get_file(inner, str(Path(folder) / name))
         yield folder
+
+
+def storing(path: str, work: Callable[[], T]) -> Callable[[], T]:
+    """Return `work` with the errors of the storage at `path` as LoomErrors; clients of object stores raise any type."""
+
+    def run() -> T:
+        try:
+            return work()
+        except LoomError:
+            raise
+        except Exception as error:
+            raise_shortage(error, path)
+            if isinstance(error, OSError) or not storage.is_local(path):
+                what = f"{type(error).__name__}: {error}"
+                raise InputError(what, where=path, remedy="check free space, permissions and the network") from error
+            raise
+
+    return run
 
 
 def write_texts(path: str, texts: dict[str, bytes]) -> dict[str, str]:

@@ -76,10 +76,16 @@ def places(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
         given: Any = config
         for word in key.split("."):
             given = given.get(word) if isinstance(given, Mapping) else None
-        if not given or not storage.exists(str(given)):
-            raise InputError(f"the frozen part {key} is not there", where=str(given), remedy=_assignment(key))
+        check_present({key: str(given or "")})
         found[key] = place_of(str(given))
     return found
+
+
+def check_present(parts: Mapping[str, str]) -> None:
+    """Raise InputError, with the assignment that helps, if a frozen part, {configuration key: path}, is not there."""
+    for key, path in parts.items():
+        if not path or not storage.exists(path):
+            raise InputError(f"the frozen part {key} is not there", where=path, remedy=_assignment(key))
 
 
 def check_unchanged(recorded: Mapping[str, Any], parts: Mapping[str, str]) -> None:
@@ -100,4 +106,4 @@ def check_unchanged(recorded: Mapping[str, Any], parts: Mapping[str, str]) -> No
 
 
 def _assignment(key: str) -> str:
-    return f"--set \"{key}='PATH'\", where PATH has the weights that the checkpoint was trained on"
+    return f"--set \"{key}='PATH'\", where PATH has the weights of this part"

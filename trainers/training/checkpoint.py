@@ -24,7 +24,7 @@ from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.checkpoints import folders, frozen
 from corpusloom.trainers.checkpoints.best import BestCheckpoint
 from corpusloom.trainers.checkpoints.differences import differences
-from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM
+from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM, storing
 from corpusloom.trainers.checkpoints.folders import complete_steps as complete_steps
 from corpusloom.trainers.checkpoints.folders import delete as delete
 from corpusloom.trainers.checkpoints.folders import find as find
@@ -233,10 +233,10 @@ class Checkpointer:
     def _write(self, job: _Save) -> None:
         """Write, hash and commit a checkpoint, in step with the threads of the other ranks."""
         try:
-            on_first(lambda: folders.delete(job.path), self._group)  # what a killed run left
-            written = together(partial(self._write_files, job), self._group)
+            on_first(storing(job.path, partial(folders.delete, job.path)), self._group)  # what a killed run left
+            written = together(storing(job.path, partial(self._write_files, job)), self._group)
             files = {name: digest for part in written for name, digest in part.items()}
-            on_first(lambda: self._commit(job, files), self._group)
+            on_first(storing(job.path, partial(self._commit, job, files)), self._group)
         except Exception:
             if distributed.rank() == 0:
                 self._best.forget(job.step)

@@ -59,14 +59,14 @@ class SmallRun:
 
 
 def small_run(mesh: DeviceMesh | None = None, *, seed: int = 0, width: int = 8, average: bool = True) -> SmallRun:
-    """Return a run with fresh weights: on a mesh of (shard,) or (shard, tensor), or whole."""
+    """Return a run with fresh weights: on a mesh of (shard,), (replicate, shard) or (shard, tensor), or whole."""
     torch.manual_seed(seed)
     model = Small(width)
     if mesh is not None:
-        if mesh.ndim == 2:
+        names = mesh.mesh_dim_names or ()
+        if "tensor" in names:
             parallelize_module(model, mesh["tensor"], {"up": ColwiseParallel(), "down": RowwiseParallel()})
-            mesh = mesh["shard"]
-        fully_shard(model, mesh=mesh)
+        fully_shard(model, mesh=mesh["shard"] if "tensor" in names else mesh)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     averages = {name: weight.detach().clone() for name, weight in model.named_parameters()} if average else {}
     return SmallRun(model, optimizer, averages)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.errors import DamageError, InputError, ShortageError, VersionError
 from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.checkpoints import folders
 
@@ -90,6 +90,26 @@ def test_a_small_file_that_changed_is_damage(tmp_path: Path) -> None:
     (path / "config.json").write_bytes(b"[]\n")
     with pytest.raises(DamageError, match=r"config\.json: has changed"):
         folders.read_json(str(path), "config.json", commit)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "expected"),
+    [
+        ("/a/folder", PermissionError(13, "Permission denied"), InputError),
+        ("/a/folder", OSError(28, "No space left on device"), ShortageError),
+        ("s3://bucket/folder", RuntimeError("no credentials"), InputError),
+        ("/a/folder", RuntimeError("a bug"), RuntimeError),
+        ("/a/folder", DamageError("is broken"), DamageError),
+    ],
+)
+def test_errors_of_the_storage_name_the_folder(path: str, error: Exception, expected: type[Exception]) -> None:
+    def work() -> None:
+        raise error
+
+    with pytest.raises(expected, match=r"Permission|No space|credentials|bug|broken") as caught:
+        folders.storing(path, work)()
+    if expected in (InputError, ShortageError):
+        assert str(caught.value).startswith(path)
 
 
 def test_shards_are_checked_and_counted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import InputError, ShortageError
+from corpusloom.schemas.errors import InputError, LoomError, ShortageError
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.checkpoints.loading import load_weights
 from corpusloom.trainers.training import distributed
@@ -23,8 +23,9 @@ from tests.trainers.checkpoints.small_run import Small, SmallRun, small_run
 from tests.trainers.ranks import run_ranks
 
 FOLDER = "CHECKPOINTS_UNDER_TEST"
-LAYOUTS = {"shard": (4,), "shard-tensor": (2, 2), "whole": None}
-KINDS = tuple(LAYOUTS)
+MESHES = {"shard": (1, "shard"), "shard-tensor": (2, "shard", "tensor"), "hybrid": (2, "replicate", "shard")}
+"""Layout -> size of the second dimension, and the names of both."""
+KINDS = (*MESHES, "whole")
 
 
 def run_on(kind: str, *, seed: int = 0) -> SmallRun:
@@ -32,8 +33,9 @@ def run_on(kind: str, *, seed: int = 0) -> SmallRun:
     ranks = distributed.world_size()
     if kind == "whole" or ranks == 1:
         return small_run(seed=seed)
-    shape = (ranks // 2, 2) if kind == "shard-tensor" else (ranks,)
-    return small_run(init_device_mesh("cpu", shape, mesh_dim_names=("shard", "tensor")[: len(shape)]), seed=seed)
+    second, *names = MESHES[kind]
+    shape = (ranks // second, second)[: len(names)]
+    return small_run(init_device_mesh("cpu", shape, mesh_dim_names=tuple(names)), seed=seed)
 
 
 def checkpointer(kind: str) -> Checkpointer:
@@ -105,8 +107,20 @@ def run_out_of_space_on_one_rank() -> dict[str, Tensor]:
     return {}
 
 
+def use_folders_of_their_own() -> dict[str, Tensor]:
+    """Save to, and restore from, folders that no other rank sees."""
+    run, rank = run_on("shard"), distributed.rank()
+    saver = Checkpointer(f"{os.environ[FOLDER]}/own-{rank}")
+    with pytest.raises(InputError, match=r"rank 0 does not see shard-0000.*--out must be a folder that all ranks see"):
+        saver.save(1, run.model, run.optimizer, wait=True)
+    other = "shard" if rank < 2 else "own-3"
+    with pytest.raises(LoomError, match=r"different checkpoints \(--out must be a folder that all ranks see"):
+        checkpointer(other).restore(run.model, run.optimizer)
+    return {}
+
+
 def four() -> dict[str, Tensor]:
-    return save_on_four() | load_all() | run_out_of_space_on_one_rank()
+    return save_on_four() | load_all() | run_out_of_space_on_one_rank() | use_folders_of_their_own()
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +130,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER, str(folder))
         for found in run_ranks(four, tmp_path_factory.mktemp("four"), 4):
-            assert len(found) == 3 + 9
+            assert len(found) == 4 + 16
             assert {name for name, equal in found.items() if not equal.all()} == set()
     return folder
 
@@ -129,7 +143,7 @@ def test_a_checkpoint_of_four_ranks_is_loaded_exactly_by_any_number(
     results = [load_all()] if ranks == 1 else run_ranks(load_all, tmp_path, ranks)
     assert len(results) == ranks
     for found in results:
-        assert len(found) == 6
+        assert len(found) == 8
         assert {name for name, equal in found.items() if not equal.all()} == set()
 
 

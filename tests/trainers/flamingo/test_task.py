@@ -89,6 +89,8 @@ def test_a_vision_encoder_that_moved_or_changed_is_refused_until_it_is_assigned(
     (tmp_path / "clip").rename(tmp_path / "moved")
     with pytest.raises(InputError, match=r"the frozen part model\.vision\.checkpoint is not there.*--set"):
         load_model(str(tmp_path / "run"), build_model)
+    with pytest.raises(InputError, match=r"the frozen part model\.vision\.checkpoint is not there.*--set"):
+        run("flamingo", config(str(tmp_path / "clip"), "train.steps=4"), datasets, str(tmp_path / "run"))
     load_model(str(tmp_path / "run"), build_model, [f"model.vision.checkpoint={tmp_path / 'moved'}"])
     data = write_pairs(tmp_path / "pairs", coloured_pairs(8))
     run(

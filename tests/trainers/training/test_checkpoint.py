@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmarks.checkpoint import megabytes_above
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError, LoomError, VersionError
 from corpusloom.schemas.guards import json_files
@@ -181,29 +182,16 @@ def test_without_a_snapshot_a_save_returns_once_it_is_complete_and_keeps_no_copy
     assert complete_steps(str(tmp_path)) == [1]
 
 
-def peak_above(work: Callable[[], object]) -> int:
-    """Return by how many bytes this process grew at most while `work` ran."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before = _status("VmRSS")
-    work()
-    return _status("VmHWM") - before
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from Linux' /proc")
 def test_saving_takes_one_kept_copy_of_the_state_and_without_a_snapshot_none(tmp_path: Path) -> None:
     model = nn.Sequential(*(nn.Linear(1024, 1024) for _ in range(24)))
-    size = sum(parameter.nbytes for parameter in model.parameters())
+    size = sum(parameter.nbytes for parameter in model.parameters()) / (1 << 20)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for snapshot, most in ((False, 0.1), (True, 1.1)):
         checkpointer = Checkpointer(str(tmp_path / str(snapshot)), snapshot=snapshot)
-        first = peak_above(lambda saver=checkpointer: saver.save(1, model, optimizer, wait=True))  # type: ignore[misc]
+        first = megabytes_above(lambda saver=checkpointer: saver.save(1, model, optimizer, wait=True))  # type: ignore[misc]
         assert first < most * size
-        again = peak_above(lambda saver=checkpointer: saver.save(2, model, optimizer, wait=True))  # type: ignore[misc]
+        again = megabytes_above(lambda saver=checkpointer: saver.save(2, model, optimizer, wait=True))  # type: ignore[misc]
         assert again < 0.1 * size
 
 
@@ -242,6 +230,17 @@ def test_a_file_that_may_not_grow_is_told_and_raised_when_nothing_follows(tmp_pa
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert complete_steps(str(tmp_path)) == []
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    notes = list[str]()
+    model = toy_model()
+    checkpointer = Checkpointer(str(tmp_path / "run" / "checkpoints"), on_note=notes.append)
+    checkpointer.save(1, model, make_optimizer(model, toy_config()))
+    checkpointer.settle()
+    assert len(notes) == 1
+    assert "step-00000001" in notes[0]
 
 
 def test_another_error_of_the_writing_thread_ends_training_at_the_next_save(

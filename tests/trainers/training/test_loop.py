@@ -52,6 +52,42 @@ def test_a_step_is_one_adamw_update_on_the_sum_of_the_losses() -> None:
     assert torch.allclose(model.bias, expected.bias, atol=1e-7)
 
 
+def test_accumulated_batches_are_one_batch_of_all_their_samples() -> None:
+    def linear() -> nn.Module:
+        torch.manual_seed(1)
+        return nn.Linear(6, 1)
+
+    class Uneven(ToyStream):
+        """Batches of 1 and 3 samples, which are the first and the rest of one batch of 4."""
+
+        def __next__(self) -> dict[str, Any]:
+            number, first = divmod(self.position, 2)
+            self.position += 1
+            whole = ToyStream()
+            whole.position = number
+            batch = next(whole)
+            rows = slice(0, 1) if not first else slice(1, 4)
+            return {"keys": batch["keys"][rows], "x": batch["x"][rows]}
+
+    one, other = linear(), linear()
+    train_toy(one, config=toy_config(steps=5))
+    result = train_toy(other, Uneven(), toy_config(steps=5, accumulate=2))
+    assert torch.allclose(one.get_parameter("weight"), other.get_parameter("weight"), atol=1e-7)
+    assert result.report is not None
+    assert result.report.samples == 20
+
+
+def test_evaluations_see_the_moving_average() -> None:
+    model, seen = toy_model(), []
+
+    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+        seen.append(model.get_parameter("0.weight").detach().clone())
+        yield "figure", 0.0
+
+    train_toy(model, config=toy_config(steps=4, ema=0.5), evaluate=evaluate)
+    assert not torch.equal(seen[0], model.get_parameter("0.weight"))
+
+
 def test_each_loss_is_back_propagated_before_the_next_is_computed() -> None:
     model = nn.Linear(6, 1)
     seen: list[bool] = []
@@ -102,15 +138,17 @@ def _mean_output(model: nn.Module, batch: dict[str, Any], context: StepContext) 
     yield Loss(model(batch["x"]).mean())
 
 
-@pytest.mark.parametrize("stop", [10, 15])
-def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path: Path, stop: int) -> None:
+@pytest.mark.parametrize(("stop", "changes"), [(10, {}), (15, {"accumulate": 2, "ema": 0.9})], ids=str)
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(
+    tmp_path: Path, stop: int, changes: dict[str, Any]
+) -> None:
     whole, parts = toy_model(), toy_model()
-    config = toy_config(checkpoint_every=5)
+    config = toy_config(checkpoint_every=5, **changes)
     train_toy(whole, config=config, checkpoint=Checkpointer(str(tmp_path / "whole")))
 
     class Interrupted(ToyStream):
         def __next__(self) -> dict[str, Any]:
-            if self.position == stop + 1:
+            if self.position == stop * config.accumulate + 1:
                 raise KeyboardInterrupt
             return super().__next__()
 

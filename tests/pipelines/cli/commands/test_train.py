@@ -25,7 +25,7 @@ def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureF
     assert main.run(["train", "clip", "--config", "clip-tiny", "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"clip-tiny: {total:,} parameters, ")
-    assert all(word in text for word in ("memory per rank", "optimizer", "GFLOP per rank and step"))
+    assert all(word in text for word in ("memory per rank", "optimizer"))
 
 
 def test_the_shape_is_that_of_the_folder_unless_it_is_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +51,7 @@ def test_training_needs_a_folder_for_checkpoints() -> None:
 
 
 def test_torch_is_asked_for_by_the_name_of_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    main.run(["train", "clip", "--config", "clip-tiny", "--print-config"])  # tyro asks for torch once, if it is loaded
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ConfigError, match=r"loom train: torch is not installed \(pip install 'corpusloom\[train\]'\)"):
         main.run(["train", "clip", "--config", "clip-tiny", "--dry-run"])
