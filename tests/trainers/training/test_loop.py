@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import InputError, LoomError
-from corpusloom.trainers.checkpoints.folders import delete
+from corpusloom.trainers.checkpoints.folders import complete_steps, delete
+from corpusloom.trainers.checkpoints.loading import load_weights
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.loop import seed_step
@@ -285,6 +286,24 @@ def test_evaluation_sees_the_model_in_evaluation_mode_and_without_gradient_and_i
     assert calls == [(False, False)] * 2
     assert told.evaluations == [(3, {"figure": 1.0}), (6, {"figure": 2.0})]
     assert result.evaluation == {"figure": 2.0}
+
+
+def test_the_best_weights_by_a_figure_are_kept_also_between_two_checkpoints(tmp_path: Path) -> None:
+    figures = iter([0.1, 0.9, 0.3, 0.2])
+    best: list[dict[str, torch.Tensor]] = []
+
+    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+        best.append({name: value.clone() for name, value in states(model).items()})
+        yield "figure", next(figures)
+
+    checkpointer = Checkpointer(str(tmp_path), keep=1, keep_best="figure:max")
+    config = toy_config(steps=20, checkpoint_every=10, evaluate_every=6)
+    train_toy(config=config, evaluate=evaluate, checkpoint=checkpointer)
+    assert complete_steps(str(tmp_path)) == [12, 20]
+    delete(str(tmp_path / "step-00000020"))
+    kept = toy_model()
+    load_weights(kept, str(tmp_path / "step-00000012"))
+    assert all(torch.equal(value, best[1][name]) for name, value in states(kept).items())
 
 
 def test_a_resumed_run_evaluates_where_it_resumes_since_it_may_have_been_killed_before(tmp_path: Path) -> None:
