@@ -18,6 +18,7 @@ from corpusloom.trainers.training.observe.heartbeat import Heartbeat, watched_ra
 from corpusloom.trainers.training.observe.logs import MetricsLog, finite
 from corpusloom.trainers.training.observe.profiler import StepProfiler, StepWindow
 from corpusloom.trainers.training.observe.reports import Observer, Observers
+from corpusloom.trainers.training.parallel import is_divided
 
 
 def run(
@@ -46,6 +47,8 @@ def run(
         task = registry.build_task(config, parse_datasets(data))
         log = MetricsLog(storage.join(out, "metrics.jsonl"))
         told = Observers((log, *observers) if distributed.rank() == 0 else ())
+        for note in task.notes:
+            told.note(note)
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"),
             config=config,
@@ -72,11 +75,13 @@ def run(
             if profiler is not None:
                 closing.callback(profiler.close)
             closing.enter_context(watched_ranks(heartbeat))
-            task.model.to(place)
+            if not is_divided():
+                task.model.to(place)
             result = train(
                 task,
                 config.train,
                 config.parallel,
+                device=place,
                 checkpoint=checkpointer,
                 observer=told,
                 on_update=after_step,

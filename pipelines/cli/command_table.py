@@ -78,7 +78,10 @@ COMMANDS = {
     **_rows(
         "Train",
         train="train clip, flamingo or vilbert on datasets",
-        eval="evaluate a checkpoint",
+        eval="evaluate a checkpoint, or a model of others",
+        tokenizer="learn a vocabulary from the captions of datasets",
+        export_model="write the model of a run in the layout of transformers or open_clip",
+        import_model="convert pickled weights of others into safetensors, once",
         bench_stream="measure how fast a dataset streams, and what limits it",
     ),
     **_rows(

@@ -43,8 +43,8 @@ class TrainingLines:
             self._reporter.event("checkpoint", "", step=step, path=path)
 
     def note(self, text: str) -> None:
-        """Print a warning."""
-        self._reporter.warn(f"  {text}")
+        """Print a note."""
+        self._reporter.note(f"  {text}")
 
     def close(self) -> None:
         """Print nothing: the stage's own line follows."""

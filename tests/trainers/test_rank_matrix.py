@@ -18,7 +18,7 @@ from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.loop import prepare_run
 from corpusloom.trainers.training.optimizer import trainable
-from corpusloom.trainers.training.parallel import whole
+from corpusloom.trainers.training.parallel import is_divided, whole, with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
@@ -150,10 +150,12 @@ def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int
     """Return loss, gradients and weights after `steps` steps of this rank's share."""
     case = CASES[name]
     torch.manual_seed(0)
-    model = case.model().to(dtype)
+    model = with_weights(lambda: case.model().to(dtype), lambda: case.model().to(dtype))
+    assert {parameter.is_meta for parameter in model.parameters()} == {is_divided() and distributed.rank() > 0}
     split = SPLITS[distributed.data_ranks()]
     task = TrainingTask(
         model=model,
+        skeleton=lambda: case.model().to(dtype),
         objective=case.objective,
         stream=Share(case.batch, split, distributed.data_rank(), 1),
         example=lambda: _example(case.batch(0)),
@@ -161,7 +163,7 @@ def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int
     config = TrainConfig(
         steps=10, batch_size=4, lr=1e-2, schedule="constant", weight_decay=0.1, eps=1e-3, grad_clip=1.0
     )
-    run = prepare_run(task, config, parallel)
+    run = prepare_run(task, config, parallel, torch.device("cpu"))
     for step in range(steps):
         run.update(step)
     found = {"loss": torch.tensor([run.report(steps).loss], dtype=torch.float64)}

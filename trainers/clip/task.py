@@ -27,7 +27,8 @@ from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others, read_folder
 from corpusloom.trainers.training.hub.shapes import nested, take_shape
-from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
+from corpusloom.trainers.training.parallel import with_weights
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
@@ -86,19 +87,26 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     paths = [path for path, _ in datasets.values()]
     folder = None if shape.init is None else read_folder(shape.init)
     tokenizer = make_tokenizer(shape, data, paths)
-    model = build_model(config)
-    if folder is not None:
-        adapter.load_weights(model, folder)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PairTransform(tokenizer, shape.image.size, data)
     return TrainingTask(
-        model=model,
+        model=with_weights(partial(initial_model, config), partial(build_model, config)),
+        skeleton=partial(build_model, config),
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(folder.origin() if folder else {})},
+        notes=() if data.tokenizer or folder else (learnt_note(tokenizer.vocab_size, "data.tokenizer"),),
     )
+
+
+def initial_model(config: RunConfig) -> CLIP:
+    """Return a CLIP with the weights of the folder `model.init`, else fresh ones."""
+    model, folder = build_model(config), model_config(config).init
+    if folder is not None:
+        adapter.load_weights(model, read_folder(folder))
+    return model
 
 
 def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:
@@ -147,6 +155,13 @@ def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
     model = CLIP(shape)
     adapter.load_weights(model, folder)
     return model.eval(), tokenizer
+
+
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's CLIP into a folder in the layout of transformers or open_clip."""
+    assert isinstance(model, CLIP)
+    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text.context, where=TOKENIZER)
+    adapter.export(model, tokenizer, attachments, layout, out)
 
 
 def load_evaluated(path: str) -> tuple[CLIP, ClipTokenizer]:

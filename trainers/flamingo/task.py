@@ -1,6 +1,7 @@
 """Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig, load_config
+from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
 RESNET_STRIDE = 32
@@ -106,6 +108,15 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     return {key: path for key, path in paths.items() if path is not None}
 
 
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Refuse: no other program reads a Flamingo of this shape."""
+    raise ConfigError(
+        f"a Flamingo has no place in the layout {layout}",
+        where="loom export-model",
+        remedy="give a run of a CLIP or of a ViLBERT",
+    )
+
+
 def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
     """Return the objective over datasets of these names; ConfigError if `data.lambdas` names another."""
     data, names = data_config(config), list(datasets)
@@ -148,8 +159,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         )
     objective = build_objective(config, datasets)
     vocabulary = load_vocabulary(config, int(read_language_config(language, config.name).vocab_size))
-    model = build_model(config)
-    data = data_config(config)
+    build = partial(build_model, config)
+    model, data = with_weights(build, build), data_config(config)
     size = data.size or model.image_size
     transform = FlamingoTransform(vocabulary, data, size)
     streams = {
@@ -163,6 +174,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     }
     return TrainingTask(
         model=model,
+        skeleton=build,
         objective=objective,
         stream=JointBatches(streams),
         example=lambda: {name: _example_window(data, size, 1) for name in datasets},

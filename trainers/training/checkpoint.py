@@ -85,6 +85,7 @@ class Checkpointer:
         self._frozen_record: dict[str, Any] | None = None
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: list[Future[None]] = []
+        self._failed: LoomError | None = None
         self._group: dist.ProcessGroup | None = None
 
     def __enter__(self) -> "Checkpointer":
@@ -113,6 +114,7 @@ class Checkpointer:
         goes on. With `wait` this one is waited for too, and its error is raised.
         """
         self.settle()
+        self._failed = None
         found = all_tensors(model, optimizer, ema or {}, self._frozen)
         slices = self._share.take(found.tensors, copy=self._snapshot)
         job = _Save(
@@ -138,16 +140,24 @@ class Checkpointer:
 
     def finish(self) -> None:
         """Wait until the last checkpoint is complete; raise what its writing met."""
-        pending, self._pending = self._pending, []
-        for future in pending:
-            future.result()
+        failed, self._failed = self._failed, None
+        if self._pending:
+            self._wait()
+        elif failed is not None:
+            raise failed
 
     def settle(self) -> None:
         """Wait for the save before; tell an error of its storage, raise any other."""
         try:
-            self.finish()
+            self._wait()
         except LoomError as error:
+            self._failed = error
             self._note(f"no checkpoint was written, training goes on: {error}")
+
+    def _wait(self) -> None:
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
 
     def latest(self) -> str | None:
         """Return the folder of the newest complete checkpoint, or None."""
@@ -191,6 +201,8 @@ class Checkpointer:
                 self._note("resuming: the checkpoint has no moving average, so it begins at the weights")
         for line in self._differences(path, commit):
             self._note(f"resuming: {line}")
+        if self._config is not None and commit["step"] >= (steps := self._config.train.steps):
+            self._note(f"step {commit['step']} of {steps} is done: nothing is left to train (set train.steps above it)")
         if stream is not None:
             stream.load_state_dict(folders.read_json(path, STREAM, commit))
         return int(commit["step"])

@@ -96,12 +96,15 @@ class Guard:
         jumps = loss > factor * statistics.median(self._losses) or norm > factor * statistics.median(self._norms)
         return "spike" if jumps else None
 
-    def check(self, last: SkippedStep, checkpoint: str | None) -> None:
-        """Raise LoomError if too many steps were skipped in a row; `checkpoint` is the last one that is sound."""
-        if self.in_a_row < self._limit:
-            return
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether as many steps in a row were skipped as may be."""
+        return self.in_a_row >= self._limit
+
+    def error(self, last: SkippedStep, checkpoint: str | None) -> LoomError:
+        """Return the error that ends the run; `checkpoint` is the last one that is sound."""
         sound = f"{checkpoint} is the last sound checkpoint" if checkpoint else "there is no sound checkpoint"
-        raise LoomError(
+        return LoomError(
             f"{self.in_a_row} steps in a row were skipped; {last}",
             where="train",
             remedy=f"lower train.lr, set train.grad_clip, or inspect the samples; {sound}",

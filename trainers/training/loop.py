@@ -43,7 +43,13 @@ from corpusloom.trainers.training.optimizer import (
     set_learning_rate,
     trainable,
 )
-from corpusloom.trainers.training.parallel import broadcast_state, clip_gradients, parallelize
+from corpusloom.trainers.training.parallel import (
+    broadcast_state,
+    clip_gradients,
+    fill_from_rank_0,
+    is_divided,
+    parallelize,
+)
 from corpusloom.trainers.training.task import Evaluate, Objective, StepContext, Sum, TrainingTask
 
 
@@ -72,6 +78,7 @@ def train(
     config: TrainConfig,
     parallel: ParallelConfig | None = None,
     *,
+    device: torch.device | None = None,
     checkpoint: Checkpointer | None = None,
     observer: Observer | None = None,
     on_update: Callable[[int], None] = lambda _: None,
@@ -81,14 +88,22 @@ def train(
 ) -> TrainResult:
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
-    The model stays on its device. Every rank calls this with its own stream. On rank 0 `observer` is told what happens.
+    The model is on `device` (by default the CPU), or on the CPU if the ranks divide it. Every rank calls this with its
+    own stream. On rank 0 `observer` is told what happens.
     On every rank `on_update` gets the number of steps that are done, at the start and after each step, and `on_part`
     the step and what this rank begins in it. `flops_per_step` are those of one rank, for the report. A model may have a
     method `after_step()`, called after each update. Ctrl-C ends a run of one rank after the current step, with a
     checkpoint. Raises LoomError after `max_skipped_steps` skipped steps in a row.
     """
     began = time.perf_counter()
-    run = prepare_run(task, config, parallel or ParallelConfig(), on_part=on_part, flops_per_step=flops_per_step)
+    run = prepare_run(
+        task,
+        config,
+        parallel or ParallelConfig(),
+        device or torch.device("cpu"),
+        on_part=on_part,
+        flops_per_step=flops_per_step,
+    )
     start = checkpoint.restore(run.model, run.optimizer, run, run.averages) if checkpoint else 0
     if not collectives.same_on_all_ranks(start):
         raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
@@ -172,26 +187,47 @@ class _Course:
     def note_skipped(self, skipped: SkippedStep) -> None:
         """Tell a skipped step; LoomError after too many in a row, which names the last sound checkpoint."""
         self._observer.note(str(skipped))
-        guard = self._run.guard
-        sound = guard.good_step + int(finite_weights(self._run.model))
-        steps = complete_steps(self._checkpoint.folder) if self._checkpoint else []
-        good = [step for step in steps if step <= sound]
-        guard.check(skipped, step_folder(self._checkpoint.folder, good[-1]) if self._checkpoint and good else None)
+        if self._run.guard.is_exhausted:
+            raise self._run.guard.error(skipped, self._last_sound())
+
+    def _last_sound(self) -> str | None:
+        """Return the newest checkpoint after which a step went well, or whose weights are the present ones and finite."""
+        if self._checkpoint is None:
+            return None
+        self._checkpoint.settle()
+        sound = self._run.guard.good_step + int(finite_weights(self._run.model))
+        good = [step for step in complete_steps(self._checkpoint.folder) if step <= sound]
+        return step_folder(self._checkpoint.folder, good[-1]) if good else None
+
+
+def divide(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig, device: torch.device) -> nn.Module:
+    """Return the model of which each rank holds a part, with the weights of rank 0."""
+    with torch.device("meta"):
+        model = task.skeleton()
+    freeze(model, config.groups)
+    parallelize(model, parallel, precision=config.precision).to_empty(device=device)
+    fill_from_rank_0(model, task.model)
+    return model
+
+
+def replicate(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig) -> nn.Module:
+    """Return the model that each rank holds whole, with the weights of rank 0."""
+    freeze(task.model, config.groups)
+    broadcast_state(task.model)
+    return parallelize(task.model, parallel, precision=config.precision)
 
 
 def prepare_run(
     task: TrainingTask,
     config: TrainConfig,
     parallel: ParallelConfig,
+    device: torch.device,
     *,
     on_part: Callable[[int, str], None] = lambda _, __: None,
     flops_per_step: float | None = None,
 ) -> "Run":
     """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
-    freeze(task.model, config.groups)
-    broadcast_state(task.model)
-    device = next(task.model.parameters()).device
-    model = parallelize(task.model, parallel, precision=config.precision)
+    model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
     return Run(
         model=model,
         objective=task.objective,

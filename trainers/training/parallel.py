@@ -6,14 +6,15 @@ Gradients are *summed* over data ranks, because each rank's loss is its share of
 
 import contextlib
 import contextvars
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
@@ -24,6 +25,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig
 
+Model = TypeVar("Model", bound=nn.Module)
 STYLES = {"colwise": ColwiseParallel, "rowwise": RowwiseParallel}
 
 
@@ -125,6 +127,35 @@ def _shard(model: nn.Module, plan: ParallelPlan, blocks: Iterable[nn.Module], me
     for name, methods in plan.methods.items():
         for method in methods:
             register_fsdp_forward_method(model.get_submodule(name), method)
+
+
+def is_divided() -> bool:
+    """Return whether each rank holds a part of the model only, by shards or by slices of layers."""
+    mesh = distributed.mesh()
+    return mesh is not None and mesh["shard"].size() * mesh["tensor"].size() > 1
+
+
+def with_weights(make: Callable[[], Model], skeleton: Callable[[], Model]) -> Model:
+    """Return `make()`, or on ranks that get their part of the weights from rank 0, `skeleton()` on the meta device."""
+    if not is_divided() or distributed.rank() == 0:
+        return make()
+    with torch.device("meta"):
+        return skeleton()
+
+
+def fill_from_rank_0(model: nn.Module, source: nn.Module) -> None:
+    """Copy the weights and buffers of rank 0's `source`, which is whole, into a divided model on every rank.
+
+    No rank but rank 0 ever holds more than its own part and one tensor.
+    """
+    first = distributed.rank() == 0
+    full = source.state_dict() if first else {}
+    set_model_state_dict(model, full, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
+    buffers = dict(source.named_buffers())
+    for name, buffer in model.named_buffers():
+        if first:
+            buffer.copy_(buffers[name])
+        dist.broadcast(buffer, src=0)
 
 
 def broadcast_state(model: nn.Module) -> None:

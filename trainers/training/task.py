@@ -57,6 +57,9 @@ class TrainingTask:
     """Model, objective, stream and evaluation of one run."""
 
     model: nn.Module
+    """Model with its initial weights; on the meta device on ranks that get their part of the weights from rank 0."""
+    skeleton: Callable[[], nn.Module]
+    """Returns the same model without its weights, under the meta device."""
     objective: Objective
     stream: Stream
     example: Callable[[], Any]
@@ -64,6 +67,13 @@ class TrainingTask:
     evaluate: Evaluate | None = None
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
+    notes: tuple[str, ...] = ()
+    """What a user should know before the first step, such as a vocabulary that was learnt."""
+
+
+def learnt_note(ids: int, key: str) -> str:
+    """Return the note of a run that learns its vocabulary itself."""
+    return f"a vocabulary of {ids:,} ids is learnt from the captions; {key} takes a file that loom tokenizer wrote"
 
 
 class FamilyConfiguration(Protocol):
@@ -78,6 +88,9 @@ class FamilyModule(Protocol):
 
     def complete(self, config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
         """Return the configuration with the shape of the pretrained weights that it names, which is not typed."""
+
+    def export(self, model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+        """Write a checkpoint's model into a new folder in a layout of others; ConfigError if it has no place in it."""
 
     def build_model(self, config: RunConfig) -> nn.Module:
         """Return the model with fresh weights; it needs no data, and works on the meta device."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
-from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask
+from corpusloom.trainers.training.parallel import with_weights
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import (
     ViLBERTConfig,
@@ -106,14 +108,12 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     folder = None if shape.init is None else read_folder(shape.init)
     tokenizer = make_tokenizer(shape, data, datasets)
     check_fits(tokenizer, data, shape, where=config.name)
-    model = ViLBERT(shape)
-    if folder is not None:
-        adapter.load_weights(model, folder)
     paths = [path for path, _ in datasets.values()]
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data)
     return TrainingTask(
-        model=model,
+        model=with_weights(partial(initial_model, config), partial(build_model, config)),
+        skeleton=partial(build_model, config),
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
@@ -122,7 +122,22 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
             TOKENIZER: tokenizer.to_str().encode(),
             **(adapter.attachments_of(folder) if folder is not None else {}),
         },
+        notes=() if data.vocabulary or folder else (learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),),
     )
+
+
+def initial_model(config: RunConfig) -> ViLBERT:
+    """Return a ViLBERT with the weights of the folder `model.init`, where it has some, and fresh ones elsewhere."""
+    model, folder = build_model(config), model_config(config).init
+    if folder is not None:
+        adapter.load_weights(model, read_folder(folder))
+    return model
+
+
+def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's ViLBERT into a folder in the published layout."""
+    assert isinstance(model, ViLBERT)
+    adapter.export(model, Tokenizer.from_str(attachments[TOKENIZER].decode()), attachments, layout, out)
 
 
 def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConfig, where: str) -> None:

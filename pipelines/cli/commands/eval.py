@@ -23,6 +23,7 @@ class Command:
 
     Examples:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet
+      loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
@@ -31,7 +32,8 @@ class Command:
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
-    """Checkpoint, or folder of a run (its newest checkpoint)."""
+    """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
+    open_clip."""
     data: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
     limit: int | None = None

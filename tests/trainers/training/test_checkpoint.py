@@ -18,7 +18,8 @@ import fsspec
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from benchmarks.checkpoint import megabytes_above
 from corpusloom.schemas import storage
@@ -26,9 +27,11 @@ from corpusloom.schemas.errors import ConfigError, DamageError, InputError, Loom
 from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.checkpoints.folders import complete_steps
+from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer, load_model, read_config
-from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.config import ParallelConfig, RunConfig
 from corpusloom.trainers.training.optimizer import make_optimizer
+from tests.trainers.ranks import run_ranks
 from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +99,15 @@ def test_a_file_of_another_checkpoint_is_refused(tmp_path: Path) -> None:
     shutil.copy(path / "shard-00000.safetensors", path / "shard-00001.safetensors")
     with pytest.raises(DamageError, match=r"shard-00001\.safetensors: is no file of this checkpoint"):
         restore(tmp_path)
+
+
+def test_what_a_killed_run_of_more_ranks_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "step-00000010" / "shard-00003.safetensors"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    saved(tmp_path)
+    assert not left.exists()
+    assert restore(tmp_path) == 10
 
 
 def test_frozen_weights_of_no_other_place_are_saved_without_optimizer_state(tmp_path: Path) -> None:
@@ -219,8 +231,9 @@ def test_without_space_training_goes_on_is_told_and_older_checkpoints_stay(
     assert complete_steps(str(tmp_path)) == [3]
 
 
-def test_a_file_that_may_not_grow_is_told_and_raised_when_nothing_follows(tmp_path: Path) -> None:
-    model, checkpointer = toy_model(), Checkpointer(str(tmp_path))
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_file_that_may_not_grow_is_raised_when_no_checkpoint_follows(tmp_path: Path, snapshot: bool) -> None:
+    model, checkpointer = toy_model(), Checkpointer(str(tmp_path), snapshot=snapshot)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
     try:
@@ -280,6 +293,13 @@ def test_other_settings_are_told_when_a_run_resumes(tmp_path: Path) -> None:
     saved(fresh)
     assert restore(fresh, config=CONFIG, on_note=notes.append) == 10
     assert notes == []
+
+
+def test_a_run_that_is_done_says_what_to_set(tmp_path: Path) -> None:
+    saved(tmp_path, step=20)
+    notes = list[str]()
+    assert restore(tmp_path, config=CONFIG, on_note=notes.append) == 20
+    assert notes == ["step 20 of 20 is done: nothing is left to train (set train.steps above it)"]
 
 
 def test_the_best_checkpoint_by_a_metric_is_kept(tmp_path: Path) -> None:
@@ -441,6 +461,54 @@ def test_a_run_killed_while_the_thread_writes_resumes_exactly(tmp_path: Path, wr
     for step in (10, 20):
         name = f"step-{step:08d}/shard-00000.safetensors"
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+RUNS, DEADLY = "RUNS_UNDER_TEST", "KILLED_WHILE_WRITING"
+
+
+def train_sharded(name: str) -> None:
+    """Train a model without batch statistics, with an average, its state sharded over all ranks."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
+    config, sharded = toy_config(checkpoint_every=5, ema=0.5), ParallelConfig(shard=-1)
+    with distributed.mesh_session("cpu", sharded):
+        train_toy(model, config=config, parallel=sharded, checkpoint=Checkpointer(f"{os.environ[RUNS]}/{name}"))
+
+
+def killed_on_rank_one() -> dict[str, Tensor]:
+    """Train, and kill rank 1 in the middle of its file of the second checkpoint."""
+    writing = storage.writing
+
+    @contextmanager
+    def deadly(path: str) -> Iterator[IO[bytes]]:
+        with writing(path) as handle:
+            yield handle
+            if "step-00000010" in path:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if distributed.rank() == 1:
+        storage.writing = deadly
+    train_sharded("killed")
+    return {}
+
+
+def resumed_and_whole() -> dict[str, Tensor]:
+    for name in ("killed", "whole"):
+        train_sharded(name)
+    return {}
+
+
+def test_a_sharded_run_of_which_a_rank_is_killed_while_it_writes_resumes_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUNS, str(tmp_path))
+    with pytest.raises(ProcessExitedException, match="SIGKILL"):
+        run_ranks(killed_on_rank_one, tmp_path)
+    assert complete_steps(str(tmp_path / "killed")) == [5]
+    run_ranks(resumed_and_whole, tmp_path)
+    for name in ("shard-00000.safetensors", "shard-00001.safetensors"):
+        files = [tmp_path / run / "step-00000020" / name for run in ("killed", "whole")]
+        assert files[0].read_bytes() == files[1].read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.guard import ENOUGH, Guard, NormStatistics, SkippedStep
 from tests.trainers.ranks import run_ranks
@@ -41,15 +40,16 @@ def test_a_run_ends_after_as_many_skipped_steps_in_a_row_as_configured() -> None
     guard = Guard(toy_config(max_skipped_steps=2))
     first = judge(guard, 4, math.nan)
     assert first is not None
-    guard.check(first, None)
+    assert not guard.is_exhausted
     judge(guard, 5, 1.0)
     for step in (6, 7):
         last = judge(guard, step, math.nan)
     assert last is not None
-    with pytest.raises(LoomError) as caught:
-        guard.check(last, "run/checkpoints/step-00000005")
+    assert guard.is_exhausted
+    error = guard.error(last, "run/checkpoints/step-00000005")
     for words in ("2 steps in a row were skipped", "step 8", "a, b", "step-00000005 is the last sound checkpoint"):
-        assert words in str(caught.value)
+        assert words in str(error)
+    assert "there is no sound checkpoint" in str(guard.error(last, None))
 
 
 @pytest.mark.parametrize(("loss", "norm", "reason"), [(2.9, 2.9, None), (3.1, 1.0, "spike"), (1.0, 3.1, "spike")])

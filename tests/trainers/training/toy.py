@@ -113,6 +113,7 @@ def toy_task(
     """Return a task of the toy model, stream and objective, or of those that are given."""
     return TrainingTask(
         model=toy_model() if model is None else model,
+        skeleton=toy_model,
         objective=ToyObjective(losses),
         stream=ToyStream() if stream is None else stream,
         example=lambda: {"keys": [""], "x": torch.zeros(1, WIDTH)},

@@ -76,11 +76,16 @@ class Folder:
 
     def origin(self, more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
         """Return small files (and `more`) and the weights' headers as attachments of a checkpoint, for `origin_of`."""
-        names = [name for name in storage.listing(self.path) if name.endswith(_KEPT)]
-        small = [name for name in names if storage.size(storage.join(self.path, name)) <= _KEPT_BYTES]
-        files = {name: storage.read_bytes(storage.join(self.path, name)) for name in small}
+        files = small_files(self.path)
         headers = {name + _HEADER: header for name, header in self.tensors.headers.items()}
         return {_origin(self.layout) + name: data for name, data in (files | headers | dict(more or {})).items()}
+
+
+def small_files(folder: str) -> dict[str, bytes]:
+    """Return the small files of a model's folder by name: configuration, index, tokenizer, preprocessing."""
+    names = [name for name in storage.listing(folder) if name.endswith(_KEPT)]
+    small = [name for name in names if storage.size(storage.join(folder, name)) <= _KEPT_BYTES]
+    return {name: storage.read_bytes(storage.join(folder, name)) for name in small}
 
 
 def _origin(layout: str) -> str:
@@ -170,11 +175,21 @@ def write_folder(
 
     With `headers` each tensor gets the file, place and number format that they say; without, there is one file.
     """
-    if storage.exists(out) and (not storage.is_folder(out) or storage.listing(out)):
-        raise ConfigError("exists and is not empty", where=out, remedy="give a new folder as --out")
+    check_new(out)
     for name, header in headers.items():
         write_like(storage.join(out, name), tensors, header)
     if not headers:
         write_file(storage.join(out, LAYOUTS[layout].weights[0]), tensors)
+    write_small(out, layout, files)
+
+
+def write_small(out: str, layout: str, files: Mapping[str, bytes]) -> None:
+    """Write a model's small files, its configuration last: with it the folder is complete."""
     for name in sorted(files, key=lambda name: name == LAYOUTS[layout].config):
         storage.write_bytes(storage.join(out, name), files[name])
+
+
+def check_new(out: str) -> None:
+    """Raise ConfigError if a folder to write exists and is not empty."""
+    if storage.exists(out) and (not storage.is_folder(out) or storage.listing(out)):
+        raise ConfigError("exists and is not empty", where=out, remedy="give a new folder as --out")

@@ -15,6 +15,8 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError
 
 METADATA = "__metadata__"
+MOST_HEADER = 100 << 20
+"""Largest header, in bytes, as in the library."""
 COPY_AGAIN = "copy the folder again from where it came"
 _DTYPES = {
     "F64": torch.float64,
@@ -72,7 +74,7 @@ def read_header(path: str) -> bytes:
     """Return the header of a safetensors file; DamageError unless the file has the length that it says."""
     size = storage.size(path)
     length = int.from_bytes(storage.read_bytes(path, 0, 8), "little") if size >= 8 else 0
-    header = storage.read_bytes(path, 8, 8 + length) if 0 < length <= size - 8 else b""
+    header = storage.read_bytes(path, 8, 8 + length) if 0 < length <= min(size - 8, MOST_HEADER) else b""
     try:
         ends = [entry["data_offsets"][1] for _, entry in entries_of(header)]
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:

@@ -36,6 +36,8 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("loom train clip --config clip-t", {"clip-tiny"}, {"clip-rn50"}),
         ("loom build m3w --fetcher i", {"img2dataset"}, {"own"}),
         ("loom list k", {"keys"}, {"recipes"}),
+        ("loom export-model FOLDER --to o", {"open_clip"}, {"hf"}),
+        ("loom tokenizer --kind w", {"wordpiece"}, {"bpe"}),
         ("loom verify FOLDER/da", {"FOLDER/data"}, set()),
     ],
 )

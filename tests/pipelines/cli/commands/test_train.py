@@ -74,8 +74,9 @@ def test_rank_0_alone_prints_each_report_and_the_end(
         return
     assert lines[0] == "train.warmup is 0, not 50: the same share of 4 steps as of 750"
     begins = [line.partition(":")[0] for line in lines[1:]]
-    assert begins[0].startswith("clip-tiny on ")
-    assert begins[1:] == ["step 2 of 4", "step 4 of 4", "train clip-tiny"]
+    assert begins[0].startswith("a vocabulary of ")
+    assert begins[1].startswith("clip-tiny on ")
+    assert begins[2:] == ["step 2 of 4", "step 4 of 4", "train clip-tiny"]
     assert printed.out.count("step 4: loss ") == printed.out.count("checkpoint: ") == 1
 
 

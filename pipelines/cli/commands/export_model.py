@@ -1,0 +1,51 @@
+"""`loom export-model`: writes the model of a run into a folder that other programs read."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from corpusloom.pipelines.cli.flags import print_json
+from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
+
+LayoutName = Literal["hf", "open_clip"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Write the model of a run into a folder in the layout of transformers or open_clip: configuration, safetensors,
+    tokenizer.
+
+    A CLIP goes into either layout, a ViLBERT into that of the published code (hf). A run that began from such a folder
+    (model.init) keeps its files, number formats and order of tensors. If the run kept moving averages (train.ema), they
+    are written.
+
+    Examples:
+      loom export-model runs/clip --to hf --out exported/clip
+      loom export-model runs/clip/checkpoints/step-00000250 --to open_clip --out exported/clip-250
+    """
+
+    run_folder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of a run (its newest checkpoint), or a checkpoint."""
+    to: LayoutName
+    """Layout: hf (transformers) or open_clip."""
+    out: Annotated[str, tyro.conf.arg(metavar="FOLDER")]
+    """Folder to write: a new one."""
+    json: bool = False
+    """Print the result as JSON."""
+
+    def run(self) -> int:
+        """Export the model."""
+        extras.require("train", extras.TRAIN, "loom export-model")
+        from corpusloom.trainers.export import export_model
+
+        done = export_model(self.run_folder, self.to, self.out)
+        if self.json:
+            print_json(done)
+            return 0
+        show(
+            f"{self.out}: {done.family} of step {done.step:,}, {done.parameters:,} parameters, in the layout {self.to}"
+        )
+        show(f"  {', '.join(done.files)}")
+        return 0
