@@ -9,7 +9,8 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.evaluation_batches import EvaluationSettings, folder_digest, identity
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.evaluation.finished import folder_digest, identity
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
 from corpusloom.trainers.training.hub.folders import is_folder_of_others, read_folder

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from corpusloom.trainers.evaluation_batches import Evaluation
+from corpusloom.trainers.evaluation.batches import Evaluation
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.task import FamilyConfiguration, FamilyModule, TrainingTask

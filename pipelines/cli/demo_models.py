@@ -71,7 +71,7 @@ def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: in
     """Evaluate a model, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.checkpoints.folders import find
     from corpusloom.trainers.evaluate import evaluate
-    from corpusloom.trainers.evaluation_batches import EvaluationSettings
+    from corpusloom.trainers.evaluation.batches import EvaluationSettings
 
     run = demo.path("runs", family)
     name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"

@@ -15,7 +15,7 @@ from corpusloom.trainers import registry
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.benchmarks import write_benchmark
 from corpusloom.trainers.clip.task import load_clip
-from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.run import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.clip.folders import hf_folder

@@ -18,15 +18,15 @@ from corpusloom.trainers.clip.benchmarks import PLACEHOLDER, Labelled, open_benc
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.evaluation_batches import (
+from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,
     Figures,
-    Source,
-    dataset_source,
+    ItemSource,
     measure_batches,
 )
-from corpusloom.trainers.figures import mean_of_groups, rank_of, recalls, share
+from corpusloom.trainers.evaluation.figures import mean_of_groups, rank_of, recalls, share
+from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
 from corpusloom.trainers.training.loop import autocast
 
@@ -49,7 +49,7 @@ def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: Evaluat
         return {"image": model.encode_image(pixels), "label": torch.tensor([label for _, label in rows])}
 
     items = islice(benchmark, settings.limit)
-    found = measure_batches(Source(items, read, lambda sample: sample.key, data), measure, settings, device)
+    found = measure_batches(ItemSource(items, read, lambda sample: sample.key, data), measure, settings, device)
     with autocast(settings.precision, device):
         classes = class_embeddings(model, tokenizer, benchmark.classes, benchmark.templates)
     images, labels = found.tensors["image"].to(device), found.tensors["label"].to(device)

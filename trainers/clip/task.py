@@ -20,7 +20,7 @@ from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.clip.shapes import shape_of
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
 from corpusloom.trainers.clip.tokenizer_files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
-from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.training import checkpoint, collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream

@@ -13,16 +13,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers.evaluation_batches import (
+from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,
     Figures,
-    Source,
-    dataset_source,
+    ItemSource,
     measure_batches,
     read_all,
 )
-from corpusloom.trainers.figures import mean, share
+from corpusloom.trainers.evaluation.figures import mean, share
+from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
@@ -58,7 +58,7 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         ]
         return {"likelihoods": torch.stack(likelihoods), "f1": torch.tensor(f1, dtype=torch.float64)}
 
-    numbers = Source(range(len(items)), lambda number: number, str, data)
+    numbers = ItemSource(range(len(items)), lambda number: number, str, data)
     found = measure_batches(numbers, measure, settings, device)
     values = dict(right_against_wrong(found.tensors["likelihoods"]))
     values |= dict(few_shot(found.tensors["f1"][: len(captioned)], shots))

@@ -191,7 +191,7 @@ class _Course:
             raise self._run.guard.error(skipped, self._last_sound())
 
     def _last_sound(self) -> str | None:
-        """Return the newest checkpoint after which a step went well, or whose weights are the present ones and finite."""
+        """Return the newest checkpoint after which a step went well, or that has the present weights, if finite."""
         if self._checkpoint is None:
             return None
         self._checkpoint.settle()

@@ -9,16 +9,16 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from corpusloom.trainers.evaluation_batches import (
+from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,
     Figures,
-    Source,
-    dataset_source,
+    ItemSource,
     measure_batches,
     read_all,
 )
-from corpusloom.trainers.figures import recalls
+from corpusloom.trainers.evaluation.figures import recalls
+from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.stream.samples.typed import TypedSample
 from corpusloom.trainers.training.batches import to_device
 from corpusloom.trainers.training.loop import autocast
@@ -66,7 +66,7 @@ def retrieve_from(
     def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
         return {"scores": score_captions(model, batch, list(numbers), images)}
 
-    captions = Source(range(len(rows)), lambda number: number, str, ", ".join(paths))
+    captions = ItemSource(range(len(rows)), lambda number: number, str, ", ".join(paths))
     found = measure_batches(captions, measure, settings, device)
     values = dict(retrieval(found.tensors["scores"])) | {"skipped": float(len(skipped))}
     return Figures(values, skipped, found.reused)

@@ -11,7 +11,7 @@ from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints.folders import find, read_attachment
-from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream

@@ -67,7 +67,7 @@ class Command:
             check_output("--out", self.out)
         extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluate import evaluate
-        from corpusloom.trainers.evaluation_batches import EvaluationSettings
+        from corpusloom.trainers.evaluation.batches import EvaluationSettings
         from corpusloom.trainers.training import distributed
 
         settings = EvaluationSettings(

@@ -91,14 +91,14 @@ def trained_process(tmp_path: Path, *flags: str) -> tuple[list[str], list[str]]:
 
 def test_off_a_terminal_a_training_speaks_in_plain_lines(tmp_path: Path) -> None:
     out, err = trained_process(tmp_path)
-    begins = ["  clip-tiny on cpu, 1 thread, 1 rank, fp32: ", "  step 2 of 4: loss ", "  evaluation at step 2: image_"]
+    begins = ["  a vocabulary of "]
+    begins += ["  clip-tiny on cpu, 1 thread, 1 rank, fp32: ", "  step 2 of 4: loss ", "  evaluation at step 2: image_"]
     begins += ["  step 4 of 4: loss ", "  evaluation at step 4: image_", "  train clip-tiny: "]
     assert len(err) == len(begins), err
     assert all(line.startswith(begin) for line, begin in zip(err, begins, strict=True)), err
-    assert "pairs 22 samples" in err[0] or "pairs 16 samples" in err[0]
-    assert err[0].endswith("4 samples per step; 4 steps")
+    assert "; pairs 16 samples; 4 samples per step; 4 steps" in err[1]
     for words in (", lr ", " samples per second, data wait ", " GB rss, ", " left"):
-        assert words in err[1]
+        assert words in err[2]
     assert out[0].startswith("step 4: loss ")
     assert any(line.startswith("image_retrieval_r1 ") for line in out)
     assert out[-1].startswith("checkpoint: ")
@@ -111,10 +111,12 @@ def test_with_json_each_line_is_an_object_and_the_result_is_alone_on_standard_ou
     events = [json.loads(line) for line in err]
     kinds = [event["event"] for event in events]
     assert kinds == [
-        "stage started", "training", "step", "evaluation", "step", "checkpoint", "evaluation", "stage finished",
+        "stage started", "note", "training", "step", "evaluation", "step", "checkpoint", "evaluation", "stage finished",
     ]  # fmt: skip
     steps = [event for event in events if event["event"] == "step"]
     assert [event["step"] for event in steps] == [2, 4]
     assert {"loss", "lr", "samples_per_second", "wait", "memory/rss", "seconds_left"} <= steps[0].keys()
-    assert events[1]["parameters"] > events[1]["trained"] - 1 > 0
+    start = events[2]
+    assert start["parameters"] == start["trained"] > 0
+    assert (start["datasets"], start["resumed_at"]) == ({"pairs": 16}, 0)
     assert result["evaluation"]["n"] == events[-2]["n"] == 6

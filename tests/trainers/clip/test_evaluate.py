@@ -16,7 +16,7 @@ from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.evaluate import class_embeddings, classify, evaluations, retrieval, retrieve, zero_shot
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.evaluation_batches import EvaluationSettings
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from tests.trainers.datasets import COLOURS as PALETTE
 from tests.trainers.datasets import coloured_pairs, write_pairs
 

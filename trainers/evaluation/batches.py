@@ -4,34 +4,26 @@ Batch i belongs to data rank i mod ranks. A finished batch is kept as one safete
 number does not depend on the number of ranks, so an evaluation goes on with any.
 """
 
-import contextlib
-import hashlib
 import itertools
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured
 from corpusloom.trainers.stream.errors import reason_of
-from corpusloom.trainers.stream.plan import SKIPPABLE, SamplePlace
+from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.loop import autocast
 
 T = TypeVar("T")
 Row = TypeVar("Row")
 Group = TypeVar("Group")
-SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +48,7 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Generic[T, Row]):
+class ItemSource(Generic[T, Row]):
     """Items to evaluate."""
 
     items: Iterable[T]
@@ -66,18 +58,6 @@ class Source(Generic[T, Row]):
     """Names an item that cannot be read."""
     where: str
     """Folder of the items."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was measured of all items, on the CPU of every rank."""
-
-    tensors: Mapping[str, Tensor]
-    """Name -> values, one row per item in the order of the items."""
-    skipped: tuple[str, ...] = ()
-    """A line per item that could not be read: its name and the reason."""
-    reused: int = 0
-    """Batches that an earlier evaluation had finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +74,7 @@ Evaluation = Callable[[Any, Any, str, EvaluationSettings], Figures]
 
 
 def measure_batches(
-    source: Source[T, Row],
+    source: ItemSource[T, Row],
     measure: Callable[[Sequence[Row]], Mapping[str, Tensor]],
     settings: EvaluationSettings,
     device: torch.device,
@@ -106,7 +86,7 @@ def measure_batches(
     InputError if no item can be read.
     """
     own: dict[int, Measured] = {}
-    kept = _Kept(settings.partial)
+    kept = FinishedBatches(settings.partial)
     with ThreadPoolExecutor(max(1, settings.workers), "evaluate") as pool:
         rounds = _rounds(source.items, settings.batch_size)
         for begun in _ahead(_start(number, group, source, pool, kept) for number, group in rounds):
@@ -118,7 +98,7 @@ def measure_batches(
     return _joined([everywhere[number] for number in sorted(everywhere)], source.where)
 
 
-def read_all(source: Source[T, Row], settings: EvaluationSettings) -> tuple[list[Row], tuple[str, ...]]:
+def read_all(source: ItemSource[T, Row], settings: EvaluationSettings) -> tuple[list[Row], tuple[str, ...]]:
     """Return the rows of all items on every rank, and a line per item that cannot be read."""
     with ThreadPoolExecutor(max(1, settings.workers), "evaluate") as pool:
         items = list(source.items)
@@ -126,34 +106,6 @@ def read_all(source: Source[T, Row], settings: EvaluationSettings) -> tuple[list
     if not rows:
         raise _nothing(source.where)
     return rows, skipped
-
-
-def dataset_source(
-    paths: Sequence[str],
-    make: Callable[[Any], Row],
-    closing: contextlib.ExitStack,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-) -> Source[tuple[StreamingDataset, SamplePlace], Row]:
-    """Return the first `limit` samples of each dataset in the order of the shards, each made into a row by `make`.
-
-    A sample is read by the rank that needs it. The files are closed with `closing`.
-    """
-    streams = [StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False) for path in paths]
-    for stream in streams:
-        closing.callback(stream.close)
-    return Source(
-        [(stream, place) for stream in streams for place in _places(stream, limit)],
-        lambda item: make(item[0].reader.sample(item[1])),
-        lambda item: item[0].reader.key_of(item[1]),
-        ", ".join(paths),
-    )
-
-
-def _places(stream: StreamingDataset, limit: int | None) -> Iterator[SamplePlace]:
-    count = stream.epoch_samples if limit is None else min(limit, stream.epoch_samples)
-    return iter(stream.order.places(np.arange(count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +129,9 @@ def _rounds(items: Iterable[T], size: int) -> Iterator[tuple[int, list[T]]]:
         yield first + rank, groups[rank]
 
 
-def _start(number: int, group: list[T], source: Source[T, Row], pool: ThreadPoolExecutor, kept: "_Kept") -> _Begun:
+def _start(
+    number: int, group: list[T], source: ItemSource[T, Row], pool: ThreadPoolExecutor, kept: "FinishedBatches"
+) -> _Begun:
     finished = kept.read(number)
     if finished is not None:
         return _Begun(number, [], [], finished)
@@ -238,45 +192,3 @@ def _joined(parts: list[Measured], where: str) -> Measured:
 
 def _nothing(where: str) -> InputError:
     return InputError("holds no sample that can be read", where=where, remedy="run loom verify")
-
-
-class _Kept:
-    """The finished batches in a folder."""
-
-    def __init__(self, folder: str | None) -> None:
-        self._folder = folder
-
-    def _path(self, number: int) -> str:
-        return storage.join(self._folder or "", f"{number:07d}.safetensors")
-
-    def read(self, number: int) -> Measured | None:
-        """Return a finished batch; None if it is not finished, or its file is damaged."""
-        if self._folder is None or not storage.exists(self._path(number)):
-            return None
-        try:
-            with safe_open(self._path(number), "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return Measured(tensors, tuple(json.loads((file.metadata() or {})[SKIPPED])), 1)
-        except (SafetensorError, OSError, ValueError, KeyError):
-            return None
-
-    def write(self, number: int, found: Measured) -> None:
-        """Keep a batch."""
-        if self._folder is not None:
-            data = save(dict(found.tensors), {SKIPPED: json.dumps(found.skipped)})
-            storage.write_bytes(self._path(number), data)
-
-
-def identity(*parts: Any) -> str:
-    """Return a short name of an evaluation by all that its batches depend on."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def folder_digest(path: str) -> str:
-    """Return the sha256 over the names and contents of a folder's files; a manifest or commit stands for its files."""
-    fs, inner = storage.filesystem(path)
-    for name in ("manifest.json", "checkpoint.json"):
-        if storage.exists(storage.join(path, name)):
-            return storage.hash_file(storage.join(path, name))[0]
-    names = sorted(str(name)[len(inner) :].lstrip("/") for name in fs.find(inner))
-    return identity([(name, *storage.hash_file(storage.join(path, name))) for name in names])

@@ -1,7 +1,6 @@
 """Evaluations in batches: over ranks, past items that cannot be read, and on from where a killed one was."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +9,14 @@ import torch
 from torch import Tensor
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.evaluation_batches import (
+from corpusloom.trainers.evaluation.batches import (
     EvaluationSettings,
-    Source,
-    dataset_source,
-    folder_digest,
-    identity,
+    ItemSource,
     measure_batches,
     read_all,
 )
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.training import distributed
-from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from tests.trainers.ranks import run_ranks
 
 CPU = torch.device("cpu")
@@ -34,8 +29,8 @@ def read(number: int) -> int:
     return number
 
 
-def numbers(count: int) -> Source[int, int]:
-    return Source(range(count), read, lambda number: f"item {number}", "the numbers")
+def numbers(count: int) -> ItemSource[int, int]:
+    return ItemSource(range(count), read, lambda number: f"item {number}", "the numbers")
 
 
 def squares(rows: Sequence[int]) -> dict[str, Tensor]:
@@ -55,7 +50,7 @@ def test_a_batch_of_which_nothing_can_be_read_is_left_out() -> None:
     settings = EvaluationSettings(batch_size=1)
     assert measure_batches(numbers(6), squares, settings, CPU).tensors["number"].tolist() == [0, 1, 2, 3, 5]
     with pytest.raises(InputError, match="the numbers: holds no sample that can be read"):
-        measure_batches(Source([4, 9], read, str, "the numbers"), squares, settings, CPU)
+        measure_batches(ItemSource([4, 9], read, str, "the numbers"), squares, settings, CPU)
     with pytest.raises(InputError, match="holds no sample"):
         measure_batches(numbers(0), squares, settings, CPU)
 
@@ -63,7 +58,7 @@ def test_a_batch_of_which_nothing_can_be_read_is_left_out() -> None:
 def test_all_rows_are_read_at_once_for_a_measure_that_needs_them() -> None:
     assert read_all(numbers(6), SETTINGS) == ([0, 1, 2, 3, 5], ("item 4: no_image",))
     with pytest.raises(InputError, match="holds no sample"):
-        read_all(Source([4], read, str, "x"), SETTINGS)
+        read_all(ItemSource([4], read, str, "x"), SETTINGS)
 
 
 def test_an_error_that_is_not_of_one_sample_ends_the_evaluation() -> None:
@@ -71,7 +66,7 @@ def test_an_error_that_is_not_of_one_sample_ends_the_evaluation() -> None:
         raise KeyError(number)
 
     with pytest.raises(KeyError):
-        measure_batches(Source([1], broken, str, "x"), squares, SETTINGS, CPU)
+        measure_batches(ItemSource([1], broken, str, "x"), squares, SETTINGS, CPU)
 
 
 def test_a_killed_evaluation_goes_on_from_its_finished_batches(tmp_path: Path) -> None:
@@ -116,37 +111,6 @@ def test_bf16_is_autocast() -> None:
     assert kinds == {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def test_samples_of_datasets_are_read_by_place_up_to_the_limit_and_broken_ones_named(tmp_path: Path) -> None:
-    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
-    paths = [write_pairs(tmp_path / name, [*coloured_pairs(3), broken]) for name in ("one", "two")]
-
-    def make(sample: object) -> str:
-        if sample.text == broken.text:  # type: ignore[attr-defined]
-            raise SampleError("not_an_image")
-        return str(sample.text)  # type: ignore[attr-defined]
-
-    with ExitStack() as closing:
-        rows, skipped = read_all(dataset_source(paths, make, closing), SETTINGS)
-        assert sorted(rows) == sorted(2 * [pair.text for pair in coloured_pairs(3)])
-        assert len(skipped) == 2
-        assert all(line.endswith(": not_an_image") and len(line.split(":")[0]) == 32 for line in skipped)
-        first, _ = read_all(dataset_source(paths[:1], lambda sample: sample.key, closing, limit=2), SETTINGS)
-        assert len(first) == 2
-
-
-def test_a_digest_is_that_of_the_manifest_or_of_all_files(tmp_path: Path) -> None:
-    data = write_pairs(tmp_path / "pairs", coloured_pairs(2))
-    other = write_pairs(tmp_path / "others", coloured_pairs(3))
-    assert folder_digest(data) == folder_digest(data) != folder_digest(other)
-    folder = tmp_path / "plain"
-    (folder / "test").mkdir(parents=True)
-    (folder / "test" / "0.tar").write_bytes(b"1")
-    before = folder_digest(str(folder))
-    (folder / "test" / "0.tar").write_bytes(b"2")
-    assert folder_digest(str(folder)) != before
-    assert identity("a", {"b": 1}) != identity("a", {"b": 2})
-
-
 def _measure_on_ranks() -> dict[str, Tensor]:
     """Measure few items in small batches; count the calls, which a sharded model needs to be equal."""
     calls: list[int] = []
@@ -157,7 +121,9 @@ def _measure_on_ranks() -> dict[str, Tensor]:
 
     results = {}
     for count in (1, 5, 10):
-        found = measure_batches(Source(range(count), read, str, "x"), measure, EvaluationSettings(batch_size=2), CPU)
+        found = measure_batches(
+            ItemSource(range(count), read, str, "x"), measure, EvaluationSettings(batch_size=2), CPU
+        )
         results[f"number {count}"] = found.tensors["number"]
         assert found.skipped == tuple(f"{number}: no_image" for number in range(4, count, 5))
     return {**results, "calls": torch.tensor(calls), "rank": torch.tensor(distributed.rank())}

@@ -7,7 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.trainers.figures import mean, mean_of_groups, rank_of, recall_by_chance, recalls, share, wilson
+from corpusloom.trainers.evaluation.figures import (
+    mean,
+    mean_of_groups,
+    rank_of,
+    recall_by_chance,
+    recalls,
+    share,
+    wilson,
+)
 
 
 def test_rank_is_the_number_of_wrong_ones_before_the_best_right_one() -> None:
