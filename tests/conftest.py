@@ -15,6 +15,8 @@ LONG_FILES = (
     "tests/pipelines/datasets/test_forget.py",
     "tests/docs/test_contributing.py",
     "tests/test_packaging.py",
+    "tests/trainers/test_rank_matrix.py",
+    "tests/trainers/test_killed_runs.py",
 )
 """Files of more than 20 seconds. They run first: a process that begins one at the end keeps the others waiting."""
 

@@ -1,11 +1,11 @@
-"""Writes the model of a checkpoint into a folder in the layout of transformers or open_clip."""
+"""Writes the model of a checkpoint, or of a folder of others, in the layout of transformers or of open_clip."""
 
 from dataclasses import dataclass
 
 from corpusloom.schemas import storage
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.training.hub.folders import check_new
+from corpusloom.trainers.training.hub.folders import check_new, is_folder_of_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,22 +13,28 @@ class Exported:
     """Result of an export."""
 
     family: str
-    step: int
+    step: int | None
+    """Updates of the checkpoint; None for a folder of others."""
     parameters: int
     files: tuple[str, ...]
 
 
 def export_model(path: str, layout: str, out: str) -> Exported:
-    """Write the model of a checkpoint, or of a run's newest one, into the new folder `out` in a layout.
+    """Write the model of a checkpoint, of a run's newest one or of a folder of others into the new folder `out`.
 
     Moving averages of the weights are written instead of the weights, if the run kept them.
     """
     check_new(out)
-    folder = folders.find(path)
-    commit = folders.read_commit(folder)
-    model, config = registry.load_model(folder)
-    names = set(commit["files"]) - set(folders.shards_of(commit)) - {folders.CONFIG, folders.STREAM}
-    attachments = {name: folders.read_file(folder, name, commit) for name in sorted(names)}
-    registry.family(config.family).export(model, attachments, layout, out)
+    step = None
+    if is_folder_of_others(path):
+        name, model, attachments = registry.read_model(path)
+    else:
+        folder = folders.find(path)
+        commit = folders.read_commit(folder)
+        model, config = registry.load_model(folder)
+        names = set(commit["files"]) - set(folders.shards_of(commit)) - {folders.CONFIG, folders.STREAM}
+        attachments = {name: folders.read_file(folder, name, commit) for name in sorted(names)}
+        name, step = config.family, int(commit["step"])
+    registry.family(name).export(model, attachments, layout, out)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Exported(config.family, int(commit["step"]), parameters, tuple(storage.listing(out)))
+    return Exported(name, step, parameters, tuple(storage.listing(out)))

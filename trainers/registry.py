@@ -9,6 +9,7 @@ from torch import nn
 from corpusloom.trainers.evaluation.batches import Evaluation
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.training.hub.folders import read_folder
 from corpusloom.trainers.training.task import FamilyConfiguration, FamilyModule, TrainingTask
 
 
@@ -56,6 +57,13 @@ def evaluations(name: str) -> Mapping[str, Evaluation]:
 def load_evaluated(name: str, path: str) -> tuple[nn.Module, Any]:
     """Return a family's model at a path, and what its evaluations take beside it, such as a tokenizer."""
     return family(name).load_evaluated(path)
+
+
+def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:
+    """Return family, model and a checkpoint's attachments of a folder in the layout of others."""
+    folder = read_folder(path)
+    folder.check_type("clip", "vilbert")
+    return folder.model_type, *family(folder.model_type).read_model(folder)
 
 
 def load_model(path: str) -> tuple[nn.Module, RunConfig]:

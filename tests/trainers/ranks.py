@@ -1,5 +1,6 @@
 """Runs a function in several gloo processes on this machine, as under torchrun."""
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,21 @@ from torch import multiprocessing as mp
 from benchmarks.nginx import free_port
 from corpusloom.trainers.training import distributed
 
+PRELOADED = [
+    "tests.trainers.ranks",
+    "corpusloom.trainers.run",
+    "transformers.models.gpt2.modeling_gpt2",
+    "torch._dynamo",
+]
+"""Modules that are imported once per test process; ranks are forked from one that has them."""
 Work = Callable[[], dict[str, Tensor]]
 
 
 def run_ranks(work: Work, folder: Path, world_size: int = 2) -> list[dict[str, Tensor]]:
     """Return the result of `work`, a function of a module, in each rank."""
     port = free_port()
-    mp.start_processes(_rank, (work, str(folder), world_size, port), nprocs=world_size, start_method="spawn")
+    multiprocessing.set_forkserver_preload(PRELOADED)
+    mp.start_processes(_rank, (work, str(folder), world_size, port), nprocs=world_size, start_method="forkserver")
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world_size)]
 
 

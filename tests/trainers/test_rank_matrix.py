@@ -146,7 +146,7 @@ def _example(batch: Mapping[str, Any]) -> dict[str, Any]:
     return {"keys": [""]} | {name: torch.zeros_like(value[:1]) for name, value in batch.items()}
 
 
-def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int) -> dict[str, Tensor]:
+def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int, **changes: Any) -> dict[str, Tensor]:
     """Return loss, gradients and weights after `steps` steps of this rank's share."""
     case = CASES[name]
     torch.manual_seed(0)
@@ -160,9 +160,8 @@ def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int
         stream=Share(case.batch, split, distributed.data_rank(), 1),
         example=lambda: _example(case.batch(0)),
     )
-    config = TrainConfig(
-        steps=10, batch_size=4, lr=1e-2, schedule="constant", weight_decay=0.1, eps=1e-3, grad_clip=1.0
-    )
+    values: dict[str, Any] = {"steps": 10, "batch_size": 4, "lr": 1e-2, "schedule": "constant", "weight_decay": 0.1}
+    config = TrainConfig(**(values | {"eps": 1e-3, "grad_clip": 1.0} | changes))
     run = prepare_run(task, config, parallel, torch.device("cpu"))
     for step in range(steps):
         run.update(step)
@@ -224,3 +223,19 @@ def test_ranks_have_the_loss_gradient_and_weights_of_one_rank(
             assert distance(expected, found, f"{name}/fp32/loss") < 1e-6, name
             assert distance(expected, found, f"{name}/fp32/grad") < 1e-6, name
             assert distance(expected, found, f"{name}/fp64/weight") < 1e-12, name
+
+
+def _in_lower_precision() -> dict[str, Tensor]:
+    """Return what a CLIP with compiled and recomputed blocks gives under bf16 autocast; its shards stay fp32."""
+    parallel = ParallelConfig(shard=-1, compile=True, compile_backend="aot_eager", activation_checkpointing=True)
+    with distributed.mesh_session("cpu", parallel):
+        found = run_case("clip", parallel, torch.float32, 2, precision="bf16")
+    assert found["weight.image.blocks.0.fc.weight"].dtype == torch.float32
+    return found
+
+
+def test_compiled_and_sharded_blocks_train_under_bf16_as_one_rank_does(tmp_path: Path) -> None:
+    expected = run_case("clip", ParallelConfig(), torch.float32, 2, precision="bf16")
+    for found in run_ranks(_in_lower_precision, tmp_path, 2):
+        assert distance(expected, found, "loss") < 1e-2
+        assert distance(expected, found, "weight") < 1e-2

@@ -72,9 +72,9 @@ def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_
 def test_resuming_with_other_captions_is_refused(tmp_path: Path) -> None:
     one = write_pairs(tmp_path / "one", coloured_pairs(24))
     other = write_pairs(tmp_path / "other", coloured_pairs(4))
-    notes: list[str] = []
-    run("clip", config(), [one], str(tmp_path / "run"), on_note=notes.append)
-    assert any(re.search(r"a vocabulary of \d+ ids is learnt .* data\.tokenizer", note) for note in notes)
+    told = Recorder()
+    run("clip", config(), [one], str(tmp_path / "run"), observers=[told])
+    assert any(re.search(r"a vocabulary of \d+ ids is learnt .* data\.tokenizer", note) for note in told.notes)
     with pytest.raises(ConfigError, match=r"tokenizer\.txt differs"):
         run("clip", config(), [other], str(tmp_path / "run"))
 

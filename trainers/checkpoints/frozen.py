@@ -95,15 +95,18 @@ def check_unchanged(recorded: Mapping[str, Any], parts: Mapping[str, str]) -> No
             raise InputError(
                 f"the checkpoint was trained on a frozen part, and the configuration names none at {key}",
                 where=str(entry["path"]),
-                remedy=_assignment(key),
+                remedy=_assignment(key, str(entry["path"])),
             )
         if weights_digest(parts[key]) != entry["sha256"]:
             raise DamageError(
                 f"the frozen part {key} differs from the one that the checkpoint was trained on (sha256)",
                 where=parts[key],
-                remedy=_assignment(key),
+                remedy=_assignment(key, str(entry["path"])),
             )
 
 
-def _assignment(key: str) -> str:
+def _assignment(key: str, former: str = "") -> str:
+    """Return what to assign: the path that a checkpoint names, if something is still there."""
+    if former and not former.startswith(PACKAGE) and storage.exists(former):
+        return f"--set \"{key}='{former}'\" is what it was trained on"
     return f"--set \"{key}='PATH'\", where PATH has the weights of this part"

@@ -9,9 +9,11 @@ from typing import Any
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.clip.config import CLIPConfig
 from corpusloom.trainers.clip.towers import MEAN, STD
 from corpusloom.trainers.training.hub.folders import LAYOUTS, OPEN_CLIP, Folder
+from corpusloom.trainers.training.hub.tensors import COPY_AGAIN
 
 _HF_KEYS = {
     "image": {
@@ -65,7 +67,23 @@ Any other key stands for a part that this model lacks, unless its value is false
 def shape_of(folder: Folder) -> dict[str, Any]:
     """Return the shape that a folder's configuration says; ConfigError that names the key of a part we lack."""
     folder.check_type("clip")
-    return shape_in(folder.config, folder.layout, storage.join(folder.path, LAYOUTS[folder.layout].config))
+    shape = shape_in(folder.config, folder.layout, storage.join(folder.path, LAYOUTS[folder.layout].config))
+    _check_colours(folder)
+    return shape
+
+
+def _check_colours(folder: Folder) -> None:
+    """Raise ConfigError if the folder's images are normalised with another mean or deviation than CLIP's."""
+    if folder.layout == OPEN_CLIP:
+        where, keys, values = LAYOUTS[OPEN_CLIP].config, ("mean", "std"), folder.config.get("preprocess_cfg") or {}
+    else:
+        where, keys = "preprocessor_config.json", ("image_mean", "image_std")
+        found = folder.read_file(where)
+        values = {} if found is None else json_files.loads(found, storage.join(folder.path, where), COPY_AGAIN)
+    for key, known in zip(keys, (MEAN, STD), strict=True):
+        value = values.get(key, known)
+        if not isinstance(value, list | tuple) or [round(float(v), 3) for v in value] != [round(v, 3) for v in known]:
+            raise _refuse(storage.join(folder.path, where), key, value, list(known))
 
 
 def shape_in(config: Mapping[str, Any], layout: str, where: str) -> dict[str, Any]:
@@ -79,7 +97,14 @@ def _refuse(where: str, key: str, value: object, known: object) -> ConfigError:
 
 def _sides(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return side -> its table; a table `NAME_dict`, which old versions wrote beside `NAME`, goes first."""
-    return {side: {**(config.get(key) or {}), **(config.get(f"{key}_dict") or {})} for side, key in names.items()}
+    return {side: {**_table(config, key), **_table(config, f"{key}_dict")} for side, key in names.items()}
+
+
+def _table(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = config.get(key) or {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} is no table", where="the model's configuration", remedy=COPY_AGAIN)
+    return value
 
 
 def _keys(sides: Mapping[str, Any], keys: Mapping[str, Mapping[str, tuple[str, int]]]) -> dict[str, Any]:

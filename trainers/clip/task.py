@@ -157,6 +157,12 @@ def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
     return model.eval(), tokenizer
 
 
+def read_model(folder: Folder) -> tuple[CLIP, dict[str, bytes]]:
+    """Return the CLIP in a folder of others, and what a checkpoint of it would have as attachments."""
+    model, tokenizer = read_clip(folder)
+    return model, {TOKENIZER: tokenizer.to_bytes(), **folder.origin()}
+
+
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
     """Write a checkpoint's CLIP into a folder in the layout of transformers or open_clip."""
     assert isinstance(model, CLIP)

@@ -73,7 +73,11 @@ def _json(data: bytes, where: str) -> dict[str, Any]:
 def _from_json(values: Mapping[str, Any], context: int, where: str) -> ClipTokenizer:
     """Return the tokenizer of a tokenizer.json."""
     model = values.get("model") or {}
-    if model.get("type", "BPE") != "BPE" or model.get("end_of_word_suffix") != END_OF_WORD or "merges" not in model:
+    if (
+        model.get("type", "BPE") != "BPE"
+        or model.get("end_of_word_suffix") != END_OF_WORD
+        or not {"merges", "vocab"} <= set(model)
+    ):
         raise InputError("not a byte-pair encoding as CLIP's", where=where, remedy=_FORMATS)
     pairs: Iterable[Any] = model["merges"]
     merges = tuple(tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in pairs)

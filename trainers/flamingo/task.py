@@ -23,6 +23,7 @@ from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig, load_config
+from corpusloom.trainers.training.hub.folders import Folder
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
@@ -106,6 +107,11 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     _, vision, language = parts(config)
     paths = {"model.vision.checkpoint": vision.checkpoint, "model.language.weights": folder_of(language)}
     return {key: path for key, path in paths.items() if path is not None}
+
+
+def read_model(folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
+    """Refuse: no other program writes a Flamingo of this shape."""
+    raise ConfigError("no folder of others holds a Flamingo", where=folder.path, remedy="give a run of loom train")
 
 
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:

@@ -68,6 +68,8 @@ def mesh_session(device_type: str, parallel: ParallelConfig) -> Iterator[DeviceM
     mesh = init_device_mesh(device_type, shape, mesh_dim_names=DIMENSIONS)
     before = _run.mesh, _run.data_group
     _run.mesh, _run.data_group = mesh, mesh["replicate", "shard"]._flatten("data").get_group()
+    if shape[1] > 1 and shape[2] > 1:
+        mesh["shard", "tensor"]._flatten("state")  # one sum over both, so that ranks round alike
     try:
         yield mesh
     finally:

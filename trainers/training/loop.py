@@ -52,6 +52,9 @@ from corpusloom.trainers.training.parallel import (
 )
 from corpusloom.trainers.training.task import Evaluate, Objective, StepContext, Sum, TrainingTask
 
+GUARD = "__guard__"
+"""Name of the guard's state beside that of the stream, in a checkpoint."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainResult:
@@ -285,12 +288,13 @@ class Run:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the stream and of the guard, for a checkpoint."""
-        return {"stream": self.stream.state_dict(), "guard": self.guard.state_dict()}
+        return {**self.stream.state_dict(), GUARD: self.guard.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to where a state was taken."""
-        self.stream.load_state_dict(state["stream"])
-        self.guard.load_state_dict(state["guard"])
+        self.stream.load_state_dict({name: value for name, value in state.items() if name != GUARD})
+        if GUARD in state:
+            self.guard.load_state_dict(state[GUARD])
 
     @contextlib.contextmanager
     def _part(self, step: int, name: str) -> Iterator[None]:

@@ -109,12 +109,13 @@ def _second_pass() -> Iterator[None]:
 def _shard(model: nn.Module, plan: ParallelPlan, blocks: Iterable[nn.Module], mesh: DeviceMesh, precision: str) -> None:
     """Shard blocks, then the rest of the model. With one shard per copy, FSDP2 replicates: state whole on each rank.
 
-    In bf16 the blocks' weights travel as bf16; what stands outside of them (logit scale, heads) stays fp32.
+    On CUDA, bf16 autocast lets the blocks' weights travel as bf16; what stands outside of them (logit scale, heads)
+    stays fp32. On a CPU, whose layer norm refuses weights of another type than its input, all travels as fp32.
     """
     replicate, shard = mesh["replicate"].size(), mesh["shard"].size()
     data = mesh["replicate", "shard"] if replicate > 1 else mesh["shard"]
     assert replicate * shard > 1
-    travels = torch.bfloat16 if precision == "bf16" else None
+    travels = torch.bfloat16 if precision == "bf16" and mesh.device_type == "cuda" else None
     policy = MixedPrecisionPolicy(param_dtype=travels, reduce_dtype=torch.float32 if travels else None,
                                   cast_forward_inputs=False)  # fmt: skip
     for block in blocks:

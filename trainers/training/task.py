@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from corpusloom.trainers.training.batches import Stream
 from corpusloom.trainers.training.config import RunConfig, TrainConfig
+from corpusloom.trainers.training.hub.folders import Folder
 
 Evaluate = Callable[[nn.Module], Iterable[tuple[str, float]]]
 
@@ -88,6 +89,9 @@ class FamilyModule(Protocol):
 
     def complete(self, config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
         """Return the configuration with the shape of the pretrained weights that it names, which is not typed."""
+
+    def read_model(self, folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
+        """Return the model in a folder of others, and what a checkpoint of it would have as attachments."""
 
     def export(self, model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
         """Write a checkpoint's model into a new folder in a layout of others; ConfigError if it has no place in it."""

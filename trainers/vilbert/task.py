@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints.folders import find, read_attachment
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
@@ -17,7 +18,7 @@ from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.hub.folders import read_folder
+from corpusloom.trainers.training.hub.folders import Folder, read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
@@ -132,6 +133,15 @@ def initial_model(config: RunConfig) -> ViLBERT:
     if folder is not None:
         adapter.load_weights(model, read_folder(folder))
     return model
+
+
+def read_model(folder: Folder) -> tuple[ViLBERT, dict[str, bytes]]:
+    """Return the ViLBERT in a folder of the published layout, and what a checkpoint of it would have as attachments."""
+    folder.check_type("vilbert")
+    tokenizer = read_vocabulary(folder.path)
+    model = ViLBERT(tables.build(ViLBERTConfig, shape_of(folder), where=folder.path))
+    adapter.load_weights(model, folder)
+    return model.eval(), {TOKENIZER: tokenizer.to_str().encode(), **adapter.attachments_of(folder)}
 
 
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:

@@ -24,10 +24,11 @@ class Command:
     Examples:
       loom export-model runs/clip --to hf --out exported/clip
       loom export-model runs/clip/checkpoints/step-00000250 --to open_clip --out exported/clip-250
+      loom export-model clip-vit-base-patch32 --to open_clip --out exported/b32
     """
 
     run_folder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of a run (its newest checkpoint), or a checkpoint."""
+    """Folder of a run (its newest checkpoint), a checkpoint, or a folder in either layout, to convert it."""
     to: LayoutName
     """Layout: hf (transformers) or open_clip."""
     out: Annotated[str, tyro.conf.arg(metavar="FOLDER")]

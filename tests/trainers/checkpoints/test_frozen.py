@@ -74,6 +74,9 @@ def test_a_part_that_moved_changed_or_is_no_longer_named_is_refused(tmp_path: Pa
     weights(tmp_path / "a.safetensors", 2.0)
     with pytest.raises(DamageError, match=r"a\.safetensors: the frozen part model\.vision\.weights differs.*--set"):
         frozen.check_unchanged(recorded, {"model.vision.weights": path})
+    other = weights(tmp_path / "b.safetensors", 3.0)
+    with pytest.raises(DamageError, match=rf"b\.safetensors: .*differs.*--set \"model\.vision\.weights='{path}'\""):
+        frozen.check_unchanged(recorded, {"model.vision.weights": other})
     (tmp_path / "a.safetensors").unlink()
     for table in (config, {"model": {}}, {"model": {"vision": {"weights": None}}}):
         with pytest.raises(InputError, match=r"the frozen part model\.vision\.weights is not there.*--set"):

@@ -96,3 +96,18 @@ def test_a_folder_of_another_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").unlink()
     with pytest.raises(ConfigError, match="no model_cfg with embed_dim"):
         shape_of(read_folder(str(tmp_path)))
+
+
+@pytest.mark.parametrize("layout", [HF, OPEN_CLIP])
+def test_images_that_are_normalised_otherwise_are_refused(tmp_path: Path, layout: str) -> None:
+    mean, std = [0.48145466, 0.4578275, 0.40821073], [0.5, 0.5, 0.5]
+    files = {"config.json": {"model_type": "clip"}, "preprocessor_config.json": {"image_mean": mean, "image_std": std}}
+    if layout == OPEN_CLIP:
+        files = {"open_clip_config.json": OPEN | {"preprocess_cfg": {"mean": mean, "std": std}}}
+    for name, value in files.items():
+        (tmp_path / name).write_text(json.dumps(value))
+    with pytest.raises(ConfigError, match=r"config\.json: (image_)?std is \[0\.5, 0\.5, 0\.5\] .supported: \[0\.268"):
+        shape_of(read_folder(str(tmp_path)))
+    (tmp_path / list(files)[-1]).unlink()
+    if layout == HF:
+        assert shape_of(read_folder(str(tmp_path))) == VIT_B_32

@@ -144,11 +144,16 @@ def _weight_files(path: str, layout: str) -> dict[str, str]:
     if not first.endswith(INDEX):
         return {first: storage.join(path, first)}
     where = storage.join(path, first)
-    shards = json_files.read_object(where, COPY_AGAIN, {"weight_map": dict})["weight_map"].values()
-    for name in sorted(set(shards)):
+    return {name: storage.join(path, name) for name in shards_of(where, names)}
+
+
+def shards_of(index: str, names: Sequence[str]) -> list[str]:
+    """Return the names of the files that an index names, of those in its folder; InputError for one that is missing."""
+    shards = json_files.read_object(index, COPY_AGAIN, {"weight_map": dict})["weight_map"].values()
+    for name in shards:
         if name not in names:
-            raise InputError(f"names {name}, which is missing", where=where, remedy=COPY_AGAIN)
-    return {name: storage.join(path, name) for name in sorted(set(shards))}
+            raise InputError(f"names {name}, which is missing", where=index, remedy=COPY_AGAIN)
+    return sorted(set(shards))
 
 
 @dataclass(frozen=True, slots=True)

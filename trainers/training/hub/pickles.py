@@ -16,7 +16,6 @@ from torch import Tensor
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.training.hub.folders import (
     HF,
     INDEX,
@@ -24,10 +23,11 @@ from corpusloom.trainers.training.hub.folders import (
     OPEN_CLIP,
     PICKLES,
     check_new,
+    shards_of,
     small_files,
     write_small,
 )
-from corpusloom.trainers.training.hub.tensors import COPY_AGAIN, write_file
+from corpusloom.trainers.training.hub.tensors import write_file
 
 _INSIDE = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts keep the weights."""
@@ -80,12 +80,8 @@ def _is_open_clip(weights: str, names: list[str]) -> bool:
 def _choose(path: str, names: list[str]) -> list[str]:
     """Return the pickles of a folder that are one model: those of an index, or the only one."""
     for index in (name for name in names if name.endswith(INDEX)):
-        where = storage.join(path, index)
-        shards = sorted(set(json_files.read_object(where, COPY_AGAIN, {"weight_map": dict})["weight_map"].values()))
-        if all(str(name).endswith(PICKLES) for name in shards):
-            missing = [name for name in shards if name not in names]
-            if missing:
-                raise InputError(f"names {missing[0]}, which is missing", where=where, remedy=COPY_AGAIN)
+        shards = shards_of(storage.join(path, index), names)
+        if all(name.endswith(PICKLES) for name in shards):
             return shards
     found = [name for name in names if name.endswith(PICKLES) and name not in ("training_args.bin", "optimizer.pt")]
     preferred = [name for name in found if name in ("pytorch_model.bin", "open_clip_pytorch_model.bin")]

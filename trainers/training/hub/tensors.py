@@ -12,7 +12,7 @@ from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.errors import DamageError, InputError
 
 METADATA = "__metadata__"
 MOST_HEADER = 100 << 20
@@ -76,10 +76,13 @@ def read_header(path: str) -> bytes:
     length = int.from_bytes(storage.read_bytes(path, 0, 8), "little") if size >= 8 else 0
     header = storage.read_bytes(path, 8, 8 + length) if 0 < length <= min(size - 8, MOST_HEADER) else b""
     try:
-        ends = [entry["data_offsets"][1] for _, entry in entries_of(header)]
+        found = [(entry["data_offsets"][1], entry["dtype"], tuple(entry["shape"])) for _, entry in entries_of(header)]
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise DamageError("not a safetensors file, or cut short", where=path, remedy=COPY_AGAIN) from error
-    expected = 8 + length + max(ends, default=0)
+    for _, dtype, _ in found:
+        if dtype not in _DTYPES:
+            raise InputError(f"holds numbers of the format {dtype}", where=path, remedy=f"known: {', '.join(_DTYPES)}")
+    expected = 8 + length + max((end for end, _, _ in found), default=0)
     if size != expected:
         what = f"has {size:,} bytes, and {expected:,} by its header: cut short"
         raise DamageError(what, where=path, remedy=COPY_AGAIN)

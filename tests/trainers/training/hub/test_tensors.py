@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.trainers.training.hub.tensors import Tensors, entries_of, read_header, write_file, write_like
 
 
@@ -63,6 +63,14 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, data: bytes) -> 
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(DamageError, match="x: not a safetensors file, or cut short"):
         read_header(str(tmp_path / "x"))
+
+
+def test_a_number_format_that_is_not_known_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_file(str(path), {"a": torch.zeros(2)})
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"F4X"'))
+    with pytest.raises(InputError, match="x: holds numbers of the format F4X"):
+        read_header(str(path))
 
 
 def test_a_header_that_the_library_refuses_is_damage(tmp_path: Path) -> None:
