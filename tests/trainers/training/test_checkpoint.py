@@ -1,5 +1,6 @@
 """Checkpoints: complete or absent, without pickles, exact, and written while training goes on."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -30,9 +31,10 @@ from corpusloom.trainers.checkpoints.folders import complete_steps
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer, load_model, read_config
 from corpusloom.trainers.training.config import ParallelConfig, RunConfig
+from corpusloom.trainers.training.loop import train
 from corpusloom.trainers.training.optimizer import make_optimizer
 from tests.trainers.ranks import run_ranks
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
+from tests.trainers.training.toy import ToyStream, toy_config, toy_model, toy_task, train_toy
 
 ROOT = Path(__file__).parents[3]
 CONFIG = RunConfig(family="clip", name="toy", model={"width": 3}, train=toy_config())
@@ -466,13 +468,17 @@ def test_a_run_killed_while_the_thread_writes_resumes_exactly(tmp_path: Path, wr
 RUNS, DEADLY = "RUNS_UNDER_TEST", "KILLED_WHILE_WRITING"
 
 
+def without_statistics() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
+
+
 def train_sharded(name: str) -> None:
     """Train a model without batch statistics, with an average, its state sharded over all ranks."""
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
+    task = dataclasses.replace(toy_task(without_statistics()), skeleton=without_statistics)
     config, sharded = toy_config(checkpoint_every=5, ema=0.5), ParallelConfig(shard=-1)
     with distributed.mesh_session("cpu", sharded):
-        train_toy(model, config=config, parallel=sharded, checkpoint=Checkpointer(f"{os.environ[RUNS]}/{name}"))
+        train(task, config, sharded, checkpoint=Checkpointer(f"{os.environ[RUNS]}/{name}"))
 
 
 def killed_on_rank_one() -> dict[str, Tensor]:
