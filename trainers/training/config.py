@@ -132,7 +132,7 @@ class ParallelConfig:
     """Whether each block is compiled with torch.compile."""
     compile_backend: str = "inductor"
     """Backend of torch.compile."""
-    dead_after: float = 45.0
+    dead_after: float = 30.0
     """Seconds without a sign of life after which a rank counts as dead, and the others end."""
     stall_after: float = 300.0
     """Seconds without progress after which rank 0 tells which ranks the others wait for."""
