@@ -77,7 +77,7 @@ COMMANDS = {
     ),
     **_rows(
         "Train",
-        train="train clip, flamingo or vilbert on datasets",
+        train="train clip, flamingo, vilbert or lm on datasets",
         eval="evaluate a checkpoint, or a model of others",
         tokenizer="learn a vocabulary from the captions of datasets",
         export_model="write the model of a run in the layout of transformers or open_clip",

@@ -1,8 +1,7 @@
 """Evaluations by name: each family's own, on a checkpoint and a dataset, and clear errors for the others."""
 
 import json
-import os
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,30 +220,27 @@ def test_batches_of_another_checkpoint_or_dataset_are_not_taken(clip: str, pairs
     assert evaluation._partial_folder(out, "retrieval", clip, pairs, EvaluationSettings(workers=7)) in folders
 
 
-def _evaluate_on_ranks() -> dict[str, torch.Tensor]:
-    """Evaluate what the environment names, with as few samples per batch as there are batches for each rank."""
+def _evaluate_all(asked: dict[str, tuple[str, str, str]]) -> dict[str, torch.Tensor]:
+    """Return the figures of some evaluations, with few samples per batch, so that there are batches for each rank."""
     figures = {}
-    for name, (kind, path, data) in json.loads(os.environ["EVALUATED"]).items():
+    for name, (kind, path, data) in asked.items():
         found = evaluation.evaluate(kind, path, data, EvaluationSettings(batch_size=3, shots=1), device="cpu")
         figures[name] = torch.tensor([found.figures[name] for name in sorted(found.figures)], dtype=torch.float64)
     return figures
 
 
-def test_figures_over_ranks_are_those_of_one_rank(
-    clip: str, flamingo: str, pairs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_figures_over_ranks_are_those_of_one_rank(clip: str, flamingo: str, pairs: str, tmp_path: Path) -> None:
     samples = [(pair.image, "jpg", number % 4) for number, pair in enumerate(coloured_pairs(10))]
     write_benchmark(str(tmp_path / "set"), samples, ["red", "green", "blue", "yellow"], ["a {c} thing"])
     regions = write_regions(tmp_path / "regions", 7)
     run("vilbert", vilbert_config("train.steps=1", "train.warmup=0"), [regions], str(tmp_path / "vilbert"))
-    asked: dict[str, Sequence[str]] = {
+    asked = {
         "classify": ("zero-shot", clip, str(tmp_path / "set")),
         "retrieve": ("retrieval", clip, pairs),
         "rank": ("retrieval", str(tmp_path / "vilbert"), regions),
         "caption": ("few-shot", flamingo, pairs),
     }
-    monkeypatch.setenv("EVALUATED", json.dumps(asked))
-    alone = _evaluate_on_ranks()
-    for found in run_ranks(_evaluate_on_ranks, tmp_path, 2):
+    alone = _evaluate_all(asked)
+    for found in run_ranks(partial(_evaluate_all, asked), tmp_path, 2):
         for name in asked:
             torch.testing.assert_close(found[name], alone[name], rtol=1e-5, atol=1e-5)

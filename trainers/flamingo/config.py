@@ -48,12 +48,15 @@ _PARTS = ("vision", "language")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrozenVisionConfig:
-    """The frozen vision encoder: the image tower of a CLIP."""
+    """The frozen vision encoder: the image tower of a CLIP or SigLIP."""
 
-    config: str | None = None
-    """Name of a CLIP configuration, for a tower with fresh weights: to count parameters, to test, to plan memory."""
     checkpoint: str | None = None
-    """Run or checkpoint of CLIP, or a CLIP's folder in Hugging Face's or open_clip's layout; replaces `config`."""
+    """Run or checkpoint of CLIP, or a folder of a CLIP or SigLIP in Hugging Face's or open_clip's layout; replaces
+    `shape` and `config`."""
+    shape: dict[str, Any] | None = None
+    """Table of a SigLIP tower's config.json, for fresh weights: to count parameters, to test, to plan memory."""
+    config: str | None = None
+    """Name of a CLIP configuration, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

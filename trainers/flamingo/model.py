@@ -28,6 +28,8 @@ class VisionEncoder(Protocol):
 
     def grid(self, images: Tensor) -> Tensor: ...
 
+    def block_names(self) -> list[str]: ...
+
 
 class SquaredReLU(nn.Module):
     """max(x, 0)^2, the activation of the trained layers (Table 13)."""
@@ -214,6 +216,8 @@ class Flamingo(nn.Module):
         """
         own = {"resampler.layers": self.resampler.layers, "gated": self.gated}
         blocks = [f"{name}.{number}" for name, part in own.items() for number in range(len(part))]
+        vision: Any = self.vision
+        blocks += [f"vision.{name}" for name in vision.block_names()]
         split = {f"language.{name}": style for name, style in self.language.tensor_plan().items()}
         if split:
             split |= {f"gated.{n}.{name}": style for n in range(len(self.gated)) for name, style in GATED_PLAN.items()}
@@ -280,12 +284,3 @@ class Flamingo(nn.Module):
             tokens = torch.cat([tokens, tokens.new_tensor([[token]])], 1)
             phi = torch.cat([phi, phi[:, -1:]], 1)
         return tokens.new_tensor([made])
-
-
-def count_formula(config: FlamingoConfig, blocks: int, width: int, visual_width: int) -> int:
-    """Return the weights of n gated blocks: n (2 D A + 2 W A + 8 D^2 + norms and gates), A = heads x head width."""
-    count = -(-blocks // config.every)
-    inner = config.heads * config.head_width
-    attention = 2 * width * inner + 2 * visual_width * inner
-    norms = 2 * width + 2 * visual_width + 2 * width + 2
-    return count * (attention + 8 * width * width + norms)

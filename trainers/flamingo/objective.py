@@ -5,13 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from corpusloom.trainers.lm.objective import IGNORE, summed_loss
 from corpusloom.trainers.training.batches import counted_rows
-from corpusloom.trainers.training.numerics import at_least_float32
 from corpusloom.trainers.training.task import Loss, Objective, StepContext, Sum
-
-IGNORE = -100
 
 
 def targets_of(tokens: Tensor, counted: Tensor) -> Tensor:
@@ -24,8 +21,7 @@ def targets_of(tokens: Tensor, counted: Tensor) -> Tensor:
 
 def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the summed negative log likelihood of the targets: (B, L, V), (B, L - 1) -> ()."""
-    flat = at_least_float32(logits[:, :-1]).flatten(0, 1)
-    return F.cross_entropy(flat, targets.flatten(), ignore_index=IGNORE, reduction="sum")
+    return summed_loss(logits[:, :-1], targets)
 
 
 class LanguageObjective:

@@ -9,26 +9,22 @@ from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.clip import task as clip_task
-from corpusloom.trainers.clip.towers import ModifiedResNet, VisionTransformer
-from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenVisionConfig, data_config, parts
+from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenLanguageConfig, data_config, parts
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective
+from corpusloom.trainers.flamingo.vision_encoder import check_size, load_vision
 from corpusloom.trainers.lm.adapter import load_tokenizer
 from corpusloom.trainers.lm.model import context_of
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.batches import make_batches, open_stream
-from corpusloom.trainers.training.config import RunConfig, load_config
+from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
-
-RESNET_STRIDE = 32
-"""Pixels per place of the last stage's grid."""
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
@@ -43,22 +39,23 @@ def build_model(config: RunConfig) -> Flamingo:
     """
     shape, vision, language = parts(config)
     data = data_config(config)
+    check_undivided(language, config)
     check_positions(data, context_of(read_language_config(language, config.name)), config.name)
     tower = load_vision(vision, config.name)
-    check_size(data, tower, config.name)
+    check_size(data.size, tower, config.name)
     return Flamingo(shape, tower, load_language(language, config.name))
 
 
-def load_vision(vision: FrozenVisionConfig, where: str) -> VisionTransformer | ModifiedResNet:
-    """Return the image tower of a CLIP: that of a checkpoint or folder, else one with fresh weights."""
-    if vision.checkpoint is not None:
-        device = torch.empty(0).device
-        with torch.device("cpu"):
-            clip, _ = clip_task.load_clip(vision.checkpoint)
-        return clip.image.to(device)
-    if vision.config is None:
-        raise ConfigError("no vision encoder", where=where, remedy="--set model.vision.checkpoint=RUN_OR_FOLDER")
-    return clip_task.build_model(load_config(vision.config)).image
+def check_undivided(language: FrozenLanguageConfig, config: RunConfig) -> None:
+    """Raise ConfigError for int8 weights that would be divided among ranks: a row and its scale stay together."""
+    divided = [key for key in ("shard", "tensor") if getattr(config.parallel, key) != 1]
+    if language.dtype == "int8" and divided:
+        key = f"parallel.{divided[0]}"
+        raise ConfigError(
+            f'model.language.dtype is "int8" and {key} is {getattr(config.parallel, divided[0])}',
+            where=config.name,
+            remedy=f'--set {key}=1, or model.language.dtype="bf16"',
+        )
 
 
 def check_positions(data: FlamingoDataConfig, context: int, where: str) -> None:
@@ -70,21 +67,6 @@ def check_positions(data: FlamingoDataConfig, context: int, where: str) -> None:
                 where=where,
                 remedy=f"--set data.{key}={context}, or another model.language.weights",
             )
-
-
-def check_size(data: FlamingoDataConfig, tower: nn.Module, where: str) -> None:
-    """Raise ConfigError for a size of images that the vision encoder does not take.
-
-    A vision transformer has positions for one size; a ResNet takes any multiple of its stride, 32.
-    """
-    if data.size is None or data.size == tower.size:
-        return
-    if isinstance(tower, VisionTransformer) or data.size % RESNET_STRIDE:
-        raise ConfigError(
-            f"data.size is {data.size}, the vision encoder takes images of {tower.size} pixels a side",
-            where=where,
-            remedy="leave data.size out (--set data.size=off), or use another vision encoder",
-        )
 
 
 def load_vocabulary(config: RunConfig, rows: int) -> Vocabulary:

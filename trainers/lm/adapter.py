@@ -1,32 +1,38 @@
 """Language models in Hugging Face's layout: a folder with config.json and safetensors, read and written."""
 
 import contextlib
+import copy
 import difflib
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
 from transformers.utils import logging as library_logging
 
+from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.lm.model import CausalLM
-from corpusloom.trainers.lm.tokenizer import SPECIAL, TextTokenizer
+from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer
+from corpusloom.trainers.training.hub.folders import HF, LAYOUTS, origin_of, read_folder, write_folder
+from corpusloom.trainers.training.hub.tensors import entries_of
 
 NO_REMOTE_CODE = {"local_files_only": True, "trust_remote_code": False}
 """Arguments with which the library reads this folder only, and runs no code of it."""
+_NO_SHAPE = {"architectures", "id2label", "label2id", "transformers_version"}
+"""Keys of a config.json that say nothing of a causal language model's layers."""
 
 
 def read_config(folder: str) -> PretrainedConfig:
     """Return the configuration of a model's folder."""
-    if not os.path.isfile(os.path.join(folder, "config.json")):
-        raise InputError(
-            "no config.json", where=folder, remedy="give a folder in Hugging Face's layout, on a local disk"
-        )
+    if not storage.is_local(folder):
+        raise InputError("not on a local disk", where=folder, remedy="copy the folder to one")
+    read_folder(folder)
     try:
         return AutoConfig.from_pretrained(folder, **NO_REMOTE_CODE)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
@@ -56,28 +62,42 @@ def make_config(shape: Mapping[str, Any], where: str) -> PretrainedConfig:
         raise ConfigError(f"not a configuration of {kind}: {_one_line(error)}", where=where) from error
 
 
+def shape_of(config: PretrainedConfig) -> dict[str, Any]:
+    """Return a configuration as the table that `make_config` takes."""
+    known = type(config)().to_dict().keys() - _NO_SHAPE
+    return {name: value for name, value in config.to_dict().items() if name in known and value is not None}
+
+
 def fresh(config: PretrainedConfig, dtype: torch.dtype = torch.float32) -> CausalLM:
     """Return a model with random weights, on torch's default device."""
+    stored = config.dtype or torch.float32
     try:
         with quiet():
-            network = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+            network = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
     except ValueError as error:
         raise ConfigError(f"{config.model_type} has no causal language model", where="language model") from error
+    network.config.dtype = stored  # that of exported weights
     return CausalLM(_decoder(network, "language model"))
 
 
 def load(folder: str, dtype: torch.dtype = torch.float32) -> CausalLM:
-    """Return the model of a folder, in evaluation mode; on the meta device without reading its weights.
-
-    Raises InputError for weights that are missing or of another shape, and for files of pickles.
-    """
+    """Return the model of a folder, in evaluation mode; on the meta device without reading its weights."""
     config = read_config(folder)
     if torch.empty(0).device.type == "meta":
         return fresh(config, dtype).eval()
-    check_safetensors(folder)
+    network: PreTrainedModel = load_network(AutoModelForCausalLM, folder, dtype)
+    return CausalLM(_decoder(network, folder)).eval()
+
+
+def load_network(kind: Any, folder: str, dtype: torch.dtype) -> Any:
+    """Return the library's model of a folder, by its class or `Auto...` class, in evaluation mode.
+
+    Raises InputError or DamageError for weights that are missing, cut short, pickled or of another shape.
+    """
+    _ = read_folder(folder).tensors  # reads the headers: pickles, missing shards and files cut short are errors here
     try:
         with quiet():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            network, found = kind.from_pretrained(
                 folder,
                 dtype=dtype,
                 use_safetensors=True,
@@ -87,14 +107,13 @@ def load(folder: str, dtype: torch.dtype = torch.float32) -> CausalLM:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"the weights cannot be read: {_one_line(error)}", where=folder) from error
-    network, found = loaded
     if wrong := [*found["missing_keys"], *(names[0] for names in found["mismatched_keys"])]:
         raise InputError(
             f"{len(wrong)} weights are missing or of another shape, such as {sorted(wrong)[0]}",
             where=folder,
-            remedy="config.json and the weights must be of one model with a language-model head",
+            remedy="config.json and the weights must be of one model of this kind",
         )
-    return CausalLM(_decoder(network, folder)).eval()
+    return network
 
 
 def load_tokenizer(folder: str) -> TextTokenizer:
@@ -119,17 +138,38 @@ def load_tokenizer(folder: str) -> TextTokenizer:
     return TextTokenizer(backend, *(found.eos_token_id if number is None else number for number in ids))
 
 
-def check_safetensors(folder: str) -> None:
-    """Raise InputError for a folder whose weights are missing or pickles."""
-    names = os.listdir(folder)
-    if any(name.endswith(".safetensors") for name in names):
-        return
-    pickles = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth")))
-    if pickles:
-        raise InputError(
-            f"{pickles[0]} is a pickle, which can run code", where=folder, remedy="convert it once: loom import-model"
-        )
-    raise InputError("no safetensors", where=folder, remedy="give a folder with model.safetensors")
+def export(model: CausalLM, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+    """Write a checkpoint's model into a new folder that the library reads, with the tokenizer of the attachments.
+
+    The weights have the `dtype` of the configuration. If the run began from a folder, that one's small files, number
+    formats and order of tensors are kept.
+    """
+    if layout != HF:
+        raise ConfigError(f"a language model has no place in the layout {layout}", where="--to", remedy=f"--to {HF}")
+    weights = _untied(model.network)
+    origin = origin_of(attachments, HF)
+    if origin is not None:
+        written = [name for header in origin.headers.values() for name, _ in entries_of(header)]
+        prefix = f"{model.network.base_model_prefix}."  # files of a model without its head leave it out
+        named = {name: weights.get(name, weights.get(prefix + name)) for name in written}
+        known = {name: tensor for name, tensor in named.items() if tensor is not None}
+        if len(known) == len(written):
+            write_folder(out, HF, known, origin.files, origin.headers)
+            return
+    config = copy.deepcopy(model.config)
+    config.architectures = [type(model.network).__name__]
+    files = {name: attachments[name] for name in (TOKENIZER, SPECIAL)}
+    files[LAYOUTS[HF].config] = config.to_json_string().encode()
+    dtype = config.dtype or torch.float32
+    write_folder(out, HF, {name: tensor.to(dtype) for name, tensor in weights.items()}, files, {})
+
+
+def _untied(network: PreTrainedModel) -> dict[str, Tensor]:
+    """Return the weights by their names in files, those that share memory once."""
+    state = network.state_dict()
+    first = {tensor.data_ptr(): name for name, tensor in reversed(state.items())}
+    once = {name: tensor for name, tensor in state.items() if first[tensor.data_ptr()] == name}
+    return dict(revert_weight_conversion(network, once))
 
 
 def _decoder(network: PreTrainedModel, where: str) -> PreTrainedModel:

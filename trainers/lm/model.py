@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.training.parallel import ParallelPlan
 
 TENSOR_STYLES = ("colwise", "rowwise")
 
@@ -110,6 +111,10 @@ class CausalLM(nn.Module):
             mask = torch.ones(1, 1, length, length, dtype=torch.bool, device="meta")
             given = {"attention_mask": mask, "position_ids": torch.arange(length, device="meta")[None]}
         return self.network(inputs_embeds=embedded, use_cache=False, **given, **to_layers).logits
+
+    def plan(self) -> ParallelPlan:
+        """Return how the model is divided: each decoder layer is a unit."""
+        return ParallelPlan(blocks=self.layer_names(), tensor=self.tensor_plan(), no_tensor=self.no_tensor())
 
     def tensor_plan(self) -> Mapping[str, str]:
         """Return {name of a linear layer: colwise or rowwise} of the decoder layers, by the library's own plan.

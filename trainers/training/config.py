@@ -13,7 +13,7 @@ from corpusloom.schemas.errors import ConfigError
 
 SCHEDULES = ("cosine", "linear", "constant")
 PRECISIONS = ("fp32", "bf16")
-FAMILIES = ("clip", "flamingo", "vilbert")
+FAMILIES = ("clip", "flamingo", "lm", "vilbert")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +174,7 @@ class RunConfig:
     """One training run: the family of models, the model's shape, its data, and how it is trained."""
 
     family: str
-    """clip, flamingo or vilbert: the folder of trainers whose code reads `model` and `data`."""
+    """clip, flamingo, lm or vilbert: the folder of trainers whose code reads `model` and `data`."""
     name: str = ""
     """Name of the configuration, for logs and checkpoints."""
     model: dict[str, Any] = field(default_factory=dict)

@@ -13,8 +13,12 @@ from corpusloom.pipelines.engine.progress import Reporter
 if TYPE_CHECKING:
     from corpusloom.trainers.evaluate import EvaluationResult
 
+<<<<<<< HEAD
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
 SKIPPED_SHOWN = 10
+=======
+EvaluationKind = Literal["zero-shot", "retrieval", "few-shot", "likelihood"]
+>>>>>>> main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +30,22 @@ class Command:
       loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
+<<<<<<< HEAD
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
+=======
+      loom eval likelihood --checkpoint runs/lm --data texts.jsonl
+>>>>>>> main
     """
 
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
-    """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo."""
+    """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo.
+    likelihood: texts by a language model."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
     data: Annotated[str, tyro.conf.arg(metavar="PATH")]
-    """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). Otherwise a dataset of pairs or regions."""
+    """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). likelihood: a file with one JSON string per
+    line. Otherwise a dataset of pairs or regions."""
     limit: int | None = None
     """Samples, at most."""
     shots: int = 4

@@ -45,8 +45,7 @@ class Command:
         if self.json:
             print_json(done)
             return 0
-        show(
-            f"{self.out}: {done.family} of step {done.step:,}, {done.parameters:,} parameters, in the layout {self.to}"
-        )
+        origin = f"step {done.step:,}" if done.step is not None else self.run_folder
+        show(f"{self.out}: {done.family} of {origin}, {done.parameters:,} parameters, as {self.to}")
         show(f"  {', '.join(done.files)}")
         return 0

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from corpusloom.trainers.training.loop import TrainResult
     from corpusloom.trainers.training.observe.reports import Observer
 
-Family = Literal["clip", "flamingo", "vilbert"]
+Family = Literal["clip", "flamingo", "lm", "vilbert"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Train CLIP, Flamingo or ViLBERT on datasets, on one machine or under torchrun.
+    """Train CLIP, Flamingo or ViLBERT on datasets, or a language model on texts, on one machine or under torchrun.
 
     A second run resumes from the newest checkpoint of OUT.
 
@@ -43,7 +43,8 @@ class Command:
     config: Annotated[str, tyro.conf.arg(metavar="NAME")]
     """Name of a bundled configuration (clip-tiny, flamingo-3b ...; `loom list configs`) or path of a TOML file."""
     data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATASET")] = ()
-    """DATASET, NAME=DATASET or NAME=DATASET:SHARE; SHARE is its share of the samples, relative to 1 for the others."""
+    """DATASET, NAME=DATASET or NAME=DATASET:SHARE; SHARE is its share of the samples, relative to 1 for the others. For
+    lm: files with one JSON string per line."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of checkpoints, metrics.jsonl and result.json."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()

@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.tokenizer import TextTokenizer, train_tokenizer
+from corpusloom.trainers.training.hub.folders import read_folder
 from tests.trainers.lm.tiny import SHAPES, tiny
 
 TEXTS = ["a red star on a grey ground", "two blue rings"] * 4
@@ -85,11 +86,11 @@ def change_a_shape(folder: Path) -> None:
     ("damage", "message"),
     [
         (lose_config, "no config.json"),
-        (break_config, "config.json cannot be read"),
+        (break_config, "config.json: not readable as JSON"),
         (change_type, "config.json cannot be read.*no_such_model"),
-        (pickle_only, "pytorch_model.bin is a pickle.*loom import-model"),
-        (lose_weights, "no safetensors"),
-        (cut_weights, "the weights cannot be read"),
+        (pickle_only, "no model.safetensors.*pickled weights are not read.*loom import-model"),
+        (lose_weights, "no model.safetensors"),
+        (cut_weights, "cut short"),
         (lose_a_layer, "1 weights are missing or of another shape, such as model.layers.1.mlp.up_proj.weight"),
         (change_a_shape, "12 weights are missing or of another shape"),
         (encoder, "missing or of another shape|not a decoder-only"),
@@ -100,7 +101,7 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(
 ) -> None:
     folder = write(tmp_path / "lm")
     damage(folder)
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(LoomError, match=message) as caught:
         adapter.load(str(folder))
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -149,3 +150,22 @@ def test_a_table_that_is_no_shape_is_refused_in_one_line(shape: dict[str, object
     with pytest.raises(ConfigError, match=message) as caught, torch.device("meta"):
         adapter.fresh(adapter.make_config(shape, "lm.toml"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_a_folder_that_is_read_and_written_again_is_the_same_byte_for_byte(family: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "lm", family)
+    model, own = adapter.load(str(folder)), adapter.load_tokenizer(str(folder))
+    adapter.export(model, {**own.files(), **read_folder(str(folder)).origin()}, "hf", str(tmp_path / "again"))
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+    adapter.export(model, own.files(), "hf", str(tmp_path / "new"))
+    tokens = torch.randint(0, 50, (1, 7))
+    assert torch.equal(adapter.load(str(tmp_path / "new"))(tokens), model(tokens))
+
+
+def test_another_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no place in the layout open_clip"):
+        adapter.export(tiny(), {}, "open_clip", str(tmp_path / "out"))

@@ -73,7 +73,7 @@ def test_impossible_values_are_refused(change: dict[str, object]) -> None:
 
 
 def test_an_unknown_family_is_refused() -> None:
-    with pytest.raises(ConfigError, match="one of clip, flamingo, vilbert"):
+    with pytest.raises(ConfigError, match="one of clip, flamingo, lm, vilbert"):
         RunConfig(family="gpt", train=toy_config())
 
 

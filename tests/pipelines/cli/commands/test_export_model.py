@@ -23,5 +23,7 @@ def test_a_run_is_exported_as_text_and_as_json(tmp_path: Path, capsys: pytest.Ca
     assert "open_clip_config.json, open_clip_model.safetensors" in second
     assert main.run([*argv, str(tmp_path / "again"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["family"] == "clip"
+    assert main.run(["export-model", str(tmp_path / "out"), "--to", "open_clip", "--out", str(tmp_path / "third")]) == 0
+    assert f": clip of {tmp_path / 'out'}, " in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"CLIPModel has no ResNet .*--to open_clip"):
         main.run(["export-model", str(tmp_path / "run"), "--to", "hf", "--out", str(tmp_path / "hf")])
