@@ -9,20 +9,10 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
-<<<<<<< HEAD
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
-from corpusloom.trainers.evaluation.finished import folder_digest, identity
+from corpusloom.trainers.evaluation.finished import content_digest, identity
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
-=======
-from corpusloom.trainers.clip import benchmarks
-from corpusloom.trainers.clip.task import load_clip, retrieval_of
-from corpusloom.trainers.flamingo import evaluate as flamingo_evaluation
-from corpusloom.trainers.flamingo import task as flamingo_task
-from corpusloom.trainers.lm import task as lm_task
-from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.training import checkpoint
->>>>>>> main
 from corpusloom.trainers.training.hub.folders import is_folder_of_others, read_folder
 from corpusloom.trainers.training.observe.heartbeat import watched_session
 
@@ -51,7 +41,6 @@ class EvaluationResult:
 
 
 def evaluate(
-<<<<<<< HEAD
     kind: str,
     path: str,
     data: str,
@@ -70,21 +59,6 @@ def evaluate(
     known = registry.evaluations(family)
     if kind not in known:
         options = ", ".join(f"{name} for {other}" for other in FAMILIES for name in registry.evaluations(other))
-=======
-    kind: str, path: str, data: str, *, limit: int | None = None, few_shot: FewShot | None = None
-) -> dict[str, float]:
-    """Return the figures of `zero-shot`, `retrieval`, `few-shot` or `likelihood` for a checkpoint on a dataset."""
-    family = family_of(path)
-    known: dict[tuple[str, str], Evaluation] = {
-        ("zero-shot", "clip"): zero_shot,
-        ("retrieval", "clip"): clip_retrieval,
-        ("retrieval", "vilbert"): vilbert_retrieval,
-        ("likelihood", "lm"): text_likelihood,
-        ("few-shot", "flamingo"): partial(captions, few_shot=few_shot or FewShot()),
-    }
-    if (kind, family) not in known:
-        options = ", ".join(f"{name} for {family}" for name, family in known)
->>>>>>> main
         raise ConfigError(f"no {kind} evaluation of a {family}", where="loom eval", remedy=f"there are {options}")
     if out is not None and storage.is_local(out):
         settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings))
@@ -104,7 +78,7 @@ def _partial_folder(out: str, kind: str, path: str, data: str, settings: Evaluat
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
     model = path if is_folder_of_others(path) else folders.find(path)
     shape = {**asdict(settings), "workers": 0, "partial": None}
-    return storage.join(out + PARTIAL, identity(kind, folder_digest(model), folder_digest(data), shape))
+    return storage.join(out + PARTIAL, identity(kind, content_digest(model), content_digest(data), shape))
 
 
 def family_of(path: str) -> str:
@@ -113,47 +87,3 @@ def family_of(path: str) -> str:
         read_folder(path).check_type("clip")
         return "clip"
     return checkpoint.read_config(folders.find(path)).family
-<<<<<<< HEAD
-=======
-
-
-def zero_shot(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield a CLIP's figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
-    yield from benchmarks.evaluate(path, data, limit=limit)
-
-
-def clip_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield R@k of a CLIP in both directions."""
-    model, tokenizer = load_clip(path)
-    yield from retrieval_of(model, tokenizer, [data], limit=limit)
-
-
-def vilbert_retrieval(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield R@k of a ViLBERT: captions rank images."""
-    model, config = checkpoint.load_model(path, vilbert_task.build_model)
-    batch = vilbert_task.evaluation_batch(path, config, data, limit or RETRIEVAL_LIMIT)
-    yield from vilbert_evaluation.evaluate_batch(model, batch)
-
-
-def text_likelihood(path: str, data: str, limit: int | None) -> Iterator[tuple[str, float]]:
-    """Yield a language model's nats per token on the first `limit` texts of a file."""
-    yield from lm_task.likelihood_of(path, data, limit)
-
-
-def captions(path: str, data: str, limit: int | None, few_shot: FewShot) -> Iterator[tuple[str, float]]:
-    """Yield the share of captions that are likelier with their own image, and the word F1 of generated captions."""
-    model, config = checkpoint.load_model(path, flamingo_task.build_model)
-    transform = flamingo_task.evaluation_transform(path, config, model)
-    example = partial(flamingo_evaluation.example, transform)
-    stream = StreamingDataset(data, shuffle=False, rank=0, world_size=1, transform=example)
-    values: Iterator[Any] = islice(stream, limit)
-    items = [flamingo_evaluation.Example(**found) for found in values]
-    if len(items) < few_shot.shots + 2:
-        raise InputError(f"{len(items)} pairs", where=data, remedy=f"{few_shot.shots} shots need {few_shot.shots + 2}")
-    scores = flamingo_evaluation.caption_log_likelihoods(model, items, transform.vocabulary)
-    yield from flamingo_evaluation.right_against_wrong(scores)
-    yield from flamingo_evaluation.few_shot(
-        model, items[: max(CAPTIONED, few_shot.shots + 2)], transform.vocabulary, few_shot.shots, few_shot.prompt
-    )
-    yield "skipped", float(sum(stream.skipped.values()))
->>>>>>> main

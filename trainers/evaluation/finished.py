@@ -59,8 +59,13 @@ def identity(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def folder_digest(path: str) -> str:
-    """Return the sha256 over the names and contents of a folder's files; a manifest or commit stands for its files."""
+def content_digest(path: str) -> str:
+    """Return the sha256 of a file, or over the names and contents of a folder's files.
+
+    A manifest or commit stands for the files that it lists.
+    """
+    if not storage.is_folder(path):
+        return storage.hash_file(path)[0]
     fs, inner = storage.filesystem(path)
     for name in ("manifest.json", "checkpoint.json"):
         if storage.exists(storage.join(path, name)):

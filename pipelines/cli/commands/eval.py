@@ -13,12 +13,8 @@ from corpusloom.pipelines.engine.progress import Reporter
 if TYPE_CHECKING:
     from corpusloom.trainers.evaluate import EvaluationResult
 
-<<<<<<< HEAD
-EvaluationKind = Literal["zero-shot", "retrieval", "few-shot"]
-SKIPPED_SHOWN = 10
-=======
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot", "likelihood"]
->>>>>>> main
+SKIPPED_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +26,8 @@ class Command:
       loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
-<<<<<<< HEAD
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
-=======
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
->>>>>>> main
     """
 
     kind: Annotated[EvaluationKind, tyro.conf.Positional]

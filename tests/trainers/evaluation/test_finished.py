@@ -1,10 +1,11 @@
 """Finished batches are kept by number; a damaged file counts as none; a digest is that of all that was read."""
 
+import hashlib
 from pathlib import Path
 
 import torch
 
-from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured, folder_digest, identity
+from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured, content_digest, identity
 from tests.trainers.datasets import coloured_pairs, write_pairs
 
 
@@ -30,11 +31,12 @@ def test_without_a_folder_nothing_is_kept() -> None:
 def test_a_digest_is_that_of_the_manifest_or_of_all_files(tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "pairs", coloured_pairs(2))
     other = write_pairs(tmp_path / "others", coloured_pairs(3))
-    assert folder_digest(data) == folder_digest(data) != folder_digest(other)
+    assert content_digest(data) == content_digest(data) != content_digest(other)
     folder = tmp_path / "plain"
     (folder / "test").mkdir(parents=True)
     (folder / "test" / "0.tar").write_bytes(b"1")
-    before = folder_digest(str(folder))
+    before = content_digest(str(folder))
     (folder / "test" / "0.tar").write_bytes(b"2")
-    assert folder_digest(str(folder)) != before
+    assert content_digest(str(folder)) != before
+    assert content_digest(str(folder / "test" / "0.tar")) == hashlib.sha256(b"2").hexdigest()
     assert identity("a", {"b": 1}) != identity("a", {"b": 2})
