@@ -231,6 +231,11 @@ def prepare_run(
 ) -> "Run":
     """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
     model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
+    return run_over(model, task, config, device)
+
+
+def run_over(model: nn.Module, task: TrainingTask, config: TrainConfig, device: torch.device) -> "Run":
+    """Return the run of a task on a model that is divided already, with a new optimiser and average."""
     return Run(
         model=model,
         objective=task.objective,
