@@ -7,50 +7,30 @@ no pickles, so a checkpoint of unknown origin cannot execute code. `trainers/che
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.checkpoint.planner import SavePlan
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
-from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.checkpoints import folders, frozen
 from corpusloom.trainers.checkpoints.best import BestCheckpoint
 from corpusloom.trainers.checkpoints.differences import differences
 from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM, storing
-from corpusloom.trainers.checkpoints.folders import complete_steps as complete_steps
-from corpusloom.trainers.checkpoints.folders import delete as delete
-from corpusloom.trainers.checkpoints.folders import find as find
-from corpusloom.trainers.checkpoints.folders import latest as latest
-from corpusloom.trainers.checkpoints.folders import read_attachment as read_attachment
 from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, fill_optimizer, load_weights
 from corpusloom.trainers.checkpoints.ranks import on_first, together
-from corpusloom.trainers.checkpoints.shards import SlicePlanner, TensorReader, TensorWriter
+from corpusloom.trainers.checkpoints.saving import CheckpointContent, write_checkpoint
+from corpusloom.trainers.checkpoints.shards import TensorReader
 from corpusloom.trainers.checkpoints.snapshot import Share
 from corpusloom.trainers.checkpoints.tensors import all_tensors
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, from_plain
 
 Model = TypeVar("Model", bound=nn.Module)
-
-
-@dataclass(frozen=True, slots=True)
-class _Save:
-    """A checkpoint to write: this rank's slices, and what rank 0 writes beside them."""
-
-    step: int
-    path: str
-    plan: SavePlan
-    slices: dict[str, Tensor]
-    texts: dict[str, bytes]
-    facts: dict[str, Any]
 
 
 class Checkpointer:
@@ -117,8 +97,7 @@ class Checkpointer:
         self._failed = None
         found = all_tensors(model, optimizer, ema or {}, self._frozen)
         slices = self._share.take(found.tensors, copy=self._snapshot)
-        job = _Save(
-            step=step,
+        content = CheckpointContent(
             path=folders.step_folder(self.folder, step),
             plan=self._share.plan,
             slices=slices,
@@ -127,16 +106,16 @@ class Checkpointer:
                 CONFIG: _json(None if self._config is None else self._config.to_plain()),
                 STREAM: _json(None if stream is None else stream.state_dict()),
             },
-            facts={"step": step, "aliases": found.aliases, **self._surroundings()},
+            facts=partial(self._facts, step, found.aliases, self._surroundings()),
         )
         if distributed.world_size() > 1 and self._group is None:
             self._group = dist.new_group(backend="gloo")  # the thread's exchanges must not mix with the training's
-        self._pending.append(self._thread.submit(self._write, job))
+        self._pending.append(self._thread.submit(self._write, step, content))
         if wait:
             self.finish()
         elif not self._snapshot:
             self.settle()
-        return job.path
+        return content.path
 
     def finish(self) -> None:
         """Wait until the last checkpoint is complete; raise what its writing met."""
@@ -242,40 +221,23 @@ class Checkpointer:
         if distributed.rank() == 0:
             self._on_note(text)
 
-    def _write(self, job: _Save) -> None:
-        """Write, hash and commit a checkpoint, in step with the threads of the other ranks."""
+    def _write(self, step: int, content: CheckpointContent) -> None:
+        """Write a checkpoint in the thread, then delete older ones."""
         try:
-            on_first(storing(job.path, partial(folders.delete, job.path)), self._group)  # what a killed run left
-            written = together(storing(job.path, partial(self._write_files, job)), self._group)
-            files = {name: digest for part in written for name, digest in part.items()}
-            on_first(storing(job.path, partial(self._commit, job, files)), self._group)
+            write_checkpoint(content, self._group)
         except Exception:
-            if distributed.rank() == 0:
-                self._best.forget(job.step)
-                with suppress(Exception):
-                    folders.delete(job.path)  # its space may be what is wanting
+            self._best.forget(step)
             raise
+        on_first(storing(self.folder, self._delete_older), self._group)
 
-    def _write_files(self, job: _Save) -> dict[str, str]:
-        """Write this rank's file, and on rank 0 the small ones; return their sha256 by name."""
-        writer = TensorWriter(job.path)
-        writer.write_data(job.plan, SlicePlanner(job.slices)).wait()
-        return writer.files | (folders.write_texts(job.path, job.texts) if distributed.rank() == 0 else {})
-
-    def _commit(self, job: _Save, files: dict[str, str]) -> None:
-        for name in files:
-            if not storage.exists(storage.join(job.path, name)):
-                raise InputError(
-                    f"rank 0 does not see {name}, which another rank wrote",
-                    where=job.path,
-                    remedy="--out must be a folder that all ranks see",
-                )
-        if self._frozen_record is None:
-            self._frozen_record = frozen.record(self._frozen)
-        commit = {"format_version": folders.FORMAT_VERSION, **job.facts, "files": files, "frozen": self._frozen_record}
-        storage.write_bytes(storage.join(job.path, folders.COMMIT), json_files.seal(commit))
+    def _delete_older(self) -> None:
         self._best.keep()
         folders.delete_older(self.folder, self._keep, self._best.step())
+
+    def _facts(self, step: int, aliases: dict[str, str], surroundings: dict[str, Any]) -> dict[str, Any]:
+        if self._frozen_record is None:
+            self._frozen_record = frozen.record(self._frozen)
+        return {"step": step, "aliases": aliases, "frozen": self._frozen_record, **surroundings}
 
 
 def read_config(path: str, assignments: Sequence[str] = ()) -> RunConfig:

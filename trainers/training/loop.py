@@ -141,6 +141,11 @@ def replicate(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig)
 def prepare_run(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig, device: torch.device) -> "Run":
     """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
     model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
+    return run_over(model, task, config, device)
+
+
+def run_over(model: nn.Module, task: TrainingTask, config: TrainConfig, device: torch.device) -> "Run":
+    """Return the run of a task on a model that is divided already, with a new optimiser and average."""
     return Run(
         model=model,
         objective=task.objective,

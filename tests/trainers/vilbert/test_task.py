@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
+from corpusloom.trainers.checkpoints.folders import read_attachment
 from corpusloom.trainers.describe import describe_run
 from corpusloom.trainers.run import run
-from corpusloom.trainers.training.checkpoint import read_attachment
 from corpusloom.trainers.training.config import RunConfig, config_names, load_config
 from corpusloom.trainers.vilbert.adapter import export
 from corpusloom.trainers.vilbert.config import model_config
