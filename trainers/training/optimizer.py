@@ -98,7 +98,7 @@ def layer_factors(model: nn.Module, groups: Mapping[str, GroupConfig]) -> dict[s
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """Return AdamW over the model's parameter groups (decoupled weight decay, arXiv 1711.05101)."""
     groups = parameter_groups(model, config)
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, foreach=True)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
