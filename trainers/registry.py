@@ -2,10 +2,11 @@
 
 import importlib
 from collections.abc import Collection, Mapping
-from typing import cast
+from typing import Any, cast
 
 from torch import nn
 
+from corpusloom.trainers.evaluation.batches import Evaluation
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import read_folder
@@ -45,6 +46,17 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return model, objective, stream and evaluation of a run over datasets: name -> (path, weight)."""
     return family(config.family).build_task(config, datasets)
+
+
+def evaluations(name: str) -> Mapping[str, Evaluation]:
+    """Return the evaluations of a family by name, as the module `corpusloom.trainers.<name>.evaluate` lists them."""
+    module = importlib.import_module(f"corpusloom.trainers.{name}.evaluate")
+    return cast(Mapping[str, Evaluation], module.evaluations())
+
+
+def load_evaluated(name: str, path: str) -> tuple[nn.Module, Any]:
+    """Return a family's model at a path, and what its evaluations take beside it, such as a tokenizer."""
+    return family(name).load_evaluated(path)
 
 
 def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:

@@ -14,7 +14,10 @@ from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, check_family
 from corpusloom.trainers.training.loop import TrainResult, train
-from corpusloom.trainers.training.observe import MetricsLog, StepReport
+from corpusloom.trainers.training.observe.heartbeat import Heartbeat, watched_ranks
+from corpusloom.trainers.training.observe.logs import MetricsLog, finite
+from corpusloom.trainers.training.observe.profiler import StepProfiler, StepWindow
+from corpusloom.trainers.training.observe.reports import Observer, Observers
 from corpusloom.trainers.training.parallel import is_divided
 
 
@@ -25,15 +28,15 @@ def run(
     out: str,
     *,
     device: str | None = None,
-    on_step: Callable[[StepReport], None] | None = None,
-    on_update: Callable[[int], None] | None = None,
-    on_note: Callable[[str], None] = lambda _: None,
+    observers: Sequence[Observer] = (),
+    on_update: Callable[[int], None] = lambda _: None,
+    profile: StepWindow | None = None,
 ) -> TrainResult:
     """Train a family's model over datasets into the folder `out`, resuming from its newest checkpoint.
 
-    `data` are DATASET, NAME=DATASET or NAME=DATASET:SHARE. `out` gets checkpoints/, metrics.jsonl and result.json.
-    Under torchrun every rank calls this; rank 0 writes. `on_step` gets reports, `on_update` the number of each step,
-    `on_note` what a user should know although the run goes on.
+    `data` are DATASET, NAME=DATASET or NAME=DATASET:SHARE. `out` gets checkpoints/, metrics.jsonl, result.json, and
+    profile/ with a trace of each rank's steps in the window `profile`. Under torchrun every rank calls this; rank 0
+    writes and tells `observers`. `on_update` gets the number of steps that are done.
     """
     check_family(config, family)
     config = registry.complete(config)
@@ -42,8 +45,10 @@ def run(
         frozen_parts = registry.frozen_parts(config)
         frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
-        for note in task.notes if distributed.rank() == 0 else ():
-            on_note(note)
+        log = MetricsLog(storage.join(out, "metrics.jsonl"))
+        told = Observers((log, *observers) if distributed.rank() == 0 else ())
+        for note in task.notes:
+            told.note(note)
         checkpointer = Checkpointer(
             storage.join(out, "checkpoints"),
             config=config,
@@ -52,9 +57,24 @@ def run(
             keep=config.train.keep,
             keep_best=config.train.keep_best,
             snapshot=config.train.snapshot,
-            on_note=on_note,
+            on_note=told.note,
         )
-        with contextlib.closing(task.stream):
+        profiler = None if profile is None else StepProfiler(profile, storage.join(out, "profile"))
+        heartbeat = Heartbeat(
+            dead_seconds=config.parallel.dead_after, stall_seconds=config.parallel.stall_after, on_note=told.note
+        )
+
+        def after_step(done: int) -> None:
+            on_update(done)
+            if profiler is not None:
+                profiler.after(done)
+
+        with contextlib.ExitStack() as closing:
+            closing.callback(told.close)
+            closing.enter_context(contextlib.closing(task.stream))
+            if profiler is not None:
+                closing.callback(profiler.close)
+            closing.enter_context(watched_ranks(heartbeat))
             if not is_divided():
                 task.model.to(place)
             result = train(
@@ -63,11 +83,13 @@ def run(
                 config.parallel,
                 device=place,
                 checkpoint=checkpointer,
-                on_step=_reporter(out, checkpointer, on_step),
-                on_update=on_update,
+                observer=told,
+                on_update=after_step,
+                on_part=heartbeat.mark,
+                name=config.name,
             )
         if distributed.rank() == 0:
-            _write_result(out, result)
+            _write_result(out, result, log)
         return result
 
 
@@ -101,33 +123,16 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _reporter(
-    out: str, checkpointer: Checkpointer, on_step: Callable[[StepReport], None] | None
-) -> Callable[[StepReport], None] | None:
-    """Return the function that takes a report: on rank 0 it writes a line of metrics.jsonl, then calls `on_step`."""
-    if distributed.rank() != 0:
-        return on_step
-    latest = checkpointer.latest()
-    resumed_at = int(latest[-8:]) if latest else 0
-    log = MetricsLog(storage.join(out, "metrics.jsonl"), resumed_at=resumed_at) if storage.is_local(out) else None
-
-    def report(step: StepReport) -> None:
-        if log is not None:
-            log.write(step)
-        if on_step is not None:
-            on_step(step)
-
-    return report
-
-
-def _write_result(out: str, result: TrainResult) -> None:
+def _write_result(out: str, result: TrainResult, log: MetricsLog) -> None:
     plain = {
         "steps": result.steps,
         "resumed_at": result.resumed_at,
         "seconds": round(result.seconds, 3),
         "evaluation": result.evaluation,
+        "evaluations": log.evaluations,
         "checkpoint": result.checkpoint,
         "skipped": result.skipped.to_plain(),
+        "skipped_steps": result.skipped_steps,
         "report": None if result.report is None else result.report.to_plain(),
     }
-    storage.write_bytes(storage.join(out, "result.json"), (json.dumps(plain, indent=1) + "\n").encode())
+    storage.write_bytes(storage.join(out, "result.json"), (json.dumps(finite(plain), indent=1) + "\n").encode())

@@ -70,7 +70,8 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
 def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
     """Evaluate a model, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.checkpoints.folders import find
-    from corpusloom.trainers.evaluate import FewShot, evaluate
+    from corpusloom.trainers.evaluate import evaluate
+    from corpusloom.trainers.evaluation.batches import EvaluationSettings
 
     run = demo.path("runs", family)
     name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"
@@ -80,7 +81,8 @@ def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: in
         if known["checkpoint"] == newest:
             return dict(known["figures"])
     with demo.reporter.stage("evaluations", detail=f"{kind} of {family}"):
-        figures = evaluate(kind, run, data, limit=limit, few_shot=FewShot(shots=2, prompt=""))
+        settings = EvaluationSettings(limit=limit, shots=2, prompt="")
+        figures = dict(evaluate(kind, run, data, settings).figures)
     storage.write_bytes(path, json.dumps({"checkpoint": newest, "figures": figures}, indent=1).encode())
     return figures
 

@@ -101,8 +101,13 @@ def _keep(record: logging.LogRecord) -> bool:
     return "apitools not found" not in record.getMessage()
 
 
-def wants_json(argv: Sequence[str]) -> bool:
-    """Return whether logs are JSON lines; read from argv before parsing, since parse errors are logged too."""
+def wants_json(argv: list[str]) -> bool:
+    """Return whether logs are JSON lines; read from argv before parsing, since parse errors are logged too.
+
+    `loom train --json` logs its reports, so it means both.
+    """
+    if argv[:1] == ["train"] and "--json" in argv:
+        return True
     return "--log-format=json" in argv or ("--log-format", "json") in itertools.pairwise(argv)
 
 

@@ -100,18 +100,37 @@ def _counts_line(label: str, counts: Mapping[str, int], most: int = 12) -> str:
     return f"{label}: {shown}" + (f" and {len(counts) - most:,} more" if len(counts) > most else "")
 
 
+FIGURE_PARTS = ("_low", "_high", "_n", "_chance")
+"""Ends of the names of what belongs to a figure: its interval, its number of trials, its value by chance."""
+
+
+def main_figures(figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures without what belongs to another one, in their order."""
+    parts = {f"{name}{end}" for name in figures for end in FIGURE_PARTS}
+    return {name: value for name, value in figures.items() if name not in parts}
+
+
+def interval_words(figures: Mapping[str, float], name: str) -> str:
+    """Return the 95 % interval of a figure in words; empty without one."""
+    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
+
+
 def figures_table(figures: Mapping[str, float]) -> Table:
-    """Return one row per figure, with the interval and the chance that stand under NAME_low, NAME_high, NAME_chance."""
+    """Return one row per figure, with its interval, its number of trials and its value by chance."""
     table = Table(box=None, pad_edge=False)
     table.add_column("figure")
-    for name in ("value", "95 % interval", "chance"):
+    for name in ("value", "95 % interval", "n", "chance"):
         table.add_column(name, justify="right")
-    parts = [f"{name}{end}" for name in figures for end in ("_low", "_high", "_chance")]
-    for name, value in figures.items():
-        if name in (*parts, "chance"):
+    for name, value in main_figures(figures).items():
+        if name in ("chance", "n"):
             continue
-        low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-        interval = "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
-        chance = figures.get(f"{name}_chance")
-        table.add_row(name, f"{value:.4g}", interval, "" if chance is None else f"{chance:.4g}")
+        trials, chance = figures.get(f"{name}_n"), figures.get(f"{name}_chance")
+        table.add_row(
+            name,
+            f"{value:.4g}",
+            interval_words(figures, name),
+            "" if trials is None else f"{trials:,.0f}",
+            "" if chance is None else f"{chance:.4g}",
+        )
     return table

@@ -1,24 +1,35 @@
 """Evaluations by name: each family's own, on a checkpoint and a dataset, and clear errors for the others."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers import evaluate as evaluation
+from corpusloom.trainers import registry
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.benchmarks import write_benchmark
 from corpusloom.trainers.clip.task import load_clip
-from corpusloom.trainers.evaluate import FewShot, evaluate
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.run import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.clip.folders import hf_folder
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
+from tests.trainers.ranks import run_ranks
 from tests.trainers.stream.datasets import make_dataset
 from tests.trainers.vilbert.region_pairs import write_regions
 from tests.trainers.vilbert.test_task import config as vilbert_config
 
 ONE_STEP = ("train.steps=1", "train.warmup=0", "train.batch_size=4", "train.workers=0")
+
+
+def evaluate(kind: str, path: str, data: str, **settings: Any) -> dict[str, float]:
+    """Return the figures of an evaluation with some settings."""
+    return dict(evaluation.evaluate(kind, path, data, EvaluationSettings(**settings)).figures)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +67,15 @@ def test_samples_that_cannot_be_decoded_are_counted(
 ) -> None:
     broken = Pair(b"\xff\xd8 no picture", "a broken picture")
     data = write_pairs(tmp_path / "pairs", [*coloured_pairs(6), broken])
-    figures = evaluate(kind, request.getfixturevalue(family), data, few_shot=FewShot(shots=1))
-    assert (figures["n"], figures["skipped"]) == (6, 1)
+    found = evaluation.evaluate(kind, request.getfixturevalue(family), data, EvaluationSettings(shots=1))
+    assert (found.figures["n"], found.figures["skipped"]) == (6, 1)
+    (line,) = found.skipped
+    assert line.endswith(": not_an_image")
 
 
 def test_a_dataset_without_a_readable_pair_is_refused(clip: str, tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "pairs", [Pair(b"\xff\xd8 no picture", "a broken picture")])
-    with pytest.raises(InputError, match="holds no pair that can be read"):
+    with pytest.raises(InputError, match="holds no sample that can be read"):
         evaluate("retrieval", clip, data)
 
 
@@ -112,7 +125,7 @@ def test_a_vilbert_ranks_images_by_captions(tmp_path: Path) -> None:
 
 
 def test_a_flamingo_is_asked_with_as_many_shots_as_configured(flamingo: str, pairs: str) -> None:
-    figures = evaluate("few-shot", flamingo, pairs, limit=4, few_shot=FewShot(shots=1))
+    figures = evaluate("few-shot", flamingo, pairs, limit=4, shots=1)
     assert (figures["n"], figures["captioned"], figures["shots"]) == (4, 4, 1)
     assert figures["right_image_likelier_low"] <= figures["right_image_likelier"]
     with pytest.raises(InputError, match="4 shots need 6"):
@@ -126,3 +139,108 @@ def test_an_evaluation_that_a_family_does_not_have_is_an_error_that_lists_those_
     with pytest.raises(ConfigError, match=f"no {kind} evaluation of a clip") as caught:
         evaluate(kind, clip, pairs)
     assert "retrieval for vilbert" in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "family"), [("retrieval", "clip"), ("few-shot", "flamingo")])
+def test_each_figure_of_trials_has_their_number_an_interval_and_its_value_by_chance(
+    kind: str, family: str, pairs: str, request: pytest.FixtureRequest
+) -> None:
+    figures = evaluate(kind, request.getfixturevalue(family), pairs, shots=1)
+    counts = {"n", "chance", "skipped", "shots", "captioned"}
+    named = {name for name in figures if not name.endswith(("_low", "_high", "_n", "_chance"))} - counts
+    assert named
+    for name in named:
+        assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
+        assert figures[f"{name}_n"] == 12
+        assert f"{name}_chance" in figures
+
+
+def killed_after(model: Any, method: str, calls: int) -> Any:
+    """Make a model's method raise KeyboardInterrupt after some calls; return a function that counts them."""
+    own, seen = getattr(model, method), []
+
+    def counting(*arguments: Any) -> Any:
+        if len(seen) == calls:
+            raise KeyboardInterrupt
+        seen.append(1)
+        return own(*arguments)
+
+    setattr(model, method, counting)
+    return lambda: len(seen)
+
+
+@pytest.mark.parametrize(
+    ("kind", "family", "method"), [("retrieval", "clip", "encode_image"), ("few-shot", "flamingo", "encode_images")]
+)
+def test_a_killed_evaluation_goes_on_with_the_batches_that_are_kept_beside_its_result(
+    kind: str, family: str, method: str, pairs: str, tmp_path: Path, request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    path, out = request.getfixturevalue(family), tmp_path / "figures.json"
+    settings = EvaluationSettings(batch_size=4, shots=1)
+    whole = evaluation.evaluate(kind, path, pairs, settings)
+    load, limits = registry.load_evaluated, [9 if family == "flamingo" else 1, 100]
+    counted: list[Any] = []
+
+    def loaded(*arguments: str) -> Any:
+        model, tools = load(*arguments)
+        counted.append(
+            killed_after(model, method, limits[len(counted)] if family == "flamingo" else 1 + 9 * len(counted))
+        )
+        return model, tools
+
+    monkeypatch.setattr(registry, "load_evaluated", loaded)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate(kind, path, pairs, settings, out=str(out))
+    assert not out.exists()
+    assert [file.suffix for file in (tmp_path / "figures.json.partial").rglob("*") if file.is_file()] == [
+        ".safetensors"
+    ]
+    again = evaluation.evaluate(kind, path, pairs, settings, out=str(out))
+    assert again.reused == 1
+    assert again.figures == whole.figures
+    written = json.loads(out.read_text())
+    assert (written["kind"], written["checkpoint"], written["data"]) == (kind, path, pairs)
+    assert written["figures"] == whole.figures
+    assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]
+
+
+def test_batches_of_another_checkpoint_or_dataset_are_not_taken(clip: str, pairs: str, tmp_path: Path) -> None:
+    out, other = str(tmp_path / "f.json"), write_pairs(tmp_path / "other", coloured_pairs(12, first=40))
+    settings = EvaluationSettings()
+    folders = {
+        evaluation._partial_folder(out, "retrieval", path, data, EvaluationSettings(**changes))
+        for path, data, changes in (
+            (clip, pairs, {}), (clip, other, {}), (clip, pairs, {"precision": "bf16"}),
+            (clip, pairs, {"batch_size": 2}),
+        )
+    }  # fmt: skip
+    assert len(folders) == 4
+    assert evaluation._partial_folder(out, "retrieval", clip, pairs, settings) in folders
+    assert evaluation._partial_folder(out, "retrieval", clip, pairs, EvaluationSettings(workers=7)) in folders
+
+
+def _evaluate_all(asked: dict[str, tuple[str, str, str]]) -> dict[str, torch.Tensor]:
+    """Return the figures of some evaluations, with few samples per batch, so that there are batches for each rank."""
+    figures = {}
+    for name, (kind, path, data) in asked.items():
+        found = evaluation.evaluate(kind, path, data, EvaluationSettings(batch_size=3, shots=1), device="cpu")
+        figures[name] = torch.tensor([found.figures[name] for name in sorted(found.figures)], dtype=torch.float64)
+    return figures
+
+
+def test_figures_over_ranks_are_those_of_one_rank(clip: str, flamingo: str, pairs: str, tmp_path: Path) -> None:
+    samples = [(pair.image, "jpg", number % 4) for number, pair in enumerate(coloured_pairs(10))]
+    write_benchmark(str(tmp_path / "set"), samples, ["red", "green", "blue", "yellow"], ["a {c} thing"])
+    regions = write_regions(tmp_path / "regions", 7)
+    run("vilbert", vilbert_config("train.steps=1", "train.warmup=0"), [regions], str(tmp_path / "vilbert"))
+    asked = {
+        "classify": ("zero-shot", clip, str(tmp_path / "set")),
+        "retrieve": ("retrieval", clip, pairs),
+        "rank": ("retrieval", str(tmp_path / "vilbert"), regions),
+        "caption": ("few-shot", flamingo, pairs),
+    }
+    alone = _evaluate_all(asked)
+    for found in run_ranks(partial(_evaluate_all, asked), tmp_path, 2):
+        for name in asked:
+            torch.testing.assert_close(found[name], alone[name], rtol=1e-5, atol=1e-5)

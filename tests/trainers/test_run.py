@@ -12,8 +12,9 @@ from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.registry import load_model
 from corpusloom.trainers.run import parse_datasets, run
 from corpusloom.trainers.training.config import RunConfig, load_config
-from corpusloom.trainers.training.observe import StepReport
+from corpusloom.trainers.training.observe.profiler import StepWindow
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
+from tests.trainers.training.toy import Recorder
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,11 @@ def test_the_wrong_family_is_refused() -> None:
 
 def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_other_workers(tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "pairs", coloured_pairs(24))
-    reports: list[StepReport] = []
-    result = run("clip", config(), [data], str(tmp_path / "whole"), on_step=reports.append)
-    assert [report.step for report in reports] == [2, 3, 4, 6]
+    told = Recorder()
+    result = run("clip", config(), [data], str(tmp_path / "whole"), observers=[told])
+    assert [report.step for report in told.reports] == [2, 3, 4, 6]
+    assert told.starts[0].datasets == {"pairs": 24}
+    assert told.starts[0].samples_per_step == 8
     lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 3, 4, 6]
     assert json.loads((tmp_path / "whole" / "result.json").read_text())["checkpoint"] == result.checkpoint
@@ -69,9 +72,9 @@ def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_
 def test_resuming_with_other_captions_is_refused(tmp_path: Path) -> None:
     one = write_pairs(tmp_path / "one", coloured_pairs(24))
     other = write_pairs(tmp_path / "other", coloured_pairs(4))
-    notes: list[str] = []
-    run("clip", config(), [one], str(tmp_path / "run"), on_note=notes.append)
-    assert any(re.search(r"a vocabulary of \d+ ids is learnt .* data\.tokenizer", note) for note in notes)
+    told = Recorder()
+    run("clip", config(), [one], str(tmp_path / "run"), observers=[told])
+    assert any(re.search(r"a vocabulary of \d+ ids is learnt .* data\.tokenizer", note) for note in told.notes)
     with pytest.raises(ConfigError, match=r"tokenizer\.txt differs"):
         run("clip", config(), [other], str(tmp_path / "run"))
 
@@ -100,3 +103,26 @@ def test_training_with_batches_of_one_goes_on_past_a_sample_that_cannot_be_used(
     assert run("clip", config(*changes), [data], str(tmp_path / "parts")).resumed_at == 3
     one, other = (load_model(str(tmp_path / name))[0].state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_all_evaluations_are_in_the_metrics_and_in_the_result_also_of_the_run_that_is_resumed(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(16), *coloured_pairs(6, "validation", first=16)])
+    evaluated = config("train.evaluate_every=2", "data.split='train'", "data.evaluate='validation'")
+    run("clip", evaluated, [data], str(tmp_path / "run"))
+    whole = json.loads((tmp_path / "run" / "result.json").read_text())
+    folders.delete(str(tmp_path / "run" / "checkpoints" / "step-00000006"))
+    run("clip", evaluated, [data], str(tmp_path / "run"))
+    again = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert [found["step"] for found in again["evaluations"]] == [2, 4, 6]
+    assert again["evaluations"] == whole["evaluations"]
+    assert again["evaluation"] == again["evaluations"][-1]["figures"]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    kept = {line["step"]: line["evaluation/image_retrieval_r5"] for line in lines if "evaluation/n" in line}
+    assert kept == {found["step"]: found["figures"]["image_retrieval_r5"] for found in again["evaluations"]}
+    assert kept.keys() == {2, 4, 6}
+
+
+def test_a_window_of_steps_is_profiled(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(16))
+    run("clip", config("train.steps=3"), [data], str(tmp_path / "run"), profile=StepWindow(1, 2))
+    assert [path.name for path in (tmp_path / "run" / "profile").iterdir()] == ["rank-0-steps-1-2.json"]

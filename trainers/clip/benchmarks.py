@@ -9,30 +9,26 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, islice
-
-import torch
-from torch import Tensor
+from itertools import groupby
 
 from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import DamageError, InputError
-from corpusloom.schemas.images.errors import ImageError
-from corpusloom.trainers.clip.data import evaluation_image
-from corpusloom.trainers.clip.evaluate import PLACEHOLDER, class_embeddings, embed_images, zero_shot
-from corpusloom.trainers.clip.task import load_clip
+from corpusloom.trainers.stream.errors import SampleError
 
 CLASSES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
 MAX_MEMBER_BYTES = 64_000_000
+PLACEHOLDER = "{c}"
+"""Placeholder of the class name in a template, as in CLIP_benchmark; other braces are text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One encoded image of a benchmark, and the number of its class."""
+    """One encoded image of a benchmark, and the number of its class as text; either may be empty in a broken sample."""
 
     key: str
     image: bytes
-    label: int
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +43,17 @@ class Benchmark:
     def __iter__(self) -> Iterator[Labelled]:
         """Yield the images in the order of the shards."""
         for tar in self.tars:
-            for sample in read_shard(tar):
-                if not 0 <= sample.label < len(self.classes):
-                    raise DamageError(f"{sample.key} is of class {sample.label}, not one of {CLASSES}", where=tar)
-                yield sample
+            yield from read_shard(tar)
+
+    def label_of(self, sample: Labelled) -> int:
+        """Return the number of a sample's class; SampleError if it has no image, no class or an unknown one."""
+        if not sample.image:
+            raise SampleError("no_image")
+        if not sample.label.isascii() or not sample.label.isdigit():
+            raise SampleError("no_class")
+        if int(sample.label) >= len(self.classes):
+            raise SampleError("unknown_class", f"{sample.label} of {len(self.classes)}")
+        return int(sample.label)
 
 
 def open_benchmark(folder: str, split: str = "test") -> Benchmark:
@@ -69,11 +72,11 @@ def open_benchmark(folder: str, split: str = "test") -> Benchmark:
 
 
 def read_shard(path: str) -> Iterator[Labelled]:
-    """Yield the images of one tar in order; DamageError for a sample without image or class."""
+    """Yield the images of one tar in order; DamageError for a file that is not a tar, or is cut short."""
     try:
         with storage.open_input(path) as handle, tarfile.open(fileobj=handle, mode="r:") as tar:
             for key, group in groupby(tar, key=lambda info: info.name.partition(".")[0]):
-                yield _labelled(path, key, {layout.extension_of(info.name): _member(tar, info) for info in group})
+                yield _labelled(key, {layout.extension_of(info.name): _member(tar, info) for info in group})
     except tarfile.TarError as error:
         raise DamageError(f"not a tar: {error}", where=path) from error
 
@@ -83,14 +86,9 @@ def _member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return handle.read() if handle is not None else b""
 
 
-def _labelled(path: str, key: str, fields: dict[str, bytes]) -> Labelled:
-    image = next((fields[extension] for extension in layout.IMAGE_EXTENSIONS if fields.get(extension)), None)
-    try:
-        if image is None:
-            raise ValueError("no image")
-        return Labelled(key, image, int(fields.get("cls", b"").decode()))
-    except ValueError as error:
-        raise DamageError(f"sample {key}: {error}", where=path) from error
+def _labelled(key: str, fields: dict[str, bytes]) -> Labelled:
+    image = next((fields[extension] for extension in layout.IMAGE_EXTENSIONS if fields.get(extension)), b"")
+    return Labelled(key, image, fields.get("cls", b"").decode(errors="replace").strip())
 
 
 def write_benchmark(
@@ -108,43 +106,6 @@ def write_benchmark(
     storage.write_bytes(storage.join(folder, TEMPLATES), "".join(f"{text}\n" for text in templates).encode())
     storage.write_bytes(storage.join(folder, "test", "0.tar"), buffer.getvalue())
     storage.write_bytes(storage.join(folder, "test", "nshards.txt"), b"1\n")
-
-
-@torch.no_grad()
-def evaluate(
-    checkpoint: str, folder: str, *, split: str = "test", limit: int | None = None, device: str = "cpu"
-) -> Iterator[tuple[str, float]]:
-    """Yield the zero-shot figures of a checkpoint (or of a run's newest) on a benchmark's first `limit` images."""
-    model, tokenizer = load_clip(checkpoint)
-    model.to(device)
-    benchmark = open_benchmark(folder, split)
-    labels: list[int] = []
-    images = embed_images(model, _batches(benchmark, limit, model.config.image.size, labels))
-    weights = class_embeddings(model, tokenizer, benchmark.classes, benchmark.templates)
-    yield from zero_shot(images, torch.tensor(labels, device=images.device), weights)
-
-
-def _batches(
-    benchmark: Benchmark, limit: int | None, size: int, labels: list[int], batch_size: int = 256
-) -> Iterator[Tensor]:
-    """Yield batches of pixels (B, 3, H, W); append the images' labels to `labels`.
-
-    Raises DamageError for an image that cannot be decoded and for a label without a class.
-    """
-    batch: list[Tensor] = []
-    for sample in islice(benchmark, limit):
-        try:
-            if not 0 <= sample.label < len(benchmark.classes):
-                raise ValueError(f"label {sample.label}, there are {len(benchmark.classes)} classes")
-            batch.append(torch.from_numpy(evaluation_image(sample.image, size)))
-        except (ImageError, ValueError) as error:
-            raise DamageError(f"sample {sample.key}: {error}", where=benchmark.folder) from error
-        labels.append(sample.label)
-        if len(batch) == batch_size:
-            yield torch.stack(batch)
-            batch = []
-    if batch:
-        yield torch.stack(batch)
 
 
 def _lines(path: str) -> tuple[str, ...]:

@@ -3,19 +3,93 @@
 Shapes: N images, M texts, C classes, E embedding.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.benchmarks import PLACEHOLDER, Labelled, open_benchmark
+from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.figures import mean_of_groups, rank_of, recalls, share
+from corpusloom.trainers.evaluation.batches import (
+    Evaluation,
+    EvaluationSettings,
+    Figures,
+    ItemSource,
+    measure_batches,
+)
+from corpusloom.trainers.evaluation.figures import mean_of_groups, rank_of, recalls, share
+from corpusloom.trainers.evaluation.samples import dataset_source
+from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
+from corpusloom.trainers.training.loop import autocast
 
-PLACEHOLDER = "{c}"
-"""Placeholder of the class name in a template, as in CLIP_benchmark; other braces are text."""
+
+def evaluations() -> Mapping[str, Evaluation]:
+    """Return the evaluations of a CLIP by name; they take its tokenizer beside it."""
+    return {"zero-shot": classify, "retrieval": retrieve}
+
+
+def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+    """Return the figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
+    benchmark, device = open_benchmark(data), model.logit_scale.device
+
+    def read(sample: Labelled) -> tuple[np.ndarray, int]:
+        label = benchmark.label_of(sample)
+        return evaluation_image(sample.image, model.config.image.size), label
+
+    def measure(rows: Sequence[tuple[np.ndarray, int]]) -> dict[str, Tensor]:
+        pixels = torch.from_numpy(np.stack([pixels for pixels, _ in rows])).to(device)
+        return {"image": model.encode_image(pixels), "label": torch.tensor([label for _, label in rows])}
+
+    items = islice(benchmark, settings.limit)
+    found = measure_batches(ItemSource(items, read, lambda sample: sample.key, data), measure, settings, device)
+    with autocast(settings.precision, device):
+        classes = class_embeddings(model, tokenizer, benchmark.classes, benchmark.templates)
+    images, labels = found.tensors["image"].to(device), found.tensors["label"].to(device)
+    values = dict(zero_shot(images, labels, classes)) | {"skipped": float(len(found.skipped))}
+    return Figures(values, found.skipped, found.reused)
+
+
+def retrieve(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+    """Return the figures of retrieval among the pairs of a dataset."""
+    return retrieve_from(model, tokenizer, [data], settings)
+
+
+def retrieve_from(
+    model: CLIP,
+    tokenizer: ClipTokenizer,
+    paths: Sequence[str],
+    settings: EvaluationSettings,
+    split: str | None = None,
+) -> Figures:
+    """Return the figures of retrieval among the first samples of each dataset, each with its own text."""
+    device = model.logit_scale.device
+
+    def read(sample: TypedSample) -> dict[str, np.ndarray]:
+        if not isinstance(sample, PairSample | RegionsSample):
+            raise ConfigError("retrieval needs pairs", where="--data", remedy="give a dataset of pairs or of regions")
+        pixels = evaluation_image(sample.image, model.config.image.size)
+        return {"pixels": pixels, "tokens": tokenizer.row(sample.text)}
+
+    def measure(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        pixels, tokens = (
+            torch.from_numpy(np.stack([row[name] for row in rows])).to(device) for name in ("pixels", "tokens")
+        )
+        return {"image": model.encode_image(pixels), "text": model.encode_text(tokens)}
+
+    with ExitStack() as closing:
+        source = dataset_source(paths, read, closing, split=split, limit=settings.limit)
+        found = measure_batches(source, measure, settings, device)
+    images, texts = found.tensors["image"].to(device), found.tensors["text"].to(device)
+    values = dict(retrieval(images, texts, torch.arange(len(texts), device=device)))
+    return Figures(values | {"skipped": float(len(found.skipped))}, found.skipped, found.reused)
 
 
 @torch.no_grad()
@@ -35,13 +109,6 @@ def embed_texts(model: CLIP, tokenizer: ClipTokenizer, texts: Sequence[str], bat
     device = model.logit_scale.device
     rows = torch.from_numpy(tokenizer.rows(texts)).to(device)
     return torch.cat([model.encode_text(piece) for piece in rows.split(batch_size)])
-
-
-@torch.no_grad()
-def embed_images(model: CLIP, batches: Iterable[Tensor]) -> Tensor:
-    """Return the normalised embeddings of batches of images (B, 3, H, W) uint8, (N, E)."""
-    device = model.logit_scale.device
-    return torch.cat([model.encode_image(batch.to(device)) for batch in batches])
 
 
 def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple[str, float]]:

@@ -1,12 +1,10 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -15,16 +13,15 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
-from corpusloom.trainers.clip.data import PairTransform, evaluation_image
-from corpusloom.trainers.clip.evaluate import embed_images, embed_texts, retrieval
+from corpusloom.trainers.clip.data import PairTransform
+from corpusloom.trainers.clip.evaluate import retrieve_from
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.clip.shapes import shape_of
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
 from corpusloom.trainers.clip.tokenizer_files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.stream.captions import captions
-from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
 from corpusloom.trainers.training import checkpoint, collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
@@ -173,49 +170,16 @@ def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out:
     adapter.export(model, tokenizer, attachments, layout, out)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer, batch_size: int = 256) -> Evaluate:
+def load_evaluated(path: str) -> tuple[CLIP, ClipTokenizer]:
+    """Return what the evaluations of a CLIP take: the model at a path and its tokenizer."""
+    return load_clip(path)
+
+
+def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer) -> Evaluate:
     """Return the evaluation of retrieval among the samples of one split, each with its own text."""
 
-    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+    def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        yield from retrieval_of(model, tokenizer, paths, split=split, batch_size=batch_size)
+        return retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
 
     return evaluate
-
-
-def retrieval_of(
-    model: CLIP,
-    tokenizer: ClipTokenizer,
-    paths: Sequence[str],
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    batch_size: int = 256,
-) -> Iterator[tuple[str, float]]:
-    """Yield the figures of retrieval among the first `limit` samples of each dataset, each with its own text.
-
-    Samples that cannot be read or decoded are left out and counted as `skipped`.
-    """
-    size = model.config.image.size
-    images, texts, skipped = [], [], 0
-    for path in paths:
-        stream = StreamingDataset(
-            path, rank=0, world_size=1, split=split, shuffle=False, transform=partial(_pixels_and_text, size)
-        )
-        pairs: Iterator[Any] = islice(stream, limit)
-        while part := list(islice(pairs, batch_size)):
-            images.append(embed_images(model, [torch.from_numpy(np.stack([pair["pixels"] for pair in part]))]))
-            texts.append(embed_texts(model, tokenizer, [pair["text"] for pair in part]))
-        skipped += sum(stream.skipped.values())
-        stream.close()
-    if not images:
-        raise InputError("holds no pair that can be read", where=paths[0], remedy="run loom verify")
-    embedded = torch.cat(texts)
-    yield from retrieval(torch.cat(images), embedded, torch.arange(len(embedded), device=embedded.device))
-    yield "skipped", float(skipped)
-
-
-def _pixels_and_text(size: int, sample: TypedSample, rng: np.random.Generator) -> dict[str, Any]:
-    if not isinstance(sample, PairSample | RegionsSample):
-        raise ConfigError("retrieval needs pairs", where="--data", remedy="give a dataset of pairs or of regions")
-    return {"pixels": evaluation_image(sample.image, size), "text": sample.text}

@@ -19,6 +19,7 @@ from corpusloom.trainers.lm.adapter import load_tokenizer
 from corpusloom.trainers.lm.model import context_of
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
 from corpusloom.trainers.stream.batches.joint import JointBatches
+from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder
@@ -175,3 +176,9 @@ def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> Flami
     tokenizer = read_files({name: folders.read_attachment(folder, name) for name in (TOKENIZER, SPECIAL)}, folder)
     data = data_config(config)
     return FlamingoTransform(Vocabulary(tokenizer, model.eoc), data, data.size or model.image_size, augment=False)
+
+
+def load_evaluated(path: str) -> tuple[Flamingo, FlamingoTransform]:
+    """Return what the evaluations of a Flamingo take: a checkpoint's model, and the transform of its samples."""
+    model, config = checkpoint.load_model(path, build_model)
+    return model, evaluation_transform(path, config, model)

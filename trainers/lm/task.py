@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.config import data_config, model_config
 from corpusloom.trainers.lm.data import TextStream, join_texts, read_texts
-from corpusloom.trainers.lm.evaluate import likelihood
+from corpusloom.trainers.lm.evaluate import likelihood, losses_per_sequence
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, TextTokenizer, read_files, train_tokenizer
@@ -116,7 +117,8 @@ def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out:
 
 def _evaluate(ids: np.ndarray, tokens: int, model: nn.Module) -> Iterator[tuple[str, float]]:
     assert isinstance(model, CausalLM)
-    yield from likelihood(model, ids, tokens)
+    losses = losses_per_sequence(model, ids, tokens, EvaluationSettings(batch_size=16)).tensors["loss"]
+    yield from likelihood(losses, model.vocab_size)
 
 
 def make_tokenizer(config: RunConfig, texts: list[str], rows: int) -> TextTokenizer:
@@ -132,14 +134,10 @@ def make_tokenizer(config: RunConfig, texts: list[str], rows: int) -> TextTokeni
     return tokenizer
 
 
-def likelihood_of(path: str, data: str, limit: int | None = None) -> Iterator[tuple[str, float]]:
-    """Yield the figures of a checkpoint's language model on the first `limit` texts of a file."""
+def load_evaluated(path: str) -> tuple[CausalLM, tuple[TextTokenizer, int]]:
+    """Return what the evaluations of a language model take: a checkpoint's model, its tokenizer and sequence length."""
     model, tokenizer, config = load_lm(path)
-    tokens, ids = data_config(config).tokens, join_texts(read_texts(data)[:limit], tokenizer)
-    if len(ids) <= tokens:
-        remedy = "give more texts, or a larger --limit"
-        raise InputError(f"the texts have {len(ids)} tokens, a sequence has {tokens}", where=data, remedy=remedy)
-    yield from likelihood(model, ids, tokens)
+    return model, (tokenizer, data_config(config).tokens)
 
 
 def load_lm(path: str) -> tuple[CausalLM, TextTokenizer, RunConfig]:

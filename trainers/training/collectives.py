@@ -90,6 +90,16 @@ def _gather(tensor: Tensor) -> Tensor:
     return gathered
 
 
+def gather_world(values: Tensor) -> Tensor:
+    """Return the values of every rank of the run, in rank order, without gradient: (...) -> (ranks, ...)."""
+    if world_size() == 1:
+        return values.detach()[None]
+    own = values.detach().to(_device())
+    gathered = own.new_empty((world_size(), *own.shape))
+    dist.all_gather_single(gathered, own[None].contiguous())
+    return gathered
+
+
 def gather_objects(value: T) -> list[T]:
     """Return the values of the data ranks, in rank order."""
     if data_ranks() == 1:

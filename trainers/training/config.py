@@ -60,6 +60,12 @@ class TrainConfig:
     """Decay per step of a moving average of the trained weights, which evaluations use; None: no average."""
     groups: dict[str, GroupConfig] = field(default_factory=dict)
     """Pattern of parameter names (`image.*`) -> what differs for them; the last pattern that fits a name counts."""
+    max_skipped_steps: int = 3
+    """Steps in a row that may be skipped before training ends: the update of a step is left out if its loss or its
+    gradient is not finite."""
+    spike_factor: float | None = None
+    """A step is also skipped if its loss or its gradient's norm is above this factor times the median of the last 100
+    steps; None: never."""
     rng_seed: int = 0
     """Seed of initial weights, augmentation, dropout and the order of samples."""
     precision: str = "fp32"
@@ -79,11 +85,13 @@ class TrainConfig:
     training waits, and no copy is made."""
     log_every: int = 10
     """Steps between reports, each of which is a mean over these steps."""
+    peak_tflops: float | None = None
+    """Peak TFLOP per second of a rank's device, for the share that a run reaches; None: that of known GPUs."""
     evaluate_every: int | None = None
     """Steps between evaluations; None: only after the last step."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "checkpoint_every", "keep", "log_every"):
+        for name in ("steps", "batch_size", "accumulate", "checkpoint_every", "keep", "log_every", "max_skipped_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}", where="train", remedy="set it to 1 or more")
         if self.schedule not in SCHEDULES:
@@ -97,6 +105,10 @@ class TrainConfig:
             raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
         if self.warmup < 0:
             raise ConfigError(f"warmup is {self.warmup}", where="train", remedy="give steps, or a share below 1")
+        for name in ("evaluate_every", "spike_factor", "peak_tflops"):
+            value = getattr(self, name)
+            if value is not None and not value > (1 if name == "spike_factor" else 0):
+                raise ConfigError(f"{name} is {value}", where="train", remedy="set it higher, or to off")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ConfigError(f"ema is {self.ema}", where="train", remedy="set it above 0 and below 1, e.g. 0.999")
 
@@ -120,10 +132,17 @@ class ParallelConfig:
     """Whether each block is compiled with torch.compile."""
     compile_backend: str = "inductor"
     """Backend of torch.compile."""
+    dead_after: float = 30.0
+    """Seconds without a sign of life after which a rank counts as dead, and the others end."""
+    stall_after: float = 300.0
+    """Seconds without progress after which rank 0 tells which ranks the others wait for."""
 
     def __post_init__(self) -> None:
         if self.shard < 1 and self.shard != -1:
             raise ConfigError(f"shard is {self.shard}", where="parallel", remedy="set it to 1 or more, or to -1")
+        for name in ("dead_after", "stall_after"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}", where="parallel", remedy="set it above 0 s")
         if self.tensor < 1:
             raise ConfigError(f"tensor is {self.tensor}", where="parallel", remedy="set it to 1 or more")
 

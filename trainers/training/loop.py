@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from corpusloom.schemas.errors import LoomError
+from corpusloom.trainers.checkpoints.folders import complete_steps, step_folder
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import (
     SkippedSamples,
@@ -27,8 +29,11 @@ from corpusloom.trainers.training.batches import (
 )
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
+from corpusloom.trainers.training.guard import Guard, NormStatistics, SkippedStep, finite_weights
 from corpusloom.trainers.training.interrupts import held_interrupts
-from corpusloom.trainers.training.observe import Meter, StepReport, Stopwatch
+from corpusloom.trainers.training.observe.flops import peak_flops, utilisation
+from corpusloom.trainers.training.observe.meters import Meter, Stopwatch, peak_memory
+from corpusloom.trainers.training.observe.reports import Observer, Observers, StepReport, describe_start
 from corpusloom.trainers.training.optimizer import (
     MovingAverage,
     freeze,
@@ -45,7 +50,10 @@ from corpusloom.trainers.training.parallel import (
     is_divided,
     parallelize,
 )
-from corpusloom.trainers.training.task import Evaluate, Objective, StepContext, TrainingTask
+from corpusloom.trainers.training.task import Evaluate, Objective, StepContext, Sum, TrainingTask
+
+GUARD = "__guard__"
+"""Name of the guard's state beside that of the stream, in a checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,10 +67,13 @@ class TrainResult:
     """Last report; None if no step was left."""
     seconds: float
     evaluation: dict[str, float]
+    """Figures of the last evaluation."""
     checkpoint: str | None
     """Folder of the last checkpoint."""
     skipped: SkippedSamples
     """Samples of all ranks that could not be used."""
+    skipped_steps: int
+    """Steps since the run began or resumed whose update was left out."""
 
 
 def train(
@@ -72,53 +83,124 @@ def train(
     *,
     device: torch.device | None = None,
     checkpoint: Checkpointer | None = None,
-    on_step: Callable[[StepReport], None] | None = None,
-    on_update: Callable[[int], None] | None = None,
+    observer: Observer | None = None,
+    on_update: Callable[[int], None] = lambda _: None,
+    on_part: Callable[[int, str], None] = lambda _, __: None,
+    name: str = "",
+    flops_per_step: float | None = None,
 ) -> TrainResult:
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
     The model is on `device` (by default the CPU), or on the CPU if the ranks divide it. Every rank calls this with its
-    own stream. `on_step` is called on rank 0 every
-    `log_every` steps, before each checkpoint and after the last step; `on_update` gets the number of each step that is
-    done. A model may have a method `after_step()`, called after each update. Raises LoomError for a loss that is not
-    finite, before a checkpoint is written. Ctrl-C ends a run of one rank after the current step, with a checkpoint.
+    own stream. On rank 0 `observer` is told what happens.
+    On every rank `on_update` gets the number of steps that are done, at the start and after each step, and `on_part`
+    the step and what this rank begins in it. `flops_per_step` are those of one rank, for the report. A model may have a
+    method `after_step()`, called after each update. Ctrl-C ends a run of one rank after the current step, with a
+    checkpoint. Raises LoomError after `max_skipped_steps` skipped steps in a row.
     """
     began = time.perf_counter()
-    run = prepare_run(task, config, parallel or ParallelConfig(), device or torch.device("cpu"))
-    start = checkpoint.restore(run.model, run.optimizer, run.stream, run.averages) if checkpoint else 0
+    run = prepare_run(
+        task,
+        config,
+        parallel or ParallelConfig(),
+        device or torch.device("cpu"),
+        on_part=on_part,
+        flops_per_step=flops_per_step,
+    )
+    start = checkpoint.restore(run.model, run.optimizer, run, run.averages) if checkpoint else 0
     if not collectives.same_on_all_ranks(start):
         raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
-    evaluation: dict[str, float] = {}
-    report, saved = None, checkpoint.latest() if checkpoint else None
+    run.guard.good_step = start - 1
+    told = observer if observer is not None and distributed.rank() == 0 else Observers()
+    course = _Course(run, task.evaluate, checkpoint, told)
+    told.start(describe_start(run.model, run.stream, config, name=name, device=run.device, resumed_at=start))
     alone = checkpoint is not None and distributed.world_size() == 1
     with _settings(config, run.device), held_interrupts(alone) as interrupted, checkpoint or contextlib.nullcontext():
+        on_update(start)
+        if 0 < start < config.steps:
+            course.evaluate_if_due(start)
         for step in range(start, config.steps):
-            run.update(step)
-            done, last = step + 1, step + 1 == config.steps
-            if on_update is not None:
-                on_update(done)
-            due = checkpoint is not None and (last or done % config.checkpoint_every == 0 or interrupted())
-            if last or due or done % config.log_every == 0:
-                report = run.report(done)
-                if on_step is not None and distributed.rank() == 0:
-                    on_step(report)
-            if checkpoint is not None and due:
-                saved = checkpoint.save(done, run.model, run.optimizer, run.stream, run.averages, wait=interrupted())
+            skipped = run.update(step)
+            if skipped is not None:
+                course.note_skipped(skipped)
+            on_update(step + 1)
+            course.after_step(step + 1, interrupted())
             if interrupted():
                 raise KeyboardInterrupt
-            if task.evaluate and config.evaluate_every and done % config.evaluate_every == 0 and not last:
-                evaluation = run.evaluate(task.evaluate)
-        if task.evaluate is not None:
-            evaluation = run.evaluate(task.evaluate)
+        if start == config.steps:
+            course.evaluate_if_due(start)
     return TrainResult(
         steps=config.steps,
         resumed_at=start,
-        report=report,
+        report=course.report,
         seconds=time.perf_counter() - began,
-        evaluation=evaluation,
-        checkpoint=saved,
+        evaluation=course.evaluation,
+        checkpoint=course.saved,
         skipped=skipped_samples(run.stream),
+        skipped_steps=run.guard.skipped,
     )
+
+
+class _Course:
+    """What a run does between its steps: reports, checkpoints, evaluations."""
+
+    def __init__(
+        self, run: "Run", evaluate: Evaluate | None, checkpoint: Checkpointer | None, observer: Observer
+    ) -> None:
+        self._run, self._evaluate, self._checkpoint, self._observer = run, evaluate, checkpoint, observer
+        self.report: StepReport | None = None
+        self.evaluation: dict[str, float] = {}
+        self.saved = checkpoint.latest() if checkpoint else None
+
+    def after_step(self, done: int, interrupted: bool) -> None:
+        """Report, save and evaluate, as far as it is due after `done` steps.
+
+        Nothing is saved while steps are being skipped, since the weights may be the reason.
+        """
+        config, last = self._run.config, done == self._run.config.steps
+        regular = done % config.checkpoint_every == 0 and not self._run.guard.in_a_row
+        due = self._checkpoint is not None and (last or regular or interrupted)
+        if last or due or done % config.log_every == 0:
+            self.report = self._run.report(done)
+            self._observer.report(self.report)
+        if due:
+            self._save(done, wait=interrupted)
+        if not interrupted and self.evaluate_if_due(done) and not due:
+            self._save(done)  # the best weights so far
+
+    def _save(self, done: int, *, wait: bool = False) -> None:
+        assert self._checkpoint is not None
+        self._run.on_part(done, "checkpoint")
+        self.saved = self._checkpoint.save(
+            done, self._run.model, self._run.optimizer, self._run, self._run.averages, wait=wait
+        )
+        self._observer.saved(done, self.saved)
+
+    def evaluate_if_due(self, done: int) -> bool:
+        """Evaluate after the last step and every `evaluate_every` steps; return whether the figures are the best."""
+        every, last = self._run.config.evaluate_every, done == self._run.config.steps
+        if self._evaluate is None or not (last or (every and done % every == 0)):
+            return False
+        self._run.on_part(done, "evaluation")
+        with self._run.stopwatch.paused():
+            self.evaluation = self._run.evaluate(self._evaluate)
+        self._observer.evaluation(done, self.evaluation)
+        return self._checkpoint is not None and self._checkpoint.mark_best(done, self.evaluation)
+
+    def note_skipped(self, skipped: SkippedStep) -> None:
+        """Tell a skipped step; LoomError after too many in a row, which names the last sound checkpoint."""
+        self._observer.note(str(skipped))
+        if self._run.guard.is_exhausted:
+            raise self._run.guard.error(skipped, self._last_sound())
+
+    def _last_sound(self) -> str | None:
+        """Return the newest checkpoint after which a step went well, or that has the present weights, if finite."""
+        if self._checkpoint is None:
+            return None
+        self._checkpoint.settle()
+        sound = self._run.guard.good_step + int(finite_weights(self._run.model))
+        good = [step for step in complete_steps(self._checkpoint.folder) if step <= sound]
+        return step_folder(self._checkpoint.folder, good[-1]) if good else None
 
 
 def divide(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig, device: torch.device) -> nn.Module:
@@ -138,7 +220,15 @@ def replicate(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig)
     return parallelize(task.model, parallel, precision=config.precision)
 
 
-def prepare_run(task: TrainingTask, config: TrainConfig, parallel: ParallelConfig, device: torch.device) -> "Run":
+def prepare_run(
+    task: TrainingTask,
+    config: TrainConfig,
+    parallel: ParallelConfig,
+    device: torch.device,
+    *,
+    on_part: Callable[[int, str], None] = lambda _, __: None,
+    flops_per_step: float | None = None,
+) -> "Run":
     """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
     model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
     return Run(
@@ -151,6 +241,12 @@ def prepare_run(task: TrainingTask, config: TrainConfig, parallel: ParallelConfi
         average=None if config.ema is None else MovingAverage(model, config.ema),
         device=device,
         frozen=frozen_modules(model),
+        guard=Guard(config),
+        norms=NormStatistics(model),
+        stopwatch=Stopwatch(device),
+        on_part=on_part,
+        peak_flops=None if parallel.compile else peak_flops(device, config.precision, config.peak_tflops),
+        flops_per_step=flops_per_step,
     )
 
 
@@ -167,37 +263,82 @@ class Run:
     average: MovingAverage | None
     device: torch.device
     frozen: list[nn.Module]
+    guard: Guard
+    norms: NormStatistics
+    stopwatch: Stopwatch
+    on_part: Callable[[int, str], None]
+    peak_flops: float | None
+    """Peak FLOP per second of this rank's device; None if it is not known."""
+    flops_per_step: float | None
+    """FLOPs of this rank per step; None: counted in the first step, recomputed activations included."""
     meter: Meter = field(default_factory=Meter)
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     samples: int = 0
     """Usable samples of this rank since the last report."""
     skipped: int = 0
     """Samples of this rank since the last report that could not be used."""
     steps: int = 0
     """Steps since the last report."""
+    skipped_steps: int = 0
+    """Steps since the last report whose update was left out."""
 
     @property
     def averages(self) -> dict[str, Tensor] | None:
-        """Averaged weights by name, if there is an average."""
+        """Moving averages of the weights by name, if they are kept."""
         return None if self.average is None else self.average.weights
 
-    def update(self, step: int) -> None:
-        """Do one step: its batches, their losses, one clipping and one update."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the stream and of the guard, for a checkpoint."""
+        return {**self.stream.state_dict(), GUARD: self.guard.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where a state was taken."""
+        self.stream.load_state_dict({name: value for name, value in state.items() if name != GUARD})
+        if GUARD in state:
+            self.guard.load_state_dict(state[GUARD])
+
+    @contextlib.contextmanager
+    def _part(self, step: int, name: str) -> Iterator[None]:
+        self.on_part(step + 1, name)
+        with self.stopwatch.part(name):
+            yield
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the FLOPs of the block if they are wanted and not known; torch counts none in compiled code."""
+        if self.peak_flops is None or self.flops_per_step is not None:
+            yield
+            return
+        with FlopCounterMode(display=False) as counter:
+            yield
+        self.flops_per_step = float(counter.get_total_flops())
+
+    def update(self, step: int) -> SkippedStep | None:
+        """Do one step: its batches, their losses, one clipping and one update; return why the update is left out."""
         seed_step(self.config.rng_seed, step)
-        with self.stopwatch.part("data"):
+        with self._part(step, "data"):
             batches = [self._read(step) for _ in range(self.config.accumulate)]
-        with self.stopwatch.part("compute"):
+        with self._part(step, "compute"), self._counted():
             self._set_training_mode()
+            self.norms.keep()
             self.optimizer.zero_grad(set_to_none=True)
             batches = [self.objective.prepare(batch) for batch in batches]
             totals = add_counts([self.objective.counts(batch) for batch in batches])
-            loss = self._backward(batches, totals, StepContext(step=step, config=self.config, device=self.device))
-        with self.stopwatch.part("update"):
+            context = StepContext(step=step, config=self.config, device=self.device)
+            loss, metrics = self._backward(batches, totals, context)
+        with self._part(step, "update"):
             norm = clip_gradients((parameter for _, parameter in trainable(self.model)), self.config.grad_clip)
-            self.meter.add({"loss": (loss, 1 / distributed.data_ranks()), "grad_norm": (norm, 1)})
-            if any(totals.values()) or not totals:
-                self._step(step)
+            skipped = self.guard.judge(step, loss, norm.to(loss.device), batches)
+            if skipped is not None:
+                self.norms.restore()
+                self.skipped_steps += 1
+            else:
+                self.meter.add({"loss": (loss, 1 / distributed.data_ranks()), "grad_norm": (norm, 1)})
+                for measured in metrics:
+                    self.meter.add(measured)
+                if any(totals.values()) or not totals:
+                    self._step(step)
         self.steps += 1
+        return skipped
 
     def _read(self, step: int) -> Any:
         """Return the next batch's usable rows, on the run's device."""
@@ -213,10 +354,12 @@ class Run:
         for module in self.frozen:
             module.eval()
 
-    def _backward(self, batches: list[Any], totals: Mapping[str, float], context: StepContext) -> Tensor:
-        """Back-propagate all losses of a step; return their sum over this rank, ()."""
+    def _backward(
+        self, batches: list[Any], totals: Mapping[str, float], context: StepContext
+    ) -> tuple[Tensor, list[Mapping[str, Sum]]]:
+        """Back-propagate all losses of a step; return their sum over this rank, (), and their measurements."""
+        metrics = []
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        count = 0
         for batch in batches:
             losses = self.objective.losses(self.model, batch, totals, context)
             while True:
@@ -224,14 +367,13 @@ class Run:
                     loss = next(losses, None)
                 if loss is None:
                     break
-                count += 1
                 loss.value.backward()
                 if not loss.surrogate:
                     total += loss.value.detach()
-                self.meter.add(loss.metrics)
-        if not count:
+                metrics.append(loss.metrics)
+        if not metrics:
             raise LoomError(f"the objective yielded no loss at step {context.step}")
-        return total
+        return total, metrics
 
     def _step(self, step: int) -> None:
         set_learning_rate(self.optimizer, learning_rate(step, self.config))
@@ -243,29 +385,31 @@ class Run:
             self.average.update(self.model)
 
     def report(self, done: int) -> StepReport:
-        """Return the means since the last report; LoomError if the loss is not finite."""
+        """Return the means since the last report; every rank calls this."""
         means = self.meter.read()
         seconds, parts = self.stopwatch.read()
-        loss, grad_norm = means.pop("loss"), means.pop("grad_norm")
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            raise LoomError(
-                f"loss is {loss}, gradient norm {grad_norm}, in the steps up to {done}",
-                remedy="lower train.lr, set train.grad_clip, or inspect the batches; the last checkpoint is good",
-            )
         found = collectives.totals({"samples": self.samples, "skipped": self.skipped})
         samples, skipped = round(found["samples"]), round(found["skipped"])
-        steps, self.samples, self.skipped, self.steps = self.steps, 0, 0, 0
+        kind, memory = peak_memory(self.device)
+        memory = int(collectives.gather_world(torch.tensor(memory)).max())
+        steps, skipped_steps = self.steps, self.skipped_steps
+        self.samples = self.skipped = self.steps = self.skipped_steps = 0
         return StepReport(
             step=done,
             steps=self.config.steps,
-            loss=loss,
-            grad_norm=grad_norm,
+            loss=means.pop("loss", math.nan),
+            grad_norm=means.pop("grad_norm", math.nan),
             lr=learning_rate(done - 1, self.config),
             samples=samples,
             skipped=skipped,
+            skipped_steps=skipped_steps,
             samples_per_second=samples / seconds,
             seconds={name: value / steps for name, value in parts.items()},
             metrics=means,
+            wait=parts["data"] / seconds,
+            memory=memory,
+            memory_kind=kind,
+            mfu=utilisation(self.flops_per_step, self.peak_flops, seconds / steps),
         )
 
     def evaluate(self, evaluate: Evaluate) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,10 +12,11 @@ from torch import nn
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints.folders import find, read_attachment
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.stream.captions import captions
-from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import collectives
-from corpusloom.trainers.training.batches import make_batches, open_stream, to_device
+from corpusloom.trainers.training.batches import make_batches, open_stream
+from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
@@ -30,7 +31,7 @@ from corpusloom.trainers.vilbert.config import (
     objective_config,
 )
 from corpusloom.trainers.vilbert.data import PretrainingTransform
-from corpusloom.trainers.vilbert.evaluate import evaluate_batch
+from corpusloom.trainers.vilbert.evaluate import retrieve_from
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective
 from corpusloom.trainers.vilbert.shapes import shape_of
@@ -168,29 +169,16 @@ def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConf
 def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: ViLBERTDataConfig) -> Evaluate:
     """Return the evaluation of retrieval: each caption of one split ranks the split's images."""
 
-    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+    def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, ViLBERT)
-        source = paths[0] if len(paths) == 1 else dict.fromkeys(paths, 1.0)
-        batch = unmasked_batch(source, tokenizer, data, data.evaluate_limit, split)
-        yield from evaluate_batch(model, to_device(batch, model.word_bias.device))
+        settings = EvaluationSettings(limit=data.evaluate_limit)
+        return retrieve_from(model, (tokenizer, data), paths, settings, split).values.items()
 
     return evaluate
 
 
-def unmasked_batch(
-    source: str | Mapping[str, float],
-    tokenizer: Tokenizer,
-    data: ViLBERTDataConfig,
-    limit: int,
-    split: str | None = None,
-) -> dict[str, Any]:
-    """Return the first `limit` pairs of a dataset, or of one split of it, as one batch without masking."""
-    stream = StreamingDataset(source, shuffle=False, rank=0, world_size=1, split=split)
-    transform = PretrainingTransform(tokenizer, replace(data, mask=0.0))
-    return next(stream.batches(min(limit, len(stream)), transform=transform, workers=0, on_error="raise"))
-
-
-def evaluation_batch(checkpoint: str, config: RunConfig, dataset: str, limit: int) -> dict[str, Any]:
-    """Return the first `limit` pairs of a dataset as one unmasked batch, with a checkpoint's vocabulary."""
-    tokenizer = Tokenizer.from_str(read_attachment(find(checkpoint), TOKENIZER).decode())
-    return unmasked_batch(dataset, tokenizer, data_config(config), limit)
+def load_evaluated(path: str) -> tuple[ViLBERT, tuple[Tokenizer, ViLBERTDataConfig]]:
+    """Return what the evaluations of a ViLBERT take: a checkpoint's model, its tokenizer and data configuration."""
+    model, config = load_model(path, build_model)
+    tokenizer = Tokenizer.from_str(read_attachment(find(path), TOKENIZER).decode())
+    return model, (tokenizer, data_config(config))

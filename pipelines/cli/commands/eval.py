@@ -1,14 +1,20 @@
 """`loom eval`: evaluates a checkpoint."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
+from corpusloom.pipelines.cli.flags import OutputFlags, check_least, check_output, print_json
+from corpusloom.pipelines.cli.text_tables import figures_table, table_console
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.progress import Reporter
+
+if TYPE_CHECKING:
+    from corpusloom.trainers.evaluate import EvaluationResult
 
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot", "likelihood"]
+SKIPPED_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +26,7 @@ class Command:
       loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
+      torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
     """
 
@@ -38,22 +45,58 @@ class Command:
     """few-shot: number of examples before each image."""
     prompt: str = "Output:"
     """few-shot: text between an image and its caption; '' for pairs as in training."""
+    device: str | None = None
+    """cpu, cuda ...; if not given, the fastest available."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """Precision of the forward passes; bf16: autocast."""
+    batch_size: int = 64
+    """Samples per rank that are computed together."""
+    workers: int = 2
+    """Threads per rank that read and decode."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write the figures as JSON. An evaluation that was killed goes on from the batches in FILE.partial."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
         """Evaluate."""
-        check_least("--limit", self.limit, 1)
-        check_least("--shots", self.shots, 0)
+        for flag, value, least in (
+            ("--limit", self.limit, 1),
+            ("--shots", self.shots, 0),
+            ("--batch-size", self.batch_size, 1),
+            ("--workers", self.workers, 1),
+        ):
+            check_least(flag, value, least)
+        if self.out is not None:
+            check_output("--out", self.out)
         extras.require("train", extras.TRAIN, "loom eval")
-        from corpusloom.trainers.evaluate import FewShot, evaluate
+        from corpusloom.trainers.evaluate import evaluate
+        from corpusloom.trainers.evaluation.batches import EvaluationSettings
+        from corpusloom.trainers.training import distributed
 
-        few_shot = FewShot(shots=self.shots, prompt=self.prompt)
-        with self.output.reporter().stage(self.kind):
-            figures = evaluate(self.kind, self.checkpoint, self.data, limit=self.limit, few_shot=few_shot)
-        if self.output.json:
-            print_json(figures)
-            return 0
-        from corpusloom.pipelines.cli.text_tables import figures_table, table_console
-
-        table_console().print(figures_table(figures))
+        settings = EvaluationSettings(
+            limit=self.limit,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            precision=self.dtype,
+            shots=self.shots,
+            prompt=self.prompt,
+        )
+        first = distributed.prints()
+        reporter = self.output.reporter() if first else Reporter(quiet=True)
+        with reporter.stage(self.kind):
+            result = evaluate(self.kind, self.checkpoint, self.data, settings, device=self.device, out=self.out)
+        if first:
+            self._show(result, reporter)
         return 0
+
+    def _show(self, result: "EvaluationResult", reporter: Reporter) -> None:
+        """Print the figures, and which samples are not in them."""
+        if result.reused:
+            reporter.note(f"  {result.reused:,} batches were finished before")
+        if result.skipped:
+            listed = ", ".join(result.skipped[:SKIPPED_SHOWN]) + (" ..." if len(result.skipped) > SKIPPED_SHOWN else "")
+            reporter.warn(f"  {len(result.skipped):,} samples could not be read: {listed}")
+        if self.output.json:
+            print_json(result.figures)
+        else:
+            table_console().print(figures_table(result.figures))

@@ -10,13 +10,17 @@ import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, print_json
 from corpusloom.pipelines.cli.run_training import run_training
+from corpusloom.pipelines.cli.text_tables import figures_table, table_console
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.printing import show
+from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from corpusloom.trainers.training.config import RunConfig
     from corpusloom.trainers.training.loop import TrainResult
+    from corpusloom.trainers.training.observe.reports import Observer
 
 Family = Literal["clip", "flamingo", "lm", "vilbert"]
 
@@ -56,6 +60,12 @@ class Command:
     """Count parameters, memory and FLOPs on the meta device, without data, and stop."""
     print_config: bool = False
     """Print the configuration with its changes, and stop."""
+    tensorboard: bool = False
+    """Write TensorBoard's event files into FOLDER/tensorboard (extra tensorboard)."""
+    wandb: Annotated[str | None, tyro.conf.arg(metavar="PROJECT")] = None
+    """Log into a project of Weights & Biases (extra wandb); its own environment variables say how."""
+    profile: Annotated[str | None, tyro.conf.arg(metavar="START:STOP")] = None
+    """Profile the steps after START up to STOP: a Chrome trace per rank in FOLDER/profile."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     @staticmethod
@@ -72,9 +82,10 @@ class Command:
         from corpusloom.trainers import registry
         from corpusloom.trainers.training import distributed
         from corpusloom.trainers.training.config import check_family, load_config
+        from corpusloom.trainers.training.observe.profiler import parse_window
 
         first = distributed.prints()
-        reporter = (self.output if first else dataclasses.replace(self.output, quiet=True)).reporter()
+        reporter = self._reporter() if first else Reporter(quiet=True)
         assignments = (*self.set, *self._loader_settings())
         config = load_config(self.config, assignments, on_note=reporter.note)
         check_family(config, self.model)
@@ -88,23 +99,47 @@ class Command:
             return self._describe(config)
         if self.out is None:
             raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
-        result = run_training(self.model, config, self.data, self.out, reporter, self.device)
+        window = None if self.profile is None else parse_window(self.profile)
+        observers = self._observers(config, self.out) if first else []
+        result = run_training(
+            self.model, config, self.data, self.out, reporter, self.device, observers=observers, profile=window
+        )
         if first:
             self._show(result)
         return 0
 
+    def _reporter(self) -> Reporter:
+        """Return the reporter of progress; with --json its lines are JSON, and standard output has the result alone."""
+        return dataclasses.replace(
+            self.output, log_format="json" if self.output.json else self.output.log_format
+        ).reporter()
+
+    def _observers(self, config: "RunConfig", out: str) -> "list[Observer]":
+        from corpusloom.trainers.training.observe.logs import TensorBoardLog, WandbLog
+
+        found: list[Observer] = []
+        if self.tensorboard:
+            found.append(TensorBoardLog(storage.join(out, "tensorboard")))
+        if self.wandb is not None:
+            found.append(WandbLog(out, self.wandb, config.to_plain()))
+        return found
+
     def _show(self, result: "TrainResult") -> None:
         """Print the result of a run."""
         if self.output.json:
-            plain = {"steps": result.steps, "seconds": result.seconds, "evaluation": result.evaluation}
-            print_json({**plain, "skipped": result.skipped.to_plain()})
+            names = ("steps", "resumed_at", "seconds", "evaluation", "checkpoint", "skipped_steps")
+            plain = {name: getattr(result, name) for name in names}
+            report = result.report.to_plain() if result.report else None
+            print_json({**plain, "skipped": result.skipped.to_plain(), "report": report})
             return
         if result.resumed_at:
             show(f"resumed at step {result.resumed_at}")
         if result.report is not None:
             show(f"step {result.report.step}: loss {result.report.loss:.4f}, {result.seconds:.1f} s")
-        for name, value in result.evaluation.items():
-            show(f"{name} {value:.4g}")
+        if result.evaluation:
+            table_console().print(figures_table(result.evaluation))
+        if result.skipped_steps:
+            show(f"skipped: {result.skipped_steps:,} steps, whose loss or gradient was not finite or jumped")
         if result.skipped.count:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.skipped.reasons.items())
             show(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")

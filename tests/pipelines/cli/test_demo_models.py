@@ -22,9 +22,9 @@ def demo(folder: Path) -> DemoFolder:
 def test_figures_are_computed_once_per_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     newest, asked = ["step-1"], []
 
-    def figures(*arguments: Any, **_: Any) -> dict[str, float]:
+    def figures(*arguments: Any, **_: Any) -> SimpleNamespace:
         asked.append(arguments)
-        return {"top1": float(len(asked))}
+        return SimpleNamespace(figures={"top1": float(len(asked))})
 
     monkeypatch.setattr(folders, "find", lambda run: newest[0])
     monkeypatch.setattr(evaluate, "evaluate", figures)

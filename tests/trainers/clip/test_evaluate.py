@@ -1,16 +1,26 @@
 """Zero-shot and retrieval figures against small cases counted by hand."""
 
-import math
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.clip.benchmarks import write_benchmark
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from corpusloom.trainers.clip.evaluate import class_embeddings, embed_images, retrieval, zero_shot
+from corpusloom.trainers.clip.data import evaluation_image
+from corpusloom.trainers.clip.evaluate import class_embeddings, classify, evaluations, retrieval, retrieve, zero_shot
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from tests.trainers.datasets import COLOURS as PALETTE
+from tests.trainers.datasets import coloured_pairs, write_pairs
+
+COLOURS = list(PALETTE)
 
 
 def model() -> CLIP:
@@ -67,8 +77,53 @@ def test_a_wrong_candidate_of_equal_similarity_ranks_first() -> None:
     assert figures["image_retrieval_r4"] == 1
 
 
-def test_images_are_embedded_batch_by_batch() -> None:
-    pixels = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
+def labelled(folder: Path, broken: Sequence[tuple[str, bytes]] = ()) -> str:
+    """Write a benchmark of 12 images of 4 classes, and members of broken samples before them."""
+    samples = [(pair.image, "jpg", number % 4) for number, pair in enumerate(coloured_pairs(12))]
+    write_benchmark(str(folder), samples, COLOURS, ["a {c} thing"])
+    if broken:
+        (folder / "test" / "0.tar").rename(folder / "test" / "1.tar")
+        with tarfile.open(folder / "test" / "0.tar", "w") as tar:
+            for name, data in broken:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    return str(folder)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 64])
+def test_figures_of_a_classification_do_not_depend_on_the_batches(tmp_path: Path, batch_size: int) -> None:
+    settings = EvaluationSettings(batch_size=batch_size)
+    found = classify(model(), ClipTokenizer((), context=8), labelled(tmp_path), settings)
+    pixels = torch.stack([torch.from_numpy(evaluation_image(pair.image, 16)) for pair in coloured_pairs(12)])
+    classes = class_embeddings(model(), ClipTokenizer((), context=8), COLOURS, ["a {c} thing"])
+    with torch.no_grad():
+        expected = dict(zero_shot(model().encode_image(pixels), torch.arange(12) % 4, classes))
+    assert {name: value for name, value in found.values.items() if name != "skipped"} == expected
+    assert (found.values["skipped"], found.skipped) == (0, ())
+    assert found.values["top1_n"] == found.values["n"] == 12
+
+
+def test_broken_samples_of_a_benchmark_are_named_and_counted(tmp_path: Path) -> None:
+    image = coloured_pairs(1)[0].image
+    broken = [
+        ("a.jpg", b"\xff\xd8 no picture"), ("a.cls", b"1"), ("b.cls", b"1"), ("c.jpg", image), ("d.jpg", image),
+        ("d.cls", b"cat"), ("e.jpg", image), ("e.cls", b"9"),
+    ]  # fmt: skip
+    found = classify(model(), ClipTokenizer((), context=8), labelled(tmp_path, broken), EvaluationSettings())
+    assert found.skipped == ("a: not_an_image", "b: no_image", "c: no_class", "d: no_class", "e: unknown_class")
+    assert (found.values["n"], found.values["skipped"]) == (12, 5)
+
+
+def test_bf16_changes_embeddings_by_rounding(tmp_path: Path) -> None:
+    folder, tokenizer = write_pairs(tmp_path / "pairs", coloured_pairs(12)), ClipTokenizer((), context=8)
     clip = model()
-    assert torch.allclose(embed_images(clip, pixels.split(2)), embed_images(clip, [pixels]), atol=1e-6)
-    assert math.isclose(embed_images(clip, [pixels])[0].norm().item(), 1, rel_tol=1e-5)
+    kinds: list[torch.dtype] = []
+    clip.text.projection.register_forward_hook(lambda *call: kinds.append(call[2].dtype))
+    for precision in ("fp32", "bf16"):
+        assert retrieve(clip, tokenizer, folder, EvaluationSettings(precision=precision)).values["n"] == 12
+    assert kinds == [torch.float32, torch.bfloat16]
+
+
+def test_the_evaluations_are_listed_by_name() -> None:
+    assert evaluations() == {"zero-shot": classify, "retrieval": retrieve}

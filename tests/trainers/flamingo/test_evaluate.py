@@ -49,14 +49,16 @@ def model() -> Flamingo:
 
 
 def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
-    scores = evaluation.caption_log_likelihoods(model, ITEMS, VOCABULARY)
+    around = ITEMS, ITEMS[::-1]
+    scores = torch.stack([evaluation.caption_log_likelihoods(model, pair, VOCABULARY) for pair in around])
     assert (scores[:, 0] > scores[:, 1] + 1).all()
     assert dict(evaluation.right_against_wrong(scores))["right_image_likelier"] == 1.0
 
 
 def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> None:
     assert [evaluation.caption(model, [], item, VOCABULARY, prompt="") for item in ITEMS] == list(TEXTS)
-    figures = dict(evaluation.few_shot(model, ITEMS, VOCABULARY, shots=0, prompt=""))
+    f1 = [evaluation.caption_f1(model, pair, VOCABULARY, prompt="") for pair in (ITEMS, ITEMS[::-1])]
+    figures = dict(evaluation.few_shot(torch.tensor(f1, dtype=torch.float64), shots=0))
     assert figures["caption_word_f1"] == 1.0
     assert figures["caption_word_f1_chance"] == pytest.approx(evaluation.word_f1(*TEXTS))
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluate import evaluate
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.data import read_texts
 from corpusloom.trainers.lm.task import build_model, build_task, complete, load_lm
@@ -59,10 +60,10 @@ def test_a_run_learns_the_texts_and_measures_them(trained: str, texts: str) -> N
     assert not model.training
     assert config.family == "lm"
     assert tokenizer.text(tokenizer.ids("the red star")) == "the red star"
-    again = evaluate("likelihood", trained, texts)
+    again = evaluate("likelihood", trained, texts).figures
     assert again["nats_per_token"] == pytest.approx(figures["nats_per_token"])
     with pytest.raises(InputError, match=r"the texts have \d tokens"):
-        evaluate("likelihood", trained, texts, limit=1)
+        evaluate("likelihood", trained, texts, EvaluationSettings(limit=1))
 
 
 def test_a_killed_run_ends_with_the_same_weights(trained: str, texts: str, tmp_path: Path) -> None:

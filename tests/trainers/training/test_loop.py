@@ -10,14 +10,16 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import InputError, LoomError
+from corpusloom.trainers.checkpoints.folders import complete_steps, delete
+from corpusloom.trainers.checkpoints.loading import load_weights
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.loop import seed_step
-from corpusloom.trainers.training.observe import StepReport
+from corpusloom.trainers.training.observe.reports import StepReport
 from corpusloom.trainers.training.parallel import whole
 from corpusloom.trainers.training.task import Loss, StepContext
 from tests.trainers.ranks import run_ranks
-from tests.trainers.training.toy import ToyStream, toy_config, toy_model, train_toy
+from tests.trainers.training.toy import Recorder, ToyStream, toy_config, toy_model, train_toy
 
 
 def states(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -103,15 +105,38 @@ def test_each_loss_is_back_propagated_before_the_next_is_computed() -> None:
 
 
 def test_reports_come_every_log_every_steps_and_after_the_last() -> None:
-    reports: list[StepReport] = []
+    told = Recorder()
     done: list[int] = []
-    train_toy(config=toy_config(steps=12), on_step=reports.append, on_update=done.append)
-    assert done == list(range(1, 13))
+    parts: list[tuple[int, str]] = []
+    train_toy(
+        config=toy_config(steps=12), observer=told, on_update=done.append, on_part=lambda *part: parts.append(part)
+    )
+    reports = told.reports
+    assert done == list(range(13))
+    assert parts[:4] == [(1, "data"), (1, "compute"), (1, "update"), (2, "data")]
     assert [report.step for report in reports] == [5, 10, 12]
     assert [report.samples for report in reports] == [20, 20, 8]
     assert set(reports[0].seconds) == {"data", "compute", "update"}
     assert all(report.grad_norm > 0 and report.samples_per_second > 0 for report in reports)
+    assert all(0 < report.wait < 1 and report.memory > 1e7 and report.memory_kind == "rss" for report in reports)
     assert "target" in reports[0].metrics
+    assert reports[0].mfu is None
+    (start,) = told.starts
+    assert (start.steps, start.resumed_at, start.ranks, start.precision) == (12, 0, 1, "fp32")
+    assert start.parameters == start.trained == sum(parameter.numel() for parameter in toy_model().parameters())
+
+
+def test_utilisation_is_that_of_the_steps_own_flops_over_a_peak_that_is_given() -> None:
+    told = Recorder()
+    config = toy_config(steps=3, warmup=0, log_every=1, peak_tflops=1e-6)
+    train_toy(nn.Linear(6, 1, bias=False), losses=_mean_output, config=config, observer=told)
+    flops = 2 * 4 * 6 * 2  # of the product with the weight, and of the weight's gradient
+    for report in told.reports:
+        assert report.mfu == pytest.approx(flops / 1e6 * report.samples_per_second / report.samples)
+
+
+def _mean_output(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
+    yield Loss(model(batch["x"]).mean())
 
 
 @pytest.mark.parametrize(("stop", "changes"), [(10, {}), (15, {"accumulate": 2, "ema": 0.9})], ids=str)
@@ -150,13 +175,90 @@ def test_training_again_after_the_end_changes_nothing(tmp_path: Path) -> None:
     assert_same(model, again)
 
 
-def test_a_loss_that_is_not_finite_ends_training_before_a_checkpoint(tmp_path: Path) -> None:
-    def broken(model: nn.Module, batch: dict[str, Any], context: StepContext) -> Iterator[Loss]:
-        yield Loss(model(batch["x"]).mean() * (float("nan") if context.step == 7 else 1.0))
+class Poisoned(ToyStream):
+    """A stream whose batches of some steps hold NaN."""
 
-    with pytest.raises(LoomError, match="loss is nan"):
-        train_toy(losses=broken, config=toy_config(), checkpoint=Checkpointer(str(tmp_path)))
-    assert Checkpointer(str(tmp_path)).latest() is None
+    def __init__(self, *steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def __next__(self) -> dict[str, Any]:
+        step = self.position
+        batch = super().__next__()
+        return {**batch, "x": batch["x"] * math.nan} if step in self.steps else batch
+
+
+def test_a_step_that_is_not_finite_is_left_out_wholly_and_training_goes_on() -> None:
+    told, model = Recorder(), toy_model()
+    before: list[dict[str, torch.Tensor]] = []
+    told = Recorder(lambda _: before.append({name: value.clone() for name, value in states(model).items()}))
+    config = toy_config(steps=9, warmup=0, log_every=1, ema=0.9)
+    result = train_toy(model, Poisoned(3, 4, 7), config, observer=told)
+    assert [report.skipped_steps for report in told.reports] == [0, 0, 0, 1, 1, 0, 0, 1, 0]
+    assert result.skipped_steps == 3
+    for skipped in (3, 4, 7):
+        assert all(torch.equal(before[skipped - 1][name], value) for name, value in before[skipped].items())
+        assert math.isnan(told.reports[skipped].loss)
+    assert any(not torch.equal(before[4][name], value) for name, value in before[5].items())
+    assert "num_batches_tracked" in str(before[0].keys())
+    assert told.notes[0].startswith("step 4 is skipped (not_finite): loss nan")
+    assert told.notes[0].endswith("batch: 4-0, 4-1, 4-2, 4-3")
+    assert all(value.isfinite().all() for value in states(model).values())
+
+
+def test_measurements_of_a_skipped_step_are_in_no_mean() -> None:
+    told = Recorder()
+    train_toy(stream=Poisoned(1), config=toy_config(steps=3, warmup=0, log_every=3), observer=told)
+    (report,) = told.reports
+    assert math.isfinite(report.loss)
+    assert math.isfinite(report.grad_norm)
+    assert math.isfinite(report.metrics["target"])
+
+
+def test_training_ends_after_too_many_skipped_steps_and_names_the_last_sound_checkpoint(tmp_path: Path) -> None:
+    told = Recorder()
+    config = toy_config(checkpoint_every=2, max_skipped_steps=2)
+    with pytest.raises(LoomError) as caught:
+        train_toy(stream=Poisoned(7, 8), config=config, checkpoint=Checkpointer(str(tmp_path)), observer=told)
+    assert "2 steps in a row were skipped" in str(caught.value)
+    assert "9-0, 9-1" in str(caught.value)
+    assert "step-00000006 is the last sound checkpoint" in str(caught.value)
+    assert told.checkpoints == [2, 4, 6]
+
+
+def test_a_checkpoint_whose_weights_are_not_finite_is_not_called_sound(tmp_path: Path) -> None:
+    class Breaking(nn.Linear):
+        updates = 0
+
+        @torch.no_grad()
+        def after_step(self) -> None:
+            self.updates += 1
+            if self.updates == 4:
+                self.weight.fill_(math.inf)
+
+    config = toy_config(checkpoint_every=2, max_skipped_steps=1)
+    with pytest.raises(LoomError, match="step-00000002 is the last sound checkpoint"):
+        train_toy(Breaking(6, 1), config=config, checkpoint=Checkpointer(str(tmp_path)))
+
+
+def test_a_run_with_skipped_steps_resumes_bit_for_bit_also_by_the_median(tmp_path: Path) -> None:
+    class Jumping(Poisoned):
+        def __next__(self) -> dict[str, Any]:
+            step = self.position
+            batch = super().__next__()
+            return {**batch, "x": batch["x"] * (100 if step in (28, 34) else 1)}
+
+    config = toy_config(steps=36, warmup=0, checkpoint_every=10, spike_factor=10.0)
+    whole, parts = toy_model(), toy_model()
+    result = train_toy(whole, Jumping(5), config, checkpoint=Checkpointer(str(tmp_path / "whole")))
+    assert result.skipped_steps == 3
+    folder = str(tmp_path / "parts")
+    train_toy(parts, Jumping(5), config, checkpoint=Checkpointer(folder))
+    delete(f"{folder}/step-00000036")
+    again = toy_model()
+    resumed = train_toy(again, Jumping(5), config, checkpoint=Checkpointer(folder))
+    assert (resumed.resumed_at, resumed.skipped_steps) == (30, 1)
+    assert_same(whole, again)
 
 
 def test_a_stream_that_ends_is_an_error_with_the_step() -> None:
@@ -172,17 +274,47 @@ def test_an_objective_without_a_loss_is_an_error() -> None:
         train_toy(losses=silent, config=toy_config())
 
 
-def test_evaluation_sees_the_model_in_evaluation_mode_and_without_gradient() -> None:
+def test_evaluation_sees_the_model_in_evaluation_mode_and_without_gradient_and_is_kept() -> None:
     calls: list[tuple[bool, bool]] = []
 
     def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
         calls.append((model.training, torch.is_grad_enabled()))
-        yield "figure", 1.5
+        yield "figure", float(len(calls))
 
-    config = toy_config(steps=6, evaluate_every=3)
-    result = train_toy(config=config, evaluate=evaluate)
+    told = Recorder()
+    result = train_toy(config=toy_config(steps=6, evaluate_every=3), evaluate=evaluate, observer=told)
     assert calls == [(False, False)] * 2
-    assert result.evaluation == {"figure": 1.5}
+    assert told.evaluations == [(3, {"figure": 1.0}), (6, {"figure": 2.0})]
+    assert result.evaluation == {"figure": 2.0}
+
+
+def test_the_best_weights_by_a_figure_are_kept_also_between_two_checkpoints(tmp_path: Path) -> None:
+    figures = iter([0.1, 0.9, 0.3, 0.2])
+    best: list[dict[str, torch.Tensor]] = []
+
+    def evaluate(model: nn.Module) -> Iterator[tuple[str, float]]:
+        best.append({name: value.clone() for name, value in states(model).items()})
+        yield "figure", next(figures)
+
+    checkpointer = Checkpointer(str(tmp_path), keep=1, keep_best="figure:max")
+    config = toy_config(steps=20, checkpoint_every=10, evaluate_every=6)
+    train_toy(config=config, evaluate=evaluate, checkpoint=checkpointer)
+    assert complete_steps(str(tmp_path)) == [12, 20]
+    delete(str(tmp_path / "step-00000020"))
+    kept = toy_model()
+    load_weights(kept, str(tmp_path / "step-00000012"))
+    assert all(torch.equal(value, best[1][name]) for name, value in states(kept).items())
+
+
+def test_a_resumed_run_evaluates_where_it_resumes_since_it_may_have_been_killed_before(tmp_path: Path) -> None:
+    config = toy_config(steps=20, checkpoint_every=10, evaluate_every=5)
+    evaluate = lambda _: [("figure", 0.5)]  # noqa: E731
+    train_toy(config=config, evaluate=evaluate, checkpoint=Checkpointer(str(tmp_path)))
+    delete(str(tmp_path / "step-00000020"))
+    told = Recorder()
+    train_toy(config=config, evaluate=evaluate, checkpoint=Checkpointer(str(tmp_path)), observer=told)
+    assert [step for step, _ in told.evaluations] == [10, 15, 20]
+    assert told.starts[0].resumed_at == 10
 
 
 def test_the_callers_random_state_and_threads_are_restored() -> None:
@@ -232,11 +364,11 @@ def test_a_batch_without_a_valid_row_changes_no_weight_and_training_goes_on(tmp_
     model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
     before: list[dict[str, torch.Tensor]] = []
 
-    def on_step(report: StepReport) -> None:
+    def on_report(report: StepReport) -> None:
         reports.append(report)
         before.append({name: value.clone() for name, value in states(model).items()})
 
-    train_toy(model, HoledStream(), config, on_step=on_step)
+    train_toy(model, HoledStream(), config, observer=Recorder(on_report))
     assert [report.samples for report in reports] == [3, 3, 0, 3, 3, 0, 3]
     assert [report.skipped for report in reports] == [1, 1, 4, 1, 1, 4, 1]
     assert reports[2].loss == reports[2].grad_norm == 0

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.loop import TrainResult, train
+from corpusloom.trainers.training.observe.reports import Observer, RunStart, StepReport
 from corpusloom.trainers.training.task import Evaluate, Loss, StepContext, TrainingTask
 
 WIDTH = 6
@@ -61,6 +62,34 @@ class ToyObjective:
         target = x.sum(1, keepdim=True)
         squares = (model(x) - target).square()[:rows]
         yield Loss(squares.sum() / max(totals["rows"], 1), {"target": (target[:rows].sum(), rows)})
+
+
+class Recorder(Observer):
+    """An observer that keeps what it is told, in order of kinds."""
+
+    def __init__(self, on_report: Callable[[StepReport], None] = lambda _: None) -> None:
+        self.starts: list[RunStart] = []
+        self.reports: list[StepReport] = []
+        self.evaluations: list[tuple[int, dict[str, float]]] = []
+        self.checkpoints: list[int] = []
+        self.notes: list[str] = []
+        self._on_report = on_report
+
+    def start(self, start: RunStart) -> None:
+        self.starts.append(start)
+
+    def report(self, report: StepReport) -> None:
+        self.reports.append(report)
+        self._on_report(report)
+
+    def evaluation(self, step: int, figures: Mapping[str, float]) -> None:
+        self.evaluations.append((step, dict(figures)))
+
+    def saved(self, step: int, path: str) -> None:
+        self.checkpoints.append(step)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def toy_model() -> nn.Module:

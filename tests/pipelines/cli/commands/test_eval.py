@@ -1,6 +1,8 @@
 """`loom eval` hands its flags to the evaluation and prints one line per figure."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,44 +10,84 @@ import pytest
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import evaluate
+from corpusloom.trainers.evaluate import EvaluationResult
+from corpusloom.trainers.training import distributed
 
-FIGURES = {"top1": 0.123456, "top1_low": 0.1, "top1_high": 0.15, "top1_chance": 0.01, "chance": 0.01, "images": 200}
+FIGURES = {
+    "top1": 0.123456,
+    "top1_low": 0.1,
+    "top1_high": 0.15,
+    "top1_n": 200,
+    "top1_chance": 0.01,
+    "n": 200,
+    "shots": 0,
+}
+RESULT = EvaluationResult(
+    kind="few-shot",
+    checkpoint="run",
+    data="data",
+    figures=FIGURES,
+    skipped=tuple(f"k{n}: no_image" for n in range(12)),
+    reused=3,
+)
+ARGV = ["eval", "few-shot", "--checkpoint", "run", "--data", "data"]
 
 
-@pytest.mark.parametrize(("flag", "value"), [("--limit", "0"), ("--shots", "-1")])
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--limit", "0"), ("--shots", "-1"), ("--batch-size", "0"), ("--workers", "0")]
+)
 def test_numbers_that_make_no_sense_are_refused(flag: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{flag} is {value}"):
         main.run(["eval", "few-shot", "--checkpoint", "no/such/run", "--data", "no/such/dataset", flag, value])
 
 
-def test_figures_are_printed_by_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[Any] = []
+def test_a_folder_is_no_file_for_the_result(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        main.run([*ARGV, "--out", str(tmp_path)])
 
-    def figures(*arguments: Any, **named: Any) -> dict[str, float]:
-        asked.append((arguments, named["limit"], named["few_shot"].shots, named["few_shot"].prompt))
-        return FIGURES
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the arguments with which evaluations are asked for."""
+    found: list[Any] = []
+
+    def figures(*arguments: Any, **named: Any) -> EvaluationResult:
+        found.append((arguments, named))
+        return RESULT
 
     monkeypatch.setattr(evaluate, "evaluate", figures)
-    argv = [
-        "eval",
-        "few-shot",
-        "--checkpoint",
-        "run",
-        "--data",
-        "data",
-        "--limit",
-        "9",
-        "--shots",
-        "0",
-        "--prompt",
-        "x",
+    return found
+
+
+def test_figures_are_printed_by_name_and_skipped_samples_are_named(
+    asked: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--limit", "9", "--shots", "0", "--prompt", "x", "--dtype", "bf16", "--batch-size", "7", "--workers", "5"]
+    assert main.run([*ARGV, *flags, "--device", "cpu", "--out", "figures.json"]) == 0
+    printed = capsys.readouterr()
+    assert [line.split() for line in printed.out.splitlines()] == [
+        ["figure", "value", "95", "%", "interval", "n", "chance"],
+        ["top1", "0.1235", "0.1", "to", "0.15", "200", "0.01"],
+        ["shots", "0"],
     ]
-    assert main.run(argv) == 0
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["figure", "value", "95", "%", "interval", "chance"],
-        ["top1", "0.1235", "0.1", "to", "0.15", "0.01"],
-        ["images", "200"],
-    ]
-    assert asked == [(("few-shot", "run", "data"), 9, 0, "x")]
-    assert main.run([*argv, "--json"]) == 0
+    assert "3 batches were finished before" in printed.err
+    assert "12 samples could not be read: k0: no_image, " in printed.err
+    assert printed.err.rstrip().splitlines()[-1].endswith("k9: no_image ...")
+    ((kind, checkpoint, data, settings), named) = asked[0]
+    assert (kind, checkpoint, data, named) == ("few-shot", "run", "data", {"device": "cpu", "out": "figures.json"})
+    wanted = {"limit": 9, "shots": 0, "prompt": "x", "precision": "bf16", "batch_size": 7, "workers": 5}
+    assert settings == replace(settings, **wanted, partial=None)
+
+
+def test_json_is_the_figures_alone(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([*ARGV, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == FIGURES
+
+
+def test_under_torchrun_rank_0_alone_prints(
+    asked: list[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed, "prints", lambda: False)
+    assert main.run(ARGV) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "")

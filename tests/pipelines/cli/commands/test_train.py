@@ -73,6 +73,34 @@ def test_rank_0_alone_prints_each_report_and_the_end(
         assert (printed.out, lines) == ("", [])
         return
     assert lines[0] == "train.warmup is 0, not 50: the same share of 4 steps as of 750"
-    assert lines[1].startswith("a vocabulary of ")
-    assert [line.partition(":")[0] for line in lines[2:]] == ["step 2 of 4", "step 4 of 4", "train clip-tiny"]
+    begins = [line.partition(":")[0] for line in lines[1:]]
+    assert begins[0].startswith("a vocabulary of ")
+    assert begins[1].startswith("clip-tiny on ")
+    assert begins[2:] == ["step 2 of 4", "step 4 of 4", "train clip-tiny"]
     assert printed.out.count("step 4: loss ") == printed.out.count("checkpoint: ") == 1
+
+
+def test_what_a_run_needs_for_its_logs_is_asked_for_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ["train", "clip", "--config", "clip-tiny", "--data", "no/such/dataset", "--out", str(tmp_path / "r")]
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    for flags, message in ((["--wandb", "x"], "wandb is not installed"), (["--profile", "9:3"], "is no window")):
+        with pytest.raises(ConfigError, match=message):
+            main.run([*argv, *flags])
+    assert not (tmp_path / "r").exists()
+
+
+def test_tensorboard_and_a_profile_are_written_by_flag(web: SmallWeb, tmp_path: Path) -> None:
+    argv = ["train", "clip", "--config", "clip-tiny", "--data", str(web.folder / "align"), "--out", str(tmp_path / "r")]
+    argv += ["--set", "train.steps=2", "train.warmup=0", "train.batch_size=4", "--tensorboard", "--profile", "0:1"]
+    assert main.run(argv) == 0
+    assert [path.name for path in (tmp_path / "r" / "profile").iterdir()] == ["rank-0-steps-0-1.json"]
+    assert any(path.name.startswith("events.out") for path in (tmp_path / "r" / "tensorboard").iterdir())
+
+
+def test_json_means_json_logs_of_a_training_only() -> None:
+    assert main.wants_json(["train", "clip", "--json"])
+    assert not main.wants_json(["eval", "zero-shot", "--json"])
+    assert not main.wants_json(["train", "clip"])
+    assert not main.wants_json([])

@@ -1,4 +1,6 @@
-"""Figures of evaluations: NAME with its 95 % interval, NAME_low to NAME_high, and its value by chance, NAME_chance."""
+"""Figures of evaluations: NAME with its 95 % interval, NAME_low to NAME_high, the number of its trials, NAME_n, and its
+value by chance, NAME_chance.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,7 +26,7 @@ def share(name: str, hits: Tensor, chance: float) -> Iterator[tuple[str, float]]
     """Yield the share of trials that are hits, (Q,) bool."""
     low, high = wilson(int(hits.sum()), len(hits))
     yield name, float(hits.float().mean())
-    yield from _around(name, low, high, chance)
+    yield from _around(name, low, high, len(hits), chance)
 
 
 def mean(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
@@ -32,7 +34,7 @@ def mean(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]
     middle = float(values.double().mean())
     half = _Z * float(values.double().std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
     yield name, middle
-    yield from _around(name, middle - half, middle + half, chance)
+    yield from _around(name, middle - half, middle + half, len(values), chance)
 
 
 def mean_of_groups(name: str, hits: Tensor, groups: Tensor, chance: float) -> Iterator[tuple[str, float]]:
@@ -44,12 +46,13 @@ def mean_of_groups(name: str, hits: Tensor, groups: Tensor, chance: float) -> It
     half = _Z * float((smooth * (1 - smooth) / trials).sum().sqrt()) / len(trials)
     middle = float((right / trials).mean())
     yield name, middle
-    yield from _around(name, max(0.0, middle - half), min(1.0, middle + half), chance)
+    yield from _around(name, max(0.0, middle - half), min(1.0, middle + half), len(hits), chance)
 
 
-def _around(name: str, low: float, high: float, chance: float) -> Iterator[tuple[str, float]]:
+def _around(name: str, low: float, high: float, trials: int, chance: float) -> Iterator[tuple[str, float]]:
     yield f"{name}_low", low
     yield f"{name}_high", high
+    yield f"{name}_n", float(trials)
     yield f"{name}_chance", chance
 
 

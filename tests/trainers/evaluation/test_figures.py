@@ -7,7 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpusloom.trainers.figures import mean, mean_of_groups, rank_of, recall_by_chance, recalls, share, wilson
+from corpusloom.trainers.evaluation.figures import (
+    mean,
+    mean_of_groups,
+    rank_of,
+    recall_by_chance,
+    recalls,
+    share,
+    wilson,
+)
 
 
 def test_rank_is_the_number_of_wrong_ones_before_the_best_right_one() -> None:
@@ -32,7 +40,9 @@ def test_the_interval_is_that_of_wilson() -> None:
 def test_a_share_has_its_interval_and_its_chance() -> None:
     figures = dict(share("top1", torch.tensor([True] * 40 + [False] * 60), 0.25))
     low, high = wilson(40, 100)
-    assert figures == {"top1": pytest.approx(0.4), "top1_low": low, "top1_high": high, "top1_chance": 0.25}
+    assert figures == {
+        "top1": pytest.approx(0.4), "top1_low": low, "top1_high": high, "top1_n": 100, "top1_chance": 0.25,
+    }  # fmt: skip
 
 
 def test_a_mean_has_the_interval_of_a_normal_distribution() -> None:

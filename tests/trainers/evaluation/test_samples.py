@@ -1,0 +1,29 @@
+"""Samples of datasets are read by the rank that needs them."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from corpusloom.trainers.evaluation.batches import EvaluationSettings, read_all
+from corpusloom.trainers.evaluation.samples import dataset_source
+from corpusloom.trainers.stream.errors import SampleError
+from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
+
+SETTINGS = EvaluationSettings(batch_size=3)
+
+
+def test_samples_of_datasets_are_read_by_place_up_to_the_limit_and_broken_ones_named(tmp_path: Path) -> None:
+    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
+    paths = [write_pairs(tmp_path / name, [*coloured_pairs(3), broken]) for name in ("one", "two")]
+
+    def make(sample: object) -> str:
+        if sample.text == broken.text:  # type: ignore[attr-defined]
+            raise SampleError("not_an_image")
+        return str(sample.text)  # type: ignore[attr-defined]
+
+    with ExitStack() as closing:
+        rows, skipped = read_all(dataset_source(paths, make, closing), SETTINGS)
+        assert sorted(rows) == sorted(2 * [pair.text for pair in coloured_pairs(3)])
+        assert len(skipped) == 2
+        assert all(line.endswith(": not_an_image") and len(line.split(":")[0]) == 32 for line in skipped)
+        first, _ = read_all(dataset_source(paths[:1], lambda sample: sample.key, closing, limit=2), SETTINGS)
+        assert len(first) == 2
