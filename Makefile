@@ -8,7 +8,7 @@ FLIPS  ?= 2000
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch chaos clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch bench-train chaos clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,7 @@ types: $(STAMP) ## Check types with mypy
 
 generated: $(STAMP) ## Regenerate the files that are made from the code (docs/api.md, docs/architecture.svg, keys in docs/recipes.md ...)
 	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_training.py
 	$(BIN)/python infra/draw_architecture.py
 	$(BIN)/python -m corpusloom.pipelines.recipes.key_table docs/recipes.md
 	$(BIN)/python -m tests.pipelines.recipes.test_in_force
@@ -67,6 +68,9 @@ bench-build: $(STAMP) ## Measure the time and memory of a build (BENCH_FLAGS=--l
 
 bench-fetch: $(STAMP) ## Compare images fetched per second with img2dataset and plain aiohttp (nginx on loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
+
+bench-train: $(STAMP) ## Measure training: steps against public code, waiting, memory (BENCH_FLAGS='--vilbert CHECKOUT --open-flamingo CHECKOUT')
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.train $(BENCH_FLAGS)
 
 constraints: ## Pin the version of every dependency in constraints.txt, from a fresh environment
 	sh infra/constraints.sh

@@ -24,8 +24,13 @@ def _configuration(name: str) -> FamilyConfiguration:
 
 
 def tables_of(config: RunConfig) -> dict[str, object]:
-    """Return the tables of a configuration by name: train, loader and those of its family; checks their keys."""
-    return {"train": config.train, "loader": config.loader, **_configuration(config.family).tables_of(config)}
+    """Return the tables of a configuration by name: those of all families and its own; checks their keys."""
+    return {
+        "train": config.train,
+        "parallel": config.parallel,
+        "loader": config.loader,
+        **_configuration(config.family).tables_of(config),
+    }
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:

@@ -17,6 +17,7 @@ from tests.docs.names_of_page import ROOT
 
 PAGES = sorted(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *map("docs/{}".format, (
     "architecture.md", "building.md", "formats.md", "migration.md", "operations.md", "recipes.md", "streaming.md",
+    "training.md",
 ))])  # fmt: skip
 BEGINNINGS = ("", "pipelines/", "tests/pipelines/", "tests/", "trainers/", "trainers/stream/")
 """Folders below which a path is searched."""

@@ -1,6 +1,6 @@
 """N ranks are one rank: each family, objective and way to divide a model has the loss, gradient and weights of one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from corpusloom.trainers import registry
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import LanguageObjective
+from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.loop import prepare_run
@@ -25,6 +27,7 @@ from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 from tests.trainers.lm.tiny import tiny
 from tests.trainers.ranks import run_ranks
+from tests.trainers.test_shipped_configs import reduced
 from tests.trainers.vilbert.small import small_model
 
 ROWS, STEPS = 8, 5
@@ -90,6 +93,27 @@ def vilbert_batch(step: int) -> dict[str, Any]:
     }
 
 
+def published(name: str) -> nn.Module:
+    """Return a shipped Flamingo at reduced width, with open gates, in one floating point type."""
+    model = registry.build_model(reduced(name)).float()
+    assert isinstance(model, Flamingo)
+    open_gates(model)
+    return model
+
+
+def published_batch(step: int) -> dict[str, Any]:
+    random = torch.Generator().manual_seed(step)
+    tokens = torch.randint(0, 64, (ROWS, 7), generator=random)
+    images = torch.randint(0, 256, (ROWS, 1, 1, 3, 28, 28), dtype=torch.uint8, generator=random)
+    ones = torch.ones(ROWS, 7, dtype=torch.int64)
+    return {"m3w": {"images": images, "tokens": tokens, "phi": ones, "counted": ones.bool()}}
+
+
+def text_batch(step: int) -> dict[str, Any]:
+    return {"tokens": torch.randint(0, 50, (ROWS, 12), generator=torch.Generator().manual_seed(step))}
+
+
+NO_DROPOUT = {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
 CASES = {
     "clip": Case(clip, PairObjective(), clip_batch),
     "clip-sigmoid": Case(partial(clip, "sigmoid"), PairObjective(), clip_batch),
@@ -98,6 +122,9 @@ CASES = {
     "flamingo": Case(flamingo, LanguageObjective({"m3w": 0.2, "align": 1.0}), flamingo_batch),
     "flamingo-llama": Case(partial(flamingo, "llama"), LanguageObjective({"m3w": 0.2, "align": 1.0}), flamingo_batch),
     "flamingo-sequences": Case(flamingo, LanguageObjective({"m3w": 1, "align": 0.5}, per_token=False), flamingo_batch),
+    "flamingo-80b": Case(partial(published, "flamingo-80b"), LanguageObjective({"m3w": 1.0}), published_batch),
+    "lm": Case(partial(tiny, "gpt2", **NO_DROPOUT), NextToken(), text_batch),
+    "lm-llama": Case(partial(tiny, "llama"), NextToken(), text_batch),
     "vilbert": Case(small_model, PretrainingObjective(ObjectiveConfig()), vilbert_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
 }  # fmt: skip
@@ -105,7 +132,14 @@ CASES = {
 
 def cases_of(parallel: ParallelConfig) -> list[str]:
     """Return the cases that can be divided so: only some language models have a tensor-parallel plan."""
-    return [name for name in CASES if parallel.tensor == 1 or name == "flamingo-llama"]
+    if parallel.tensor > 1:
+        return ["flamingo-llama", "flamingo-80b", "lm-llama"]
+    return [name for name in CASES if name != "flamingo-80b"]
+
+
+def steps_of(name: str) -> int:
+    """Return the number of steps after which weights are compared; 80 layers take long."""
+    return 2 if name == "flamingo-80b" else STEPS
 
 
 class Share:
@@ -173,22 +207,23 @@ def run_case(name: str, parallel: ParallelConfig, dtype: torch.dtype, steps: int
     return found
 
 
-def all_cases(parallel: ParallelConfig) -> dict[str, Tensor]:
-    """Return what every case gives in fp32 after a step and in fp64 after STEPS."""
+def all_cases(parallel: ParallelConfig, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    """Return what each case gives in fp32 after a step and in fp64 after STEPS."""
     torch.set_num_threads(1)
     found = {}
     with distributed.mesh_session("cpu", parallel):
-        for name in cases_of(parallel):
+        for name in names or cases_of(parallel):
             found |= {f"{name}/fp32/{key}": value for key, value in run_case(name, parallel, torch.float32, 1).items()}
             found |= {
-                f"{name}/fp64/{key}": value for key, value in run_case(name, parallel, torch.float64, STEPS).items()
+                f"{name}/fp64/{key}": value
+                for key, value in run_case(name, parallel, torch.float64, steps_of(name)).items()
             }
     return found
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Tensor]:
-    return all_cases(ParallelConfig())
+    return all_cases(ParallelConfig(), list(CASES))
 
 
 def global_norm(found: Mapping[str, Tensor], names: list[str]) -> float:

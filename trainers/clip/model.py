@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from corpusloom.trainers.clip.batch_norm import counted_images
 from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
-from corpusloom.trainers.clip.towers import TransformerBlock, initialise_blocks, make_image_tower, quick_gelu
+from corpusloom.trainers.clip.towers import TransformerBlock, initialise_blocks, make_image_tower, quick_gelu, read_one
 from corpusloom.trainers.training.numerics import at_least_float32
 from corpusloom.trainers.training.parallel import ParallelPlan, local
 
@@ -61,12 +61,8 @@ class TextTower(nn.Module):
         end = tokens.argmax(1)
         if self.trim:
             tokens = tokens[:, : int(end.max()) + 1]
-        states = self.states(tokens)[torch.arange(len(tokens), device=tokens.device), end]
-        return self.projection(self.ln_final(states))
-
-    def states(self, tokens: Tensor) -> Tensor:
-        """(B, S) int -> (B, S, D): the states of all tokens."""
-        return self.blocks(self.token_embedding(tokens) + self.positions[: tokens.shape[1]])
+        embedded = self.token_embedding(tokens) + self.positions[: tokens.shape[1]]
+        return self.projection(self.ln_final(read_one(self.blocks, embedded, end)))
 
 
 class CLIP(nn.Module):

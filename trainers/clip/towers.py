@@ -18,8 +18,8 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """Return the sigmoid approximation of GELU with which OpenAI's weights were trained."""
-    return x * torch.sigmoid(1.702 * x)
+    """Return x * sigmoid(1.702 x), the approximation of GELU with which OpenAI's weights were trained."""
+    return F.silu(x * 1.702) * (1 / 1.702)  # one fused operation, which keeps one tensor for the backward pass
 
 
 class Attention(nn.Module):
@@ -31,10 +31,16 @@ class Attention(nn.Module):
         self.in_proj = nn.Linear(width, 3 * width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, S, D) -> (B, S, D)."""
+    def forward(self, x: Tensor, read: Tensor | None = None) -> Tensor:
+        """(B, S, D) -> (B, S, D); with `read`, (B,) int, the output of one token per row, (B, 1, D)."""
         q, k, v = self.in_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        mask = None
+        if read is not None:
+            q = take(q.transpose(1, 2), read).transpose(1, 2)
+            if self.causal:
+                mask = (torch.arange(x.shape[1], device=x.device) <= read[:, None])[:, None, None]
+        causal = self.causal and read is None
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
@@ -50,10 +56,27 @@ class TransformerBlock(nn.Module):
         self.proj = nn.Linear(4 * width, width)
         self.activation = activation
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, S, D) -> (B, S, D)."""
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x: Tensor, read: Tensor | None = None) -> Tensor:
+        """(B, S, D) -> (B, S, D); with `read`, (B,) int, the state of one token per row, (B, 1, D)."""
+        mixed = self.attn(self.ln_1(x), read)
+        x = (x if read is None else take(x, read)) + mixed
         return x + self.proj(self.activation(self.fc(self.ln_2(x))))
+
+
+def take(x: Tensor, read: Tensor) -> Tensor:
+    """Return one token per row: (B, S, ...), (B,) int -> (B, 1, ...)."""
+    return x[torch.arange(len(x), device=x.device), read][:, None]
+
+
+def read_one(blocks: nn.Sequential, x: Tensor, read: Tensor) -> Tensor:
+    """Run the blocks and return the last state of one token per row: (B, S, D), (B,) int -> (B, D).
+
+    The last block computes that token only: no other token's state is read after it.
+    """
+    *body, last = blocks
+    for block in body:
+        x = block(x)
+    return last(x, read)[:, 0]
 
 
 class Normalise(nn.Module):
@@ -92,14 +115,18 @@ class VisionTransformer(nn.Module):
         nn.init.normal_(self.projection.weight, std=width**-0.5)
         self.grid_width, self.size = width, config.size
 
-    def tokens(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 1 + patches, D): the class token, then the patches row by row."""
+    def embed(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 1 + patches, D): the input of the blocks, the class token first, patches row by row."""
         patches = self.patch_embedding(self.normalise(images)).flatten(2).transpose(1, 2)
         patches = patches + self.positions[1:]
         if self.training and self.patch_dropout > 0:
             patches = drop_patches(patches, self.patch_dropout)
         first = (self.class_embedding + self.positions[0]).expand(len(patches), 1, -1).to(patches.dtype)
-        return self.ln_post(self.blocks(self.ln_pre(torch.cat([first, patches], 1))))
+        return self.ln_pre(torch.cat([first, patches], 1))
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 1 + patches, D): the states of the class token and of the patches."""
+        return self.ln_post(self.blocks(self.embed(images)))
 
     def block_names(self) -> list[str]:
         """Return the names of the modules that are each one unit of sharding and recomputation."""
@@ -111,7 +138,8 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, E), not normalised."""
-        return self.projection(self.tokens(images)[:, 0])
+        first = torch.zeros(len(images), dtype=torch.long, device=images.device)
+        return self.projection(self.ln_post(read_one(self.blocks, self.embed(images), first)))
 
 
 def drop_patches(patches: Tensor, share: float) -> Tensor:

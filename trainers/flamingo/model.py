@@ -250,6 +250,7 @@ class Flamingo(nn.Module):
         """
         return self.language(embedded=self.embed(tokens), real=real, visual=visual, phi=phi)
 
+    @torch.compiler.disable(recursive=False)  # the gated block is compiled as a unit of its own, not into the layer
     def _before_layer(
         self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:

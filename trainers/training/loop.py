@@ -29,9 +29,9 @@ from corpusloom.trainers.training.batches import (
 )
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
-from corpusloom.trainers.training.guard import Guard, NormStatistics, SkippedStep, finite_weights
 from corpusloom.trainers.training.interrupts import held_interrupts
 from corpusloom.trainers.training.observe.flops import peak_flops, utilisation
+from corpusloom.trainers.training.observe.guard import Guard, NormStatistics, SkippedStep, finite_weights
 from corpusloom.trainers.training.observe.meters import Meter, Stopwatch, peak_memory
 from corpusloom.trainers.training.observe.reports import Observer, Observers, StepReport, describe_start
 from corpusloom.trainers.training.optimizer import (
@@ -231,6 +231,14 @@ def prepare_run(
 ) -> "Run":
     """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
     model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
+    run = run_over(model, task, config, device)
+    run.guard, run.on_part, run.flops_per_step = Guard(config), on_part, flops_per_step
+    run.peak_flops = None if parallel.compile else peak_flops(device, config.precision, config.peak_tflops)
+    return run
+
+
+def run_over(model: nn.Module, task: TrainingTask, config: TrainConfig, device: torch.device) -> "Run":
+    """Return the run of a task on a model that is divided already; its guard lets every step pass."""
     return Run(
         model=model,
         objective=task.objective,
@@ -241,12 +249,9 @@ def prepare_run(
         average=None if config.ema is None else MovingAverage(model, config.ema),
         device=device,
         frozen=frozen_modules(model),
-        guard=Guard(config),
+        guard=Guard(config, active=False),
         norms=NormStatistics(model),
         stopwatch=Stopwatch(device),
-        on_part=on_part,
-        peak_flops=None if parallel.compile else peak_flops(device, config.precision, config.peak_tflops),
-        flops_per_step=flops_per_step,
     )
 
 
@@ -266,10 +271,10 @@ class Run:
     guard: Guard
     norms: NormStatistics
     stopwatch: Stopwatch
-    on_part: Callable[[int, str], None]
-    peak_flops: float | None
+    on_part: Callable[[int, str], None] = lambda _, __: None
+    peak_flops: float | None = None
     """Peak FLOP per second of this rank's device; None if it is not known."""
-    flops_per_step: float | None
+    flops_per_step: float | None = None
     """FLOPs of this rank per step; None: counted in the first step, recomputed activations included."""
     meter: Meter = field(default_factory=Meter)
     samples: int = 0

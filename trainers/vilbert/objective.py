@@ -96,8 +96,9 @@ class PretrainingObjective:
             batch["region_mask"],
         )
         text, image, alignment = outputs.text[:rows], outputs.image[:rows, 1:], outputs.alignment[:rows]
-        word = masked_word_loss(model.predict_words(text[words]), batch["word_labels"][:rows][words])  # type: ignore[operator]
-        predicted = model.predict_regions(image[regions])  # type: ignore[operator]
+        masked_text, masked_image = text[words.nonzero(as_tuple=True)], image[regions.nonzero(as_tuple=True)]
+        word = masked_word_loss(model.predict_words(masked_text), batch["word_labels"][:rows][words])  # type: ignore[operator]
+        predicted = model.predict_regions(masked_image)  # type: ignore[operator]
         targets = batch["class_probs"][:rows][regions].to(at_least_float32(predicted).dtype)
         terms = {
             "words": word,

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -35,7 +35,7 @@ class Command:
       loom train clip --config clip-tiny --data data/align --out runs/clip
       loom train flamingo --config flamingo-tiny --data m3w=data/m3w align=data/align:4 \\
         --set data.lambdas.m3w=0.2 model.vision.checkpoint=runs/clip --out runs/flamingo
-      loom train clip --config clip-vit-l-14 --dry-run --json
+      loom train flamingo --config flamingo-3b --dry-run --world-size 8 --device-memory 80GB
     """
 
     model: Annotated[Family, tyro.conf.Positional]
@@ -57,7 +57,11 @@ class Command:
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     dry_run: bool = False
-    """Count parameters, memory and FLOPs on the meta device, without data, and stop."""
+    """Count parameters, memory and FLOPs per device without data or memory, and stop."""
+    world_size: Annotated[int, tyro.conf.arg(metavar="RANKS")] = 1
+    """With --dry-run: the number of ranks."""
+    device_memory: Annotated[str | None, tyro.conf.arg(metavar="SIZE")] = None
+    """With --dry-run: the memory of a device, such as 80GB: says if a step fits, else which parallel.shard does."""
     print_config: bool = False
     """Print the configuration with its changes, and stop."""
     tensorboard: bool = False
@@ -96,7 +100,7 @@ class Command:
             print_json(config.to_plain())
             return 0
         if self.dry_run:
-            return self._describe(config)
+            return self._dry_run(config)
         if self.out is None:
             raise ConfigError("no folder for checkpoints", where="loom train", remedy="give it as --out")
         window = None if self.profile is None else parse_window(self.profile)
@@ -151,20 +155,38 @@ class Command:
             settings.append(f"loader.allow_addresses={json.dumps(self.allow_addresses)}")
         return settings
 
-    def _describe(self, config: "RunConfig") -> int:
-        from corpusloom.trainers.describe import describe_run
+    def _dry_run(self, config: "RunConfig") -> int:
+        from corpusloom.pipelines.stages.select.memory_estimate import parse_size
+        from corpusloom.trainers.dry_run import dry_run
+        from corpusloom.trainers.run import parse_datasets
 
-        described = describe_run(config)
+        names = tuple(parse_datasets(self.data)) if self.data else ()
+        limit = None if self.device_memory is None else parse_size(self.device_memory, where="--device-memory")
+        described = dry_run(config, world_size=self.world_size, datasets=names, device_memory=limit)
         if self.output.json:
             print_json(described)
-            return 0
-        counts = described["parameters"]
+        else:
+            self._show_dry_run(described)
+        return 0
+
+    def _show_dry_run(self, described: dict[str, Any]) -> None:
+        counts, mesh = described["parameters"], described["mesh"]
         show(f"{described['name']}: {counts['total']:,} parameters, {counts['trainable']:,} trained")
         for part, count in counts["by_part"].items():
             show(f"  {part:<24} {count:>15,}")
-        show("memory per rank, without activations, in MB")
+        shape = " x ".join(f"{name} {size}" for name, size in mesh.items())
+        show(f"memory per device of {described['world_size']} ({shape}), in MB")
         for use, count in described["memory"].items():
             show(f"  {use:<24} {count / 1e6:>15,.1f}")
-        if "flops_per_step" in described:
-            show(f"{described['flops_per_step'] / 1e9:,.1f} GFLOP per rank and step")
-        return 0
+        show(f"{described['flops_per_step'] / 1e9:,.1f} GFLOP per device and step")
+        if described.get("fits"):
+            show(f"fits in {self.device_memory}")
+        elif "fits" in described:
+            shard = described["shard_that_fits"]
+            advice = (
+                f"parallel.shard={shard} does"
+                if shard
+                else "no shard does: more ranks, a smaller train.batch_size, \
+or parallel.activation_checkpointing=true"
+            )
+            show(f"does not fit in {self.device_memory}; {advice}")

@@ -23,13 +23,13 @@ POWERS = tuple(1 << power for power in range(17))
 """Numbers of passes that an error may propose."""
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, where: str = "--memory") -> int:
     """Return the number of bytes of a size such as 12GB or 800MB."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", text.upper())
     unit = found.group(2) if found else ""
     unit = unit if unit in UNITS else f"{unit}B"
     if not found or not float(found.group(1)):
-        raise ConfigError(f"{text!r} is no size", where="--memory", remedy="write 800MB or 12GB")
+        raise ConfigError(f"{text!r} is no size", where=where, remedy="write 800MB or 12GB")
     return int(float(found.group(1)) * UNITS[unit])
 
 

@@ -11,9 +11,12 @@ from corpusloom.trainers.clip.towers import (
     AttentionPool,
     Bottleneck,
     ModifiedResNet,
+    TransformerBlock,
     VisionTransformer,
     drop_patches,
     quick_gelu,
+    read_one,
+    take,
 )
 
 
@@ -98,3 +101,21 @@ def test_impossible_shapes_are_refused() -> None:
 def test_a_list_of_layers_is_a_resnet_and_a_number_a_transformer() -> None:
     assert tables.build(ImageTowerConfig, {"layers": [1, 1]}).is_resnet
     assert not ImageTowerConfig(layers=12).is_resnet
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_the_last_block_computes_one_token_with_the_values_and_gradients_of_all(causal: bool) -> None:
+    torch.manual_seed(0)
+    blocks = torch.nn.Sequential(*(TransformerBlock(8, 2, causal=causal, activation=quick_gelu) for _ in range(2)))
+    blocks.double()
+    x, read = torch.randn(3, 5, 8, dtype=torch.double), torch.tensor([4, 0, 2])
+    expected, found = take(blocks(x), read)[:, 0], read_one(blocks, x, read)
+    assert torch.allclose(found, expected, atol=1e-12)
+    wanted = torch.autograd.grad(expected.square().sum(), list(blocks.parameters()))
+    given = torch.autograd.grad(found.square().sum(), list(blocks.parameters()))
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(given, wanted, strict=True))
+
+
+def test_quick_gelu_is_x_times_the_sigmoid_of_1_702_x() -> None:
+    x = torch.linspace(-9, 9, 99, dtype=torch.double)
+    assert torch.allclose(quick_gelu(x), x * torch.sigmoid(1.702 * x), atol=1e-14)

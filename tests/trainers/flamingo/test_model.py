@@ -11,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.flamingo.model import Flamingo, GatedCrossAttentionBlock, PerceiverResampler
 from corpusloom.trainers.lm import adapter
+from corpusloom.trainers.training.config import ParallelConfig
+from corpusloom.trainers.training.parallel import parallelize
 from tests.trainers.lm.tiny import SHAPES, tiny
 
 SHAPE = FlamingoConfig(
@@ -129,6 +131,23 @@ def test_recomputed_and_interleaved_passes_have_the_same_gradients(family: str) 
     again = gradients()
     assert kept.keys() == again.keys() >= {name for name, _ in model.gated.named_parameters("gated")}
     assert all(torch.equal(value, again[name]) for name, value in kept.items())
+
+
+def test_blocks_that_are_compiled_and_recomputed_give_the_same_logits_and_gradients() -> None:
+    torch.manual_seed(0)
+    model = Flamingo(SHAPE, Eyes(), tiny("llama", num_hidden_layers=1)).train()
+    open_gates(model)
+    tokens, images, phi = inputs()
+
+    def run(divided: Flamingo) -> tuple[Tensor, list[Tensor | None]]:
+        logits = divided(tokens, divided.encode_images(images), phi)
+        logits.square().sum().backward()
+        return logits, [parameter.grad for parameter in divided.parameters() if parameter.requires_grad]
+
+    settings = ParallelConfig(compile=True, compile_backend="aot_eager", activation_checkpointing=True)
+    compiled = parallelize(copy.deepcopy(model), settings)
+    assert isinstance(compiled, Flamingo)
+    torch.testing.assert_close(run(compiled), run(model), atol=1e-5, rtol=1e-5)
 
 
 def test_a_copied_model_has_gated_blocks_of_its_own(model: Flamingo) -> None:

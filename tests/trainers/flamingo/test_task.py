@@ -14,6 +14,7 @@ from corpusloom.trainers.flamingo.task import (
     build_objective,
     build_task,
     evaluation_transform,
+    frozen_parts,
     load_evaluated,
     load_vocabulary,
 )
@@ -148,3 +149,32 @@ def test_a_checkpoint_is_evaluated_with_its_own_tokenizer_and_without_augmentati
     assert not transform.augment
     assert transform.vocabulary.eoc == 1024
     assert transform.vocabulary.ids("a red star") == load_vocabulary(config(clip), 1024).ids("a red star")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("data.tokens=300", r"data\.tokens is 300, the language model has 256 positions"),
+        ("data.pair_tokens=257", r"data\.pair_tokens is 257, the language model has 256 positions"),
+        ("data.size=40", r"data\.size is 40, the vision encoder takes images of 32 pixels a side"),
+        ("model.language.weights=off", "no language model"),
+        ("model.language={shape={model_type='gpt2'}}", "the language model would have random weights"),
+        ("model.language={weights='bundled',dtype='int8'}", r'dtype is "int8" and parallel\.shard is 2'),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_data_with_its_key_and_both_values(
+    assignment: str, message: str
+) -> None:
+    shard = ["parallel.shard=2"] if "int8" in assignment else []
+    wrong = config("no/such/run", assignment, *shard)
+    if "size" in assignment:
+        wrong = load_config("flamingo-tiny", [assignment])
+    with pytest.raises(ConfigError, match=message):
+        build_model(wrong) if "size" in assignment else build_task(wrong, {"pairs": ("no/such/dataset", 1.0)})
+
+
+def test_frozen_parts_are_named_by_their_keys_and_paths(clip: str) -> None:
+    found = frozen_parts(config(clip))
+    assert found["model.vision.checkpoint"] == clip
+    assert Path(found["model.language.weights"], "model.safetensors").is_file()
+    assert frozen_parts(load_config("flamingo-3b")) == {}

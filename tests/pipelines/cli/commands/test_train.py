@@ -25,7 +25,7 @@ def test_a_dry_run_counts_parameters_as_text_and_as_json(capsys: pytest.CaptureF
     assert main.run(["train", "clip", "--config", "clip-tiny", "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"clip-tiny: {total:,} parameters, ")
-    assert all(word in text for word in ("memory per rank", "optimizer"))
+    assert all(word in text for word in ("memory per device of 1", "activations", "GFLOP per device and step"))
 
 
 def test_the_shape_is_that_of_the_folder_unless_it_is_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,3 +104,15 @@ def test_json_means_json_logs_of_a_training_only() -> None:
     assert not main.wants_json(["eval", "zero-shot", "--json"])
     assert not main.wants_json(["train", "clip"])
     assert not main.wants_json([])
+
+
+def test_a_dry_run_says_whether_a_step_fits_a_device(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["train", "clip", "--config", "clip-tiny", "--set", "train.batch_size=2", "--dry-run", "--device-memory"]
+    assert main.run([*argv, "80GB"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "fits in 80GB"
+    assert main.run([*argv, "1KB", "--world-size", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "memory per device of 2 (replicate 2 x shard 1 x tensor 1), in MB" in printed
+    assert printed.splitlines()[-1].startswith("does not fit in 1KB; no shard does: ")
+    with pytest.raises(ConfigError, match="--device-memory: 'much' is no size"):
+        main.run([*argv, "much"])

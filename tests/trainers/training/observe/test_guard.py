@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.guard import ENOUGH, Guard, NormStatistics, SkippedStep
+from corpusloom.trainers.training.observe.guard import ENOUGH, Guard, NormStatistics, SkippedStep
 from tests.trainers.ranks import run_ranks
 from tests.trainers.training.toy import toy_config
 

@@ -53,9 +53,13 @@ class SkippedStep:
 
 
 class Guard:
-    """Judges each step by its loss and gradient norm; all ranks come to the same verdict."""
+    """Judges each step by its loss and gradient norm; all ranks come to the same verdict.
 
-    def __init__(self, config: TrainConfig) -> None:
+    It has to read both numbers, so it is not `active` where there are none, over fake tensors.
+    """
+
+    def __init__(self, config: TrainConfig, *, active: bool = True) -> None:
+        self._active = active
         self._factor, self._limit = config.spike_factor, config.max_skipped_steps
         self._losses: deque[float] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
@@ -72,6 +76,8 @@ class Guard:
         `loss` is this rank's share of the step's loss, `grad_norm` the norm of the global gradient, () each. The step's
         batches are looked at only for their keys. Raises LoomError for one skipped step too many in a row.
         """
+        if not self._active:
+            return None
         shares = collectives.gather_world(torch.stack([loss.detach().double(), grad_norm.detach().double()]))
         own, total, norm = _combine(shares)
         reason = self._reason(total, norm)

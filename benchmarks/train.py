@@ -1,0 +1,137 @@
+"""Measures training: `python -m benchmarks.train [--only steps ...] [--vilbert CHECKOUT] [--open-flamingo CHECKOUT]`.
+
+Prints a table of each measure with its bounds, or JSON lines with --json. Steps are ratios of least CPU seconds, ours
+against a peer's in one process on one thread. The checkouts are of github.com/jiasenlu/vilbert_beta and
+github.com/mlfoundations/open_flamingo; the second needs the packages einops and einops-exts.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+
+from benchmarks import train_memory, train_steps, train_waiting
+
+Part = Literal["steps", "data", "checkpoints", "shards", "dry-run"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkConfig:
+    """What to measure, and checkouts of the peers."""
+
+    only: tuple[Part, ...] = ("steps", "data", "checkpoints", "shards", "dry-run")
+    """Parts to measure."""
+    vilbert: Path | None = None
+    """Checkout of jiasenlu/vilbert_beta."""
+    open_flamingo: Path | None = None
+    """Checkout of mlfoundations/open_flamingo."""
+    rounds: int = 7
+    """Rounds of which the least time counts."""
+    json: bool = False
+    """Print one JSON object per measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measured figure with its bounds."""
+
+    measure: str
+    value: float | None
+    """None: not measured."""
+    bound: float
+    """At least, or at most if `lower_is_better`."""
+    aim: float
+    lower_is_better: bool
+    note: str = ""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the bound is kept."""
+        if self.value is None:
+            return None
+        return self.value <= self.bound if self.lower_is_better else self.value >= self.bound
+
+
+def steps(config: BenchmarkConfig) -> Iterator[Row]:
+    """Yield the step of each family against its peer: their CPU seconds over ours."""
+    bounds = {"CLIP": (1.0, 1.1), "ViLBERT": (1.2, 1.4), "Flamingo": (1.0, 1.1)}
+    for name, make in train_steps.pairs(config.vilbert, config.open_flamingo):
+        bound, aim = bounds[name.split(" ", 1)[0]]
+        if isinstance(make, str):
+            yield Row(f"step, {name}", None, bound, aim, False, f"not measured: pass {make}")
+            continue
+        pair = make()
+        ours, theirs = train_steps.cpu_seconds(pair, config.rounds)
+        note = f"{pair.note}: {ours:.3f} s, theirs {theirs:.3f} s"
+        yield Row(f"step, {name}", theirs / ours, bound, aim, False, note)
+
+
+def data(config: BenchmarkConfig) -> Iterator[Row]:
+    """Yield the share of time that clip-tiny waits for data."""
+    value = train_waiting.data_wait(max(1, config.rounds // 2))
+    yield Row("data wait of clip-tiny, share", value, 0.05, 0.02, True, "2 cores, no cache of decoded images")
+
+
+def checkpoints(config: BenchmarkConfig) -> Iterator[Row]:
+    """Yield what a save costs."""
+    stall = train_waiting.save_stall(config.rounds)
+    yield Row("checkpoint: stands still / written", stall, 0.2, 0.05, True, "600 MB of state")
+    for kind, share in train_waiting.save_memory().items():
+        note = "share of the state, above the kept buffer" if kind == "snapshot" else "share of the state"
+        yield Row(f"checkpoint: peak memory, {kind}", share, 0.1, 0.1, True, note)
+
+
+def shards(config: BenchmarkConfig) -> Iterator[Row]:
+    """Yield a rank's share of the state of a run that is sharded over four."""
+    found, allowed = train_memory.rank_shares()
+    for use, share in found.items():
+        yield Row(f"share of one of 4 ranks: {use}", share, allowed[use], 0.25, True, "at most 1/4 and one block")
+
+
+def dry_runs(config: BenchmarkConfig) -> Iterator[Row]:
+    """Yield the error of the dry run's peak memory."""
+    for family, error in train_memory.dry_run_errors().items():
+        yield Row(f"dry run / measured - 1, {family}", abs(error), 0.1, 0.05, True, "torch's allocations in a step")
+
+
+PARTS: dict[str, Callable[[BenchmarkConfig], Iterator[Row]]] = {
+    "steps": steps,
+    "data": data,
+    "checkpoints": checkpoints,
+    "shards": shards,
+    "dry-run": dry_runs,
+}
+
+
+def show(row: Row, *, as_json: bool) -> None:
+    """Print a row."""
+    if as_json:
+        print(json.dumps({**dataclasses.asdict(row), "holds": row.holds}), flush=True)
+        return
+    value = "-" if row.value is None else f"{row.value:.3f}"
+    sign = "<=" if row.lower_is_better else ">="
+    verdict = {True: "holds", False: "MISSED", None: ""}[row.holds]
+    print(
+        f"{row.measure:<40}{value:>8}  {sign} {row.bound:<6.3f} aim {row.aim:<5.3g} {verdict:<7} {row.note}", flush=True
+    )
+
+
+def main(config: BenchmarkConfig) -> int:
+    """Measure and print; 1 if a bound is missed."""
+    torch.set_num_threads(1)
+    rows = []
+    for part in config.only:
+        for row in PARTS[part](config):
+            show(row, as_json=config.json)
+            rows.append(row)
+    return int(any(row.holds is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(BenchmarkConfig)))
