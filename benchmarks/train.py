@@ -61,12 +61,11 @@ class Row:
 def steps(config: BenchmarkConfig) -> Iterator[Row]:
     """Yield the step of each family against its peer: their CPU seconds over ours."""
     bounds = {"CLIP": (1.0, 1.1), "ViLBERT": (1.2, 1.4), "Flamingo": (1.0, 1.1)}
-    for name, make in train_steps.pairs(config.vilbert, config.open_flamingo):
+    for name, pair in train_steps.pairs(config.vilbert, config.open_flamingo):
         bound, aim = bounds[name.split(" ", 1)[0]]
-        if isinstance(make, str):
-            yield Row(f"step, {name}", None, bound, aim, False, f"not measured: pass {make}")
+        if isinstance(pair, str):
+            yield Row(f"step, {name}", None, bound, aim, False, f"not measured: pass {pair}")
             continue
-        pair = make()
         ours, theirs = train_steps.cpu_seconds(pair, config.rounds)
         note = f"{pair.note}: {ours:.3f} s, theirs {theirs:.3f} s"
         yield Row(f"step, {name}", theirs / ours, bound, aim, False, note)

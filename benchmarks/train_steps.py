@@ -103,7 +103,7 @@ def cpu_seconds(pair: Pair, rounds: int) -> tuple[float, float]:
     return best[0], best[1]
 
 
-def clip_pair(rows: int = 8) -> Pair:
+def clip_pair(rows: int = 4) -> Pair:
     """CLIP ViT-B/32 against transformers' CLIPModel: images of 224, texts of 77 tokens."""
     from transformers import CLIPConfig as TheirConfig
     from transformers import CLIPModel
@@ -122,7 +122,7 @@ def clip_pair(rows: int = 8) -> Pair:
     )
 
 
-def vilbert_pair(checkout: Path, rows: int = 8) -> Pair:
+def vilbert_pair(checkout: Path, rows: int = 4) -> Pair:
     """ViLBERT with six connections against jiasenlu/vilbert_beta: captions of 36 tokens, 36 regions, 15 % masked."""
     code = _module(checkout / "vilbert" / "vilbert.py", {"vilbert.utils": {"cached_path": None}})
     shape = ViLBERTConfig()
@@ -200,7 +200,7 @@ class TheirGatedBlock(nn.Module):
         return found
 
 
-def flamingo_pair(checkout: Path, rows: int = 4, images: int = 5, tokens: int = 256) -> Pair:
+def flamingo_pair(checkout: Path, rows: int = 2, images: int = 5, tokens: int = 256) -> Pair:
     """Flamingo against itself with open_flamingo's Resampler and gated blocks: windows of 256 tokens, five images."""
     code = _module(checkout / "open_flamingo" / "src" / "helpers.py", {})
     shape = FlamingoConfig(resampler_heads=8, resampler_head_width=64, heads=8, head_width=64)

@@ -86,6 +86,7 @@ def step_line(report: "StepReport") -> str:
         f"{report.memory / 1e9:.2f} GB {report.memory_kind}",
         *([f"MFU {report.mfu:.1%}"] if report.mfu is not None else []),
         *([f"{report.skipped_steps:,} steps skipped"] if report.skipped_steps else []),
+        *([f"{report.skipped:,} samples skipped"] if report.skipped else []),
         f"{time_words(report.seconds_left)} left",
     ]
     return ", ".join(parts)

@@ -17,9 +17,9 @@ class Command:
     """Write the model of a run into a folder in the layout of transformers or open_clip: configuration, safetensors,
     tokenizer.
 
-    A CLIP goes into either layout, a ViLBERT into that of the published code (hf). A run that began from such a folder
-    (model.init) keeps its files, number formats and order of tensors. If the run kept moving averages (train.ema), they
-    are written.
+    A CLIP goes into either layout, a ViLBERT into that of the published code (hf), a language model into hf. A run that
+    began from such a folder (model.init) keeps its files, number formats and order of tensors. If the run kept moving
+    averages (train.ema), they are written.
 
     Examples:
       loom export-model runs/clip --to hf --out exported/clip

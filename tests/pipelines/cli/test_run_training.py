@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def test_a_report_is_one_line_with_the_time_left() -> None:
     assert step_line(REPORT) == (
         "step 25 of 750: loss 4.1589, lr 0.001, 1,280 samples per second, data wait 20.4%, 1.25 GB rss, 1 min 12 s left"
     )
+
+
+def test_a_report_tells_utilisation_and_what_was_skipped_if_there_is_any() -> None:
+    line = step_line(replace(REPORT, mfu=0.41, skipped=3, skipped_steps=2))
+    assert "rss, MFU 41.0%, 2 steps skipped, 3 samples skipped, 1 min" in line
 
 
 def test_figures_are_told_with_their_intervals() -> None:
