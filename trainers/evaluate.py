@@ -1,7 +1,7 @@
 """Evaluates a checkpoint on a dataset; `loom eval` calls it, with or without torchrun."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -46,6 +46,7 @@ def evaluate(
     data: str,
     settings: EvaluationSettings | None = None,
     *,
+    assignments: Sequence[str] = (),
     device: str | None = None,
     out: str | None = None,
 ) -> EvaluationResult:
@@ -63,7 +64,7 @@ def evaluate(
     if out is not None and storage.is_local(out):
         settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings))
     with watched_session(device) as place:
-        model, tools = registry.load_evaluated(family, path)
+        model, tools = registry.load_evaluated(family, path, assignments)
         found = known[kind](model.to(place), tools, data, settings)
         result = EvaluationResult(
             kind=kind, checkpoint=path, data=data, figures=found.values, skipped=found.skipped, reused=found.reused

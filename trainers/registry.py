@@ -1,11 +1,12 @@
 """Finds the code of a configuration's family: `trainers/<family>/task.py` is imported when it is first used."""
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from torch import nn
 
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.batches import Evaluation
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
@@ -59,9 +60,15 @@ def evaluations(name: str) -> Mapping[str, Evaluation]:
     return cast(Mapping[str, Evaluation], module.evaluations())
 
 
-def load_evaluated(name: str, path: str) -> tuple[nn.Module, Any]:
-    """Return a family's model at a path, and what its evaluations take beside it, such as a tokenizer."""
-    return family(name).load_evaluated(path)
+def load_evaluated(name: str, path: str, assignments: Sequence[str] = ()) -> tuple[nn.Module, Any]:
+    """Return a family's model at a path, and what its evaluations take beside it, such as a tokenizer.
+
+    `assignments` are KEY=PATH of frozen parts that moved; ConfigError for a family without such parts.
+    """
+    module = family(name)
+    if assignments and not hasattr(module, "frozen_parts"):
+        raise ConfigError(f"a {name} has no frozen part to relocate", where="--set", remedy="leave --set out")
+    return module.load_evaluated(path, *assignments)
 
 
 def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:

@@ -45,6 +45,9 @@ def run(
         frozen_parts = registry.frozen_parts(config)
         frozen.check_present(frozen_parts)
         task = registry.build_task(config, parse_datasets(data))
+        if config.train.keep_best is not None and task.evaluate is None:
+            remedy = "leave it out, or set data.evaluate"
+            raise ConfigError("the run has no evaluation", where="train.keep_best", remedy=remedy)
         log = MetricsLog(storage.join(out, "metrics.jsonl"))
         told = Observers((log, *observers) if distributed.rank() == 0 else ())
         for note in task.notes:

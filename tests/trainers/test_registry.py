@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.registry import build_model, family, load_model
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.registry import build_model, family, load_evaluated, load_model
 from corpusloom.trainers.training.config import load_config
 
 
@@ -21,3 +21,8 @@ def test_a_model_is_built_on_the_default_device() -> None:
 def test_a_folder_without_a_checkpoint_is_an_error(tmp_path: object) -> None:
     with pytest.raises(InputError, match="no complete checkpoint"):
         load_model(str(tmp_path))
+
+
+def test_a_family_without_frozen_parts_has_nothing_to_relocate() -> None:
+    with pytest.raises(ConfigError, match="--set: a clip has no frozen part to relocate"):
+        load_evaluated("clip", "runs/clip", ["model.vision.checkpoint=x"])

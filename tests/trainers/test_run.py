@@ -46,6 +46,12 @@ def test_the_wrong_family_is_refused() -> None:
         run("flamingo", config(), ["x"], "out")
 
 
+def test_a_best_checkpoint_without_an_evaluation_is_refused(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(8))
+    with pytest.raises(ConfigError, match=r"train\.keep_best: the run has no evaluation"):
+        run("clip", config("train.keep_best=r1:max"), [data], str(tmp_path / "run"))
+
+
 def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_other_workers(tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "pairs", coloured_pairs(24))
     told = Recorder()

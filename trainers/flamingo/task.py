@@ -178,7 +178,7 @@ def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> Flami
     return FlamingoTransform(Vocabulary(tokenizer, model.eoc), data, data.size or model.image_size, augment=False)
 
 
-def load_evaluated(path: str) -> tuple[Flamingo, FlamingoTransform]:
+def load_evaluated(path: str, *assignments: str) -> tuple[Flamingo, FlamingoTransform]:
     """Return what the evaluations of a Flamingo take: a checkpoint's model, and the transform of its samples."""
-    model, config = checkpoint.load_model(path, build_model)
+    model, config = checkpoint.load_model(path, build_model, assignments)
     return model, evaluation_transform(path, config, model)

@@ -108,5 +108,8 @@ class FamilyModule(Protocol):
     def build_task(self, config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
         """Return the task of a run over datasets: name -> (path, share of samples)."""
 
-    def load_evaluated(self, path: str) -> tuple[nn.Module, Any]:
-        """Return the model at a path, and what the family's evaluations take beside it, such as a tokenizer."""
+    def load_evaluated(self, path: str, *assignments: str) -> tuple[nn.Module, Any]:
+        """Return the model at a path, and what the family's evaluations take beside it, such as a tokenizer.
+
+        A family with frozen parts takes KEY=PATH of those that moved.
+        """

@@ -39,6 +39,8 @@ class Command:
     data: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). likelihood: a file with one JSON string per
     line. Otherwise a dataset of pairs or regions."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """Where frozen parts are that moved: model.vision.checkpoint=PATH ..."""
     limit: int | None = None
     """Samples, at most."""
     shots: int = 4
@@ -84,7 +86,15 @@ class Command:
         first = distributed.prints()
         reporter = self.output.reporter() if first else Reporter(quiet=True)
         with reporter.stage(self.kind):
-            result = evaluate(self.kind, self.checkpoint, self.data, settings, device=self.device, out=self.out)
+            result = evaluate(
+                self.kind,
+                self.checkpoint,
+                self.data,
+                settings,
+                assignments=self.set,
+                device=self.device,
+                out=self.out,
+            )
         if first:
             self._show(result, reporter)
         return 0

@@ -15,6 +15,7 @@ from corpusloom.trainers.flamingo.task import (
     build_task,
     evaluation_transform,
     frozen_parts,
+    load_evaluated,
     load_vocabulary,
 )
 from corpusloom.trainers.run import parse_datasets, run
@@ -93,6 +94,7 @@ def test_a_vision_encoder_that_moved_or_changed_is_refused_until_it_is_assigned(
     with pytest.raises(InputError, match=r"the frozen part model\.vision\.checkpoint is not there.*--set"):
         run("flamingo", config(str(tmp_path / "clip"), "train.steps=4"), datasets, str(tmp_path / "run"))
     load_model(str(tmp_path / "run"), build_model, [f"model.vision.checkpoint={tmp_path / 'moved'}"])
+    assert load_evaluated(str(tmp_path / "run"), f"model.vision.checkpoint={tmp_path / 'moved'}")[0].vision is not None
     data = write_pairs(tmp_path / "pairs", coloured_pairs(8))
     run(
         "clip",

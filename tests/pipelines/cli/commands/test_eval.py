@@ -63,7 +63,7 @@ def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     asked: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--limit", "9", "--shots", "0", "--prompt", "x", "--dtype", "bf16", "--batch-size", "7", "--workers", "5"]
-    assert main.run([*ARGV, *flags, "--device", "cpu", "--out", "figures.json"]) == 0
+    assert main.run([*ARGV, *flags, "--device", "cpu", "--out", "figures.json", "--set", "a.b=c"]) == 0
     printed = capsys.readouterr()
     assert [line.split() for line in printed.out.splitlines()] == [
         ["figure", "value", "95", "%", "interval", "n", "chance"],
@@ -74,7 +74,8 @@ def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     assert "12 samples could not be read: k0: no_image, " in printed.err
     assert printed.err.rstrip().splitlines()[-1].endswith("k9: no_image ...")
     ((kind, checkpoint, data, settings), named) = asked[0]
-    assert (kind, checkpoint, data, named) == ("few-shot", "run", "data", {"device": "cpu", "out": "figures.json"})
+    assert (kind, checkpoint, data) == ("few-shot", "run", "data")
+    assert named == {"assignments": ("a.b=c",), "device": "cpu", "out": "figures.json"}
     wanted = {"limit": 9, "shots": 0, "prompt": "x", "precision": "bf16", "batch_size": 7, "workers": 5}
     assert settings == replace(settings, **wanted, partial=None)
 
