@@ -21,8 +21,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[s
     """Yield a line per key whose value is another than in the checkpoint; both are nested tables of plain values."""
     saved, present = (dict(flat(json.loads(json.dumps(values)))) for values in (before, now))
     for key in dict.fromkeys((*present, *saved)):
-        if not key.startswith(UNIMPORTANT) and saved.get(key) != present.get(key):
+        if not key.startswith(UNIMPORTANT) and _value(saved, key) != _value(present, key):
             yield f"{key} is {_shown(present, key)} now, {_shown(saved, key)} in the checkpoint"
+
+
+def _value(values: Mapping[str, Any], key: str) -> Any:
+    """Return a value; an empty table, whose keys are listed when it has some, is none."""
+    return None if values.get(key) == {} else values.get(key)
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:

@@ -21,6 +21,7 @@ from corpusloom.trainers.clip.shapes import shape_of
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
 from corpusloom.trainers.clip.tokenizer_files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.training import checkpoint, collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
@@ -28,7 +29,7 @@ from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others, read_folder
 from corpusloom.trainers.training.hub.shapes import nested, take_shape
 from corpusloom.trainers.training.parallel import with_weights
-from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
 
 TOKENIZER = "tokenizer.txt"
 """Name of the vocabulary in a checkpoint."""
@@ -85,6 +86,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     if config.train.batch_size == 1:
         check_batch_of_one(config)
     paths = [path for path, _ in datasets.values()]
+    if data.evaluate is not None:
+        check_split(paths, data.evaluate)
     folder = None if shape.init is None else read_folder(shape.init)
     tokenizer = make_tokenizer(shape, data, paths)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
@@ -97,7 +100,10 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(folder.origin() if folder else {})},
-        notes=() if data.tokenizer or folder else (learnt_note(tokenizer.vocab_size, "data.tokenizer"),),
+        notes=(
+            *(() if data.tokenizer or folder else (learnt_note(tokenizer.vocab_size, "data.tokenizer"),)),
+            *overlap_note(data.split, data.evaluate),
+        ),
     )
 
 

@@ -36,6 +36,12 @@ def dataset_source(
     )
 
 
+def check_split(paths: Sequence[str], split: str) -> None:
+    """Raise InputError if a dataset has no sample in a split: before training, as it is evaluated after it."""
+    for path in paths:
+        StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False).close()
+
+
 def _places(stream: StreamingDataset, limit: int | None) -> Iterator[SamplePlace]:
     count = stream.epoch_samples if limit is None else min(limit, stream.epoch_samples)
     return iter(stream.order.places(np.arange(count)))

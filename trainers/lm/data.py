@@ -4,6 +4,7 @@ A file of texts has one JSON value per line: a string, or an object with the str
 """
 
 import json
+import posixpath
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -48,7 +49,8 @@ class TextStream:
 
     An epoch cuts the texts into sequences from a random place on and gives each once, in random order. Rank r of R with
     B samples per batch takes the sequences p + r B to p + (r + 1) B of a step that begins at p, and the next step
-    begins at p + R B. A batch has "tokens" (B, L + 1): each token but the first is predicted.
+    begins at p + R B. A batch has "tokens" (B, L + 1): each token but the first is predicted. `sizes` are the sequences
+    per epoch, by the name of the first file.
     """
 
     def __init__(
@@ -58,21 +60,22 @@ class TextStream:
             raise InputError(
                 f"the texts have {len(ids)} tokens, a sequence has {tokens}", where=where, remedy="lower data.tokens"
             )
-        self._ids, self._tokens, self._batch_size = ids, tokens, batch_size
+        self._ids, self._tokens, self.batch_size = ids, tokens, batch_size
+        self.sizes = {posixpath.basename(where): (len(ids) - 1) // tokens}
         self._seed, self._rank, self._ranks, self._where = seed, rank, ranks, where
         self._checksum = zlib.crc32(ids.tobytes())
         self._position = 0
         self._epoch: tuple[int, np.ndarray] = -1, np.empty(0, np.int64)
 
     def __next__(self) -> dict[str, Any]:
-        first = self._position + self._rank * self._batch_size
-        starts = [self._start(number) for number in range(first, first + self._batch_size)]
-        self._position += self._ranks * self._batch_size
+        first = self._position + self._rank * self.batch_size
+        starts = [self._start(number) for number in range(first, first + self.batch_size)]
+        self._position += self._ranks * self.batch_size
         return {"keys": [str(start) for start in starts], "tokens": windows(self._ids, starts, self._tokens)}
 
     def _start(self, number: int) -> int:
         """Return where sequence `number` of the run begins in the ids."""
-        per_epoch = (len(self._ids) - 1) // self._tokens
+        (per_epoch,) = self.sizes.values()
         epoch, place = divmod(number, per_epoch)
         if self._epoch[0] != epoch:
             rng = np.random.default_rng((self._seed, epoch))

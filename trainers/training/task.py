@@ -77,6 +77,13 @@ def learnt_note(ids: int, key: str) -> str:
     return f"a vocabulary of {ids:,} ids is learnt from the captions; {key} takes a file that loom tokenizer wrote"
 
 
+def overlap_note(split: str | None, evaluate: str | None) -> tuple[str, ...]:
+    """Return the note of a run that is evaluated on samples on which it also trains, if it is one."""
+    if evaluate is None or split not in (None, evaluate):
+        return ()
+    return (f"evaluations measure samples that are trained on: data.split does not leave out {evaluate!r}",)
+
+
 class FamilyConfiguration(Protocol):
     """The module `trainers/<family>/config.py` of a family."""
 

@@ -92,11 +92,16 @@ class PretrainingTransform:
 
     tokenizer: Tokenizer
     config: ViLBERTDataConfig
+    feature_width: int | None = None
+    """Width of the features that the model takes; None: not checked."""
+    class_count: int | None = None
+    """Number of region classes that the model predicts; None: not checked."""
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return tokens, labels, masks and region arrays."""
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
+        self._check_widths(sample)
         original = encode(self.tokenizer, sample.text, self.config.tokens)
         tokens, labels = mask_words(original, self.tokenizer, self.config.mask, rng)
         pad = token_id(self.tokenizer, "[PAD]")
@@ -108,3 +113,15 @@ class PretrainingTransform:
             "word_labels": labels,
             **region_arrays(sample, self.config, rng),
         }
+
+    def _check_widths(self, sample: RegionsSample) -> None:
+        for key, width, found in (
+            ("feature_width", self.feature_width, sample.features.shape[1]),
+            ("class_count", self.class_count, sample.class_probs.shape[1]),
+        ):
+            if width not in (None, found):
+                raise ConfigError(
+                    f"the regions of sample {sample.key} have {found}, the model {width}",
+                    where=f"model.{key}",
+                    remedy=f"set model.{key}={found}, or give regions of the detector that the model is made for",
+                )

@@ -51,7 +51,7 @@ def retrieve_from(
 ) -> Figures:
     """Return the figures of retrieval among the first pairs of each dataset, or of one split of it."""
     device = model.word_bias.device
-    transform = PretrainingTransform(tools[0], replace(tools[1], mask=0.0))
+    transform = PretrainingTransform(tools[0], replace(tools[1], mask=0.0), model.config.feature_width)
 
     def read(sample: TypedSample) -> dict[str, np.ndarray]:
         arrays = transform(sample, np.random.default_rng(0))

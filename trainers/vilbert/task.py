@@ -13,6 +13,7 @@ from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints.folders import find, read_attachment
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
@@ -21,7 +22,7 @@ from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.parallel import with_weights
-from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note
+from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import (
     ViLBERTConfig,
@@ -110,8 +111,10 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     tokenizer = make_tokenizer(shape, data, datasets)
     check_fits(tokenizer, data, shape, where=config.name)
     paths = [path for path, _ in datasets.values()]
+    if data.evaluate is not None:
+        check_split(paths, data.evaluate)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
-    transform = PretrainingTransform(tokenizer, data)
+    transform = PretrainingTransform(tokenizer, data, shape.feature_width, shape.class_count)
     return TrainingTask(
         model=with_weights(partial(initial_model, config), partial(build_model, config)),
         skeleton=partial(build_model, config),
@@ -123,7 +126,10 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
             TOKENIZER: tokenizer.to_str().encode(),
             **(adapter.attachments_of(folder) if folder is not None else {}),
         },
-        notes=() if data.vocabulary or folder else (learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),),
+        notes=(
+            *(() if data.vocabulary or folder else (learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),)),
+            *overlap_note(data.split, data.evaluate),
+        ),
     )
 
 

@@ -19,3 +19,9 @@ def test_each_key_that_differs_is_one_line() -> None:
 
 def test_a_key_that_is_gone_is_told() -> None:
     assert list(differences({"torch": "2.1"}, {})) == ['torch is unset now, "2.1" in the checkpoint']
+
+
+def test_an_empty_table_is_one_that_is_unset() -> None:
+    before = {"groups": {"image.*": {"freeze": True}}}
+    assert list(differences(before, {"groups": {}})) == ["groups.image.*.freeze is unset now, true in the checkpoint"]
+    assert list(differences({"groups": {}}, {})) == []

@@ -149,3 +149,11 @@ def test_an_unknown_key_of_the_model_table_is_named(tmp_path: Path) -> None:
 def test_a_batch_too_small_to_normalise_over_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"clip-tiny: train\.batch_size is 1.*give 2 or more"):
         build_task(load_config("clip-tiny", ["train.batch_size=1"]), {"x": (str(tmp_path), 1.0)})
+
+
+def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp_path: Path) -> None:
+    data = {"x": (write_captions(tmp_path), 1.0)}
+    with pytest.raises(InputError, match=r"holds no sample .*split 'vall'"):
+        build_task(load_config("clip-tiny", ["data.evaluate=vall"]), data)
+    notes = build_task(load_config("clip-tiny", ["data.evaluate=train"]), data).notes
+    assert any("trained on" in note for note in notes)

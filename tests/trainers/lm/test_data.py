@@ -9,6 +9,8 @@ import torch
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.lm.data import TextStream, join_texts, read_texts
 from corpusloom.trainers.lm.tokenizer import train_tokenizer
+from corpusloom.trainers.training.config import load_config
+from corpusloom.trainers.training.observe.reports import describe_start
 
 IDS = np.arange(103, dtype=np.int32)
 
@@ -75,3 +77,9 @@ def test_other_texts_and_too_few_are_refused() -> None:
     with pytest.raises(InputError, match="the texts have 5 tokens, a sequence has 5"):
         stream(ids=IDS[:5])
     assert next(stream(1, ids=IDS[:6]))["tokens"].tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_the_start_of_a_run_tells_the_texts_and_the_samples_per_step() -> None:
+    train = load_config("lm-tiny", ["train.accumulate=3"]).train
+    start = describe_start(torch.nn.Linear(1, 1), stream(), train, name="lm", device=torch.device("cpu"), resumed_at=0)
+    assert (start.datasets, start.samples_per_step) == ({"texts.jsonl": 20}, 6)

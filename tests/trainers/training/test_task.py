@@ -7,7 +7,7 @@ import torch
 
 from corpusloom.trainers.registry import family
 from corpusloom.trainers.training.config import FAMILIES, config_names, load_config
-from corpusloom.trainers.training.task import FamilyModule
+from corpusloom.trainers.training.task import FamilyModule, overlap_note
 from tests.trainers.training.toy import toy_task
 
 
@@ -31,3 +31,12 @@ def test_a_task_has_neither_evaluation_nor_attachments_unless_it_says_so() -> No
     task = toy_task()
     assert task.evaluate is None
     assert task.attachments == {}
+
+
+@pytest.mark.parametrize(
+    ("split", "evaluated", "told"), [(None, "val", 1), ("val", "val", 1), ("train", "val", 0), (None, None, 0)]
+)
+def test_an_evaluation_on_samples_that_are_trained_on_is_told(
+    split: str | None, evaluated: str | None, told: int
+) -> None:
+    assert len(overlap_note(split, evaluated)) == told

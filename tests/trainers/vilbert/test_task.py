@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints.folders import read_attachment
 from corpusloom.trainers.dry_run import count_parameters
@@ -21,7 +21,7 @@ from corpusloom.trainers.vilbert.task import build_task, complete, load_evaluate
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
 from tests.trainers.saved_weights import saved_weights
 from tests.trainers.vilbert.folders import WORDS, bert_folder
-from tests.trainers.vilbert.region_pairs import write_regions
+from tests.trainers.vilbert.region_pairs import CLASSES, WIDTH, write_regions
 from tests.trainers.vilbert.small import small_model
 
 SMALL = (
@@ -139,3 +139,19 @@ def test_vilbert_base_has_the_published_shape() -> None:
 def test_each_shipped_configuration_builds(name: str) -> None:
     with torch.device("meta"):
         assert isinstance(registry.build_model(load_config(name)), ViLBERT)
+
+
+@pytest.mark.parametrize(("key", "found"), [("feature_width", WIDTH), ("class_count", CLASSES)])
+def test_regions_of_another_detector_are_refused_with_the_key(tmp_path: Path, key: str, found: int) -> None:
+    task = build_task(config(f"model.{key}={found + 1}"), {"regions": (write_regions(tmp_path / "regions", 16), 1.0)})
+    with pytest.raises(
+        ConfigError, match=rf"model\.{key}: .* have {found}, the model {found + 1} .*set model\.{key}={found}"
+    ):
+        next(task.stream)
+
+
+def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp_path: Path) -> None:
+    data = {"regions": (write_regions(tmp_path / "regions", 16, held_out=4), 1.0)}
+    with pytest.raises(InputError, match=r"holds no sample .*split 'vall'"):
+        build_task(config("data.evaluate=vall"), data)
+    assert any("trained on" in note for note in build_task(config("data.evaluate=val"), data).notes)

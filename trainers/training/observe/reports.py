@@ -173,7 +173,7 @@ def describe_start(
     """Return the start of a run of a model over a stream."""
     mesh, parameters = distributed.mesh(), list(model.parameters())
     batches = list(getattr(stream, "streams", {"": stream}).values())
-    rows = sum(part.plan.batch_size for part in batches if hasattr(part, "plan"))
+    rows = sum(getattr(getattr(part, "plan", part), "batch_size", 0) for part in batches)
     return RunStart(
         name=name,
         device=_device_words(device),
@@ -193,6 +193,7 @@ def dataset_sizes(stream: Any) -> dict[str, int]:
     """Return the name and samples of each dataset that a run's batches come from."""
     sizes: dict[str, int] = {}
     for part in getattr(stream, "streams", {"": stream}).values():
+        sizes.update(getattr(part, "sizes", {}))
         reader = getattr(getattr(part, "stream", None), "reader", None)
         for index in getattr(reader, "indexes", ()):
             sizes[index.path.rstrip("/").rsplit("/", 1)[-1]] = int(index.counts.sum())
