@@ -19,7 +19,7 @@ from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured
 from corpusloom.trainers.stream.errors import reason_of
 from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
-from corpusloom.trainers.training.loop import autocast
+from corpusloom.trainers.training.numerics import autocast
 
 T = TypeVar("T")
 Row = TypeVar("Row")

@@ -22,8 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import Run, replicate, run_over
 from corpusloom.trainers.training.parallel import local
+from corpusloom.trainers.training.step import Run, replicate, run_over
 from corpusloom.trainers.training.task import FamilyModule, Loss, Objective, StepContext, TrainingTask
 
 
