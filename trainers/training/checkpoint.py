@@ -22,12 +22,12 @@ from corpusloom.trainers.checkpoints.best import BestCheckpoint
 from corpusloom.trainers.checkpoints.differences import differences
 from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM, storing
 from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, fill_optimizer, load_weights
-from corpusloom.trainers.checkpoints.ranks import on_first, together
 from corpusloom.trainers.checkpoints.saving import CheckpointContent, write_checkpoint
 from corpusloom.trainers.checkpoints.shards import TensorReader
 from corpusloom.trainers.checkpoints.snapshot import Share
 from corpusloom.trainers.checkpoints.tensors import all_tensors
 from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.collectives import from_rank_0, on_rank_0, together
 from corpusloom.trainers.training.config import RunConfig, from_plain
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -148,7 +148,7 @@ class Checkpointer:
         If so, the checkpoint of that step, saved before or after, is kept until a better one is. All ranks call this;
         the figures of rank 0 count.
         """
-        better = together(lambda: self._best.offer(step, figures) if distributed.rank() == 0 else False)[0]
+        better = from_rank_0(lambda: self._best.offer(step, figures))
         if better and distributed.rank() == 0:
             self._pending.append(self._thread.submit(self._best.keep))
         return better
@@ -228,7 +228,7 @@ class Checkpointer:
         except Exception:
             self._best.forget(step)
             raise
-        on_first(storing(self.folder, self._delete_older), self._group)
+        on_rank_0(storing(self.folder, self._delete_older), self._group)
 
     def _delete_older(self) -> None:
         self._best.keep()
