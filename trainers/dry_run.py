@@ -61,7 +61,7 @@ def _shard_that_fits(
 ) -> int | None:
     """Return the smallest larger `parallel.shard` with which a step fits, None if there is none.
 
-    State is divided among the ranks of a shard and the rest is not; what should fit by this rule is tried.
+    State is divided among the ranks of a shard and the rest is not; a shard that should fit by this rule is measured.
     """
     _, shard, tensor = distributed.check_mesh(world_size, config.parallel)
     state = memory.parameters + memory.gradients + memory.optimizer

@@ -22,7 +22,7 @@ from corpusloom.trainers.training.distributed import rank
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointContent:
-    """What a rank writes into the folder `path`."""
+    """A rank's part of a checkpoint in the folder `path`."""
 
     path: str
     plan: SavePlan

@@ -1,4 +1,4 @@
-"""A training step without memory: fake weights, fake ranks, and a count of what the real ones would take.
+"""A training step without memory: fake weights, fake ranks, and a count of the bytes of the real ones.
 
 Two steps of the training loop run over a model of fake tensors, which have shapes and no memory, as rank 0 of torch's
 fake process group, whose collectives exchange nothing. torch's memory tracker counts every allocation of the second
@@ -29,7 +29,7 @@ from corpusloom.trainers.training.task import FamilyModule, Loss, Objective, Ste
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memory:
-    """Bytes of one device in a step. The peak is below their sum, because gradients come as activations go."""
+    """Bytes of one device in a step. The peak is below their sum: activations are freed as gradients are made."""
 
     parameters: int
     """Its share of weights and buffers, frozen ones included."""

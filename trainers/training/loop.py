@@ -56,7 +56,7 @@ def train(
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
     The model is on `device` (by default the CPU), or on the CPU if the ranks divide it. Every rank calls this with its
-    own stream. On rank 0 `observer` is told what happens.
+    own stream. `observer` receives the events of rank 0.
     On every rank `on_update` gets the number of steps that are done, at the start and after each step, and `on_part`
     the step and what this rank begins in it. `flops_per_step` are those of one rank, for the report. A model may have a
     method `after_step()`, called after each update. Ctrl-C ends a run of one rank after the current step, with a
@@ -106,7 +106,7 @@ def train(
 
 
 class _Course:
-    """What a run does between its steps: reports, checkpoints, evaluations."""
+    """Reports, checkpoints and evaluations between the steps of a run."""
 
     def __init__(
         self, run: Run, evaluate: Evaluate | None, checkpoint: Checkpointer | None, observer: Observer
@@ -152,7 +152,7 @@ class _Course:
         return self._checkpoint is not None and self._checkpoint.mark_best(done, self.evaluation)
 
     def note_skipped(self, skipped: SkippedStep) -> None:
-        """Tell a skipped step; LoomError after too many in a row, which names the last sound checkpoint."""
+        """Report a skipped step; LoomError after too many in a row, which names the last sound checkpoint."""
         self._observer.note(str(skipped))
         if self._run.guard.is_exhausted:
             raise self._run.guard.error(skipped, self._last_sound())

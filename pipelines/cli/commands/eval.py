@@ -100,7 +100,7 @@ class Command:
         return 0
 
     def _show(self, result: "EvaluationResult", reporter: Reporter) -> None:
-        """Print the figures, and which samples are not in them."""
+        """Print the figures, and the samples that are left out."""
         if result.reused:
             reporter.note(f"  {result.reused:,} batches were finished before")
         if result.skipped:

@@ -26,7 +26,7 @@ class Rename:
     """Whether theirs has the shape (), ours [1]."""
 
     def their_names(self, ours: str) -> tuple[str, ...] | None:
-        """Return the other layout's names of a tensor of ours, or None if it is for other names."""
+        """Return the other layout's names of a tensor of ours, or None if `ours` does not match the name."""
         found = _pattern(self.ours).fullmatch(ours)
         return tuple(name.format(*found.groups()) for name in self.theirs) if found else None
 

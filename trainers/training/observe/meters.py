@@ -44,8 +44,8 @@ class Meter:
 class Stopwatch:
     """Seconds by part since the last `read`.
 
-    On CUDA a part's time is that between two events of the device's stream: while the device still works on the step
-    before, the host may already wait for data, and the device loses nothing. Without CUDA it is the host's time.
+    On CUDA a part's time is that between two events of the device's stream, because the host may wait for data while
+    the device still computes the previous step. Without CUDA it is the host's time.
     """
 
     def __init__(self, device: torch.device | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a run tells while it trains: its start, a report every `train.log_every` steps, evaluations, checkpoints."""
+"""Events of a run for observers: its start, a report every `train.log_every` steps, evaluations, checkpoints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,7 +103,7 @@ class StepReport:
 
 
 class Observer(Protocol):
-    """Gets what a run tells, on rank 0. A class that inherits from it has methods that do nothing."""
+    """Receives the events of a run, on rank 0. A class that inherits from it ignores events without a method of its own."""
 
     def start(self, start: RunStart) -> None:
         """The run begins, or resumes."""
@@ -137,32 +137,32 @@ class Observers(Observer):
     each: Sequence[Observer] = field(default_factory=tuple)
 
     def start(self, start: RunStart) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.start(start)
 
     def report(self, report: StepReport) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.report(report)
 
     def evaluation(self, step: int, figures: Mapping[str, float]) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.evaluation(step, figures)
 
     def saved(self, step: int, path: str) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.saved(step, path)
 
     def note(self, text: str) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.note(text)
 
     def close(self) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.close()
 
