@@ -103,7 +103,7 @@ class StepReport:
 
 
 class Observer(Protocol):
-    """Receives the events of a run, on rank 0. A class that inherits from it ignores events without a method of its own."""
+    """Receives the events of a run, on rank 0. A class that inherits from it ignores events that it has no method for."""
 
     def start(self, start: RunStart) -> None:
         """The run begins, or resumes."""
