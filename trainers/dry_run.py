@@ -15,7 +15,7 @@ from corpusloom.trainers.training.fake_run import Memory, fake_run
 def dry_run(
     config: RunConfig, *, world_size: int = 1, datasets: Sequence[str] = (), device_memory: int | None = None
 ) -> dict[str, Any]:
-    """Return what `loom train --dry-run --json` prints for a configuration on so many ranks.
+    """Return the values that `loom train --dry-run --json` prints for a configuration on `world_size` ranks.
 
     Its keys are name, world_size, mesh (replicate, shard, tensor), parameters (total, trainable, frozen, by_part), and
     per device memory (`Memory`) and flops_per_step, recomputation included. With `device_memory` in bytes, `fits` says

@@ -34,7 +34,7 @@ def tables_of(config: RunConfig) -> dict[str, object]:
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-    """Return the configuration with the shape of the weights that it begins from; `typed` as in `take_shape`."""
+    """Return the configuration with the shape of its initial weights; `typed` as in `take_shape`."""
     return family(config.family).complete(config, typed)
 
 

@@ -28,7 +28,7 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationSettings:
-    """How an evaluation is computed. The figures depend on `limit`, `precision`, `shots` and `prompt`, and on
+    """Settings of an evaluation. The figures depend on `limit`, `precision`, `shots` and `prompt`, and on
     the others by rounding alone."""
 
     limit: int | None = None

@@ -52,7 +52,7 @@ def row_counts(rows: int) -> list[int]:
     """Return the number of rows of each data rank's batch; they differ when samples cannot be used."""
     if data_ranks() == 1:
         return [rows]
-    if dist.get_backend(data_group()) == "fake":  # a dry run: every rank does what this one does
+    if dist.get_backend(data_group()) == "fake":  # a dry run: all ranks have the same batch
         return [rows] * data_ranks()
     counts = torch.zeros(data_ranks(), dtype=torch.int64, device=_device())
     counts[data_rank()] = rows

@@ -120,7 +120,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParallelConfig:
-    """How a model is divided among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
+    """Division of a model among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
 
     shard: int = 1
     """Ranks that share a copy of weights, gradients and optimiser state (FSDP2); 1: each has all; -1: all ranks."""

@@ -80,7 +80,7 @@ def prepare_run(
 
 
 def run_over(model: nn.Module, task: TrainingTask, config: TrainConfig, device: torch.device) -> "Run":
-    """Return the run of a task on a model that is divided already; its guard lets every step pass."""
+    """Return the run of a task on a model that is divided already; its guard is not active."""
     return Run(
         model=model,
         objective=task.objective,
@@ -138,7 +138,7 @@ class Run:
         return {**self.stream.state_dict(), GUARD: self.guard.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where a state was taken."""
+        """Continue at a state."""
         self.stream.load_state_dict({name: value for name, value in state.items() if name != GUARD})
         if GUARD in state:
             self.guard.load_state_dict(state[GUARD])
@@ -151,7 +151,7 @@ class Run:
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        """Count the FLOPs of the block if they are wanted and not known; torch counts none in compiled code."""
+        """Count the FLOPs of the block if the MFU needs them and they are not known; compiled code is not counted."""
         if self.peak_flops is None or self.flops_per_step is not None:
             yield
             return
@@ -160,7 +160,7 @@ class Run:
         self.flops_per_step = float(counter.get_total_flops())
 
     def update(self, step: int) -> SkippedStep | None:
-        """Do one step: its batches, their losses, one clipping and one update; return why the update is left out."""
+        """Do one step: batches, losses, one clipping, one update; return the reason if the update is left out."""
         seed_step(self.config.rng_seed, step)
         with self._part(step, "data"):
             batches = [self._read(step) for _ in range(self.config.accumulate)]

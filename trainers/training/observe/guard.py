@@ -104,7 +104,7 @@ class Guard:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether so many steps in a row were skipped that training ends."""
+        """Whether `train.max_skipped_steps` steps in a row were skipped, so that training ends."""
         return self.in_a_row >= self._limit
 
     def error(self, last: SkippedStep, checkpoint: str | None) -> LoomError:

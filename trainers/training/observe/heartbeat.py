@@ -195,7 +195,7 @@ class Peers:
         return f"no heartbeat for {seconds:.0f} s from {named}"
 
     def stalled(self, now: float, seconds: float) -> str:
-        """Return which ranks the others wait for, if no step has gone on for so long; "" otherwise."""
+        """Return which ranks the others wait for, after `seconds` without progress; "" otherwise."""
         running = self._running()
         if not running or now - self._moved < seconds:
             return ""

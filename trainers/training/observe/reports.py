@@ -24,7 +24,7 @@ class RunStart:
     """Device of rank 0, such as "cuda:0, NVIDIA H200" or "cpu, 2 threads"."""
     ranks: int
     plan: str
-    """How the model is divided among ranks: 2 replicated x 4 sharded x 1 split; empty on one rank."""
+    """Division of the model among ranks, such as 2 replicated x 4 sharded x 1 split; empty on one rank."""
     precision: str
     parameters: int
     """Parameters of the whole model."""
@@ -103,7 +103,7 @@ class StepReport:
 
 
 class Observer(Protocol):
-    """Receives the events of a run, on rank 0. A class that inherits from it ignores events that it has no method for."""
+    """Receives the events of a run, on rank 0. A subclass ignores the events that it has no method for."""
 
     def start(self, start: RunStart) -> None:
         """The run begins, or resumes."""
