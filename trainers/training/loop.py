@@ -51,16 +51,14 @@ def train(
     on_update: Callable[[int], None] = lambda _: None,
     on_part: Callable[[int, str], None] = lambda _, __: None,
     name: str = "",
-    flops_per_step: float | None = None,
 ) -> TrainResult:
     """Train until `config.steps`, from the latest checkpoint if there is one.
 
     The model is on `device` (by default the CPU), or on the CPU if the ranks divide it. Every rank calls this with its
-    own stream. `observer` receives the events of rank 0.
-    On every rank `on_update` gets the number of steps that are done, at the start and after each step, and `on_part`
-    the step and what this rank begins in it. `flops_per_step` are those of one rank, for the report. A model may have a
-    method `after_step()`, called after each update. Ctrl-C ends a run of one rank after the current step, with a
-    checkpoint. Raises LoomError after `max_skipped_steps` skipped steps in a row.
+    own stream. `observer` receives the events of rank 0. On every rank `on_update` receives the number of steps that
+    are done, at the start and after each step, and `on_part` a step and the name of its part, before the part begins.
+    If the model has a method `after_step()`, it is called after each update. Ctrl-C ends a run of one rank after the
+    current step, with a checkpoint. Raises LoomError after `max_skipped_steps` skipped steps in a row.
     """
     began = time.perf_counter()
     run = prepare_run(
@@ -69,7 +67,6 @@ def train(
         parallel or ParallelConfig(),
         device or torch.device("cpu"),
         on_part=on_part,
-        flops_per_step=flops_per_step,
     )
     start = checkpoint.restore(run.model, run.optimizer, run, run.averages) if checkpoint else 0
     if not collectives.same_on_all_ranks(start):

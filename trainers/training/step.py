@@ -69,12 +69,11 @@ def prepare_run(
     device: torch.device,
     *,
     on_part: Callable[[int, str], None] = lambda _, __: None,
-    flops_per_step: float | None = None,
 ) -> "Run":
     """Freeze, divide the model among the ranks as configured, and make its optimiser and average."""
     model = divide(task, config, parallel, device) if is_divided() else replicate(task, config, parallel)
     run = run_over(model, task, config, device)
-    run.guard, run.on_part, run.flops_per_step = Guard(config), on_part, flops_per_step
+    run.guard, run.on_part = Guard(config), on_part
     run.peak_flops = None if parallel.compile else peak_flops(device, config.precision, config.peak_tflops)
     return run
 
@@ -117,7 +116,7 @@ class Run:
     peak_flops: float | None = None
     """Peak FLOP per second of this rank's device; None if it is not known."""
     flops_per_step: float | None = None
-    """FLOPs of this rank per step; None: counted in the first step, recomputed activations included."""
+    """FLOPs of this rank per step, recomputed activations included; None before the first step, which counts them."""
     meter: Meter = field(default_factory=Meter)
     samples: int = 0
     """Usable samples of this rank since the last report."""
