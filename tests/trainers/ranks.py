@@ -27,13 +27,15 @@ def run_ranks(work: Work, folder: Path, world_size: int = 2) -> list[dict[str, T
     """Return the result of `work`, a function of a module, in each rank."""
     port = free_port()
     multiprocessing.set_forkserver_preload(PRELOADED)
-    mp.start_processes(_rank, (work, str(folder), world_size, port), nprocs=world_size, start_method="forkserver")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    arguments = (work, str(folder), world_size, port, environment)
+    mp.start_processes(_rank, arguments, nprocs=world_size, start_method="forkserver")
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world_size)]
 
 
-def _rank(rank: int, work: Work, folder: str, world_size: int, port: int) -> None:
+def _rank(rank: int, work: Work, folder: str, world_size: int, port: int, environment: dict[str, str]) -> None:
     torch.set_num_threads(1)
-    os.environ |= {
+    os.environ |= environment | {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(world_size),

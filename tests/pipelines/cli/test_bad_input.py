@@ -273,7 +273,7 @@ def test_ctrl_c_in_training_saves_the_step_and_resumes_there(web: SmallWeb, tmp_
     assert ended.code == 0, ended.err
     assert "resumed at step 1" in ended.out
     ended = interrupt_at(
-        "corpusloom.trainers.training.checkpoint:find", tmp_path / "marker", "eval", "retrieval",
+        "corpusloom.trainers.checkpoints.folders:find", tmp_path / "marker", "eval", "retrieval",
         "--checkpoint", str(run),
         "--data", str(web.folder / "align"),
     )  # fmt: skip

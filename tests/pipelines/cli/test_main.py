@@ -31,7 +31,7 @@ FROZEN = {
     "forget": "domain dry-run key list sha256 url warc json log-format quiet",
     "why": "json",
     "stats": "html json log-format quiet scheduler",
-    "eval": "checkpoint data limit prompt shots device dtype batch-size workers out json log-format quiet",
+    "eval": "checkpoint set data limit prompt shots device dtype batch-size workers out json log-format quiet",
     "demo": "out quick port json log-format quiet",
 }
 

@@ -185,7 +185,7 @@ MISTAKES = [
     (f"{TRAIN} --set train.stps=40", 2, "unknown key train.stps", "did you mean train.steps?"),
     (f"{TRAIN} --set steps=40", 2, "did you mean train.steps?"),
     (f"{TRAIN} --set train.steps=many", 2, "train.steps is 'many', not a whole number"),
-    (f"{TRAIN} --set train.steps=40 train.warmup=50", 2, "warmup is 50", "from 0 to steps, 40"),
+    (f"{TRAIN} --set train.warmup=-1", 2, "warmup is -1", "give steps, or a share below 1"),
     (f"{TRAIN} --set model.embed_dm=3", 2, "unknown key embed_dm", "did you mean embed_dim?"),
     (f"{TRAIN} --device gpu", 2, "no device 'gpu' here", "use cpu"),
     ("eval zero-shot --checkpoint IN/nowhere --data IN/pairs", 1, "no complete checkpoint", "--out of a training run"),

@@ -46,7 +46,7 @@ def test_a_listed_key_can_be_set() -> None:
 def test_the_keys_of_a_configuration_have_its_values_and_can_be_set(name: str) -> None:
     rows = {row["key"]: row for row in keys(name)}
     assert rows["train.steps"]["value"] == str(load_config(name).train.steps)
-    assert {key.split(".")[0] for key in rows} == {"train", "loader", "model", "data"}
+    assert {key.split(".")[0] for key in rows} == {"train", "parallel", "loader", "model", "data"}
     assert all(row["what"] for row in rows.values())
     for key in ("train.lr", "train.warmup"):
         assert load_config(name, [f"{key}={rows[key]['value']}"]) == load_config(name)
