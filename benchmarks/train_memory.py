@@ -18,8 +18,8 @@ from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.dry_run import dry_run
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, RunConfig, load_config
-from corpusloom.trainers.training.loop import Run, prepare_run
 from corpusloom.trainers.training.parallel import local
+from corpusloom.trainers.training.step import Run, prepare_run
 from tests.trainers.ranks import run_ranks
 
 SHAPES = {"clip": "clip-tiny", "vilbert": "vilbert-tiny", "flamingo": "flamingo-tiny"}

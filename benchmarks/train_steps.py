@@ -25,7 +25,7 @@ from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective as flamingo_objective
 from corpusloom.trainers.lm.adapter import fresh, make_config
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
-from corpusloom.trainers.training.loop import prepare_run
+from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTConfig
 from corpusloom.trainers.vilbert.model import ViLBERT

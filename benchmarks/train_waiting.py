@@ -15,7 +15,7 @@ from benchmarks.stream import make_material
 from corpusloom.trainers import registry
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import load_config
-from corpusloom.trainers.training.loop import prepare_run
+from corpusloom.trainers.training.step import prepare_run
 
 STEPS = 60
 

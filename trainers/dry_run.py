@@ -15,7 +15,7 @@ from corpusloom.trainers.training.fake_run import Memory, fake_run
 def dry_run(
     config: RunConfig, *, world_size: int = 1, datasets: Sequence[str] = (), device_memory: int | None = None
 ) -> dict[str, Any]:
-    """Return what `loom train --dry-run --json` prints for a configuration on so many ranks.
+    """Return the values that `loom train --dry-run --json` prints for a configuration on `world_size` ranks.
 
     Its keys are name, world_size, mesh (replicate, shard, tensor), parameters (total, trainable, frozen, by_part), and
     per device memory (`Memory`) and flops_per_step, recomputation included. With `device_memory` in bytes, `fits` says
@@ -61,7 +61,7 @@ def _shard_that_fits(
 ) -> int | None:
     """Return the smallest larger `parallel.shard` with which a step fits, None if there is none.
 
-    State is divided among the ranks of a shard and the rest is not; what should fit by this rule is tried.
+    State is divided among the ranks of a shard and the rest is not; a shard that should fit by this rule is measured.
     """
     _, shard, tensor = distributed.check_mesh(world_size, config.parallel)
     state = memory.parameters + memory.gradients + memory.optimizer

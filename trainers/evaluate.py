@@ -13,7 +13,7 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.finished import content_digest, identity
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
-from corpusloom.trainers.training.hub.folders import is_folder_of_others, read_folder
+from corpusloom.trainers.training.hub.folders import is_model_folder, read_folder
 from corpusloom.trainers.training.observe.heartbeat import watched_session
 
 PARTIAL = ".partial"
@@ -50,11 +50,11 @@ def evaluate(
     device: str | None = None,
     out: str | None = None,
 ) -> EvaluationResult:
-    """Evaluate a checkpoint, a run's newest one, or a folder of others on a dataset.
+    """Evaluate a checkpoint, a run's newest one, or a CLIP's folder of transformers or open_clip on a dataset.
 
     `kind` is an evaluation of the model's family. With `out` the result is written there as JSON, and batches that are
-    finished are kept beside it until then, so that an evaluation that was killed goes on. Under torchrun every rank
-    calls this and gets the result; rank 0 writes it.
+    finished are kept beside it until then, so that the same call resumes an evaluation that was killed. Under torchrun
+    every rank calls this and gets the result; rank 0 writes it.
     """
     settings, family = settings or EvaluationSettings(), family_of(path)
     known = registry.evaluations(family)
@@ -77,14 +77,14 @@ def evaluate(
 
 def _partial_folder(out: str, kind: str, path: str, data: str, settings: EvaluationSettings) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
-    model = path if is_folder_of_others(path) else folders.find(path)
+    model = path if is_model_folder(path) else folders.find(path)
     shape = {**asdict(settings), "workers": 0, "partial": None}
     return storage.join(out + PARTIAL, identity(kind, content_digest(model), content_digest(data), shape))
 
 
 def family_of(path: str) -> str:
-    """Return the family of a checkpoint, of a run's newest one, or of a folder in the layout of others."""
-    if is_folder_of_others(path):
+    """Return the family of a checkpoint, of a run's newest one, or of a model folder."""
+    if is_model_folder(path):
         read_folder(path).check_type("clip")
         return "clip"
     return checkpoint.read_config(folders.find(path)).family

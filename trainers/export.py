@@ -1,11 +1,11 @@
-"""Writes the model of a checkpoint, or of a folder of others, in the layout of transformers or of open_clip."""
+"""Writes the model of a checkpoint, or of a model folder, in the layout of transformers or of open_clip."""
 
 from dataclasses import dataclass
 
 from corpusloom.schemas import storage
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.training.hub.folders import check_new, is_folder_of_others
+from corpusloom.trainers.training.hub.folders import check_new, is_model_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +14,19 @@ class Exported:
 
     family: str
     step: int | None
-    """Updates of the checkpoint; None for a folder of others."""
+    """Updates of the checkpoint; None for a model folder."""
     parameters: int
     files: tuple[str, ...]
 
 
 def export_model(path: str, layout: str, out: str) -> Exported:
-    """Write the model of a checkpoint, of a run's newest one or of a folder of others into the new folder `out`.
+    """Write the model of a checkpoint, of a run's newest one or of a model folder into the new folder `out`.
 
     Moving averages of the weights are written instead of the weights, if the run kept them.
     """
     check_new(out)
     step = None
-    if is_folder_of_others(path):
+    if is_model_folder(path):
         name, model, attachments = registry.read_model(path)
     else:
         folder = folders.find(path)

@@ -34,7 +34,7 @@ def tables_of(config: RunConfig) -> dict[str, object]:
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-    """Return the configuration with the shape of the weights that it begins from; `typed` as in `take_shape`."""
+    """Return the configuration with the shape of its initial weights; `typed` as in `take_shape`."""
     return family(config.family).complete(config, typed)
 
 
@@ -50,7 +50,7 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return model, objective, stream and evaluation of a run over datasets: name -> (path, weight)."""
+    """Return model, objective, stream and evaluation of a run over datasets: name -> (path, share of samples)."""
     return family(config.family).build_task(config, datasets)
 
 
@@ -61,7 +61,7 @@ def evaluations(name: str) -> Mapping[str, Evaluation]:
 
 
 def load_evaluated(name: str, path: str, assignments: Sequence[str] = ()) -> tuple[nn.Module, Any]:
-    """Return a family's model at a path, and what its evaluations take beside it, such as a tokenizer.
+    """Return a family's model at a path, and the second argument of its evaluations, such as a tokenizer.
 
     `assignments` are KEY=PATH of frozen parts that moved; ConfigError for a family without such parts.
     """
@@ -72,7 +72,7 @@ def load_evaluated(name: str, path: str, assignments: Sequence[str] = ()) -> tup
 
 
 def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:
-    """Return family, model and a checkpoint's attachments of a folder in the layout of others."""
+    """Return family, model and checkpoint attachments of a folder of transformers or open_clip."""
     folder = read_folder(path)
     folder.check_type("clip", "vilbert")
     return folder.model_type, *family(folder.model_type).read_model(folder)

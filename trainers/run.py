@@ -36,7 +36,7 @@ def run(
 
     `data` are DATASET, NAME=DATASET or NAME=DATASET:SHARE. `out` gets checkpoints/, metrics.jsonl, result.json, and
     profile/ with a trace of each rank's steps in the window `profile`. Under torchrun every rank calls this; rank 0
-    writes and tells `observers`. `on_update` gets the number of steps that are done.
+    writes, and `observers` receive its events. `on_update` gets the number of steps that are done.
     """
     check_family(config, family)
     config = registry.complete(config)

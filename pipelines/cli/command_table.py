@@ -78,10 +78,10 @@ COMMANDS = {
     **_rows(
         "Train",
         train="train clip, flamingo, vilbert or lm on datasets",
-        eval="evaluate a checkpoint, or a model of others",
+        eval="evaluate a checkpoint, or a CLIP of transformers or open_clip",
         tokenizer="learn a vocabulary from the captions of datasets",
         export_model="write the model of a run in the layout of transformers or open_clip",
-        import_model="convert pickled weights of others into safetensors, once",
+        import_model="convert pickled weights into safetensors, once",
         bench_stream="measure how fast a dataset streams, and what limits it",
     ),
     **_rows(

@@ -22,7 +22,7 @@ class TrainingLines:
         self._reporter = reporter
 
     def start(self, start: "RunStart") -> None:
-        """Print where and what is trained."""
+        """Print the device, ranks, parameters and datasets."""
         plain = {name: getattr(start, name) for name in start.__slots__ if name != "name"}
         self._reporter.event("training", f"  {start}", config=start.name, **plain)
 
@@ -38,7 +38,7 @@ class TrainingLines:
         )
 
     def saved(self, step: int, path: str) -> None:
-        """Print nothing but in JSON: a checkpoint is told at the end."""
+        """Print the path of a checkpoint as JSON; the text output has no such line."""
         if self._reporter.json:
             self._reporter.event("checkpoint", "", step=step, path=path)
 

@@ -12,11 +12,11 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import evaluate as evaluation
 from corpusloom.trainers import registry
 from corpusloom.trainers.clip.adapter import export
-from corpusloom.trainers.clip.benchmarks import write_benchmark
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.run import run
 from corpusloom.trainers.training.config import load_config
+from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.clip.folders import hf_folder
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
 from tests.trainers.ranks import run_ranks

@@ -18,9 +18,9 @@ from corpusloom.trainers.flamingo.objective import LanguageObjective
 from corpusloom.trainers.lm.objective import NextToken
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
-from corpusloom.trainers.training.loop import prepare_run
 from corpusloom.trainers.training.optimizer import trainable
 from corpusloom.trainers.training.parallel import is_divided, whole, with_weights
+from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig
 from corpusloom.trainers.vilbert.objective import PretrainingObjective

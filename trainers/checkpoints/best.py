@@ -11,7 +11,6 @@ from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.checkpoints import folders
 
 BEST = "best.json"
-DIRECTIONS = ("max", "min")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Differences between a checkpoint's run and the run that resumes it: each is told, none is refused."""
+"""Differences between a checkpoint's run and the run that resumes it: each becomes a note, none is refused."""
 
 import json
 from collections.abc import Iterator, Mapping

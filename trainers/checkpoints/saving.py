@@ -15,13 +15,14 @@ from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.checkpoints.folders import storing
-from corpusloom.trainers.checkpoints.ranks import on_first, own_rank, together
 from corpusloom.trainers.checkpoints.shards import SlicePlanner, TensorWriter
+from corpusloom.trainers.training.collectives import on_rank_0, together
+from corpusloom.trainers.training.distributed import rank
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointContent:
-    """What a rank writes into the folder `path`."""
+    """A rank's part of a checkpoint in the folder `path`."""
 
     path: str
     plan: SavePlan
@@ -40,12 +41,12 @@ def write_checkpoint(content: CheckpointContent, group: dist.ProcessGroup | None
     """
     path = content.path
     try:
-        on_first(storing(path, partial(folders.delete, path)), group)  # what a killed run left
+        on_rank_0(storing(path, partial(folders.delete, path)), group)  # what a killed run left
         written = together(storing(path, partial(_write_files, content)), group)
         files = {name: digest for part in written for name, digest in part.items()}
-        on_first(storing(path, partial(_commit, content, files)), group)
+        on_rank_0(storing(path, partial(_commit, content, files)), group)
     except Exception:
-        if own_rank() == 0:
+        if rank() == 0:
             with suppress(Exception):
                 folders.delete(path)  # its space may be what is wanting
         raise
@@ -55,7 +56,7 @@ def _write_files(content: CheckpointContent) -> dict[str, str]:
     """Write this rank's file, and on rank 0 the small ones; return their sha256 by name."""
     writer = TensorWriter(content.path)
     writer.write_data(content.plan, SlicePlanner(content.slices)).wait()
-    return writer.files | (folders.write_texts(content.path, content.texts) if own_rank() == 0 else {})
+    return writer.files | (folders.write_texts(content.path, content.texts) if rank() == 0 else {})
 
 
 def _commit(content: CheckpointContent, files: dict[str, str]) -> None:

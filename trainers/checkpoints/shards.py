@@ -17,7 +17,6 @@ from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, Hu
 from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadata
 from torch.distributed.checkpoint.planner import SavePlan, SavePlanner, WriteItem
 from torch.distributed.checkpoint.storage import WriteResult
-from torch.distributed.tensor import DTensor
 from torch.futures import Future
 
 from corpusloom.schemas import storage
@@ -32,11 +31,6 @@ DTYPES = {
     torch.bool: "BOOL", torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
 }  # fmt: skip
 """Names of the types in a safetensors header."""
-
-
-def local_tensor(tensor: Tensor) -> Tensor:
-    """Return this rank's slice of a distributed tensor; another tensor as it is."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def own_plan(tensors: Mapping[str, Tensor]) -> SavePlan:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.distributed.checkpoint.planner import SavePlan
 
-from corpusloom.trainers.checkpoints.ranks import own_rank, together
-from corpusloom.trainers.checkpoints.shards import divide_plans, local_tensor, own_plan
+from corpusloom.trainers.checkpoints.shards import divide_plans, own_plan
+from corpusloom.trainers.training.collectives import together
+from corpusloom.trainers.training.distributed import rank
+from corpusloom.trainers.training.parallel import local
 
 
 @dataclass(slots=True)
@@ -30,9 +32,9 @@ class Share:
             name: (value.shape, value.dtype, getattr(value, "placements", None)) for name, value in tensors.items()
         }
         if any(together(lambda: layout != self._layout)):
-            self.plan = divide_plans(together(lambda: own_plan(tensors)))[own_rank()]
+            self.plan = divide_plans(together(lambda: own_plan(tensors)))[rank()]
             self._layout = layout
-        slices = {item.index.fqn: local_tensor(tensors[item.index.fqn]) for item in self.plan.items}
+        slices = {item.index.fqn: local(tensors[item.index.fqn]) for item in self.plan.items}
         return self._copied(slices) if copy else slices
 
     def _copied(self, slices: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Brings a CLIP in from the layouts of transformers and open_clip, and out again: names, positions, configuration."""
+"""Reads and writes a CLIP in the layouts of transformers and open_clip: names, positions, configuration."""
 
 import json
 import math
@@ -106,7 +106,7 @@ _OPEN_CLIP = (
 )
 RENAMES = {HF: _HF, OPEN_CLIP: _OPEN_CLIP}
 _COUNTERS = r"position_ids$|^(attn_mask|input_resolution|context_length|vocab_size)$"
-"""Tensors of theirs that are no weights."""
+"""Names of tensors in the other layouts that are not weights."""
 POSITIONS = ("image.positions", "image.pool.positions")
 
 

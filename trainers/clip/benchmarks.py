@@ -5,9 +5,8 @@ FOLDER/classnames.txt                          one class per line, in the order 
 FOLDER/zeroshot_classification_templates.txt   one template per line, {c} for the class; by default "a photo of {c}"
 """
 
-import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -89,23 +88,6 @@ def _member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
 def _labelled(key: str, fields: dict[str, bytes]) -> Labelled:
     image = next((fields[extension] for extension in layout.IMAGE_EXTENSIONS if fields.get(extension)), b"")
     return Labelled(key, image, fields.get("cls", b"").decode(errors="replace").strip())
-
-
-def write_benchmark(
-    folder: str, samples: Iterable[tuple[bytes, str, int]], classes: Iterable[str], templates: Iterable[str]
-) -> None:
-    """Write a benchmark of one shard from (image, extension, label), for `open_benchmark` and CLIP_benchmark."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for number, (image, extension, label) in enumerate(samples):
-            for field, data in (("cls", str(label).encode()), (extension, image)):
-                info = tarfile.TarInfo(f"s{number:07d}.{field}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-    storage.write_bytes(storage.join(folder, CLASSES), "".join(f"{name}\n" for name in classes).encode())
-    storage.write_bytes(storage.join(folder, TEMPLATES), "".join(f"{text}\n" for text in templates).encode())
-    storage.write_bytes(storage.join(folder, "test", "0.tar"), buffer.getvalue())
-    storage.write_bytes(storage.join(folder, "test", "nshards.txt"), b"1\n")
 
 
 def _lines(path: str) -> tuple[str, ...]:

@@ -83,13 +83,13 @@ class CLIPDataConfig:
     split: str | None = None
     """Split to train on; None: all samples."""
     evaluate: str | None = None
-    """Split on which retrieval is measured after training; None: not measured."""
+    """Split on which retrieval is measured in evaluations; None: no evaluation."""
     flip: bool = False
     """Whether half of the images are mirrored in training; the paper does not mirror."""
     brightness: float = 0.0
     """Largest change of brightness in training, as a share."""
     margin: float = 0.0
-    """Images are resized to (1 + margin) times the size before the random crop; 0 as in the paper."""
+    """Share by which images are resized beyond `size` before the random crop; 0 as in the paper."""
     cache_bytes: int = 0
     """Bytes of resized images that each loader process keeps in memory, for small data sets."""
     chunks: int = 1

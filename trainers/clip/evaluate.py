@@ -28,7 +28,7 @@ from corpusloom.trainers.evaluation.batches import (
 from corpusloom.trainers.evaluation.figures import mean_of_groups, rank_of, recalls, share
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
-from corpusloom.trainers.training.loop import autocast
+from corpusloom.trainers.training.numerics import autocast
 
 
 def evaluations() -> Mapping[str, Evaluation]:

@@ -117,7 +117,7 @@ class PairObjective:
 
 
 def make_objective(chunks: int = 1) -> Objective:
-    """Return the objective of a batch in so many chunks."""
+    """Return the objective of a batch in `chunks` chunks."""
     return PairObjective(chunks)
 
 

@@ -26,7 +26,7 @@ from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.training import checkpoint, collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.hub.folders import Folder, is_folder_of_others, read_folder
+from corpusloom.trainers.training.hub.folders import Folder, is_model_folder, read_folder
 from corpusloom.trainers.training.hub.shapes import nested, take_shape
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
@@ -81,7 +81,7 @@ def check_batch_of_one(config: RunConfig) -> None:
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return the task of training a CLIP on datasets of pairs: name -> (path, weight)."""
+    """Return the task of training a CLIP on datasets of pairs: name -> (path, share of samples)."""
     shape, data = model_config(config), data_config(config)
     if config.train.batch_size == 1:
         check_batch_of_one(config)
@@ -142,8 +142,8 @@ def learn_tokenizer(shape: CLIPConfig, paths: Sequence[str]) -> ClipTokenizer:
 
 
 def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
-    """Return a CLIP and its tokenizer, of a checkpoint, of a run (its newest checkpoint) or of a folder of others."""
-    if is_folder_of_others(path):
+    """Return a CLIP and its tokenizer, of a checkpoint, of a run (its newest checkpoint) or of a model folder."""
+    if is_model_folder(path):
         return read_clip(read_folder(path))
     folder = folders.find(path)
     model, config = checkpoint.load_model(folder, build_model)
@@ -164,7 +164,7 @@ def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
 
 
 def read_model(folder: Folder) -> tuple[CLIP, dict[str, bytes]]:
-    """Return the CLIP in a folder of others, and what a checkpoint of it would have as attachments."""
+    """Return the CLIP in a folder of transformers or open_clip, and the attachments for its checkpoints."""
     model, tokenizer = read_clip(folder)
     return model, {TOKENIZER: tokenizer.to_bytes(), **folder.origin()}
 
@@ -177,7 +177,7 @@ def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out:
 
 
 def load_evaluated(path: str) -> tuple[CLIP, ClipTokenizer]:
-    """Return what the evaluations of a CLIP take: the model at a path and its tokenizer."""
+    """Return the model at a path, and for its evaluations the tokenizer."""
     return load_clip(path)
 
 

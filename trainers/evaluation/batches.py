@@ -19,7 +19,7 @@ from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured
 from corpusloom.trainers.stream.errors import reason_of
 from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
-from corpusloom.trainers.training.loop import autocast
+from corpusloom.trainers.training.numerics import autocast
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -28,7 +28,7 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationSettings:
-    """How an evaluation is computed. The figures depend on `limit`, `precision`, `shots` and `prompt`, and on
+    """Settings of an evaluation. The figures depend on `limit`, `precision`, `shots` and `prompt`, and on
     the others by rounding alone."""
 
     limit: int | None = None
@@ -49,13 +49,13 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, slots=True)
 class ItemSource(Generic[T, Row]):
-    """Items to evaluate."""
+    """Items to evaluate, and how they are read."""
 
     items: Iterable[T]
     read: Callable[[T], Row]
-    """Makes an item's row, in a thread."""
+    """Returns an item's row; called in a thread."""
     name: Callable[[T], str]
-    """Names an item that cannot be read."""
+    """Returns an item's name, for the list of items that cannot be read."""
     where: str
     """Folder of the items."""
 
@@ -66,11 +66,13 @@ class Figures:
 
     values: Mapping[str, float]
     skipped: tuple[str, ...] = ()
+    """A line per sample that could not be read: its name and the reason."""
     reused: int = 0
+    """Number of batches that a killed evaluation had finished."""
 
 
 Evaluation = Callable[[Any, Any, str, EvaluationSettings], Figures]
-"""(model, what its family loads beside a model, path of the data, settings) -> figures."""
+"""(model, its tokenizer or transform, path of the data, settings) -> figures."""
 
 
 def measure_batches(

@@ -12,13 +12,13 @@ _Z = 1.959964
 """Standard deviations on each side of a 95 % interval."""
 
 
-def wilson(successes: int, total: int, z: float = _Z) -> tuple[float, float]:
+def wilson(successes: int, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
     if total == 0:
         return 0.0, 1.0
-    share, weight = successes / total, z * z / total
+    share, weight = successes / total, _Z * _Z / total
     centre = (share + weight / 2) / (1 + weight)
-    half = z * math.sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
+    half = _Z * math.sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

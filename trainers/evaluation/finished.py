@@ -17,14 +17,14 @@ SKIPPED = "skipped"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured of all items, on the CPU of every rank."""
+    """Measurements of items, on the CPU."""
 
     tensors: Mapping[str, Tensor]
     """Name -> values, one row per item in the order of the items."""
     skipped: tuple[str, ...] = ()
     """A line per item that could not be read: its name and the reason."""
     reused: int = 0
-    """Batches that an earlier evaluation had finished."""
+    """Number of batches that a killed evaluation had finished."""
 
 
 class FinishedBatches:

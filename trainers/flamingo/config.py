@@ -56,7 +56,7 @@ class FrozenVisionConfig:
     shape: dict[str, Any] | None = None
     """Table of a SigLIP tower's config.json, for fresh weights: to count parameters, to test, to plan memory."""
     config: str | None = None
-    """Name of a CLIP configuration, likewise."""
+    """Name of a CLIP configuration whose image tower gets fresh weights, for the same uses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -148,9 +148,9 @@ def word_f1(written: str, reference: str) -> float:
 def caption_f1(
     model: Flamingo, around: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
 ) -> tuple[float, float]:
-    """Return the word F1 of the caption written for the first example, after those that follow it but the last one.
+    """Return the word F1 of a generated caption against the first example's, and against the last example's, by chance.
 
-    The second value is that against the caption of the last one, another image.
+    The caption is generated for the first example's image; the examples between the first and the last are the shots.
     """
     query, *shots, other = around
     written = caption(model, shots, query, vocabulary, prompt)

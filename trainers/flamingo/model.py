@@ -7,7 +7,7 @@ N; 0: none.
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +16,6 @@ from torch.nn import functional as F
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.training.parallel import ParallelPlan
-
-
-class VisionEncoder(Protocol):
-    """Turns images (B, 3, H, W) uint8 into a grid (B, S, V)."""
-
-    grid_width: int
-    """Width of the grid, V."""
-    size: int
-    """Side of its images, H = W."""
-
-    def grid(self, images: Tensor) -> Tensor: ...
-
-    def block_names(self) -> list[str]: ...
 
 
 class SquaredReLU(nn.Module):
@@ -204,10 +191,6 @@ class Flamingo(nn.Module):
     def lr_factor(self, name: str) -> float:
         """Return the factor of a parameter's learning rate."""
         return self.config.gate_lr_factor if name.endswith("_gate") else 1.0
-
-    def part_of(self, name: str) -> str:
-        """Return the part of the model in which a parameter is counted."""
-        return name.split(".", 1)[0]
 
     def plan(self) -> ParallelPlan:
         """Return how the model is divided: each layer of the Resampler, gated block and language layer is a unit.

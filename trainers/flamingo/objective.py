@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from corpusloom.trainers.lm.objective import IGNORE, summed_loss
@@ -73,8 +72,3 @@ class LanguageObjective:
 def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> Objective:
     """Return the objective over datasets with these weights, the lambdas of equation 2."""
     return LanguageObjective(weights, per_token=per_token)
-
-
-def gates(model: nn.Module) -> Tensor:
-    """Return tanh of each block's attention gate: the weight of the images in the language model."""
-    return torch.stack([block.attention_gate.tanh()[0] for block in model.gated])  # type: ignore[union-attr]

@@ -93,7 +93,11 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
 
 def read_model(folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
     """Refuse: no other program writes a Flamingo of this shape."""
-    raise ConfigError("no folder of others holds a Flamingo", where=folder.path, remedy="give a run of loom train")
+    raise ConfigError(
+        "transformers and open_clip have no Flamingo of this shape",
+        where=folder.path,
+        remedy="give a run of loom train",
+    )
 
 
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
@@ -179,6 +183,6 @@ def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> Flami
 
 
 def load_evaluated(path: str, *assignments: str) -> tuple[Flamingo, FlamingoTransform]:
-    """Return what the evaluations of a Flamingo take: a checkpoint's model, and the transform of its samples."""
+    """Return a checkpoint's model, and for its evaluations the transform of samples."""
     model, config = checkpoint.load_model(path, build_model, assignments)
     return model, evaluation_transform(path, config, model)

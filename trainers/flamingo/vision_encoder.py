@@ -12,7 +12,7 @@ from corpusloom.trainers.clip.towers import ModifiedResNet, VisionTransformer
 from corpusloom.trainers.flamingo.config import FrozenVisionConfig
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.training.config import load_config
-from corpusloom.trainers.training.hub.folders import is_folder_of_others, read_folder
+from corpusloom.trainers.training.hub.folders import is_model_folder, read_folder
 
 RESNET_STRIDE = 32
 """Pixels per place of the last stage's grid."""
@@ -57,7 +57,7 @@ def load_vision(vision: FrozenVisionConfig, where: str) -> VisionTower:
 
 
 def _from_folder(path: str) -> VisionTower:
-    if not is_folder_of_others(path) or read_folder(path).model_type not in (SIGLIP, SIGLIP_TOWER):
+    if not is_model_folder(path) or read_folder(path).model_type not in (SIGLIP, SIGLIP_TOWER):
         return clip_task.load_clip(path)[0].image
     network: SiglipVisionModel = adapter.load_network(SiglipVisionModel, path, torch.float32)
     return SiglipTower(network)

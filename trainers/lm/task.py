@@ -105,7 +105,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
 
 
 def read_model(folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
-    """Return the language model in a folder of others, and what a checkpoint of it would have as attachments."""
+    """Return the language model in a folder of transformers, and the attachments for its checkpoints."""
     return adapter.load(folder.path), {**adapter.load_tokenizer(folder.path).files(), **folder.origin()}
 
 
@@ -135,7 +135,7 @@ def make_tokenizer(config: RunConfig, texts: list[str], rows: int) -> TextTokeni
 
 
 def load_evaluated(path: str) -> tuple[CausalLM, tuple[TextTokenizer, int]]:
-    """Return what the evaluations of a language model take: a checkpoint's model, its tokenizer and sequence length."""
+    """Return a checkpoint's model, and for its evaluations the tokenizer and sequence length."""
     model, tokenizer, config = load_lm(path)
     return model, (tokenizer, data_config(config).tokens)
 

@@ -17,7 +17,7 @@ from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.config import RunConfig
 
 LISTED = 1000
-"""Samples that are listed, at most; all are counted."""
+"""Largest number of samples that are listed; all are counted."""
 
 
 class Stream(Protocol):
@@ -35,7 +35,7 @@ class Stream(Protocol):
 def open_stream(
     config: RunConfig, source: str | Mapping[str, float], *, split: str | None = None, seed_offset: int = 0
 ) -> StreamingDataset:
-    """Return this rank's share of a dataset, or of {folder: weight}; `seed_offset` sets each stream's own order."""
+    """Return this rank's share of a dataset, or of {folder: share}; `seed_offset` sets each stream's own order."""
     loader = config.loader
     cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
     return StreamingDataset(
@@ -72,10 +72,10 @@ def next_batch(stream: Stream, step: int) -> Any:
 
 
 def usable_rows(batch: Any, example: Callable[[], Any] | None = None) -> Any:
-    """Return a batch without the rows whose "valid" is False; of a mapping of batches, each without its own.
+    """Return a batch, or a mapping of batches, without the rows whose "valid" is False.
 
-    A batch of which no row is left becomes `example()`, one row without a key. Rows beyond the "keys" count nowhere:
-    with them a rank takes part in the collectives of a step for which it has no sample.
+    A batch without a row left becomes `example()`, one row without a key. Rows beyond the "keys" do not count: with
+    them a rank takes part in the collectives of a step for which it has no sample.
     """
     if not isinstance(batch, Mapping):
         return batch

@@ -22,12 +22,12 @@ from corpusloom.trainers.checkpoints.best import BestCheckpoint
 from corpusloom.trainers.checkpoints.differences import differences
 from corpusloom.trainers.checkpoints.folders import CONFIG, STREAM, storing
 from corpusloom.trainers.checkpoints.loading import fill_averages, fill_model, fill_optimizer, load_weights
-from corpusloom.trainers.checkpoints.ranks import on_first, together
 from corpusloom.trainers.checkpoints.saving import CheckpointContent, write_checkpoint
 from corpusloom.trainers.checkpoints.shards import TensorReader
 from corpusloom.trainers.checkpoints.snapshot import Share
 from corpusloom.trainers.checkpoints.tensors import all_tensors
 from corpusloom.trainers.training import distributed
+from corpusloom.trainers.training.collectives import from_rank_0, on_rank_0, together
 from corpusloom.trainers.training.config import RunConfig, from_plain
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -39,8 +39,7 @@ class Checkpointer:
     `frozen_parts` is {configuration key: path} of the parts whose weights come from elsewhere and are not trained;
     checkpoints name them instead of holding them. With `snapshot` a save keeps one copy of this rank's share of the
     state and returns; without, it waits until the checkpoint is complete. `keep` checkpoints are kept, and the best one
-    by the metric `keep_best` (NAME:max or NAME:min). `on_note` gets, on rank 0, what a user should know although the
-    run goes on.
+    by the metric `keep_best` (NAME:max or NAME:min). `on_note` receives notes for the user, on rank 0.
     """
 
     def __init__(
@@ -90,8 +89,8 @@ class Checkpointer:
     ) -> str:
         """Start to write the checkpoint after `step` updates; return its folder. All ranks call this.
 
-        The save before is waited for; if it failed for want of space, permission or network, that is told, and training
-        goes on. With `wait` this one is waited for too, and its error is raised.
+        The call waits for the previous save; if that failed for want of space, permission or network, a note says so,
+        and training goes on. With `wait` it waits for this save too, and raises its error.
         """
         self.settle()
         self._failed = None
@@ -118,7 +117,7 @@ class Checkpointer:
         return content.path
 
     def finish(self) -> None:
-        """Wait until the last checkpoint is complete; raise what its writing met."""
+        """Wait until the last checkpoint is complete; raise the error of writing it."""
         failed, self._failed = self._failed, None
         if self._pending:
             self._wait()
@@ -126,7 +125,7 @@ class Checkpointer:
             raise failed
 
     def settle(self) -> None:
-        """Wait for the save before; tell an error of its storage, raise any other."""
+        """Wait for the previous save; an error of its storage becomes a note, any other is raised."""
         try:
             self._wait()
         except LoomError as error:
@@ -143,12 +142,12 @@ class Checkpointer:
         return folders.latest(self.folder)
 
     def mark_best(self, step: int, figures: Mapping[str, float]) -> bool:
-        """Tell the figures of an evaluation after `step` updates; return whether they are the best so far.
+        """Return whether the figures of an evaluation after `step` updates are the best so far.
 
-        If so, the checkpoint of that step, saved before or after, is kept until a better one is. All ranks call this;
-        the figures of rank 0 count.
+        If so, the checkpoint of that step, saved before or after this call, is kept until there is a better one. All
+        ranks call this; the figures of rank 0 count.
         """
-        better = together(lambda: self._best.offer(step, figures) if distributed.rank() == 0 else False)[0]
+        better = from_rank_0(lambda: self._best.offer(step, figures))
         if better and distributed.rank() == 0:
             self._pending.append(self._thread.submit(self._best.keep))
         return better
@@ -162,8 +161,8 @@ class Checkpointer:
     ) -> int:
         """Load the newest complete checkpoint into a run; return its step, 0 without one. All ranks call this.
 
-        Settings that differ from the checkpoint's are told. Raises DamageError for a changed file or frozen part,
-        InputError for another model, ConfigError for other attachments.
+        Each setting that differs from the checkpoint's becomes a note. Raises DamageError for a changed file or frozen
+        part, InputError for another model, ConfigError for other attachments.
         """
         path = self.latest()
         if len(set(together(lambda: path and path.rsplit("/", 1)[-1]))) > 1:
@@ -187,7 +186,7 @@ class Checkpointer:
         return int(commit["step"])
 
     def _check(self, path: str, commit: dict[str, Any], local: str) -> None:
-        """Check files, frozen parts and attachments; each rank takes a share of the files."""
+        """Check files, frozen parts and attachments; each rank checks a share of the files."""
         rank, ranks = distributed.rank(), distributed.world_size()
         folders.check_shards(path, commit, folders.shards_of(commit)[rank::ranks], local)
         if rank == 0:
@@ -228,7 +227,7 @@ class Checkpointer:
         except Exception:
             self._best.forget(step)
             raise
-        on_first(storing(self.folder, self._delete_older), self._group)
+        on_rank_0(storing(self.folder, self._delete_older), self._group)
 
     def _delete_older(self) -> None:
         self._best.keep()

@@ -1,7 +1,7 @@
-"""Sums, counts and gathers over the data ranks of a run; on one rank each returns its argument."""
+"""Sums, counts and gathers over the data ranks of a run, and work that all ranks do in step."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -52,7 +52,7 @@ def row_counts(rows: int) -> list[int]:
     """Return the number of rows of each data rank's batch; they differ when samples cannot be used."""
     if data_ranks() == 1:
         return [rows]
-    if dist.get_backend(data_group()) == "fake":  # a dry run: every rank does what this one does
+    if dist.get_backend(data_group()) == "fake":  # a dry run: all ranks have the same batch
         return [rows] * data_ranks()
     counts = torch.zeros(data_ranks(), dtype=torch.int64, device=_device())
     counts[data_rank()] = rows
@@ -111,21 +111,59 @@ def gather_objects(value: T) -> list[T]:
     return found
 
 
+def together(work: Callable[[], T], group: dist.ProcessGroup | None = None) -> list[T]:
+    """Run `work` on every rank of a group (None: all ranks); return the results in rank order.
+
+    If it fails on a rank, that rank raises its own error. The others raise the same LoomError, or for another error a
+    RuntimeError that names the rank.
+    """
+    if not dist.is_initialized():
+        return [work()]
+    value, own = _attempt(work)
+    found: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(found, (value, _as_sent(own)), group=group)
+    if own is not None:
+        raise own
+    for number, (_, sent) in enumerate(found):
+        _raise_sent(sent, number)
+    return [result for result, _ in found]
+
+
+def on_rank_0(work: Callable[[], object], group: dist.ProcessGroup | None = None) -> None:
+    """Run `work` on rank 0; return on every rank once it is done, with errors as in `together`."""
+    together(lambda: work() if rank() == 0 else None, group)
+
+
 def from_rank_0(make: Callable[[], T]) -> T:
-    """Return on every rank what rank 0 makes, or raise there the LoomError that it raises."""
+    """Return on every rank what rank 0 makes, with errors as in `together`."""
     if world_size() == 1:
         return make()
-    made: list[Any] = [None]
-    if rank() == 0:
-        try:
-            made[0] = make()
-        except LoomError as error:
-            made[0] = error
+    value, own = _attempt(make) if rank() == 0 else (None, None)
+    made: list[Any] = [(value, _as_sent(own))]
     dist.broadcast_object_list(made, src=0, device=_device())
-    if isinstance(made[0], LoomError):
-        raise made[0]
-    result: T = made[0]
-    return result
+    if own is not None:
+        raise own
+    result, sent = made[0]
+    _raise_sent(sent, 0)
+    return cast(T, result)
+
+
+def _attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:
+        return None, error
+
+
+def _as_sent(error: Exception | None) -> LoomError | str | None:
+    """Return an error as other ranks receive it: a LoomError as it is, another one as text."""
+    return error if error is None or isinstance(error, LoomError) else f"{type(error).__name__}: {error}"
+
+
+def _raise_sent(sent: LoomError | str | None, number: int) -> None:
+    """Raise the error that a rank sent, if it sent one."""
+    if sent is not None:
+        raise sent if isinstance(sent, LoomError) else RuntimeError(f"rank {number}: {sent}")
 
 
 def same_on_all_ranks(value: int) -> bool:

@@ -18,14 +18,14 @@ FAMILIES = ("clip", "flamingo", "lm", "vilbert")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupConfig:
-    """What differs for the parameters whose names fit a pattern."""
+    """Settings of the parameters whose names fit a pattern."""
 
     freeze: bool = False
-    """Whether they are not trained."""
+    """Whether the parameters are frozen."""
     lr_factor: float = 1.0
     """Factor of the learning rate."""
     layer_decay: float | None = None
-    """Factor of the learning rate per block: block i of n has layer_decay ** (n - 1 - i), what stands before the blocks
+    """Factor of the learning rate per block: block i of n has layer_decay ** (n - 1 - i), layers before the blocks have
     layer_decay ** n; None: the same rate for all blocks."""
     weight_decay: float | None = None
     """Weight decay of the matrices among them; None: `train.weight_decay`."""
@@ -59,13 +59,13 @@ class TrainConfig:
     ema: float | None = None
     """Decay per step of a moving average of the trained weights, which evaluations use; None: no average."""
     groups: dict[str, GroupConfig] = field(default_factory=dict)
-    """Pattern of parameter names (`image.*`) -> what differs for them; the last pattern that fits a name counts."""
+    """Pattern of parameter names (`image.*`) -> their settings; the last pattern that fits a name counts."""
     max_skipped_steps: int = 3
-    """Steps in a row that may be skipped before training ends: the update of a step is left out if its loss or its
+    """Consecutive skipped steps that end training; a step is skipped (its update is left out) if its loss or its
     gradient is not finite."""
     spike_factor: float | None = None
-    """A step is also skipped if its loss or its gradient's norm is above this factor times the median of the last 100
-    steps; None: never."""
+    """Multiple of the median loss or gradient norm of the last 100 steps above which a step is skipped too; None: no
+    such limit."""
     rng_seed: int = 0
     """Seed of initial weights, augmentation, dropout and the order of samples."""
     precision: str = "fp32"
@@ -79,14 +79,14 @@ class TrainConfig:
     keep: int = 3
     """Number of checkpoints that are kept; older ones are deleted."""
     keep_best: str | None = None
-    """Figure of the evaluations by which the best checkpoint is kept too: NAME:max or NAME:min; None: no such one."""
+    """Figure of the evaluations by which the best checkpoint is kept too: NAME:max or NAME:min; None: no figure."""
     snapshot: bool = True
     """Whether a thread writes a checkpoint from a copy of this rank's state in memory while training goes on; otherwise
     training waits, and no copy is made."""
     log_every: int = 10
     """Steps between reports, each of which is a mean over these steps."""
     peak_tflops: float | None = None
-    """Peak TFLOP per second of a rank's device, for the share that a run reaches; None: that of known GPUs."""
+    """Peak TFLOP per second of a rank's device, for the MFU of a run; None: that of known GPUs."""
     evaluate_every: int | None = None
     """Steps between evaluations; None: only after the last step."""
 
@@ -120,7 +120,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParallelConfig:
-    """How a model is divided among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
+    """Division of a model among ranks. Losses, gradients and updates do not depend on it, up to rounding."""
 
     shard: int = 1
     """Ranks that share a copy of weights, gradients and optimiser state (FSDP2); 1: each has all; -1: all ranks."""
@@ -133,9 +133,9 @@ class ParallelConfig:
     compile_backend: str = "inductor"
     """Backend of torch.compile."""
     dead_after: float = 30.0
-    """Seconds without a sign of life after which a rank counts as dead, and the others end."""
+    """Seconds without a heartbeat after which a rank counts as dead, and the others end."""
     stall_after: float = 300.0
-    """Seconds without progress after which rank 0 tells which ranks the others wait for."""
+    """Seconds without progress after which rank 0 prints which ranks the others wait for."""
 
     def __post_init__(self) -> None:
         if self.shard < 1 and self.shard != -1:
@@ -212,8 +212,8 @@ def load_config(
 ) -> RunConfig:
     """Return a configuration by name or from a TOML file, with assignments such as `train.lr=1e-4` applied.
 
-    A warmup longer than `train.steps` is shortened, to its former share if only the steps were assigned; `on_note` is
-    told. The value `off` unsets a key that may be unset.
+    A warmup longer than `train.steps` is shortened, to its former share if only the steps were assigned; `on_note`
+    receives a note. The value `off` unsets a key that may be unset.
     """
     if name.endswith(".toml"):
         values = tables.load_toml(name)

@@ -18,6 +18,8 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import ParallelConfig
 
+TIMEOUT = datetime.timedelta(minutes=30)
+"""Longest time that a rank waits in a collective."""
 DIMENSIONS = ("replicate", "shard", "tensor")
 
 
@@ -33,21 +35,18 @@ _run = _Run()
 
 
 @contextlib.contextmanager
-def session(
-    device: str | None = None, parallel: ParallelConfig | None = None, *, timeout_seconds: float = 1800
-) -> Iterator[torch.device]:
+def session(device: str | None = None, parallel: ParallelConfig | None = None) -> Iterator[torch.device]:
     """Yield this rank's device; under torchrun the process group and the mesh exist while the block runs.
 
     The backend is nccl on CUDA, else gloo. Without RANK in the environment there is one rank and no group. A collective
-    that waits longer than `timeout_seconds` raises on every rank that waits.
+    that waits longer than `TIMEOUT` raises on every rank that waits.
     """
     chosen = pick_device(device)
     owns = "RANK" in os.environ and not dist.is_initialized()
     if owns:
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
-        timeout = datetime.timedelta(seconds=timeout_seconds)
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=timeout)
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
         with mesh_session(chosen.type, parallel or ParallelConfig()):
             yield chosen

@@ -1,4 +1,4 @@
-"""A training step without memory: fake weights, fake ranks, and a count of what the real ones would take.
+"""A training step without memory: fake weights, fake ranks, and a count of the bytes of the real ones.
 
 Two steps of the training loop run over a model of fake tensors, which have shapes and no memory, as rank 0 of torch's
 fake process group, whose collectives exchange nothing. torch's memory tracker counts every allocation of the second
@@ -22,14 +22,14 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.loop import Run, replicate, run_over
 from corpusloom.trainers.training.parallel import local
+from corpusloom.trainers.training.step import Run, replicate, run_over
 from corpusloom.trainers.training.task import FamilyModule, Loss, Objective, StepContext, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memory:
-    """Bytes of one device in a step. The peak is below their sum, because gradients come as activations go."""
+    """Bytes of one device in a step. The peak is below their sum: activations are freed as gradients are made."""
 
     parameters: int
     """Its share of weights and buffers, frozen ones included."""
@@ -38,14 +38,14 @@ class Memory:
     optimizer: int
     """Its share of the optimiser's state, and of the moving average of the weights if there is one."""
     activations: int
-    """What a loss keeps for its backward pass, with the batch and gathered weights; the most of the step's losses."""
+    """Tensors that a loss keeps for its backward pass, the batch and gathered weights; of the losses the largest."""
     peak: int
     """Largest number of bytes at one time."""
 
 
 @contextlib.contextmanager
 def fake_run(family: FamilyModule, config: RunConfig, world_size: int, datasets: Sequence[str]) -> Iterator["FakeRun"]:
-    """Yield the run of rank 0 of so many ranks, on a model without memory; `datasets` are names."""
+    """Yield the run of rank 0 of `world_size` ranks, on a model without memory; `datasets` are names."""
     config = replace(config, parallel=replace(config.parallel, compile=False))
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     with _ranks(world_size), distributed.mesh_session("cpu", config.parallel), torch.random.fork_rng():
@@ -124,7 +124,7 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 
 @contextlib.contextmanager
 def _ranks(count: int) -> Iterator[None]:
-    """Be rank 0 of so many while the block runs."""
+    """Make this process rank 0 of `count` ranks while the block runs."""
     if count == 1:
         yield
         return
@@ -136,7 +136,7 @@ def _ranks(count: int) -> Iterator[None]:
 
 
 class _RealStaysReal(TorchDispatchMode):
-    """Runs an operation whose tensors are all real, those of the batch, for real."""
+    """Runs an operation without the fake mode if all of its tensors are real, as those of the batch."""
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Precision of losses: at least float32, whatever autocast does around them; float64 stays float64."""
+"""Precision: that of forward passes, and that of losses, which is at least float32 under autocast too."""
 
 import contextlib
 from typing import Any
@@ -15,3 +15,10 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Return a context without autocast: a matrix product inside it keeps the precision of its inputs."""
     return torch.autocast(device.type, enabled=False)
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which forward passes run: bf16 autocast, or nothing for fp32."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()

@@ -27,7 +27,7 @@ def group_of(name: str, groups: Mapping[str, GroupConfig]) -> GroupConfig:
 
 
 def freeze(model: nn.Module, groups: Mapping[str, GroupConfig]) -> None:
-    """Freeze the parameters whose group says so; ConfigError for a pattern that fits no name, or if all are frozen."""
+    """Freeze the parameters whose group says so; ConfigError if a pattern fits no name, or all are frozen."""
     names = [name for name, _ in model.named_parameters()]
     for pattern in groups:
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -134,7 +134,7 @@ class MovingAverage:
 
     @contextlib.contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
-        """Give the model the averaged weights while the block runs."""
+        """Copy the averaged weights into the model while the block runs."""
         own = {name: weight.detach().clone() for name, weight in trainable(model)}
         self._put(model, self.weights)
         try:

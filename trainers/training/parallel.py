@@ -31,7 +31,7 @@ STYLES = {"colwise": ColwiseParallel, "rowwise": RowwiseParallel}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParallelPlan:
-    """How a model is divided; each model states it in its method `plan()`."""
+    """Division of a model among ranks; a model returns it from its method `plan()`."""
 
     blocks: tuple[str, ...] = ()
     """Names of modules that are each sharded, recomputed and compiled as one unit."""
@@ -40,7 +40,7 @@ class ParallelPlan:
     tensor: Mapping[str, str] = field(default_factory=dict)
     """Linear layer's name -> colwise or rowwise: the slice of it that each tensor-parallel rank holds."""
     no_tensor: str = "the model has no tensor-parallel plan"
-    """Why `tensor` is empty, if it is."""
+    """Reason why `tensor` is empty, if it is."""
 
 
 def plan_of(model: nn.Module) -> ParallelPlan:

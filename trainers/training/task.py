@@ -16,7 +16,7 @@ Evaluate = Callable[[nn.Module], Iterable[tuple[str, float]]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepContext:
-    """The step of an objective; torch's global generator is seeded for it already."""
+    """The step that a loss is computed for; torch's global generator is seeded for it already."""
 
     step: int
     """Number of the step, from 0."""
@@ -69,7 +69,7 @@ class TrainingTask:
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
     notes: tuple[str, ...] = ()
-    """What a user should know before the first step, such as a vocabulary that was learnt."""
+    """Notes for the user before the first step, such as a vocabulary that was learnt."""
 
 
 def learnt_note(ids: int, key: str) -> str:
@@ -95,13 +95,13 @@ class FamilyModule(Protocol):
     """The module `trainers/<family>/task.py` of a family."""
 
     def complete(self, config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-        """Return the configuration with the shape of the pretrained weights that it names, which is not typed."""
+        """Return the configuration with the shape of the pretrained weights that it names."""
 
     def read_model(self, folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
-        """Return the model in a folder of others, and what a checkpoint of it would have as attachments."""
+        """Return the model in a folder of transformers or open_clip, and the attachments for its checkpoints."""
 
     def export(self, model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
-        """Write a checkpoint's model into a new folder in a layout of others; ConfigError if it has no place in it."""
+        """Write a checkpoint's model into a new folder; ConfigError if the layout has no such model."""
 
     def build_model(self, config: RunConfig) -> nn.Module:
         """Return the model with fresh weights; it needs no data, and works on the meta device."""
@@ -116,7 +116,7 @@ class FamilyModule(Protocol):
         """Return the task of a run over datasets: name -> (path, share of samples)."""
 
     def load_evaluated(self, path: str, *assignments: str) -> tuple[nn.Module, Any]:
-        """Return the model at a path, and what the family's evaluations take beside it, such as a tokenizer.
+        """Return the model at a path, and the second argument of the family's evaluations, such as a tokenizer.
 
         A family with frozen parts takes KEY=PATH of those that moved.
         """

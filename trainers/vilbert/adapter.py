@@ -1,4 +1,4 @@
-"""Brings a ViLBERT in from the published layout, or its text stream from a BERT of transformers, and out again.
+"""Reads and writes a ViLBERT in the published layout; reads its text stream from a BERT of transformers.
 
 Names of the published layout are those of the paper's code (arXiv 1908.02265, jiasenlu/vilbert_beta). Parts without a
 counterpart in BERT (visual stream, connections, poolers, region and alignment heads) keep fresh weights.
@@ -108,7 +108,7 @@ def load_weights(model: ViLBERT, folder: Folder) -> None:
 
 
 def attachments_of(folder: Folder) -> dict[str, bytes]:
-    """Return what a checkpoint needs to write a ViLBERT's folder again: small files, and tensors that are not used."""
+    """Return the attachments for writing a ViLBERT's folder again: small files, and tensors that are not used."""
     if folder.model_type == "bert":
         return {}
     unused = {name: folder.tensors[name] for name in folder.tensors if re.search(_UNUSED, name)}

@@ -21,7 +21,7 @@ from corpusloom.trainers.evaluation.figures import recalls
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.stream.samples.typed import TypedSample
 from corpusloom.trainers.training.batches import to_device
-from corpusloom.trainers.training.loop import autocast
+from corpusloom.trainers.training.numerics import autocast
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.model import ViLBERT

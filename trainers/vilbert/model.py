@@ -272,11 +272,3 @@ def _initialise(module: nn.Module, std: float) -> None:
         nn.init.normal_(module.weight, std=std)
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
-
-
-def unused_query_weights(config: ViLBERTConfig) -> int:
-    """Return the number of weights of the q_dense layers, which the public code has and this model leaves out."""
-    width = config.co_hidden
-    return len(config.v_connections) * (
-        width * config.v_hidden + config.v_hidden + width * config.hidden + config.hidden
-    )

@@ -105,7 +105,7 @@ def make_tokenizer(
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return the task of training a ViLBERT on datasets of regions: name -> (path, weight)."""
+    """Return the task of training a ViLBERT on datasets of regions: name -> (path, share of samples)."""
     data, shape = data_config(config), model_config(config)
     folder = None if shape.init is None else read_folder(shape.init)
     tokenizer = make_tokenizer(shape, data, datasets)
@@ -142,7 +142,7 @@ def initial_model(config: RunConfig) -> ViLBERT:
 
 
 def read_model(folder: Folder) -> tuple[ViLBERT, dict[str, bytes]]:
-    """Return the ViLBERT in a folder of the published layout, and what a checkpoint of it would have as attachments."""
+    """Return the ViLBERT in a folder of the published layout, and the attachments for its checkpoints."""
     folder.check_type("vilbert")
     tokenizer = read_vocabulary(folder.path)
     model = ViLBERT(tables.build(ViLBERTConfig, shape_of(folder), where=folder.path))
@@ -184,7 +184,7 @@ def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data:
 
 
 def load_evaluated(path: str) -> tuple[ViLBERT, tuple[Tokenizer, ViLBERTDataConfig]]:
-    """Return what the evaluations of a ViLBERT take: a checkpoint's model, its tokenizer and data configuration."""
+    """Return a checkpoint's model, and for its evaluations the tokenizer and data configuration."""
     model, config = load_model(path, build_model)
     tokenizer = Tokenizer.from_str(read_attachment(find(path), TOKENIZER).decode())
     return model, (tokenizer, data_config(config))

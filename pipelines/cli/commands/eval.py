@@ -40,7 +40,7 @@ class Command:
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). likelihood: a file with one JSON string per
     line. Otherwise a dataset of pairs or regions."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """Where frozen parts are that moved: model.vision.checkpoint=PATH ..."""
+    """New paths of frozen parts that moved: model.vision.checkpoint=PATH ..."""
     limit: int | None = None
     """Samples, at most."""
     shots: int = 4
@@ -56,7 +56,7 @@ class Command:
     workers: int = 2
     """Threads per rank that read and decode."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Write the figures as JSON. An evaluation that was killed goes on from the batches in FILE.partial."""
+    """Write the figures as JSON. An evaluation that was killed resumes from the batches in FILE.partial."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
@@ -100,7 +100,7 @@ class Command:
         return 0
 
     def _show(self, result: "EvaluationResult", reporter: Reporter) -> None:
-        """Print the figures, and which samples are not in them."""
+        """Print the figures, and the samples that are left out."""
         if result.reused:
             reporter.note(f"  {result.reused:,} batches were finished before")
         if result.skipped:

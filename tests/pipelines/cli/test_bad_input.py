@@ -266,7 +266,7 @@ def test_ctrl_c_in_training_saves_the_step_and_resumes_there(web: SmallWeb, tmp_
     run = tmp_path / "run"
     argv = ["train", "clip", "--config", "clip-tiny", "--data", str(web.folder / "align"), "--out", str(run)]
     argv += ["--set", "train.batch_size=8", "train.warmup=0", "train.steps=3"]
-    ended = interrupt_at("corpusloom.trainers.training.loop:clip_gradients", tmp_path / "marker", *argv, seconds=1.5)
+    ended = interrupt_at("corpusloom.trainers.training.step:clip_gradients", tmp_path / "marker", *argv, seconds=1.5)
     check_interrupted(ended)
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000001"]
     ended = loom(*argv)

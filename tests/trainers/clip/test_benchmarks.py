@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from corpusloom.schemas.errors import DamageError, InputError
-from corpusloom.trainers.clip.benchmarks import open_benchmark, read_shard, write_benchmark
+from corpusloom.trainers.clip.benchmarks import open_benchmark, read_shard
 from corpusloom.trainers.stream.errors import SampleError
+from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.datasets import coloured_pairs
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]

@@ -10,13 +10,13 @@ import torch
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.benchmarks import write_benchmark
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.evaluate import class_embeddings, classify, evaluations, retrieval, retrieve, zero_shot
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokenizer import ClipTokenizer
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.datasets import COLOURS as PALETTE
 from tests.trainers.datasets import coloured_pairs, write_pairs
 

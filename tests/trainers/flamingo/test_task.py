@@ -41,7 +41,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return NAME=DATASET:WEIGHT of a data set of pages and one of pairs."""
+    """Return NAME=DATASET:SHARE of a data set of pages and one of pairs."""
     folder = tmp_path_factory.mktemp("data")
     pages = []
     for number in range(6):

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch import Tensor
 
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.errors import DamageError, InputError
 from corpusloom.trainers.training import collectives, distributed
 from tests.trainers.ranks import run_ranks
 
@@ -83,3 +85,36 @@ def test_what_rank_0_makes_or_raises_reaches_every_rank(tmp_path: Path) -> None:
     assert collectives.from_rank_0(_rank_as_bytes) == b"made by rank 0"
     found = run_ranks(_made_and_raised, tmp_path)
     assert [bytes(rank["made"].tolist()) for rank in found] == [b"made by rank 0"] * 2
+
+
+def fail_on_one(error: Exception) -> int:
+    if distributed.rank() == 1:
+        raise error
+    return 0
+
+
+def in_step() -> dict[str, Tensor]:
+    """Return what each rank learns: results, work of rank 0, a LoomError of rank 1, another error of rank 1."""
+    ran = list[int]()
+    collectives.on_rank_0(lambda: ran.append(1))
+    with pytest.raises(DamageError, match=r"there: is broken \(mend it\)"):
+        collectives.together(lambda: fail_on_one(DamageError("is broken", where="there", remedy="mend it")))
+    with pytest.raises(
+        ValueError if distributed.rank() == 1 else RuntimeError,
+        match="x" if distributed.rank() else "rank 1: ValueError: x",
+    ):
+        collectives.together(lambda: fail_on_one(ValueError("x")))
+    found = collectives.together(distributed.rank, dist.new_group(backend="gloo"))
+    return {"found": torch.tensor(found), "ran": torch.tensor(len(ran))}
+
+
+def test_two_ranks_learn_results_and_errors_of_each_other(tmp_path: Path) -> None:
+    results = run_ranks(in_step, tmp_path)
+    assert [result["found"].tolist() for result in results] == [[0, 1], [0, 1]]
+    assert [int(result["ran"]) for result in results] == [1, 0]
+
+
+def test_work_in_step_is_plain_work_in_one_process() -> None:
+    assert collectives.together(lambda: 3) == [3]
+    with pytest.raises(ValueError, match="x"):
+        collectives.on_rank_0(lambda: int("x"))

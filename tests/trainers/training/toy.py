@@ -1,5 +1,6 @@
 """A small model, an endless resumable stream and an objective, for tests of the loop."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -37,6 +38,19 @@ class ToyStream:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.position = state["position"]
+
+
+class Poisoned(ToyStream):
+    """A stream whose batches of some steps hold NaN."""
+
+    def __init__(self, *steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def __next__(self) -> dict[str, Any]:
+        step = self.position
+        batch = super().__next__()
+        return {**batch, "x": batch["x"] * math.nan} if step in self.steps else batch
 
 
 class ToyObjective:
@@ -132,3 +146,7 @@ def train_toy(
 ) -> TrainResult:
     """Train the toy task."""
     return train(toy_task(model, stream, losses, evaluate), config or toy_config(), **options)
+
+
+def states(model: nn.Module) -> dict[str, torch.Tensor]:
+    return dict(model.state_dict())

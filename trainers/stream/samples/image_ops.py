@@ -1,4 +1,4 @@
-"""Image operations of training: decode, resize with antialiasing, crop, flip, jitter; draws use a given generator."""
+"""Image operations of training: decode, resize with antialiasing, crop, pad; draws use a given generator."""
 
 import math
 
@@ -62,26 +62,6 @@ def random_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.nd
     return image[top : top + side, left : left + side]
 
 
-def random_resized_crop(
-    image: np.ndarray,
-    side: int,
-    rng: np.random.Generator,
-    *,
-    scale: tuple[float, float] = (0.9, 1.0),
-    ratio: tuple[float, float] = (3 / 4, 4 / 3),
-) -> np.ndarray:
-    """Return a random crop, resized to `side` pixels square; `scale` is its share of the area, `ratio` its aspect."""
-    rows, columns = image.shape[:2]
-    for _ in range(10):
-        area = rows * columns * rng.uniform(*scale)
-        aspect = np.exp(rng.uniform(np.log(ratio[0]), np.log(ratio[1])))
-        wide, high = round(float(np.sqrt(area * aspect))), round(float(np.sqrt(area / aspect)))
-        if 0 < wide <= columns and 0 < high <= rows:
-            top, left = int(rng.integers(rows - high + 1)), int(rng.integers(columns - wide + 1))
-            return resize(image[top : top + high, left : left + wide], side, side)
-    return centre_square(image, side)
-
-
 def pad_to_square(image: np.ndarray, side: int, fill: tuple[int, int, int]) -> np.ndarray:
     """Resize the longer side to `side` and pad the shorter one with a colour (Flamingo, arXiv 2204.14198, 4.1.4)."""
     rows, columns = image.shape[:2]
@@ -92,25 +72,3 @@ def pad_to_square(image: np.ndarray, side: int, fill: tuple[int, int, int]) -> n
     top, left = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
     square[top : top + image.shape[0], left : left + image.shape[1]] = image
     return square
-
-
-def random_flip(image: np.ndarray, rng: np.random.Generator, probability: float = 0.5) -> np.ndarray:
-    """Mirror left and right with a probability; not for images whose text names sides."""
-    return image[:, ::-1] if rng.random() < probability else image
-
-
-def colour_jitter(
-    image: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    brightness: float = 0.2,
-    contrast: float = 0.2,
-    saturation: float = 0.2,
-) -> np.ndarray:
-    """Scale brightness, contrast and saturation by factors drawn from 1 - x to 1 + x."""
-    bright, contrasted, saturated = (1 + rng.uniform(-x, x) for x in (brightness, contrast, saturation))
-    values = image.astype(np.float32) * bright
-    grey = values @ np.asarray([0.299, 0.587, 0.114], dtype=np.float32)
-    values = grey[:, :, None] + (values - grey[:, :, None]) * saturated
-    values = grey.mean() + (values - grey.mean()) * contrasted
-    return np.clip(values, 0, 255).astype(np.uint8)

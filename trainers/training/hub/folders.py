@@ -44,7 +44,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Folder:
-    """A model's folder; weights are read when they are asked for."""
+    """A model's folder; each tensor is read at its first use."""
 
     path: str
     layout: str
@@ -57,7 +57,7 @@ class Folder:
 
     @property
     def model_type(self) -> str:
-        """What the configuration says that it describes: clip, bert ...; "" if it does not say."""
+        """Model type in the configuration: clip, bert ...; "" without one."""
         if self.layout == OPEN_CLIP:
             return "clip"
         return str(self.config.get("model_type") or ("vilbert" if "v_biattention_id" in self.config else ""))
@@ -93,8 +93,8 @@ def _origin(layout: str) -> str:
     return f"origin.{layout}."
 
 
-def is_folder_of_others(path: str) -> bool:
-    """Return whether a path is a folder in one of the layouts, and no run or checkpoint of ours."""
+def is_model_folder(path: str) -> bool:
+    """Return whether a path is a folder in one of the layouts, and not a run or a checkpoint."""
     ours = any(storage.exists(storage.join(path, name)) for name in ("checkpoint.json", "checkpoints"))
     return not ours and any(storage.exists(storage.join(path, layout.config)) for layout in LAYOUTS.values())
 
@@ -110,7 +110,9 @@ def read_folder(path: str) -> Folder:
     names = storage.listing(path)
     if "checkpoint.json" in names or "checkpoints" in storage.folders(path):
         remedy = f"loom export-model {path} --to {HF} --out FOLDER writes it as one"
-        raise InputError("a run of ours, and no folder in the layout of others", where=path, remedy=remedy)
+        raise InputError(
+            "a run or checkpoint of loom train, not a folder of transformers or open_clip", where=path, remedy=remedy
+        )
     found = [name for name, layout in LAYOUTS.items() if layout.config in names]
     if not found:
         known = " or ".join(layout.config for layout in LAYOUTS.values())
@@ -158,7 +160,7 @@ def shards_of(index: str, names: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class FolderOrigin:
-    """What is known of the folder that a run began from: small files by name, and headers by file of weights."""
+    """The folder that a run began from: content of small files, and header of each file of weights, by name."""
 
     files: Mapping[str, bytes]
     headers: Mapping[str, bytes]
@@ -178,7 +180,7 @@ def write_folder(
 ) -> None:
     """Write a model's folder: weights, then small files, its configuration last.
 
-    With `headers` each tensor gets the file, place and number format that they say; without, there is one file.
+    With `headers` each tensor gets the file, place and number format of its header; without, there is one file.
     """
     check_new(out)
     for name, header in headers.items():

@@ -43,7 +43,7 @@ class Imported:
     files: tuple[str, ...]
     """Names of the files of weights that were written."""
     left_out: tuple[str, ...]
-    """Names of values that are no tensors."""
+    """Names of values that are not tensors."""
 
 
 def import_model(path: str, out: str, config: str | None = None) -> Imported:

@@ -15,29 +15,29 @@ _ANOTHER = "give the folder of such a model"
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Name of a tensor of ours in another layout; each `{}` is one word of the name, the same in both."""
+    """Names of a tensor in our model and in another layout; each `{}` is one word of the name, the same in both."""
 
     ours: str
     theirs: tuple[str, ...]
-    """Several names: their tensors are ours, cut along dimension 0 into equal parts."""
+    """Several names: their tensors are equal parts of ours along dimension 0."""
     transposed: bool = False
-    """Whether theirs is the transpose of ours."""
+    """Whether the other layout's tensor is the transpose of ours."""
     scalar: bool = False
-    """Whether theirs has the shape (), ours [1]."""
+    """Whether the other layout's tensor has the shape (), and ours [1]."""
 
     def their_names(self, ours: str) -> tuple[str, ...] | None:
-        """Return the other layout's names of a tensor of ours, or None if it is for other names."""
+        """Return the other layout's names of a tensor of ours, or None if `ours` does not match the name."""
         found = _pattern(self.ours).fullmatch(ours)
         return tuple(name.format(*found.groups()) for name in self.theirs) if found else None
 
     def to_ours(self, parts: Sequence[Tensor]) -> Tensor:
-        """Return the tensor of ours."""
+        """Return our tensor, from those of the other layout."""
         tensor = parts[0] if len(parts) == 1 else torch.cat(list(parts))
         tensor = tensor.reshape(1) if self.scalar else tensor
         return tensor.T.contiguous() if self.transposed else tensor
 
     def to_theirs(self, tensor: Tensor) -> Sequence[Tensor]:
-        """Return the other layout's tensors."""
+        """Return the other layout's tensors, from ours."""
         tensor = tensor.reshape(()) if self.scalar else tensor
         tensor = tensor.T if self.transposed else tensor
         return tensor.chunk(len(self.theirs)) if len(self.theirs) > 1 else (tensor,)
@@ -60,10 +60,10 @@ def _find(table: Iterable[Rename], name: str) -> tuple[Rename, tuple[str, ...]]:
 def to_ours(
     names: Iterable[str], theirs: Mapping[str, Tensor], table: Sequence[Rename], where: str, *, ignored: str = "$^"
 ) -> dict[str, Tensor]:
-    """Return the tensors of ours with these names, from another layout's.
+    """Return our tensors of these names, from those of another layout.
 
-    `ignored` matches names of theirs without a counterpart. Raises InputError that names the first tensor that is
-    missing, or that no rename asks for.
+    `ignored` matches names of the other layout that have no counterpart. Raises InputError that names the first tensor
+    that is missing, or that no rename asks for.
     """
     state: dict[str, Tensor] = {}
     used: set[str] = set()

@@ -1,4 +1,4 @@
-"""Joins the shape that a folder's configuration says with a run's `model` table, so that no shape need be typed."""
+"""Joins the shape in a folder's configuration with a run's `model` table, so that no shape need be typed."""
 
 import json
 from collections.abc import Collection, Mapping

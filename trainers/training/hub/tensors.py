@@ -32,7 +32,7 @@ _DTYPES = {
 
 
 class Tensors(Mapping[str, Tensor]):
-    """The tensors of safetensors files, each read when it is asked for; their order is that of the files."""
+    """The tensors of safetensors files, each read at its first use; their order is that of the files."""
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self.headers = {name: read_header(path) for name, path in files.items()}

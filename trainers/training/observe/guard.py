@@ -20,9 +20,9 @@ from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.parallel import local
 
 WINDOW = 100
-"""Steps whose loss and gradient norm a step is compared with."""
+"""Number of previous steps whose loss and gradient norm a step is compared with."""
 ENOUGH = 20
-"""Steps that must have gone well before a step is compared with them."""
+"""Least number of previous, not skipped steps for such a comparison."""
 KEYS_SHOWN = 8
 
 
@@ -53,9 +53,9 @@ class SkippedStep:
 
 
 class Guard:
-    """Judges each step by its loss and gradient norm; all ranks come to the same verdict.
+    """Decides by loss and gradient norm whether a step is skipped; the decision is the same on all ranks.
 
-    It has to read both numbers, so it is not `active` where there are none, over fake tensors.
+    It reads both numbers, so it is not `active` over fake tensors, which have none.
     """
 
     def __init__(self, config: TrainConfig, *, active: bool = True) -> None:
@@ -74,7 +74,7 @@ class Guard:
         """Return None if a step's update is to be made, else why not; every rank calls this in every step.
 
         `loss` is this rank's share of the step's loss, `grad_norm` the norm of the global gradient, () each. The step's
-        batches are looked at only for their keys. Raises LoomError for one skipped step too many in a row.
+        batches are read only for their keys.
         """
         if not self._active:
             return None
@@ -104,7 +104,7 @@ class Guard:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether as many steps in a row were skipped as may be."""
+        """Whether `train.max_skipped_steps` steps in a row were skipped, so that training ends."""
         return self.in_a_row >= self._limit
 
     def error(self, last: SkippedStep, checkpoint: str | None) -> LoomError:
@@ -117,11 +117,11 @@ class Guard:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what later verdicts depend on."""
+        """Return the numbers that later decisions depend on."""
         return {"losses": list(self._losses), "norms": list(self._norms), "in_a_row": self.in_a_row}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the state of the run that is resumed."""
+        """Load the state of the run that is resumed."""
         self._losses = deque(state["losses"], WINDOW)
         self._norms = deque(state["norms"], WINDOW)
         self.in_a_row = int(state["in_a_row"])

@@ -1,8 +1,8 @@
 """Watches the ranks of a run: names a rank that stalls, and ends this rank when another one is dead.
 
-Each rank writes its place to the store of the process group every `BEAT_SECONDS`. Rank 0 reads all places, the others
-read rank 0's and its verdict, so the traffic grows with the number of ranks, not with its square. The main thread of a
-rank may wait in a collective for ever when a peer is dead, so the thread of the heartbeat ends the process.
+Each rank writes its position to the store of the process group every `BEAT_SECONDS`. Rank 0 reads all positions, the
+others read rank 0's and its verdict, so the traffic grows with the number of ranks, not with its square. The main
+thread of a rank may wait in a collective for ever when a peer is dead, so the heartbeat's thread ends the process.
 """
 
 import contextlib
@@ -33,14 +33,14 @@ EXIT_CODE = 1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a rank is."""
+    """Position of a rank: its process, step, and part of the step."""
 
     host: str
     process: int
     step: int = 0
-    """Number of the step that it works on, from 1."""
+    """Number of the current step, from 1."""
     part: str = "start"
-    """Part of the step: data, compute, update."""
+    """Part of the step: start, data, compute, update, checkpoint or evaluation."""
     order: int = 0
     """Number of parts that were begun so far: the rank with the lowest is the one that the others wait for."""
     state: str = RUNS
@@ -52,7 +52,7 @@ class Place:
 
 
 class Heartbeat:
-    """This rank's place, told to the others, and the watch over theirs."""
+    """Writes this rank's position for the others, and checks theirs."""
 
     def __init__(self, *, dead_seconds: float, stall_seconds: float, on_note: Callable[[str], None]) -> None:
         self._dead, self._stall, self._note = dead_seconds, stall_seconds, on_note
@@ -76,14 +76,14 @@ class Heartbeat:
         self._place = Place(now.host, now.process, step, part, now.order + 1)
 
     def start(self) -> None:
-        """Begin to tell and to watch; return when every rank has told its place. All ranks call this."""
+        """Start the thread; return when every rank has written its position. All ranks call this."""
         self._write()
         self._thread.start()
         distributed.barrier()
         self._watch()
 
     def stop(self, state: str = ENDED) -> None:
-        """Tell the others that this rank ends, and stop watching them."""
+        """Write that this rank ends, and stop the thread."""
         self._stop.set()
         self._thread.join()
         now = self._place
@@ -154,7 +154,7 @@ class Heartbeat:
 
 
 class Peers:
-    """The ranks' last places, and when each was heard of."""
+    """The last position of each rank, and the time at which it last changed."""
 
     def __init__(self, ranks: int) -> None:
         self._ranks = ranks
@@ -165,7 +165,7 @@ class Peers:
         """Least number of parts that a running rank has begun."""
 
     def hear(self, rank: int, place: Place, now: float) -> None:
-        """Take a rank's place."""
+        """Store a rank's position, read at `now`."""
         before = self._places.get(rank)
         if before is None or (before.beat, before.state) != (place.beat, place.state):
             self._heard[rank] = now
@@ -182,7 +182,7 @@ class Peers:
         return str(self._places.get(rank, "never heard of"))
 
     def gone(self, now: float, seconds: float) -> str:
-        """Return which rank has ended with an error, or has not been heard of for so long; "" if there is none."""
+        """Return which rank ended with an error, or has a last heartbeat older than `seconds`; "" if there is none."""
         for rank, place in sorted(self._places.items()):
             if place.state not in (RUNS, ENDED):
                 return f"rank {rank} ({place}) ended at step {place.step}: {place.state}"
@@ -192,10 +192,10 @@ class Peers:
         named = "; ".join(
             f"rank {rank} ({self.where(rank)}), last at step {self._places[rank].step}" for rank in silent
         )
-        return f"no sign of life for {seconds:.0f} s from {named}"
+        return f"no heartbeat for {seconds:.0f} s from {named}"
 
     def stalled(self, now: float, seconds: float) -> str:
-        """Return which ranks the others wait for, if no step has gone on for so long; "" otherwise."""
+        """Return which ranks the others wait for, after `seconds` without progress; "" otherwise."""
         running = self._running()
         if not running or now - self._moved < seconds:
             return ""

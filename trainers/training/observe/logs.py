@@ -48,12 +48,12 @@ class MetricsLog(Observer):
         self._append({"step": step} | {f"{EVALUATION}{name}": value for name, value in figures.items()})
 
     def saved(self, step: int, path: str) -> None:
-        """Write what there is, on an object store."""
+        """Write all lines so far, if the log is on an object store."""
         if not storage.is_local(self._path):
             self._write_all()
 
     def close(self) -> None:
-        """Write what there is, on an object store."""
+        """Write all lines so far, if the log is on an object store."""
         self.saved(0, "")
 
     def _append(self, values: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -44,13 +44,12 @@ class Meter:
 class Stopwatch:
     """Seconds by part since the last `read`.
 
-    On CUDA a part's time is that between two events of the device's stream: while the device still works on the step
-    before, the host may already wait for data, and the device loses nothing. Without CUDA it is the host's time.
+    On CUDA a part's time is that between two events of the device's stream, because the host may wait for data while
+    the device still computes the previous step. Without CUDA it is the host's time.
     """
 
-    def __init__(self, device: torch.device | None = None, on_part: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
         self._on_device = device is not None and device.type == "cuda"
-        self._on_part = on_part
         self._spans: list[tuple[str, Any, Any]] = []
         self._begin = time.perf_counter()
 
@@ -63,8 +62,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Count the block's time under a name; `on_part` is told the name first."""
-        self._on_part(name)
+        """Count the block's time under a name."""
         begin = self._mark()
         try:
             yield

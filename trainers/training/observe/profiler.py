@@ -48,7 +48,7 @@ class StepProfiler:
             self.close()
 
     def close(self) -> None:
-        """End the recording, and write what there is."""
+        """End the recording, and write the trace."""
         if self._profile is None:
             return
         self._profile.stop()

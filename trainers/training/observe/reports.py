@@ -1,4 +1,4 @@
-"""What a run tells while it trains: its start, a report every `train.log_every` steps, evaluations, checkpoints."""
+"""Events of a run for observers: its start, a report every `train.log_every` steps, evaluations, checkpoints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class RunStart:
     """Device of rank 0, such as "cuda:0, NVIDIA H200" or "cpu, 2 threads"."""
     ranks: int
     plan: str
-    """How the model is divided among ranks: 2 replicated x 4 sharded x 1 split; empty on one rank."""
+    """Division of the model among ranks, such as 2 replicated x 4 sharded x 1 split; empty on one rank."""
     precision: str
     parameters: int
     """Parameters of the whole model."""
@@ -103,7 +103,7 @@ class StepReport:
 
 
 class Observer(Protocol):
-    """Gets what a run tells, on rank 0. A class that inherits from it has methods that do nothing."""
+    """Receives the events of a run, on rank 0. A subclass ignores the events that it has no method for."""
 
     def start(self, start: RunStart) -> None:
         """The run begins, or resumes."""
@@ -137,32 +137,32 @@ class Observers(Observer):
     each: Sequence[Observer] = field(default_factory=tuple)
 
     def start(self, start: RunStart) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.start(start)
 
     def report(self, report: StepReport) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.report(report)
 
     def evaluation(self, step: int, figures: Mapping[str, float]) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.evaluation(step, figures)
 
     def saved(self, step: int, path: str) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.saved(step, path)
 
     def note(self, text: str) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.note(text)
 
     def close(self) -> None:
-        """Tell each."""
+        """Pass the event to each."""
         for observer in self.each:
             observer.close()
 

@@ -53,9 +53,6 @@ def test_crops_and_padding_have_the_size_asked_for() -> None:
     assert image_ops.centre_square(image, 60).shape == (60, 60, 3)
     assert image_ops.centre_crop(image, 32).shape == (32, 32, 3)
     assert image_ops.random_crop(image, 40, rng).shape == (40, 40, 3)
-    assert image_ops.random_resized_crop(image, 24, rng).shape == (24, 24, 3)
-    assert image_ops.colour_jitter(image, rng).dtype == np.uint8
-    assert np.array_equal(image_ops.random_flip(image, rng, 1.0), image[:, ::-1])
     padded = image_ops.pad_to_square(image, 32, (1, 2, 3))
     assert padded.shape == (32, 32, 3)
     assert padded[0, 0].tolist() == [1, 2, 3]

@@ -12,7 +12,7 @@ from corpusloom.schemas.errors import ConfigError, DamageError, InputError, Loom
 from corpusloom.trainers.training.hub.folders import (
     HF,
     OPEN_CLIP,
-    is_folder_of_others,
+    is_model_folder,
     origin_of,
     read_folder,
     write_folder,
@@ -78,10 +78,10 @@ def test_a_folder_that_is_not_empty_is_not_written_into(tmp_path: Path) -> None:
 
 def test_a_run_is_no_folder_of_others(tmp_path: Path) -> None:
     source = make_folder(tmp_path / "x")
-    assert is_folder_of_others(str(source))
+    assert is_model_folder(str(source))
     (source / "checkpoint.json").write_text("{}")
-    assert not is_folder_of_others(str(source))
-    assert not is_folder_of_others(str(tmp_path))
+    assert not is_model_folder(str(source))
+    assert not is_model_folder(str(tmp_path))
 
 
 def cut(path: Path) -> None:

@@ -22,12 +22,10 @@ def test_a_rank_that_is_not_heard_of_is_dead_and_one_that_ended_is_not() -> None
     for rank in range(3):
         peers.hear(rank, place(beat=1), now=0)
     peers.hear(0, place(beat=2), now=50)
-    peers.hear(1, place(beat=1), now=50)  # the same beat is no sign of life
+    peers.hear(1, place(beat=1), now=50)  # the same beat counts only once
     peers.hear(2, place(beat=1, state=ENDED), now=50)
     assert peers.gone(now=44, seconds=45) == ""
-    assert (
-        peers.gone(now=50, seconds=45) == "no sign of life for 45 s from rank 1 (host host, process 7), last at step 1"
-    )
+    assert peers.gone(now=50, seconds=45) == "no heartbeat for 45 s from rank 1 (host host, process 7), last at step 1"
 
 
 def test_a_rank_that_ended_with_an_error_is_named_with_it_at_once() -> None:

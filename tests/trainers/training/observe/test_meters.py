@@ -22,13 +22,12 @@ def test_the_mean_of_no_value_is_nan() -> None:
     assert math.isnan(meter.read()["a"])
 
 
-def test_a_stopwatch_divides_time_by_part_and_tells_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopwatch_divides_time_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 3.0, 4.0, 4.5, 10.0])
     monkeypatch.setattr("corpusloom.trainers.training.observe.meters.time.perf_counter", lambda: next(now))
-    told: list[str] = []
-    watch = Stopwatch(on_part=told.append)
+    watch = Stopwatch()
     with watch.part("data"):
-        assert told == ["data"]
+        pass
     with watch.part("data"):
         pass
     assert watch.read() == (10.0, {"data": 2.5})

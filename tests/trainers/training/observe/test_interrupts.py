@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from corpusloom.trainers.training.interrupts import held_interrupts
+from corpusloom.trainers.training.observe.interrupts import held_interrupts
 
 
 @pytest.fixture(autouse=True)
