@@ -85,6 +85,7 @@ def _partial_folder(out: str, kind: str, path: str, data: str, settings: Evaluat
 def family_of(path: str) -> str:
     """Return the family of a checkpoint, of a run's newest one, or of a model folder."""
     if is_model_folder(path):
-        read_folder(path).check_type("clip")
-        return "clip"
+        folder = read_folder(path)
+        folder.check_type("clip", "vilbert")
+        return folder.model_type
     return checkpoint.read_config(folders.find(path)).family

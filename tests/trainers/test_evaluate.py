@@ -14,6 +14,7 @@ from corpusloom.trainers import registry
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.export import export_model
 from corpusloom.trainers.run import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.benchmarks import write_benchmark
@@ -122,6 +123,9 @@ def test_a_vilbert_ranks_images_by_captions(tmp_path: Path) -> None:
     assert figures["n"] == 5
     assert figures["chance"] == pytest.approx(0.2)
     assert figures["r5"] == 1.0
+    export_model(str(tmp_path / "run"), "hf", str(tmp_path / "folder"))
+    exported = evaluate("retrieval", str(tmp_path / "folder"), data, limit=5)
+    assert exported["r1"] == figures["r1"]
 
 
 def test_a_flamingo_is_asked_with_as_many_shots_as_configured(flamingo: str, pairs: str) -> None:

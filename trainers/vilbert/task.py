@@ -19,7 +19,7 @@ from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.hub.folders import Folder, read_folder
+from corpusloom.trainers.training.hub.folders import Folder, is_model_folder, read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
@@ -184,7 +184,15 @@ def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data:
 
 
 def load_evaluated(path: str) -> tuple[ViLBERT, tuple[Tokenizer, ViLBERTDataConfig]]:
-    """Return a checkpoint's model, and for its evaluations the tokenizer and data configuration."""
+    """Return the model of a checkpoint or model folder, and for its evaluations the tokenizer and data configuration.
+
+    A model folder has no data configuration: captions and regions are cut as by default, or at the model's positions.
+    """
+    if is_model_folder(path):
+        model, files = read_model(read_folder(path))
+        data = ViLBERTDataConfig()
+        data = replace(data, tokens=min(data.tokens, model.config.max_tokens))
+        return model, (Tokenizer.from_str(files[TOKENIZER].decode()), data)
     model, config = load_model(path, build_model)
     tokenizer = Tokenizer.from_str(read_attachment(find(path), TOKENIZER).decode())
     return model, (tokenizer, data_config(config))
