@@ -131,9 +131,11 @@ CASES = {
 
 
 def cases_of(parallel: ParallelConfig) -> list[str]:
-    """Return the cases that can be divided so: only some language models have a tensor-parallel plan."""
+    """Return the cases of a division: only some language models have a tensor-parallel plan; four ranks take long."""
     if parallel.tensor > 1:
         return ["flamingo-llama", "flamingo-80b", "lm-llama"]
+    if parallel.activation_checkpointing:
+        return ["clip", "clip-resnet", "flamingo", "vilbert", "lm-llama"]
     return [name for name in CASES if name != "flamingo-80b"]
 
 
