@@ -1,9 +1,11 @@
 """Runs a function in several gloo processes on this machine, as under torchrun."""
 
-import multiprocessing
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,18 +21,32 @@ PRELOADED = [
     "transformers.models.gpt2.modeling_gpt2",
     "torch._dynamo",
 ]
-"""Modules that are imported once per test process; ranks are forked from one that has them."""
+"""Modules that are imported once per call of `run_ranks`; its ranks are forked from a process that has them."""
 Work = Callable[[], dict[str, Tensor]]
 
 
 def run_ranks(work: Work, folder: Path, world_size: int = 2) -> list[dict[str, Tensor]]:
     """Return the result of `work`, a function of a module, in each rank."""
     port = free_port()
-    multiprocessing.set_forkserver_preload(PRELOADED)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     arguments = (work, str(folder), world_size, port, environment)
-    mp.start_processes(_rank, arguments, nprocs=world_size, start_method="forkserver")
+    with preloaded_server():
+        mp.start_processes(_rank, arguments, nprocs=world_size, start_method="forkserver")
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world_size)]
+
+
+@contextlib.contextmanager
+def preloaded_server() -> Iterator[None]:
+    """Fork from a server of its own: the pools of other tests would inherit the size of its modules."""
+    server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+    before = server._preload_modules
+    server._stop()
+    server.set_forkserver_preload(PRELOADED)
+    try:
+        yield
+    finally:
+        server._stop()
+        server._preload_modules = before
 
 
 def _rank(rank: int, work: Work, folder: str, world_size: int, port: int, environment: dict[str, str]) -> None:
