@@ -23,7 +23,7 @@ Part = Literal["steps", "data", "checkpoints", "shards", "dry-run"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkConfig:
-    """What to measure, and checkouts of the peers."""
+    """Parts to measure, and checkouts of the peers."""
 
     only: tuple[Part, ...] = ("steps", "data", "checkpoints", "shards", "dry-run")
     """Parts to measure."""

@@ -267,7 +267,7 @@ class Run:
 
 
 def add_counts(counts: list[Mapping[str, float | Tensor]]) -> dict[str, float]:
-    """Return the counts of a step's batches summed over batches and data ranks, each at least 0."""
+    """Return the counts of a step's batches summed over batches and data ranks."""
     own = {name: sum(float(count[name]) for count in counts) for name in counts[0]}
     return collectives.totals(own)
 
