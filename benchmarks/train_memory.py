@@ -15,7 +15,7 @@ from corpusloom.trainers import registry
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
-from corpusloom.trainers.dry_run import dry_run
+from corpusloom.trainers.jobs.dry_run import dry_run
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, RunConfig, load_config
 from corpusloom.trainers.training.parallel import local

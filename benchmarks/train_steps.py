@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective as clip_objective
-from corpusloom.trainers.clip.towers import VisionTransformer, quick_gelu
+from corpusloom.trainers.clip.towers.blocks import quick_gelu
+from corpusloom.trainers.clip.towers.vision_transformer import VisionTransformer
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import make_objective as flamingo_objective

@@ -70,8 +70,8 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
 def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
     """Evaluate a model, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.checkpoints.folders import find
-    from corpusloom.trainers.evaluate import evaluate
     from corpusloom.trainers.evaluation.batches import EvaluationSettings
+    from corpusloom.trainers.jobs.evaluate import evaluate
 
     run = demo.path("runs", family)
     name = f"{family}-{data.rstrip('/').rsplit('/', 1)[-1]}.json"

@@ -61,9 +61,9 @@ def run_training(
     observers: Sequence["Observer"] = (),
     profile: "StepWindow | None" = None,
 ) -> "TrainResult":
-    """Train a family's model over datasets into the folder `out`, as `trainers.run.run`, and print its progress."""
+    """Train a family's model over datasets into the folder `out`, as `jobs.train.run`, and print its progress."""
     from corpusloom.trainers.checkpoints.folders import latest
-    from corpusloom.trainers.run import run
+    from corpusloom.trainers.jobs.train import run
 
     newest = latest(storage.join(out, "checkpoints"))
     done = [int(newest[-8:]) if newest else 0]

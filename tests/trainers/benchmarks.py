@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterable
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.clip.benchmarks import CLASSES, TEMPLATES
+from corpusloom.trainers.clip.zero_shot.benchmarks import CLASSES, TEMPLATES
 
 
 def write_benchmark(

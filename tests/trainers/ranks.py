@@ -17,7 +17,7 @@ from corpusloom.trainers.training import distributed
 
 PRELOADED = [
     "tests.trainers.ranks",
-    "corpusloom.trainers.run",
+    "corpusloom.trainers.jobs.train",
     "transformers.models.gpt2.modeling_gpt2",
     "torch._dynamo",
 ]

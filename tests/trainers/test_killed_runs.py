@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.multiprocessing import ProcessExitedException
 
-from corpusloom.trainers.run import run
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.ranks import run_ranks

@@ -12,7 +12,7 @@ from PIL import Image
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.benchmarks import PLACEHOLDER, Labelled, open_benchmark
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.zero_shot.benchmarks import PLACEHOLDER, Labelled, open_benchmark
 from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,

@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.batch_norm import counted_images
-from corpusloom.trainers.clip.config import CLIPConfig, TextTowerConfig
-from corpusloom.trainers.clip.towers import TransformerBlock, initialise_blocks, make_image_tower, quick_gelu, read_one
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
+from corpusloom.trainers.clip.towers.batch_norm import counted_images
+from corpusloom.trainers.clip.towers.blocks import quick_gelu
+from corpusloom.trainers.clip.towers.resnet import ModifiedResNet
+from corpusloom.trainers.clip.towers.text import TextTower
+from corpusloom.trainers.clip.towers.vision_transformer import VisionTransformer
 from corpusloom.trainers.training.numerics import at_least_float32
 from corpusloom.trainers.training.parallel import ParallelPlan, local
 
@@ -36,33 +39,6 @@ class Embeddings(NamedTuple):
     def first(self, rows: int) -> "Embeddings":
         """Return the embeddings of the first rows; a batch may have more rows than count."""
         return self._replace(image=self.image[:rows], text=self.text[:rows])
-
-
-class TextTower(nn.Module):
-    """A causal transformer; a text's feature is the state at the end-of-text token, which has the largest id."""
-
-    def __init__(self, config: TextTowerConfig, embed_dim: int, *, activation: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        width, self.trim = config.width, config.trim
-        self.token_embedding = nn.Embedding(config.vocab_size, width)
-        self.positions = nn.Parameter(0.01 * torch.randn(config.context, width))
-        blocks = [
-            TransformerBlock(width, config.heads, causal=True, activation=activation) for _ in range(config.layers)
-        ]
-        self.blocks = nn.Sequential(*blocks)
-        self.ln_final = nn.LayerNorm(width)
-        self.projection = nn.Linear(width, embed_dim, bias=False)
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
-        initialise_blocks(self.blocks, width)
-        nn.init.normal_(self.projection.weight, std=width**-0.5)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, S) int -> (B, E), not normalised."""
-        end = tokens.argmax(1)
-        if self.trim:
-            tokens = tokens[:, : int(end.max()) + 1]
-        embedded = self.token_embedding(tokens) + self.positions[: tokens.shape[1]]
-        return self.projection(self.ln_final(read_one(self.blocks, embedded, end)))
 
 
 class CLIP(nn.Module):
@@ -114,3 +90,12 @@ class CLIP(nn.Module):
     def after_step(self) -> None:
         """Clamp the logit scale after the update, so that its gradient does not vanish at the bound."""
         local(self.logit_scale).clamp_(0, MAX_LOG_SCALE)
+
+
+def make_image_tower(
+    config: ImageTowerConfig, embed_dim: int, activation: Callable[[Tensor], Tensor]
+) -> VisionTransformer | ModifiedResNet:
+    """Return the tower of a configuration; both kinds have `grid`, `grid_width` and `forward`."""
+    if config.is_resnet:
+        return ModifiedResNet(config, embed_dim)
+    return VisionTransformer(config, embed_dim, activation)

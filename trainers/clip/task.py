@@ -15,11 +15,11 @@ from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
 from corpusloom.trainers.clip.evaluate import retrieve_from
+from corpusloom.trainers.clip.layouts.shapes import shape_of
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
-from corpusloom.trainers.clip.shapes import shape_of
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
-from corpusloom.trainers.clip.tokenizer_files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, learn_merges
+from corpusloom.trainers.clip.tokens.files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions

@@ -8,7 +8,8 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip import task as clip_task
-from corpusloom.trainers.clip.towers import ModifiedResNet, VisionTransformer
+from corpusloom.trainers.clip.towers.resnet import ModifiedResNet
+from corpusloom.trainers.clip.towers.vision_transformer import VisionTransformer
 from corpusloom.trainers.flamingo.config import FrozenVisionConfig
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.training.config import load_config

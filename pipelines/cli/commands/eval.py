@@ -11,7 +11,7 @@ from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from corpusloom.trainers.evaluate import EvaluationResult
+    from corpusloom.trainers.jobs.evaluate import EvaluationResult
 
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot", "likelihood"]
 SKIPPED_SHOWN = 10
@@ -71,8 +71,8 @@ class Command:
         if self.out is not None:
             check_output("--out", self.out)
         extras.require("train", extras.TRAIN, "loom eval")
-        from corpusloom.trainers.evaluate import evaluate
         from corpusloom.trainers.evaluation.batches import EvaluationSettings
+        from corpusloom.trainers.jobs.evaluate import evaluate
         from corpusloom.trainers.training import distributed
 
         settings = EvaluationSettings(

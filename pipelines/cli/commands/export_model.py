@@ -39,7 +39,7 @@ class Command:
     def run(self) -> int:
         """Export the model."""
         extras.require("train", extras.TRAIN, "loom export-model")
-        from corpusloom.trainers.export import export_model
+        from corpusloom.trainers.jobs.export import export_model
 
         done = export_model(self.run_folder, self.to, self.out)
         if self.json:

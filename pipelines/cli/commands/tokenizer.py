@@ -42,7 +42,7 @@ class Command:
         """Learn the vocabulary."""
         check_least("--limit", self.limit, 1)
         extras.require("train", extras.TRAIN, "loom tokenizer")
-        from corpusloom.trainers.vocabulary import learn_vocabulary
+        from corpusloom.trainers.jobs.vocabulary import learn_vocabulary
 
         learnt = learn_vocabulary(self.kind, self.datasets, self.vocab_size, self.out, self.limit)
         if self.json:

@@ -157,8 +157,8 @@ class Command:
 
     def _dry_run(self, config: "RunConfig") -> int:
         from corpusloom.pipelines.stages.select.memory_estimate import parse_size
-        from corpusloom.trainers.dry_run import dry_run
-        from corpusloom.trainers.run import parse_datasets
+        from corpusloom.trainers.jobs.dry_run import dry_run
+        from corpusloom.trainers.jobs.train import parse_datasets
 
         names = tuple(parse_datasets(self.data)) if self.data else ()
         limit = None if self.device_memory is None else parse_size(self.device_memory, where="--device-memory")

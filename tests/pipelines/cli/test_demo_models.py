@@ -11,8 +11,8 @@ from corpusloom.pipelines.cli.demo_folder import DemoFolder
 from corpusloom.pipelines.cli.demo_models import evaluate_once, make_gate, train_models
 from corpusloom.pipelines.cli.demo_result import Gate, Training
 from corpusloom.pipelines.engine.progress import Reporter
-from corpusloom.trainers import evaluate, run
 from corpusloom.trainers.checkpoints import folders
+from corpusloom.trainers.jobs import evaluate, train
 
 
 def demo(folder: Path) -> DemoFolder:
@@ -38,12 +38,12 @@ def test_figures_are_computed_once_per_checkpoint(tmp_path: Path, monkeypatch: p
 def test_a_model_that_was_trained_before_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def train(family: str, config: Any, data: tuple[str, ...], out: str, **_: Any) -> SimpleNamespace:
+    def trained(family: str, config: Any, data: tuple[str, ...], out: str, **_: Any) -> SimpleNamespace:
         asked.append((family, config.train.steps, data, out))
         report = SimpleNamespace(loss=float(len(asked))) if len(asked) <= 3 else None
         return SimpleNamespace(report=report, steps=12, seconds=5.0)
 
-    monkeypatch.setattr(run, "run", train)
+    monkeypatch.setattr(train, "run", trained)
     first = train_models(demo(tmp_path))
     assert first == {
         name: Training(12, loss, 5.0) for name, loss in (("clip", 1.0), ("flamingo", 2.0), ("vilbert", 3.0))

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from corpusloom.pipelines.cli.run_training import TrainingLines, figure_words, run_training, step_line
 from corpusloom.pipelines.engine.progress import Reporter
-from corpusloom.trainers import run
 from corpusloom.trainers.checkpoints import folders
+from corpusloom.trainers.jobs import train
 from corpusloom.trainers.training.config import load_config
 from corpusloom.trainers.training.observe.reports import StepReport
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
@@ -69,7 +69,7 @@ def test_every_report_is_printed_and_an_earlier_run_is_counted(tmp_path: Path, m
         return "the result"
 
     monkeypatch.setattr(Reporter, "stage", watched)
-    monkeypatch.setattr(run, "run", trained)
+    monkeypatch.setattr(train, "run", trained)
     monkeypatch.setattr(folders, "latest", lambda _: f"{tmp_path}/checkpoints/step-00000010")
     assert run_training("clip", load_config("clip-tiny"), ("d",), str(tmp_path), made) == "the result"
     assert totals == [(750, 10)]

@@ -10,7 +10,7 @@ from transformers import CLIPConfig as TheirConfig
 from transformers import CLIPModel, CLIPTokenizer
 
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer, learn_merges
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, learn_merges
 
 TEXTS = ["a red square, number 1", "a green disc, number 2", "a blue square", "a yellow disc"] * 3
 TOKENIZER = ClipTokenizer(learn_merges(TEXTS, 560), context=12)

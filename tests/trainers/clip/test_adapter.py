@@ -10,10 +10,11 @@ from transformers import AutoTokenizer, CLIPModel
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
+from corpusloom.trainers.clip.layouts.renames import RENAMES
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import read_clip
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
-from corpusloom.trainers.training.hub.renames import to_ours, to_theirs
+from corpusloom.trainers.training.hub.renames import to_theirs
 from tests.trainers.clip.folders import TEXTS, TOKENIZER, hf_folder, open_clip_folder, our_config
 
 
@@ -139,9 +140,9 @@ def resnet_names() -> set[str]:
 
 
 def test_names_and_shapes_are_those_of_open_clip(tmp_path: Path) -> None:
-    vit = to_theirs(CLIP(our_config()).state_dict(), adapter.RENAMES[OPEN_CLIP])
+    vit = to_theirs(CLIP(our_config()).state_dict(), RENAMES[OPEN_CLIP])
     assert {name: tuple(tensor.shape) for name, tensor in vit.items()} == open_clip_shapes()
-    resnet = to_theirs(CLIP(our_config(resnet=True)).state_dict(), adapter.RENAMES[OPEN_CLIP])
+    resnet = to_theirs(CLIP(our_config(resnet=True)).state_dict(), RENAMES[OPEN_CLIP])
     assert {name for name in resnet if name.startswith("visual.")} == resnet_names()
     path = open_clip_folder(
         tmp_path / "in", {n: t.contiguous() + 0.5 for n, t in vit.items()} | {"attn_mask": torch.ones(2)}
@@ -204,11 +205,3 @@ def test_weights_of_another_model_are_refused_by_the_first_name(tmp_path: Path) 
     save_file(state | {"visual_projection.weight": torch.ones(9, 16)}, tmp_path / "in" / "model.safetensors")
     with pytest.raises(InputError, match=r"image\.projection\.weight is \(9, 16\), not \(8, 16\)"):
         read_clip(read_folder(path))
-
-
-def test_both_tables_name_every_tensor_once() -> None:
-    for resnet in (False, True):
-        state = CLIP(our_config(resnet=resnet, loss="sigmoid")).state_dict()
-        table = adapter.RENAMES[OPEN_CLIP]
-        again = to_ours(state, to_theirs(state, table), table, "x")
-        assert all(torch.equal(again[name], tensor) for name, tensor in state.items())

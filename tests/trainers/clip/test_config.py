@@ -4,7 +4,7 @@ import pytest
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import CLIPConfig
+from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
 
 
 def test_the_default_is_vit_b_32() -> None:
@@ -19,3 +19,15 @@ def test_the_default_is_vit_b_32() -> None:
 def test_mistakes_in_the_model_table_are_named(values: dict[str, object], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         tables.build(CLIPConfig, values)
+
+
+def test_impossible_shapes_are_refused() -> None:
+    with pytest.raises(ConfigError, match="not a multiple of the patch"):
+        ImageTowerConfig(size=33, patch=8)
+    with pytest.raises(ConfigError, match="patch_dropout"):
+        ImageTowerConfig(patch_dropout=1.0)
+
+
+def test_a_list_of_layers_is_a_resnet_and_a_number_a_transformer() -> None:
+    assert tables.build(ImageTowerConfig, {"layers": [1, 1]}).is_resnet
+    assert not ImageTowerConfig(layers=12).is_resnet

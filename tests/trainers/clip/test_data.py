@@ -9,7 +9,7 @@ from PIL import Image
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.data import PairTransform, augment, evaluation_image, resize_bicubic
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import encode_jpeg
 

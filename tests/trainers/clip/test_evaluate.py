@@ -14,7 +14,7 @@ from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTo
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.evaluate import class_embeddings, classify, evaluations, retrieval, retrieve, zero_shot
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.datasets import COLOURS as PALETTE

@@ -16,8 +16,8 @@ from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.evaluate import class_embeddings, zero_shot
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import build_task, complete, load_clip
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer
-from corpusloom.trainers.run import run
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
 from tests.trainers.datasets import coloured_pairs, write_pairs

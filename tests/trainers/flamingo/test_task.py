@@ -18,7 +18,7 @@ from corpusloom.trainers.flamingo.task import (
     load_evaluated,
     load_vocabulary,
 )
-from corpusloom.trainers.run import parse_datasets, run
+from corpusloom.trainers.jobs.train import parse_datasets, run
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig, load_config

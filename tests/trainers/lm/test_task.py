@@ -11,13 +11,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.evaluate import evaluate
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.jobs.evaluate import evaluate
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.lm.data import read_texts
 from corpusloom.trainers.lm.task import build_model, build_task, complete, load_lm
 from corpusloom.trainers.lm.tokenizer import TextTokenizer, read_files, train_tokenizer
-from corpusloom.trainers.run import run
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.lm.tiny import tiny
 

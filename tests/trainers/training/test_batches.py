@@ -11,7 +11,7 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
-from corpusloom.trainers.run import run
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.batches import (
     LISTED,
     SkippedSamples,

@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from benchmarks.train_memory import SHAPES, estimate_and_measure
 from corpusloom.trainers import registry
-from corpusloom.trainers.dry_run import dry_run
+from corpusloom.trainers.jobs.dry_run import dry_run
 from corpusloom.trainers.training.config import config_names, load_config
 from corpusloom.trainers.training.fake_run import fake_run, fake_weights
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.batch_norm import BatchNorm
+from corpusloom.trainers.clip.towers.batch_norm import BatchNorm
 from corpusloom.trainers.training.config import ParallelConfig
 from corpusloom.trainers.training.parallel import ParallelPlan, clip_gradients, parallelize, plan_of
 from tests.trainers.training.toy import toy_model

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints.folders import read_attachment
-from corpusloom.trainers.dry_run import count_parameters
-from corpusloom.trainers.run import run
+from corpusloom.trainers.jobs.dry_run import count_parameters
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import RunConfig, config_names, load_config
 from corpusloom.trainers.vilbert.adapter import export
 from corpusloom.trainers.vilbert.config import model_config

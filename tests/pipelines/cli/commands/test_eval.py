@@ -9,8 +9,8 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers import evaluate
-from corpusloom.trainers.evaluate import EvaluationResult
+from corpusloom.trainers.jobs import evaluate
+from corpusloom.trainers.jobs.evaluate import EvaluationResult
 from corpusloom.trainers.training import distributed
 
 FIGURES = {

@@ -7,7 +7,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.run import run
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
 

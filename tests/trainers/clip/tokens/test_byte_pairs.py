@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer, byte_alphabet, clean, learn_merges, standard_ids
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, byte_alphabet, clean, learn_merges, standard_ids
 
 TEXTS = ["two large red stars", "a small blue circle on a red ground", "large stars", "blue circles"] * 3
 MERGES = learn_merges(TEXTS, 600)
@@ -109,7 +109,7 @@ def test_learnt_merges_fit_the_vocabulary_and_begin_with_the_most_frequent() -> 
 
 LEARN = """
 import hashlib, random, sys
-from corpusloom.trainers.clip.tokenizer import learn_merges
+from corpusloom.trainers.clip.tokens.byte_pairs import learn_merges
 rng = random.Random(0)
 words = ["".join(rng.choices("abcdefgh", k=rng.randint(2, 7))) for _ in range(400)]
 texts = [" ".join(rng.choices(words, k=9)) for _ in range(600)]

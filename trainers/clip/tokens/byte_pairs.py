@@ -2,7 +2,7 @@
 
 A vocabulary is a text file with a header and one merge per line, as CLIP's own `bpe_simple_vocab_16e6.txt.gz`.
 Ids: 256 bytes, 256 bytes at the end of a word, one id per merge, start of text, end of text (the largest id).
-`tokenizer_files` reads the files of CLIP and of transformers.
+`tokens.files` reads the files of CLIP and of transformers.
 """
 
 import html

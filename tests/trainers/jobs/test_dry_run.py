@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.dry_run import count_parameters, dry_run
+from corpusloom.trainers.jobs.dry_run import count_parameters, dry_run
 from corpusloom.trainers.training.config import load_config
 
 SMALL = ("train.batch_size=4",)

@@ -11,7 +11,7 @@ from transformers import CLIPConfig as TheirConfig
 from corpusloom.schemas.config import build
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
-from corpusloom.trainers.clip.shapes import config_of, preprocessing_of, resized, shape_in, shape_of
+from corpusloom.trainers.clip.layouts.shapes import config_of, preprocessing_of, resized, shape_in, shape_of
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
 from corpusloom.trainers.training.hub.shapes import nested
 from tests.trainers.clip.folders import our_config

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers.clip.tokenizer_files import load_tokenizer
+from corpusloom.trainers.clip.tokens.files import load_tokenizer
+from corpusloom.trainers.jobs.vocabulary import learn_vocabulary
 from corpusloom.trainers.vilbert.tokenizer import read_vocabulary
-from corpusloom.trainers.vocabulary import learn_vocabulary
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.stream.datasets import make_dataset
 

@@ -11,8 +11,8 @@ from transformers import CLIPModel
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
 from corpusloom.trainers.clip.task import load_clip
-from corpusloom.trainers.export import export_model
-from corpusloom.trainers.run import run
+from corpusloom.trainers.jobs.export import export_model
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import load_config
 from corpusloom.trainers.vilbert.adapter import export
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer

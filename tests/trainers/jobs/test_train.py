@@ -9,8 +9,8 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
+from corpusloom.trainers.jobs.train import parse_datasets, run
 from corpusloom.trainers.registry import load_model
-from corpusloom.trainers.run import parse_datasets, run
 from corpusloom.trainers.training.config import RunConfig, load_config
 from corpusloom.trainers.training.observe.profiler import StepWindow
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs

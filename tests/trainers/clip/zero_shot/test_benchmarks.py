@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.schemas.errors import DamageError, InputError
-from corpusloom.trainers.clip.benchmarks import open_benchmark, read_shard
+from corpusloom.trainers.clip.zero_shot.benchmarks import open_benchmark, read_shard
 from corpusloom.trainers.stream.errors import SampleError
 from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.datasets import coloured_pairs

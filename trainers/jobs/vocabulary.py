@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip import tokenizer_files as clip_files
-from corpusloom.trainers.clip.tokenizer import ClipTokenizer, byte_alphabet, learn_merges
+from corpusloom.trainers.clip.tokens import files as clip_files
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, byte_alphabet, learn_merges
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.vilbert import tokenizer as vilbert_tokenizer
 

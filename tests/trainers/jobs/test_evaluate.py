@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers import evaluate as evaluation
 from corpusloom.trainers import registry
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
-from corpusloom.trainers.export import export_model
-from corpusloom.trainers.run import run
+from corpusloom.trainers.jobs import evaluate as evaluation
+from corpusloom.trainers.jobs.export import export_model
+from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.clip.folders import hf_folder

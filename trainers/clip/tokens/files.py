@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.clip.tokenizer import END, END_OF_WORD, HEADER, START, WORDS, ClipTokenizer, Merges
+from corpusloom.trainers.clip.tokens.byte_pairs import END, END_OF_WORD, HEADER, START, WORDS, ClipTokenizer, Merges
 
 OPENAI_HEADER = '"bpe_simple_vocab'
 CLIP_MERGES = 48_894

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from corpusloom.trainers.clip.batch_norm import BatchNorm, counted_images
+from corpusloom.trainers.clip.towers.batch_norm import BatchNorm, counted_images
 
 
 def layers() -> tuple[BatchNorm, nn.BatchNorm2d]:

@@ -11,7 +11,7 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.guards import json_files
 from corpusloom.trainers.clip.config import CLIPConfig
-from corpusloom.trainers.clip.towers import MEAN, STD
+from corpusloom.trainers.clip.towers.pixels import MEAN, STD
 from corpusloom.trainers.training.hub.folders import LAYOUTS, OPEN_CLIP, Folder
 from corpusloom.trainers.training.hub.tensors import COPY_AGAIN
 

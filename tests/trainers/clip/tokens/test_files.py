@@ -9,8 +9,8 @@ import pytest
 from transformers import CLIPTokenizer
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.clip.tokenizer import END, START, ClipTokenizer, byte_alphabet
-from corpusloom.trainers.clip.tokenizer_files import (
+from corpusloom.trainers.clip.tokens.byte_pairs import END, START, ClipTokenizer, byte_alphabet
+from corpusloom.trainers.clip.tokens.files import (
     BPE_FILE,
     CLIP_MERGES,
     hf_files,
