@@ -2,7 +2,8 @@
 
 Each run is a process of its own; both sides alternate, and medians count. The tars hold JPEGs of about 36 KB
 (400 x 300) with a caption of 8 to 16 words, which no other sample has. Both read OpenAI's vocabulary, train in float32
-and have GELU. open_clip runs with the number of loader processes and of torch threads with which it is fastest.
+and have GELU. Each side runs with the numbers of loader workers and of torch threads with which it was fastest in the
+first round.
 """
 
 import json
@@ -27,7 +28,7 @@ WORDS = (
     "cat horse boat river mountain street market garden house church bridge tower window door table chair lamp book "
     "child woman man farmer painter sailor bicycle train car snow rain morning evening summer winter photograph view "
     "detail portrait flower tree leaf bird fish bread apple cup plate shirt hat beach harbour field forest path hill"
-).split()
+)
 Figures = dict[str, float]
 
 
@@ -51,46 +52,44 @@ class Case:
 
 
 CASES = (
-    Case(name="ViT 6 x 192 at 64 px", batch=64, steps=60, warm=20, embed=128, size=64, layers=6, width=192, heads=6,
+    Case(name="ViT 6 x 192, 64 px", batch=64, steps=12, warm=4, embed=128, size=64, layers=6, width=192, heads=6,
          patch=8, text=(6, 192, 6)),
-    Case(name="clip-tiny's ResNet at 32 px", batch=128, steps=60, warm=20, embed=64, size=32, layers=(1, 2, 2, 1),
+    Case(name="clip-tiny", batch=128, steps=50, warm=10, embed=64, size=32, layers=(1, 2, 2, 1),
          width=8, heads=8, patch=None, text=(1, 64, 4), context=24),
-    Case(name="ViT-B/32 at 224 px", batch=16, steps=16, warm=4, embed=512, size=224, layers=12, width=768, heads=12,
+    Case(name="ViT-B/32, 224 px", batch=16, steps=8, warm=2, embed=512, size=224, layers=12, width=768, heads=12,
          patch=32, text=(12, 512, 8)),
 )  # fmt: skip
-PEER_SETTINGS = ((1, 1), (1, 2), (2, 1), (2, 2))
-"""Loader processes and torch threads of open_clip, of which the fastest counts."""
+SETTINGS = ((1, 1), (1, 2), (2, 1), (2, 2))
+"""Loader workers (threads of ours, processes of open_clip) and torch threads that are tried."""
 
 
 def make_pairs(folder: str, tars: int = 8, samples: int = 512) -> None:
     """Write tars of pairs, readable by both sides."""
-    images, rng, rows = pictures(), random.Random(0), []
+    images, words, rng, rows = pictures(), WORDS.split(), random.Random(0), []
     for number in range(tars * samples):
-        caption = " ".join(rng.choices(WORDS, k=rng.randint(8, 16))) + f" {number}"
+        caption = " ".join(rng.choices(words, k=rng.randint(8, 16))) + f" {number}"
         fields = {"jpg": images[number % len(images)], "txt": caption.encode(), "json": b"{}"}
         rows.append((md5(str(number).encode()).hexdigest(), fields))
     make_dataset(folder, "pairs", rows, shards=tars)
 
 
-def our_config(case: Case, vocabulary: str, changes: dict[str, Any]) -> dict[str, Any]:
+def our_config(case: Case, vocabulary: str, workers: int) -> dict[str, Any]:
     """Return the configuration of our run."""
     layers, width, heads = case.text
     image = {"size": case.size, "layers": case.layers, "width": case.width, "heads": case.heads}
-    text = {"context": case.context, "layers": layers, "width": width, "heads": heads}
     return {
         "family": "clip",
         "model": {
             "embed_dim": case.embed,
             "quick_gelu": False,
             "image": image if case.patch is None else {**image, "patch": case.patch},
-            "text": {**text, **changes.get("text", {})},
+            "text": {"context": case.context, "layers": layers, "width": width, "heads": heads},
         },
-        "data": {"tokenizer": vocabulary, **changes.get("data", {})},
+        "data": {"tokenizer": vocabulary},
         "train": {
             "steps": case.steps, "batch_size": case.batch, "lr": 5e-4, "warmup": 2, "weight_decay": 0.2,
-            "betas": (0.9, 0.98), "eps": 1e-6, "workers": 2, "checkpoint_every": 1_000_000, **changes.get("train", {}),
+            "betas": (0.9, 0.98), "eps": 1e-6, "workers": workers,
         },
-        "loader": changes.get("loader", {}),
     }  # fmt: skip
 
 
@@ -116,19 +115,61 @@ def peer_run(case: Case, folder: str, workers: int) -> dict[str, Any]:
     }
 
 
-def run_side(python: str, side: str, case: dict[str, Any], threads: int | None) -> Figures:
-    """Run one side in its own process on two cores; return its figures."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
-    environment.pop("OMP_NUM_THREADS", None)
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
+def run_side(python: str, side: str, case: dict[str, Any], threads: int) -> Figures:
+    """Run one side in its own process; return its figures."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(case, file)
         file.flush()
-        done = subprocess.run(
-            [python, str(SIDE), side, file.name], env=environment, capture_output=True, text=True, check=False
-        )
+        command = [python, str(SIDE), side, file.name]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{side} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     figures: Figures = json.loads(done.stdout.strip().splitlines()[-1])
     return figures
+
+
+class Comparison:
+    """One case for both sides, over tars in a folder."""
+
+    def __init__(self, case: Case, folder: str, open_clip_python: str) -> None:
+        self.case, self.folder = case, folder
+        self.python = {"ours": sys.executable, "open_clip": open_clip_python}
+        found = "import importlib.util as u; print(u.find_spec('open_clip').submodule_search_locations[0])"
+        done = subprocess.run([open_clip_python, "-c", found], capture_output=True, text=True, check=True)
+        self._vocabulary = f"{done.stdout.strip()}/bpe_simple_vocab_16e6.txt.gz"
+
+    def run(self, side: str, workers: int, threads: int) -> Figures:
+        """Run a side once."""
+        plain: dict[str, Any] = {
+            "folder": self.folder, "warm": self.case.warm, "steps": self.case.steps, "batch": self.case.batch,
+            "ours": our_config(self.case, self._vocabulary, workers),
+            "open_clip": peer_run(self.case, self.folder, workers),
+        }  # fmt: skip
+        return run_side(self.python[side], side, plain, threads)
+
+    def measure(self, rounds: int) -> dict[str, Figures]:
+        """Return each side's medians, and its workers and threads."""
+        runs: dict[str, dict[tuple[int, int], list[Figures]]] = {side: {} for side in self.python}
+        for setting in SETTINGS:
+            for side, found in runs.items():
+                found[setting] = [self.run(side, *setting)]
+        best = {side: max(found, key=lambda at: found[at][0]["images_per_s"]) for side, found in runs.items()}
+        for _ in range(rounds - 1):
+            for side, found in runs.items():
+                found[best[side]].append(self.run(side, *best[side]))
+        medians = {}
+        for side, (workers, threads) in best.items():
+            kept = runs[side][workers, threads]
+            medians[side] = {name: statistics.median(one[name] for one in kept) for name in kept[0]}
+            medians[side] |= {"workers": workers, "threads": threads}
+        return medians
+
+
+def rates(open_clip_python: str, rounds: int) -> Iterator[tuple[str, dict[str, Figures]]]:
+    """Yield (case, each side's figures)."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    with tempfile.TemporaryDirectory() as folder:
+        make_pairs(folder)
+        for case in CASES:
+            yield case.name, Comparison(case, folder, open_clip_python).measure(rounds)

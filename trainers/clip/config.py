@@ -50,8 +50,9 @@ class TextTowerConfig:
     """Width of the tokens."""
     heads: int = 8
     """Heads of the attention."""
-    trim: bool = False
-    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+    trim: bool | None = None
+    """Whether a batch is cut after its longest text: same result under a causal mask, faster, shapes vary. None: on
+    CPUs; a GPU would wait for the length."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

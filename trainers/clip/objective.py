@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpusloom.trainers.clip.model import Embeddings
+from corpusloom.trainers.clip.pair_logits import cross_entropy_of_pairs, nearest
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import counted_rows
 from corpusloom.trainers.training.numerics import at_least_float32, full_precision
@@ -29,8 +30,8 @@ def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor
     labels = sum(rows[: distributed.data_rank()]) + torch.arange(len(image), device=image.device)
     scale = at_least_float32(logit_scale).exp()
     with full_precision(image.device):
-        by_image = F.cross_entropy(scale * image @ texts.T, labels, reduction="sum")
-        by_text = F.cross_entropy(scale * text @ images.T, labels, reduction="sum")
+        by_image = cross_entropy_of_pairs(image, texts, scale, labels)
+        by_text = cross_entropy_of_pairs(text, images, scale, labels)
     return (by_image + by_text) / 2
 
 
@@ -56,11 +57,11 @@ def pair_loss(embeddings: Embeddings) -> Tensor:
 def measure(embeddings: Embeddings) -> dict[str, Sum]:
     """Return the logit scale, and how many images have their own text as the nearest of this rank's batch."""
     rows = len(embeddings.image)
-    nearest = (embeddings.image @ embeddings.text.T).argmax(1) if rows else embeddings.image.new_zeros(0)
+    found = nearest(embeddings.image, embeddings.text) if rows else embeddings.image.new_zeros(0)
     own = torch.arange(rows, device=embeddings.image.device)
     return {
         "logit_scale": (embeddings.logit_scale.exp()[0], 1),
-        "batch_accuracy": ((nearest == own).sum(), rows),
+        "batch_accuracy": ((found == own).sum(), rows),
     }
 
 
