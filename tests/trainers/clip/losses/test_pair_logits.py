@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.allocations import peak_above_start
-from corpusloom.trainers.clip import pair_logits
-from corpusloom.trainers.clip.pair_logits import cross_entropy_of_pairs, nearest
+from corpusloom.trainers.clip.losses import pair_logits
+from corpusloom.trainers.clip.losses.pair_logits import cross_entropy_of_pairs, nearest
 
 B, N, E = 7, 11, 8
 
