@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpusloom.schemas.embeddings.nearest import nearest
 from corpusloom.schemas.embeddings.sidecar import open_sidecar
 from corpusloom.schemas.errors import DamageError, InputError
 from tests.schemas.embeddings.sidecars import random_embeddings, write_sidecar
 
+ROOT = Path(__file__).parents[3]
 ROWS = random_embeddings(9)
 
 
@@ -28,6 +30,16 @@ def test_scores_come_by_key_and_a_dataset_without_pairs_has_none(tmp_path: Path)
     assert scores.column("score").to_pylist() == [0.0, pytest.approx(0.1), None]
     with pytest.raises(InputError, match="has no scores"):
         open_sidecar(write_sidecar(tmp_path / "t", ROWS)).scores()
+
+
+def test_the_example_of_the_documentation_finds_the_nearest_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_sidecar(tmp_path / "s", ROWS)
+    example = (ROOT / "docs/formats.md").read_text(encoding="utf-8").split("```python\nimport numpy")[1].split("```")[0]
+    exec("import numpy" + example.replace("data/align.embeddings", folder), {})
+    second = nearest(open_sidecar(folder), ROWS[:1], 2)[0][1]
+    assert capsys.readouterr().out == f"most like key-0 is {second.key}\n"
 
 
 def test_a_changed_dataset_or_part_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from corpusloom.schemas.embeddings.parts import read_part
 from corpusloom.trainers.embedding import parts
 from corpusloom.trainers.embedding.parts import NOT_FINITE, PartWriter
+from corpusloom.trainers.training import distributed
 
 
 def writer(folder: Path, embedded: list[int]) -> PartWriter:
@@ -58,6 +59,23 @@ def test_finished_parts_are_not_embedded_again(tmp_path: Path) -> None:
     assert sorted(embedded) == [4, 5, 6, 7]
     assert again.progress.reused == 6
     assert {path.name: path.read_bytes() for path in (tmp_path / "texts").iterdir()} == before
+
+
+def test_ranks_share_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[list[int]] = [[], []]
+    monkeypatch.setattr(distributed, "data_ranks", lambda: 2)
+    for rank, embedded in enumerate(shares):
+        monkeypatch.setattr(distributed, "data_rank", lambda rank=rank: rank)
+        own = writer(tmp_path / "two", embedded)
+        own.run(workers=1)
+        assert own.done() == own.own_rows() == len(embedded)
+    assert shares == [[0, 1, 2, 3, 8, 9], [4, 5, 6, 7]]
+    monkeypatch.setattr(distributed, "data_ranks", lambda: 1)
+    monkeypatch.setattr(distributed, "data_rank", lambda: 0)
+    writer(tmp_path / "one", []).run(workers=1)
+    for name in ("00000", "00001", "00002"):
+        one, two = (tmp_path / ranks / f"texts/{name}.parquet" for ranks in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
 
 
 def test_an_error_ends_the_run_without_the_part(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
-"""A dataset is embedded once: whatever the threads and ranks, after a kill, and not again."""
+"""A dataset is embedded once: whatever the threads, after a kill, and not again."""
 
 import contextlib
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from corpusloom.schemas.embeddings.manifest import NAME
 from corpusloom.schemas.embeddings.sidecar import open_sidecar
@@ -18,7 +15,6 @@ from corpusloom.trainers.jobs.embed import EmbeddingSettings, check_family, core
 from tests.trainers.clip.folders import hf_folder
 from tests.trainers.datasets import coloured_pairs
 from tests.trainers.embedding.small import small_pairs
-from tests.trainers.ranks import run_ranks
 from tests.trainers.stream.datasets import make_dataset, make_image
 
 
@@ -98,21 +94,6 @@ def test_each_stage_is_shown_with_its_counts(clip: str, pairs: str) -> None:
     assert [name for name, *_ in seen] == ["plan", "images", "texts", "scores"]
     assert seen[1] == ("images", 13, 13)
     assert seen[3][2] == 15
-
-
-def _ranks(pairs: str, clip: str, out: str) -> dict[str, Tensor]:
-    parts.PART = 4
-    result = embed(pairs, clip, out, EmbeddingSettings(batch_size=3), device="cpu")
-    return {"images": torch.tensor(result.images)}
-
-
-def test_two_ranks_share_the_parts(clip: str, pairs: str, tmp_path: Path) -> None:
-    whole = files(embed(pairs, clip, settings=EmbeddingSettings(batch_size=3)).out)
-    found = run_ranks(partial(_ranks, pairs, clip, str(tmp_path / "ranks")), tmp_path)
-    assert [int(rank["images"]) for rank in found] == [12, 12]
-    shared = files(str(tmp_path / "ranks"))
-    assert {name for name in shared if not name.startswith("scores")} == {n for n in whole if n[:6] != "scores"}
-    assert all(shared[name] == whole[name] for name in shared if name.startswith(("images", "texts", "skipped")))
 
 
 def test_a_model_without_an_image_tower_is_refused(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_hits_are_printed_and_flags_handed_on(asked: list[Any], capsys: pytest.C
     assert main.run(["search", "data", "a star", "--image", "cat.jpg", "-k", "3", "--embeddings", "e"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].strip() == "a star"
-    assert lines[2].split() == ["1", "0.312", "k1", "a\\x1b", "red", "star", "http://x/1"]
+    assert lines[2].split() == ["1", "0.312", "k1", "a\\u001b", "red", "star", "http://x/1"]
     assert lines[-1] == "1,200 images searched in 0.25 s"
     arguments, named = asked[0]
     assert arguments == ("data", ("a star",), ("cat.jpg",))
