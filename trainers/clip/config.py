@@ -90,6 +90,8 @@ class CLIPDataConfig:
     """Largest change of brightness in training, as a share."""
     margin: float = 0.0
     """Share by which images are resized beyond `size` before the random crop; 0 as in the paper."""
+    word_dropout: float = 0.0
+    """Share of a caption's words left out in training, drawn anew each time; 0 as in the paper."""
     cache_bytes: int = 0
     """Bytes of resized images that each loader process keeps in memory, for small data sets."""
     chunks: int = 1
@@ -100,6 +102,8 @@ class CLIPDataConfig:
             raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
         if self.margin < 0 or self.brightness < 0:
             raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
+        if not 0 <= self.word_dropout < 1:
+            raise ConfigError(f"word_dropout is {self.word_dropout}", where="data", remedy="use 0 to below 1")
 
 
 def model_config(config: RunConfig) -> CLIPConfig:

@@ -43,6 +43,13 @@ def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.G
     return square
 
 
+def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """Return a text without a random `share` of its words; whole if none is left."""
+    words = text.split()
+    kept = [word for word, drawn in zip(words, rng.random(len(words)), strict=True) if drawn >= share]
+    return " ".join(kept) or text
+
+
 class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
@@ -64,7 +71,9 @@ class PairTransform:
         if pixels is None:
             pixels = self._resized(sample.key, sample.image)
         square = augment(pixels, self._size, self._config, rng)
-        return {"image": _channels_first(square), "tokens": self._tokenizer.row(sample.text)}
+        share = self._config.word_dropout
+        text = drop_words(sample.text, share, rng) if share else sample.text
+        return {"image": _channels_first(square), "tokens": self._tokenizer.row(text)}
 
     def _resized(self, key: str, data: bytes) -> np.ndarray:
         side = round(self._size * (1 + self._config.margin))

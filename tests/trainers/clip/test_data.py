@@ -8,7 +8,7 @@ from PIL import Image
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, augment, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import PairTransform, augment, drop_words, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import encode_jpeg
@@ -82,3 +82,18 @@ def test_pages_are_refused() -> None:
     page = InterleavedSample("k", ("text",), (None,), {})
     with pytest.raises(ConfigError, match="trains on pairs"):
         PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
+
+
+def test_a_share_of_a_caption_s_words_is_left_out_in_their_order() -> None:
+    text, rng = " ".join(map(str, range(1000))), np.random.default_rng(0)
+    kept = [int(word) for word in drop_words(text, 0.3, rng).split()]
+    assert 640 < len(kept) < 760
+    assert kept == sorted(set(kept))
+    assert {drop_words("cat", 0.9, rng) for _ in range(20)} == {"cat"}
+    assert drop_words("a  cat", 0.0, rng) == "a cat"
+
+
+def test_a_sample_s_words_are_drawn_anew_each_time() -> None:
+    transform, rng = PairTransform(TOKENIZER, 24, CLIPDataConfig(word_dropout=0.5)), np.random.default_rng(0)
+    rows = {tuple(transform(sample(), rng)["tokens"].tolist()) for _ in range(40)}
+    assert rows == {tuple(TOKENIZER.row(text).tolist()) for text in ("a cat", "a", "cat")}
