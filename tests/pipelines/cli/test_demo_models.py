@@ -42,7 +42,9 @@ def test_the_ceiling_is_that_of_the_demo_s_tower_and_computed_once(
     asked: list[Any] = []
     monkeypatch.setattr(folders, "find", lambda run: "step-1")
     monkeypatch.setattr(
-        supervised, "supervised_ceiling", lambda config, data: {"top1": float(len(asked.append((config, data)) or asked))}
+        supervised,
+        "supervised_ceiling",
+        lambda config, data: {"top1": float(len(asked.append((config, data)) or asked))},
     )
     assert [measure_ceiling_once(demo(tmp_path), "x/seen")["top1"] for _ in range(2)] == [1.0, 1.0]
     ((config, data),) = asked

@@ -1,4 +1,4 @@
-"""The supervised ceiling of an image tower: the same tower with a linear classifier, trained by cross entropy on labels.
+"""The supervised ceiling of an image tower: the same tower with a linear classifier, trained on labels.
 
 A CLIP learns classes from captions alone. The same tower that is told the labels of the same images shows how much of
 what a CLIP misses is due to the images and to the tower. Shapes: N images, B images of a batch, C classes.
@@ -43,7 +43,7 @@ def supervised_ceiling(config: RunConfig, folder: str) -> dict[str, float]:
 
 
 def fit(classifier: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], config: TrainConfig) -> None:
-    """Train a classifier by cross entropy, with the optimiser, schedule and steps of a run; it ends in evaluation mode."""
+    """Train a classifier by cross entropy with the optimiser, schedule and steps of a run; then set it to evaluate."""
     optimizer = make_optimizer(classifier, config)
     classifier.train()
     for step in range(config.steps):
