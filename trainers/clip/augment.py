@@ -42,7 +42,7 @@ def warp(square: np.ndarray, config: CLIPDataConfig, rng: np.random.Generator) -
 
 def recolour(square: np.ndarray, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
     """Change saturation, contrast and brightness in this order, or first take the colours away."""
-    pixels = square.astype(np.float32)
+    pixels: np.ndarray = square.astype(np.float32)
     if config.saturation or config.greyscale:
         grey = (pixels @ _LUMA)[:, :, None]
         factor = 0.0 if rng.random() < config.greyscale else 1 + rng.uniform(-config.saturation, config.saturation)

@@ -7,7 +7,6 @@ from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
 
-
 _LARGEST = {
     "margin": math.inf,
     "shift": 1.0,
