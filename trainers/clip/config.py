@@ -36,6 +36,9 @@ class ImageTowerConfig:
     """Side of a transformer's patch, in pixels; unused by a ResNet."""
     patch_dropout: float = 0.0
     """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
+    init: str | None = None
+    """Source of the tower's weights, which also gives its shape: a model folder, or a run of CLIP. Frozen by
+    `train.groups` (LiT, arXiv 2111.07991), checkpoints name it instead of holding its weights."""
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, int) and self.size % self.patch:
@@ -63,8 +66,12 @@ class TextTowerConfig:
     """Width of the tokens."""
     heads: int = 8
     """Heads of the attention."""
-    trim: bool = False
-    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+    trim: bool | None = None
+    """Whether a batch is cut after its longest text: same result under a causal mask, faster, shapes vary. None: on
+    CPUs; a GPU would wait for the length."""
+    init: str | None = None
+    """Source of the tower's weights, shape and tokenizer: a model folder, or a run of CLIP; its projection stays fresh
+    if the image tower's embeddings have another width."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,11 +87,15 @@ class CLIPConfig:
     image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
     text: TextTowerConfig = field(default_factory=TextTowerConfig)
     init: str | None = None
-    """Folder of initial weights in the layout of transformers or open_clip, which also gives shape and tokenizer."""
+    """Source of initial weights, which also gives shape and tokenizer: a model folder in the layout of transformers or
+    open_clip, or a run of CLIP."""
 
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):
             raise ConfigError(f"loss is {self.loss!r}", where="model.loss", remedy="use softmax or sigmoid")
+        if self.init is not None and (self.image.init or self.text.init):
+            remedy = "give one source, or one per tower"
+            raise ConfigError("init is given for the model and for a tower", where="model", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
