@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig, data_config, model_config
-from corpusloom.trainers.clip.data import augment, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.model import make_image_tower
 from corpusloom.trainers.clip.towers.blocks import quick_gelu
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, open_benchmark
