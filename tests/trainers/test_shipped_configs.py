@@ -37,8 +37,8 @@ def reduced(name: str) -> RunConfig:
     config = load_config(name)
     keys = REDUCED[config.family]
     if config.family == "clip":
-        image = config.model["image"]
-        keys = keys | {"image.width": 16 if isinstance(image["layers"], int) else 8}
+        layers = config.model.get("image", {}).get("layers", 12)
+        keys = keys | {"image.width": 16 if isinstance(layers, int) else 8}
     if config.family == "flamingo" and "shape" not in config.model.get("language", {}):
         keys = {key: value for key, value in keys.items() if ".shape." not in key}
     return load_config(name, [f"model.{key}={value!r}" for key, value in keys.items()])

@@ -1,10 +1,23 @@
 """Configuration of CLIP: shape of both towers, conversion of pairs to batches."""
 
+import math
 from dataclasses import dataclass, field
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
+
+_LARGEST = {
+    "margin": math.inf,
+    "shift": 1.0,
+    "zoom": math.inf,
+    "rotation": 180.0,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "saturation": 1.0,
+    "greyscale": 1.0,
+}
+"""Augmentation -> largest value that has a meaning; all are 0 or more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +36,9 @@ class ImageTowerConfig:
     """Side of a transformer's patch, in pixels; unused by a ResNet."""
     patch_dropout: float = 0.0
     """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
+    init: str | None = None
+    """Source of the tower's weights, which also gives its shape: a model folder, or a run of CLIP. Frozen by
+    `train.groups` (LiT, arXiv 2111.07991), checkpoints name it instead of holding its weights."""
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, int) and self.size % self.patch:
@@ -50,8 +66,12 @@ class TextTowerConfig:
     """Width of the tokens."""
     heads: int = 8
     """Heads of the attention."""
-    trim: bool = False
-    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+    trim: bool | None = None
+    """Whether a batch is cut after its longest text: same result under a causal mask, faster, shapes vary. None: on
+    CPUs; a GPU would wait for the length."""
+    init: str | None = None
+    """Source of the tower's weights, shape and tokenizer: a model folder, or a run of CLIP; its projection stays fresh
+    if the image tower's embeddings have another width."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,11 +87,15 @@ class CLIPConfig:
     image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
     text: TextTowerConfig = field(default_factory=TextTowerConfig)
     init: str | None = None
-    """Folder of initial weights in the layout of transformers or open_clip, which also gives shape and tokenizer."""
+    """Source of initial weights, which also gives shape and tokenizer: a model folder in the layout of transformers or
+    open_clip, or a run of CLIP."""
 
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):
             raise ConfigError(f"loss is {self.loss!r}", where="model.loss", remedy="use softmax or sigmoid")
+        if self.init is not None and (self.image.init or self.text.init):
+            remedy = "give one source, or one per tower"
+            raise ConfigError("init is given for the model and for a tower", where="model", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,10 +110,23 @@ class CLIPDataConfig:
     """Split on which retrieval is measured in evaluations; None: no evaluation."""
     flip: bool = False
     """Whether half of the images are mirrored in training; the paper does not mirror."""
+    margin: float = 0.0
+    """Share by which images are resized beyond `size` before the random crop; 0 as in the paper. Objects are larger by
+    this share in training than in evaluation."""
+    shift: float = 0.0
+    """Largest shift in each direction in training, as a share of the side; the edge is repeated."""
+    zoom: float = 0.0
+    """Largest change of size in training, as a share: by a factor from 1 / (1 + zoom) to 1 + zoom."""
+    rotation: float = 0.0
+    """Largest angle by which images are turned in training, in degrees."""
     brightness: float = 0.0
     """Largest change of brightness in training, as a share."""
-    margin: float = 0.0
-    """Share by which images are resized beyond `size` before the random crop; 0 as in the paper."""
+    contrast: float = 0.0
+    """Largest change of contrast in training, as a share."""
+    saturation: float = 0.0
+    """Largest change of saturation in training, as a share."""
+    greyscale: float = 0.0
+    """Share of the images that lose their colours in training."""
     cache_bytes: int = 0
     """Bytes of resized images that each loader process keeps in memory, for small data sets."""
     chunks: int = 1
@@ -98,8 +135,11 @@ class CLIPDataConfig:
     def __post_init__(self) -> None:
         if self.chunks < 1:
             raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
-        if self.margin < 0 or self.brightness < 0:
-            raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
+        for name, largest in _LARGEST.items():
+            value = getattr(self, name)
+            if not 0 <= value <= largest:
+                remedy = "set it to 0 or more" if largest == math.inf else f"set it to 0 up to {largest:g}"
+                raise ConfigError(f"{name} is {value}", where="data", remedy=remedy)
 
 
 def model_config(config: RunConfig) -> CLIPConfig:

@@ -11,9 +11,10 @@ from PIL import Image
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
-from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
+from corpusloom.trainers.stream.samples.image_ops import centre_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 
@@ -30,17 +31,6 @@ def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
 def evaluation_image(data: bytes, size: int) -> np.ndarray:
     """Return the central square of an image as (3, H, W) uint8, decoded and resized as in CLIP."""
     return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
-
-
-def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
-    """Return a random square of a resized image as (H, W, 3) uint8, mirrored and brightened if configured."""
-    square = random_crop(rgb, size, rng)
-    if config.flip and rng.random() < 0.5:
-        square = square[:, ::-1]
-    if config.brightness:
-        factor = 1 + rng.uniform(-config.brightness, config.brightness)
-        square = (square * np.float32(factor)).clip(0, 255).astype(np.uint8)
-    return square
 
 
 class PairTransform:
