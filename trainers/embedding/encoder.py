@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpusloom.schemas.embeddings.manifest import EmbeddingModel
+from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.training.numerics import autocast

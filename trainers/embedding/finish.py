@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.embeddings.manifest import (
+from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.images.embeddings.manifest import (
     EmbeddingModel,
     EmbeddingsManifest,
     PartEntry,
@@ -13,8 +14,7 @@ from corpusloom.schemas.embeddings.manifest import (
     make_identity,
     write_embeddings_manifest,
 )
-from corpusloom.schemas.embeddings.parts import SkippedMember, identity_of, skipped_in, write_skipped
-from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.images.embeddings.parts import SkippedMember, identity_of, skipped_in, write_skipped
 from corpusloom.trainers.stream.reading.index import DatasetIndex
 
 KINDS = ("images", "texts", "scores")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.embeddings.parts import IDENTITY, SCORES, part_name, read_part
+from corpusloom.schemas.images.embeddings.parts import IDENTITY, SCORES, part_name, read_part
 from corpusloom.trainers.embedding.parts import PART, Progress
 from corpusloom.trainers.embedding.plan import EmbeddingPlan, text_sha256
 from corpusloom.trainers.stream.plan import SamplePlace

@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.embeddings.parts import (
+from corpusloom.schemas.images.embeddings.parts import (
     IMAGE_COLUMNS,
     TEXT_COLUMNS,
     SkippedMember,

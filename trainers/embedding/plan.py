@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpusloom.schemas.embeddings.parts import SkippedMember
 from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.images.embeddings.parts import SkippedMember
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS, extension_of
 from corpusloom.schemas.records import ShardEntry
 from corpusloom.trainers.stream.errors import SampleError

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.embeddings.manifest import PartEntry, default_folder, is_finished, make_identity
-from corpusloom.schemas.embeddings.parts import SKIPPED_TABLE
-from corpusloom.schemas.embeddings.sidecar import EmbeddingSidecar, open_sidecar
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images.embeddings.manifest import PartEntry, default_folder, is_finished, make_identity
+from corpusloom.schemas.images.embeddings.parts import SKIPPED_TABLE
+from corpusloom.schemas.images.embeddings.sidecar import EmbeddingSidecar, open_sidecar
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.embedding.encoder import Encoder
 from corpusloom.trainers.embedding.finish import check_folder, commit
@@ -29,7 +29,7 @@ from corpusloom.trainers.training.observe.heartbeat import watched_session
 QUANTILES = {"min": 0.0, "p05": 0.05, "p50": 0.5, "p95": 0.95, "max": 1.0}
 
 
-class Stages(Protocol):
+class ShowStage(Protocol):
     """Shows the progress of a stage, as `Reporter.stage` does."""
 
     def __call__(
@@ -83,7 +83,7 @@ def embed(
     settings: EmbeddingSettings | None = None,
     *,
     device: str | None = None,
-    stages: Stages = _unseen,
+    stages: ShowStage = _unseen,
 ) -> EmbeddingResult:
     """Embed every distinct image and, for pairs, every distinct text of a dataset, and score the pairs.
 
@@ -124,7 +124,7 @@ def _write_parts(
     out: str,
     identity: str,
     settings: EmbeddingSettings,
-    stages: Stages,
+    stages: ShowStage,
 ) -> int:
     """Write the parts of this rank that are not finished; return how many rows were, over all ranks."""
     writers = image_writer(plan, reader, encoder, out, identity), text_writer(plan, encoder, out, identity)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.embeddings.manifest import EmbeddingModel, default_folder, is_finished
-from corpusloom.schemas.embeddings.nearest import Neighbour, nearest
-from corpusloom.schemas.embeddings.sidecar import EmbeddingSidecar, open_sidecar
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
+from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel, default_folder, is_finished
+from corpusloom.schemas.images.embeddings.nearest import Neighbour, nearest
+from corpusloom.schemas.images.embeddings.sidecar import EmbeddingSidecar, open_sidecar
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.layout import member_name
 from corpusloom.schemas.records import ShardEntry

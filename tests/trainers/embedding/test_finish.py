@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.schemas.embeddings.manifest import make_identity, read_embeddings_manifest
-from corpusloom.schemas.embeddings.parts import part_name, write_part
 from corpusloom.schemas.errors import InputError
+from corpusloom.schemas.images.embeddings.manifest import make_identity, read_embeddings_manifest
+from corpusloom.schemas.images.embeddings.parts import part_name, write_part
 from corpusloom.trainers.embedding.finish import check_folder, commit
 from corpusloom.trainers.stream.reading.index import open_index
-from tests.schemas.embeddings.sidecars import LACKING, MODEL, image_columns, random_embeddings
+from tests.schemas.images.embeddings.sidecars import LACKING, MODEL, image_columns, random_embeddings
 from tests.trainers.embedding.small import small_pairs
 
 

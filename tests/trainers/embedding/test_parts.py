@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from corpusloom.schemas.embeddings.parts import read_part
+from corpusloom.schemas.images.embeddings.parts import read_part
 from corpusloom.trainers.embedding import parts
 from corpusloom.trainers.embedding.parts import NOT_FINITE, PartWriter
 from corpusloom.trainers.training import distributed

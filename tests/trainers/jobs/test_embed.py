@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpusloom.schemas.embeddings.manifest import NAME
-from corpusloom.schemas.embeddings.sidecar import open_sidecar
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.images.embeddings.manifest import NAME
+from corpusloom.schemas.images.embeddings.sidecar import open_sidecar
 from corpusloom.trainers.embedding import parts
 from corpusloom.trainers.jobs.embed import EmbeddingSettings, check_family, cores, embed
 from tests.trainers.clip.folders import hf_folder

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.schemas.embeddings.manifest import read_embeddings_manifest
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.images.embeddings.manifest import read_embeddings_manifest
 from corpusloom.trainers.jobs.embed import embed
 from corpusloom.trainers.jobs.search import load_encoder, search
 from tests.trainers.clip.folders import hf_folder

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpusloom.schemas.embeddings.nearest import nearest
-from corpusloom.schemas.embeddings.sidecar import open_sidecar
 from corpusloom.schemas.errors import DamageError, InputError
-from tests.schemas.embeddings.sidecars import random_embeddings, write_sidecar
+from corpusloom.schemas.images.embeddings.nearest import nearest
+from corpusloom.schemas.images.embeddings.sidecar import open_sidecar
+from tests.schemas.images.embeddings.sidecars import random_embeddings, write_sidecar
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 ROWS = random_embeddings(9)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpusloom.schemas.embeddings.nearest import Nearest, nearest
-from corpusloom.schemas.embeddings.sidecar import EmbeddingSidecar, open_sidecar
-from tests.schemas.embeddings.sidecars import random_embeddings, write_sidecar
+from corpusloom.schemas.images.embeddings.nearest import Nearest, nearest
+from corpusloom.schemas.images.embeddings.sidecar import EmbeddingSidecar, open_sidecar
+from tests.schemas.images.embeddings.sidecars import random_embeddings, write_sidecar
 
 ROWS = random_embeddings(50)
 QUERIES = random_embeddings(3, seed=1)

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpusloom.schemas import tables
-from corpusloom.schemas.embeddings.parts import (
+from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.images.embeddings.parts import (
     SKIPPED_TABLE,
     identity_of,
     part_name,
@@ -17,8 +18,7 @@ from corpusloom.schemas.embeddings.parts import (
     write_part,
     write_skipped,
 )
-from corpusloom.schemas.errors import DamageError
-from tests.schemas.embeddings.sidecars import LACKING, image_columns, random_embeddings
+from tests.schemas.images.embeddings.sidecars import LACKING, image_columns, random_embeddings
 
 
 def test_a_part_comes_back_with_its_identity_and_what_it_lacks(tmp_path: Path) -> None:

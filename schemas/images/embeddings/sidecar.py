@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.embeddings.manifest import (
+from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.images.embeddings.manifest import (
     REMEDY,
     EmbeddingsManifest,
     PartEntry,
     check_fresh,
     read_embeddings_manifest,
 )
-from corpusloom.schemas.embeddings.parts import Part, read_part
-from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.schemas.images.embeddings.parts import Part, read_part
 
 
 @dataclass(frozen=True, slots=True)

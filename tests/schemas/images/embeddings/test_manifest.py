@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.schemas.embeddings.manifest import (
+from corpusloom.schemas.errors import DamageError, InputError, VersionError
+from corpusloom.schemas.images.embeddings.manifest import (
     NAME,
     check_fresh,
     check_same,
@@ -15,8 +16,7 @@ from corpusloom.schemas.embeddings.manifest import (
     make_identity,
     read_embeddings_manifest,
 )
-from corpusloom.schemas.errors import DamageError, InputError, VersionError
-from tests.schemas.embeddings.sidecars import MODEL, random_embeddings, write_sidecar
+from tests.schemas.images.embeddings.sidecars import MODEL, random_embeddings, write_sidecar
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from corpusloom.schemas import tables
-from corpusloom.schemas.embeddings.manifest import (
+from corpusloom.schemas.images.embeddings.manifest import (
     EmbeddingModel,
     EmbeddingsManifest,
     PartEntry,
     write_embeddings_manifest,
 )
-from corpusloom.schemas.embeddings.parts import IMAGE_COLUMNS, SCORES, SkippedMember, part_name, write_part
+from corpusloom.schemas.images.embeddings.parts import IMAGE_COLUMNS, SCORES, SkippedMember, part_name, write_part
 
 MODEL = EmbeddingModel(family="clip", path="runs/clip", digest="m" * 64, width=8, image_size=16, dtype="fp32")
 LACKING = SkippedMember(3, "f" * 64, "key-3", "jpg", "truncated")

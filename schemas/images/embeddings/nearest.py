@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpusloom.schemas.embeddings.sidecar import EmbeddingSidecar
+from corpusloom.schemas.images.embeddings.sidecar import EmbeddingSidecar
 
 _PART = 1 << 32
 """A row's number is part * _PART + row, so that numbers ascend in the order of the sidecar."""

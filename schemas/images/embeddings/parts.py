@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from corpusloom.schemas import storage, tables
-from corpusloom.schemas.embeddings.manifest import REMEDY
 from corpusloom.schemas.errors import DamageError
+from corpusloom.schemas.images.embeddings.manifest import REMEDY
 
 IDENTITY, SKIPPED = b"corpusloom.embeddings", b"corpusloom.skipped"
 """Keys of a part's metadata: the identity of its embeddings, and the rows of the ledger that belong to it."""
