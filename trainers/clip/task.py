@@ -1,6 +1,6 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from corpusloom.trainers.clip.tokens.files import BPE_FILE, load_tokenizer, toke
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
@@ -86,7 +87,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     if tokenizer is None:
         tokenizer = collectives.from_rank_0(partial(learn_tokenizer, shape, paths))
     tokenizer.check_fits(shape.text.vocab_size)
-    stream = open_stream(config, dict(datasets.values()), split=data.split)
+    stream = open_stream(config, dict(datasets.values()), split=data.split, min_score=data.min_clip_score)
     transform = PairTransform(tokenizer, shape.image.size, data)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, sources), partial(build_model, config)),
@@ -99,8 +100,16 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
             *overlap_note(data.split, data.evaluate),
+            *score_note(data.min_clip_score, stream),
         ),
     )
+
+
+def score_note(least: float | None, stream: StreamingDataset) -> Iterator[str]:
+    """Yield a line on the pairs that a least score leaves out."""
+    if least is not None:
+        kept = sum(index.samples for index in stream.reader.indexes)
+        yield f"trains on {kept:,} pairs: data.min_clip_score = {least:g} and data.split leave out {stream.left_out:,}"
 
 
 def choose_tokenizer(data: CLIPDataConfig, context: int, sources: Mapping[str, WeightSource]) -> ClipTokenizer | None:

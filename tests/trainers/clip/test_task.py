@@ -14,14 +14,16 @@ from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.config import model_config
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.task import build_task, complete, load_clip
+from corpusloom.trainers.clip.task import build_task, complete, load_clip, score_note
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
 from corpusloom.trainers.clip.zero_shot.figures import zero_shot
 from corpusloom.trainers.jobs.train import run
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
+from tests.trainers.stream.reading.test_scored_rows import scored_dataset
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]
 
@@ -158,3 +160,11 @@ def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp
         build_task(load_config("clip-tiny", ["data.evaluate=vall"]), data)
     notes = build_task(load_config("clip-tiny", ["data.evaluate=train"]), data).notes
     assert any("trained on" in note for note in notes)
+
+
+def test_a_note_counts_the_pairs_that_a_least_score_leaves_out(tmp_path: Path) -> None:
+    data, _ = scored_dataset(tmp_path)
+    stream = StreamingDataset(data, min_score=0.55, rank=0, world_size=1)
+    (note,) = score_note(0.55, stream)
+    assert note == "trains on 13 pairs: data.min_clip_score = 0.55 and data.split leave out 7"
+    assert list(score_note(None, stream)) == []
