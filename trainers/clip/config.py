@@ -16,6 +16,7 @@ _LARGEST = {
     "contrast": 1.0,
     "saturation": 1.0,
     "greyscale": 1.0,
+    "word_dropout": 1.0,
 }
 """Augmentation -> largest value that has a meaning; all are 0 or more."""
 
@@ -127,6 +128,8 @@ class CLIPDataConfig:
     """Largest change of saturation in training, as a share."""
     greyscale: float = 0.0
     """Share of the images that lose their colours in training."""
+    word_dropout: float = 0.0
+    """Share of a caption's words that are left out in training, drawn anew each time; a caption keeps one at least."""
     cache_bytes: int = 0
     """Bytes of resized images that each loader process keeps in memory, for small data sets."""
     chunks: int = 1

@@ -33,6 +33,13 @@ def evaluation_image(data: bytes, size: int) -> np.ndarray:
     return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
 
 
+def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """Return a text without a random share of its words; if none would be left, one of them."""
+    words = text.split()
+    kept = [word for word in words if rng.random() >= share]
+    return " ".join(kept) or words[rng.integers(len(words))]
+
+
 class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
@@ -54,7 +61,9 @@ class PairTransform:
         if pixels is None:
             pixels = self._resized(sample.key, sample.image)
         square = augment(pixels, self._size, self._config, rng)
-        return {"image": _channels_first(square), "tokens": self._tokenizer.row(sample.text)}
+        share = self._config.word_dropout
+        text = drop_words(sample.text, share, rng) if share else sample.text
+        return {"image": _channels_first(square), "tokens": self._tokenizer.row(text)}
 
     def _resized(self, key: str, data: bytes) -> np.ndarray:
         side = round(self._size * (1 + self._config.margin))

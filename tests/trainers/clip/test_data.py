@@ -8,7 +8,7 @@ from PIL import Image
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import PairTransform, drop_words, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import encode_jpeg
@@ -72,3 +72,17 @@ def test_pages_are_refused() -> None:
     page = InterleavedSample("k", ("text",), (None,), {})
     with pytest.raises(ConfigError, match="trains on pairs"):
         PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
+
+
+def test_a_share_of_the_words_is_left_out_in_order_and_one_stays() -> None:
+    words = [f"w{number}" for number in range(400)]
+    kept = drop_words(" ".join(words), 0.25, np.random.default_rng(0)).split()
+    assert 270 < len(kept) < 330
+    assert kept == sorted(kept, key=words.index)
+    assert {drop_words("a b", 1.0, np.random.default_rng(seed)) for seed in range(20)} == {"a", "b"}
+
+
+def test_word_dropout_draws_anew_each_time() -> None:
+    transform = PairTransform(TOKENIZER, 24, CLIPDataConfig(word_dropout=0.5))
+    rows = {tuple(transform(sample(), np.random.default_rng(seed))["tokens"].tolist()) for seed in range(20)}
+    assert rows == {tuple(TOKENIZER.row(text).tolist()) for text in ("a cat", "a", "cat")}
