@@ -39,6 +39,8 @@ def reduced(name: str) -> RunConfig:
     if config.family == "clip":
         image = config.model["image"]
         keys = keys | {"image.width": 16 if isinstance(image["layers"], int) else 8}
+        if image.get("pool") == "map":
+            keys = keys | {"embed_dim": 16, "image.mlp": 32, "text.mlp": 32, "image.size": 56}
     if config.family == "flamingo" and "shape" not in config.model.get("language", {}):
         keys = {key: value for key, value in keys.items() if ".shape." not in key}
     return load_config(name, [f"model.{key}={value!r}" for key, value in keys.items()])

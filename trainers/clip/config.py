@@ -1,10 +1,15 @@
-"""Configuration of CLIP: shape of both towers, conversion of pairs to batches."""
+"""Configuration of CLIP and of SigLIP: shape of both towers, conversion of pairs to batches."""
 
 from dataclasses import dataclass, field
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+"""Mean and standard deviation of RGB in 0..1, over CLIP's own training images."""
+ACTIVATIONS = ("quick_gelu", "gelu", "gelu_tanh")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +25,28 @@ class ImageTowerConfig:
     heads: int = 12
     """Heads of the transformer's attention, or of the ResNet's attention pooling."""
     patch: int = 32
-    """Side of a transformer's patch, in pixels; unused by a ResNet."""
+    """Side of a transformer's patch, in pixels; unused by a ResNet. With `pool` = map it need not divide `size`: the rest
+    at the right and the bottom is not seen, as in SigLIP SO400M/14 at 384 pixels."""
+    mlp: int | None = None
+    """Hidden width of a transformer's MLPs; None: 4 * width."""
+    pool: str = "class"
+    """A transformer's feature: class (state of a class token, projected) or map (attention pooling, as in SigLIP)."""
+    mean: tuple[float, float, float] = MEAN
+    """Mean of RGB in 0..1 that is subtracted from pixels; SigLIP has 0.5."""
+    std: tuple[float, float, float] = STD
+    """Standard deviation of RGB that pixels are divided by; SigLIP has 0.5."""
     patch_dropout: float = 0.0
     """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, int) and self.size % self.patch:
+        if isinstance(self.layers, int) and self.size % self.patch and self.pool != "map":
             raise ConfigError(f"size {self.size} is not a multiple of the patch {self.patch}", where="model.image")
+        if self.pool not in ("class", "map"):
+            raise ConfigError(f"pool is {self.pool!r}", where="model.image", remedy="use class or map")
+        if self.pool == "map" and self.is_resnet:
+            raise ConfigError("a ResNet with pool = map", where="model.image", remedy="give layers as one number")
+        if min(self.std) <= 0:
+            raise ConfigError(f"std is {list(self.std)}", where="model.image", remedy="use numbers above 0")
         if not 0 <= self.patch_dropout < 1:
             raise ConfigError(f"patch_dropout is {self.patch_dropout}", where="model.image", remedy="use 0 to below 1")
 
@@ -38,7 +58,7 @@ class ImageTowerConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextTowerConfig:
-    """A causal transformer; its state at the end of a text is the text's feature (section 2.4)."""
+    """A transformer; its state at one token is the text's feature (section 2.4)."""
 
     vocab_size: int = 49_408
     """Number of token ids, the two special ones included."""
@@ -50,8 +70,20 @@ class TextTowerConfig:
     """Width of the tokens."""
     heads: int = 8
     """Heads of the attention."""
+    mlp: int | None = None
+    """Hidden width of the MLPs; None: 4 * width."""
+    pool: str = "end"
+    """A text's feature: end (state at the end token) or last (at the last place, mostly padding, as in SigLIP)."""
+    causal: bool = True
+    """Whether a token attends to those before it alone; SigLIP's attend to all, padding included."""
     trim: bool = False
     """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+
+    def __post_init__(self) -> None:
+        if self.pool not in ("end", "last"):
+            raise ConfigError(f"pool is {self.pool!r}", where="model.text", remedy="use end or last")
+        if self.trim and (self.pool == "last" or not self.causal):
+            raise ConfigError("trim changes the feature of a text that attends to its padding", where="model.text")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +92,11 @@ class CLIPConfig:
 
     embed_dim: int = 512
     """Width of the embeddings of both towers."""
-    quick_gelu: bool = True
-    """Whether the activation is x * sigmoid(1.702 x), as in OpenAI's weights, or GELU, as in most of open_clip's."""
+    activation: str = "quick_gelu"
+    """Activation: quick_gelu (x * sigmoid(1.702 x), OpenAI's weights), gelu (most of open_clip's) or gelu_tanh
+    (GELU's approximation by tanh, SigLIP's)."""
+    norm_eps: float = 1e-5
+    """Added to the variance in layer norms; SigLIP has 1e-6."""
     loss: str = "softmax"
     """Loss: softmax (CLIP) or sigmoid (SigLIP, arXiv 2303.15343)."""
     image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
@@ -72,6 +107,12 @@ class CLIPConfig:
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):
             raise ConfigError(f"loss is {self.loss!r}", where="model.loss", remedy="use softmax or sigmoid")
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ConfigError(f"activation is {self.activation!r}", where="model.activation", remedy=f"one of {known}")
+        if self.image.pool == "map" and self.image.width != self.embed_dim:
+            what = f"embed_dim is {self.embed_dim}, the attention pooling gives image.width, {self.image.width}"
+            raise ConfigError(what, where="model", remedy="set both to the same")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from PIL import Image
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
@@ -46,7 +46,7 @@ def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.G
 class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
-    def __init__(self, tokenizer: ClipTokenizer, size: int, config: CLIPDataConfig) -> None:
+    def __init__(self, tokenizer: CaptionTokenizer, size: int, config: CLIPDataConfig) -> None:
         self._tokenizer, self._size, self._config = tokenizer, size, config
         self._cache: dict[str, np.ndarray] = {}
         self._room = config.cache_bytes

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import PLACEHOLDER, Labelled, open_benchmark
 from corpusloom.trainers.evaluation.batches import (
     Evaluation,
@@ -36,7 +36,7 @@ def evaluations() -> Mapping[str, Evaluation]:
     return {"zero-shot": classify, "retrieval": retrieve}
 
 
-def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def classify(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
     benchmark, device = open_benchmark(data), model.logit_scale.device
 
@@ -57,14 +57,14 @@ def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: Evaluat
     return Figures(values, found.skipped, found.reused)
 
 
-def retrieve(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def retrieve(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of retrieval among the pairs of a dataset."""
     return retrieve_from(model, tokenizer, [data], settings)
 
 
 def retrieve_from(
     model: CLIP,
-    tokenizer: ClipTokenizer,
+    tokenizer: CaptionTokenizer,
     paths: Sequence[str],
     settings: EvaluationSettings,
     split: str | None = None,
@@ -93,7 +93,9 @@ def retrieve_from(
 
 
 @torch.no_grad()
-def class_embeddings(model: CLIP, tokenizer: ClipTokenizer, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
+def class_embeddings(
+    model: CLIP, tokenizer: CaptionTokenizer, classes: Sequence[str], templates: Sequence[str]
+) -> Tensor:
     """Return (C, E): per class the mean of its templates' normalised embeddings, normalised again."""
     for template in templates:
         if PLACEHOLDER not in template:
@@ -104,7 +106,7 @@ def class_embeddings(model: CLIP, tokenizer: ClipTokenizer, classes: Sequence[st
 
 
 @torch.no_grad()
-def embed_texts(model: CLIP, tokenizer: ClipTokenizer, texts: Sequence[str], batch_size: int = 256) -> Tensor:
+def embed_texts(model: CLIP, tokenizer: CaptionTokenizer, texts: Sequence[str], batch_size: int = 256) -> Tensor:
     """Return the normalised embeddings of texts, (M, E)."""
     device = model.logit_scale.device
     rows = torch.from_numpy(tokenizer.rows(texts)).to(device)

@@ -1,6 +1,6 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,8 +18,14 @@ from corpusloom.trainers.clip.evaluate import retrieve_from
 from corpusloom.trainers.clip.layouts.shapes import shape_of
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, learn_merges
-from corpusloom.trainers.clip.tokens.files import BPE_FILE, load_tokenizer, tokenizer_from_bytes, tokenizer_in
+from corpusloom.trainers.clip.tokens.files import BPE_FILE
+from corpusloom.trainers.clip.tokens.of_model import (
+    CaptionTokenizer,
+    learn_tokenizer,
+    load_tokenizer,
+    tokenizer_from_bytes,
+    tokenizer_in,
+)
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
@@ -115,14 +121,13 @@ def initial_model(config: RunConfig) -> CLIP:
     return model
 
 
-def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> ClipTokenizer:
+def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) -> CaptionTokenizer:
     """Return the tokenizer of the initial weights or of the configured vocabulary, else one learnt from the captions.
 
     Raises ConfigError if the initial weights would get another tokenizer than their own.
     """
-    context = shape.text.context
-    own = None if shape.init is None else tokenizer_in(shape.init, context)
-    given = None if data.tokenizer is None else load_tokenizer(data.tokenizer, context)
+    own = None if shape.init is None else tokenizer_in(shape.init, shape.text)
+    given = None if data.tokenizer is None else load_tokenizer(data.tokenizer, shape.text)
     if own and given and own.vocabulary != given.vocabulary:
         what = f"{data.tokenizer} is not the tokenizer in {shape.init}"
         raise ConfigError(what, where="data.tokenizer", remedy="leave data.tokenizer out")
@@ -131,30 +136,25 @@ def make_tokenizer(shape: CLIPConfig, data: CLIPDataConfig, paths: list[str]) ->
         what = f"{shape.init} has no tokenizer, and one that is learnt anew does not fit its weights"
         raise ConfigError(what, where="data.tokenizer", remedy="give the vocabulary of these weights")
     if tokenizer is None:
-        tokenizer = collectives.from_rank_0(partial(learn_tokenizer, shape, paths))
+        tokenizer = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), shape.text))
     tokenizer.check_fits(shape.text.vocab_size)
     return tokenizer
 
 
-def learn_tokenizer(shape: CLIPConfig, paths: Sequence[str]) -> ClipTokenizer:
-    """Return a tokenizer learnt from the captions of datasets."""
-    return ClipTokenizer(learn_merges(captions(paths), shape.text.vocab_size), shape.text.context)
-
-
-def load_clip(path: str) -> tuple[CLIP, ClipTokenizer]:
+def load_clip(path: str) -> tuple[CLIP, CaptionTokenizer]:
     """Return a CLIP and its tokenizer, of a checkpoint, of a run (its newest checkpoint) or of a model folder."""
     if is_model_folder(path):
         return read_clip(read_folder(path))
     folder = folders.find(path)
     model, config = checkpoint.load_model(folder, build_model)
     data = folders.read_attachment(folder, TOKENIZER)
-    return model, tokenizer_from_bytes(data, model_config(config).text.context, where=folder)
+    return model, tokenizer_from_bytes(data, model_config(config).text, where=folder)
 
 
-def read_clip(folder: Folder) -> tuple[CLIP, ClipTokenizer]:
+def read_clip(folder: Folder) -> tuple[CLIP, CaptionTokenizer]:
     """Return the CLIP in a folder in the layout of transformers or open_clip, and its tokenizer."""
     shape = tables.build(CLIPConfig, nested(shape_of(folder)), where=folder.path)
-    tokenizer = tokenizer_in(folder.path, shape.text.context)
+    tokenizer = tokenizer_in(folder.path, shape.text)
     if tokenizer is None:
         raise InputError("no tokenizer", where=folder.path, remedy=f"copy the tokenizer's files or {BPE_FILE} into it")
     tokenizer.check_fits(shape.text.vocab_size)
@@ -172,16 +172,16 @@ def read_model(folder: Folder) -> tuple[CLIP, dict[str, bytes]]:
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
     """Write a checkpoint's CLIP into a folder in the layout of transformers or open_clip."""
     assert isinstance(model, CLIP)
-    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text.context, where=TOKENIZER)
+    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text, where=TOKENIZER)
     adapter.export(model, tokenizer, attachments, layout, out)
 
 
-def load_evaluated(path: str) -> tuple[CLIP, ClipTokenizer]:
+def load_evaluated(path: str) -> tuple[CLIP, CaptionTokenizer]:
     """Return the model at a path, and for its evaluations the tokenizer."""
     return load_clip(path)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer) -> Evaluate:
+def retrieval_over(paths: list[str], split: str, tokenizer: CaptionTokenizer) -> Evaluate:
     """Return the evaluation of retrieval among the samples of one split, each with its own text."""
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:

@@ -14,7 +14,7 @@ def test_the_default_is_vit_b_32() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "match"), [({"loss": "triplet"}, "softmax or sigmoid"), ({"quik_gelu": True}, "quick_gelu")]
+    ("values", "match"), [({"loss": "triplet"}, "softmax or sigmoid"), ({"activtion": "gelu"}, "activation")]
 )
 def test_mistakes_in_the_model_table_are_named(values: dict[str, object], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
