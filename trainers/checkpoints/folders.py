@@ -22,6 +22,8 @@ from corpusloom.schemas.guards import json_files
 T = TypeVar("T")
 FORMAT_VERSION = 2
 CONFIG, STREAM, COMMIT = "config.json", "stream.json", "checkpoint.json"
+RUN_FOLDER = "checkpoints"
+"""Folder of the checkpoints in a run's folder."""
 SHARD_SUFFIX = ".safetensors"
 REMEDY = "delete the checkpoint's folder: the run then resumes from the one before"
 _STEP = re.compile(r"^step-(\d{8,})$")
@@ -53,11 +55,16 @@ def latest(folder: str) -> str | None:
     return step_folder(folder, steps[-1]) if steps else None
 
 
+def has_checkpoints(path: str) -> bool:
+    """Return whether a path is a checkpoint, a run, or its folder of checkpoints, complete or not."""
+    return is_complete(path) or RUN_FOLDER in storage.folders(path) or bool(steps_in(path))
+
+
 def find(path: str) -> str:
     """Return a checkpoint's folder: the path itself, or the newest one inside it or its `checkpoints` folder."""
     if is_complete(path):
         return path
-    inner = storage.join(path, "checkpoints")
+    inner = storage.join(path, RUN_FOLDER)
     found = latest(path) or latest(inner)
     if found is None:
         unfinished = [f"step-{step:08d}" for step in (*steps_in(path), *steps_in(inner))]

@@ -22,9 +22,17 @@ def load_weights(model: CLIP, folder: Folder) -> None:
     """Copy a folder's weights into a model of its shape; positions are interpolated to the model's image size."""
     own = model.state_dict()
     state = to_ours(own, folder.tensors, renames_of(model.config, folder.layout), folder.path, ignored=COUNTERS)
-    for name in state.keys() & set(POSITIONS):
-        state[name] = resize_positions(state[name], len(own[name]), fixed=int(model.config.image.pool == "class"))
-    load_state(model, state, folder.path)
+    load_state(model, fit_positions(state, own), folder.path)
+
+
+def fit_positions(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights with the image tower's positions interpolated to the number that a model has, {name: weight}."""
+    fixed = 0 if "image.pool.probe" in own else 1
+    resized = {
+        name: resize_positions(state[name], len(own[name]), fixed)
+        for name in state.keys() & own.keys() & set(POSITIONS)
+    }
+    return {**state, **resized}
 
 
 def resize_positions(positions: Tensor, tokens: int, fixed: int = 1) -> Tensor:

@@ -25,8 +25,8 @@ class ImageTowerConfig:
     heads: int = 12
     """Heads of the transformer's attention, or of the ResNet's attention pooling."""
     patch: int = 32
-    """Side of a transformer's patch, in pixels; unused by a ResNet. With `pool` = map it need not divide `size`: the rest
-    at the right and the bottom is not seen, as in SigLIP SO400M/14 at 384 pixels."""
+    """Side of a transformer's patch, in pixels; unused by a ResNet. With `pool` = map it need not divide `size`: pixels
+    left over at the right and the bottom are not seen, as in SigLIP SO400M/14 at 384 pixels."""
     mlp: int | None = None
     """Hidden width of a transformer's MLPs; None: 4 * width."""
     pool: str = "class"
@@ -37,6 +37,9 @@ class ImageTowerConfig:
     """Standard deviation of RGB that pixels are divided by; SigLIP has 0.5."""
     patch_dropout: float = 0.0
     """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
+    init: str | None = None
+    """Source of the tower's weights, which also gives its shape: a model folder, or a run of CLIP. Frozen by
+    `train.groups` (LiT, arXiv 2111.07991), checkpoints name it instead of holding its weights."""
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, int) and self.size % self.patch and self.pool != "map":
@@ -78,6 +81,9 @@ class TextTowerConfig:
     """Whether a token attends to those before it alone; SigLIP's attend to all, padding included."""
     trim: bool = False
     """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+    init: str | None = None
+    """Source of the tower's weights, shape and tokenizer: a model folder, or a run of CLIP; its projection stays fresh
+    if the image tower's embeddings have another width."""
 
     def __post_init__(self) -> None:
         if self.pool not in ("end", "last"):
@@ -102,7 +108,8 @@ class CLIPConfig:
     image: ImageTowerConfig = field(default_factory=ImageTowerConfig)
     text: TextTowerConfig = field(default_factory=TextTowerConfig)
     init: str | None = None
-    """Folder of initial weights in the layout of transformers or open_clip, which also gives shape and tokenizer."""
+    """Source of initial weights, which also gives shape and tokenizer: a model folder in the layout of transformers or
+    open_clip, or a run of CLIP."""
 
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):
@@ -113,6 +120,9 @@ class CLIPConfig:
         if self.image.pool == "map" and self.image.width != self.embed_dim:
             what = f"embed_dim is {self.embed_dim}, the attention pooling gives image.width, {self.image.width}"
             raise ConfigError(what, where="model", remedy="set both to the same")
+        if self.init is not None and (self.image.init or self.text.init):
+            remedy = "give one source, or one per tower"
+            raise ConfigError("init is given for the model and for a tower", where="model", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,8 +154,11 @@ class CLIPDataConfig:
 
 
 def model_config(config: RunConfig) -> CLIPConfig:
-    """Return the model configuration of a run."""
-    return tables.build(CLIPConfig, config.model, where=f"{config.name}: model")
+    """Return the model configuration of a run; `quick_gelu`, the key of earlier versions, is read as an activation."""
+    model = dict(config.model)
+    if "quick_gelu" in model:
+        model = {"activation": "quick_gelu" if model.pop("quick_gelu") else "gelu", **model}
+    return tables.build(CLIPConfig, model, where=f"{config.name}: model")
 
 
 def data_config(config: RunConfig) -> CLIPDataConfig:

@@ -21,6 +21,7 @@ from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, is_model_folder, read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
+from corpusloom.trainers.training.hub.vocabulary import choose_vocabulary
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
 from corpusloom.trainers.vilbert import adapter
@@ -88,17 +89,11 @@ def make_tokenizer(
 
     Raises ConfigError if the initial weights would get another vocabulary than their own.
     """
-    own = None if shape.init is None else tokenizer_in(shape.init)
-    given = None if data.vocabulary is None else read_vocabulary(data.vocabulary)
-    if own and given and own.get_vocab() != given.get_vocab():
-        what = f"{data.vocabulary} is not the vocabulary in {shape.init}"
-        raise ConfigError(what, where="data.vocabulary", remedy="leave data.vocabulary out")
-    found = given or own
+    own = None if shape.init is None else (shape.init, tokenizer_in(shape.init))
+    given = None if data.vocabulary is None else (data.vocabulary, read_vocabulary(data.vocabulary))
+    found = choose_vocabulary("data.vocabulary", given, own, Tokenizer.get_vocab)
     if found is not None:
         return found
-    if shape.init is not None:
-        what = f"{shape.init} has no vocabulary, and one that is learnt anew does not fit its weights"
-        raise ConfigError(what, where="data.vocabulary", remedy="give the vocab.txt of these weights")
     paths = [path for path, _ in datasets.values()]
     learnt = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), data.vocab_size).to_str())
     return Tokenizer.from_str(learnt)

@@ -12,7 +12,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.layouts.renames import renames_of
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.task import read_clip
+from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
 from corpusloom.trainers.training.hub.renames import to_theirs
 from tests.trainers.clip.folders import (
@@ -48,7 +48,7 @@ def assert_same(theirs: CLIPModel, ours: CLIP) -> None:
 def test_a_folder_of_transformers_comes_in_and_goes_out_the_same(tmp_path: Path, saving: dict[str, str]) -> None:
     path, theirs = hf_folder(tmp_path / "in", **saving)
     folder = read_folder(path)
-    model, tokenizer = read_clip(folder)
+    model, tokenizer = load_clip(folder.path)
     assert_same(theirs, model)
     adapter.export(model, tokenizer, folder.origin(), HF, str(tmp_path / "out"))
     assert contents(tmp_path / "out") == contents(tmp_path / "in")
@@ -61,7 +61,7 @@ def test_a_folder_of_an_old_version_keeps_position_ids_and_half_precision(tmp_pa
     state |= {"vision_model.embeddings.position_ids": torch.arange(5)[None]}
     save_file(state, tmp_path / "in" / "model.safetensors", {"format": "pt"})
     folder = read_folder(path)
-    model, tokenizer = read_clip(folder)
+    model, tokenizer = load_clip(folder.path)
     assert next(model.parameters()).dtype == torch.float32
     adapter.export(model, tokenizer, folder.origin(), HF, str(tmp_path / "out"))
     assert contents(tmp_path / "out") == contents(tmp_path / "in")
@@ -80,7 +80,7 @@ def test_a_model_of_ours_is_loaded_by_transformers_with_its_tokenizer(tmp_path: 
             *TOKENIZER.encode("x " + text.replace("<|", "< |")),
             TOKENIZER.end,
         ]
-    again, read = read_clip(read_folder(str(tmp_path / "out")))
+    again, read = load_clip(str(tmp_path / "out"))
     assert read.vocabulary == TOKENIZER.vocabulary
     assert_same(theirs, again)
 
@@ -98,7 +98,7 @@ def assert_same_siglip(theirs: SiglipModel, ours: CLIP) -> None:
 def test_a_siglip_of_transformers_comes_in_and_goes_out_the_same(tmp_path: Path) -> None:
     path, theirs = siglip_folder(tmp_path / "in", max_shard_size="10KB")
     folder = read_folder(path)
-    model, tokenizer = read_clip(folder)
+    model, tokenizer = load_clip(folder.path)
     assert model.config == siglip_config()
     assert_same_siglip(theirs, model)
     adapter.export(model, tokenizer, folder.origin(), HF, str(tmp_path / "out"))
@@ -115,7 +115,7 @@ def test_a_siglip_of_ours_is_loaded_by_transformers_with_its_tokenizer(tmp_path:
     texts = [*TEXTS, "Naïve,  don't!", "", "number " * 20]
     found = tokenizer(texts, padding="max_length", truncation=True)["input_ids"]
     assert found == SIGLIP_TOKENIZER.rows(texts).tolist()
-    again, read = read_clip(read_folder(str(tmp_path / "out")))
+    again, read = load_clip(str(tmp_path / "out"))
     assert read.vocabulary == SIGLIP_TOKENIZER.vocabulary
     assert read.rows(texts).tolist() == found
     assert_same_siglip(theirs, again)
@@ -133,7 +133,7 @@ def test_a_model_of_ours_goes_through_open_clips_layout(tmp_path: Path, resnet: 
     model = CLIP(our_config(resnet=resnet, activation="gelu")).eval()
     adapter.export(model, TOKENIZER, {}, OPEN_CLIP, str(tmp_path / "out"))
     folder = read_folder(str(tmp_path / "out"))
-    again, tokenizer = read_clip(folder)
+    again, tokenizer = load_clip(folder.path)
     assert again.config == model.config
     assert tokenizer.vocabulary == TOKENIZER.vocabulary
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
@@ -199,7 +199,7 @@ def test_names_and_shapes_are_those_of_open_clip(tmp_path: Path) -> None:
     path = open_clip_folder(
         tmp_path / "in", {n: t.contiguous() + 0.5 for n, t in vit.items()} | {"attn_mask": torch.ones(2)}
     )
-    model, _ = read_clip(read_folder(path))
+    model, _ = load_clip(path)
     assert torch.equal(model.image.projection.weight, vit["visual.proj"].T + 0.5)
     assert model.logit_scale.tolist() == [vit["logit_scale"] + 0.5]
     assert model.config.activation == "gelu"
@@ -227,7 +227,7 @@ def test_a_larger_image_size_is_written_into_weights_and_configuration(tmp_path:
     model = CLIP(our_config(image=image))
     adapter.load_weights(model, folder)
     adapter.export(model, TOKENIZER, folder.origin(), OPEN_CLIP, str(tmp_path / "out"))
-    again, _ = read_clip(read_folder(str(tmp_path / "out")))
+    again, _ = load_clip(str(tmp_path / "out"))
     assert again.config.image == image
     kept = json.loads((tmp_path / "in/open_clip_config.json").read_text())
     kept["model_cfg"]["vision_cfg"]["image_size"] = size
@@ -241,7 +241,7 @@ def test_what_a_layout_cannot_express_is_refused(tmp_path: Path) -> None:
     sigmoid = CLIP(our_config(loss="sigmoid"))
     adapter.export(sigmoid, TOKENIZER, {}, OPEN_CLIP, str(tmp_path / "sigmoid"))
     assert load_file(tmp_path / "sigmoid/open_clip_model.safetensors")["logit_bias"].shape == ()
-    assert read_clip(read_folder(str(tmp_path / "sigmoid")))[0].config.loss == "sigmoid"
+    assert load_clip(str(tmp_path / "sigmoid"))[0].config.loss == "sigmoid"
 
 
 def test_weights_of_another_model_are_refused_by_the_first_name(tmp_path: Path) -> None:
@@ -250,10 +250,10 @@ def test_weights_of_another_model_are_refused_by_the_first_name(tmp_path: Path) 
     lacking = {name: tensor for name, tensor in state.items() if name != "visual_projection.weight"}
     save_file(lacking, tmp_path / "in" / "model.safetensors")
     with pytest.raises(InputError, match=r"in: weights of another model: no visual_projection\.weight"):
-        read_clip(read_folder(path))
+        load_clip(path)
     save_file(state | {"head.weight": torch.ones(2)}, tmp_path / "in" / "model.safetensors")
     with pytest.raises(InputError, match=r"head\.weight has no place here"):
-        read_clip(read_folder(path))
+        load_clip(path)
     save_file(state | {"visual_projection.weight": torch.ones(9, 16)}, tmp_path / "in" / "model.safetensors")
     with pytest.raises(InputError, match=r"image\.projection\.weight is \(9, 16\), not \(8, 16\)"):
-        read_clip(read_folder(path))
+        load_clip(path)

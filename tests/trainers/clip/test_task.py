@@ -108,7 +108,7 @@ def test_pretrained_weights_without_their_vocabulary_are_refused(tmp_path: Path,
         for name in ("tokenizer.json", "merges.txt"):
             (tmp_path / "open" / name).unlink()
     ready = complete(load_config("clip-tiny", [*SHORT, f"model.init={folder}"]), ())
-    with pytest.raises(ConfigError, match=r"^data\.tokenizer: .*has no tokenizer.*learnt anew does not fit"):
+    with pytest.raises(ConfigError, match=r"^data\.tokenizer: .*has no vocabulary.*learnt anew does not fit"):
         build_task(ready, {"x": (write_captions(tmp_path), 1.0)})
     (tmp_path / "vocabulary.txt").write_bytes(TOKENIZER.to_bytes())
     given = load_config("clip-tiny", [*SHORT, f"model.init={folder}", f"data.tokenizer={tmp_path / 'vocabulary.txt'}"])
@@ -120,7 +120,7 @@ def test_another_vocabulary_than_that_of_the_weights_is_refused(tmp_path: Path) 
     folder, _ = hf_folder(tmp_path / "hf")
     (tmp_path / "other.txt").write_bytes(ClipTokenizer(TOKENIZER.merges[:3]).to_bytes())
     given = [*SHORT, f"model.init={folder}", f"data.tokenizer={tmp_path / 'other.txt'}"]
-    with pytest.raises(ConfigError, match=r"other\.txt is not the tokenizer in .*leave data\.tokenizer out"):
+    with pytest.raises(ConfigError, match=r"other\.txt is not the vocabulary in .*leave data\.tokenizer out"):
         build_task(complete(load_config("clip-tiny", given), ()), {"x": (write_captions(tmp_path), 1.0)})
 
 

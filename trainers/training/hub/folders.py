@@ -20,6 +20,8 @@ HF, OPEN_CLIP = "hf", "open_clip"
 INDEX = ".index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 """Endings of files that torch.save wrote."""
+ORIGIN = "origin."
+"""Beginning of the names of the attachments that describe the folder that a run began from."""
 _HEADER = ".header"
 _KEPT = (".json", ".txt", ".gz", ".model", ".jinja")
 """Endings of small files that are taken along: configuration, index, tokenizer, preprocessing."""
@@ -89,8 +91,8 @@ def small_files(folder: str) -> dict[str, bytes]:
 
 
 def _origin(layout: str) -> str:
-    """Return the prefix of the attachments that describe the folder that a run began from."""
-    return f"origin.{layout}."
+    """Return the prefix of the attachments that describe a folder in a layout."""
+    return f"{ORIGIN}{layout}."
 
 
 def is_model_folder(path: str) -> bool:

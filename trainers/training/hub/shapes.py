@@ -33,12 +33,14 @@ def take_shape(
     folder: str,
     typed: Collection[str] | None = None,
     free: Collection[str] = (),
+    *,
+    where: str = "model.init",
 ) -> dict[str, Any]:
     """Return a `model` table with a folder's shape ({"image.size": 32 ...}).
 
     A key that was typed and contradicts the folder is a ConfigError that names both values, except a `free` one, which
     stays. `typed` are the keys that the user gave ("model.image.size"), None if all of the table is the user's; a
-    bundled configuration's own shape gives way to the folder's.
+    bundled configuration's own shape gives way to the folder's. `where` is the key that names the folder.
     """
     flat = flattened(model)
     for key, value in shape.items():
@@ -48,8 +50,8 @@ def take_shape(
             if key in free:
                 continue
             what = f"model.{key} is {json.dumps(own)}, and {json.dumps(value)} in {folder}"
-            raise ConfigError(what, where="model.init", remedy=f"leave model.{key} out")
-        flat[key] = value
+            raise ConfigError(what, where=where, remedy=f"leave model.{key} out")
+        flat[key] = _plain(value)
     return nested(flat)
 
 
