@@ -49,13 +49,9 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        activation, eps, sigmoid = ACTIVATION_OF[config.activation], config.norm_eps, config.loss == "sigmoid"
-        self.image: VisionTransformer | ModifiedResNet = (
-            ModifiedResNet(config.image, config.embed_dim)
-            if config.image.is_resnet
-            else VisionTransformer(config.image, config.embed_dim, activation, eps)
-        )
-        self.text = TextTower(config.text, config.embed_dim, activation=activation, eps=eps)
+        activation, sigmoid = ACTIVATION_OF[config.activation], config.loss == "sigmoid"
+        self.image = make_image_tower(config)
+        self.text = TextTower(config.text, config.embed_dim, activation=activation, eps=config.norm_eps)
         self.logit_scale = nn.Parameter(torch.full([1], math.log(10 if sigmoid else 1 / 0.07)))
         if sigmoid:
             self.logit_bias = nn.Parameter(torch.full([1], -10.0))
@@ -95,3 +91,10 @@ class CLIP(nn.Module):
     def after_step(self) -> None:
         """Clamp the logit scale after the update, so that its gradient does not vanish at the bound."""
         local(self.logit_scale).clamp_(0, MAX_LOG_SCALE)
+
+
+def make_image_tower(config: CLIPConfig) -> VisionTransformer | ModifiedResNet:
+    """Return the image tower of a CLIP; both kinds have `grid`, `grid_width` and `forward`."""
+    if config.image.is_resnet:
+        return ModifiedResNet(config.image, config.embed_dim)
+    return VisionTransformer(config.image, config.embed_dim, ACTIVATION_OF[config.activation], config.norm_eps)

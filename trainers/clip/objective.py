@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from corpusloom.trainers.clip.losses.pair_logits import nearest
 from corpusloom.trainers.clip.losses.sigmoid import sigmoid_loss
 from corpusloom.trainers.clip.losses.softmax import contrastive_loss
 from corpusloom.trainers.clip.model import Embeddings
@@ -25,11 +26,11 @@ def pair_loss(embeddings: Embeddings) -> Tensor:
 def measure(embeddings: Embeddings) -> dict[str, Sum]:
     """Return the logit scale, and how many images have their own text as the nearest of this rank's batch."""
     rows = len(embeddings.image)
-    nearest = (embeddings.image @ embeddings.text.T).argmax(1) if rows else embeddings.image.new_zeros(0)
+    found = nearest(embeddings.image, embeddings.text) if rows else embeddings.image.new_zeros(0)
     own = torch.arange(rows, device=embeddings.image.device)
     return {
         "logit_scale": (embeddings.logit_scale.exp()[0], 1),
-        "batch_accuracy": ((nearest == own).sum(), rows),
+        "batch_accuracy": ((found == own).sum(), rows),
     }
 
 

@@ -26,7 +26,7 @@ from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
 from corpusloom.trainers.flamingo.decoding import DecodingConfig, decode, pad_prompts
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
+from corpusloom.trainers.stream.samples.typed import ClipSample, PairSample, TypedSample
 
 PROMPT = "Output:"
 """Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
@@ -72,16 +72,18 @@ def _around(items: Sequence["Example"], number: int, following: int) -> list["Ex
 
 @dataclass(frozen=True)
 class Example:
-    """An image as pixels, (1, 3, S, S) uint8, and its caption."""
+    """An image or a video clip as pixels, (T, 3, S, S) uint8, and its caption."""
 
     pixels: np.ndarray
     text: str
 
 
 def example(transform: FlamingoTransform, sample: TypedSample) -> Example:
-    """Return a pair as an `Example`; `transform` does not augment."""
-    if not isinstance(sample, PairSample):
-        raise ConfigError("few-shot captioning needs pairs", where="--data", remedy="give a dataset of pairs")
+    """Return a pair or a clip as an `Example`; `transform` does not augment."""
+    if not isinstance(sample, PairSample | ClipSample):
+        raise ConfigError(
+            "few-shot captioning needs captions", where="--data", remedy="give a dataset of pairs or of video clips"
+        )
     return Example(transform(sample, np.random.default_rng(0))["images"][0], sample.text)
 
 

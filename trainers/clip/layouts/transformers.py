@@ -64,7 +64,7 @@ MODELS = {
         {"image": 3072, "text": 3072},
         "gelu_pytorch_tanh",
         1e-6,
-        {"loss": "sigmoid", "image.pool": "map", "text.pool": "last", "text.causal": False, "text.trim": False},
+        {"loss": "sigmoid", "image.pool": "map", "text.pool": "last", "text.causal": False},
     ),
 }
 """Model type -> model."""
@@ -92,7 +92,7 @@ def shape_in(config: Mapping[str, Any], where: str) -> dict[str, Any]:
     width, projected = shape["image.width"], sides["text"].get("projection_size") or shape["text.width"]
     if projected != width:
         raise refuse(where, "text_config.projection_size", projected, f"{width}, the image tower's width")
-    return {"embed_dim": width, **common, **shape}
+    return {"embed_dim": width, **common, **shape, "text.trim": None}
 
 
 def _same(sides: Mapping[str, Mapping[str, Any]], key: str, default: Any, where: str) -> Any:

@@ -6,8 +6,8 @@ embeddings of all ranks; the sum over ranks is the loss of the global batch. Log
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from corpusloom.trainers.clip.losses.pair_logits import cross_entropy_of_pairs
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.numerics import at_least_float32, full_precision
 
@@ -22,6 +22,6 @@ def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor
     labels = sum(rows[: distributed.data_rank()]) + torch.arange(len(image), device=image.device)
     scale = at_least_float32(logit_scale).exp()
     with full_precision(image.device):
-        by_image = F.cross_entropy(scale * image @ texts.T, labels, reduction="sum")
-        by_text = F.cross_entropy(scale * text @ images.T, labels, reduction="sum")
+        by_image = cross_entropy_of_pairs(image, texts, scale, labels)
+        by_text = cross_entropy_of_pairs(text, images, scale, labels)
     return (by_image + by_text) / 2

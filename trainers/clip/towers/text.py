@@ -24,7 +24,8 @@ class TextTower(nn.Module):
 
     def __init__(self, config: TextTowerConfig, embed_dim: int, *, activation: Activation, eps: float = 1e-5) -> None:
         super().__init__()
-        width, self.trim, self.reads_last = config.width, config.trim, config.pool == "last"
+        width, self.reads_last = config.width, config.pool == "last"
+        self.trim = config.trim if config.causal and not self.reads_last else False
         self.token_embedding = nn.Embedding(config.vocab_size, width)
         self.positions = nn.Parameter(torch.randn(config.context, width) * (width**-0.5 if self.reads_last else 0.01))
         self.blocks = nn.Sequential(
@@ -49,7 +50,7 @@ class TextTower(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, S) int -> (B, E), not normalised."""
         read = torch.full_like(tokens[:, 0], tokens.shape[1] - 1) if self.reads_last else tokens.argmax(1)
-        if self.trim:
+        if self.trim or (self.trim is None and tokens.device.type == "cpu"):
             tokens = tokens[:, : int(read.max()) + 1]
         embedded = self.token_embedding(tokens) + self.positions[: tokens.shape[1]]
         return self.projection(self.ln_final(read_one(self.blocks, embedded, read)))
