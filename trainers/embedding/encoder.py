@@ -18,7 +18,7 @@ from torch import Tensor
 
 from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.training.numerics import autocast
 
 LENGTHS = 8
@@ -29,11 +29,14 @@ class Encoder:
     """A CLIP on a device, in one precision; safe for threads."""
 
     def __init__(
-        self, model: CLIP, tokenizer: ClipTokenizer, *, path: str, precision: str = "fp32", batch_size: int = 64
+        self, model: CLIP, tokenizer: CaptionTokenizer, *, path: str, precision: str = "fp32", batch_size: int = 64
     ) -> None:
         self.batch_size = batch_size
         self._model, self._tokenizer, self._precision = model.eval(), tokenizer, precision
         self._model.text.trim = False  # else a batch's longest text would decide the length of all
+        text = model.config.text
+        self._trims = text.causal and text.pool == "end"
+        """Whether a text's padding does not affect its feature."""
         self._device = model.logit_scale.device
         self._turn = threading.Lock() if self._device.type != "cpu" else contextlib.nullcontext()
         self.identity = EmbeddingModel(
@@ -63,8 +66,10 @@ class Encoder:
 
     def _groups(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         """Yield the rows of each length in groups of at most `batch_size`: their numbers, and the length."""
-        used = rows.shape[1] - np.argmax(rows[:, ::-1] != 0, 1)
-        lengths = np.minimum(-(-used // LENGTHS) * LENGTHS, rows.shape[1])
+        lengths = np.full(len(rows), rows.shape[1])
+        if self._trims:
+            used = rows.shape[1] - np.argmax(rows[:, ::-1] != 0, 1)
+            lengths = np.minimum(-(-used // LENGTHS) * LENGTHS, lengths)
         for length in np.unique(lengths).tolist():
             numbers = np.flatnonzero(lengths == length)
             for first in range(0, len(numbers), self.batch_size):
@@ -84,7 +89,7 @@ def _half(embeddings: Tensor, rows: int) -> np.ndarray:
     return embeddings[:rows].half().cpu().numpy()
 
 
-def model_digest(model: CLIP, tokenizer: ClipTokenizer) -> str:
+def model_digest(model: CLIP, tokenizer: CaptionTokenizer) -> str:
     """Return the sha256 over a model's weights, vocabulary, and what shapes its embeddings beside them.
 
     It is equal for the same model in another layout, and does not change when its configuration gets new keys.
@@ -93,7 +98,7 @@ def model_digest(model: CLIP, tokenizer: ClipTokenizer) -> str:
     beside = {
         "size": config.image.size,
         "heads": [config.image.heads, config.text.heads],
-        "activation": "quick_gelu" if config.quick_gelu else "gelu",
+        "activation": config.activation,
     }
     digest = hashlib.sha256(json.dumps(beside, sort_keys=True).encode())
     digest.update(tokenizer.to_bytes())
