@@ -9,7 +9,7 @@ import torch
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.embedding.encoder import Encoder, model_digest
-from tests.trainers.clip.folders import TEXTS
+from tests.trainers.clip.folders import TEXTS, siglip_folder
 from tests.trainers.embedding.small import small_clip, small_encoder
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
@@ -41,6 +41,14 @@ def test_an_embedding_does_not_depend_on_its_neighbours(folder: Path) -> None:
     together = encoder.texts(texts)
     for row, text in enumerate(texts):
         assert np.array_equal(encoder.texts([text])[0], together[row])
+
+
+def test_a_siglip_sees_the_padding_of_its_texts(tmp_path: Path) -> None:
+    model, tokenizer = load_clip(siglip_folder(tmp_path / "siglip")[0])
+    with torch.no_grad():
+        texts = model.encode_text(torch.from_numpy(tokenizer.rows(TEXTS[:4]))).numpy()
+    found = Encoder(model, tokenizer, path="", batch_size=4).texts(TEXTS[:4])
+    assert np.abs(found - texts).max() < 1e-3
 
 
 def test_the_digest_is_that_of_the_model_in_any_layout(folder: Path, tmp_path: Path) -> None:
