@@ -11,6 +11,7 @@ from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.finished import content_digest, identity
+from corpusloom.trainers.jobs.interpolate import Interpolation, interpolate
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
 from corpusloom.trainers.training.hub.folders import is_model_folder, read_folder
@@ -33,6 +34,8 @@ class EvaluationResult:
     """A line per sample that could not be read: its key and the reason."""
     reused: int
     """Batches that a killed evaluation had finished."""
+    interpolate: str | None = None
+    """INITIAL:ALPHA, if the checkpoint's weights were interpolated with those of another model."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, as in the file that `loom eval --out` writes."""
@@ -47,6 +50,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     assignments: Sequence[str] = (),
+    interpolation: Interpolation | None = None,
     device: str | None = None,
     out: str | None = None,
 ) -> EvaluationResult:
@@ -54,7 +58,8 @@ def evaluate(
 
     `kind` is an evaluation of the model's family. With `out` the result is written there as JSON, and batches that are
     finished are kept beside it until then, so that the same call resumes an evaluation that was killed. Under torchrun
-    every rank calls this and gets the result; rank 0 writes it.
+    every rank calls this and gets the result; rank 0 writes it. With `interpolation` the weights are first mixed with
+    those of another model.
     """
     settings, family = settings or EvaluationSettings(), family_of(path)
     known = registry.evaluations(family)
@@ -62,12 +67,20 @@ def evaluate(
         options = ", ".join(f"{name} for {other}" for other in FAMILIES for name in registry.evaluations(other))
         raise ConfigError(f"no {kind} evaluation of a {family}", where="loom eval", remedy=f"there are {options}")
     if out is not None and storage.is_local(out):
-        settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings))
+        settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings, interpolation))
     with watched_session(device) as place:
         model, tools = registry.load_evaluated(family, path, assignments)
+        if interpolation is not None:
+            interpolate(model, registry.read_attachments(path), interpolation)
         found = known[kind](model.to(place), tools, data, settings)
         result = EvaluationResult(
-            kind=kind, checkpoint=path, data=data, figures=found.values, skipped=found.skipped, reused=found.reused
+            kind=kind,
+            checkpoint=path,
+            data=data,
+            figures=found.values,
+            skipped=found.skipped,
+            reused=found.reused,
+            interpolate=None if interpolation is None else f"{interpolation.initial}:{interpolation.alpha}",
         )
         if out is not None and distributed.rank() == 0:
             storage.write_bytes(out, (json.dumps(result.to_plain(), indent=1) + "\n").encode())
@@ -75,11 +88,19 @@ def evaluate(
     return result
 
 
-def _partial_folder(out: str, kind: str, path: str, data: str, settings: EvaluationSettings) -> str:
+def _partial_folder(
+    out: str, kind: str, path: str, data: str, settings: EvaluationSettings, interpolation: Interpolation | None
+) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
-    model = path if is_model_folder(path) else folders.find(path)
     shape = {**asdict(settings), "workers": 0, "partial": None}
-    return storage.join(out + PARTIAL, identity(kind, content_digest(model), content_digest(data), shape))
+    parts = [kind, _model_digest(path), content_digest(data), shape]
+    if interpolation is not None:
+        parts += [_model_digest(interpolation.initial), interpolation.alpha]
+    return storage.join(out + PARTIAL, identity(*parts))
+
+
+def _model_digest(path: str) -> str:
+    return content_digest(path if is_model_folder(path) else folders.find(path))
 
 
 def family_of(path: str) -> str:
