@@ -100,6 +100,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         ),
         example=lambda: example_batch(config, 1),
         evaluate=None if held_out is None else partial(_evaluate, held_out, data.tokens),
+        figures=(*dict(likelihood(torch.ones(1), 2)),),
         attachments={**tokenizer.files(), **({} if init is None else read_folder(init).origin())},
     )
 

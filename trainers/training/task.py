@@ -66,6 +66,8 @@ class TrainingTask:
     example: Callable[[], Any]
     """Returns a batch of one row of zeros, in the shapes and types of the stream's batches."""
     evaluate: Evaluate | None = None
+    figures: tuple[str, ...] = ()
+    """Names of the figures that `evaluate` yields."""
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
     notes: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ from corpusloom.trainers.vilbert.config import (
     objective_config,
 )
 from corpusloom.trainers.vilbert.data import PretrainingTransform
-from corpusloom.trainers.vilbert.evaluate import retrieve_from
+from corpusloom.trainers.vilbert.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.objective import make_objective
 from corpusloom.trainers.vilbert.shapes import shape_of
@@ -117,6 +117,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
+        figures=(*dict(retrieval(torch.ones(1, 1))), "skipped"),
         attachments={
             TOKENIZER: tokenizer.to_str().encode(),
             **(adapter.attachments_of(folder) if folder is not None else {}),

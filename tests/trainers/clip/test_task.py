@@ -18,6 +18,7 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import build_task, complete, load_clip
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.jobs.train import run
+from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
@@ -146,9 +147,28 @@ def test_an_unknown_key_of_the_model_table_is_named(tmp_path: Path) -> None:
         build_task(config("model.image.patch_dropuot=0.5"), {"x": (str(tmp_path), 1.0)})
 
 
-def test_a_batch_too_small_to_normalise_over_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"clip-tiny: train\.batch_size is 1.*give 2 or more"):
-        build_task(load_config("clip-tiny", ["train.batch_size=1"]), {"x": (str(tmp_path), 1.0)})
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_a_step_of_one_pair_is_refused_before_the_data_are_read(tmp_path: Path, loss: str) -> None:
+    one = load_config("clip-tiny", ["train.batch_size=1", "train.accumulate=4", f"model.loss={loss}"])
+    with pytest.raises(ConfigError, match=r"clip-tiny: train\.batch_size is 1 on one rank.*give 2 or more"):
+        build_task(one, {"x": (str(tmp_path), 1.0)})
+
+
+def test_one_pair_per_rank_is_enough_on_two_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "data_ranks", lambda: 2)
+    assert (
+        len(next(build_task(config("train.batch_size=1"), {"x": (write_captions(tmp_path), 1.0)}).stream)["keys"]) == 1
+    )
+
+
+def test_a_dataset_of_fewer_pairs_than_ranks_gives_each_rank_a_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(1))
+    monkeypatch.setattr(distributed, "data_ranks", lambda: 3)
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "data_rank", lambda rank=rank: rank)
+        assert len(next(build_task(config("train.batch_size=1"), {"x": (data, 1.0)}).stream)["keys"]) == 1
 
 
 def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp_path: Path) -> None:
