@@ -69,7 +69,7 @@ bench-build: $(STAMP) ## Measure the time and memory of a build (BENCH_FLAGS=--l
 bench-fetch: $(STAMP) ## Compare images fetched per second with img2dataset and plain aiohttp (nginx on loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
 
-bench-train: $(STAMP) ## Measure training: steps against public code, waiting, memory (BENCH_FLAGS='--vilbert CHECKOUT --open-flamingo CHECKOUT')
+bench-train: $(STAMP) ## Measure training: steps against public code, waiting, memory (BENCH_FLAGS='--vilbert CHECKOUT --open-flamingo CHECKOUT --open-clip-python PYTHON')
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.train $(BENCH_FLAGS)
 
 constraints: ## Pin the version of every dependency in constraints.txt, from a fresh environment

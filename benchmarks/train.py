@@ -1,8 +1,10 @@
-"""Measures training: `python -m benchmarks.train [--only steps ...] [--vilbert CHECKOUT] [--open-flamingo CHECKOUT]`.
+"""Measures training: `python -m benchmarks.train [--only steps ...] [--vilbert CHECKOUT] [--open-flamingo CHECKOUT]
+[--open-clip-python PYTHON]`.
 
 Prints a table of each measure with its bounds, or JSON lines with --json. Steps are ratios of least CPU seconds, ours
 against a peer's in one process on one thread. The checkouts are of github.com/jiasenlu/vilbert_beta and
-github.com/mlfoundations/open_flamingo; the second needs the packages einops and einops-exts.
+github.com/mlfoundations/open_flamingo; the second needs the packages einops and einops-exts. PYTHON is that of an
+environment with open_clip_torch[training].
 """
 
 import dataclasses
@@ -16,21 +18,23 @@ from typing import Literal
 import torch
 import tyro
 
-from benchmarks import train_memory, train_steps, train_waiting
+from benchmarks import train_memory, train_rate, train_steps, train_waiting
 
-Part = Literal["steps", "data", "checkpoints", "shards", "dry-run"]
+Part = Literal["steps", "rate", "data", "checkpoints", "shards", "dry-run"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkConfig:
     """Parts to measure, and checkouts of the peers."""
 
-    only: tuple[Part, ...] = ("steps", "data", "checkpoints", "shards", "dry-run")
+    only: tuple[Part, ...] = ("steps", "rate", "data", "checkpoints", "shards", "dry-run")
     """Parts to measure."""
     vilbert: Path | None = None
     """Checkout of jiasenlu/vilbert_beta."""
     open_flamingo: Path | None = None
     """Checkout of mlfoundations/open_flamingo."""
+    open_clip_python: str | None = None
+    """Python of an environment with open_clip_torch[training] and the torch of ours."""
     rounds: int = 7
     """Rounds of which the least time counts."""
     json: bool = False
@@ -71,6 +75,20 @@ def steps(config: BenchmarkConfig) -> Iterator[Row]:
         yield Row(f"step, {name}", theirs / ours, bound, aim, False, note)
 
 
+def rate(config: BenchmarkConfig) -> Iterator[Row]:
+    """Yield the images per second of training CLIP over those of open_clip's loop."""
+    if config.open_clip_python is None:
+        yield Row("images per second, CLIP / open_clip", None, 1.0, 1.5, False, "not measured: pass --open-clip-python")
+        return
+    for name, sides in train_rate.rates(config.open_clip_python, max(1, config.rounds // 2)):
+        ours, theirs = sides["ours"], sides["open_clip"]
+        note = (
+            f"{ours['images_per_s']:.1f} / s with {ours['cpu_ms']:.1f} CPU ms an image, "
+            f"theirs {theirs['images_per_s']:.1f} / s with {theirs['cpu_ms']:.1f}"
+        )
+        yield Row(f"images per second, {name}", ours["images_per_s"] / theirs["images_per_s"], 1.0, 1.5, False, note)
+
+
 def data(config: BenchmarkConfig) -> Iterator[Row]:
     """Yield the share of time that clip-tiny waits for data."""
     value = train_waiting.data_wait(max(1, config.rounds // 2))
@@ -101,6 +119,7 @@ def dry_runs(config: BenchmarkConfig) -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[BenchmarkConfig], Iterator[Row]]] = {
     "steps": steps,
+    "rate": rate,
     "data": data,
     "checkpoints": checkpoints,
     "shards": shards,

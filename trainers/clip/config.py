@@ -53,8 +53,9 @@ class TextTowerConfig:
     """Width of the tokens."""
     heads: int = 8
     """Heads of the attention."""
-    trim: bool = False
-    """Whether a batch is cut after its longest text: same result under a causal mask, faster on CPUs, shapes vary."""
+    trim: bool | None = None
+    """Whether a batch is cut after its longest text: same result under a causal mask, faster, shapes vary. None: on
+    CPUs; a GPU would wait for the length."""
     init: str | None = None
     """Source of the tower's weights, shape and tokenizer: a model folder, or a run of CLIP; its projection stays fresh
     if the image tower's embeddings have another width."""

@@ -1,8 +1,4 @@
-"""CLIP's symmetric contrastive loss (arXiv 2103.00020, Figure 3) and SigLIP's (arXiv 2303.15343, Algorithm 1).
-
-Shapes: B pairs of this rank, N pairs of all data ranks, E embedding. Each rank computes its own rows against the
-embeddings of all ranks; the sum over ranks is the loss of the global batch. Logits are float32 or better.
-"""
+"""The objective of CLIP and SigLIP: the loss of a batch of pairs, whole or in chunks (GradCache)."""
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
@@ -10,39 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from corpusloom.trainers.clip.losses.pair_logits import nearest
+from corpusloom.trainers.clip.losses.sigmoid import sigmoid_loss
+from corpusloom.trainers.clip.losses.softmax import contrastive_loss
 from corpusloom.trainers.clip.model import Embeddings
-from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import counted_rows
-from corpusloom.trainers.training.numerics import at_least_float32, full_precision
 from corpusloom.trainers.training.task import Loss, Objective, StepContext, Sum
-
-
-def contrastive_loss(image: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:
-    """Return the sum over own pairs of the mean cross entropy of image to text and text to image.
-
-    (B, E), (B, E), [1] log scale -> (). Divided by N and summed over ranks it is the loss of the global batch.
-    """
-    rows = collectives.row_counts(len(image))
-    images, texts = collectives.all_gather(image, rows), collectives.all_gather(text, rows)
-    labels = sum(rows[: distributed.data_rank()]) + torch.arange(len(image), device=image.device)
-    scale = at_least_float32(logit_scale).exp()
-    with full_precision(image.device):
-        by_image = F.cross_entropy(scale * image @ texts.T, labels, reduction="sum")
-        by_text = F.cross_entropy(scale * text @ images.T, labels, reduction="sum")
-    return (by_image + by_text) / 2
-
-
-def sigmoid_loss(image: Tensor, text: Tensor, logit_scale: Tensor, logit_bias: Tensor) -> Tensor:
-    """Return the sum of the binary losses of own images with all texts: (B, E), (B, E), [1], [1] -> ()."""
-    rows = collectives.row_counts(len(image))
-    texts = collectives.all_gather(text, rows)
-    with full_precision(image.device):
-        logits = at_least_float32(logit_scale).exp() * image @ texts.T + at_least_float32(logit_bias)
-    own = sum(rows[: distributed.data_rank()]) + torch.arange(len(image), device=image.device)
-    signs = torch.full_like(logits, -1.0).scatter_(1, own[:, None], 1.0)
-    return -F.logsigmoid(signs * logits).sum()
 
 
 def pair_loss(embeddings: Embeddings) -> Tensor:
@@ -56,11 +26,11 @@ def pair_loss(embeddings: Embeddings) -> Tensor:
 def measure(embeddings: Embeddings) -> dict[str, Sum]:
     """Return the logit scale, and how many images have their own text as the nearest of this rank's batch."""
     rows = len(embeddings.image)
-    nearest = (embeddings.image @ embeddings.text.T).argmax(1) if rows else embeddings.image.new_zeros(0)
+    found = nearest(embeddings.image, embeddings.text) if rows else embeddings.image.new_zeros(0)
     own = torch.arange(rows, device=embeddings.image.device)
     return {
         "logit_scale": (embeddings.logit_scale.exp()[0], 1),
-        "batch_accuracy": ((nearest == own).sum(), rows),
+        "batch_accuracy": ((found == own).sum(), rows),
     }
 
 

@@ -100,7 +100,9 @@ class FlamingoDataConfig:
     tokens: int = 256
     """Tokens per window of a page."""
     pair_tokens: int = 32
-    """Tokens per pair."""
+    """Tokens per pair or video clip."""
+    evaluation_frames: int = 30
+    """Frames per video clip in evaluations, spread over it (section 4.1.4); time embeddings are interpolated."""
     lambdas: dict[str, float] = field(default_factory=dict)
     """Name of a dataset -> factor of its loss (equation 2); 1 for those that are not named."""
     per_token: bool = True

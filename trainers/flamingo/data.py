@@ -9,7 +9,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.lm.tokenizer import TextTokenizer
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
-from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, TypedSample
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, PairSample, TypedSample
 
 IMAGE_TAG = "<image>"
 """Tag before the text of an image: plain text, not a token of its own (section 2.4)."""
@@ -82,23 +82,44 @@ def cut_window(length: int, tokens: int, rng: np.random.Generator) -> tuple[int,
     return start, start + tokens
 
 
+def choose_frames(count: int, wanted: int, rng: np.random.Generator | None) -> np.ndarray:
+    """Return the indexes of `wanted` of a clip's `count` frames, in order.
+
+    With `rng`, in training, they follow each other from a random start (section 4.1.4); without it, or if the clip is
+    shorter, they are spread over the whole clip, and frames of a shorter clip are repeated.
+    """
+    if rng is not None and count >= wanted:
+        return int(rng.integers(count - wanted + 1)) + np.arange(wanted)
+    return np.linspace(0, count - 1, wanted).round().astype(np.int64)
+
+
 @dataclass(frozen=True)
 class FlamingoTransform:
-    """A page or a pair -> images (N, 1, 3, S, S) uint8; tokens, phi and counted (L,)."""
+    """A page, a pair or a video clip -> images (N, T, 3, S, S) uint8; tokens, phi and counted (L,).
+
+    N is 1 for pairs and clips, T is 1 for pages and pairs.
+    """
 
     vocabulary: Vocabulary
     config: FlamingoDataConfig
     size: int
     """Side of the images, S."""
+    frames: int = 8
+    """Frames per clip in training, as many as the model has time embeddings."""
     augment: bool = True
+    """Whether images are augmented; without it clips have `config.evaluation_frames` frames."""
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         """Return one sequence's arrays."""
         if isinstance(sample, InterleavedSample):
             return self._page(sample, rng)
         if isinstance(sample, PairSample):
-            return self._pair(sample.image, sample.text, rng)
-        raise ConfigError("Flamingo trains on interleaved pages and on pairs", where="--data")
+            return self._captioned([sample.image], sample.text, rng)
+        if isinstance(sample, ClipSample):
+            wanted = self.frames if self.augment else self.config.evaluation_frames
+            chosen = choose_frames(len(sample.frames), wanted, rng if self.augment else None)
+            return self._captioned([sample.frames[number] for number in chosen], sample.text, rng)
+        raise ConfigError("Flamingo trains on interleaved pages, pairs and video clips", where="--data")
 
     def _page(self, sample: InterleavedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         ids, tags = page_sequence(sample, self.vocabulary)
@@ -107,22 +128,25 @@ class FlamingoTransform:
         kept = inside[: self.config.images]
         look_ahead = bool(rng.random() < self.config.next_image)
         phi = make_phi(end - start, [place - start for place in inside], len(kept), look_ahead=look_ahead)
-        images = [sample.images[tags[place]] or b"" for place in kept]
-        return self._arrays(ids[start:end], phi, images, self.config.tokens, self.config.images, rng)
+        images = [[sample.images[tags[place]] or b""] for place in kept]
+        images += [[]] * (self.config.images - len(kept))
+        return self._arrays(ids[start:end], phi, images, self.config.tokens, rng)
 
-    def _pair(self, image: bytes, text: str, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
+    def _captioned(self, frames: list[bytes], text: str, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         blank = " " if rng.random() < 0.5 else ""
         ids = pair_ids(blank + text, self.vocabulary)[: self.config.pair_tokens]
         phi = np.concatenate([[0], np.ones(len(ids) - 1, np.int64)])
-        return self._arrays(ids, phi, [image], self.config.pair_tokens, 1, rng)
+        return self._arrays(ids, phi, [frames], self.config.pair_tokens, rng)
 
     def _arrays(
-        self, ids: list[int], phi: np.ndarray, images: list[bytes], length: int, count: int, rng: np.random.Generator
+        self, ids: list[int], phi: np.ndarray, images: list[list[bytes]], length: int, rng: np.random.Generator
     ) -> Mapping[str, np.ndarray]:
+        """Return the arrays of a sequence; `images` are the frames of each, none for an image that is missing."""
         pad = length - len(ids)
-        pixels = np.zeros((count, 1, 3, self.size, self.size), np.uint8)
-        for number, data in enumerate(images):
-            pixels[number, 0] = self._image(data, rng)
+        pixels = np.zeros((len(images), max(1, *map(len, images)), 3, self.size, self.size), np.uint8)
+        for number, frames in enumerate(images):
+            if frames:
+                pixels[number] = self._frames(frames, rng)
         return {
             "images": pixels,
             "tokens": np.array(ids + [self.vocabulary.pad] * pad, np.int64),
@@ -130,13 +154,18 @@ class FlamingoTransform:
             "counted": np.arange(length) < len(ids),
         }
 
-    def _image(self, data: bytes, rng: np.random.Generator) -> np.ndarray:
-        """Return an image, padded with the configured colour, as (3, S, S) uint8."""
-        size = self.size
-        square = pad_to_square(decode_near(data, size), size, self.config.fill)
-        if self.augment and self.config.flip and rng.random() < 0.5:
-            square = square[:, ::-1]
-        return np.ascontiguousarray(square.transpose(2, 0, 1))
+    def _frames(self, frames: list[bytes], rng: np.random.Generator) -> np.ndarray:
+        """Return the frames of an image or clip, padded with the configured colour, as (T, 3, S, S) uint8.
+
+        All frames of a clip are mirrored or none.
+        """
+        mirrored = self.augment and self.config.flip and rng.random() < 0.5
+        decoded = {data: self._square(data, mirrored=mirrored) for data in frames}
+        return np.stack([decoded[data] for data in frames]).transpose(0, 3, 1, 2)
+
+    def _square(self, data: bytes, *, mirrored: bool) -> np.ndarray:
+        square = pad_to_square(decode_near(data, self.size), self.size, self.config.fill)
+        return square[:, ::-1] if mirrored else square
 
 
 def pair_ids(text: str, vocabulary: Vocabulary) -> list[int]:

@@ -24,8 +24,9 @@ from corpusloom.trainers.evaluation.batches import (
 from corpusloom.trainers.evaluation.figures import mean, share
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
+from corpusloom.trainers.flamingo.decoding import DecodingConfig, decode, pad_prompts
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
+from corpusloom.trainers.stream.samples.typed import ClipSample, PairSample, TypedSample
 
 PROMPT = "Output:"
 """Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
@@ -50,13 +51,12 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
 
     def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
         likelihoods = [caption_log_likelihoods(model, _around(items, number, 1), vocabulary) for number in numbers]
-        f1 = [
-            caption_f1(model, _around(captioned, number, shots + 1), vocabulary, settings.prompt)
-            if number < len(captioned)
-            else (math.nan, math.nan)
-            for number in numbers
-        ]
-        return {"likelihoods": torch.stack(likelihoods), "f1": torch.tensor(f1, dtype=torch.float64)}
+        f1 = torch.full((len(numbers), 2), math.nan, dtype=torch.float64)
+        asked = [place for place, number in enumerate(numbers) if number < len(captioned)]
+        if asked:
+            rows = [_around(captioned, numbers[place], shots + 1) for place in asked]
+            f1[asked] = caption_f1(model, rows, vocabulary, settings.prompt)
+        return {"likelihoods": torch.stack(likelihoods), "f1": f1}
 
     numbers = ItemSource(range(len(items)), lambda number: number, str, data)
     found = measure_batches(numbers, measure, settings, device)
@@ -72,16 +72,18 @@ def _around(items: Sequence["Example"], number: int, following: int) -> list["Ex
 
 @dataclass(frozen=True)
 class Example:
-    """An image as pixels, (1, 3, S, S) uint8, and its caption."""
+    """An image or a video clip as pixels, (T, 3, S, S) uint8, and its caption."""
 
     pixels: np.ndarray
     text: str
 
 
 def example(transform: FlamingoTransform, sample: TypedSample) -> Example:
-    """Return a pair as an `Example`; `transform` does not augment."""
-    if not isinstance(sample, PairSample):
-        raise ConfigError("few-shot captioning needs pairs", where="--data", remedy="give a dataset of pairs")
+    """Return a pair or a clip as an `Example`; `transform` does not augment."""
+    if not isinstance(sample, PairSample | ClipSample):
+        raise ConfigError(
+            "few-shot captioning needs captions", where="--data", remedy="give a dataset of pairs or of video clips"
+        )
     return Example(transform(sample, np.random.default_rng(0))["images"][0], sample.text)
 
 
@@ -124,19 +126,29 @@ def few_shot_prompt(
 
 
 @torch.no_grad()
-def caption(
-    model: Flamingo, shots: Sequence[Example], query: Example, vocabulary: Vocabulary, prompt: str = PROMPT
-) -> str:
-    """Return the caption that a model writes for an image after the examples `shots`, decoded greedily."""
+def captions(
+    model: Flamingo,
+    asked: Sequence[Sequence[Example]],
+    vocabulary: Vocabulary,
+    prompt: str = PROMPT,
+    config: DecodingConfig | None = None,
+) -> list[str]:
+    """Return the captions that a model writes for the last example of each row; the others are its shots.
+
+    The images of all rows are encoded once each, and the captions are decoded as one batch.
+    """
     model.eval()
-    ids, tags = few_shot_prompt(shots, vocabulary, prompt)
-    phi = make_phi(len(ids), tags, len(tags), look_ahead=False)
-    pixels = torch.from_numpy(np.stack([item.pixels for item in [*shots, query]]))[None]
     device = next(model.parameters()).device
-    visual = model.encode_images(pixels.to(device))
-    stop = (vocabulary.eoc, vocabulary.eos)
-    made = model.generate(torch.tensor([ids], device=device), visual, torch.from_numpy(phi)[None].to(device), stop=stop)
-    return vocabulary.tokenizer.text(made[0].tolist()).split("\n")[0].strip()
+    items = {id(item): item for row in asked for item in row}
+    pixels = torch.from_numpy(np.stack([item.pixels for item in items.values()])[:, None]).to(device)
+    visual = dict(zip(items, model.encode_images(pixels)[:, 0], strict=True))
+    rows = []
+    for *shots, _ in asked:
+        ids, tags = few_shot_prompt(shots, vocabulary, prompt)
+        rows.append((ids, make_phi(len(ids), tags, len(tags), look_ahead=False).tolist()))
+    prompts = pad_prompts(rows, [torch.stack([visual[id(item)] for item in row]) for row in asked], vocabulary.pad)
+    made = decode(model, prompts, config or DecodingConfig(), (vocabulary.eoc, vocabulary.eos))
+    return [vocabulary.tokenizer.text(ids).split("\n")[0].strip() for ids in made]
 
 
 def word_f1(written: str, reference: str) -> float:
@@ -146,15 +158,16 @@ def word_f1(written: str, reference: str) -> float:
 
 
 def caption_f1(
-    model: Flamingo, around: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
-) -> tuple[float, float]:
-    """Return the word F1 of a generated caption against the first example's, and against the last example's, by chance.
+    model: Flamingo, around: Sequence[Sequence[Example]], vocabulary: Vocabulary, prompt: str = PROMPT
+) -> Tensor:
+    """Return per row the word F1 of a generated caption against the first and, by chance, the last example's: (M, 2).
 
     The caption is generated for the first example's image; the examples between the first and the last are the shots.
     """
-    query, *shots, other = around
-    written = caption(model, shots, query, vocabulary, prompt)
-    return word_f1(written, query.text), word_f1(written, other.text)
+    written = captions(model, [[*shots, query] for query, *shots, _ in around], vocabulary, prompt)
+    pairs = zip(written, around, strict=True)
+    f1 = [(word_f1(text, row[0].text), word_f1(text, row[-1].text)) for text, row in pairs]
+    return torch.tensor(f1, dtype=torch.float64)
 
 
 def few_shot(f1: Tensor, shots: int) -> Iterator[tuple[str, float]]:

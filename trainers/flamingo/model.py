@@ -5,17 +5,37 @@ encoder, R latents, W visual width, D text width. phi (B, L) is the number of th
 N; 0: none.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import DynamicCache
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.training.parallel import ParallelPlan
+
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of an attention, each (B, heads, K, head width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingCache:
+    """Keys and values of the text and of the images so far: each pass then computes its new tokens only."""
+
+    text: DynamicCache = field(default_factory=DynamicCache)
+    images: dict[int, KeysValues] = field(default_factory=dict)
+    """Number of a gated block -> those of all images."""
+
+    def take(self, rows: Tensor) -> None:
+        """Keep these rows in this order, (B',) int; a row may be taken several times."""
+        self.text.batch_select_indices(rows)
+        for number, (keys, values) in self.images.items():
+            self.images[number] = keys[rows], values[rows]
 
 
 class SquaredReLU(nn.Module):
@@ -49,11 +69,19 @@ class CrossAttention(nn.Module):
 
     def forward(self, query: Tensor, source: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, Q, Wq), (B, K, Ws), bool (B, 1, Q, K) -> (B, Q, Wq)."""
-        q, k, v = (
-            part.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
-            for part in (self.query(query), self.key(source), self.value(source))
-        )
-        return self.output(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
+        return self.attend(query, self.keys_and_values(source), mask)
+
+    def keys_and_values(self, source: Tensor) -> KeysValues:
+        """(B, K, Ws) -> keys and values, each (B, heads, K, head width)."""
+        return self._heads(self.key(source)), self._heads(self.value(source))
+
+    def attend(self, query: Tensor, source: KeysValues, mask: Tensor | None = None) -> Tensor:
+        """(B, Q, Wq), keys and values, bool (B, 1, Q, K) -> (B, Q, Wq)."""
+        mixed = F.scaled_dot_product_attention(self._heads(self.query(query)), *source, attn_mask=mask)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
 
 
 class ResamplerLayer(nn.Module):
@@ -105,22 +133,31 @@ class PerceiverResampler(nn.Module):
 class GatedCrossAttentionBlock(nn.Module):
     """y += tanh(a1) attention(y, x); y += tanh(a2) ffw(y); gates start at 0 (Figure 5). A token sees one image."""
 
-    def __init__(self, width: int, visual_width: int, heads: int, head_width: int) -> None:
+    def __init__(self, width: int, visual_width: int, heads: int, head_width: int, number: int = 0) -> None:
         super().__init__()
+        self.number = number
         self.norm_text, self.norm_image = nn.LayerNorm(width), nn.LayerNorm(visual_width)
         self.attention = CrossAttention(width, visual_width, heads, head_width)
         self.ffw = feed_forward(width)
         self.attention_gate = nn.Parameter(torch.zeros(1))
         self.ffw_gate = nn.Parameter(torch.zeros(1))
 
-    def forward(self, text: Tensor, images: Tensor, phi: Tensor) -> Tensor:
-        """(B, L, D), (B, N, R, W), (B, L) -> (B, L, D)."""
+    def forward(self, text: Tensor, images: Tensor, phi: Tensor, kept: dict[int, KeysValues] | None = None) -> Tensor:
+        """(B, L, D), (B, N, R, W), (B, L) -> (B, L, D).
+
+        `kept` holds the keys and values of the images under this block's `number`; the first pass puts them there.
+        """
         numbers = torch.arange(1, images.shape[1] + 1, device=phi.device).repeat_interleave(images.shape[2])
         sees = phi[:, :, None] == numbers
         blind = ~sees.any(-1, keepdim=True)
         # Softmax over no key is 0/0, so a token without an image attends to all keys and its output is dropped below.
         mask = (sees | blind)[:, None]
-        mixed = self.attention(self.norm_text(text), self.norm_image(images.flatten(1, 2)), mask)
+        source = None if kept is None else kept.get(self.number)
+        if source is None:
+            source = self.attention.keys_and_values(self.norm_image(images.flatten(1, 2)))
+        if kept is not None:
+            kept[self.number] = source
+        mixed = self.attention.attend(self.norm_text(text), source, mask)
         text = text + self.attention_gate.tanh() * mixed.masked_fill(blind, 0)
         return text + self.ffw_gate.tanh() * self.ffw(text)
 
@@ -153,8 +190,8 @@ class Flamingo(nn.Module):
         self.resampler = PerceiverResampler(config, feature_width, visual_width)
         count = -(-len(language.layers) // config.every)
         self.gated = nn.ModuleList(
-            GatedCrossAttentionBlock(language.width, visual_width, config.heads, config.head_width)
-            for _ in range(count)
+            GatedCrossAttentionBlock(language.width, visual_width, config.heads, config.head_width, number)
+            for number in range(count)
         )
         self.end_of_chunk = nn.Parameter(torch.randn(1, language.embedding_width) * 0.02)
         if not language.tied:
@@ -206,7 +243,7 @@ class Flamingo(nn.Module):
             split |= {f"gated.{n}.{name}": style for n in range(len(self.gated)) for name, style in GATED_PLAN.items()}
         return ParallelPlan(
             blocks=(*blocks, *(f"language.{name}" for name in self.language.layer_names())),
-            methods={"": ("encode_images", "generate")},
+            methods={"": ("encode_images",)},
             tensor=split,
             no_tensor=self.language.no_tensor(),
         )
@@ -226,12 +263,23 @@ class Flamingo(nn.Module):
         known = self.language.embed(tokens.masked_fill(is_end, 0))
         return torch.where(is_end[..., None], self.end_of_chunk.to(known.dtype), known)
 
-    def forward(self, tokens: Tensor, visual: Tensor, phi: Tensor, real: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        visual: Tensor,
+        phi: Tensor,
+        real: Tensor | None = None,
+        cache: DecodingCache | None = None,
+    ) -> Tensor:
         """(B, L), (B, N, R, W), (B, L) -> logits (B, L, vocabulary + 1).
 
-        `real` (B, L) is False for padding before or after a text; padding after it may be left out.
+        With a `cache` the L tokens follow those of earlier passes, P in number; otherwise P is 0. `real` (B, P + L) is
+        False for padding before or after a text; padding after it may be left out.
         """
-        return self.language(embedded=self.embed(tokens), real=real, visual=visual, phi=phi)
+        text, images = (None, None) if cache is None else (cache.text, cache.images)
+        return self.language(
+            embedded=self.embed(tokens), real=real, cache=text, visual=visual, phi=phi, image_keys=images
+        )
 
     @torch.compiler.disable(recursive=False)  # the gated block is compiled as a unit of its own, not into the layer
     def _before_layer(
@@ -241,30 +289,15 @@ class Flamingo(nn.Module):
 
         The images come as arguments, not as state of this module, so that recomputed and interleaved passes are right.
         """
-        visual, phi = kwargs.pop("visual", None), kwargs.pop("phi", None)
+        visual, phi, kept = (kwargs.pop(name, None) for name in ("visual", "phi", "image_keys"))
         if visual is None or number % self.config.every:
             return args, kwargs
         text = args[0] if args else kwargs["hidden_states"]
-        seen = self.gated[number // self.config.every](text.to(visual.dtype), visual, phi).to(text.dtype)
+        block = self.gated[number // self.config.every]
+        seen = block(text.to(visual.dtype), visual, phi, kept).to(text.dtype)
         return ((seen, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": seen})
 
     def _after_head(self, head: nn.Module, args: tuple[Tensor, ...], logits: Tensor) -> Tensor:
         """Add the logit of <EOC> to the head's output."""
         row = self.end_of_chunk if self.language.tied else self.end_of_chunk_head
         return torch.cat([logits, F.linear(args[0], row.to(args[0].dtype)).to(logits.dtype)], -1)
-
-    @torch.no_grad()
-    def generate(self, tokens: Tensor, visual: Tensor, phi: Tensor, *, stop: Sequence[int], limit: int = 20) -> Tensor:
-        """Return the greedy continuation of one prompt, (1, L) -> (1, new), up to a stop token or `limit`.
-
-        New tokens see the image that the last token of the prompt sees.
-        """
-        made: list[int] = []
-        while len(made) < limit:
-            token = int(self(tokens, visual, phi)[0, -1].argmax())
-            if token in stop:
-                break
-            made.append(token)
-            tokens = torch.cat([tokens, tokens.new_tensor([[token]])], 1)
-            phi = torch.cat([phi, phi[:, -1:]], 1)
-        return tokens.new_tensor([made])

@@ -142,7 +142,7 @@ def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str,
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
     """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
-    _, vision, language = parts(config)
+    shape, vision, language = parts(config)
     if vision.checkpoint is None:
         raise ConfigError(
             "the vision encoder would have random weights",
@@ -154,7 +154,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     build = partial(build_model, config)
     model, data = with_weights(build, build), data_config(config)
     size = data.size or model.image_size
-    transform = FlamingoTransform(vocabulary, data, size)
+    transform = FlamingoTransform(vocabulary, data, size, shape.frames)
     streams = {
         name: make_batches(
             config,

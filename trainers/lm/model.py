@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import Cache, PretrainedConfig, PreTrainedModel
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.parallel import ParallelPlan
@@ -92,11 +92,13 @@ class CausalLM(nn.Module):
         *,
         embedded: Tensor | None = None,
         real: Tensor | None = None,
+        cache: Cache | None = None,
         **to_layers: Any,
     ) -> Tensor:
         """(B, L), or its embeddings (B, L, D) -> logits (B, L, V).
 
-        `real` (B, L) is True for tokens and False for padding, on either side; None: no padding before a token.
+        `cache` holds the keys and values of the P tokens before these (P is 0 without one), and gets those of these.
+        `real` (B, P + L) is True for tokens and False for padding, on either side; None: no padding before a token.
         Further arguments reach each decoder layer as they are; a pre-hook there must take them out.
         """
         if embedded is None:
@@ -104,13 +106,15 @@ class CausalLM(nn.Module):
         given: dict[str, Any] = {}
         if real is not None:
             # GPT-2 counts positions from the first column, so that padding on the left would shift those of the text.
-            given = {"attention_mask": real.long(), "position_ids": (real.long().cumsum(-1) - 1).clamp(min=0)}
+            positions = (real.long().cumsum(-1) - 1).clamp(min=0)[:, -embedded.shape[1] :]
+            given = {"attention_mask": real.long(), "position_ids": positions}
         elif embedded.device.type == "meta":
             # Without a mask the library reads values of tensors, which there are none of on the meta device.
             length = embedded.shape[1]
             mask = torch.ones(1, 1, length, length, dtype=torch.bool, device="meta")
             given = {"attention_mask": mask, "position_ids": torch.arange(length, device="meta")[None]}
-        return self.network(inputs_embeds=embedded, use_cache=False, **given, **to_layers).logits
+        given |= {"past_key_values": cache, "use_cache": cache is not None}
+        return self.network(inputs_embeds=embedded, **given, **to_layers).logits
 
     def plan(self) -> ParallelPlan:
         """Return how the model is divided: each decoder layer is a unit."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo import data
 from corpusloom.trainers.lm.tokenizer import train_tokenizer
-from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample, RegionsSample
+from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, PairSample, RegionsSample
 
 TOKENIZER = train_tokenizer(["a red star on a grey ground", "two blue rings <image> here"] * 4, 300)
 VOCABULARY = data.Vocabulary(TOKENIZER, TOKENIZER.tokenizer.get_vocab_size())
@@ -84,6 +84,49 @@ def test_a_pair_sees_its_image_from_the_tag_on() -> None:
     assert (arrays["phi"][1:][arrays["counted"][1:]] == 1).all()
 
 
+def clip(frames: int) -> ClipSample:
+    """Return a clip whose frame number n has the grey 10 n, and a white column on the left."""
+    grey = np.repeat(np.arange(frames, dtype=np.uint8) * 10, 24 * 24).reshape(frames, 24, 24)
+    grey[:, :, :4] = 255
+    return ClipSample("k", tuple(cv2.imencode(".png", frame)[1].tobytes() for frame in grey), "a red star", {})
+
+
+def shown(pixels: np.ndarray) -> list[int]:
+    """Return the numbers of the frames of a clip's only video, (1, T, 3, 24, 24)."""
+    return (pixels[0, :, 0, 12, 12] // 10).tolist()
+
+
+def test_a_clip_is_trained_on_frames_that_follow_each_other_all_mirrored_or_none() -> None:
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(pair_tokens=24), 24, frames=4)
+    found = [transform(clip(9), np.random.default_rng(seed))["images"] for seed in range(40)]
+    assert all(pixels.shape == (1, 4, 3, 24, 24) for pixels in found)
+    numbers = [shown(pixels) for pixels in found]
+    assert {tuple(row) for row in numbers} == {tuple(range(start, start + 4)) for start in range(6)}
+    left = [set((pixels[0, :, 0, 12, 1] == 255).tolist()) for pixels in found]
+    assert {True} in left
+    assert {False} in left
+    assert all(len(sides) == 1 for sides in left)
+
+
+def test_a_clip_is_evaluated_on_frames_of_its_whole_length() -> None:
+    config = data.FlamingoDataConfig(evaluation_frames=5)
+    transform = data.FlamingoTransform(VOCABULARY, config, 24, frames=4, augment=False)
+    assert shown(transform(clip(9), np.random.default_rng(0))["images"]) == [0, 2, 4, 6, 8]
+
+
+def test_the_frames_of_a_short_clip_are_repeated_in_order() -> None:
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(), 24, frames=8)
+    assert shown(transform(clip(3), np.random.default_rng(0))["images"]) == [0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def test_a_window_without_an_image_has_blank_pixels() -> None:
+    arrays = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(tokens=24, images=2), 16)(
+        InterleavedSample("k", ("a red star on a grey ground",), (None,), {}), np.random.default_rng(0)
+    )
+    assert arrays["images"].shape == (2, 1, 3, 16, 16)
+    assert not arrays["images"].any()
+
+
 def test_images_keep_their_aspect_and_are_padded_with_the_mean() -> None:
     config = data.FlamingoDataConfig(flip=False, fill=(1, 2, 3))
     arrays = data.FlamingoTransform(VOCABULARY, config, 24)(
@@ -103,5 +146,5 @@ def test_the_same_generator_gives_the_same_arrays() -> None:
 def test_another_kind_of_sample_is_a_clear_error() -> None:
     transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(), 16)
     empty = np.zeros((1, 4), np.float32)
-    with pytest.raises(ConfigError, match="interleaved pages and on pairs"):
+    with pytest.raises(ConfigError, match="interleaved pages, pairs and video clips"):
         transform(RegionsSample("k", b"", "t", {}, empty, empty, empty), np.random.default_rng(0))

@@ -56,9 +56,9 @@ def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
 
 
 def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> None:
-    assert [evaluation.caption(model, [], item, VOCABULARY, prompt="") for item in ITEMS] == list(TEXTS)
-    f1 = [evaluation.caption_f1(model, pair, VOCABULARY, prompt="") for pair in (ITEMS, ITEMS[::-1])]
-    figures = dict(evaluation.few_shot(torch.tensor(f1, dtype=torch.float64), shots=0))
+    assert evaluation.captions(model, [[item] for item in ITEMS], VOCABULARY, prompt="") == list(TEXTS)
+    f1 = evaluation.caption_f1(model, (ITEMS, ITEMS[::-1]), VOCABULARY, prompt="")
+    figures = dict(evaluation.few_shot(f1, shots=0))
     assert figures["caption_word_f1"] == 1.0
     assert figures["caption_word_f1_chance"] == pytest.approx(evaluation.word_f1(*TEXTS))
 

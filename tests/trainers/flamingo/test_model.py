@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
-from corpusloom.trainers.flamingo.model import Flamingo, GatedCrossAttentionBlock, PerceiverResampler
+from corpusloom.trainers.flamingo.model import DecodingCache, Flamingo, GatedCrossAttentionBlock, PerceiverResampler
 from corpusloom.trainers.lm import adapter
 from corpusloom.trainers.training.config import ParallelConfig
 from corpusloom.trainers.training.parallel import parallelize
@@ -235,12 +235,18 @@ def test_the_resampler_takes_any_grid_and_any_number_of_frames() -> None:
     assert torch.allclose(longer[-1], resampler.time[-1], atol=1e-6)
 
 
-def test_generation_stops_at_a_stop_token_and_sees_the_last_image(model: Flamingo) -> None:
+@pytest.mark.parametrize("family", SHAPES)
+def test_logits_of_a_text_read_in_pieces_are_those_of_the_whole(family: str) -> None:
+    torch.manual_seed(0)
+    model = Flamingo(SHAPE, Eyes(), tiny(family)).eval()
     open_gates(model)
-    tokens, images, phi = inputs(batch=1)
-    visual = model.encode_images(images)
-    made = model.generate(tokens, visual, phi, stop=(), limit=4)
-    assert made.shape == (1, 4)
-    first = int(model(tokens, visual, phi)[0, -1].argmax())
-    assert int(made[0, 0]) == first
-    assert model.generate(tokens, visual, phi, stop=(first,)).numel() == 0
+    tokens, images, phi = inputs()
+    visual, real = model.encode_images(images), torch.ones_like(tokens, dtype=torch.bool)
+    real[0, :4] = False
+    whole, cache = model(tokens, visual, phi, real), DecodingCache()
+    pieces = [
+        model(tokens[:, start:end], visual, phi[:, start:end], real[:, :end], cache)
+        for start, end in ((0, 8), (8, 9), (9, 15))
+    ]
+    torch.testing.assert_close(torch.cat(pieces, 1)[real], whole[real], atol=1e-5, rtol=0)
+    assert set(cache.images) == {0, 1}

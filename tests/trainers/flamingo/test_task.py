@@ -9,6 +9,7 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.trainers.checkpoints.folders import find
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.flamingo.task import (
     build_model,
     build_objective,
@@ -18,12 +19,13 @@ from corpusloom.trainers.flamingo.task import (
     load_evaluated,
     load_vocabulary,
 )
+from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.jobs.train import parse_datasets, run
 from corpusloom.trainers.stream.batches.joint import JointBatches
 from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.datasets import coloured_pairs, write_pairs
-from tests.trainers.flamingo.test_data import page
+from tests.trainers.flamingo.test_data import jpeg, page
 from tests.trainers.saved_weights import saved_weights
 from tests.trainers.stream.datasets import make_dataset
 
@@ -178,3 +180,24 @@ def test_frozen_parts_are_named_by_their_keys_and_paths(clip: str) -> None:
     assert found["model.vision.checkpoint"] == clip
     assert Path(found["model.language.weights"], "model.safetensors").is_file()
     assert frozen_parts(load_config("flamingo-3b")) == {}
+
+
+def test_clips_are_trained_on_beside_pages_and_evaluated_with_more_frames(
+    tmp_path: Path, clip: str, datasets: list[str]
+) -> None:
+    clips = [
+        (f"{number:032x}", {**{f"{at:03d}.png": jpeg(20 * (number + at)) for at in range(6)}, "txt": b"a red star"})
+        for number in range(6)
+    ]
+    make_dataset(tmp_path / "vtp", "clips", clips, shards=1)
+    changes = ("model.frames=4", "data.evaluation_frames=6", "train.steps=1", "train.warmup=0")
+    task = build_task(config(clip, *changes), parse_datasets([*datasets[:1], f"vtp={tmp_path}/vtp"]))
+    batch = next(iter(task.stream))
+    assert batch["vtp"]["images"].shape[:3] == (2, 1, 4)
+    assert batch["m3w"]["images"].shape[2] == 1
+    out = str(tmp_path / "run")
+    result = run("flamingo", config(clip, *changes), [*datasets[:1], f"vtp={tmp_path}/vtp"], out)
+    assert result.report is not None
+    assert result.report.metrics["vtp/nats_per_token"] > 0
+    figures = evaluate("few-shot", out, f"{tmp_path}/vtp", EvaluationSettings(shots=1)).figures
+    assert figures["captioned"] == 6

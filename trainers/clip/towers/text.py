@@ -33,7 +33,7 @@ class TextTower(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, S) int -> (B, E), not normalised."""
         end = tokens.argmax(1)
-        if self.trim:
+        if self.trim or (self.trim is None and tokens.device.type == "cpu"):
             tokens = tokens[:, : int(end.max()) + 1]
         embedded = self.token_embedding(tokens) + self.positions[: tokens.shape[1]]
         return self.projection(self.ln_final(read_one(self.blocks, embedded, end)))
