@@ -89,7 +89,7 @@ def evaluate(
 
 
 def _partial_folder(
-    out: str, kind: str, path: str, data: str, settings: EvaluationSettings, interpolation: Interpolation | None
+    out: str, kind: str, path: str, data: str, settings: EvaluationSettings, interpolation: Interpolation | None = None
 ) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
     shape = {**asdict(settings), "workers": 0, "partial": None}
