@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -11,6 +12,9 @@ from corpusloom.pipelines.datasets.stats.statistics import STATISTICS, Total, Va
 from corpusloom.pipelines.datasets.stats.summary import StatsSummary, figure
 from corpusloom.pipelines.engine.printing import SafeConsole, printable
 from corpusloom.schemas.records import StageCounts
+
+if TYPE_CHECKING:
+    from corpusloom.trainers.evaluation.predictions import Prediction
 
 PLAIN_WIDTH = 160
 
@@ -133,4 +137,15 @@ def figures_table(figures: Mapping[str, float]) -> Table:
             "" if trials is None else f"{trials:,.0f}",
             "" if chance is None else f"{chance:.4g}",
         )
+    return table
+
+
+def predictions_table(predictions: "Iterable[Prediction]") -> Table:
+    """Return one row per picture: its name, and its best classes with their probabilities."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("picture", "best class", "others"):
+        table.add_column(name, overflow="fold")
+    for found in predictions:
+        words = [f"{name} {share:.0%}" for name, share in found.top]
+        table.add_row(found.image, words[0], ", ".join(words[1:3]))
     return table

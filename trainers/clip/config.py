@@ -1,10 +1,23 @@
 """Configuration of CLIP: shape of both towers, conversion of pairs to batches."""
 
+import math
 from dataclasses import dataclass, field
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
+
+_LARGEST = {
+    "margin": math.inf,
+    "shift": 1.0,
+    "zoom": math.inf,
+    "rotation": 180.0,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "saturation": 1.0,
+    "greyscale": 1.0,
+}
+"""Augmentation -> largest value that has a meaning; all are 0 or more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,10 +110,25 @@ class CLIPDataConfig:
     """Split on which retrieval is measured in evaluations; None: no evaluation."""
     flip: bool = False
     """Whether half of the images are mirrored in training; the paper does not mirror."""
+    margin: float = 0.0
+    """Share by which images are resized beyond `size` before the random crop; 0 as in the paper. Objects are larger by
+    this share in training than in evaluation."""
+    shift: float = 0.0
+    """Largest shift in each direction in training, as a share of the side; the edge is repeated."""
+    zoom: float = 0.0
+    """Largest change of size in training, as a share: by a factor from 1 / (1 + zoom) to 1 + zoom."""
+    rotation: float = 0.0
+    """Largest angle by which images are turned in training, in degrees."""
     brightness: float = 0.0
     """Largest change of brightness in training, as a share."""
-    margin: float = 0.0
-    """Share by which images are resized beyond `size` before the random crop; 0 as in the paper."""
+    contrast: float = 0.0
+    """Largest change of contrast in training, as a share."""
+    saturation: float = 0.0
+    """Largest change of saturation in training, as a share."""
+    greyscale: float = 0.0
+    """Share of the images that lose their colours in training."""
+    word_dropout: float = 0.0
+    """Share of a caption's words left out in training, drawn anew each time; 0 as in the paper."""
     cache_bytes: int = 0
     """Bytes of resized images that each loader process keeps in memory, for small data sets."""
     chunks: int = 1
@@ -109,8 +137,13 @@ class CLIPDataConfig:
     def __post_init__(self) -> None:
         if self.chunks < 1:
             raise ConfigError(f"chunks is {self.chunks}", where="data", remedy="set it to 1 or more")
-        if self.margin < 0 or self.brightness < 0:
-            raise ConfigError("margin or brightness is below 0", where="data", remedy="set both to 0 or more")
+        for name, largest in _LARGEST.items():
+            value = getattr(self, name)
+            if not 0 <= value <= largest:
+                remedy = "set it to 0 or more" if largest == math.inf else f"set it to 0 up to {largest:g}"
+                raise ConfigError(f"{name} is {value}", where="data", remedy=remedy)
+        if not 0 <= self.word_dropout < 1:
+            raise ConfigError(f"word_dropout is {self.word_dropout}", where="data", remedy="use 0 to below 1")
 
 
 def model_config(config: RunConfig) -> CLIPConfig:

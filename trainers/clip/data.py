@@ -11,9 +11,10 @@ from PIL import Image
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
+from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
-from corpusloom.trainers.stream.samples.image_ops import centre_crop, random_crop
+from corpusloom.trainers.stream.samples.image_ops import centre_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 
@@ -32,15 +33,11 @@ def evaluation_image(data: bytes, size: int) -> np.ndarray:
     return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
 
 
-def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
-    """Return a random square of a resized image as (H, W, 3) uint8, mirrored and brightened if configured."""
-    square = random_crop(rgb, size, rng)
-    if config.flip and rng.random() < 0.5:
-        square = square[:, ::-1]
-    if config.brightness:
-        factor = 1 + rng.uniform(-config.brightness, config.brightness)
-        square = (square * np.float32(factor)).clip(0, 255).astype(np.uint8)
-    return square
+def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """Return a text without a random `share` of its words; whole if none is left."""
+    words = text.split()
+    kept = [word for word, drawn in zip(words, rng.random(len(words)), strict=True) if drawn >= share]
+    return " ".join(kept) or text
 
 
 class PairTransform:
@@ -64,7 +61,9 @@ class PairTransform:
         if pixels is None:
             pixels = self._resized(sample.key, sample.image)
         square = augment(pixels, self._size, self._config, rng)
-        return {"image": _channels_first(square), "tokens": self._tokenizer.row(sample.text)}
+        share = self._config.word_dropout
+        text = drop_words(sample.text, share, rng) if share else sample.text
+        return {"image": _channels_first(square), "tokens": self._tokenizer.row(text)}
 
     def _resized(self, key: str, data: bytes) -> np.ndarray:
         side = round(self._size * (1 + self._config.margin))

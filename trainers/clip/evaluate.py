@@ -5,7 +5,6 @@ Shapes: N images, M texts, C classes, E embedding.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,44 +16,21 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
-from corpusloom.trainers.clip.zero_shot.benchmarks import PLACEHOLDER, Labelled, open_benchmark
+from corpusloom.trainers.clip.zero_shot.classify import classify
 from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,
     Figures,
-    ItemSource,
     measure_batches,
 )
-from corpusloom.trainers.evaluation.figures import mean_of_groups, rank_of, recalls, share
+from corpusloom.trainers.evaluation.figures import check_finite, recalls
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
-from corpusloom.trainers.training.numerics import autocast
 
 
 def evaluations() -> Mapping[str, Evaluation]:
     """Return the evaluations of a CLIP by name; they take its tokenizer beside it."""
     return {"zero-shot": classify, "retrieval": retrieve}
-
-
-def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
-    """Return the figures of zero-shot classification on a folder in CLIP_benchmark's layout."""
-    benchmark, device = open_benchmark(data), model.logit_scale.device
-
-    def read(sample: Labelled) -> tuple[np.ndarray, int]:
-        label = benchmark.label_of(sample)
-        return evaluation_image(sample.image, model.config.image.size), label
-
-    def measure(rows: Sequence[tuple[np.ndarray, int]]) -> dict[str, Tensor]:
-        pixels = torch.from_numpy(np.stack([pixels for pixels, _ in rows])).to(device)
-        return {"image": model.encode_image(pixels), "label": torch.tensor([label for _, label in rows])}
-
-    items = islice(benchmark, settings.limit)
-    found = measure_batches(ItemSource(items, read, lambda sample: sample.key, data), measure, settings, device)
-    with autocast(settings.precision, device):
-        classes = class_embeddings(model, tokenizer, benchmark.classes, benchmark.templates)
-    images, labels = found.tensors["image"].to(device), found.tensors["label"].to(device)
-    values = dict(zero_shot(images, labels, classes)) | {"skipped": float(len(found.skipped))}
-    return Figures(values, found.skipped, found.reused)
 
 
 def retrieve(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
@@ -88,42 +64,10 @@ def retrieve_from(
         source = dataset_source(paths, read, closing, split=split, limit=settings.limit)
         found = measure_batches(source, measure, settings, device)
     images, texts = found.tensors["image"].to(device), found.tensors["text"].to(device)
+    check_finite(images, "images")
+    check_finite(texts, "texts")
     values = dict(retrieval(images, texts, torch.arange(len(texts), device=device)))
     return Figures(values | {"skipped": float(len(found.skipped))}, found.skipped, found.reused)
-
-
-@torch.no_grad()
-def class_embeddings(model: CLIP, tokenizer: ClipTokenizer, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-    """Return (C, E): per class the mean of its templates' normalised embeddings, normalised again."""
-    for template in templates:
-        if PLACEHOLDER not in template:
-            raise ConfigError(f"template {template!r} names no class", remedy=f"put {PLACEHOLDER} where the class goes")
-    texts = [template.replace(PLACEHOLDER, name) for name in classes for template in templates]
-    embedded = embed_texts(model, tokenizer, texts)
-    return F.normalize(embedded.unflatten(0, (len(classes), len(templates))).mean(1), dim=-1)
-
-
-@torch.no_grad()
-def embed_texts(model: CLIP, tokenizer: ClipTokenizer, texts: Sequence[str], batch_size: int = 256) -> Tensor:
-    """Return the normalised embeddings of texts, (M, E)."""
-    device = model.logit_scale.device
-    rows = torch.from_numpy(tokenizer.rows(texts)).to(device)
-    return torch.cat([model.encode_text(piece) for piece in rows.split(batch_size)])
-
-
-def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield the figures of a zero-shot classification: (N, E), (N,) int, (C, E).
-
-    top1, top5 if there are five classes, mean recall per class, chance (that of top1), and n.
-    """
-    scores, own = images @ classes.T, F.one_hot(labels, len(classes)).bool()
-    hits = rank_of(scores, own) < 1
-    yield from share("top1", hits, 1 / len(classes))
-    if len(classes) >= 5:
-        yield from recalls("top", scores, own, (5,))
-    yield from mean_of_groups("mean_class_recall", hits, labels, 1 / len(classes))
-    yield "chance", 1 / len(classes)
-    yield "n", float(len(labels))
 
 
 def retrieval(

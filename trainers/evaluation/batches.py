@@ -16,6 +16,7 @@ from torch import Tensor
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured
+from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.stream.errors import reason_of
 from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
@@ -28,8 +29,7 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationSettings:
-    """Settings of an evaluation. The figures depend on `limit`, `precision`, `shots` and `prompt`, and on
-    the others by rounding alone."""
+    """Settings of an evaluation. The figures depend on `batch_size` and `workers` by rounding alone."""
 
     limit: int | None = None
     """Samples, at most: the first ones."""
@@ -43,6 +43,12 @@ class EvaluationSettings:
     """Examples before each image, for a model that is shown some."""
     prompt: str = "Output:"
     """Text between an image and its caption; empty for pairs as in training."""
+    images: str | None = None
+    """Folder of pictures, or of the images that a file of captions names."""
+    classes: str | None = None
+    """File with the names of classes, or a dataset whose captions are the classes."""
+    templates: str | None = None
+    """File with templates of texts about a class, or the name of a bundled ensemble."""
     partial: str | None = None
     """Local folder of the batches that are finished; None keeps none."""
 
@@ -69,6 +75,14 @@ class Figures:
     """A line per sample that could not be read: its name and the reason."""
     reused: int = 0
     """Number of batches that a killed evaluation had finished."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the data."""
+    classes: tuple[str, ...] = ()
+    """Classes of a classification."""
+    predictions: tuple[Prediction, ...] = ()
+    """Predictions of a classification, in the order of the images."""
+    thumbnails: Callable[[set[int], int], Mapping[int, str]] | None = None
+    """(numbers of images, pixels per side) -> number -> thumbnail as a data: URI; None if there are no pictures."""
 
 
 Evaluation = Callable[[Any, Any, str, EvaluationSettings], Figures]

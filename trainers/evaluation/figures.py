@@ -8,8 +8,22 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from corpusloom.schemas.errors import InputError
+
+NOT_FINITE = "take an earlier checkpoint, or try --dtype fp32"
 _Z = 1.959964
 """Standard deviations on each side of a 95 % interval."""
+
+
+class NotFiniteError(InputError):
+    """A model gives embeddings or scores that are not finite."""
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Raise NotFiniteError if rows of values, (N, D), are NaN or infinite: they would rank by no rule."""
+    bad = int((~values.isfinite().all(1)).sum())
+    if bad:
+        raise NotFiniteError(f"embeddings of {bad:,} of {len(values):,} {what} are not finite", remedy=NOT_FINITE)
 
 
 def wilson(successes: int, total: int) -> tuple[float, float]:

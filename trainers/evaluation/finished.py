@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from corpusloom.schemas import storage
+from corpusloom.trainers.evaluation.folder_files import files_below
 
 SKIPPED = "skipped"
 
@@ -66,9 +67,8 @@ def content_digest(path: str) -> str:
     """
     if not storage.is_folder(path):
         return storage.hash_file(path)[0]
-    fs, inner = storage.filesystem(path)
     for name in ("manifest.json", "checkpoint.json"):
         if storage.exists(storage.join(path, name)):
             return storage.hash_file(storage.join(path, name))[0]
-    names = sorted(str(name)[len(inner) :].lstrip("/") for name in fs.find(inner))
+    names = [name for name in sorted(files_below(path)) if storage.exists(storage.join(path, name))]
     return identity([(name, *storage.hash_file(storage.join(path, name))) for name in names])

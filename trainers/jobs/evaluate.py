@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.evaluation.batches import Evaluation, EvaluationSettings, Figures
+from corpusloom.trainers.evaluation.figures import NotFiniteError
 from corpusloom.trainers.evaluation.finished import content_digest, identity
+from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
+from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.jobs.interpolate import Interpolation, interpolate
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
@@ -36,11 +39,23 @@ class EvaluationResult:
     """Batches that a killed evaluation had finished."""
     interpolate: str | None = None
     """INITIAL:ALPHA, if the checkpoint's weights were interpolated with those of another model."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the data."""
+    predictions: tuple[Prediction, ...] = ()
+    """Predictions of a classification, in the order of the images."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, as in the file that `loom eval --out` writes."""
-        plain = {**asdict(self), "skipped": list(self.skipped)}
-        return {name: value for name, value in plain.items() if name != "reused"}
+        plain: dict[str, Any] = {
+            "kind": self.kind,
+            "checkpoint": self.checkpoint,
+            "data": self.data,
+            "figures": dict(self.figures),
+            "skipped": list(self.skipped),
+        }
+        if self.predictions:
+            plain["predictions"] = [item.to_plain() for item in self.predictions]
+        return plain
 
 
 def evaluate(
@@ -53,13 +68,14 @@ def evaluate(
     interpolation: Interpolation | None = None,
     device: str | None = None,
     out: str | None = None,
+    html: str | None = None,
 ) -> EvaluationResult:
     """Evaluate a checkpoint, a run's newest one, or a CLIP's folder of transformers or open_clip on a dataset.
 
     `kind` is an evaluation of the model's family. With `out` the result is written there as JSON, and batches that are
-    finished are kept beside it until then, so that the same call resumes an evaluation that was killed. Under torchrun
-    every rank calls this and gets the result; rank 0 writes it. With `interpolation` the weights are first mixed with
-    those of another model.
+    finished are kept beside it until then, so that the same call resumes an evaluation that was killed. With `html` a
+    page with the pictures of a classification is written there. Under torchrun every rank calls this and gets the
+    result; rank 0 writes it. With `interpolation` the weights are first mixed with those of another model.
     """
     settings, family = settings or EvaluationSettings(), family_of(path)
     known = registry.evaluations(family)
@@ -72,7 +88,7 @@ def evaluate(
         model, tools = registry.load_evaluated(family, path, assignments)
         if interpolation is not None:
             interpolate(model, registry.read_attachments(path), interpolation)
-        found = known[kind](model.to(place), tools, data, settings)
+        found = _figures(known[kind], model.to(place), tools, path, data, settings)
         result = EvaluationResult(
             kind=kind,
             checkpoint=path,
@@ -81,11 +97,34 @@ def evaluate(
             skipped=found.skipped,
             reused=found.reused,
             interpolate=None if interpolation is None else f"{interpolation.initial}:{interpolation.alpha}",
+            notes=found.notes,
+            predictions=found.predictions,
         )
+        if html is not None and distributed.rank() == 0:
+            write_page(html, PicturePage(data.rstrip("/").rsplit("/", 1)[-1], kind, path), found)
         if out is not None and distributed.rank() == 0:
-            storage.write_bytes(out, (json.dumps(result.to_plain(), indent=1) + "\n").encode())
+            storage.write_bytes(out, as_json(result.to_plain()).encode())
             storage.remove(out + PARTIAL, recursive=True)
     return result
+
+
+def as_json(plain: dict[str, Any]) -> str:
+    """Return a result as JSON, with one line per prediction."""
+    text = json.dumps({name: value for name, value in plain.items() if name != "predictions"}, indent=1)
+    if "predictions" not in plain:
+        return text + "\n"
+    lines = ",\n  ".join(map(json.dumps, plain["predictions"]))
+    return f'{text.removesuffix("}").rstrip()},\n "predictions": [\n  {lines}\n ]\n}}\n'
+
+
+def _figures(
+    evaluation: Evaluation, model: Any, tools: Any, path: str, data: str, settings: EvaluationSettings
+) -> Figures:
+    """Return the figures of an evaluation; the error of a model without finite embeddings names its checkpoint."""
+    try:
+        return evaluation(model, tools, data, settings)
+    except NotFiniteError as error:
+        raise InputError(error.what, where=path, remedy=error.remedy) from error
 
 
 def _partial_folder(
@@ -93,10 +132,10 @@ def _partial_folder(
 ) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
     shape = {**asdict(settings), "workers": 0, "partial": None}
-    parts = [kind, _model_digest(path), content_digest(data), shape]
-    if interpolation is not None:
-        parts += [_model_digest(interpolation.initial), interpolation.alpha]
-    return storage.join(out + PARTIAL, identity(*parts))
+    inputs = [data, settings.classes, settings.images]
+    read = [content_digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]
+    mixed = [] if interpolation is None else [_model_digest(interpolation.initial), interpolation.alpha]
+    return storage.join(out + PARTIAL, identity(kind, _model_digest(path), *read, shape, *mixed))
 
 
 def _model_digest(path: str) -> str:

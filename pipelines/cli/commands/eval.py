@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, check_output, print_json
-from corpusloom.pipelines.cli.text_tables import figures_table, table_console
+from corpusloom.pipelines.cli.text_tables import figures_table, predictions_table, table_console
 from corpusloom.pipelines.engine import extras
+from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from corpusloom.trainers.jobs.evaluate import EvaluationResult
 
 EvaluationKind = Literal["zero-shot", "retrieval", "few-shot", "likelihood"]
 SKIPPED_SHOWN = 10
+PREDICTIONS_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,9 @@ class Command:
     """Evaluate a checkpoint; each figure is printed with its value by chance and a 95 % interval.
 
     Examples:
-      loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet
+      loom eval zero-shot --checkpoint runs/clip --images holiday --classes names.txt
+      loom eval zero-shot --checkpoint runs/clip --images animals --html animals.html
+      loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
       loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
@@ -37,9 +42,21 @@ class Command:
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
-    data: Annotated[str, tyro.conf.arg(metavar="PATH")]
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). likelihood: a file with one JSON string per
     line. Otherwise a dataset of pairs or regions."""
+    images: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """zero-shot: a folder of pictures, instead of --data. Its folders are the classes if --classes names no
+    others."""
+    classes: Annotated[str | None, tyro.conf.arg(metavar="FILE|DATASET")] = None
+    """zero-shot, with --images: class names, one per line, with synonyms between commas; or JSON; or a dataset, whose
+    most frequent short captions are the classes."""
+    templates: Annotated[str | None, tyro.conf.arg(metavar="none|photo|FILE")] = None
+    """zero-shot: templates of texts about a class, one per line, {c} for the class. photo: a bundled ensemble, the
+    default with --images. none: the class name alone. A benchmark has its own."""
+    html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """zero-shot: write a page with the pictures and their best classes. With --images, zero-shot.html or the name of
+    --out with .html is the default."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """New paths of frozen parts that moved: model.vision.checkpoint=PATH ..."""
     interpolate: Annotated[str | None, tyro.conf.arg(metavar="INITIAL:ALPHA")] = None
@@ -60,7 +77,8 @@ class Command:
     workers: int = 2
     """Threads per rank that read and decode."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Write the figures as JSON. An evaluation that was killed resumes from the batches in FILE.partial."""
+    """Write the figures, and predictions if there are any, as JSON. An evaluation that was killed resumes from the
+    batches in FILE.partial."""
     output: OutputFlags = field(default_factory=OutputFlags)
 
     def run(self) -> int:
@@ -72,8 +90,10 @@ class Command:
             ("--workers", self.workers, 1),
         ):
             check_least(flag, value, least)
-        if self.out is not None:
-            check_output("--out", self.out)
+        data, html = self._data(), self._html()
+        for flag, path in (("--out", self.out), ("--html", html)):
+            if path is not None:
+                check_output(flag, path)
         extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluation.batches import EvaluationSettings
         from corpusloom.trainers.jobs.evaluate import evaluate
@@ -87,6 +107,9 @@ class Command:
             precision=self.dtype,
             shots=self.shots,
             prompt=self.prompt,
+            images=self.images,
+            classes=self.classes,
+            templates=self.templates,
         )
         mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
         first = distributed.prints()
@@ -95,25 +118,59 @@ class Command:
             result = evaluate(
                 self.kind,
                 self.checkpoint,
-                self.data,
+                data,
                 settings,
                 assignments=self.set,
                 interpolation=mixed,
                 device=self.device,
                 out=self.out,
+                html=html,
             )
         if first:
-            self._show(result, reporter)
+            self._show(result, html, reporter)
         return 0
 
-    def _show(self, result: "EvaluationResult", reporter: Reporter) -> None:
-        """Print the figures, and the samples that are left out."""
+    def _data(self) -> str:
+        """Return the path of what is evaluated; ConfigError if the flags do not fit together."""
+        pictures = self.kind == "zero-shot"
+        for flag, value in (("--images", self.images), ("--templates", self.templates), ("--html", self.html)):
+            if value is not None and not pictures:
+                raise ConfigError(f"{flag} is of zero-shot, not of {self.kind}", remedy=f"leave {flag} out")
+        if self.classes is not None and self.images is None:
+            raise ConfigError("--classes without --images", remedy="a benchmark has its own: leave --classes out")
+        if self.data is not None and self.images is not None:
+            raise ConfigError("--data and --images are both given", remedy="give one of them")
+        found = self.data or self.images
+        if not found:
+            needed = "--data PATH or --images FOLDER" if pictures else "--data PATH"
+            raise ConfigError(f"{needed} is missing", remedy="see loom eval --help")
+        return found
+
+    def _html(self) -> str | None:
+        """Return the path of the page, by default beside --out, for pictures of the user's own."""
+        if self.html is not None or self.images is None:
+            return self.html or None
+        return "zero-shot.html" if self.out is None else self.out.removesuffix(".json") + ".html"
+
+    def _show(self, result: "EvaluationResult", html: str | None, reporter: Reporter) -> None:
+        """Print the figures, the samples that are left out, and the first predictions for unlabelled pictures."""
+        for note in result.notes:
+            reporter.note(f"  note: {note}")
         if result.reused:
             reporter.note(f"  {result.reused:,} batches were finished before")
         if result.skipped:
             listed = ", ".join(result.skipped[:SKIPPED_SHOWN]) + (" ..." if len(result.skipped) > SKIPPED_SHOWN else "")
             reporter.warn(f"  {len(result.skipped):,} samples could not be read: {listed}")
         if self.output.json:
-            print_json(result.figures)
-        else:
+            predictions = {"predictions": [item.to_plain() for item in result.predictions]}
+            print_json(result.figures if self.images is None else {"figures": result.figures, **predictions})
+            return
+        if any(name.endswith("_n") for name in result.figures):
             table_console().print(figures_table(result.figures))
+        else:
+            table_console().print(predictions_table(result.predictions[:PREDICTIONS_SHOWN]))
+            left = len(result.predictions) - PREDICTIONS_SHOWN
+            if left > 0:
+                show(f"... and {left:,} more")
+        if html is not None:
+            show(f"page: {html}")

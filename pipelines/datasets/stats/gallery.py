@@ -1,22 +1,15 @@
 """Samples of a dataset for its report: thumbnails as data: URIs, long texts shortened."""
 
-import base64
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image
-
 from corpusloom.schemas import layout, storage, tables
 from corpusloom.schemas.errors import LoomError
-from corpusloom.schemas.images.decoding import decode_rgb
-from corpusloom.schemas.images.errors import ImageError
+from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import SidecarRow
 
-THUMBNAIL = 160
-"""Width and height of a thumbnail in pixels, at most."""
 TEXT_CHARACTERS = 220
 """Characters of a text, at most; a longer one is cut between two words."""
 MOST_PIECES = 9
@@ -32,18 +25,6 @@ class ShownSample:
     url: str
     items: tuple[tuple[str, str], ...]
     """(kind, content) in reading order: kind is text or image; an image is a data: URI, empty if it does not decode."""
-
-
-def thumbnail(data: bytes) -> str | None:
-    """Return a small JPEG of an image as a data: URI; None for an image that does not decode."""
-    try:
-        picture = Image.fromarray(decode_rgb(data))
-    except ImageError:
-        return None
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def shorten(text: str) -> str:

@@ -56,7 +56,7 @@ MISTAKES = [
     ("bench-stream", 2, "DATASET is missing"),
     ("train", 2, "clip|flamingo|lm|vilbert, --config NAME, --data DATASET ... and --out FOLDER are missing"),
     ("train clip --config clip-tiny", 2, "--data DATASET ... and --out FOLDER are missing"),
-    ("eval zero-shot", 2, "--checkpoint PATH and --data PATH are missing"),
+    ("eval zero-shot", 2, "--checkpoint PATH is missing"),
     ("tokenizer", 2, "DATASET, --kind bpe|wordpiece, --vocab-size N and --out FILE are missing"),
     ("tokenizer IN/pairs --kind bpe --vocab-size 600 --out OUT --limit 0", 2, "--limit is 0"),
     ("tokenizer IN/pairs --kind bpe --vocab-size 514 --out OUT", 2, "--vocab-size is 514", "bpe needs 515 or more"),

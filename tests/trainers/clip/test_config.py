@@ -4,7 +4,7 @@ import pytest
 
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
+from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, ImageTowerConfig
 
 
 def test_the_default_is_vit_b_32() -> None:
@@ -31,3 +31,12 @@ def test_impossible_shapes_are_refused() -> None:
 def test_a_list_of_layers_is_a_resnet_and_a_number_a_transformer() -> None:
     assert tables.build(ImageTowerConfig, {"layers": [1, 1]}).is_resnet
     assert not ImageTowerConfig(layers=12).is_resnet
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [({"zoom": -0.1}, "zoom is -0.1"), ({"greyscale": 1.5}, "0 up to 1"), ({"rotation": 200.0}, "0 up to 180")],
+)
+def test_an_augmentation_beyond_its_range_is_refused(values: dict[str, float], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        tables.build(CLIPDataConfig, values)

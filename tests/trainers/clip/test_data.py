@@ -8,7 +8,7 @@ from PIL import Image
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, augment, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import PairTransform, drop_words, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import encode_jpeg
@@ -68,17 +68,22 @@ def _with_cache(config: CLIPDataConfig, size: int) -> CLIPDataConfig:
     return CLIPDataConfig(flip=config.flip, brightness=config.brightness, margin=config.margin, cache_bytes=size)
 
 
-def test_brightness_and_mirror_are_drawn_within_their_limits() -> None:
-    grey = np.full((24, 24, 3), 100, np.uint8)
-    config = CLIPDataConfig(brightness=0.2)
-    values = {int(augment(grey, 24, config, np.random.default_rng(seed))[0, 0, 0]) for seed in range(40)}
-    assert 79 <= min(values) < 100 < max(values) <= 120
-    ramp = np.broadcast_to(np.arange(24, dtype=np.uint8)[None, :, None], (24, 24, 3))
-    firsts = {int(augment(ramp, 24, CLIPDataConfig(flip=True), np.random.default_rng(s))[0, 0, 0]) for s in range(20)}
-    assert firsts == {0, 23}
-
-
 def test_pages_are_refused() -> None:
     page = InterleavedSample("k", ("text",), (None,), {})
     with pytest.raises(ConfigError, match="trains on pairs"):
         PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
+
+
+def test_a_share_of_a_caption_s_words_is_left_out_in_their_order() -> None:
+    text, rng = " ".join(map(str, range(1000))), np.random.default_rng(0)
+    kept = [int(word) for word in drop_words(text, 0.3, rng).split()]
+    assert 640 < len(kept) < 760
+    assert kept == sorted(set(kept))
+    assert {drop_words("cat", 0.9, rng) for _ in range(20)} == {"cat"}
+    assert drop_words("a  cat", 0.0, rng) == "a cat"
+
+
+def test_a_sample_s_words_are_drawn_anew_each_time() -> None:
+    transform, rng = PairTransform(TOKENIZER, 24, CLIPDataConfig(word_dropout=0.5)), np.random.default_rng(0)
+    rows = {tuple(transform(sample(), rng)["tokens"].tolist()) for _ in range(40)}
+    assert rows == {tuple(TOKENIZER.row(text).tolist()) for text in ("a cat", "a", "cat")}

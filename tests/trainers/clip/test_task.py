@@ -13,10 +13,11 @@ from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip.adapter import export
 from corpusloom.trainers.clip.config import model_config
 from corpusloom.trainers.clip.data import evaluation_image
-from corpusloom.trainers.clip.evaluate import class_embeddings, zero_shot
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import build_task, complete, load_clip
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
+from corpusloom.trainers.clip.zero_shot.figures import zero_shot
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, load_config

@@ -22,7 +22,7 @@ def written(path: Path, seed: int, tokenizer: ClipTokenizer = TOKENIZER, **shape
     torch.manual_seed(seed)
     model = CLIP(our_config(**{"resnet": True} | shape))
     for value in model.state_dict().values():
-        value.add_(torch.rand(value.shape).add(seed).to(value.dtype))
+        value.add_(0.1 * torch.rand(value.shape) if value.is_floating_point() else seed)
     export(model, tokenizer, {}, "open_clip", str(path))
     return str(path)
 

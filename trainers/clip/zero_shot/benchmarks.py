@@ -12,13 +12,14 @@ from itertools import groupby
 
 from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import DamageError, InputError
+from corpusloom.trainers.clip.zero_shot.class_names import ClassName, folded
+from corpusloom.trainers.clip.zero_shot.templates import PLAIN, load_templates
+from corpusloom.trainers.clip.zero_shot.text_files import numbered_lines
 from corpusloom.trainers.stream.errors import SampleError
 
 CLASSES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
 MAX_MEMBER_BYTES = 64_000_000
-PLACEHOLDER = "{c}"
-"""Placeholder of the class name in a template, as in CLIP_benchmark; other braces are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,12 @@ class Benchmark:
     """A folder of labelled images: names of the classes, templates of texts about them, and paths of the shards."""
 
     folder: str
-    classes: tuple[str, ...]
+    classes: tuple[ClassName, ...]
     templates: tuple[str, ...]
     tars: tuple[str, ...]
+    labelled: bool = True
+    notes: tuple[str, ...] = ()
+    """What the user should know of the folder."""
 
     def __iter__(self) -> Iterator[Labelled]:
         """Yield the images in the order of the shards."""
@@ -55,6 +59,12 @@ class Benchmark:
         return int(sample.label)
 
 
+def is_benchmark(folder: str, split: str = "test") -> bool:
+    """Return whether a folder has names of classes or shards of a split, as a benchmark has."""
+    shards = storage.listing(storage.join(folder, split), ".tar") or storage.listing(folder, ".tar")
+    return bool(shards) or storage.exists(storage.join(folder, CLASSES))
+
+
 def open_benchmark(folder: str, split: str = "test") -> Benchmark:
     """Open a benchmark with the shards of a split, or with those directly in the folder."""
     place = storage.join(folder, split)
@@ -63,11 +73,21 @@ def open_benchmark(folder: str, split: str = "test") -> Benchmark:
         place, names = folder, sorted(storage.listing(folder, ".tar"), key=lambda name: (len(name), name))
     if not names:
         raise InputError(f"no shard of the split {split!r}", where=folder, remedy="add SPLIT/0.tar and so on")
-    templates = _lines(storage.join(folder, TEMPLATES)) or (f"a photo of {PLACEHOLDER}",)
-    classes = _lines(storage.join(folder, CLASSES))
-    if not classes:
+    path = storage.join(folder, CLASSES)
+    lines = numbered_lines(path) if storage.exists(path) else []
+    if not lines:
         raise InputError(f"no {CLASSES}", where=folder, remedy="write one class per line, in the order of the labels")
-    return Benchmark(folder, classes, templates, tuple(storage.join(place, name) for name in names))
+    classes, seen, notes = tuple(ClassName((name,)) for _, name in lines), dict[str, int](), []
+    for number, name in lines:
+        if seen.setdefault(folded(name), number) != number:
+            first = seen[folded(name)]
+            notes.append(
+                f"{CLASSES}, lines {first} and {number}: two classes {name!r}; pictures of both count as wrong"
+            )
+    templates = storage.join(folder, TEMPLATES)
+    texts = load_templates(templates) if storage.exists(templates) else PLAIN
+    tars = tuple(storage.join(place, name) for name in names)
+    return Benchmark(folder, classes, texts, tars, notes=tuple(notes))
 
 
 def read_shard(path: str) -> Iterator[Labelled]:
@@ -88,9 +108,3 @@ def _member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
 def _labelled(key: str, fields: dict[str, bytes]) -> Labelled:
     image = next((fields[extension] for extension in layout.IMAGE_EXTENSIONS if fields.get(extension)), b"")
     return Labelled(key, image, fields.get("cls", b"").decode(errors="replace").strip())
-
-
-def _lines(path: str) -> tuple[str, ...]:
-    if not storage.exists(path):
-        return ()
-    return tuple(line.strip() for line in storage.read_bytes(path).decode().splitlines() if line.strip())

@@ -92,7 +92,7 @@ def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     assert printed.err.rstrip().splitlines()[-1].endswith("k9: no_image ...")
     ((kind, checkpoint, data, settings), named) = asked[0]
     assert (kind, checkpoint, data) == ("few-shot", "run", "data")
-    mixed = {"interpolation": Interpolation("runs/base", 0.5)}
+    mixed = {"interpolation": Interpolation("runs/base", 0.5), "html": None}
     assert named == {"assignments": ("a.b=c",), "device": "cpu", "out": "figures.json"} | mixed
     wanted = {"limit": 9, "shots": 0, "prompt": "x", "precision": "bf16", "batch_size": 7, "workers": 5}
     assert settings == replace(settings, **wanted, partial=None)

@@ -1,14 +1,11 @@
 """The samples in a report: pages in reading order, pairs with their caption, both cut to a limit."""
 
-import base64
-import io
 import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from corpusloom.pipelines.datasets.stats.gallery import gallery, shorten, show, thumbnail
+from corpusloom.pipelines.datasets.stats.gallery import gallery, shorten, show
 from corpusloom.schemas import tables
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import SidecarRow
@@ -33,14 +30,6 @@ def test_a_text_is_cut_between_words_beyond_the_limit(length: int, cut: bool) ->
     text = ("word " * 50)[: length - 3] + "end"
     assert shorten(text) == (text if not cut else text[:220].rsplit(" ", 1)[0] + " …")
     assert len(shorten(text)) <= 222
-
-
-def test_a_thumbnail_is_a_small_jpeg() -> None:
-    uri = thumbnail(make_image(1, (640, 320), "PNG"))
-    assert uri is not None
-    picture = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"))))
-    assert (picture.format, picture.size) == ("JPEG", (160, 80))
-    assert thumbnail(b"no image") is None
 
 
 def test_a_page_is_shown_in_reading_order(tmp_path: Path) -> None:

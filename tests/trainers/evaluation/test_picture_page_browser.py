@@ -1,0 +1,87 @@
+"""The page of a classification in a real Chromium: no request, no error message, a filter, fits a narrow screen.
+
+Needs the system's Chromium (apt install chromium); without it the tests are left out, unless LOOM_NOTHING_LEFT_OUT is
+set.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from corpusloom.schemas.images.thumbnails import thumbnail
+from corpusloom.trainers.evaluation.batches import Figures
+from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
+from corpusloom.trainers.evaluation.predictions import Prediction
+from tests.trainers.datasets import coloured_pairs
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in BROWSERS if (found := shutil.which(name))), "")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("LOOM_NOTHING_LEFT_OUT"), reason="no Chromium here: apt install chromium"
+)
+NAMES = ("a very long name of a class that does not end soon", "<b>bold</b>", "dog")
+FIGURES = {
+    "top1": 0.5, "top1_low": 0.2, "top1_high": 0.8, "top1_n": 12, "top1_chance": 1 / 3, "n": 12, "skipped": 1,
+}  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """A page in Chromium, its file, its requests and its error messages."""
+
+    page: "playwright.Page"
+    path: Path
+    requests: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    path = tmp_path_factory.mktemp("page") / "zero-shot.html"
+    uris = {number: thumbnail(pair.image, 128) or "" for number, pair in enumerate(coloured_pairs(12))}
+    found = tuple(
+        Prediction(f"{'x' * 60}/{number}.jpg", number, NAMES[number % 3], number % 4 == 0, ((NAMES[number % 3], 0.6),))
+        for number in range(12)
+    )
+    figures = Figures(FIGURES, ("x.jpg: not_an_image",), 0, (), NAMES, found, lambda numbers, side: uris)
+    write_page(str(path), PicturePage("pictures", "zero-shot", "runs/clip"), figures)
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        made = Shown(browser.new_page(), path, [], [])
+        made.page.on("request", lambda request: made.requests.append(request.url))
+        made.page.on("console", lambda message: made.complaints.append(message.text))
+        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        made.page.goto(path.as_uri(), wait_until="networkidle")
+        yield made
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_a_page_is_self_contained_and_fits(shown: Shown, width: int) -> None:
+    shown.page.set_viewport_size({"width": width, "height": 800})
+    assert [url for url in shown.requests if not url.startswith("data:")] == [shown.path.as_uri()]
+    assert shown.complaints == []
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+    pictures = shown.page.evaluate("[...document.images].map(i => [i.naturalWidth, i.clientWidth])")
+    assert len(pictures) == 12
+    assert all(natural > 50 and wide > 50 for natural, wide in pictures)
+
+
+def test_the_filter_shows_right_or_wrong_pictures_alone(shown: Shown) -> None:
+    for choice, count in (("right", 3), ("wrong", 9), ("all", 12)):
+        shown.page.locator(f"label[for={choice}]").click()
+        assert shown.page.locator(".picture:visible").count() == count
+
+
+def test_the_table_of_classes_opens_and_names_are_texts(shown: Shown) -> None:
+    table = shown.page.locator("table")
+    assert table.is_hidden()
+    shown.page.locator("summary").first.click()
+    assert table.is_visible()
+    assert shown.page.locator("table b").count() == 0
+    assert "<b>bold</b>" in table.inner_text()
+    shown.page.locator("summary").first.click()

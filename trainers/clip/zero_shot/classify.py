@@ -1,0 +1,79 @@
+"""Zero-shot classification of a benchmark's images or of a folder of pictures (arXiv 2103.00020, section 3.1)."""
+
+from functools import partial
+from typing import TypeAlias
+
+import torch
+
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, is_benchmark, open_benchmark
+from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
+from corpusloom.trainers.clip.zero_shot.class_names import ClassName
+from corpusloom.trainers.clip.zero_shot.embed_images import EmbeddedImages, embed_images, thumbnails_of
+from corpusloom.trainers.clip.zero_shot.figures import Ranking, classification_figures, rank_classes
+from corpusloom.trainers.clip.zero_shot.image_folders import ImageFolder, open_folder
+from corpusloom.trainers.clip.zero_shot.templates import PHOTO, load_templates
+from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures
+from corpusloom.trainers.evaluation.predictions import Prediction
+from corpusloom.trainers.training.numerics import autocast
+
+ClassifiedImages: TypeAlias = Benchmark | ImageFolder
+
+
+def open_images(data: str, settings: EvaluationSettings) -> ClassifiedImages:
+    """Open the images at a path: a benchmark if it has tars, else a folder of pictures.
+
+    With `settings.images` the path is a folder of pictures.
+    """
+    if settings.images is None and is_benchmark(data):
+        return open_benchmark(data)
+    if settings.images is None and not storage.is_folder(data):
+        raise InputError("no such folder", where=data, remedy="give a benchmark, or --images FOLDER")
+    return open_folder(data, settings.classes)
+
+
+def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+    """Return predictions for images, and figures if they are labelled."""
+    images, device = open_images(data, settings), model.logit_scale.device
+    templates = templates_of(images, settings.templates)
+    with autocast(settings.precision, device):
+        classes = class_embeddings(model, tokenizer, [name.names for name in images.classes], templates, settings)
+    found = embed_images(images, model.encode_image, model.config.image.size, settings, device)
+    labels = found.labels if images.labelled else None
+    ranking = rank_classes(found.vectors, classes, labels, float(model.logit_scale.detach().exp()))
+    values: dict[str, float] = {}
+    if ranking.ranks is not None:
+        values |= classification_figures(ranking.ranks, found.labels, len(images.classes))
+    else:
+        values["n"] = float(len(found.names))
+    return Figures(
+        values | {"skipped": float(len(found.skipped))},
+        found.skipped,
+        found.reused,
+        notes=images.notes,
+        classes=tuple(name.shown for name in images.classes),
+        predictions=predictions_of(images.classes, found, ranking),
+        thumbnails=partial(thumbnails_of, images),
+    )
+
+
+def templates_of(images: ClassifiedImages, name: str | None) -> tuple[str, ...]:
+    """Return the templates of a name or file, else those of the benchmark, else the bundled ensemble."""
+    if name is not None:
+        return load_templates(name)
+    return images.templates if isinstance(images, Benchmark) else PHOTO
+
+
+def predictions_of(classes: tuple[ClassName, ...], found: EmbeddedImages, ranking: Ranking) -> tuple[Prediction, ...]:
+    """Return the best classes of each image with their probabilities."""
+    shown = [name.shown for name in classes]
+    labels = [None] * len(found.names) if ranking.ranks is None else [shown[label] for label in found.labels.tolist()]
+    right = [None] * len(found.names) if ranking.ranks is None else (ranking.ranks < 1).tolist()
+    tops = zip(ranking.best.tolist(), torch.Tensor.tolist(ranking.probabilities), strict=True)
+    return tuple(
+        Prediction(name, number, label, hit, tuple((shown[place], share) for place, share in zip(*top, strict=True)))
+        for name, number, label, hit, top in zip(found.names, found.numbers, labels, right, tops, strict=True)
+    )
