@@ -35,9 +35,12 @@ def tables_of(config: RunConfig) -> dict[str, object]:
     }
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-    """Return the configuration with the shape of its initial weights; `typed` as in `take_shape`."""
-    return family(config.family).complete(config, typed)
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
+    """Return the configuration with the shape of its initial weights; `typed` as in `take_shape`.
+
+    `begun` is the newest checkpoint of the run, if it has one.
+    """
+    return family(config.family).complete(config, typed, begun)
 
 
 def build_model(config: RunConfig) -> nn.Module:
@@ -51,9 +54,12 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     return dict(found(config)) if found else {}
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return model, objective, stream and evaluation of a run over datasets: name -> (path, share of samples)."""
-    return family(config.family).build_task(config, datasets)
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
+    """Return model, objective, stream and evaluation of a run over datasets: name -> (path, share of samples).
+
+    `begun` is the newest checkpoint of the run, if it has one.
+    """
+    return family(config.family).build_task(config, datasets, begun)
 
 
 def evaluations(name: str) -> Mapping[str, Evaluation]:

@@ -69,14 +69,14 @@ def check_negatives(config: RunConfig) -> None:
         )
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a CLIP on datasets of pairs: name -> (path, share of samples)."""
     shape, data = model_config(config), data_config(config)
     check_negatives(config)
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
-    sources = sources_of(config)
+    sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text.context, sources)
     learnt = tokenizer is None

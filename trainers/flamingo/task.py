@@ -27,7 +27,7 @@ from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
     """Return the configuration as it is: the frozen parts have their own configurations."""
     return config
 
@@ -140,7 +140,7 @@ def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str,
     }
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
     shape, vision, language = parts(config)
     if vision.checkpoint is None:

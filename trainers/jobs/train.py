@@ -41,13 +41,15 @@ def run(
     writes, and `observers` receive its events. `on_update` gets the number of steps that are done.
     """
     check_family(config, family)
-    check_same_family(storage.join(out, RUN_FOLDER), config)
-    config = registry.complete(config)
+    begun = latest(storage.join(out, RUN_FOLDER))
+    if begun is not None:
+        check_same_family(begun, config)
+    config = registry.complete(config, begun=begun)
     with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
         frozen_parts = registry.frozen_parts(config)
         frozen.check_present(frozen_parts)
-        task = registry.build_task(config, parse_datasets(data))
+        task = registry.build_task(config, parse_datasets(data), begun)
         check_keep_best(config, task)
         log = MetricsLog(storage.join(out, "metrics.jsonl"))
         told = Observers((log, *observers) if distributed.rank() == 0 else ())
@@ -97,12 +99,12 @@ def run(
         return result
 
 
-def check_same_family(folder: str, config: RunConfig) -> None:
-    """Raise ConfigError if the newest checkpoint of a folder is of another family of models."""
-    newest = latest(folder)
-    if newest is not None and (found := read_config(newest).family) != config.family:
+def check_same_family(begun: str, config: RunConfig) -> None:
+    """Raise ConfigError if the checkpoint from which a run would resume is of another family of models."""
+    found = read_config(begun).family
+    if found != config.family:
         what = f"the checkpoint is of a run of {found}, and {config.name} configures {config.family}"
-        raise ConfigError(what, where=newest, remedy="train into another folder: --out")
+        raise ConfigError(what, where=begun, remedy="train into another folder: --out")
 
 
 def check_keep_best(config: RunConfig, task: TrainingTask) -> None:

@@ -42,7 +42,7 @@ from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer, read_vocabula
 TOKENIZER = "tokenizer.json"
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
     """Return the configuration with the shape of the weights in `model.init`: all of it, or the text stream's.
 
     `typed` are the keys that the user gave, None if all of the configuration is the user's.
@@ -99,7 +99,7 @@ def make_tokenizer(
     return Tokenizer.from_str(learnt)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a ViLBERT on datasets of regions: name -> (path, share of samples)."""
     data, shape = data_config(config), model_config(config)
     folder = None if shape.init is None else read_folder(shape.init)
