@@ -13,7 +13,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
@@ -43,7 +43,7 @@ def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
-    def __init__(self, tokenizer: ClipTokenizer, size: int, config: CLIPDataConfig) -> None:
+    def __init__(self, tokenizer: CaptionTokenizer, size: int, config: CLIPDataConfig) -> None:
         self._tokenizer, self._size, self._config = tokenizer, size, config
         self._cache: dict[str, np.ndarray] = {}
         self._room = config.cache_bytes

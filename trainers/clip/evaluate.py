@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.classify import classify
 from corpusloom.trainers.evaluation.batches import (
     Evaluation,
@@ -33,14 +33,14 @@ def evaluations() -> Mapping[str, Evaluation]:
     return {"zero-shot": classify, "retrieval": retrieve}
 
 
-def retrieve(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def retrieve(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of retrieval among the pairs of a dataset."""
     return retrieve_from(model, tokenizer, [data], settings)
 
 
 def retrieve_from(
     model: CLIP,
-    tokenizer: ClipTokenizer,
+    tokenizer: CaptionTokenizer,
     paths: Sequence[str],
     settings: EvaluationSettings,
     split: str | None = None,

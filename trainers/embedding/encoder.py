@@ -19,7 +19,7 @@ from torch import Tensor
 
 from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.training.numerics import autocast
 
 LENGTHS = 8
@@ -31,7 +31,7 @@ class Encoder:
     """A CLIP on a device, in one precision; safe for threads."""
 
     def __init__(
-        self, model: CLIP, tokenizer: ClipTokenizer, *, path: str, precision: str = "fp32", batch_size: int = 64
+        self, model: CLIP, tokenizer: CaptionTokenizer, *, path: str, precision: str = "fp32", batch_size: int = 64
     ) -> None:
         self.batch_size = batch_size
         self._model, self._tokenizer, self._precision = model.eval(), tokenizer, precision
@@ -86,7 +86,7 @@ def _half(embeddings: Tensor, rows: int) -> np.ndarray:
     return embeddings[:rows].half().cpu().numpy()
 
 
-def model_digest(model: CLIP, tokenizer: ClipTokenizer) -> str:
+def model_digest(model: CLIP, tokenizer: CaptionTokenizer) -> str:
     """Return the sha256 over a model's shape, vocabulary and weights; equal for the same model in another layout."""
     shape = {name: value for name, value in asdict(model.config).items() if name not in _NO_PART_OF_THE_MODEL}
     shape["text"].pop("trim")

@@ -8,7 +8,7 @@ import torch
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, is_benchmark, open_benchmark
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
 from corpusloom.trainers.clip.zero_shot.class_names import ClassName
@@ -35,7 +35,7 @@ def open_images(data: str, settings: EvaluationSettings) -> ClassifiedImages:
     return open_folder(data, settings.classes)
 
 
-def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def classify(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return predictions for images, and figures if they are labelled."""
     images, device = open_images(data, settings), model.logit_scale.device
     templates = templates_of(images, settings.templates)

@@ -17,7 +17,6 @@ from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig, data_config, model_config
 from corpusloom.trainers.clip.data import evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.model import make_image_tower
-from corpusloom.trainers.clip.towers.blocks import quick_gelu
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, open_benchmark
 from corpusloom.trainers.evaluation.figures import share
 from corpusloom.trainers.training.config import RunConfig, TrainConfig
@@ -34,7 +33,7 @@ def supervised_ceiling(config: RunConfig, folder: str) -> dict[str, float]:
     shape, data = model_config(config), data_config(config)
     with torch.random.fork_rng([]):
         torch.manual_seed(config.train.rng_seed)
-        tower = make_image_tower(shape.image, shape.embed_dim, quick_gelu if shape.quick_gelu else F.gelu)
+        tower = make_image_tower(shape)
         classifier = nn.Sequential(tower, nn.Linear(shape.embed_dim, len(train.classes)))
         fit(classifier, labelled_batches(train, shape.image.size, data, config.train), config.train)
     with torch.no_grad():
