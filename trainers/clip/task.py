@@ -24,7 +24,7 @@ from corpusloom.trainers.clip.initial import (
     sources_of,
 )
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.objective import make_objective
+from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.clip.tokens.files import BPE_FILE
 from corpusloom.trainers.clip.tokens.of_model import (
     CaptionTokenizer,
@@ -49,7 +49,7 @@ __all__ = ["build_model", "complete", "frozen_parts"]
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
-    return make_objective(data_config(config).chunks)
+    return PairObjective(data_config(config).chunks)
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenLangua
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.objective import make_objective
+from corpusloom.trainers.flamingo.objective import LanguageObjective
 from corpusloom.trainers.flamingo.vision_encoder import check_size, load_vision
 from corpusloom.trainers.lm.adapter import load_tokenizer
 from corpusloom.trainers.lm.model import context_of
@@ -117,7 +117,7 @@ def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
             raise ConfigError(f"no dataset {name!r}", where="data.lambdas", remedy=f"there are {', '.join(names)}")
         if value <= 0:
             raise ConfigError(f"{name} is {value}", where="data.lambdas", remedy="give a factor above 0")
-    return make_objective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
+    return LanguageObjective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ("data",)) -> dict[str, dict[str, Any]]:

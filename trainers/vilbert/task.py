@@ -35,7 +35,7 @@ from corpusloom.trainers.vilbert.config import (
 from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.vilbert.model import ViLBERT
-from corpusloom.trainers.vilbert.objective import make_objective
+from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from corpusloom.trainers.vilbert.shapes import shape_of
 from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer, read_vocabulary, tokenizer_in
 
@@ -60,7 +60,7 @@ def build_model(config: RunConfig) -> ViLBERT:
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
-    return make_objective(objective_config(config))
+    return PretrainingObjective(objective_config(config))
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:

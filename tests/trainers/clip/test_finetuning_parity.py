@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from corpusloom.trainers.clip.initial import complete, initial_model, sources_of
-from corpusloom.trainers.clip.layouts.renames import RENAMES
-from corpusloom.trainers.clip.objective import make_objective
+from corpusloom.trainers.clip.layouts.renames import renames_of
+from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.training.config import load_config
 from corpusloom.trainers.training.hub.folders import HF
 from corpusloom.trainers.training.hub.renames import to_theirs
@@ -57,7 +57,7 @@ def test_a_step_of_fine_tuning_has_the_loss_and_the_weights_of_transformers(tmp_
     assert config.train.weight_decay == DECAY
     model = initial_model(config, sources_of(config)).double()
     task = TrainingTask(
-        model=model, skeleton=lambda: model, objective=make_objective(), stream=OneBatch(), example=lambda: BATCH
+        model=model, skeleton=lambda: model, objective=PairObjective(), stream=OneBatch(), example=lambda: BATCH
     )
     run = prepare_run(task, config.train, config.parallel, torch.device("cpu"))
     run.update(0)
@@ -70,5 +70,5 @@ def test_a_step_of_fine_tuning_has_the_loss_and_the_weights_of_transformers(tmp_
 
     assert run.report(1).loss == pytest.approx(loss.item(), rel=1e-9)
     expected = theirs.state_dict()
-    for name, weight in to_theirs(run.model.state_dict(), RENAMES[HF]).items():
+    for name, weight in to_theirs(run.model.state_dict(), renames_of(model.config, HF)).items():
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=1e-9, msg=name)
