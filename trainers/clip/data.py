@@ -20,7 +20,7 @@ from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSamp
 
 
 def resize_bicubic(rgb: np.ndarray, size: int, *, squash: bool = False) -> np.ndarray:
-    """Resize the shorter side of (H, W, 3) uint8 to `size`, with `squash` both; bicubic with antialiasing as in CLIP."""
+    """Resize the shorter side of (H, W, 3) uint8 to `size`, with `squash` both; bicubic, antialiased, as in CLIP."""
     height, width = rgb.shape[:2]
     if min(height, width) == size and (height == width or not squash):
         return rgb
