@@ -89,7 +89,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         tokenizer = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), shape.text))
     tokenizer.check_fits(shape.text.vocab_size)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
-    transform = PairTransform(tokenizer, shape.image.size, data)
+    transform = PairTransform(tokenizer, shape.image.size, data, squash=shape.image.squashes)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, sources), partial(build_model, config)),
         skeleton=partial(build_model, config),

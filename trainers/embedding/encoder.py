@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel
+from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.training.numerics import autocast
@@ -47,6 +48,11 @@ class Encoder:
             dtype=precision,
         )
 
+    def prepare(self, data: bytes) -> np.ndarray:
+        """Return an encoded image as the model sees it: -> (3, H, W) uint8; ImageError if it cannot be decoded."""
+        shape = self._model.config.image
+        return evaluation_image(data, shape.size, squash=shape.squashes)
+
     def images(self, pixels: np.ndarray) -> np.ndarray:
         """Return the embeddings of images: (N, 3, H, W) uint8, N <= batch_size -> (N, E) float16."""
         full = self._padded(torch.from_numpy(pixels))
@@ -64,8 +70,13 @@ class Encoder:
         return found
 
     def _groups(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield the rows of each length in groups of at most `batch_size`: their numbers, and the length."""
+        """Yield the rows of each length in groups of at most `batch_size`: their numbers, and the length.
+
+        A text that attends to its padding keeps all of it.
+        """
         used = rows.shape[1] - np.argmax(rows[:, ::-1] != 0, 1)
+        if self._model.text.reads_padding:
+            used[:] = rows.shape[1]
         lengths = np.minimum(-(-used // LENGTHS) * LENGTHS, rows.shape[1])
         for length in np.unique(lengths).tolist():
             numbers = np.flatnonzero(lengths == length)

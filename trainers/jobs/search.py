@@ -15,7 +15,6 @@ from corpusloom.schemas.images.embeddings.sidecar import EmbeddingSidecar, open_
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.schemas.layout import member_name
 from corpusloom.schemas.records import ShardEntry
-from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.embedding.encoder import Encoder
 from corpusloom.trainers.jobs.embed import check_family
@@ -122,7 +121,7 @@ def _of_images(encoder: Encoder, paths: Sequence[str]) -> np.ndarray:
     rows = [np.zeros((0, encoder.identity.width), np.float16)]
     for path in paths:
         try:
-            pixels = evaluation_image(storage.read_bytes(path), encoder.identity.image_size)
+            pixels = encoder.prepare(storage.read_bytes(path))
         except ImageError as error:
             raise InputError(f"not an image that can be decoded: {error}", where=path, remedy="give another") from error
         rows.append(encoder.images(pixels[None]))
