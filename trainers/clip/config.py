@@ -47,6 +47,8 @@ class ImageTowerConfig:
     """Mean of RGB in 0..1 that is subtracted from pixels; SigLIP has 0.5."""
     std: tuple[float, float, float] = STD
     """Standard deviation of RGB that pixels are divided by; SigLIP has 0.5."""
+    resize: str = "crop"
+    """How an image becomes a square: crop (its central or a random square) or squash (all of it, as in SigLIP)."""
     patch_dropout: float = 0.0
     """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
     init: str | None = None
@@ -56,6 +58,8 @@ class ImageTowerConfig:
     def __post_init__(self) -> None:
         if isinstance(self.layers, int) and self.size % self.patch and self.pool != "map":
             raise ConfigError(f"size {self.size} is not a multiple of the patch {self.patch}", where="model.image")
+        if self.resize not in ("crop", "squash"):
+            raise ConfigError(f"resize is {self.resize!r}", where="model.image", remedy="use crop or squash")
         if self.pool not in ("class", "map"):
             raise ConfigError(f"pool is {self.pool!r}", where="model.image", remedy="use class or map")
         if self.pool == "map" and self.is_resnet:
@@ -69,6 +73,11 @@ class ImageTowerConfig:
     def is_resnet(self) -> bool:
         """Whether the tower is a ModifiedResNet."""
         return not isinstance(self.layers, int)
+
+    @property
+    def squashes(self) -> bool:
+        """Whether images lose their proportions instead of their edges."""
+        return self.resize == "squash"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ Shapes: H = W the tower's input size, S the text's context.
 """
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,19 @@ from corpusloom.trainers.stream.samples.image_ops import centre_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 
-def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Resize the shorter side of (H, W, 3) uint8 to `size`, bicubic with antialiasing as in CLIP."""
+def resize_bicubic(rgb: np.ndarray, size: int, *, squash: bool = False) -> np.ndarray:
+    """Resize the shorter side of (H, W, 3) uint8 to `size`, with `squash` both; bicubic, antialiased, as in CLIP."""
     height, width = rgb.shape[:2]
-    if min(height, width) == size:
+    if min(height, width) == size and (height == width or not squash):
         return rgb
     scale = size / min(height, width)
-    shape = max(size, int(width * scale)), max(size, int(height * scale))
+    shape = (size, size) if squash else (max(size, int(width * scale)), max(size, int(height * scale)))
     return np.asarray(Image.fromarray(rgb).resize(shape, Image.Resampling.BICUBIC))
 
 
-def evaluation_image(data: bytes, size: int) -> np.ndarray:
-    """Return the central square of an image as (3, H, W) uint8, decoded and resized as in CLIP."""
-    return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
+def evaluation_image(data: bytes, size: int, *, squash: bool = False) -> np.ndarray:
+    """Return the central square of an image, or all of it, as (3, H, W) uint8, decoded and resized as in CLIP."""
+    return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size, squash=squash), size))
 
 
 def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
@@ -43,15 +44,16 @@ def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
-    def __init__(self, tokenizer: CaptionTokenizer, size: int, config: CLIPDataConfig) -> None:
-        self._tokenizer, self._size, self._config = tokenizer, size, config
+    def __init__(self, tokenizer: CaptionTokenizer, size: int, config: CLIPDataConfig, *, squash: bool = False) -> None:
+        """Make the conversion; `squash` resizes both sides of an image before the random square is cut."""
+        self._tokenizer, self._size, self._config, self._squash = tokenizer, size, config, squash
         self._cache: dict[str, np.ndarray] = {}
         self._room = config.cache_bytes
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the cached images: each loader process has its own cache."""
-        return type(self), (self._tokenizer, self._size, self._config)
+        return partial(type(self), squash=self._squash), (self._tokenizer, self._size, self._config)
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Decode, crop and tokenise one sample."""
@@ -67,7 +69,7 @@ class PairTransform:
 
     def _resized(self, key: str, data: bytes) -> np.ndarray:
         side = round(self._size * (1 + self._config.margin))
-        pixels = resize_bicubic(decode_rgb(data, min_side_at_least=side), side)
+        pixels = resize_bicubic(decode_rgb(data, min_side_at_least=side), side, squash=self._squash)
         with self._lock:
             if pixels.nbytes <= self._room:
                 self._room -= pixels.nbytes

@@ -51,7 +51,7 @@ def retrieve_from(
     def read(sample: TypedSample) -> dict[str, np.ndarray]:
         if not isinstance(sample, PairSample | RegionsSample):
             raise ConfigError("retrieval needs pairs", where="--data", remedy="give a dataset of pairs or of regions")
-        pixels = evaluation_image(sample.image, model.config.image.size)
+        pixels = evaluation_image(sample.image, model.config.image.size, squash=model.config.image.squashes)
         return {"pixels": pixels, "tokens": tokenizer.row(sample.text)}
 
     def measure(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:

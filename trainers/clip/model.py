@@ -84,8 +84,13 @@ class CLIP(nn.Module):
         )
 
     def no_decay(self) -> Collection[str]:
-        """Return names of matrices without weight decay: none, as only gains and biases have none (section 2.5)."""
-        return ()
+        """Return names of matrices without weight decay.
+
+        CLIP decays all but gains and biases (section 2.5); SigLIP's code decays no embedding and no learnt query.
+        """
+        image = ("image.positions", "image.pool.probe") if self.config.image.pool == "map" else ()
+        text = ("text.positions", "text.token_embedding.weight") if self.config.text.pool == "last" else ()
+        return (*image, *text)
 
     @torch.no_grad()
     def after_step(self) -> None:

@@ -11,7 +11,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPDataConfig, TextTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
-from corpusloom.trainers.clip.evaluate import retrieve_from
+from corpusloom.trainers.clip.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
     WeightSource,
@@ -24,7 +24,7 @@ from corpusloom.trainers.clip.initial import (
     sources_of,
 )
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.objective import make_objective
+from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.clip.tokens.files import BPE_FILE
 from corpusloom.trainers.clip.tokens.of_model import (
     CaptionTokenizer,
@@ -36,7 +36,7 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
 from corpusloom.trainers.stream.dataset import StreamingDataset
-from corpusloom.trainers.training import collectives
+from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder
@@ -50,7 +50,7 @@ __all__ = ["build_model", "complete", "frozen_parts"]
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
-    return make_objective(data_config(config).chunks)
+    return PairObjective(data_config(config).chunks)
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
@@ -62,30 +62,27 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
     return {"keys": [""] * rows, "image": torch.zeros(rows, 3, size, size, dtype=torch.uint8), "tokens": tokens}
 
 
-def check_batch_of_one(config: RunConfig) -> None:
-    """Raise ConfigError if the model normalises over a batch, and one image gives it one value per channel."""
-    with torch.device("meta"):
-        model = build_model(config).train()
-        images = torch.zeros(1, 3, config_size := model.config.image.size, config_size)
-    try:
-        model.image(images)
-    except ValueError as error:
+def check_negatives(config: RunConfig) -> None:
+    """Raise ConfigError for a step of one pair: without another one there is nothing to tell it from.
+
+    The softmax loss of one pair is 0 whatever the weights, and batch normalisation has no variance.
+    """
+    if config.train.batch_size * distributed.data_ranks() == 1:
         raise ConfigError(
-            "train.batch_size is 1, and the image tower normalises over a batch",
+            "train.batch_size is 1 on one rank: a contrastive loss compares the pairs of a step with each other",
             where=config.name,
-            remedy="give 2 or more",
-        ) from error
+            remedy="give 2 or more, and data.chunks for large batches in little memory",
+        )
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a CLIP on datasets of pairs: name -> (path, share of samples)."""
     shape, data = model_config(config), data_config(config)
-    if config.train.batch_size == 1:
-        check_batch_of_one(config)
+    check_negatives(config)
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
-    sources = sources_of(config)
+    sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text, sources)
     learnt = tokenizer is None
@@ -93,7 +90,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         tokenizer = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), shape.text))
     tokenizer.check_fits(shape.text.vocab_size)
     stream = open_stream(config, dict(datasets.values()), split=data.split, min_score=data.min_clip_score)
-    transform = PairTransform(tokenizer, shape.image.size, data)
+    transform = PairTransform(tokenizer, shape.image.size, data, squash=shape.image.squashes)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, sources), partial(build_model, config)),
         skeleton=partial(build_model, config),
@@ -101,6 +98,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
+        figures=(*dict(retrieval(torch.ones(1, 1), torch.ones(1, 1), torch.tensor([0]))), "skipped"),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel
+from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.training.numerics import autocast
@@ -34,9 +35,6 @@ class Encoder:
         self.batch_size = batch_size
         self._model, self._tokenizer, self._precision = model.eval(), tokenizer, precision
         self._model.text.trim = False  # else a batch's longest text would decide the length of all
-        text = model.config.text
-        self._trims = text.causal and text.pool == "end"
-        """Whether a text's padding does not affect its feature."""
         self._device = model.logit_scale.device
         self._turn = threading.Lock() if self._device.type != "cpu" else contextlib.nullcontext()
         self.identity = EmbeddingModel(
@@ -47,6 +45,11 @@ class Encoder:
             image_size=model.config.image.size,
             dtype=precision,
         )
+
+    def prepare(self, data: bytes) -> np.ndarray:
+        """Return an encoded image as the model sees it: -> (3, H, W) uint8; ImageError if it cannot be decoded."""
+        shape = self._model.config.image
+        return evaluation_image(data, shape.size, squash=shape.squashes)
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         """Return the embeddings of images: (N, 3, H, W) uint8, N <= batch_size -> (N, E) float16."""
@@ -65,11 +68,14 @@ class Encoder:
         return found
 
     def _groups(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield the rows of each length in groups of at most `batch_size`: their numbers, and the length."""
-        lengths = np.full(len(rows), rows.shape[1])
-        if self._trims:
-            used = rows.shape[1] - np.argmax(rows[:, ::-1] != 0, 1)
-            lengths = np.minimum(-(-used // LENGTHS) * LENGTHS, lengths)
+        """Yield the rows of each length in groups of at most `batch_size`: their numbers, and the length.
+
+        A text that attends to its padding keeps all of it.
+        """
+        used = rows.shape[1] - np.argmax(rows[:, ::-1] != 0, 1)
+        if self._model.text.reads_padding:
+            used[:] = rows.shape[1]
+        lengths = np.minimum(-(-used // LENGTHS) * LENGTHS, rows.shape[1])
         for length in np.unique(lengths).tolist():
             numbers = np.flatnonzero(lengths == length)
             for first in range(0, len(numbers), self.batch_size):
@@ -99,6 +105,7 @@ def model_digest(model: CLIP, tokenizer: CaptionTokenizer) -> str:
         "size": config.image.size,
         "heads": [config.image.heads, config.text.heads],
         "activation": config.activation,
+        "squashes": config.image.squashes,
     }
     digest = hashlib.sha256(json.dumps(beside, sort_keys=True).encode())
     digest.update(tokenizer.to_bytes())

@@ -24,7 +24,6 @@ from corpusloom.schemas.images.embeddings.parts import (
     write_part,
 )
 from corpusloom.schemas.images.errors import ImageError
-from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.embedding.encoder import Encoder
 from corpusloom.trainers.embedding.plan import EmbeddingPlan, text_sha256
 from corpusloom.trainers.stream.errors import SampleError
@@ -162,7 +161,7 @@ def image_writer(plan: EmbeddingPlan, reader: SampleReader, encoder: Encoder, fo
             try:
                 if held[0] != place[2:]:
                     held = place[2:], reader.read(place, check=True)[1]
-                pixels[row] = evaluation_image(held[1][plan.field(number)], size)
+                pixels[row] = encoder.prepare(held[1][plan.field(number)])
             except (SampleError, ImageError) as error:
                 skipped[number] = error.reason
         return encoder.images(pixels), skipped

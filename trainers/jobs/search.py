@@ -12,7 +12,6 @@ from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel, defaul
 from corpusloom.schemas.images.embeddings.nearest import nearest
 from corpusloom.schemas.images.embeddings.sidecar import open_sidecar
 from corpusloom.schemas.images.errors import ImageError
-from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.embedding.encoder import Encoder
 from corpusloom.trainers.embedding.hits import SearchHit, describe_hits, image_of
@@ -134,7 +133,7 @@ def _of_images(encoder: Encoder, paths: Sequence[str]) -> np.ndarray:
     rows = [np.zeros((0, encoder.identity.width), np.float16)]
     for path in paths:
         try:
-            pixels = evaluation_image(storage.read_bytes(path), encoder.identity.image_size)
+            pixels = encoder.prepare(storage.read_bytes(path))
         except ImageError as error:
             raise InputError(f"not an image that can be decoded: {error}", where=path, remedy="give another") from error
         rows.append(encoder.images(pixels[None]))

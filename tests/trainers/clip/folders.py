@@ -90,7 +90,9 @@ def our_config(*, resnet: bool = False, **changes: Any) -> CLIPConfig:
 def siglip_config(**changes: Any) -> CLIPConfig:
     """Return the shape of the small SigLIP."""
     half = (0.5, 0.5, 0.5)
-    image = ImageTowerConfig(size=16, layers=2, width=16, heads=2, patch=8, mlp=40, pool="map", mean=half, std=half)
+    image = ImageTowerConfig(
+        size=16, layers=2, width=16, heads=2, patch=8, mlp=40, pool="map", mean=half, std=half, resize="squash"
+    )
     text = TextTowerConfig(
         vocab_size=SIGLIP_TOKENIZER.vocab_size, context=12, layers=2, width=16, heads=2, mlp=40, pool="last",
         causal=False,

@@ -23,6 +23,7 @@ def test_the_default_is_vit_b_32() -> None:
         ({"activtion": "gelu"}, "activation"),
         ({"activation": "relu"}, "gelu_tanh"),
         ({"image": {"pool": "mean"}}, "class or map"),
+        ({"image": {"resize": "pad"}}, "crop or squash"),
         ({"text": {"pool": "mean"}}, "end or last"),
     ],
 )

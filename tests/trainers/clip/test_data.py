@@ -1,6 +1,7 @@
 """Pairs to arrays: CLIP's preprocessing, augmentation from a given generator, and a cache that changes no result."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -31,6 +32,16 @@ def test_evaluation_images_are_preprocessed_as_in_clip() -> None:
     left = (34 - 24) // 2
     expected = np.asarray(picture.crop((left, 0, left + 24, 24))).transpose(2, 0, 1)
     assert np.array_equal(evaluation_image(buffer.getvalue(), 24), expected)
+
+
+def test_images_are_squashed_as_in_siglip() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(noise(50, 24)).save(buffer, "PNG")
+    expected = Image.open(buffer).convert("RGB").resize((24, 24), Image.Resampling.BICUBIC)
+    assert np.array_equal(evaluation_image(buffer.getvalue(), 24, squash=True), np.asarray(expected).transpose(2, 0, 1))
+    transform = pickle.loads(pickle.dumps(PairTransform(TOKENIZER, 24, CLIPDataConfig(), squash=True)))
+    seen = transform(PairSample("k", buffer.getvalue(), "a cat", {}), np.random.default_rng(0))["image"]
+    assert np.array_equal(seen, np.asarray(expected).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 90), (90, 40), (20, 20), (10, 300)])

@@ -14,6 +14,7 @@ from corpusloom.trainers.registry import build_model
 from corpusloom.trainers.training.config import load_config
 from corpusloom.trainers.training.hub.folders import HF
 from corpusloom.trainers.training.hub.renames import to_ours, to_theirs
+from corpusloom.trainers.training.optimizer import parameter_groups
 from tests.trainers.clip.folders import SIGLIP_TOKENIZER, TEXTS, siglip_config, their_siglip
 
 EOT = 99
@@ -123,6 +124,20 @@ def test_sigmoid_models_start_at_ten_and_minus_ten() -> None:
     model = CLIP(CLIPConfig(loss="sigmoid", text=TextTowerConfig(layers=1), image=ImageTowerConfig(layers=1)))
     assert model.logit_scale.exp().item() == pytest.approx(10)
     assert model.logit_bias.item() == -10
+
+
+def test_no_embedding_of_a_siglip_is_decayed() -> None:
+    config = load_config("siglip-b-16").train
+    model = CLIP(siglip_config())
+    kept = {
+        id(parameter)
+        for group in parameter_groups(model, config)
+        if not group["weight_decay"]
+        for parameter in group["params"]
+    }
+    named = {name for name, parameter in model.named_parameters() if id(parameter) in kept and parameter.ndim > 1}
+    assert named == {"image.positions", "image.pool.probe", "text.positions", "text.token_embedding.weight"}
+    assert small().no_decay() == ()
 
 
 def test_embeddings_have_length_one_in_float32_under_autocast() -> None:

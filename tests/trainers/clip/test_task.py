@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import SiglipModel
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.checkpoints import folders
@@ -18,10 +19,13 @@ from corpusloom.trainers.clip.task import build_task, complete, load_clip, score
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
 from corpusloom.trainers.clip.zero_shot.figures import zero_shot
+from corpusloom.trainers.jobs.evaluate import evaluate
+from corpusloom.trainers.jobs.export import export_model
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, load_config
-from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
+from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config, siglip_config, siglip_folder
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.stream.reading.test_scored_rows import scored_dataset
 
@@ -91,6 +95,26 @@ def test_a_run_from_a_folder_takes_shape_weights_and_tokenizer(tmp_path: Path) -
     assert {"origin.hf.config.json", "origin.hf.model.safetensors.header", "tokenizer.txt"} <= set(attachments)
 
 
+def test_a_siglip_is_tuned_from_a_folder_evaluated_and_written_back(tmp_path: Path) -> None:
+    folder, _ = siglip_folder(tmp_path / "hf")
+    ready = complete(load_config("clip-tiny", [*SHORT, f"model.init={folder}"]), {"model.init"})
+    assert model_config(ready) == siglip_config(init=folder)
+    data = write_captions(tmp_path)
+    run("clip", ready, [data], str(tmp_path / "run"))
+    assert 0 <= evaluate("retrieval", folder, data).figures["image_retrieval_r1"] <= 1
+    export_model(str(tmp_path / "run"), "hf", str(tmp_path / "out"))
+    ours, tokenizer = load_clip(str(tmp_path / "run"))
+    theirs = SiglipModel.from_pretrained(str(tmp_path / "out")).eval()
+    images, rows = torch.randn(2, 3, 16, 16), torch.from_numpy(tokenizer.rows(["a red square", "a disc"]))
+    with torch.no_grad():
+        expected, found = theirs(input_ids=rows, pixel_values=images), ours(images, rows)
+    torch.testing.assert_close(found.image, expected.image_embeds, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.text, expected.text_embeds, atol=1e-5, rtol=0)
+    assert not torch.equal(
+        found.text, SiglipModel.from_pretrained(folder).eval()(input_ids=rows, pixel_values=images)[2]
+    )
+
+
 def test_a_larger_image_size_that_is_typed_stays(tmp_path: Path) -> None:
     folder, theirs = hf_folder(tmp_path / "hf")
     ready = complete(
@@ -149,9 +173,28 @@ def test_an_unknown_key_of_the_model_table_is_named(tmp_path: Path) -> None:
         build_task(config("model.image.patch_dropuot=0.5"), {"x": (str(tmp_path), 1.0)})
 
 
-def test_a_batch_too_small_to_normalise_over_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"clip-tiny: train\.batch_size is 1.*give 2 or more"):
-        build_task(load_config("clip-tiny", ["train.batch_size=1"]), {"x": (str(tmp_path), 1.0)})
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_a_step_of_one_pair_is_refused_before_the_data_are_read(tmp_path: Path, loss: str) -> None:
+    one = load_config("clip-tiny", ["train.batch_size=1", "train.accumulate=4", f"model.loss={loss}"])
+    with pytest.raises(ConfigError, match=r"clip-tiny: train\.batch_size is 1 on one rank.*give 2 or more"):
+        build_task(one, {"x": (str(tmp_path), 1.0)})
+
+
+def test_one_pair_per_rank_is_enough_on_two_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "data_ranks", lambda: 2)
+    assert (
+        len(next(build_task(config("train.batch_size=1"), {"x": (write_captions(tmp_path), 1.0)}).stream)["keys"]) == 1
+    )
+
+
+def test_a_dataset_of_fewer_pairs_than_ranks_gives_each_rank_a_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(1))
+    monkeypatch.setattr(distributed, "data_ranks", lambda: 3)
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "data_rank", lambda rank=rank: rank)
+        assert len(next(build_task(config("train.batch_size=1"), {"x": (data, 1.0)}).stream)["keys"]) == 1
 
 
 def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp_path: Path) -> None:

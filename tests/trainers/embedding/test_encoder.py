@@ -7,9 +7,14 @@ import pytest
 import torch
 
 from corpusloom.trainers.clip.adapter import export
+from corpusloom.trainers.clip.data import evaluation_image
+from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import load_clip
+from corpusloom.trainers.clip.tokens.padded import PaddedTokenizer, with_padding
 from corpusloom.trainers.embedding.encoder import Encoder, model_digest
-from tests.trainers.clip.folders import TEXTS, siglip_folder
+from tests.trainers.clip.folders import TEXTS, siglip_config
+from tests.trainers.clip.tokens.test_padded import plain
+from tests.trainers.datasets import encode_jpeg
 from tests.trainers.embedding.small import small_clip, small_encoder
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
@@ -43,14 +48,6 @@ def test_an_embedding_does_not_depend_on_its_neighbours(folder: Path) -> None:
         assert np.array_equal(encoder.texts([text])[0], together[row])
 
 
-def test_a_siglip_sees_the_padding_of_its_texts(tmp_path: Path) -> None:
-    model, tokenizer = load_clip(siglip_folder(tmp_path / "siglip")[0])
-    with torch.no_grad():
-        texts = model.encode_text(torch.from_numpy(tokenizer.rows(TEXTS[:4]))).numpy()
-    found = Encoder(model, tokenizer, path="", batch_size=4).texts(TEXTS[:4])
-    assert np.abs(found - texts).max() < 1e-3
-
-
 def test_the_digest_is_that_of_the_model_in_any_layout(folder: Path, tmp_path: Path) -> None:
     model, tokenizer = small_clip(folder)
     export(model, tokenizer, {}, "open_clip", str(tmp_path / "open_clip"))
@@ -59,6 +56,17 @@ def test_the_digest_is_that_of_the_model_in_any_layout(folder: Path, tmp_path: P
     with torch.no_grad():
         model.text.projection.weight[0, 0] += 1
     assert model_digest(model, tokenizer) != digest
+
+
+def test_a_text_keeps_the_padding_that_a_siglip_attends_to() -> None:
+    tokenizer = PaddedTokenizer(with_padding(plain(a=2), "<pad>"), 12)
+    model = CLIP(siglip_config()).eval()
+    with torch.no_grad():
+        expected = model.encode_text(torch.from_numpy(tokenizer.rows(["a"]))).half().numpy()
+    found = Encoder(model, tokenizer, path="", batch_size=4)
+    assert np.abs(found.texts(["a"]).astype(np.float32) - expected).max() < 1e-3
+    wide = encode_jpeg(np.zeros((20, 60, 3), np.uint8))
+    assert np.array_equal(found.prepare(wide), evaluation_image(wide, 16, squash=True))
 
 
 def test_bf16_is_another_precision_of_the_same_direction(folder: Path) -> None:

@@ -40,6 +40,7 @@ _PLAIN = {
     "activation": ("quick_gelu", "gelu"),
     "norm_eps": (1e-5,),
     "image.pool": ("class",),
+    "image.resize": ("crop",),
     "image.mlp": (None,),
     "text.pool": ("end",),
     "text.mlp": (None,),

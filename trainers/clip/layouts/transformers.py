@@ -56,7 +56,7 @@ MODELS = {
         {"image": 3072, "text": 2048},
         "quick_gelu",
         1e-5,
-        {"loss": "softmax", "image.pool": "class", "text.pool": "end", "text.causal": True},
+        {"loss": "softmax", "image.pool": "class", "image.resize": "crop", "text.pool": "end", "text.causal": True},
     ),
     SIGLIP_TYPE: HfModel(
         "SiglipModel",
@@ -64,7 +64,7 @@ MODELS = {
         {"image": 3072, "text": 3072},
         "gelu_pytorch_tanh",
         1e-6,
-        {"loss": "sigmoid", "image.pool": "map", "text.pool": "last", "text.causal": False},
+        {"loss": "sigmoid", "image.pool": "map", "image.resize": "squash", "text.pool": "last", "text.causal": False},
     ),
 }
 """Model type -> model."""

@@ -25,7 +25,8 @@ class TextTower(nn.Module):
     def __init__(self, config: TextTowerConfig, embed_dim: int, *, activation: Activation, eps: float = 1e-5) -> None:
         super().__init__()
         width, self.reads_last = config.width, config.pool == "last"
-        self.trim = config.trim if config.causal and not self.reads_last else False
+        self.reads_padding = self.reads_last or not config.causal
+        self.trim = False if self.reads_padding else config.trim
         self.token_embedding = nn.Embedding(config.vocab_size, width)
         self.positions = nn.Parameter(torch.randn(config.context, width) * (width**-0.5 if self.reads_last else 0.01))
         self.blocks = nn.Sequential(

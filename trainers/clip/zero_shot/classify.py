@@ -41,7 +41,8 @@ def classify(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: Eval
     templates = templates_of(images, settings.templates)
     with autocast(settings.precision, device):
         classes = class_embeddings(model, tokenizer, [name.names for name in images.classes], templates, settings)
-    found = embed_images(images, model.encode_image, model.config.image.size, settings, device)
+    shape = model.config.image
+    found = embed_images(images, model.encode_image, shape.size, settings, device, squash=shape.squashes)
     labels = found.labels if images.labelled else None
     ranking = rank_classes(found.vectors, classes, labels, float(model.logit_scale.detach().exp()))
     values: dict[str, float] = {}

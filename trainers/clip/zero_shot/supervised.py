@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.augment import augment
-from corpusloom.trainers.clip.config import CLIPDataConfig, data_config, model_config
+from corpusloom.trainers.clip.config import CLIPDataConfig, ImageTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.model import make_image_tower
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, open_benchmark
@@ -35,9 +35,9 @@ def supervised_ceiling(config: RunConfig, folder: str) -> dict[str, float]:
         torch.manual_seed(config.train.rng_seed)
         tower = make_image_tower(shape)
         classifier = nn.Sequential(tower, nn.Linear(shape.embed_dim, len(train.classes)))
-        fit(classifier, labelled_batches(train, shape.image.size, data, config.train), config.train)
+        fit(classifier, labelled_batches(train, shape.image, data, config.train), config.train)
     with torch.no_grad():
-        images, labels = evaluation_tensors(test, shape.image.size)
+        images, labels = evaluation_tensors(test, shape.image)
         hits = torch.cat([classifier(piece).argmax(1) for piece in images.split(256)]) == labels
     return dict(share("top1", hits, 1 / len(test.classes))) | {"chance": 1 / len(test.classes)}
 
@@ -58,12 +58,15 @@ def fit(classifier: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], config:
 
 
 def labelled_batches(
-    benchmark: Benchmark, size: int, data: CLIPDataConfig, config: TrainConfig
+    benchmark: Benchmark, shape: ImageTowerConfig, data: CLIPDataConfig, config: TrainConfig
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield augmented batches without end, (B, 3, size, size) uint8 and (B,) int; each pass has another order."""
-    side = round(size * (1 + data.margin))
+    side = round(shape.size * (1 + data.margin))
     samples = [
-        (resize_bicubic(decode_rgb(sample.image, min_side_at_least=side), side), benchmark.label_of(sample))
+        (
+            resize_bicubic(decode_rgb(sample.image, min_side_at_least=side), side, squash=shape.squashes),
+            benchmark.label_of(sample),
+        )
         for sample in benchmark
     ]
     rng = np.random.default_rng(config.rng_seed)
@@ -74,11 +77,16 @@ def labelled_batches(
         while len(waiting) < config.batch_size:
             waiting += rng.permutation(len(samples)).tolist()
         chosen, waiting = waiting[: config.batch_size], waiting[config.batch_size :]
-        pixels = np.stack([augment(samples[number][0], size, data, rng) for number in chosen]).transpose(0, 3, 1, 2)
+        pixels = np.stack([augment(samples[number][0], shape.size, data, rng) for number in chosen]).transpose(
+            0, 3, 1, 2
+        )
         yield torch.from_numpy(np.ascontiguousarray(pixels)), torch.tensor([samples[number][1] for number in chosen])
 
 
-def evaluation_tensors(benchmark: Benchmark, size: int) -> tuple[Tensor, Tensor]:
+def evaluation_tensors(benchmark: Benchmark, shape: ImageTowerConfig) -> tuple[Tensor, Tensor]:
     """Return the images of a split as evaluations see them, (N, 3, size, size) uint8, and their classes, (N,) int."""
-    rows = [(evaluation_image(sample.image, size), benchmark.label_of(sample)) for sample in benchmark]
+    rows = [
+        (evaluation_image(sample.image, shape.size, squash=shape.squashes), benchmark.label_of(sample))
+        for sample in benchmark
+    ]
     return torch.from_numpy(np.stack([pixels for pixels, _ in rows])), torch.tensor([label for _, label in rows])

@@ -80,5 +80,5 @@ def test_a_configuration_has_the_type_of_model_that_has_its_parts(config: CLIPCo
 def test_a_mixture_of_both_models_is_refused_by_the_key_that_differs() -> None:
     mixed = build(CLIPConfig, {"embed_dim": 768, "loss": "sigmoid", "image": {"pool": "map"}, "text": {"pool": "last"}})
     assert type_of(mixed) is None
-    with pytest.raises(ConfigError, match=r"SiglipModel has no model\.text\.causal = True"):
+    with pytest.raises(ConfigError, match=r"SiglipModel has no model\.image\.resize = crop"):
         config_of(mixed, SPECIAL)
