@@ -137,7 +137,9 @@ def nearest_key(path: str, known: Sequence[str]) -> str | None:
     if whole:
         return whole[0]
     leaves = {key.rpartition(".")[2] for key in known}
-    leaf = difflib.get_close_matches(path.rpartition(".")[2], leaves, 1, 0.75)
+    own = path.rpartition(".")[2]
+    initials = "".join(word[:1] for word in own.split("_"))
+    leaf = [initials] if "_" in own and initials in leaves else difflib.get_close_matches(own, leaves, 1, 0.75)
     found = [key for key in known if leaf and key.rpartition(".")[2] == leaf[0]]
     near = difflib.get_close_matches(path, found or known, 1, 0.0 if found else 0.6)
     return near[0] if near else None

@@ -134,11 +134,12 @@ def test_a_number_is_finite_and_not_a_truth_value(value: float) -> None:
         ("quality.min_words", "filters.quality.min_words"),
         ("captions.min_words", "filters.captions.min_words"),
         ("filters.captons", "filters.captions"),
+        ("train.learning_rate", "train.lr"),
         ("zzzz", None),
     ],
 )
 def test_the_nearest_key_is_found_whatever_its_table(written: str, nearest: str | None) -> None:
-    known = ["filters", "filters.captions", "filters.images.min_side"]
+    known = ["filters", "filters.captions", "filters.images.min_side", "train.lr", "train.rng_seed"]
     known += [f"filters.{table}.min_words" for table in ("captions", "quality")]
     assert config.nearest_key(written, known) == nearest
 

@@ -22,6 +22,8 @@ from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.numerics import autocast
 
+REASONS_SHOWN = 3
+"""Samples that are named in the error of a set of which none can be read."""
 T = TypeVar("T")
 Row = TypeVar("Row")
 Group = TypeVar("Group")
@@ -120,7 +122,7 @@ def read_all(source: ItemSource[T, Row], settings: EvaluationSettings) -> tuple[
         items = list(source.items)
         rows, skipped = _read([source.name(item) for item in items], [pool.submit(source.read, item) for item in items])
     if not rows:
-        raise _nothing(source.where)
+        raise _nothing(source.where, skipped)
     return rows, skipped
 
 
@@ -198,7 +200,7 @@ def _measure(
 def _joined(parts: list[Measured], where: str) -> Measured:
     measured = [part.tensors for part in parts if part.tensors]
     if not any(len(value) for tensors in measured for value in tensors.values()):
-        raise _nothing(where)
+        raise _nothing(where, [line for part in parts for line in part.skipped])
     return Measured(
         {name: torch.cat([tensors[name] for tensors in measured]) for name in measured[0]},
         tuple(line for part in parts for line in part.skipped),
@@ -206,5 +208,7 @@ def _joined(parts: list[Measured], where: str) -> Measured:
     )
 
 
-def _nothing(where: str) -> InputError:
-    return InputError("holds no sample that can be read", where=where, remedy="run loom verify")
+def _nothing(where: str, skipped: Sequence[str]) -> InputError:
+    listed = ", ".join(skipped[:REASONS_SHOWN]) + (" ..." if len(skipped) > REASONS_SHOWN else "")
+    what = "holds no sample that can be read" + (f": {listed}" if listed else "")
+    return InputError(what, where=where, remedy="give other files; loom verify checks a dataset")

@@ -94,6 +94,10 @@ class Command:
         for flag, path in (("--out", self.out), ("--html", html)):
             if path is not None:
                 check_output(flag, path)
+        if html is not None and html == self.out:
+            raise ConfigError(
+                f"--out and --html are both {html}", remedy="give two files: the page would replace the figures"
+            )
         extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluation.batches import EvaluationSettings
         from corpusloom.trainers.jobs.evaluate import evaluate

@@ -48,7 +48,7 @@ class Command:
     def run(self) -> int:
         """Search."""
         check_least("-k", self.k, 1)
-        if not self.texts and not self.image:
+        if not all(text.strip() for text in self.texts) or not (self.texts or self.image):
             raise ConfigError("nothing to search for", where="loom search", remedy="give a text, or --image FILE")
         if self.html is not None:
             check_output("--html", self.html)

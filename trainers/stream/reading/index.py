@@ -125,7 +125,9 @@ def open_index(path: str, split: str | None = None, min_score: float | None = No
         counts = np.fromiter((len(scored.of(shard)) for shard in shards), np.int64, len(shards))
     index = DatasetIndex(path, kind, digest, shards, np.ascontiguousarray(counts), split, scored)
     if not index.samples:
-        asked = [f"split {split!r}"] * (split is not None) + [f"a score of {min_score}"] * (min_score is not None)
+        asked = [f"split {split!r}"] * (split is not None) + [f"a score of {min_score} or more"] * (
+            min_score is not None
+        )
         remedy = f"no sample has {' and '.join(asked)}" if asked else "loom stats shows why records were rejected"
         raise InputError("holds no sample", where=path, remedy=remedy)
     return index

@@ -47,6 +47,12 @@ def test_a_folder_is_no_file_for_the_result(tmp_path: Path) -> None:
         main.run([*ARGV, "--out", str(tmp_path)])
 
 
+def test_the_page_does_not_replace_the_figures(tmp_path: Path) -> None:
+    file = str(tmp_path / "found.html")
+    with pytest.raises(ConfigError, match="--out and --html are both"):
+        main.run(["eval", "zero-shot", "--checkpoint", "run", "--images", "x", "--out", file, "--html", file])
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the arguments with which evaluations are asked for."""

@@ -45,6 +45,7 @@ def test_json_holds_every_hit(asked: list[Any], capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out)["hits"][0][0]["score"] == 0.3125
 
 
-def test_a_search_for_nothing_is_refused() -> None:
+@pytest.mark.parametrize("texts", [[], [""], ["a star", " "]])
+def test_a_search_for_nothing_is_refused(texts: list[str]) -> None:
     with pytest.raises(ConfigError, match="nothing to search for"):
-        main.run(["search", "data"])
+        main.run(["search", "data", *texts])
