@@ -1,5 +1,6 @@
 """`loom eval`: evaluates a checkpoint."""
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -94,7 +95,7 @@ class Command:
         for flag, path in (("--out", self.out), ("--html", html)):
             if path is not None:
                 check_output(flag, path)
-        if html is not None and html == self.out:
+        if html and self.out and os.path.abspath(html) == os.path.abspath(self.out):
             raise ConfigError(
                 f"--out and --html are both {html}", remedy="give two files: the page would replace the figures"
             )

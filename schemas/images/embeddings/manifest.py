@@ -103,8 +103,8 @@ def check_same(folder: str, dataset_digest: str, model: EmbeddingModel) -> None:
     found = read_embeddings_manifest(folder)
     check_fresh(found, folder, dataset_digest)
     if (found.model.digest, found.model.dtype) != (model.digest, model.dtype):
-        made_by = f"{found.model.path} in {found.model.dtype}"
-        what = f"holds embeddings by another model, {made_by}"
+        other = "in another precision" if found.model.digest == model.digest else "by another model"
+        what = f"holds embeddings {other}, {found.model.path} in {found.model.dtype}"
         raise InputError(what, where=folder, remedy="give another --out, or delete the folder")
 
 

@@ -44,6 +44,8 @@ def test_embeddings_of_another_state_or_model_are_refused(sidecar: str) -> None:
     with pytest.raises(InputError, match="digest has changed since"):
         check_fresh(read_embeddings_manifest(sidecar), sidecar, "e" * 64)
     with pytest.raises(InputError, match=r"by another model, runs/clip in fp32 \(give another --out"):
+        check_same(sidecar, "d" * 64, replace(MODEL, digest="n" * 64))
+    with pytest.raises(InputError, match="in another precision, runs/clip in fp32"):
         check_same(sidecar, "d" * 64, replace(MODEL, dtype="bf16"))
 
 
