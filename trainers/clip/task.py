@@ -11,7 +11,6 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
-from corpusloom.trainers.clip.evaluate import retrieve_from
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
     WeightSource,
@@ -27,6 +26,8 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, learn_merges
 from corpusloom.trainers.clip.tokens.files import BPE_FILE, load_tokenizer, tokenizer_from_bytes
+from corpusloom.trainers.clip.zero_shot.in_training import open_sets, zero_shot_figures
+from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
@@ -79,6 +80,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
+    open_sets(data.zero_shot)
     sources = sources_of(config)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text.context, sources)
@@ -94,7 +96,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
+        evaluate=evaluation_of(paths, data, tokenizer),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
@@ -150,11 +152,16 @@ def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, ClipTokenizer]:
     return load_clip(path, *assignments)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: ClipTokenizer) -> Evaluate:
-    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
+def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: ClipTokenizer) -> Evaluate | None:
+    """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
+    sets = open_sets(data.zero_shot)
+    if data.evaluate is None and not sets:
+        return None
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        return retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
+        if data.evaluate is not None:
+            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), data.evaluate).values.items()
+        yield from zero_shot_figures(model, tokenizer, sets)
 
     return evaluate
