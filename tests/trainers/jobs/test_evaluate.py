@@ -150,7 +150,7 @@ def test_each_figure_of_trials_has_their_number_an_interval_and_its_value_by_cha
     kind: str, family: str, pairs: str, request: pytest.FixtureRequest
 ) -> None:
     figures = evaluate(kind, request.getfixturevalue(family), pairs, shots=1)
-    counts = {"n", "chance", "skipped", "shots", "captioned"}
+    counts = {"n", "images", "chance", "skipped", "shots", "captioned"}
     named = {name for name in figures if not name.endswith(("_low", "_high", "_n", "_chance"))} - counts
     assert named
     for name in named:
