@@ -8,7 +8,7 @@ FLIPS  ?= 2000
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch bench-train chaos clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch bench-train chaos claims-clip clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -71,6 +71,9 @@ bench-fetch: $(STAMP) ## Compare images fetched per second with img2dataset and 
 
 bench-train: $(STAMP) ## Measure training: steps against public code, waiting, memory (BENCH_FLAGS='--vilbert CHECKOUT --open-flamingo CHECKOUT --open-clip-python PYTHON')
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.train $(BENCH_FLAGS)
+
+claims-clip: $(STAMP) ## Test CLIP's claims in small on emoji, half an hour on two cores (needs npm once; CLAIMS_FLAGS='--only transfer')
+	$(BIN)/python -m benchmarks.claims_clip $(CLAIMS_FLAGS)
 
 constraints: ## Pin the version of every dependency in constraints.txt, from a fresh environment
 	sh infra/constraints.sh

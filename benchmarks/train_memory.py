@@ -1,6 +1,8 @@
 """Memory of training: the dry run's estimate against torch's allocations, and a rank's share of a sharded state."""
 
+import ctypes
 import gc
+import multiprocessing
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.allocations import peak_above_start
+from benchmarks.peak import clear_peak, peak_megabytes
 from benchmarks.train_steps import CPU, SETTINGS, one_batch
 from corpusloom.trainers import registry
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
@@ -62,6 +65,46 @@ def state_bytes(run: Run) -> dict[str, int]:
 
 def _bytes(tensors: list[Tensor]) -> int:
     return sum(local(tensor).numel() * tensor.element_size() for tensor in tensors)
+
+
+def chunks_memory(rows: int = 4096, chunk: int = 128) -> tuple[float, float]:
+    """Return the MiB that a CLIP's step adds to a process: of `rows` pairs in chunks (GradCache), and of one chunk.
+
+    The model is a ViT of 6 x 192 over 16 patches of 64-pixel images, with a text tower of 6 x 192 that reads all 77
+    tokens. Each step is the second of its own process; its batch counts, the model and the optimiser's state do not.
+    """
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        whole, one = (pool.apply(_step_memory, sizes) for sizes in ((rows, rows // chunk), (chunk, 1)))
+    return whole, one
+
+
+def _step_memory(rows: int, chunks: int) -> float:
+    torch.set_num_threads(1)
+    side, context = 64, 77
+    image = ImageTowerConfig(size=side, patch=16, layers=6, width=192, heads=6)
+    text = TextTowerConfig(vocab_size=1024, context=context, layers=6, width=192, heads=6)
+    model = CLIP(CLIPConfig(embed_dim=128, image=image, text=text))
+    batch = _pairs(2, side, context)
+    task = one_batch(model, make_objective(), batch)
+    run = prepare_run(task, SETTINGS, ParallelConfig(), CPU)
+    run.update(0)
+    run.optimizer.zero_grad(set_to_none=True)
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    clear_peak()
+    before = peak_megabytes()
+    run.stream.batch = _pairs(rows, side, context)  # type: ignore[attr-defined]
+    run.objective = make_objective(chunks)
+    run.update(1)
+    return peak_megabytes() - before
+
+
+def _pairs(rows: int, side: int, context: int) -> dict[str, Any]:
+    return {
+        "keys": [""] * rows,
+        "image": torch.randint(0, 256, (rows, 3, side, side), dtype=torch.uint8),
+        "tokens": torch.randint(1, 1024, (rows, context)),
+    }
 
 
 def small_clip() -> CLIP:

@@ -81,7 +81,7 @@ def our_config(case: Case, vocabulary: str, workers: int) -> dict[str, Any]:
         "family": "clip",
         "model": {
             "embed_dim": case.embed,
-            "quick_gelu": False,
+            "activation": "gelu",
             "image": image if case.patch is None else {**image, "patch": case.patch},
             "text": {"context": case.context, "layers": layers, "width": width, "heads": heads},
         },

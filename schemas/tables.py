@@ -45,13 +45,27 @@ _WRITTEN: dict[str, Any] = {
 """Options with which every Parquet file is written."""
 
 
-def encode_table(table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
-    """Return the Parquet file of a table, rows sorted."""
+def encode_table(
+    table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS, raw: Sequence[str] = ()
+) -> bytes:
+    """Return the Parquet file of a table, rows sorted; the columns `raw` as they are in memory, without compression."""
     sink = io.BytesIO()
     whole = sort_rows(table, sort_by)
-    with parquet_checksums.writer(sink, whole.schema, **_WRITTEN) as writer:
+    with parquet_checksums.writer(sink, whole.schema, **_WRITTEN | _raw(whole.schema, raw)) as writer:
         writer.write_table(whole, row_group_size=row_group_rows)
     return sink.getvalue()
+
+
+def _raw(schema: pa.Schema, columns: Sequence[str]) -> dict[str, Any]:
+    """Return the options of a writer that neither compresses nor encodes some columns."""
+    if not columns:
+        return {}
+    others = [name for name in schema.names if name not in columns]
+    codecs = dict.fromkeys(columns, "NONE") | dict.fromkeys(others, "zstd")
+    return {
+        "compression": codecs, "compression_level": dict.fromkeys(others, 3), "use_dictionary": others,
+        "write_statistics": others,
+    }  # fmt: skip
 
 
 def write_stream(path: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> int:
@@ -87,10 +101,15 @@ def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def write_table(
-    path: str, table: pa.Table, *, sort_by: Sequence[str] = (), row_group_rows: int = ROW_GROUP_ROWS
+    path: str,
+    table: pa.Table,
+    *,
+    sort_by: Sequence[str] = (),
+    row_group_rows: int = ROW_GROUP_ROWS,
+    raw: Sequence[str] = (),
 ) -> bytes:
-    """Write a table as Parquet, atomically; return the bytes written."""
-    data = encode_table(table, sort_by=sort_by, row_group_rows=row_group_rows)
+    """Write a table as Parquet, atomically; return the bytes written. `raw` as in `encode_table`."""
+    data = encode_table(table, sort_by=sort_by, row_group_rows=row_group_rows, raw=raw)
     storage.write_bytes(path, data)
     return data
 

@@ -10,8 +10,17 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.batches import Evaluation
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.hub.folders import read_folder
+from corpusloom.trainers.training.hub.folders import Folder, read_folder
 from corpusloom.trainers.training.task import FamilyConfiguration, FamilyModule, TrainingTask
+
+_FAMILIES = {"clip": "clip", "siglip": "clip", "vilbert": "vilbert"}
+"""Model type of a folder of transformers or open_clip -> family."""
+
+
+def family_of(folder: Folder) -> str:
+    """Return the family of the model in a folder; ConfigError if it is of none."""
+    folder.check_type(*_FAMILIES)
+    return _FAMILIES[folder.model_type]
 
 
 def family(name: str) -> FamilyModule:
@@ -74,8 +83,8 @@ def load_evaluated(name: str, path: str, assignments: Sequence[str] = ()) -> tup
 def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:
     """Return family, model and checkpoint attachments of a folder of transformers or open_clip."""
     folder = read_folder(path)
-    folder.check_type("clip", "vilbert")
-    return folder.model_type, *family(folder.model_type).read_model(folder)
+    name = family_of(folder)
+    return name, *family(name).read_model(folder)
 
 
 def load_model(path: str) -> tuple[nn.Module, RunConfig]:

@@ -132,7 +132,7 @@ def use(run: Path, config: RealConfig, hosts: Mapping[str, Path]) -> Loom:
         "train clip",
         *("train", "clip", "--config", MODEL, "--data", "align", "--out", "clip", "--device", "cpu"),
         *("--set", f"train.steps={config.steps}", f"train.warmup={min(50, config.steps // 5)}"),
-        *("data.split='train'", "data.evaluate='val'"),
+        *("data.split='train'", "data.evaluate='val'", "model.text.context=24"),  # captions name things at any place
     )
     return loom
 

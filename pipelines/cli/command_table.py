@@ -79,6 +79,8 @@ COMMANDS = {
         "Train",
         train="train clip, flamingo, vilbert or lm on datasets",
         eval="evaluate a checkpoint, or a CLIP of transformers or open_clip",
+        embed="write embeddings of a dataset's images and texts, by a CLIP",
+        search="find the images of an embedded dataset that are nearest to a text or an image",
         tokenizer="learn a vocabulary from the captions of datasets",
         export_model="write the model of a run in the layout of transformers or open_clip",
         import_model="convert pickled weights into safetensors, once",

@@ -1,10 +1,11 @@
 """Texts of the bundled website: sentences from a small grammar, about its pictures and about other things."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from corpusloom.pipelines.demo.drawing import NUMBERS, Picture
+from corpusloom.pipelines.demo.drawing import COLOURS, NUMBERS, SHAPES, Picture
 
 _PEOPLE = (
     "the baker", "an old sailor", "our neighbour", "the painter", "a young teacher", "the gardener", "my sister",
@@ -68,6 +69,15 @@ def noun_phrase(picture: Picture) -> str:
 
 def _plural(noun: str) -> str:
     return f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
+
+
+_LABEL = re.compile(rf"\b({'|'.join(COLOURS)}) ({'|'.join(SHAPES)})(?:e?s)?\b")
+
+
+def label_of(text: str) -> str | None:
+    """Return the class, colour and shape, that a caption names; None if it names none."""
+    found = _LABEL.search(text)
+    return f"{found[1]} {found[2]}" if found else None
 
 
 def caption(picture: Picture) -> str:

@@ -24,6 +24,7 @@ from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
+from tests.trainers.clip.folders import siglip_config
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 from tests.trainers.lm.tiny import tiny
 from tests.trainers.ranks import run_ranks
@@ -47,6 +48,15 @@ def clip(loss: str = "softmax", layers: Any = 1) -> nn.Module:
     image = ImageTowerConfig(size=16, layers=layers, width=16 if layers == 1 else 4, heads=2, patch=4)
     text = TextTowerConfig(vocab_size=20, context=5, layers=1, width=16, heads=2)
     return CLIP(CLIPConfig(embed_dim=8, loss=loss, image=image, text=text))
+
+
+def siglip() -> nn.Module:
+    """Return a SigLIP: both towers, so that its poolings are divided, too."""
+    return CLIP(siglip_config())
+
+
+def siglip_batch(step: int) -> dict[str, Any]:
+    return clip_batch(step) | {"tokens": clip_batch(step)["tokens"].repeat(1, 3)[:, :12]}
 
 
 def clip_batch(step: int) -> dict[str, Any]:
@@ -118,6 +128,7 @@ CASES = {
     "clip": Case(clip, PairObjective(), clip_batch),
     "clip-sigmoid": Case(partial(clip, "sigmoid"), PairObjective(), clip_batch),
     "clip-chunks": Case(clip, PairObjective(chunks=2), clip_batch),
+    "siglip-chunks": Case(siglip, PairObjective(chunks=2), siglip_batch),
     "clip-resnet": Case(partial(clip, layers=(1, 1)), PairObjective(), clip_batch),
     "flamingo": Case(flamingo, LanguageObjective({"m3w": 0.2, "align": 1.0}), flamingo_batch),
     "flamingo-llama": Case(partial(flamingo, "llama"), LanguageObjective({"m3w": 0.2, "align": 1.0}), flamingo_batch),

@@ -37,8 +37,10 @@ def reduced(name: str) -> RunConfig:
     config = load_config(name)
     keys = REDUCED[config.family]
     if config.family == "clip":
-        layers = config.model.get("image", {}).get("layers", 12)
-        keys = keys | {"image.width": 16 if isinstance(layers, int) else 8}
+        image = config.model.get("image", {})
+        keys = keys | {"image.width": 16 if isinstance(image.get("layers", 12), int) else 8}
+        if image.get("pool") == "map":
+            keys = keys | {"embed_dim": 16, "image.mlp": 32, "text.mlp": 32, "image.size": 56}
     if config.family == "flamingo" and "shape" not in config.model.get("language", {}):
         keys = {key: value for key, value in keys.items() if ".shape." not in key}
     return load_config(name, [f"model.{key}={value!r}" for key, value in keys.items()])

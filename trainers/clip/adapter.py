@@ -1,4 +1,4 @@
-"""Reads and writes a CLIP in the layouts of transformers and open_clip: names, positions, configuration."""
+"""Reads and writes a CLIP or SigLIP in the layouts of transformers and open_clip: names, positions, configuration."""
 
 import json
 import math
@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.layouts.renames import COUNTERS, RENAMES
-from corpusloom.trainers.clip.layouts.shapes import as_json, config_of, preprocessing_of, resized, shape_in
+from corpusloom.trainers.clip.layouts.renames import COUNTERS, renames_of
+from corpusloom.trainers.clip.layouts.shapes import as_json, new_files, preprocessing_files, resized, shape_in
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
-from corpusloom.trainers.clip.tokens.files import hf_files
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer, hf_files
 from corpusloom.trainers.training.hub.folders import LAYOUTS, Folder, origin_of, write_folder
 from corpusloom.trainers.training.hub.renames import load_state, to_ours, to_theirs
 
@@ -22,47 +21,47 @@ POSITIONS = ("image.positions", "image.pool.positions")
 def load_weights(model: CLIP, folder: Folder) -> None:
     """Copy a folder's weights into a model of its shape; positions are interpolated to the model's image size."""
     own = model.state_dict()
-    state = to_ours(own, folder.tensors, RENAMES[folder.layout], folder.path, ignored=COUNTERS)
+    state = to_ours(own, folder.tensors, renames_of(model.config, folder.layout), folder.path, ignored=COUNTERS)
     load_state(model, fit_positions(state, own), folder.path)
 
 
 def fit_positions(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return weights with the image tower's positions interpolated to the number that a model has, {name: weight}."""
+    fixed = 0 if "image.pool.probe" in own else 1
     resized = {
-        name: resize_positions(state[name], len(own[name])) for name in state.keys() & own.keys() & set(POSITIONS)
+        name: resize_positions(state[name], len(own[name]), fixed)
+        for name in state.keys() & own.keys() & set(POSITIONS)
     }
     return {**state, **resized}
 
 
-def resize_positions(positions: Tensor, tokens: int) -> Tensor:
-    """Return the positions of an image, (1 + S, D), interpolated to (`tokens`, D); the first token's stays.
+def resize_positions(positions: Tensor, tokens: int, fixed: int = 1) -> Tensor:
+    """Return the positions of an image, (fixed + S, D), interpolated to (`tokens`, D); the first `fixed` stay.
 
     The interpolation is bicubic with antialiasing.
     """
     if len(positions) == tokens:
         return positions
-    old, new = math.isqrt(len(positions) - 1), math.isqrt(tokens - 1)
-    grid = positions[1:].float().unflatten(0, (old, old)).permute(2, 0, 1)[None]
+    old, new = math.isqrt(len(positions) - fixed), math.isqrt(tokens - fixed)
+    grid = positions[fixed:].float().unflatten(0, (old, old)).permute(2, 0, 1)[None]
     grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True, align_corners=False)
-    return torch.cat([positions[:1].float(), grid[0].permute(1, 2, 0).flatten(0, 1)]).to(positions.dtype)
+    return torch.cat([positions[:fixed].float(), grid[0].permute(1, 2, 0).flatten(0, 1)]).to(positions.dtype)
 
 
-def export(model: CLIP, tokenizer: ClipTokenizer, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
+def export(model: CLIP, tokenizer: CaptionTokenizer, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
     """Write a CLIP into a folder in another layout.
 
     If the run began from a folder in this layout, its configuration, tokenizer, files, number formats and order of
     tensors are kept: weights that were not trained give the same bytes.
     """
-    origin = origin_of(attachments, layout)
-    config = LAYOUTS[layout].config
+    origin, renames = origin_of(attachments, layout), renames_of(model.config, layout)
     if origin is None:
-        made = config_of(model.config, layout, tokenizer.start, tokenizer.end)
-        files = {**hf_files(tokenizer), **preprocessing_of(model.config, layout), config: as_json(made)}
-        write_folder(out, layout, to_theirs(model.state_dict(), RENAMES[layout]), files, {})
+        files = new_files(model.config, layout, tokenizer.special_ids)
+        write_folder(out, layout, to_theirs(model.state_dict(), renames), {**hf_files(tokenizer), **files}, {})
         return
-    files = dict(origin.files)
+    files, config = dict(origin.files), LAYOUTS[layout].config
     kept = json.loads(files[config])
     if shape_in(kept, layout, config)["image.size"] != model.config.image.size:
         files[config] = as_json(resized(kept, layout, model.config.image.size))
-        files |= preprocessing_of(model.config, layout)
-    write_folder(out, layout, to_theirs(model.state_dict(), RENAMES[layout]), files, origin.headers)
+        files |= preprocessing_files(model.config, layout)
+    write_folder(out, layout, to_theirs(model.state_dict(), renames), files, origin.headers)

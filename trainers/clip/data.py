@@ -4,6 +4,7 @@ Shapes: H = W the tower's input size, S the text's context.
 """
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,38 +14,46 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.stream.samples.image_ops import centre_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
 
-def resize_bicubic(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Resize the shorter side of (H, W, 3) uint8 to `size`, bicubic with antialiasing as in CLIP."""
+def resize_bicubic(rgb: np.ndarray, size: int, *, squash: bool = False) -> np.ndarray:
+    """Resize the shorter side of (H, W, 3) uint8 to `size`, with `squash` both; bicubic, antialiased, as in CLIP."""
     height, width = rgb.shape[:2]
-    if min(height, width) == size:
+    if min(height, width) == size and (height == width or not squash):
         return rgb
     scale = size / min(height, width)
-    shape = max(size, int(width * scale)), max(size, int(height * scale))
+    shape = (size, size) if squash else (max(size, int(width * scale)), max(size, int(height * scale)))
     return np.asarray(Image.fromarray(rgb).resize(shape, Image.Resampling.BICUBIC))
 
 
-def evaluation_image(data: bytes, size: int) -> np.ndarray:
-    """Return the central square of an image as (3, H, W) uint8, decoded and resized as in CLIP."""
-    return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size), size))
+def evaluation_image(data: bytes, size: int, *, squash: bool = False) -> np.ndarray:
+    """Return the central square of an image, or all of it, as (3, H, W) uint8, decoded and resized as in CLIP."""
+    return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size, squash=squash), size))
+
+
+def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """Return a text without a random `share` of its words; whole if none is left."""
+    words = text.split()
+    kept = [word for word, drawn in zip(words, rng.random(len(words)), strict=True) if drawn >= share]
+    return " ".join(kept) or text
 
 
 class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
-    def __init__(self, tokenizer: ClipTokenizer, size: int, config: CLIPDataConfig) -> None:
-        self._tokenizer, self._size, self._config = tokenizer, size, config
+    def __init__(self, tokenizer: CaptionTokenizer, size: int, config: CLIPDataConfig, *, squash: bool = False) -> None:
+        """Make the conversion; `squash` resizes both sides of an image before the random square is cut."""
+        self._tokenizer, self._size, self._config, self._squash = tokenizer, size, config, squash
         self._cache: dict[str, np.ndarray] = {}
         self._room = config.cache_bytes
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the cached images: each loader process has its own cache."""
-        return type(self), (self._tokenizer, self._size, self._config)
+        return partial(type(self), squash=self._squash), (self._tokenizer, self._size, self._config)
 
     def __call__(self, sample: TypedSample, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Decode, crop and tokenise one sample."""
@@ -54,11 +63,13 @@ class PairTransform:
         if pixels is None:
             pixels = self._resized(sample.key, sample.image)
         square = augment(pixels, self._size, self._config, rng)
-        return {"image": _channels_first(square), "tokens": self._tokenizer.row(sample.text)}
+        share = self._config.word_dropout
+        text = drop_words(sample.text, share, rng) if share else sample.text
+        return {"image": _channels_first(square), "tokens": self._tokenizer.row(text)}
 
     def _resized(self, key: str, data: bytes) -> np.ndarray:
         side = round(self._size * (1 + self._config.margin))
-        pixels = resize_bicubic(decode_rgb(data, min_side_at_least=side), side)
+        pixels = resize_bicubic(decode_rgb(data, min_side_at_least=side), side, squash=self._squash)
         with self._lock:
             if pixels.nbytes <= self._room:
                 self._room -= pixels.nbytes

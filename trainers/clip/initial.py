@@ -18,8 +18,7 @@ from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPConfig, model_config
 from corpusloom.trainers.clip.layouts.shapes import shape_of
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
-from corpusloom.trainers.clip.tokens.files import tokenizer_from_bytes, tokenizer_in
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer, tokenizer_from_bytes, tokenizer_in
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import ORIGIN, Folder, read_folder
@@ -50,15 +49,19 @@ class FolderSource:
         """The model's shape as a flat table of our keys."""
         return shape_of(self.folder)
 
+    @property
+    def _config(self) -> CLIPConfig:
+        return tables.build(CLIPConfig, nested(self.shape), where=self.folder.path)
+
     def load(self) -> CLIP:
         """Return the model."""
-        model = CLIP(tables.build(CLIPConfig, nested(self.shape), where=self.folder.path))
+        model = CLIP(self._config)
         adapter.load_weights(model, self.folder)
         return model
 
-    def tokenizer(self) -> ClipTokenizer | None:
+    def tokenizer(self) -> CaptionTokenizer | None:
         """Return the vocabulary of the weights, None if the folder has none."""
-        return tokenizer_in(self.folder.path, self.shape["text.context"])
+        return tokenizer_in(self.folder.path, self._config.text)
 
     def origin(self) -> dict[str, bytes]:
         """Return the attachments from which an export writes the folder's own files."""
@@ -93,10 +96,10 @@ class RunSource:
         """Return the model."""
         return checkpoint.load_model(self.path, build_model, self.assignments)[0]
 
-    def tokenizer(self) -> ClipTokenizer:
+    def tokenizer(self) -> CaptionTokenizer:
         """Return the vocabulary of the weights."""
         data = folders.read_attachment(self.path, TOKENIZER)
-        return tokenizer_from_bytes(data, self.shape["text.context"], where=self.path)
+        return tokenizer_from_bytes(data, model_config(self.config).text, where=self.path)
 
     def origin(self) -> dict[str, bytes]:
         """Return the attachments from which an export writes the files of the folder that the run began from."""

@@ -1,19 +1,21 @@
 """CLIP: two towers that project into one space, and a learned logit scale (arXiv 2103.00020, Figure 3).
 
+A SigLIP (arXiv 2303.15343) is a CLIP with a logit bias, other poolings and no causal mask.
+
 Shapes: B pairs, S tokens, D width of the text, E embedding.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
+from corpusloom.trainers.clip.config import CLIPConfig
 from corpusloom.trainers.clip.towers.batch_norm import counted_images
-from corpusloom.trainers.clip.towers.blocks import quick_gelu
+from corpusloom.trainers.clip.towers.blocks import ACTIVATION_OF
 from corpusloom.trainers.clip.towers.resnet import ModifiedResNet
 from corpusloom.trainers.clip.towers.text import TextTower
 from corpusloom.trainers.clip.towers.vision_transformer import VisionTransformer
@@ -47,10 +49,9 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        activation = quick_gelu if config.quick_gelu else F.gelu
-        sigmoid = config.loss == "sigmoid"
-        self.image = make_image_tower(config.image, config.embed_dim, activation)
-        self.text = TextTower(config.text, config.embed_dim, activation=activation)
+        activation, sigmoid = ACTIVATION_OF[config.activation], config.loss == "sigmoid"
+        self.image = make_image_tower(config)
+        self.text = TextTower(config.text, config.embed_dim, activation=activation, eps=config.norm_eps)
         self.logit_scale = nn.Parameter(torch.full([1], math.log(10 if sigmoid else 1 / 0.07)))
         if sigmoid:
             self.logit_bias = nn.Parameter(torch.full([1], -10.0))
@@ -83,8 +84,13 @@ class CLIP(nn.Module):
         )
 
     def no_decay(self) -> Collection[str]:
-        """Return names of matrices without weight decay: none, as only gains and biases have none (section 2.5)."""
-        return ()
+        """Return names of matrices without weight decay.
+
+        CLIP decays all but gains and biases (section 2.5); SigLIP's code decays no embedding and no learnt query.
+        """
+        image = ("image.positions", "image.pool.probe") if self.config.image.pool == "map" else ()
+        text = ("text.positions", "text.token_embedding.weight") if self.config.text.pool == "last" else ()
+        return (*image, *text)
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -92,10 +98,8 @@ class CLIP(nn.Module):
         local(self.logit_scale).clamp_(0, MAX_LOG_SCALE)
 
 
-def make_image_tower(
-    config: ImageTowerConfig, embed_dim: int, activation: Callable[[Tensor], Tensor]
-) -> VisionTransformer | ModifiedResNet:
-    """Return the tower of a configuration; both kinds have `grid`, `grid_width` and `forward`."""
-    if config.is_resnet:
-        return ModifiedResNet(config, embed_dim)
-    return VisionTransformer(config, embed_dim, activation)
+def make_image_tower(config: CLIPConfig) -> VisionTransformer | ModifiedResNet:
+    """Return the image tower of a CLIP; both kinds have `grid`, `grid_width` and `forward`."""
+    if config.image.is_resnet:
+        return ModifiedResNet(config.image, config.embed_dim)
+    return VisionTransformer(config.image, config.embed_dim, ACTIVATION_OF[config.activation], config.norm_eps)

@@ -1,6 +1,6 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
-from corpusloom.trainers.clip.config import CLIPConfig, CLIPDataConfig, data_config, model_config
+from corpusloom.trainers.clip.config import CLIPDataConfig, TextTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
@@ -24,8 +24,13 @@ from corpusloom.trainers.clip.initial import (
 )
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.objective import make_objective
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer, learn_merges
-from corpusloom.trainers.clip.tokens.files import BPE_FILE, load_tokenizer, tokenizer_from_bytes
+from corpusloom.trainers.clip.tokens.files import BPE_FILE
+from corpusloom.trainers.clip.tokens.of_model import (
+    CaptionTokenizer,
+    learn_tokenizer,
+    load_tokenizer,
+    tokenizer_from_bytes,
+)
 from corpusloom.trainers.clip.zero_shot.in_training import open_sets, zero_shot_figures
 from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
@@ -83,13 +88,13 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     open_sets(data.zero_shot)
     sources = sources_of(config)
     check_pretrained(config, sources)
-    tokenizer = choose_tokenizer(data, shape.text.context, sources)
+    tokenizer = choose_tokenizer(data, shape.text, sources)
     learnt = tokenizer is None
     if tokenizer is None:
-        tokenizer = collectives.from_rank_0(partial(learn_tokenizer, shape, paths))
+        tokenizer = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), shape.text))
     tokenizer.check_fits(shape.text.vocab_size)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
-    transform = PairTransform(tokenizer, shape.image.size, data)
+    transform = PairTransform(tokenizer, shape.image.size, data, squash=shape.image.squashes)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, sources), partial(build_model, config)),
         skeleton=partial(build_model, config),
@@ -105,23 +110,20 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
     )
 
 
-def choose_tokenizer(data: CLIPDataConfig, context: int, sources: Mapping[str, WeightSource]) -> ClipTokenizer | None:
+def choose_tokenizer(
+    data: CLIPDataConfig, text: TextTowerConfig, sources: Mapping[str, WeightSource]
+) -> CaptionTokenizer | None:
     """Return the tokenizer of the text tower's initial weights, or the configured one; None: it must be learnt.
 
     Raises ConfigError if the weights would get another tokenizer than their own.
     """
     source = sources.get("init") or sources.get("text.init")
     own = None if source is None else (source.path, source.tokenizer())
-    given = None if data.tokenizer is None else (data.tokenizer, load_tokenizer(data.tokenizer, context))
+    given = None if data.tokenizer is None else (data.tokenizer, load_tokenizer(data.tokenizer, text))
     return choose_vocabulary("data.tokenizer", given, own, lambda tokenizer: tokenizer.vocabulary)
 
 
-def learn_tokenizer(shape: CLIPConfig, paths: Sequence[str]) -> ClipTokenizer:
-    """Return a tokenizer learnt from the captions of datasets."""
-    return ClipTokenizer(learn_merges(captions(paths), shape.text.vocab_size), shape.text.context)
-
-
-def load_clip(path: str, *assignments: str) -> tuple[CLIP, ClipTokenizer]:
+def load_clip(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer]:
     """Return a CLIP and its tokenizer, of a checkpoint, of a run (its newest checkpoint) or of a model folder.
 
     `assignments` are KEY=PATH of frozen parts that moved.
@@ -143,16 +145,16 @@ def read_model(folder: Folder) -> tuple[CLIP, dict[str, bytes]]:
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
     """Write a checkpoint's CLIP into a folder in the layout of transformers or open_clip."""
     assert isinstance(model, CLIP)
-    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text.context, where=TOKENIZER)
+    tokenizer = tokenizer_from_bytes(attachments[TOKENIZER], model.config.text, where=TOKENIZER)
     adapter.export(model, tokenizer, attachments, layout, out)
 
 
-def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, ClipTokenizer]:
+def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer]:
     """Return the model at a path, and for its evaluations the tokenizer; `assignments` as in `load_clip`."""
     return load_clip(path, *assignments)
 
 
-def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: ClipTokenizer) -> Evaluate | None:
+def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: CaptionTokenizer) -> Evaluate | None:
     """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
     sets = open_sets(data.zero_shot)
     if data.evaluate is None and not sets:

@@ -132,7 +132,5 @@ def _partial_folder(out: str, kind: str, path: str, data: str, settings: Evaluat
 def family_of(path: str) -> str:
     """Return the family of a checkpoint, of a run's newest one, or of a model folder."""
     if is_model_folder(path):
-        folder = read_folder(path)
-        folder.check_type("clip", "vilbert")
-        return folder.model_type
+        return registry.family_of(read_folder(path))
     return checkpoint.read_config(folders.find(path)).family

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from corpusloom.pipelines.cli.demo_folder import DemoFolder
-from corpusloom.pipelines.cli.demo_models import evaluate_once, make_gate, train_models
+from corpusloom.pipelines.cli.demo_models import evaluate_once, make_gate, measure_ceiling_once, train_models
 from corpusloom.pipelines.cli.demo_result import Gate, Training
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.trainers.checkpoints import folders
+from corpusloom.trainers.clip.zero_shot import supervised
 from corpusloom.trainers.jobs import evaluate, train
 
 
@@ -33,6 +34,21 @@ def test_figures_are_computed_once_per_checkpoint(tmp_path: Path, monkeypatch: p
     assert evaluate_once(demo(tmp_path), "zero-shot", "clip", "x/seen")["top1"] == 2.0
     stored = json.loads((tmp_path / "evaluation" / "clip-seen.json").read_text())
     assert stored == {"checkpoint": "step-2", "figures": {"top1": 2.0}}
+
+
+def test_the_ceiling_is_that_of_the_demo_s_tower_and_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(folders, "find", lambda run: "step-1")
+    monkeypatch.setattr(
+        supervised,
+        "supervised_ceiling",
+        lambda config, data: {"top1": float(len(asked.append((config, data)) or asked))},
+    )
+    assert [measure_ceiling_once(demo(tmp_path), "x/seen")["top1"] for _ in range(2)] == [1.0, 1.0]
+    ((config, data),) = asked
+    assert (config.name, config.train.steps, data) == ("clip-tiny", 12, "x/seen")
 
 
 def test_a_model_that_was_trained_before_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

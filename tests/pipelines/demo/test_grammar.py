@@ -37,6 +37,12 @@ def test_a_caption_names_the_class_in_4_to_14_words_and_is_that_of_its_seed() ->
     assert len(captions) > 100
 
 
+def test_the_class_of_a_picture_is_found_in_its_caption() -> None:
+    for seed, label in enumerate(drawing.classes()):
+        assert grammar.label_of(grammar.caption(drawing.make_picture(label, seed))) == label
+    assert grammar.label_of("the blue teapot") is None
+
+
 def test_a_description_says_what_is_seen_and_on_what() -> None:
     for seed in range(50):
         picture = drawing.make_picture("green arrow", seed)

@@ -6,16 +6,25 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, CLIPModel
+from transformers import AutoTokenizer, CLIPModel, SiglipModel
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
-from corpusloom.trainers.clip.layouts.renames import RENAMES
+from corpusloom.trainers.clip.layouts.renames import renames_of
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
 from corpusloom.trainers.training.hub.renames import to_theirs
-from tests.trainers.clip.folders import TEXTS, TOKENIZER, hf_folder, open_clip_folder, our_config
+from tests.trainers.clip.folders import (
+    SIGLIP_TOKENIZER,
+    TEXTS,
+    TOKENIZER,
+    hf_folder,
+    open_clip_folder,
+    our_config,
+    siglip_config,
+    siglip_folder,
+)
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -76,9 +85,52 @@ def test_a_model_of_ours_is_loaded_by_transformers_with_its_tokenizer(tmp_path: 
     assert_same(theirs, again)
 
 
+def assert_same_siglip(theirs: SiglipModel, ours: CLIP) -> None:
+    images, tokens = torch.randn(3, 3, 16, 16), torch.from_numpy(SIGLIP_TOKENIZER.rows(TEXTS[:3]))
+    with torch.no_grad():
+        expected = theirs(input_ids=tokens, pixel_values=images).logits_per_image
+        found = ours(images, tokens)
+        assert found.logit_bias is not None
+        logits = found.logit_scale.exp() * found.image @ found.text.T + found.logit_bias
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_siglip_of_transformers_comes_in_and_goes_out_the_same(tmp_path: Path) -> None:
+    path, theirs = siglip_folder(tmp_path / "in", max_shard_size="10KB")
+    folder = read_folder(path)
+    model, tokenizer = load_clip(folder.path)
+    assert model.config == siglip_config()
+    assert_same_siglip(theirs, model)
+    adapter.export(model, tokenizer, folder.origin(), HF, str(tmp_path / "out"))
+    assert contents(tmp_path / "out") == contents(tmp_path / "in")
+
+
+def test_a_siglip_of_ours_is_loaded_by_transformers_with_its_tokenizer(tmp_path: Path) -> None:
+    model = CLIP(siglip_config()).eval()
+    adapter.export(model, SIGLIP_TOKENIZER, {}, HF, str(tmp_path / "out"))
+    theirs, problems = SiglipModel.from_pretrained(str(tmp_path / "out"), output_loading_info=True)
+    assert not any(problems.values()), problems
+    assert_same_siglip(theirs.eval(), model)
+    tokenizer = AutoTokenizer.from_pretrained(str(tmp_path / "out"))
+    texts = [*TEXTS, "Naïve,  don't!", "", "number " * 20]
+    found = tokenizer(texts, padding="max_length", truncation=True)["input_ids"]
+    assert found == SIGLIP_TOKENIZER.rows(texts).tolist()
+    again, read = load_clip(str(tmp_path / "out"))
+    assert read.vocabulary == SIGLIP_TOKENIZER.vocabulary
+    assert read.rows(texts).tolist() == found
+    assert_same_siglip(theirs, again)
+
+
+def test_positions_of_a_siglip_are_all_interpolated() -> None:
+    grid = torch.arange(4.0)[:, None].expand(4, 3)
+    larger = adapter.resize_positions(grid, 16, fixed=0)
+    assert larger.shape == (16, 3)
+    torch.testing.assert_close(larger[:, 0].mean(), grid.mean())
+
+
 @pytest.mark.parametrize("resnet", [False, True], ids=["vit", "resnet"])
 def test_a_model_of_ours_goes_through_open_clips_layout(tmp_path: Path, resnet: bool) -> None:
-    model = CLIP(our_config(resnet=resnet, quick_gelu=False)).eval()
+    model = CLIP(our_config(resnet=resnet, activation="gelu")).eval()
     adapter.export(model, TOKENIZER, {}, OPEN_CLIP, str(tmp_path / "out"))
     folder = read_folder(str(tmp_path / "out"))
     again, tokenizer = load_clip(folder.path)
@@ -140,9 +192,9 @@ def resnet_names() -> set[str]:
 
 
 def test_names_and_shapes_are_those_of_open_clip(tmp_path: Path) -> None:
-    vit = to_theirs(CLIP(our_config()).state_dict(), RENAMES[OPEN_CLIP])
+    vit = to_theirs(CLIP(our_config()).state_dict(), renames_of(our_config(), OPEN_CLIP))
     assert {name: tuple(tensor.shape) for name, tensor in vit.items()} == open_clip_shapes()
-    resnet = to_theirs(CLIP(our_config(resnet=True)).state_dict(), RENAMES[OPEN_CLIP])
+    resnet = to_theirs(CLIP(our_config(resnet=True)).state_dict(), renames_of(our_config(), OPEN_CLIP))
     assert {name for name in resnet if name.startswith("visual.")} == resnet_names()
     path = open_clip_folder(
         tmp_path / "in", {n: t.contiguous() + 0.5 for n, t in vit.items()} | {"attn_mask": torch.ones(2)}
@@ -150,7 +202,7 @@ def test_names_and_shapes_are_those_of_open_clip(tmp_path: Path) -> None:
     model, _ = load_clip(path)
     assert torch.equal(model.image.projection.weight, vit["visual.proj"].T + 0.5)
     assert model.logit_scale.tolist() == [vit["logit_scale"] + 0.5]
-    assert not model.config.quick_gelu
+    assert model.config.activation == "gelu"
 
 
 def test_positions_are_interpolated_but_for_the_first() -> None:
@@ -183,7 +235,7 @@ def test_a_larger_image_size_is_written_into_weights_and_configuration(tmp_path:
 
 
 def test_what_a_layout_cannot_express_is_refused(tmp_path: Path) -> None:
-    for changes, part in (({"resnet": True}, "ResNet"), ({"loss": "sigmoid"}, "logit bias")):
+    for changes, part in (({"resnet": True}, "ResNet"), ({"loss": "sigmoid"}, "model.loss = sigmoid")):
         with pytest.raises(ConfigError, match=f"CLIPModel has no {part} .*--to open_clip"):
             adapter.export(CLIP(our_config(**changes)), TOKENIZER, {}, HF, str(tmp_path / "out"))
     sigmoid = CLIP(our_config(loss="sigmoid"))

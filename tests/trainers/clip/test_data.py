@@ -1,6 +1,7 @@
 """Pairs to arrays: CLIP's preprocessing, augmentation from a given generator, and a cache that changes no result."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
-from corpusloom.trainers.clip.data import PairTransform, evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import PairTransform, drop_words, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import encode_jpeg
@@ -31,6 +32,16 @@ def test_evaluation_images_are_preprocessed_as_in_clip() -> None:
     left = (34 - 24) // 2
     expected = np.asarray(picture.crop((left, 0, left + 24, 24))).transpose(2, 0, 1)
     assert np.array_equal(evaluation_image(buffer.getvalue(), 24), expected)
+
+
+def test_images_are_squashed_as_in_siglip() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(noise(50, 24)).save(buffer, "PNG")
+    expected = Image.open(buffer).convert("RGB").resize((24, 24), Image.Resampling.BICUBIC)
+    assert np.array_equal(evaluation_image(buffer.getvalue(), 24, squash=True), np.asarray(expected).transpose(2, 0, 1))
+    transform = pickle.loads(pickle.dumps(PairTransform(TOKENIZER, 24, CLIPDataConfig(), squash=True)))
+    seen = transform(PairSample("k", buffer.getvalue(), "a cat", {}), np.random.default_rng(0))["image"]
+    assert np.array_equal(seen, np.asarray(expected).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 90), (90, 40), (20, 20), (10, 300)])
@@ -72,3 +83,18 @@ def test_pages_are_refused() -> None:
     page = InterleavedSample("k", ("text",), (None,), {})
     with pytest.raises(ConfigError, match="trains on pairs"):
         PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
+
+
+def test_a_share_of_a_caption_s_words_is_left_out_in_their_order() -> None:
+    text, rng = " ".join(map(str, range(1000))), np.random.default_rng(0)
+    kept = [int(word) for word in drop_words(text, 0.3, rng).split()]
+    assert 640 < len(kept) < 760
+    assert kept == sorted(set(kept))
+    assert {drop_words("cat", 0.9, rng) for _ in range(20)} == {"cat"}
+    assert drop_words("a  cat", 0.0, rng) == "a cat"
+
+
+def test_a_sample_s_words_are_drawn_anew_each_time() -> None:
+    transform, rng = PairTransform(TOKENIZER, 24, CLIPDataConfig(word_dropout=0.5)), np.random.default_rng(0)
+    rows = {tuple(transform(sample(), rng)["tokens"].tolist()) for _ in range(40)}
+    assert rows == {tuple(TOKENIZER.row(text).tolist()) for text in ("a cat", "a", "cat")}

@@ -117,7 +117,7 @@ def test_a_locked_tower_that_moved_is_found_by_an_assignment(clip: str, tmp_path
 
 
 def test_a_text_tower_brings_its_vocabulary_and_its_projection_if_that_fits(clip: str, resnet: str, data: str) -> None:
-    config = lit(resnet, f"model.text.init={clip}", "model.quick_gelu=true")
+    config = lit(resnet, f"model.text.init={clip}", "model.activation=quick_gelu")
     assert model_config(config).embed_dim == 64
     task = build_task(config, {"x": (data, 1.0)})
     assert task.attachments["tokenizer.txt"] == TOKENIZER.to_bytes()
@@ -156,8 +156,10 @@ def test_random_weights_are_neither_locked_nor_decayed_by_layers(name: str, data
 def test_sources_that_do_not_go_together_are_refused(clip: str, resnet: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"init is given for the model and for a tower"):
         lit(clip, f"model.init={clip}")
-    export(CLIP(our_config(quick_gelu=False)), TOKENIZER, {}, "open_clip", str(tmp_path / "gelu"))
-    with pytest.raises(ConfigError, match=r"model\.text\.init: quick_gelu is False there, and True in the image"):
+    export(CLIP(our_config(activation="gelu")), TOKENIZER, {}, "open_clip", str(tmp_path / "gelu"))
+    with pytest.raises(
+        ConfigError, match=r"model\.text\.init: activation is 'gelu' there, and 'quick_gelu' in the image"
+    ):
         lit(clip, f"model.text.init={tmp_path / 'gelu'}")
 
 

@@ -7,20 +7,23 @@ import torch
 from torch import Tensor
 
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
-from corpusloom.trainers.clip.layouts.renames import RENAMES
+from corpusloom.trainers.clip.layouts.renames import renames_of
 from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.objective import pair_loss
 from corpusloom.trainers.registry import build_model
 from corpusloom.trainers.training.config import load_config
 from corpusloom.trainers.training.hub.folders import HF
-from corpusloom.trainers.training.hub.renames import to_ours
+from corpusloom.trainers.training.hub.renames import to_ours, to_theirs
+from corpusloom.trainers.training.optimizer import parameter_groups
+from tests.trainers.clip.folders import SIGLIP_TOKENIZER, TEXTS, siglip_config, their_siglip
 
 EOT = 99
 
 
-def small(quick_gelu: bool = True, **text: object) -> CLIP:
+def small(activation: str = "quick_gelu", **text: object) -> CLIP:
     shape = {"vocab_size": 100, "context": 12, "layers": 2, "width": 32, "heads": 4} | text
     image = ImageTowerConfig(size=32, layers=2, width=48, heads=4, patch=8)
-    return CLIP(CLIPConfig(embed_dim=24, quick_gelu=quick_gelu, image=image, text=TextTowerConfig(**shape)))
+    return CLIP(CLIPConfig(embed_dim=24, activation=activation, image=image, text=TextTowerConfig(**shape)))
 
 
 def tokens() -> Tensor:
@@ -32,12 +35,11 @@ def tokens() -> Tensor:
     return rows
 
 
-@pytest.mark.parametrize("quick_gelu", [True, False])
-def test_both_towers_and_the_logits_are_those_of_transformers(quick_gelu: bool) -> None:
+@pytest.mark.parametrize(("act", "activation"), [("quick_gelu", "quick_gelu"), ("gelu_pytorch_tanh", "gelu_tanh")])
+def test_both_towers_and_the_logits_are_those_of_transformers(act: str, activation: str) -> None:
     from transformers import CLIPConfig as TheirConfig
     from transformers import CLIPModel
 
-    act = "quick_gelu" if quick_gelu else "gelu"
     common = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_act": act}
     text = {"vocab_size": 100, "hidden_size": 32, "intermediate_size": 128, "max_position_embeddings": 12}
     vision = {"hidden_size": 48, "intermediate_size": 192, "image_size": 32, "patch_size": 8}
@@ -49,8 +51,8 @@ def test_both_towers_and_the_logits_are_those_of_transformers(quick_gelu: bool) 
     with torch.no_grad():
         for parameter in theirs.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    ours = small(quick_gelu).eval()
-    ours.load_state_dict(to_ours(ours.state_dict(), theirs.state_dict(), RENAMES[HF], "theirs"))
+    ours = small(activation).eval()
+    ours.load_state_dict(to_ours(ours.state_dict(), theirs.state_dict(), renames_of(ours.config, HF), "theirs"))
     images = torch.randn(3, 3, 32, 32)
     with torch.no_grad():
         expected = theirs(input_ids=tokens(), pixel_values=images, attention_mask=torch.ones(3, 12))
@@ -61,6 +63,29 @@ def test_both_towers_and_the_logits_are_those_of_transformers(quick_gelu: bool) 
     assert torch.allclose(logits, expected.logits_per_image, atol=1e-4)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+def test_a_siglip_has_the_embeddings_logits_and_loss_of_transformers(dtype: torch.dtype, tolerance: float) -> None:
+    theirs = their_siglip().to(dtype)
+    ours = CLIP(siglip_config()).to(dtype).eval()
+    ours.load_state_dict(to_ours(ours.state_dict(), theirs.state_dict(), renames_of(ours.config, HF), "theirs"))
+    rows, images = torch.from_numpy(SIGLIP_TOKENIZER.rows(TEXTS[:5])), torch.randn(5, 3, 16, 16, dtype=dtype)
+    expected = theirs(input_ids=rows, pixel_values=images, return_loss=True)
+    found = ours(images, rows)
+    logits = found.logit_scale.exp() * found.image @ found.text.T + found.logit_bias
+    loss = pair_loss(found) / 5
+    torch.testing.assert_close(found.image, expected.image_embeds, atol=tolerance, rtol=0)
+    torch.testing.assert_close(found.text, expected.text_embeds, atol=tolerance, rtol=0)
+    torch.testing.assert_close(logits, expected.logits_per_image, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(loss, expected.loss, atol=tolerance, rtol=tolerance)
+    loss.backward()
+    expected.loss.backward()
+    wanted = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    mine = to_theirs({name: parameter.grad for name, parameter in ours.named_parameters()}, renames_of(ours.config, HF))
+    assert wanted.keys() == mine.keys()
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(mine[name], gradient, atol=tolerance, rtol=10 * tolerance, msg=name)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
@@ -68,6 +93,8 @@ def test_both_towers_and_the_logits_are_those_of_transformers(quick_gelu: bool) 
         ("clip-vit-b-16", 149_620_737),
         ("clip-vit-l-14", 427_616_513),
         ("clip-vit-l-14-336", 427_944_193),
+        ("siglip-b-16", 203_155_970),
+        ("siglip-so400m-14-384", 877_960_498),
         ("clip-rn50", 102_007_137),
         ("clip-rn101", 119_688_033),
         ("clip-rn50x4", 178_300_601),
@@ -97,6 +124,20 @@ def test_sigmoid_models_start_at_ten_and_minus_ten() -> None:
     model = CLIP(CLIPConfig(loss="sigmoid", text=TextTowerConfig(layers=1), image=ImageTowerConfig(layers=1)))
     assert model.logit_scale.exp().item() == pytest.approx(10)
     assert model.logit_bias.item() == -10
+
+
+def test_no_embedding_of_a_siglip_is_decayed() -> None:
+    config = load_config("siglip-b-16").train
+    model = CLIP(siglip_config())
+    kept = {
+        id(parameter)
+        for group in parameter_groups(model, config)
+        if not group["weight_decay"]
+        for parameter in group["params"]
+    }
+    named = {name for name, parameter in model.named_parameters() if id(parameter) in kept and parameter.ndim > 1}
+    assert named == {"image.positions", "image.pool.probe", "text.positions", "text.token_embedding.weight"}
+    assert small().no_decay() == ()
 
 
 def test_embeddings_have_length_one_in_float32_under_autocast() -> None:

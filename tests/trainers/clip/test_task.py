@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import SiglipModel
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.checkpoints import folders
@@ -18,10 +19,12 @@ from corpusloom.trainers.clip.task import build_task, complete, load_clip
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
 from corpusloom.trainers.clip.zero_shot.figures import zero_shot
+from corpusloom.trainers.jobs.evaluate import evaluate
+from corpusloom.trainers.jobs.export import export_model
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.benchmarks import write_benchmark
-from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
+from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config, siglip_config, siglip_folder
 from tests.trainers.datasets import coloured_pairs, write_pairs
 
 CLASSES = [f"{colour} {shape}" for shape in ("square", "disc") for colour in ("red", "green", "blue", "yellow")]
@@ -94,6 +97,26 @@ def test_a_run_from_a_folder_takes_shape_weights_and_tokenizer(tmp_path: Path) -
     )
     attachments = folders.read_commit(result.checkpoint or "")["files"]
     assert {"origin.hf.config.json", "origin.hf.model.safetensors.header", "tokenizer.txt"} <= set(attachments)
+
+
+def test_a_siglip_is_tuned_from_a_folder_evaluated_and_written_back(tmp_path: Path) -> None:
+    folder, _ = siglip_folder(tmp_path / "hf")
+    ready = complete(load_config("clip-tiny", [*SHORT, f"model.init={folder}"]), {"model.init"})
+    assert model_config(ready) == siglip_config(init=folder)
+    data = write_captions(tmp_path)
+    run("clip", ready, [data], str(tmp_path / "run"))
+    assert 0 <= evaluate("retrieval", folder, data).figures["image_retrieval_r1"] <= 1
+    export_model(str(tmp_path / "run"), "hf", str(tmp_path / "out"))
+    ours, tokenizer = load_clip(str(tmp_path / "run"))
+    theirs = SiglipModel.from_pretrained(str(tmp_path / "out")).eval()
+    images, rows = torch.randn(2, 3, 16, 16), torch.from_numpy(tokenizer.rows(["a red square", "a disc"]))
+    with torch.no_grad():
+        expected, found = theirs(input_ids=rows, pixel_values=images), ours(images, rows)
+    torch.testing.assert_close(found.image, expected.image_embeds, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.text, expected.text_embeds, atol=1e-5, rtol=0)
+    assert not torch.equal(
+        found.text, SiglipModel.from_pretrained(folder).eval()(input_ids=rows, pixel_values=images)[2]
+    )
 
 
 def test_a_larger_image_size_that_is_typed_stays(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_a_clip_in_a_folder_of_others_is_evaluated(layout: str, pairs: str, tmp_
 
 
 def test_a_folder_of_another_type_is_not_evaluated(tmp_path: Path, pairs: str) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "siglip"}')
-    with pytest.raises(ConfigError, match="model_type siglip is not supported"):
+    (tmp_path / "config.json").write_text('{"model_type": "siglip2"}')
+    with pytest.raises(ConfigError, match="model_type siglip2 is not supported"):
         evaluate("retrieval", str(tmp_path), pairs)
 
 

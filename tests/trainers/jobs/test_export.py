@@ -74,7 +74,7 @@ def test_a_published_vilbert_goes_out_as_it_came_and_a_bert_does_not(tmp_path: P
     export(small_model(), tokenizer, {}, "hf", str(tmp_path / "in"))
     export_model(str(tmp_path / "in"), "hf", str(tmp_path / "out"))
     assert contents(tmp_path / "out") == contents(tmp_path / "in")
-    with pytest.raises(ConfigError, match=r"model_type bert is not supported .supported here: clip, vilbert"):
+    with pytest.raises(ConfigError, match=r"model_type bert is not supported .supported here: clip, siglip, vilbert"):
         export_model(bert_folder(tmp_path / "bert")[0], "hf", str(tmp_path / "other"))
 
 

@@ -1,6 +1,9 @@
-"""Names of a CLIP's tensors in the layouts of transformers and open_clip."""
+"""Names of a CLIP's and of a SigLIP's tensors in the layouts of transformers and open_clip."""
 
-from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP
+from collections.abc import Sequence
+
+from corpusloom.trainers.clip.config import CLIPConfig
+from corpusloom.trainers.training.hub.folders import OPEN_CLIP
 from corpusloom.trainers.training.hub.renames import Rename, plain
 
 _HF_BLOCKS = tuple(
@@ -22,21 +25,44 @@ _HF_BLOCKS = tuple(
         ),
     )
 )
-_HF = (
+_HF_BOTH = (
     *_HF_BLOCKS,
-    Rename("logit_scale", ("logit_scale",), scalar=True),
     *plain(
         {
-            "image.patch_embedding.weight": "vision_model.embeddings.patch_embedding.weight",
-            "image.class_embedding": "vision_model.embeddings.class_embedding",
+            "image.patch_embedding.{}": "vision_model.embeddings.patch_embedding.{}",
             "image.positions": "vision_model.embeddings.position_embedding.weight",
-            "image.ln_pre.{}": "vision_model.pre_layrnorm.{}",
             "image.ln_post.{}": "vision_model.post_layernorm.{}",
-            "image.projection.weight": "visual_projection.weight",
             "text.token_embedding.weight": "text_model.embeddings.token_embedding.weight",
             "text.positions": "text_model.embeddings.position_embedding.weight",
             "text.ln_final.{}": "text_model.final_layer_norm.{}",
+        }
+    ),
+)
+_HF_CLIP = (
+    *_HF_BOTH,
+    Rename("logit_scale", ("logit_scale",), scalar=True),
+    *plain(
+        {
+            "image.class_embedding": "vision_model.embeddings.class_embedding",
+            "image.ln_pre.{}": "vision_model.pre_layrnorm.{}",
+            "image.projection.weight": "visual_projection.weight",
             "text.projection.weight": "text_projection.weight",
+        }
+    ),
+)
+_HF_SIGLIP = (
+    *_HF_BOTH,
+    *plain(
+        {
+            "logit_scale": "logit_scale",
+            "logit_bias": "logit_bias",
+            "image.pool.probe": "vision_model.head.probe",
+            "image.pool.attention.in_proj_{}": "vision_model.head.attention.in_proj_{}",
+            "image.pool.attention.out_proj.{}": "vision_model.head.attention.out_proj.{}",
+            "image.pool.ln.{}": "vision_model.head.layernorm.{}",
+            "image.pool.fc.{}": "vision_model.head.mlp.fc1.{}",
+            "image.pool.proj.{}": "vision_model.head.mlp.fc2.{}",
+            "text.projection.{}": "text_model.head.{}",
         }
     ),
 )
@@ -92,6 +118,12 @@ _OPEN_CLIP = (
         }
     ),
 )
-RENAMES = {HF: _HF, OPEN_CLIP: _OPEN_CLIP}
 COUNTERS = r"position_ids$|^(attn_mask|input_resolution|context_length|vocab_size)$"
 """Names of tensors in the other layouts that are not weights."""
+
+
+def renames_of(config: CLIPConfig, layout: str) -> Sequence[Rename]:
+    """Return the renames of a model's tensors in a layout; SigLIP's are those of a model with attention pooling."""
+    if layout == OPEN_CLIP:
+        return _OPEN_CLIP
+    return _HF_SIGLIP if config.image.pool == "map" else _HF_CLIP

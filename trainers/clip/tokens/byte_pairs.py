@@ -81,11 +81,12 @@ class ClipTokenizer:
 
     def check_fits(self, vocab_size: int) -> None:
         """Raise ConfigError if a model of `vocab_size` token embeddings has too few for these ids."""
-        if self.vocab_size > vocab_size:
-            raise ConfigError(
-                f"the tokenizer has {self.vocab_size} ids, model.text.vocab_size is {vocab_size}",
-                remedy="raise vocab_size, or use the model's own vocabulary",
-            )
+        check_ids_fit(self.vocab_size, vocab_size)
+
+    @property
+    def special_ids(self) -> dict[str, int | None]:
+        """Ids of the special tokens as transformers names them."""
+        return {"bos_token_id": self.start, "eos_token_id": self.end, "pad_token_id": self.end}
 
     def to_bytes(self) -> bytes:
         """Return the content of the vocabulary's file: merges, or a JSON object if the ids are not in CLIP's order."""
@@ -93,6 +94,15 @@ class ClipTokenizer:
             return "\n".join([HEADER, *(f"{first} {second}" for first, second in self.merges), ""]).encode()
         model = {"type": "BPE", "end_of_word_suffix": END_OF_WORD, "vocab": self.vocabulary, "merges": self.merges}
         return json.dumps({"model": model}).encode()
+
+
+def check_ids_fit(ids: int, vocab_size: int) -> None:
+    """Raise ConfigError if a tokenizer has more ids than a model has token embeddings."""
+    if ids > vocab_size:
+        raise ConfigError(
+            f"the tokenizer has {ids} ids, model.text.vocab_size is {vocab_size}",
+            remedy="raise vocab_size, or use the model's own vocabulary",
+        )
 
 
 def standard_ids(merges: Merges) -> dict[str, int]:

@@ -1,9 +1,10 @@
-"""The transformer block of both towers (arXiv 2103.00020, section 2.4).
+"""The transformer block of both towers (arXiv 2103.00020, section 2.4), and its initial weights.
 
 Shapes: B rows, S tokens, D width.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,15 @@ from torch.nn import functional as F
 def quick_gelu(x: Tensor) -> Tensor:
     """Return x * sigmoid(1.702 x), the approximation of GELU with which OpenAI's weights were trained."""
     return F.silu(x * 1.702) * (1 / 1.702)  # one fused operation, which keeps one tensor for the backward pass
+
+
+Activation = Callable[[Tensor], Tensor]
+ACTIVATION_OF: dict[str, Activation] = {
+    "quick_gelu": quick_gelu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+}
+"""Name in a configuration -> activation."""
 
 
 class Attention(nn.Module):
@@ -40,13 +50,23 @@ class Attention(nn.Module):
 class TransformerBlock(nn.Module):
     """A pre-norm transformer block."""
 
-    def __init__(self, width: int, heads: int, *, causal: bool, activation: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        causal: bool,
+        activation: Activation,
+        mlp: int | None = None,
+        eps: float = 1e-5,
+    ) -> None:
+        """Make a block; `mlp` is the hidden width of its MLP, 4 * width if None."""
         super().__init__()
-        self.ln_1 = nn.LayerNorm(width)
+        self.ln_1 = nn.LayerNorm(width, eps=eps)
         self.attn = Attention(width, heads, causal=causal)
-        self.ln_2 = nn.LayerNorm(width)
-        self.fc = nn.Linear(width, 4 * width)
-        self.proj = nn.Linear(4 * width, width)
+        self.ln_2 = nn.LayerNorm(width, eps=eps)
+        self.fc = nn.Linear(width, mlp or 4 * width)
+        self.proj = nn.Linear(mlp or 4 * width, width)
         self.activation = activation
 
     def forward(self, x: Tensor, read: Tensor | None = None) -> Tensor:
@@ -83,3 +103,15 @@ def initialise_blocks(blocks: nn.Sequential, width: int) -> None:
         nn.init.normal_(block.proj.weight, std=residual)
         nn.init.zeros_(block.attn.in_proj.bias)
         nn.init.zeros_(block.attn.out_proj.bias)
+
+
+def initialise_as_siglip(blocks: nn.Sequential) -> None:
+    """Draw the initial weights of SigLIP's transformers: Xavier's for each matrix, biases zero."""
+    for block in blocks:
+        assert isinstance(block, TransformerBlock)
+        for part in block.attn.in_proj.weight.chunk(3):
+            nn.init.xavier_uniform_(part)
+        for layer in (block.attn.in_proj, block.attn.out_proj, block.fc, block.proj):
+            nn.init.zeros_(layer.bias)
+            if layer is not block.attn.in_proj:
+                nn.init.xavier_uniform_(layer.weight)

@@ -1,23 +1,21 @@
-"""Normalisation of pixels with CLIP's mean and deviation."""
+"""Normalisation of pixels."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
-"""Mean and standard deviation of RGB in 0..1, over CLIP's own training images."""
-
 
 class Normalise(nn.Module):
-    """Normalisation of uint8 RGB with CLIP's mean and deviation; floats pass unchanged."""
+    """Normalisation of uint8 RGB with a mean and deviation of RGB in 0..1; floats pass unchanged."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 or float -> (B, 3, H, W) float."""

@@ -70,7 +70,7 @@ class ModifiedResNet(nn.Module):
         super().__init__()
         blocks = config.layers if isinstance(config.layers, tuple) else ()
         width, half = config.width, config.width // 2
-        self.normalise = Normalise()
+        self.normalise = Normalise(config.mean, config.std)
         self.stem = nn.Sequential(
             *_convolution(3, half, stride=2), *_convolution(half, half), *_convolution(half, width), nn.AvgPool2d(2)
         )

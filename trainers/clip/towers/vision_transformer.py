@@ -1,61 +1,81 @@
-"""CLIP's vision transformer (arXiv 2103.00020, section 2.4, table 20).
+"""The vision transformers of CLIP (arXiv 2103.00020, section 2.4, table 20) and of SigLIP (arXiv 2303.15343).
 
 Shapes: B images, S tokens, D width, E embedding, H x W pixels or grid.
 """
 
-from collections.abc import Callable
+import math
 
 import torch
 from torch import Tensor, nn
 
 from corpusloom.trainers.clip.config import ImageTowerConfig
-from corpusloom.trainers.clip.towers.blocks import TransformerBlock, read_one
+from corpusloom.trainers.clip.towers.blocks import Activation, TransformerBlock, initialise_as_siglip, read_one
+from corpusloom.trainers.clip.towers.map_pooling import MapPooling
 from corpusloom.trainers.clip.towers.pixels import Normalise
 
 
 class VisionTransformer(nn.Module):
-    """A ViT with a class token, and a layer norm before the first block."""
+    """A ViT. CLIP's has a class token, a layer norm before the first block, and a projection.
 
-    def __init__(self, config: ImageTowerConfig, embed_dim: int, activation: Callable[[Tensor], Tensor]) -> None:
+    SigLIP's (`pool = "map"`) has none of these, but attention pooling and a bias in the patch embedding.
+    """
+
+    def __init__(self, config: ImageTowerConfig, embed_dim: int, activation: Activation, eps: float = 1e-5) -> None:
         super().__init__()
         layers = config.layers if isinstance(config.layers, int) else 0
-        width, self.patch_dropout = config.width, config.patch_dropout
-        self.normalise = Normalise()
-        self.patch_embedding = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
-        self.class_embedding = nn.Parameter(width**-0.5 * torch.randn(width))
-        tokens = (config.size // config.patch) ** 2 + 1
-        self.positions = nn.Parameter(width**-0.5 * torch.randn(tokens, width))
-        self.ln_pre = nn.LayerNorm(width)
-        blocks = [TransformerBlock(width, config.heads, causal=False, activation=activation) for _ in range(layers)]
-        self.blocks = nn.Sequential(*blocks)
-        self.ln_post = nn.LayerNorm(width)
-        self.projection = nn.Linear(width, embed_dim, bias=False)
-        nn.init.normal_(self.projection.weight, std=width**-0.5)
+        width, self.patch_dropout, self.is_pooled = config.width, config.patch_dropout, config.pool == "map"
+        self.normalise = Normalise(config.mean, config.std)
+        self.patch_embedding = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=self.is_pooled)
+        patches = (config.size // config.patch) ** 2
+        if not self.is_pooled:
+            self.class_embedding = nn.Parameter(width**-0.5 * torch.randn(width))
+            self.ln_pre = nn.LayerNorm(width, eps=eps)
+        self.positions = nn.Parameter(width**-0.5 * torch.randn(patches + (not self.is_pooled), width))
+        self.blocks = nn.Sequential(
+            *(
+                TransformerBlock(width, config.heads, causal=False, activation=activation, mlp=config.mlp, eps=eps)
+                for _ in range(layers)
+            )
+        )
+        self.ln_post = nn.LayerNorm(width, eps=eps)
+        if self.is_pooled:
+            self.pool = MapPooling(width, config.heads, config.mlp or 4 * width, activation=activation, eps=eps)
+            initialise_as_siglip(self.blocks)
+            nn.init.normal_(self.patch_embedding.weight, std=math.prod(self.patch_embedding.weight.shape[1:]) ** -0.5)
+            assert self.patch_embedding.bias is not None
+            nn.init.zeros_(self.patch_embedding.bias)
+        else:
+            self.projection = nn.Linear(width, embed_dim, bias=False)
+            nn.init.normal_(self.projection.weight, std=width**-0.5)
         self.grid_width, self.size = width, config.size
 
     def embed(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 1 + patches, D): the input of the blocks, the class token first, patches row by row."""
+        """(B, 3, H, W) -> (B, S, D): the input of the blocks, patches row by row, after the class token if any."""
         patches = self.patch_embedding(self.normalise(images)).flatten(2).transpose(1, 2)
-        patches = patches + self.positions[1:]
+        patches = patches + (self.positions if self.is_pooled else self.positions[1:])
         if self.training and self.patch_dropout > 0:
             patches = drop_patches(patches, self.patch_dropout)
+        if self.is_pooled:
+            return patches
         first = (self.class_embedding + self.positions[0]).expand(len(patches), 1, -1).to(patches.dtype)
         return self.ln_pre(torch.cat([first, patches], 1))
 
     def tokens(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 1 + patches, D): the states of the class token and of the patches."""
+        """(B, 3, H, W) -> (B, S, D): the states of the class token, if any, and of the patches."""
         return self.ln_post(self.blocks(self.embed(images)))
 
     def block_names(self) -> list[str]:
         """Return the names of the modules that are each one unit of sharding and recomputation."""
-        return [f"blocks.{number}" for number in range(len(self.blocks))]
+        return [*(f"blocks.{number}" for number in range(len(self.blocks))), *(["pool"] if self.is_pooled else [])]
 
     def grid(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, patches, D), for models that cross-attend to an image."""
-        return self.tokens(images)[:, 1:]
+        return self.tokens(images)[:, 0 if self.is_pooled else 1 :]
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, E), not normalised."""
+        if self.is_pooled:
+            return self.pool(self.tokens(images))
         first = torch.zeros(len(images), dtype=torch.long, device=images.device)
         return self.projection(self.ln_post(read_one(self.blocks, self.embed(images), first)))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.templates import PLACEHOLDER, check_template
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, ItemSource, measure_batches
 
@@ -22,7 +22,7 @@ TEXTS_PER_BATCH = 256
 @torch.no_grad()
 def class_embeddings(
     model: CLIP,
-    tokenizer: ClipTokenizer,
+    tokenizer: CaptionTokenizer,
     classes: Sequence[str | Sequence[str]],
     templates: Sequence[str],
     settings: EvaluationSettings | None = None,
@@ -43,7 +43,7 @@ def class_embeddings(
 
 @torch.no_grad()
 def embed_texts(
-    model: CLIP, tokenizer: ClipTokenizer, texts: Sequence[str], settings: EvaluationSettings | None = None
+    model: CLIP, tokenizer: CaptionTokenizer, texts: Sequence[str], settings: EvaluationSettings | None = None
 ) -> Tensor:
     """Return the normalised embeddings of texts, (M, E), on the model's device; the data ranks share the work."""
     device = model.logit_scale.device

@@ -8,7 +8,7 @@ import torch
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, is_benchmark, open_benchmark
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
 from corpusloom.trainers.clip.zero_shot.class_names import ClassName
@@ -41,20 +41,20 @@ def open_images(data: str, settings: EvaluationSettings) -> ClassifiedImages:
     return open_folder(data if settings.split is None else storage.join(data, settings.split), settings.classes)
 
 
-def classify(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def classify(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return predictions for the images at a path, and figures if they are labelled."""
     return classify_images(model, tokenizer, open_images(data, settings), settings)
 
 
 @torch.no_grad()
 def classify_images(
-    model: CLIP, tokenizer: ClipTokenizer, images: ClassifiedImages, settings: EvaluationSettings
+    model: CLIP, tokenizer: CaptionTokenizer, images: ClassifiedImages, settings: EvaluationSettings
 ) -> Figures:
     """Return predictions for images, and figures if they are labelled."""
-    device, templates = model.logit_scale.device, templates_of(images, settings.templates)
+    device, shape, templates = model.logit_scale.device, model.config.image, templates_of(images, settings.templates)
     classes = class_embeddings(model, tokenizer, [name.names for name in images.classes], templates, settings)
     check_finite(classes, "classes")
-    found = embed_images(images, model.encode_image, model.config.image.size, settings, device)
+    found = embed_images(images, model.encode_image, shape.size, settings, device, squash=shape.squashes)
     several = isinstance(images, Benchmark) and images.multilabel
     labels = found.labels if images.labelled and not several else None
     ranking = rank_classes(found.vectors, classes, labels, float(whole(model.logit_scale.detach()).exp()))

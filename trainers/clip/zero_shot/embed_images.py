@@ -64,8 +64,12 @@ def embed_images(
     size: int,
     settings: EvaluationSettings,
     device: torch.device,
+    *,
+    squash: bool = False,
 ) -> EmbeddedImages:
     """Return what `encode` makes of the central squares of images, (B, 3, size, size) uint8 -> (B, D).
+
+    `squash` takes whole images, without their proportions.
 
     Images that cannot be read are listed in `skipped`. Raises InputError if none can be read, and NotFiniteError for
     embeddings that are not finite.
@@ -80,7 +84,7 @@ def embed_images(
     def read(entry: tuple[int, Any]) -> tuple[int, np.ndarray, np.ndarray]:
         number, item = entry
         label = np.asarray(images.label_of(item), np.int64)
-        return number, evaluation_image(item.image, size), label
+        return number, evaluation_image(item.image, size, squash=squash), label
 
     def measure(rows: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> dict[str, Tensor]:
         numbers, pixels, labels = zip(*rows, strict=True)

@@ -7,7 +7,7 @@ import torch
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.classify import ClassifiedImages, classify_images, open_images
 from corpusloom.trainers.clip.zero_shot.figures import classification_figures, precision_figures
 from corpusloom.trainers.clip.zero_shot.retrieval.figures import retrieval
@@ -30,7 +30,7 @@ def open_sets(sets: Mapping[str, str]) -> dict[str, ClassifiedImages]:
 
 
 def zero_shot_figures(
-    model: CLIP, tokenizer: ClipTokenizer, sets: Mapping[str, ClassifiedImages]
+    model: CLIP, tokenizer: CaptionTokenizer, sets: Mapping[str, ClassifiedImages]
 ) -> Iterator[tuple[str, float]]:
     """Yield the figures of each set as zero_shot.NAME.FIGURE; the data ranks share the images."""
     for name, images in sets.items():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import is_benchmark, open_benchmark, splits_of
 from corpusloom.trainers.clip.zero_shot.classify import ClassifiedImages, predictions_of
 from corpusloom.trainers.clip.zero_shot.embed_images import EmbeddedImages, embed_images, thumbnails_of
@@ -74,19 +74,19 @@ def _folder(path: str, settings: EvaluationSettings) -> ClassifiedImages:
     return found
 
 
-def probe(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def probe(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of a linear classifier of image features, trained by logistic regression.
 
     The regularisation is chosen on held-out images, and the classifier is fitted again to all that it was chosen with.
     Chance is the share of the commonest class.
     """
-    splits, device = open_probe(data, settings), model.logit_scale.device
+    splits, shape, device = open_probe(data, settings), model.config.image, model.logit_scale.device
 
     def embed(images: ClassifiedImages, name: str) -> EmbeddedImages:
         partial_folder = None if settings.partial is None else storage.join(settings.partial, name)
-        shape = replace(settings, partial=partial_folder)
+        own, encode = replace(settings, partial=partial_folder), partial(image_features, model)
         with torch.no_grad():
-            return embed_images(images, partial(image_features, model), model.config.image.size, shape, device)
+            return embed_images(images, encode, shape.size, own, device, squash=shape.squashes)
 
     parts = [embed(splits.train, "train")]
     parts += [embed(images, name) for images, name in ((splits.val, "val"), (splits.test, "test")) if images]

@@ -116,7 +116,8 @@ def open_index(path: str, split: str | None = None) -> DatasetIndex:
     return index
 
 
-def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Table:
+def read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Table:
+    """Return columns of a shard's sidecar; DamageError if it is not the one that the manifest names."""
     where = storage.join(path, shard.sidecar.name)
     data = storage.read_bytes(where) if storage.is_local(where) else RemoteFile(where).read_all()
     if shard.sidecar.sha256 and hashlib.sha256(data).hexdigest() != shard.sidecar.sha256:
@@ -133,7 +134,7 @@ def _read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Ta
 
 def split_rows(path: str, shard: ShardEntry, split: str) -> np.ndarray:
     """Return the rows of a shard whose split is `split`, ascending."""
-    return _rows_of(_read_sidecar(path, shard, ["split"]), split)
+    return _rows_of(read_sidecar(path, shard, ["split"]), split)
 
 
 def _rows_of(table: pa.Table, split: str) -> np.ndarray:
@@ -190,7 +191,7 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str
     """Read one shard's sidecar; DamageError if it cannot belong to this tar."""
     where = tar_path(path, shard)
     hashed, divided = ["members.list.element.stored_sha256"] * hashes, ["split"] * (split is not None)
-    table = _read_sidecar(path, shard, [*_COLUMNS, *hashed, *divided])
+    table = read_sidecar(path, shard, [*_COLUMNS, *hashed, *divided])
     lists = table.column("members").combine_chunks()
     members = lists.flatten()
     encoded = members.field("field").dictionary_encode()

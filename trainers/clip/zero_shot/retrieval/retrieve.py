@@ -18,7 +18,7 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import DATASET_TYPE, open_captions
 from corpusloom.trainers.clip.zero_shot.class_embeddings import embed_texts
 from corpusloom.trainers.clip.zero_shot.embed_images import embed_images
@@ -53,7 +53,7 @@ class CaptionedImages(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-def retrieve(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+def retrieve(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of retrieval in a dataset, a benchmark with captions, or a file in Karpathy's layout."""
     if data.lower().endswith(".json"):
         source: CaptionedImages = open_karpathy(data, settings.images, settings.split or "test")
@@ -67,12 +67,11 @@ def retrieve(model: CLIP, tokenizer: ClipTokenizer, data: str, settings: Evaluat
 
 
 def retrieve_captioned(
-    model: CLIP, tokenizer: ClipTokenizer, source: CaptionedImages, settings: EvaluationSettings
+    model: CLIP, tokenizer: CaptionTokenizer, source: CaptionedImages, settings: EvaluationSettings
 ) -> Figures:
     """Return the figures of retrieval among images with several captions each."""
-    images = _Recorded(source)
-    device = model.logit_scale.device
-    found = embed_images(images, model.encode_image, model.config.image.size, settings, device)
+    images, shape, device = _Recorded(source), model.config.image, model.logit_scale.device
+    found = embed_images(images, model.encode_image, shape.size, settings, device, squash=shape.squashes)
     captions = [images.captions[number] for number in found.numbers]
     texts = embed_texts(model, tokenizer, [text for own in captions for text in own], settings)
     check_finite(texts, "texts")
@@ -106,7 +105,7 @@ class _Recorded:
 
 def retrieve_from(
     model: CLIP,
-    tokenizer: ClipTokenizer,
+    tokenizer: CaptionTokenizer,
     paths: Sequence[str],
     settings: EvaluationSettings,
     split: str | None = None,
@@ -117,7 +116,7 @@ def retrieve_from(
     def read(sample: TypedSample) -> dict[str, np.ndarray]:
         if not isinstance(sample, PairSample | RegionsSample):
             raise ConfigError("retrieval needs pairs", where="--data", remedy="give a dataset of pairs or of regions")
-        pixels = evaluation_image(sample.image, model.config.image.size)
+        pixels = evaluation_image(sample.image, model.config.image.size, squash=model.config.image.squashes)
         digest = np.frombuffer(hashlib.sha256(sample.image).digest(), np.uint8)
         return {"pixels": pixels, "tokens": tokenizer.row(sample.text), "digest": digest}
 
