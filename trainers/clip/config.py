@@ -155,6 +155,8 @@ class CLIPDataConfig:
     """Vocabulary (loom tokenizer): merges as in CLIP's file, or tokenizer.json; None: that of `init`, else learnt."""
     split: str | None = None
     """Split to train on; None: all samples."""
+    min_clip_score: float | None = None
+    """Least cosine of a pair, as `loom embed` computed it; None: all samples."""
     evaluate: str | None = None
     """Split on which retrieval is measured in evaluations; None: not measured."""
     zero_shot: dict[str, str] = field(default_factory=dict)

@@ -45,6 +45,7 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
+      loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
 
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
@@ -73,6 +74,9 @@ class Command:
     name of --out with .html is the default."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """New paths of frozen parts that moved: model.vision.checkpoint=PATH ..."""
+    interpolate: Annotated[str | None, tyro.conf.arg(metavar="INITIAL:ALPHA")] = None
+    """Evaluate (1 - ALPHA) * initial + ALPHA * fine-tuned weights (WiSE-FT); INITIAL is a run or folder, ALPHA 0 to
+    1."""
     limit: int | None = None
     """Samples, at most."""
     shots: int = 4
@@ -108,6 +112,7 @@ class Command:
         extras.require("train", extras.TRAIN, "loom eval")
         from corpusloom.trainers.evaluation.batches import EvaluationSettings
         from corpusloom.trainers.jobs.evaluate import evaluate
+        from corpusloom.trainers.jobs.interpolate import parse_interpolation
         from corpusloom.trainers.training import distributed
 
         settings = EvaluationSettings(
@@ -122,6 +127,7 @@ class Command:
             templates=self.templates,
             split=self.split,
         )
+        mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
         first = distributed.prints()
         reporter = self.output.reporter() if first else Reporter(quiet=True)
         with reporter.stage(self.kind):
@@ -131,6 +137,7 @@ class Command:
                 data,
                 settings,
                 assignments=self.set,
+                interpolation=mixed,
                 device=self.device,
                 out=self.out,
                 html=html,

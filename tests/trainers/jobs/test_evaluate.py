@@ -15,6 +15,7 @@ from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.jobs import evaluate as evaluation
 from corpusloom.trainers.jobs.export import export_model
+from corpusloom.trainers.jobs.interpolate import Interpolation
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import load_config
 from tests.trainers.benchmarks import write_benchmark
@@ -251,7 +252,9 @@ def test_batches_of_another_checkpoint_or_dataset_are_not_taken(clip: str, pairs
             (clip, pairs, {"batch_size": 2}),
         )
     }  # fmt: skip
-    assert len(folders) == 4
+    for alpha in (0.5, 1.0):
+        folders.add(evaluation._partial_folder(out, "retrieval", clip, pairs, settings, Interpolation(clip, alpha)))
+    assert len(folders) == 6
     assert evaluation._partial_folder(out, "retrieval", clip, pairs, settings) in folders
     assert evaluation._partial_folder(out, "retrieval", clip, pairs, EvaluationSettings(workers=7)) in folders
 

@@ -8,10 +8,12 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
+from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark
 from corpusloom.trainers.clip.zero_shot.classify import ClassifiedImages, classify_images, open_images
 from corpusloom.trainers.clip.zero_shot.figures import classification_figures, precision_figures
 from corpusloom.trainers.clip.zero_shot.retrieval.figures import retrieval
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.evaluation.finished import SKIPPED
 
 PREFIX = "zero_shot"
 
@@ -43,17 +45,14 @@ def figure_names(data: CLIPDataConfig) -> tuple[str, ...]:
     names: list[str] = []
     if data.evaluate is not None:
         one = torch.ones(1, 1)
-        names += [name for name, _ in retrieval(one, one, torch.zeros(1, dtype=torch.long))]
+        names += [*dict(retrieval(one, one, torch.zeros(1, dtype=torch.long))), SKIPPED]
     for name, images in open_sets(data.zero_shot).items():
-        names += [f"{PREFIX}.{name}.{figure}" for figure in _figures_of(images)]
+        names += [f"{PREFIX}.{name}.{figure}" for figure in (*_figures_of(images), SKIPPED)]
     return tuple(names)
 
 
 def _figures_of(images: ClassifiedImages) -> Iterable[str]:
-    classes = len(images.classes)
-    if getattr(images, "multilabel", False):
-        return [
-            name for name, _ in precision_figures(torch.zeros(1, classes), torch.ones(1, classes, dtype=torch.long))
-        ]
-    zero = torch.zeros(1, dtype=torch.long)
-    return [name for name, _ in classification_figures(zero, zero, classes)]
+    classes, zero = len(images.classes), torch.zeros(1, dtype=torch.long)
+    if isinstance(images, Benchmark) and images.multilabel:
+        return dict(precision_figures(torch.zeros(1, classes), torch.ones(1, classes, dtype=torch.long)))
+    return dict(classification_figures(zero, zero, classes))

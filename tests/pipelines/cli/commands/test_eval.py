@@ -12,6 +12,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.jobs import evaluate
 from corpusloom.trainers.jobs.evaluate import EvaluationResult
+from corpusloom.trainers.jobs.interpolate import Interpolation
 from corpusloom.trainers.training import distributed
 
 FIGURES = {
@@ -64,7 +65,23 @@ def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     asked: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--limit", "9", "--shots", "0", "--prompt", "x", "--dtype", "bf16", "--batch-size", "7", "--workers", "5"]
-    assert main.run([*ARGV, *flags, "--device", "cpu", "--out", "figures.json", "--set", "a.b=c"]) == 0
+    assert (
+        main.run(
+            [
+                *ARGV,
+                *flags,
+                "--device",
+                "cpu",
+                "--out",
+                "figures.json",
+                "--set",
+                "a.b=c",
+                "--interpolate",
+                "runs/base:0.5",
+            ]
+        )
+        == 0
+    )
     printed = capsys.readouterr()
     assert [line.split() for line in printed.out.splitlines()] == [
         ["figure", "value", "95", "%", "interval", "n", "chance"],
@@ -76,7 +93,8 @@ def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     assert printed.err.rstrip().splitlines()[-1].endswith("k9: no_image ...")
     ((kind, checkpoint, data, settings), named) = asked[0]
     assert (kind, checkpoint, data) == ("few-shot", "run", "data")
-    assert named == {"assignments": ("a.b=c",), "device": "cpu", "out": "figures.json", "html": None}
+    mixed = {"interpolation": Interpolation("runs/base", 0.5), "html": None}
+    assert named == {"assignments": ("a.b=c",), "device": "cpu", "out": "figures.json"} | mixed
     wanted = {"limit": 9, "shots": 0, "prompt": "x", "precision": "bf16", "batch_size": 7, "workers": 5}
     assert settings == replace(settings, **wanted, partial=None)
 
