@@ -64,7 +64,7 @@ def test_a_batch_has_images_tokens_and_keys(tmp_path: Path) -> None:
     task = build_task(config("train.batch_size=5"), {"pairs": (data, 1.0)})
     batch = next(task.stream)
     assert batch["image"].shape == (5, 3, 32, 32)
-    assert batch["tokens"].shape == (5, 24)
+    assert batch["tokens"].shape == (5, 8)
     assert len(batch["keys"]) == 5
     assert task.attachments["tokenizer.txt"].startswith(b"#version")
 
