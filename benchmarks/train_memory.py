@@ -17,7 +17,7 @@ from benchmarks.train_steps import CPU, SETTINGS, one_batch
 from corpusloom.trainers import registry
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig, TextTowerConfig
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.objective import make_objective
+from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.jobs.dry_run import dry_run
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig, RunConfig, load_config
@@ -85,7 +85,7 @@ def _step_memory(rows: int, chunks: int) -> float:
     text = TextTowerConfig(vocab_size=1024, context=context, layers=6, width=192, heads=6)
     model = CLIP(CLIPConfig(embed_dim=128, image=image, text=text))
     batch = _pairs(2, side, context)
-    task = one_batch(model, make_objective(), batch)
+    task = one_batch(model, PairObjective(), batch)
     run = prepare_run(task, SETTINGS, ParallelConfig(), CPU)
     run.update(0)
     run.optimizer.zero_grad(set_to_none=True)
@@ -94,7 +94,7 @@ def _step_memory(rows: int, chunks: int) -> float:
     clear_peak()
     before = peak_megabytes()
     run.stream.batch = _pairs(rows, side, context)  # type: ignore[attr-defined]
-    run.objective = make_objective(chunks)
+    run.objective = PairObjective(chunks)
     run.update(1)
     return peak_megabytes() - before
 
@@ -120,7 +120,7 @@ def sharded_step() -> dict[str, Tensor]:
         "image": torch.zeros(2, 3, 64, 64, dtype=torch.uint8),
         "tokens": torch.ones(2, 16, dtype=torch.int64),
     }
-    task = replace(one_batch(small_clip(), make_objective(), batch), skeleton=small_clip)
+    task = replace(one_batch(small_clip(), PairObjective(), batch), skeleton=small_clip)
     parallel = ParallelConfig(shard=-1)
     with distributed.mesh_session("cpu", parallel):
         run = prepare_run(task, SETTINGS, parallel, CPU)

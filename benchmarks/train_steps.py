@@ -18,19 +18,19 @@ from torch import Tensor, nn
 
 from corpusloom.trainers.clip.config import CLIPConfig, ImageTowerConfig
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.objective import make_objective as clip_objective
+from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.clip.towers.blocks import quick_gelu
 from corpusloom.trainers.clip.towers.vision_transformer import VisionTransformer
 from corpusloom.trainers.flamingo.config import FlamingoConfig
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.objective import make_objective as flamingo_objective
+from corpusloom.trainers.flamingo.objective import LanguageObjective
 from corpusloom.trainers.lm.adapter import fresh, make_config
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTConfig
 from corpusloom.trainers.vilbert.model import ViLBERT
-from corpusloom.trainers.vilbert.objective import make_objective as vilbert_objective
+from corpusloom.trainers.vilbert.objective import PretrainingObjective
 
 Step = Callable[[], None]
 CPU = torch.device("cpu")
@@ -117,7 +117,7 @@ def clip_pair(rows: int = 4) -> Pair:
     tokens[:, -1] = 49_407
     pixels = ours.image.normalise(images)
     return Pair(
-        our_step(ours, clip_objective(), {"keys": [""] * rows, "image": images, "tokens": tokens}),
+        our_step(ours, PairObjective(), {"keys": [""] * rows, "image": images, "tokens": tokens}),
         their_step(theirs, lambda: theirs(input_ids=tokens, pixel_values=pixels, return_loss=True).loss),
         f"ViT-B/32, {rows} pairs",
     )
@@ -156,7 +156,7 @@ def vilbert_pair(checkout: Path, rows: int = 4) -> Pair:
         total: Tensor = sum(term.sum() for term in terms)  # type: ignore[assignment]
         return total
 
-    objective = vilbert_objective(ObjectiveConfig(negatives=0.0))
+    objective = PretrainingObjective(ObjectiveConfig(negatives=0.0))
     return Pair(our_step(ours, objective, batch), their_step(theirs, loss), f"six connections, {rows} pairs")
 
 
@@ -217,7 +217,7 @@ def flamingo_pair(checkout: Path, rows: int = 2, images: int = 5, tokens: int = 
         "tokens": torch.randint(3, 8000, (rows, tokens)),
         "counted": torch.ones(rows, tokens, dtype=torch.bool),
     }
-    objective = flamingo_objective({"m3w": 1.0})
+    objective = LanguageObjective({"m3w": 1.0})
 
     def loss() -> Tensor:
         visual = theirs.encode_images(batch["images"])

@@ -2,15 +2,17 @@
 
 import importlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluation.batches import Evaluation
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.config import RunConfig
-from corpusloom.trainers.training.hub.folders import Folder, read_folder
+from corpusloom.trainers.training.hub.folders import Folder, is_model_folder, read_folder
 from corpusloom.trainers.training.task import FamilyConfiguration, FamilyModule, TrainingTask
 
 _FAMILIES = {"clip": "clip", "siglip": "clip", "vilbert": "vilbert"}
@@ -42,9 +44,12 @@ def tables_of(config: RunConfig) -> dict[str, object]:
     }
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-    """Return the configuration with the shape of its initial weights; `typed` as in `take_shape`."""
-    return family(config.family).complete(config, typed)
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
+    """Return the configuration with the shape of its initial weights; `typed` as in `take_shape`.
+
+    `begun` is the newest checkpoint of the run, if it has one.
+    """
+    return family(config.family).complete(config, typed, begun)
 
 
 def build_model(config: RunConfig) -> nn.Module:
@@ -58,9 +63,12 @@ def frozen_parts(config: RunConfig) -> dict[str, str]:
     return dict(found(config)) if found else {}
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-    """Return model, objective, stream and evaluation of a run over datasets: name -> (path, share of samples)."""
-    return family(config.family).build_task(config, datasets)
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
+    """Return model, objective, stream and evaluation of a run over datasets: name -> (path, share of samples).
+
+    `begun` is the newest checkpoint of the run, if it has one.
+    """
+    return family(config.family).build_task(config, datasets, begun)
 
 
 def evaluations(name: str) -> Mapping[str, Evaluation]:
@@ -85,6 +93,39 @@ def read_model(path: str) -> tuple[str, nn.Module, dict[str, bytes]]:
     folder = read_folder(path)
     name = family_of(folder)
     return name, *family(name).read_model(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model, in evaluation mode, and what its checkpoints hold besides weights."""
+
+    family: str
+    model: nn.Module
+    attachments: Mapping[str, bytes]
+    step: int | None
+    """Updates of the checkpoint; None for a model folder."""
+
+
+def open_model(path: str, assignments: Sequence[str] = ()) -> OpenedModel:
+    """Return the model of a checkpoint, of a run's newest one or of a model folder.
+
+    Its weights are the moving averages, if the run kept them. `assignments` are KEY=PATH of frozen parts that moved.
+    """
+    if is_model_folder(path):
+        return OpenedModel(*read_model(path), step=None)
+    folder = folders.find(path)
+    model, config = checkpoint.load_model(folder, build_model, assignments)
+    return OpenedModel(config.family, model, read_attachments(folder), int(folders.read_commit(folder)["step"]))
+
+
+def read_attachments(path: str) -> dict[str, bytes]:
+    """Return the attachments of a checkpoint, of a run's newest one or of a model folder: vocabulary, origin."""
+    if is_model_folder(path):
+        return read_model(path)[2]
+    folder = folders.find(path)
+    commit = folders.read_commit(folder)
+    names = set(commit["files"]) - set(folders.shards_of(commit)) - {folders.CONFIG, folders.STREAM}
+    return {name: folders.read_file(folder, name, commit) for name in sorted(names)}
 
 
 def load_model(path: str) -> tuple[nn.Module, RunConfig]:

@@ -24,5 +24,5 @@ def test_a_folder_without_a_checkpoint_is_an_error(tmp_path: object) -> None:
 
 
 def test_a_family_without_frozen_parts_has_nothing_to_relocate() -> None:
-    with pytest.raises(ConfigError, match="--set: a clip has no frozen part to relocate"):
-        load_evaluated("clip", "runs/clip", ["model.vision.checkpoint=x"])
+    with pytest.raises(ConfigError, match="--set: a vilbert has no frozen part to relocate"):
+        load_evaluated("vilbert", "runs/vilbert", ["model.vision.checkpoint=x"])

@@ -119,29 +119,37 @@ def read_source(path: str, *assignments: str) -> WeightSource:
     return FolderSource(read_folder(path))
 
 
-def sources_of(config: RunConfig) -> dict[str, WeightSource]:
-    """Return {key of the model table: source}: of `init`, or of towers."""
+def sources_of(config: RunConfig, begun: str | None = None) -> dict[str, WeightSource]:
+    """Return {key of the model table: source}: of `init`, or of towers.
+
+    `begun` is a checkpoint of the run itself, which stands in for a source that is no longer there.
+    """
     shape = model_config(config)
     paths = {"init": shape.init, "image.init": shape.image.init, "text.init": shape.text.init}
     found = {}
     for key, path in paths.items():
         if path is not None:
             try:
-                found[key] = read_source(path)
+                found[key] = RunSource(begun) if begun and _stands_in(begun, key, path) else read_source(path)
             except InputError as error:
                 raise InputError(f"model.{key}: {error.what}", where=error.where, remedy=error.remedy) from error
     return found
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+def _stands_in(begun: str, key: str, path: str) -> bool:
+    """Return whether a source is gone, and a checkpoint is of a run that began from it."""
+    return not storage.exists(path) and flattened(checkpoint.read_config(begun).model).get(key) == path
+
+
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
     """Return the configuration with the shapes of its sources, but for an image size that was typed.
 
-    `typed` are the keys that the user gave, None if all of the configuration is the user's. ConfigError if two towers
-    do not go together.
+    `typed` are the keys that the user gave, None if all of the configuration is the user's; `begun` is as in
+    `sources_of`. ConfigError if two towers do not go together.
     """
     model: dict[str, Any] = config.model
     taken: dict[str, Any] = {}
-    for key, source in sources_of(config).items():
+    for key, source in sources_of(config, begun).items():
         shape = {name: value for name, value in source.shape.items() if _belongs(name, key) and name not in taken}
         for name in sorted(taken.keys() & source.shape.keys()):
             if name != "embed_dim" and source.shape[name] != taken[name]:

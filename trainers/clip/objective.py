@@ -12,7 +12,7 @@ from corpusloom.trainers.clip.losses.sigmoid import sigmoid_loss
 from corpusloom.trainers.clip.losses.softmax import contrastive_loss
 from corpusloom.trainers.clip.model import Embeddings
 from corpusloom.trainers.training.batches import counted_rows
-from corpusloom.trainers.training.task import Loss, Objective, StepContext, Sum
+from corpusloom.trainers.training.task import Loss, StepContext, Sum
 
 
 def pair_loss(embeddings: Embeddings) -> Tensor:
@@ -84,11 +84,6 @@ class PairObjective:
             again = _encode(model, *piece, count, seed + at)
             value = (again.image * image_grads[at]).sum() + (again.text * text_grads[at]).sum()
             yield Loss(value + _scale_surrogate(again, leaves, first=at == 0), surrogate=True)
-
-
-def make_objective(chunks: int = 1) -> Objective:
-    """Return the objective of a batch in `chunks` chunks."""
-    return PairObjective(chunks)
 
 
 def _encode(model: nn.Module, images: Tensor, tokens: Tensor, counted: int, seed: int) -> Embeddings:

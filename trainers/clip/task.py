@@ -1,6 +1,6 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,6 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPDataConfig, TextTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
-from corpusloom.trainers.clip.evaluate import retrieve_from
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
     WeightSource,
@@ -24,7 +23,7 @@ from corpusloom.trainers.clip.initial import (
     sources_of,
 )
 from corpusloom.trainers.clip.model import CLIP
-from corpusloom.trainers.clip.objective import make_objective
+from corpusloom.trainers.clip.objective import PairObjective
 from corpusloom.trainers.clip.tokens.files import BPE_FILE
 from corpusloom.trainers.clip.tokens.of_model import (
     CaptionTokenizer,
@@ -32,10 +31,13 @@ from corpusloom.trainers.clip.tokens.of_model import (
     load_tokenizer,
     tokenizer_from_bytes,
 )
+from corpusloom.trainers.clip.zero_shot.in_training import figure_names, open_sets, zero_shot_figures
+from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
-from corpusloom.trainers.training import collectives
+from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder
@@ -49,7 +51,7 @@ __all__ = ["build_model", "complete", "frozen_parts"]
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
-    return make_objective(data_config(config).chunks)
+    return PairObjective(data_config(config).chunks)
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
@@ -61,37 +63,35 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
     return {"keys": [""] * rows, "image": torch.zeros(rows, 3, size, size, dtype=torch.uint8), "tokens": tokens}
 
 
-def check_batch_of_one(config: RunConfig) -> None:
-    """Raise ConfigError if the model normalises over a batch, and one image gives it one value per channel."""
-    with torch.device("meta"):
-        model = build_model(config).train()
-        images = torch.zeros(1, 3, config_size := model.config.image.size, config_size)
-    try:
-        model.image(images)
-    except ValueError as error:
+def check_negatives(config: RunConfig) -> None:
+    """Raise ConfigError for a step of one pair: without another one there is nothing to tell it from.
+
+    The softmax loss of one pair is 0 whatever the weights, and batch normalisation has no variance.
+    """
+    if config.train.batch_size * distributed.data_ranks() == 1:
         raise ConfigError(
-            "train.batch_size is 1, and the image tower normalises over a batch",
+            "train.batch_size is 1 on one rank: a contrastive loss compares the pairs of a step with each other",
             where=config.name,
-            remedy="give 2 or more",
-        ) from error
+            remedy="give 2 or more, and data.chunks for large batches in little memory",
+        )
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a CLIP on datasets of pairs: name -> (path, share of samples)."""
     shape, data = model_config(config), data_config(config)
-    if config.train.batch_size == 1:
-        check_batch_of_one(config)
+    check_negatives(config)
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
-    sources = sources_of(config)
+    open_sets(data.zero_shot)
+    sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text, sources)
     learnt = tokenizer is None
     if tokenizer is None:
         tokenizer = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), shape.text))
     tokenizer.check_fits(shape.text.vocab_size)
-    stream = open_stream(config, dict(datasets.values()), split=data.split)
+    stream = open_stream(config, dict(datasets.values()), split=data.split, min_score=data.min_clip_score)
     transform = PairTransform(tokenizer, shape.image.size, data, squash=shape.image.squashes)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, sources), partial(build_model, config)),
@@ -99,13 +99,22 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
+        evaluate=evaluation_of(paths, data, tokenizer),
+        figures=figure_names(data),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
             *overlap_note(data.split, data.evaluate),
+            *score_note(data.min_clip_score, stream),
         ),
     )
+
+
+def score_note(least: float | None, stream: StreamingDataset) -> Iterator[str]:
+    """Yield a line on the pairs that a least score leaves out."""
+    if least is not None:
+        kept = sum(index.samples for index in stream.reader.indexes)
+        yield f"trains on {kept:,} pairs: data.min_clip_score = {least:g} and data.split leave out {stream.left_out:,}"
 
 
 def choose_tokenizer(
@@ -152,11 +161,16 @@ def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer
     return load_clip(path, *assignments)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: CaptionTokenizer) -> Evaluate:
-    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
+def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: CaptionTokenizer) -> Evaluate | None:
+    """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
+    sets = open_sets(data.zero_shot)
+    if data.evaluate is None and not sets:
+        return None
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        return retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
+        if data.evaluate is not None:
+            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), data.evaluate).values.items()
+        yield from zero_shot_figures(model, tokenizer, sets)
 
     return evaluate

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from corpusloom.trainers.lm.objective import IGNORE, summed_loss
 from corpusloom.trainers.training.batches import counted_rows
-from corpusloom.trainers.training.task import Loss, Objective, StepContext, Sum
+from corpusloom.trainers.training.task import Loss, StepContext, Sum
 
 
 def targets_of(tokens: Tensor, counted: Tensor) -> Tensor:
@@ -67,8 +67,3 @@ class LanguageObjective:
     def _targets(self, batch: Mapping[str, Any]) -> Tensor:
         rows = counted_rows(batch)
         return targets_of(batch["tokens"][:rows], batch["counted"][:rows])
-
-
-def make_objective(weights: Mapping[str, float], *, per_token: bool = True) -> Objective:
-    """Return the objective over datasets with these weights, the lambdas of equation 2."""
-    return LanguageObjective(weights, per_token=per_token)

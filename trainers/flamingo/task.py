@@ -13,7 +13,7 @@ from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenLangua
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.objective import make_objective
+from corpusloom.trainers.flamingo.objective import LanguageObjective
 from corpusloom.trainers.flamingo.vision_encoder import check_size, load_vision
 from corpusloom.trainers.lm.adapter import load_tokenizer
 from corpusloom.trainers.lm.model import context_of
@@ -27,7 +27,7 @@ from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
     """Return the configuration as it is: the frozen parts have their own configurations."""
     return config
 
@@ -117,7 +117,7 @@ def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
             raise ConfigError(f"no dataset {name!r}", where="data.lambdas", remedy=f"there are {', '.join(names)}")
         if value <= 0:
             raise ConfigError(f"{name} is {value}", where="data.lambdas", remedy="give a factor above 0")
-    return make_objective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
+    return LanguageObjective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ("data",)) -> dict[str, dict[str, Any]]:
@@ -140,7 +140,7 @@ def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str,
     }
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
     shape, vision, language = parts(config)
     if vision.checkpoint is None:

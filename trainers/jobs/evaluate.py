@@ -14,6 +14,7 @@ from corpusloom.trainers.evaluation.figures import NotFiniteError
 from corpusloom.trainers.evaluation.finished import content_digest, identity
 from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
+from corpusloom.trainers.jobs.interpolate import Interpolation, interpolate
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
 from corpusloom.trainers.training.hub.folders import is_model_folder, read_folder
@@ -36,6 +37,8 @@ class EvaluationResult:
     """A line per sample that could not be read: its key and the reason."""
     reused: int
     """Batches that a killed evaluation had finished."""
+    interpolate: str | None = None
+    """INITIAL:ALPHA, if the checkpoint's weights were interpolated with those of another model."""
     notes: tuple[str, ...] = ()
     """What the user should know of the data."""
     predictions: tuple[Prediction, ...] = ()
@@ -62,6 +65,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     assignments: Sequence[str] = (),
+    interpolation: Interpolation | None = None,
     device: str | None = None,
     out: str | None = None,
     html: str | None = None,
@@ -71,7 +75,7 @@ def evaluate(
     `kind` is an evaluation of the model's family. With `out` the result is written there as JSON, and batches that are
     finished are kept beside it until then, so that the same call resumes an evaluation that was killed. With `html` a
     page with the pictures of a classification is written there. Under torchrun every rank calls this and gets the
-    result; rank 0 writes it.
+    result; rank 0 writes it. With `interpolation` the weights are first mixed with those of another model.
     """
     settings, family = settings or EvaluationSettings(), family_of(path)
     known = registry.evaluations(family)
@@ -79,9 +83,11 @@ def evaluate(
         options = ", ".join(f"{name} for {other}" for other in FAMILIES for name in registry.evaluations(other))
         raise ConfigError(f"no {kind} evaluation of a {family}", where="loom eval", remedy=f"there are {options}")
     if out is not None and storage.is_local(out):
-        settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings))
+        settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings, interpolation))
     with watched_session(device) as place:
         model, tools = registry.load_evaluated(family, path, assignments)
+        if interpolation is not None:
+            interpolate(model, registry.read_attachments(path), interpolation)
         found = _figures(known[kind], model.to(place), tools, path, data, settings)
         result = EvaluationResult(
             kind=kind,
@@ -90,6 +96,7 @@ def evaluate(
             figures=found.values,
             skipped=found.skipped,
             reused=found.reused,
+            interpolate=None if interpolation is None else f"{interpolation.initial}:{interpolation.alpha}",
             notes=found.notes,
             predictions=found.predictions,
         )
@@ -120,13 +127,19 @@ def _figures(
         raise InputError(error.what, where=path, remedy=error.remedy) from error
 
 
-def _partial_folder(out: str, kind: str, path: str, data: str, settings: EvaluationSettings) -> str:
+def _partial_folder(
+    out: str, kind: str, path: str, data: str, settings: EvaluationSettings, interpolation: Interpolation | None = None
+) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
-    model = path if is_model_folder(path) else folders.find(path)
     shape = {**asdict(settings), "workers": 0, "partial": None}
     inputs = [data, settings.classes, settings.images]
     read = [content_digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]
-    return storage.join(out + PARTIAL, identity(kind, content_digest(model), *read, shape))
+    mixed = [] if interpolation is None else [_model_digest(interpolation.initial), interpolation.alpha]
+    return storage.join(out + PARTIAL, identity(kind, _model_digest(path), *read, shape, *mixed))
+
+
+def _model_digest(path: str) -> str:
+    return content_digest(path if is_model_folder(path) else folders.find(path))
 
 
 def family_of(path: str) -> str:

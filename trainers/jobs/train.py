@@ -10,8 +10,9 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import frozen
+from corpusloom.trainers.checkpoints.folders import RUN_FOLDER, latest
 from corpusloom.trainers.training import distributed
-from corpusloom.trainers.training.checkpoint import Checkpointer
+from corpusloom.trainers.training.checkpoint import Checkpointer, read_config
 from corpusloom.trainers.training.config import RunConfig, check_family
 from corpusloom.trainers.training.loop import TrainResult, train
 from corpusloom.trainers.training.observe.heartbeat import Heartbeat, watched_ranks
@@ -19,6 +20,7 @@ from corpusloom.trainers.training.observe.logs import MetricsLog, finite
 from corpusloom.trainers.training.observe.profiler import StepProfiler, StepWindow
 from corpusloom.trainers.training.observe.reports import Observer, Observers
 from corpusloom.trainers.training.parallel import is_divided
+from corpusloom.trainers.training.task import TrainingTask
 
 
 def run(
@@ -39,21 +41,22 @@ def run(
     writes, and `observers` receive its events. `on_update` gets the number of steps that are done.
     """
     check_family(config, family)
-    config = registry.complete(config)
+    begun = latest(storage.join(out, RUN_FOLDER))
+    if begun is not None:
+        check_same_family(begun, config)
+    config = registry.complete(config, begun=begun)
     with distributed.session(device, config.parallel) as place:
         torch.manual_seed(config.train.rng_seed)
         frozen_parts = registry.frozen_parts(config)
         frozen.check_present(frozen_parts)
-        task = registry.build_task(config, parse_datasets(data))
-        if config.train.keep_best is not None and task.evaluate is None:
-            remedy = "leave it out, or set data.evaluate"
-            raise ConfigError("the run has no evaluation", where="train.keep_best", remedy=remedy)
+        task = registry.build_task(config, parse_datasets(data), begun)
+        check_keep_best(config, task)
         log = MetricsLog(storage.join(out, "metrics.jsonl"))
         told = Observers((log, *observers) if distributed.rank() == 0 else ())
         for note in task.notes:
             told.note(note)
         checkpointer = Checkpointer(
-            storage.join(out, "checkpoints"),
+            storage.join(out, RUN_FOLDER),
             config=config,
             attachments=task.attachments,
             frozen_parts=frozen_parts,
@@ -94,6 +97,26 @@ def run(
         if distributed.rank() == 0:
             _write_result(out, result, log)
         return result
+
+
+def check_same_family(begun: str, config: RunConfig) -> None:
+    """Raise ConfigError if the checkpoint from which a run would resume is of another family of models."""
+    found = read_config(begun).family
+    if found != config.family:
+        what = f"the checkpoint is of a run of {found}, and {config.name} configures {config.family}"
+        raise ConfigError(what, where=begun, remedy="train into another folder: --out")
+
+
+def check_keep_best(config: RunConfig, task: TrainingTask) -> None:
+    """Raise ConfigError if `train.keep_best` names no figure of the run's evaluation."""
+    if config.train.keep_best is None:
+        return
+    name, where = config.train.keep_best.rpartition(":")[0], "train.keep_best"
+    if task.evaluate is None:
+        raise ConfigError("the run has no evaluation", where=where, remedy="leave it out, or set data.evaluate")
+    if task.figures and name not in task.figures:
+        remedy = f"one of {', '.join(known for known in task.figures if f'{known}_low' in task.figures)}"
+        raise ConfigError(f"the evaluation has no figure {name!r}", where=where, remedy=remedy)
 
 
 def parse_datasets(data: Sequence[str]) -> dict[str, tuple[str, float]]:

@@ -27,7 +27,7 @@ from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
     """Return the configuration with the shape of the folder in `model.init`; a shape that was typed must not differ.
 
     `typed` are the keys that the user gave, None if all of the configuration is the user's.
@@ -74,7 +74,7 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
     return {"keys": [""] * rows, "tokens": torch.zeros(rows, data_config(config).tokens + 1, dtype=torch.int64)}
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training on files of texts, which are read as one."""
     if any(share != 1 for _, share in datasets.values()):
         raise ConfigError("a file of texts has a share", where="--data", remedy="leave it out: all texts are read once")
@@ -100,6 +100,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         ),
         example=lambda: example_batch(config, 1),
         evaluate=None if held_out is None else partial(_evaluate, held_out, data.tokens),
+        figures=(*dict(likelihood(torch.ones(1), 2)),),
         attachments={**tokenizer.files(), **({} if init is None else read_folder(init).origin())},
     )
 

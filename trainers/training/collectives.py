@@ -166,15 +166,6 @@ def _raise_sent(sent: LoomError | str | None, number: int) -> None:
         raise sent if isinstance(sent, LoomError) else RuntimeError(f"rank {number}: {sent}")
 
 
-def same_on_all_ranks(value: int) -> bool:
-    """Return whether every rank of the run has the same number."""
-    if world_size() == 1:
-        return True
-    ends = torch.tensor([value, -value], device=_device())
-    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
-    return int(ends[0]) == -int(ends[1])
-
-
 def _device() -> torch.device:
     """Return the device on which the group exchanges tensors."""
     if dist.is_initialized() and dist.get_backend() == "nccl":

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.checkpoints.folders import complete_steps, step_folder
-from corpusloom.trainers.training import collectives, distributed
+from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.batches import SkippedSamples, skipped_samples
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
@@ -69,8 +68,6 @@ def train(
         on_part=on_part,
     )
     start = checkpoint.restore(run.model, run.optimizer, run, run.averages) if checkpoint else 0
-    if not collectives.same_on_all_ranks(start):
-        raise LoomError("ranks found different checkpoints", remedy="--out must be a folder that all ranks see")
     run.guard.good_step = start - 1
     told = observer if observer is not None and distributed.rank() == 0 else Observers()
     course = _Course(run, task.evaluate, checkpoint, told)

@@ -66,6 +66,8 @@ class TrainingTask:
     example: Callable[[], Any]
     """Returns a batch of one row of zeros, in the shapes and types of the stream's batches."""
     evaluate: Evaluate | None = None
+    figures: tuple[str, ...] = ()
+    """Names of the figures that `evaluate` yields."""
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Name -> content of small files without which the model cannot be used; every checkpoint contains them."""
     notes: tuple[str, ...] = ()
@@ -94,8 +96,11 @@ class FamilyConfiguration(Protocol):
 class FamilyModule(Protocol):
     """The module `trainers/<family>/task.py` of a family."""
 
-    def complete(self, config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
-        """Return the configuration with the shape of the pretrained weights that it names."""
+    def complete(self, config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
+        """Return the configuration with the shape of the pretrained weights that it names.
+
+        `begun` is the newest checkpoint of the run, which a family may read instead of weights that are gone.
+        """
 
     def read_model(self, folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
         """Return the model in a folder of transformers or open_clip, and the attachments for its checkpoints."""
@@ -112,8 +117,10 @@ class FamilyModule(Protocol):
     def example_batch(self, config: RunConfig, rows: int, datasets: Iterable[str]) -> Any:
         """Return a batch of zeros as the stream of a run over these datasets gives it, on torch's default device."""
 
-    def build_task(self, config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
-        """Return the task of a run over datasets: name -> (path, share of samples)."""
+    def build_task(
+        self, config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None
+    ) -> TrainingTask:
+        """Return the task of a run over datasets: name -> (path, share of samples); `begun` as in `complete`."""
 
     def load_evaluated(self, path: str, *assignments: str) -> tuple[nn.Module, Any]:
         """Return the model at a path, and the second argument of the family's evaluations, such as a tokenizer.

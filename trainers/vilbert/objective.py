@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import counted_rows
 from corpusloom.trainers.training.numerics import at_least_float32
-from corpusloom.trainers.training.task import Loss, Objective, StepContext
+from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.config import ObjectiveConfig
 
 IGNORE = -1
@@ -118,8 +118,3 @@ class PretrainingObjective:
 def _type_of(model: nn.Module) -> torch.dtype:
     """Return the type of a model's weights; features are stored as float16."""
     return next(model.parameters()).dtype
-
-
-def make_objective(config: ObjectiveConfig) -> Objective:
-    """Return the objective of a configuration."""
-    return PretrainingObjective(config)

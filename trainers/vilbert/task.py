@@ -33,16 +33,16 @@ from corpusloom.trainers.vilbert.config import (
     objective_config,
 )
 from corpusloom.trainers.vilbert.data import PretrainingTransform
-from corpusloom.trainers.vilbert.evaluate import retrieve_from
+from corpusloom.trainers.vilbert.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.vilbert.model import ViLBERT
-from corpusloom.trainers.vilbert.objective import make_objective
+from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from corpusloom.trainers.vilbert.shapes import shape_of
 from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer, read_vocabulary, tokenizer_in
 
 TOKENIZER = "tokenizer.json"
 
 
-def complete(config: RunConfig, typed: Collection[str] | None = None) -> RunConfig:
+def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
     """Return the configuration with the shape of the weights in `model.init`: all of it, or the text stream's.
 
     `typed` are the keys that the user gave, None if all of the configuration is the user's.
@@ -60,7 +60,7 @@ def build_model(config: RunConfig) -> ViLBERT:
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
-    return make_objective(objective_config(config))
+    return PretrainingObjective(objective_config(config))
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def make_tokenizer(
     return Tokenizer.from_str(learnt)
 
 
-def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> TrainingTask:
+def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a ViLBERT on datasets of regions: name -> (path, share of samples)."""
     data, shape = data_config(config), model_config(config)
     folder = None if shape.init is None else read_folder(shape.init)
@@ -117,6 +117,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]]) -> 
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
+        figures=(*dict(retrieval(torch.ones(1, 1))), "skipped"),
         attachments={
             TOKENIZER: tokenizer.to_str().encode(),
             **(adapter.attachments_of(folder) if folder is not None else {}),

@@ -19,12 +19,13 @@ class Command:
 
     A CLIP goes into either layout, a ViLBERT into that of the published code (hf), a language model into hf. A run that
     began from such a folder (model.init) keeps its files, number formats and order of tensors. If the run kept moving
-    averages (train.ema), they are written.
+    averages (train.ema), they are written. --interpolate writes weights between the initial and the fine-tuned ones.
 
     Examples:
       loom export-model runs/clip --to hf --out exported/clip
       loom export-model runs/clip/checkpoints/step-00000250 --to open_clip --out exported/clip-250
       loom export-model clip-vit-base-patch32 --to open_clip --out exported/b32
+      loom export-model runs/tuned --to hf --out exported/half --interpolate clip-vit-base-patch32:0.5
     """
 
     run_folder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -33,6 +34,10 @@ class Command:
     """Layout: hf (transformers) or open_clip."""
     out: Annotated[str, tyro.conf.arg(metavar="FOLDER")]
     """Folder to write: a new one."""
+    interpolate: Annotated[str | None, tyro.conf.arg(metavar="INITIAL:ALPHA")] = None
+    """Write (1 - ALPHA) * initial + ALPHA * fine-tuned weights (WiSE-FT); INITIAL is a run or folder, ALPHA 0 to 1."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """New paths of frozen parts that moved: model.image.init=PATH ..."""
     json: bool = False
     """Print the result as JSON."""
 
@@ -40,8 +45,10 @@ class Command:
         """Export the model."""
         extras.require("train", extras.TRAIN, "loom export-model")
         from corpusloom.trainers.jobs.export import export_model
+        from corpusloom.trainers.jobs.interpolate import parse_interpolation
 
-        done = export_model(self.run_folder, self.to, self.out)
+        mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
+        done = export_model(self.run_folder, self.to, self.out, interpolation=mixed, assignments=self.set)
         if self.json:
             print_json(done)
             return 0

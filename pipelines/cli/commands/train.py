@@ -84,6 +84,7 @@ class Command:
         """Train, describe or print."""
         extras.require("train", extras.TRAIN, "loom train")
         from corpusloom.trainers import registry
+        from corpusloom.trainers.checkpoints.folders import RUN_FOLDER, latest
         from corpusloom.trainers.training import distributed
         from corpusloom.trainers.training.config import check_family, load_config
         from corpusloom.trainers.training.observe.profiler import parse_window
@@ -94,7 +95,8 @@ class Command:
         config = load_config(self.config, assignments, on_note=reporter.note)
         check_family(config, self.model)
         typed = None if self.config.endswith(".toml") else {text.partition("=")[0].strip() for text in assignments}
-        config = registry.complete(config, typed)
+        begun = None if self.out is None else latest(storage.join(self.out, RUN_FOLDER))
+        config = registry.complete(config, typed, begun)
         registry.tables_of(config)
         if self.print_config:
             print_json(config.to_plain())

@@ -135,6 +135,23 @@ def test_a_whole_model_comes_from_a_run(resnet: str, data: str) -> None:
     assert task.attachments["tokenizer.txt"] == folders.read_attachment(folders.find(resnet), "tokenizer.txt")
 
 
+def test_a_run_resumes_after_the_folder_that_it_began_from_is_gone(clip: str, tmp_path: Path, data: str) -> None:
+    folder = str(shutil.copytree(clip, tmp_path / "hf"))
+    given = [*SMALL[:5], f"model.init={folder}", "train.checkpoint_every=1"]
+    whole = run("clip", complete(load_config("clip-finetune", given), {"model.init"}), [data], str(tmp_path / "run"))
+    kept = saved_weights(whole.checkpoint or ""), folders.read_commit(whole.checkpoint or "")["files"]
+    folders.delete(whole.checkpoint or "")
+    shutil.rmtree(folder)
+    begun = folders.latest(str(tmp_path / "run" / "checkpoints"))
+    again = complete(load_config("clip-finetune", given), {"model.init"}, begun)
+    result = run("clip", again, [data], str(tmp_path / "run"))
+    assert result.resumed_at == 1
+    assert_same(saved_weights(result.checkpoint or ""), kept[0])
+    assert folders.read_commit(result.checkpoint or "")["files"] == kept[1]
+    with pytest.raises(InputError, match=r"model\.init: is not there"):
+        run("clip", again, [data], str(tmp_path / "another"))
+
+
 def test_only_a_tower_that_is_frozen_is_named_in_checkpoints(clip: str) -> None:
     assert frozen_parts(lit(clip)) == {"model.image.init": clip}
     assert frozen_parts(lit(clip, UNLOCKED)) == {"model.image.init": clip}

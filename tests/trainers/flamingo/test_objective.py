@@ -8,7 +8,7 @@ from torch import nn
 
 from corpusloom.trainers.flamingo.evaluate import right_against_wrong
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.objective import make_objective, targets_of, token_loss
+from corpusloom.trainers.flamingo.objective import LanguageObjective, targets_of, token_loss
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import StepContext
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
@@ -49,7 +49,7 @@ def test_the_loss_sums_over_tokens_and_leaves_padding_out() -> None:
 
 def test_losses_one_after_another_have_the_gradient_of_their_weighted_sum() -> None:
     batches = {"m3w": batch(1, 12), "align": batch(2, 7)}
-    objective = make_objective({"m3w": 1.0, "align": 0.2}, per_token=False)
+    objective = LanguageObjective({"m3w": 1.0, "align": 0.2}, per_token=False)
     one = fresh()
     assert objective.counts(batches) == {"m3w": 2, "align": 2}
     for loss in objective.losses(one, batches, objective.counts(batches), CONTEXT):
@@ -67,7 +67,7 @@ def test_a_flamingo_learns_to_tell_texts_apart_by_their_images() -> None:
     given = batch(3, 6)
     given["tokens"][:] = torch.tensor([[1, 2, 3, 4, 5, 6], [1, 2, 7, 8, 9, 10]])
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    objective = make_objective({"a": 1.0})
+    objective = LanguageObjective({"a": 1.0})
     for _ in range(120):
         (loss,) = objective.losses(model, {"a": given}, objective.counts({"a": given}), CONTEXT)
         optimizer.zero_grad()

@@ -11,6 +11,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.jobs.train import parse_datasets, run
 from corpusloom.trainers.registry import load_model
+from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import RunConfig, load_config
 from corpusloom.trainers.training.observe.profiler import StepWindow
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
@@ -50,6 +51,23 @@ def test_a_best_checkpoint_without_an_evaluation_is_refused(tmp_path: Path) -> N
     data = write_pairs(tmp_path / "pairs", coloured_pairs(8))
     with pytest.raises(ConfigError, match=r"train\.keep_best: the run has no evaluation"):
         run("clip", config("train.keep_best=r1:max"), [data], str(tmp_path / "run"))
+
+
+def test_a_figure_that_no_evaluation_has_is_refused_before_training(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "pairs", coloured_pairs(8))
+    wrong = config("train.keep_best=text_retrieval_r2:max", "data.evaluate=train")
+    remedy = "one of image_retrieval_r1, image_retrieval_r5, image_retrieval_r10, text_retrieval_r1"
+    with pytest.raises(ConfigError, match=rf"the evaluation has no figure 'text_retrieval_r2' .{remedy}"):
+        run("clip", wrong, [data], str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_another_family_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
+    model = torch.nn.Linear(1, 1)
+    saver = Checkpointer(str(tmp_path / "run" / "checkpoints"), config=load_config("vilbert-tiny"))
+    saver.save(1, model, torch.optim.SGD(model.parameters()), wait=True)
+    with pytest.raises(ConfigError, match=r"a run of vilbert, and clip-tiny configures clip .train into"):
+        run("clip", config(), ["no-data"], str(tmp_path / "run"))
 
 
 def test_a_run_leaves_checkpoints_metrics_and_a_result_and_resumes_exactly_with_other_workers(tmp_path: Path) -> None:
@@ -96,14 +114,15 @@ def test_samples_that_cannot_be_decoded_are_counted_in_the_result(tmp_path: Path
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_training_with_batches_of_one_goes_on_past_a_sample_that_cannot_be_used(tmp_path: Path, workers: int) -> None:
-    broken = Pair(b"\xff\xd8 no picture", "a broken picture")
-    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(3), broken])
-    changes = ("train.batch_size=1", f"train.workers={workers}", "train.log_every=1")
+def test_training_goes_on_past_a_batch_without_a_sample_that_can_be_used(tmp_path: Path, workers: int) -> None:
+    broken = [Pair(b"\xff\xd8 no picture", f"a broken picture, {number}") for number in range(4)]
+    data = write_pairs(tmp_path / "pairs", [*coloured_pairs(2), *broken])
+    changes = ("train.batch_size=2", f"train.workers={workers}", "train.log_every=1")
     whole = run("clip", config(*changes), [data], str(tmp_path / "whole"))
     lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
-    assert sum(line["skipped"] for line in lines) == whole.skipped.count >= 1
-    assert sum(line["samples"] for line in lines) + whole.skipped.count == 6
+    assert sum(line["skipped"] for line in lines) == whole.skipped.count == 8
+    assert 0 in [line["samples"] for line in lines]
+    assert sum(line["samples"] for line in lines) == 4
     run("clip", config(*changes), [data], str(tmp_path / "parts"))
     folders.delete(str(tmp_path / "parts" / "checkpoints" / "step-00000006"))
     assert run("clip", config(*changes), [data], str(tmp_path / "parts")).resumed_at == 3

@@ -11,7 +11,7 @@ from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.model import ViLBERT
-from corpusloom.trainers.vilbert.objective import make_objective, masked_region_loss, masked_word_loss, mismatch
+from corpusloom.trainers.vilbert.objective import PretrainingObjective, masked_region_loss, masked_word_loss, mismatch
 from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer
 from tests.trainers.vilbert.region_pairs import region_sample
 from tests.trainers.vilbert.small import small_config, small_model
@@ -30,7 +30,7 @@ def make_batch(count: int = 16, **changes: Any) -> dict[str, Any]:
 
 
 def loss_of(model: ViLBERT, batch: dict[str, Any], **changes: Any) -> Loss:
-    objective = make_objective(ObjectiveConfig(**changes))
+    objective = PretrainingObjective(ObjectiveConfig(**changes))
     prepared = objective.prepare(batch)
     totals = {name: float(count) for name, count in objective.counts(prepared).items()}
     (loss,) = objective.losses(model, prepared, totals, CONTEXT)

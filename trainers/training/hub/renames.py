@@ -90,7 +90,10 @@ def to_theirs(state: Mapping[str, Tensor], table: Sequence[Rename]) -> dict[str,
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Copy tensors into a model, whose other tensors stay; InputError that names the first of another shape."""
+    """Copy tensors into a model, whose other tensors stay.
+
+    Raises InputError that names the first tensor of another shape, or with numbers that are not finite.
+    """
     own = model.state_dict()
     for name, tensor in state.items():
         if tensor.shape != own[name].shape:
@@ -99,4 +102,6 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
                 where=where,
                 remedy="the weights must have the shape that their configuration says",
             )
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InputError(f"{name} holds NaN or infinity", where=where, remedy="copy them again, or give others")
     model.load_state_dict(state, strict=False)

@@ -110,10 +110,11 @@ class Guard:
     def error(self, last: SkippedStep, checkpoint: str | None) -> LoomError:
         """Return the error that ends the run; `checkpoint` is the last one that is sound."""
         sound = f"{checkpoint} is the last sound checkpoint" if checkpoint else "there is no sound checkpoint"
+        first = "no step went well: inspect the initial weights and train.precision, or " if self.good_step < 0 else ""
         return LoomError(
             f"{self.in_a_row} steps in a row were skipped; {last}",
             where="train",
-            remedy=f"lower train.lr, set train.grad_clip, or inspect the samples; {sound}",
+            remedy=f"{first}lower train.lr, set train.grad_clip, or inspect the samples; {sound}",
         )
 
     def state_dict(self) -> dict[str, Any]:

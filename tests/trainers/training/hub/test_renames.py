@@ -55,3 +55,11 @@ def test_a_tensor_of_another_shape_is_named() -> None:
     load_state(model, {"weight": torch.ones(2, 3)}, "y")
     assert model.weight.tolist() == [[1, 1, 1]] * 2
     assert torch.equal(model.bias, bias)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("-inf")])
+def test_a_tensor_that_is_not_finite_is_named(number: float) -> None:
+    model = nn.Linear(3, 2)
+    with pytest.raises(InputError, match="y: bias holds NaN or infinity"):
+        load_state(model, {"bias": torch.tensor([0.0, number])}, "y")
+    assert model.bias.isfinite().all()

@@ -50,6 +50,14 @@ def test_a_run_ends_after_as_many_skipped_steps_in_a_row_as_configured() -> None
     for words in ("2 steps in a row were skipped", "step 8", "a, b", "step-00000005 is the last sound checkpoint"):
         assert words in str(error)
     assert "there is no sound checkpoint" in str(guard.error(last, None))
+    assert "initial weights" not in str(error)
+
+
+def test_a_run_whose_first_steps_all_fail_points_at_the_initial_weights() -> None:
+    guard = Guard(toy_config(max_skipped_steps=1))
+    last = judge(guard, 0, math.nan)
+    assert last is not None
+    assert "no step went well: inspect the initial weights and train.precision" in str(guard.error(last, None))
 
 
 @pytest.mark.parametrize(("loss", "norm", "reason"), [(2.9, 2.9, None), (3.1, 1.0, "spike"), (1.0, 3.1, "spike")])
