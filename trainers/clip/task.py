@@ -1,6 +1,6 @@
 """CLIP as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,6 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPDataConfig, TextTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
-from corpusloom.trainers.clip.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
     WeightSource,
@@ -32,9 +31,12 @@ from corpusloom.trainers.clip.tokens.of_model import (
     load_tokenizer,
     tokenizer_from_bytes,
 )
+from corpusloom.trainers.clip.zero_shot.in_training import figure_names, open_sets, zero_shot_figures
+from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
@@ -81,6 +83,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
+    open_sets(data.zero_shot)
     sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text, sources)
@@ -88,7 +91,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     if tokenizer is None:
         tokenizer = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), shape.text))
     tokenizer.check_fits(shape.text.vocab_size)
-    stream = open_stream(config, dict(datasets.values()), split=data.split)
+    stream = open_stream(config, dict(datasets.values()), split=data.split, min_score=data.min_clip_score)
     transform = PairTransform(tokenizer, shape.image.size, data, squash=shape.image.squashes)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, sources), partial(build_model, config)),
@@ -96,14 +99,22 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
-        figures=(*dict(retrieval(torch.ones(1, 1), torch.ones(1, 1), torch.tensor([0]))), "skipped"),
+        evaluate=evaluation_of(paths, data, tokenizer),
+        figures=figure_names(data),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
             *overlap_note(data.split, data.evaluate),
+            *score_note(data.min_clip_score, stream),
         ),
     )
+
+
+def score_note(least: float | None, stream: StreamingDataset) -> Iterator[str]:
+    """Yield a line on the pairs that a least score leaves out."""
+    if least is not None:
+        kept = sum(index.samples for index in stream.reader.indexes)
+        yield f"trains on {kept:,} pairs: data.min_clip_score = {least:g} and data.split leave out {stream.left_out:,}"
 
 
 def choose_tokenizer(
@@ -150,11 +161,16 @@ def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer
     return load_clip(path, *assignments)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: CaptionTokenizer) -> Evaluate:
-    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
+def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: CaptionTokenizer) -> Evaluate | None:
+    """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
+    sets = open_sets(data.zero_shot)
+    if data.evaluate is None and not sets:
+        return None
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        return retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
+        if data.evaluate is not None:
+            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), data.evaluate).values.items()
+        yield from zero_shot_figures(model, tokenizer, sets)
 
     return evaluate

@@ -11,7 +11,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -25,7 +24,6 @@ from corpusloom.trainers.training.numerics import autocast
 
 LENGTHS = 8
 """Texts are padded to a multiple of this number of tokens, at most to the context."""
-_NO_PART_OF_THE_MODEL = ("init", "loss")
 
 
 class Encoder:
@@ -98,13 +96,21 @@ def _half(embeddings: Tensor, rows: int) -> np.ndarray:
 
 
 def model_digest(model: CLIP, tokenizer: CaptionTokenizer) -> str:
-    """Return the sha256 over a model's shape, vocabulary and weights; equal for the same model in another layout."""
-    shape = {name: value for name, value in asdict(model.config).items() if name not in _NO_PART_OF_THE_MODEL}
-    shape["text"].pop("trim")
-    shape["image"].pop("patch_dropout")
-    digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
+    """Return the sha256 over a model's weights, vocabulary, and what shapes its embeddings beside them.
+
+    It is equal for the same model in another layout, and does not change when its configuration gets new keys.
+    """
+    config = model.config
+    beside = {
+        "size": config.image.size,
+        "heads": [config.image.heads, config.text.heads],
+        "activation": config.activation,
+        "squashes": config.image.squashes,
+    }
+    digest = hashlib.sha256(json.dumps(beside, sort_keys=True).encode())
     digest.update(tokenizer.to_bytes())
-    for name, tensor in sorted(model.state_dict().items()):
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}  # also the normalisation of pixels
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"\n{name} {tensor.dtype} {list(tensor.shape)}:".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from corpusloom.schemas import storage
 from corpusloom.trainers.evaluation.batches import Figures
+from corpusloom.trainers.evaluation.html import render_page
 from corpusloom.trainers.evaluation.predictions import Prediction, per_class
 
 MOST_PICTURES = 1000
@@ -39,19 +39,13 @@ def write_page(path: str, page: PicturePage, found: Figures) -> None:
 
 def render(page: PicturePage, found: Figures) -> str:
     """Return the page's HTML; all texts are escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("corpusloom.trainers.evaluation", "."),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
-    )
     cards = shown_pictures(found)
     labelled = any(item.label is not None for item in found.predictions)
     groups = list(_groups(found.predictions, cards)) if labelled else [_group("", "", "", cards)]
     anchors = {group["title"]: group["anchor"] for group in groups}
     total = len(found.predictions)
-    return environment.get_template("picture_page.html.j2").render(
+    return render_page(
+        "picture_page.html.j2",
         title=page.title,
         kind=page.kind,
         checkpoint=page.checkpoint,
@@ -81,18 +75,6 @@ def render(page: PicturePage, found: Figures) -> str:
 def percent(share: float) -> str:
     """Return a share in per cent, with one decimal."""
     return f"{100 * share:.1f} %"
-
-
-def visible(text: str) -> str:
-    """Return a text with controls, marks of direction and lone surrogates written as escapes."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(
-            letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
-            for letter in text
-        )
-    )
 
 
 def shown_pictures(found: Figures) -> list[tuple[Prediction, str]]:

@@ -3,43 +3,24 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.images.embeddings.manifest import EmbeddingModel, default_folder, is_finished
-from corpusloom.schemas.images.embeddings.nearest import Neighbour, nearest
-from corpusloom.schemas.images.embeddings.sidecar import EmbeddingSidecar, open_sidecar
+from corpusloom.schemas.images.embeddings.nearest import nearest
+from corpusloom.schemas.images.embeddings.sidecar import open_sidecar
 from corpusloom.schemas.images.errors import ImageError
-from corpusloom.schemas.layout import member_name
-from corpusloom.schemas.records import ShardEntry
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.embedding.encoder import Encoder
+from corpusloom.trainers.embedding.hits import SearchHit, describe_hits, image_of
+from corpusloom.trainers.evaluation.search_page import SearchCard, SearchGroup, render_search
 from corpusloom.trainers.jobs.embed import check_family
-from corpusloom.trainers.stream.plan import SamplePlace
-from corpusloom.trainers.stream.reading.index import read_sidecar
 from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 from corpusloom.trainers.training import distributed
 
 QUERIES_AT_ONCE = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchHit:
-    """An image that a search found."""
-
-    rank: int
-    score: float
-    """Cosine of the embeddings of query and image."""
-    key: str
-    """Key of the sample that shows the image first."""
-    field: str
-    sha256: str
-    url: str | None
-    """URL of the image; of an index of foreign tars what its sidecar says."""
-    caption: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +37,10 @@ class SearchResult:
     seconds: float
     """Seconds of the search, without loading the model."""
 
+    def note(self) -> str:
+        """Return a line on what was searched."""
+        return f"{self.images:,} images searched in {self.seconds:.2f} s"
+
 
 def search(
     dataset: str,
@@ -66,10 +51,12 @@ def search(
     checkpoint: str | None = None,
     embeddings: str | None = None,
     device: str | None = None,
+    html: str | None = None,
 ) -> SearchResult:
     """Return the `k` images nearest to each text, then to each image file, by exact search in float32.
 
-    `checkpoint` is the path of the model that made the embeddings; None: where it was then. Raises InputError without
+    `checkpoint` is the path of the model that made the embeddings; None: where it was then. `html` is a file for a page
+    of the images. Raises InputError without
     embeddings, or if the dataset has changed since, and ConfigError for another model.
     """
     folder = embeddings or default_folder(dataset)
@@ -88,11 +75,36 @@ def search(
             for hits in nearest(sidecar, queries[at : at + QUERIES_AT_ONCE], k)
         ]
         seconds = time.monotonic() - start
-        hits = tuple(tuple(_described(reader, sidecar, near)) for near in found)
+        result = SearchResult(
+            dataset=dataset,
+            images=sum(part.rows for part in sidecar.manifest.images),
+            queries=(*texts, *images),
+            hits=tuple(tuple(describe_hits(reader, near)) for near in found),
+            seconds=seconds,
+        )
+        if html is not None:
+            storage.write_bytes(html, _page(reader, result, len(texts)).encode())
     finally:
         reader.close()
-    count = sum(part.rows for part in sidecar.manifest.images)
-    return SearchResult(dataset=dataset, images=count, queries=(*texts, *images), hits=hits, seconds=seconds)
+    return result
+
+
+def _page(reader: SampleReader, result: SearchResult, texts: int) -> str:
+    groups = [
+        SearchGroup(
+            query=query,
+            image=None if number < texts else storage.read_bytes(query),
+            cards=[
+                SearchCard(
+                    image=image_of(reader, hit), rank=hit.rank, score=hit.score, key=hit.key, url=hit.url or "",
+                    caption=hit.caption or "",
+                )
+                for hit in hits
+            ],
+        )
+        for number, (query, hits) in enumerate(zip(result.queries, result.hits, strict=True))
+    ]  # fmt: skip
+    return render_search(result.dataset, result.note(), groups)
 
 
 def load_encoder(model: EmbeddingModel, checkpoint: str | None, where: str, device: str | None = None) -> Encoder:
@@ -126,31 +138,3 @@ def _of_images(encoder: Encoder, paths: Sequence[str]) -> np.ndarray:
             raise InputError(f"not an image that can be decoded: {error}", where=path, remedy="give another") from error
         rows.append(encoder.images(pixels[None]))
     return np.concatenate(rows)
-
-
-def _described(reader: SampleReader, sidecar: EmbeddingSidecar, found: Sequence[Neighbour]) -> list[SearchHit]:
-    """Return neighbours with URL and caption, from the dataset's sidecars or, for pages, the samples' JSON."""
-    (index,) = reader.indexes
-    shards = {shard.index: (number, shard) for number, shard in enumerate(index.shards)}
-    return [
-        SearchHit(
-            rank=rank, score=near.score, key=near.key, field=near.field, sha256=near.sha256,
-            **_origin(reader, *shards[near.shard], near),
-        )
-        for rank, near in enumerate(found, 1)
-    ]  # fmt: skip
-
-
-def _origin(reader: SampleReader, number: int, shard: ShardEntry, near: Neighbour) -> dict[str, Any]:
-    """Return URL and caption of an image."""
-    (index,) = reader.indexes
-    table = read_sidecar(index.path, shard, ["key", "url", "caption"])
-    row = table.column("key").to_pylist().index(near.key)
-    own = table.slice(row, 1).to_pylist()[0]
-    if index.kind == "interleaved":
-        info = reader.sample(SamplePlace(row, 0, 0, number, row)).info.get("image_info") or []
-        name = member_name(near.key, near.field)
-        for item in info:
-            if isinstance(item, dict) and item.get("name") == name:
-                return {"url": item.get("url"), "caption": item.get("caption") or item.get("alt_text")}
-    return {"url": own["url"], "caption": own["caption"]}

@@ -50,6 +50,7 @@ class StreamingDataset:
         world_size: int | None = None,
         *,
         split: str | None = None,
+        min_score: float | None = None,
         shuffle: bool = True,
         block_shards: int = 16,
         on_error: str = "skip",
@@ -63,6 +64,7 @@ class StreamingDataset:
 
         `rank` and `world_size` default to RANK and WORLD_SIZE of the environment, else 0 and 1.
         `block_shards` is the number of shards whose samples are shuffled together.
+        `min_score` leaves out pairs whose score, as `loom embed` wrote it beside the dataset, is lower or missing.
         `on_error` is skip or raise. By default the crc32c of each member is checked when its sample is made (datasets
         of format 2); `verify=True` checks its sha256, also in raw(), and `verify=False` nothing.
         `cache` keeps blocks of remote tars on a local disk and prefetches; `retry` sets deadlines of remote reads.
@@ -74,13 +76,14 @@ class StreamingDataset:
         world_size = int(os.environ.get("WORLD_SIZE", 1)) if world_size is None else world_size
         paths, mixture = _paths_of(source)
         self.config = ReaderConfig(
-            paths=tuple(paths.values()), split=split, block_shards=block_shards, verify=verify, cache=cache,
-            retry=retry, allow_addresses=allow_addresses,
+            paths=tuple(paths.values()), split=split, min_score=min_score, block_shards=block_shards, verify=verify,
+            cache=cache, retry=retry, allow_addresses=allow_addresses,
         )  # fmt: skip
         self._arguments: dict[str, Any] = {
             "source": source, "rng_seed": rng_seed, "rank": rank, "world_size": world_size, "split": split,
-            "shuffle": shuffle, "block_shards": block_shards, "on_error": on_error, "verify": verify, "cache": cache,
-            "retry": retry, "transform": transform, "allow_addresses": allow_addresses,
+            "min_score": min_score, "shuffle": shuffle, "block_shards": block_shards, "on_error": on_error,
+            "verify": verify, "cache": cache, "retry": retry, "transform": transform,
+            "allow_addresses": allow_addresses,
         }  # fmt: skip
         self.rng_seed, self.on_error, self._transform = rng_seed, on_error, transform
         self.reader = SampleReader(self.config)
@@ -88,7 +91,7 @@ class StreamingDataset:
         self.order = GlobalOrder(counts, mixture, rng_seed=rng_seed, block_shards=block_shards, shuffle=shuffle)
         self.epoch_samples = self.order.epoch_samples
         """Samples per epoch over all ranks; for a mixture, its draws until its `exhaustion`."""
-        self._digests = {name: index.digest for name, index in zip(paths, self.reader.indexes, strict=True)}
+        self._digests = {name: index.identity for name, index in zip(paths, self.reader.indexes, strict=True)}
         self.cursor = Cursor(rank, world_size, self.epoch_samples)
         self._open_prefetcher()
         self._passes = Passes()
@@ -112,6 +115,11 @@ class StreamingDataset:
     def kinds(self) -> tuple[str, ...]:
         """Kind of each data set: pairs, interleaved, clips or regions."""
         return tuple(index.kind for index in self.reader.indexes)
+
+    @property
+    def left_out(self) -> int:
+        """Samples of all data sets that `split` and `min_score` leave out."""
+        return sum(int(index.shards.samples.sum()) - index.samples for index in self.reader.indexes)
 
     # --- state ---
 

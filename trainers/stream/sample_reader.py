@@ -25,6 +25,8 @@ class ReaderConfig:
     """Paths or URLs of the data sets' folders; a place names a data set by its number among these."""
     split: str | None = None
     """Split whose samples are read; None: all samples."""
+    min_score: float | None = None
+    """Least score of a pair, as `loom embed` computed it; None: all samples."""
     block_shards: int = 16
     """Shards that are read together."""
     verify: bool | None = None
@@ -46,7 +48,7 @@ class SampleReader:
     """Reads the samples of several data sets by their places; safe for threads."""
 
     def __init__(self, config: ReaderConfig) -> None:
-        self.indexes = [open_index(path, config.split) for path in config.paths]
+        self.indexes = [open_index(path, config.split, config.min_score) for path in config.paths]
         held = 2 * config.block_shards + 2
         self._sidecars = [Sidecars(index, held, hashes=config.verify is True) for index in self.indexes]
         if config.verify:

@@ -33,7 +33,12 @@ class Stream(Protocol):
 
 
 def open_stream(
-    config: RunConfig, source: str | Mapping[str, float], *, split: str | None = None, seed_offset: int = 0
+    config: RunConfig,
+    source: str | Mapping[str, float],
+    *,
+    split: str | None = None,
+    min_score: float | None = None,
+    seed_offset: int = 0,
 ) -> StreamingDataset:
     """Return this rank's share of a dataset, or of {folder: share}; `seed_offset` sets each stream's own order."""
     loader = config.loader
@@ -44,6 +49,7 @@ def open_stream(
         rank=distributed.data_rank(),
         world_size=distributed.data_ranks(),
         split=split,
+        min_score=min_score,
         cache=cache,
         verify=loader.verify,
         allow_addresses=loader.allow_addresses,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.table import Table
 
-from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
+from corpusloom.pipelines.cli.flags import OutputFlags, check_least, check_output, print_json
 from corpusloom.pipelines.cli.text_tables import table_console
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.printing import printable, show
@@ -24,7 +24,7 @@ class Command:
     Examples:
       loom search data/align "a red star"
       loom search data/align --image cat.jpg -k 5
-      loom search data/align "a red star" "two blue discs" --json
+      loom search data/align "a red star" "two blue discs" --html found.html
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
@@ -39,6 +39,8 @@ class Command:
     """The model that made the embeddings; if not given, the path where it was then."""
     embeddings: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of the embeddings; if not given, DATASET.embeddings."""
+    html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write a page of the images that were found."""
     device: str | None = None
     """cpu, cuda ...; if not given, the fastest available."""
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -48,7 +50,11 @@ class Command:
         check_least("-k", self.k, 1)
         if not self.texts and not self.image:
             raise ConfigError("nothing to search for", where="loom search", remedy="give a text, or --image FILE")
+        if self.html is not None:
+            check_output("--html", self.html)
+            extras.require("report", ("jinja2",), "--html")
         extras.require("train", extras.TRAIN, "loom search")
+        from corpusloom.pipelines.store.lineage import record_made
         from corpusloom.trainers.jobs.search import search
 
         reporter = self.output.reporter()
@@ -61,7 +67,10 @@ class Command:
                 checkpoint=self.checkpoint,
                 embeddings=self.embeddings,
                 device=self.device,
+                html=self.html,
             )
+        if self.html is not None:
+            record_made(self.dataset, "report", self.html)  # loom forget deletes it
         if self.output.json:
             print_json(result)
         else:
@@ -86,4 +95,4 @@ def _print(result: "SearchResult") -> None:
             caption, url = printable(hit.caption or ""), printable(redacted(hit.url or ""))
             table.add_row(str(hit.rank), f"{hit.score:.3f}", printable(hit.key), caption, url)
         console.print(table)
-    show(f"{result.images:,} images searched in {result.seconds:.2f} s")
+    show(result.note())

@@ -61,12 +61,24 @@ class EmbeddingSidecar:
 
     def scores(self) -> pa.Table:
         """Return key and score of every pair, in the dataset's order; a score is null if it cannot be computed."""
-        columns = ["key", "score"]
-        parts = [tables.read_table(storage.join(self.folder, part.name), columns) for part in self.manifest.scores]
-        if not parts:
+        return pa.concat_tables(self._scores("key", "score")).combine_chunks()
+
+    def _scores(self, *columns: str) -> Iterator[pa.Table]:
+        if not self.manifest.scores:
             what = f"has no scores: the dataset is of {self.manifest.kind}"
             raise InputError(what, where=self.folder, remedy="embed a dataset of pairs or of regions")
-        return pa.concat_tables(parts).combine_chunks()
+        for part in self.manifest.scores:
+            yield tables.read_table(storage.join(self.folder, part.name), columns)
+
+    def rows_by_score(self, least: float) -> dict[int, np.ndarray]:
+        """Return shard number -> rows of its samples, ascending int64, whose score is at least `least`."""
+        found: dict[int, list[np.ndarray]] = {}
+        for table in self._scores("shard", "row", "score"):
+            scores = table.column("score").to_numpy()  # NaN for null
+            shards, rows = (table.column(name).to_numpy()[scores >= least] for name in ("shard", "row"))
+            for shard in np.unique(shards).tolist():
+                found.setdefault(shard, []).append(rows[shards == shard].astype(np.int64))
+        return {shard: np.concatenate(parts) for shard, parts in found.items()}
 
 
 def open_sidecar(folder: str, dataset_digest: str | None = None) -> EmbeddingSidecar:

@@ -6,7 +6,7 @@ import pytest
 
 from corpusloom.trainers.evaluation import picture_page
 from corpusloom.trainers.evaluation.batches import Figures
-from corpusloom.trainers.evaluation.picture_page import PicturePage, render, shown_pictures, visible
+from corpusloom.trainers.evaluation.picture_page import PicturePage, render, shown_pictures
 from corpusloom.trainers.evaluation.predictions import Prediction
 
 PAGE = PicturePage("holiday", "zero-shot", "runs/clip")
@@ -67,10 +67,6 @@ def test_hostile_names_are_escaped() -> None:
     assert "<script" not in html
     assert "\u202e" not in html
     assert "\\u202e\\ud800\\x1b" in html
-
-
-def test_controls_become_visible_and_lines_stay() -> None:
-    assert visible("a\nb\x07\u2066é") == "a\nb\\x07\\u2066é"
 
 
 @pytest.mark.parametrize(("most_bytes", "shown"), [(8_000_000, 10), (100, 3)])

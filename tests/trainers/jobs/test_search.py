@@ -31,12 +31,13 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, clip: str) -> str:
 def test_an_image_finds_itself_and_a_text_finds_as_many_as_asked(pairs: str, tmp_path: Path) -> None:
     own = coloured_pairs(12)[5]
     (tmp_path / "own.jpg").write_bytes(own.image)
-    result = search(pairs, ["a red square"], [str(tmp_path / "own.jpg")], k=4)
+    result = search(pairs, ["a red square"], [str(tmp_path / "own.jpg")], k=4, html=str(tmp_path / "found.html"))
     assert (result.images, result.queries) == (12, ("a red square", str(tmp_path / "own.jpg")))
     assert [hit.rank for hit in result.hits[0]] == [1, 2, 3, 4]
     best = result.hits[1][0]
     assert (best.score, best.caption) == (pytest.approx(1, abs=2e-3), own.text)
     assert best.url == f"http://x/{best.key}"
+    assert (tmp_path / "found.html").read_text().count("data:image/jpeg") == 9
 
 
 def test_an_image_of_a_page_has_its_own_url_and_caption(clip: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from corpusloom.schemas.layout import EXTENSIONS, extension_of
 from corpusloom.schemas.manifest import not_a_manifest, read_plain
 from corpusloom.schemas.records import ShardEntry
 from corpusloom.trainers.stream.reading.remote_files import RemoteFile
+from corpusloom.trainers.stream.reading.scored_rows import ScoredRows, read_scored_rows
 from corpusloom.trainers.stream.reading.shard_table import ShardTable
 
 MAX_SAMPLES = 4_000_000
@@ -58,7 +59,7 @@ class ShardIndex:
     hashes: pa.StringArray | None = None
     """stored_sha256 of each member, if bytes are to be verified."""
     rows: np.ndarray | None = None
-    """Rows of the split, ascending; None without a split."""
+    """Rows of the split with the least score, ascending; None without either."""
 
     def __len__(self) -> int:
         return len(self.key_ends) - 1
@@ -83,11 +84,18 @@ class DatasetIndex:
     counts: np.ndarray
     """int64: samples per shard, of the split alone if there is one."""
     split: str | None = None
+    scored: ScoredRows | None = None
+    """Rows that a least score keeps; None: all."""
 
     @property
     def samples(self) -> int:
         """Samples per epoch."""
         return int(self.counts.sum())
+
+    @property
+    def identity(self) -> str:
+        """The dataset's digest, and the least score if there is one: what a state of a stream depends on."""
+        return self.digest if self.scored is None else f"{self.digest} with scores from {self.scored.least}"
 
     def remote_window(self, block_shards: int) -> int:
         """Return the total bytes of the `block_shards` largest remote tars: that many shards are read together."""
@@ -95,8 +103,11 @@ class DatasetIndex:
         return int(np.sort(self.shards.tar_bytes[remote])[-block_shards:].sum())
 
 
-def open_index(path: str, split: str | None = None) -> DatasetIndex:
-    """Read a dataset's manifest; with `split`, also count that split's rows in every sidecar."""
+def open_index(path: str, split: str | None = None, min_score: float | None = None) -> DatasetIndex:
+    """Read a dataset's manifest; with `split`, also count that split's rows in every sidecar.
+
+    With `min_score` only pairs with at least that score count, as `loom embed` computed it.
+    """
     values = read_plain(path)
     try:
         shards = ShardTable(values["shards"])
@@ -104,16 +115,24 @@ def open_index(path: str, split: str | None = None) -> DatasetIndex:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise not_a_manifest(path, error) from error
     del values  # several times as large as the file
+    scored = None if min_score is None else read_scored_rows(path, digest, min_score)
     counts = shards.samples
     if split is not None:
         with ThreadPoolExecutor(8) as pool:
-            rows = pool.map(lambda shard: len(split_rows(path, shard, split)), shards)
-            counts = np.fromiter(rows, np.int64, len(shards))
-    index = DatasetIndex(path, kind, digest, shards, np.ascontiguousarray(counts), split)
+            rows = pool.map(lambda shard: _selected(shard, split_rows(path, shard, split), scored), shards)
+            counts = np.fromiter(map(len, rows), np.int64, len(shards))
+    elif scored is not None:
+        counts = np.fromiter((len(scored.of(shard)) for shard in shards), np.int64, len(shards))
+    index = DatasetIndex(path, kind, digest, shards, np.ascontiguousarray(counts), split, scored)
     if not index.samples:
-        remedy = f"no sample has split {split!r}" if split else "loom stats shows why records were rejected"
+        asked = [f"split {split!r}"] * (split is not None) + [f"a score of {min_score}"] * (min_score is not None)
+        remedy = f"no sample has {' and '.join(asked)}" if asked else "loom stats shows why records were rejected"
         raise InputError("holds no sample", where=path, remedy=remedy)
     return index
+
+
+def _selected(shard: ShardEntry, rows: np.ndarray, scored: ScoredRows | None) -> np.ndarray:
+    return rows if scored is None else np.intersect1d(rows, scored.of(shard))
 
 
 def read_sidecar(path: str, shard: ShardEntry, columns: Sequence[str]) -> pa.Table:
@@ -187,7 +206,14 @@ def _checksums(members: pa.StructArray) -> tuple[np.ndarray, bool]:
     return integers(members.field("crc32c")), True
 
 
-def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str | None = None) -> ShardIndex:
+def read_shard(
+    path: str,
+    shard: ShardEntry,
+    *,
+    hashes: bool = False,
+    split: str | None = None,
+    scored: ScoredRows | None = None,
+) -> ShardIndex:
     """Read one shard's sidecar; DamageError if it cannot belong to this tar."""
     where = tar_path(path, shard)
     hashed, divided = ["members.list.element.stored_sha256"] * hashes, ["split"] * (split is not None)
@@ -205,6 +231,9 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str
     codes = integers(encoded.indices)
     checksums, checked = _checksums(members)
     starts = np.concatenate([[0], np.cumsum(integers(pc.list_value_length(lists)))])
+    rows = None if scored is None else scored.of(shard)
+    if split is not None:
+        rows = _selected(shard, _rows_of(table, split), scored)
     keys = table.column("key").cast(pa.binary()).to_pylist()
     return ShardIndex(
         path=where,
@@ -218,5 +247,5 @@ def read_shard(path: str, shard: ShardEntry, *, hashes: bool = False, split: str
         ignored=int((~allowed[codes]).sum()) if len(fields) else 0,
         checksums=checked,
         hashes=members.field("stored_sha256") if hashes else None,
-        rows=None if split is None else _rows_of(table, split),
+        rows=rows,
     )

@@ -24,7 +24,9 @@ class Sidecars:
         if held is not None:
             return held
         index = self._index
-        loaded = read_shard(index.path, index.shards[number], hashes=self._hashes, split=index.split)
+        loaded = read_shard(
+            index.path, index.shards[number], hashes=self._hashes, split=index.split, scored=index.scored
+        )
         with self._lock:
             self._shards[number] = loaded
             while len(self._shards) > self._held:

@@ -10,7 +10,9 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.jobs import search
 from corpusloom.trainers.jobs.search import SearchHit, SearchResult
 
-HIT = SearchHit(rank=1, score=0.3125, key="k1", field="jpg", sha256="s", url="http://x/1", caption="a\x1b red star")
+HIT = SearchHit(
+    rank=1, score=0.3125, key="k1", field="jpg", shard=0, row=0, sha256="s", url="http://x/1", caption="a\x1b red star"
+)
 RESULT = SearchResult(dataset="data", images=1200, queries=("a star", "cat.jpg"), hits=((HIT,), ()), seconds=0.25)
 
 
@@ -35,7 +37,7 @@ def test_hits_are_printed_and_flags_handed_on(asked: list[Any], capsys: pytest.C
     assert lines[-1] == "1,200 images searched in 0.25 s"
     arguments, named = asked[0]
     assert arguments == ("data", ("a star",), ("cat.jpg",))
-    assert named == {"k": 3, "checkpoint": None, "embeddings": "e", "device": None}
+    assert named == {"k": 3, "checkpoint": None, "embeddings": "e", "device": None, "html": None}
 
 
 def test_json_holds_every_hit(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,12 @@ def test_scores_come_by_key_and_a_dataset_without_pairs_has_none(tmp_path: Path)
         open_sidecar(write_sidecar(tmp_path / "t", ROWS)).scores()
 
 
+def test_rows_are_found_by_their_least_score(tmp_path: Path) -> None:
+    sidecar = open_sidecar(write_sidecar(tmp_path / "s", ROWS, scored=5))
+    assert {shard: rows.tolist() for shard, rows in sidecar.rows_by_score(0.15).items()} == {0: [2, 3]}
+    assert sidecar.rows_by_score(0.9) == {}
+
+
 def test_the_example_of_the_documentation_finds_the_nearest_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
