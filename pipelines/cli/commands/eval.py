@@ -135,7 +135,7 @@ class Command:
         pictures = self.kind == "zero-shot"
         for flag, value in (("--images", self.images), ("--templates", self.templates), ("--html", self.html)):
             if value is not None and not pictures:
-                raise ConfigError(f"{flag} is of zero-shot, not of {self.kind}", remedy=f"leave {flag} out")
+                raise ConfigError(f"{flag} is a flag of zero-shot, not of {self.kind}", remedy=f"leave {flag} out")
         if self.classes is not None and self.images is None:
             raise ConfigError("--classes without --images", remedy="a benchmark has its own: leave --classes out")
         if self.data is not None and self.images is not None:

@@ -62,7 +62,7 @@ def classify(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: Eval
 
 
 def templates_of(images: ClassifiedImages, name: str | None) -> tuple[str, ...]:
-    """Return the templates of a name or file, else those of the benchmark, else the bundled ensemble."""
+    """Return the templates of a name or file, else those of the benchmark, else the bundled ensemble `photo`."""
     if name is not None:
         return load_templates(name)
     return images.templates if isinstance(images, Benchmark) else PHOTO

@@ -41,13 +41,6 @@ def rank_classes(images: Tensor, classes: Tensor, labels: Tensor | None, scale: 
     return Ranking(torch.cat(best), torch.cat(probabilities), torch.cat(ranks) if ranks else None)
 
 
-def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield the figures of a zero-shot classification: (N, E), (N,) int, (C, E)."""
-    ranks = rank_classes(images, classes, labels).ranks
-    assert ranks is not None
-    yield from classification_figures(ranks, labels, len(classes))
-
-
 def classification_figures(ranks: Tensor, labels: Tensor, classes: int) -> Iterator[tuple[str, float]]:
     """Yield top1, top5 if there are five classes, mean recall per class, chance (that of top1) and n.
 
