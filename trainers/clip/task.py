@@ -11,7 +11,6 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPDataConfig, TextTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
-from corpusloom.trainers.clip.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
     WeightSource,
@@ -32,6 +31,8 @@ from corpusloom.trainers.clip.tokens.of_model import (
     load_tokenizer,
     tokenizer_from_bytes,
 )
+from corpusloom.trainers.clip.zero_shot.in_training import figure_names, open_sets, zero_shot_figures
+from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
@@ -82,6 +83,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
+    open_sets(data.zero_shot)
     sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text, sources)
@@ -97,8 +99,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
-        figures=(*dict(retrieval(torch.ones(1, 1), torch.ones(1, 1), torch.tensor([0]))), "skipped"),
+        evaluate=evaluation_of(paths, data, tokenizer),
+        figures=figure_names(data),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
@@ -159,11 +161,16 @@ def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer
     return load_clip(path, *assignments)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: CaptionTokenizer) -> Evaluate:
-    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
+def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: CaptionTokenizer) -> Evaluate | None:
+    """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
+    sets = open_sets(data.zero_shot)
+    if data.evaluate is None and not sets:
+        return None
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        return retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
+        if data.evaluate is not None:
+            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), data.evaluate).values.items()
+        yield from zero_shot_figures(model, tokenizer, sets)
 
     return evaluate

@@ -14,10 +14,8 @@ from corpusloom.schemas.images.embeddings.manifest import (
     make_identity,
     write_embeddings_manifest,
 )
-from corpusloom.schemas.images.embeddings.parts import SkippedMember, identity_of, skipped_in, write_skipped
+from corpusloom.schemas.images.embeddings.parts import KINDS, SkippedMember, identity_of, skipped_in, write_skipped
 from corpusloom.trainers.stream.reading.index import DatasetIndex
-
-KINDS = ("images", "texts", "scores")
 
 
 def check_folder(folder: str, dataset_digest: str, model: EmbeddingModel) -> None:

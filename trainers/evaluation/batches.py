@@ -47,6 +47,8 @@ class EvaluationSettings:
     """Folder of pictures, or of the images that a file of captions names."""
     classes: str | None = None
     """File with the names of classes, or a dataset whose captions are the classes."""
+    split: str | None = None
+    """Split of the data; None: test of a benchmark, all of a dataset."""
     templates: str | None = None
     """File with templates of texts about a class, or the name of a bundled ensemble."""
     partial: str | None = None
@@ -120,7 +122,7 @@ def read_all(source: ItemSource[T, Row], settings: EvaluationSettings) -> tuple[
         items = list(source.items)
         rows, skipped = _read([source.name(item) for item in items], [pool.submit(source.read, item) for item in items])
     if not rows:
-        raise _nothing(source.where)
+        raise _nothing(source.where, skipped)
     return rows, skipped
 
 
@@ -198,7 +200,7 @@ def _measure(
 def _joined(parts: list[Measured], where: str) -> Measured:
     measured = [part.tensors for part in parts if part.tensors]
     if not any(len(value) for tensors in measured for value in tensors.values()):
-        raise _nothing(where)
+        raise _nothing(where, [line for part in parts for line in part.skipped])
     return Measured(
         {name: torch.cat([tensors[name] for tensors in measured]) for name in measured[0]},
         tuple(line for part in parts for line in part.skipped),
@@ -206,5 +208,6 @@ def _joined(parts: list[Measured], where: str) -> Measured:
     )
 
 
-def _nothing(where: str) -> InputError:
-    return InputError("holds no sample that can be read", where=where, remedy="run loom verify")
+def _nothing(where: str, skipped: Sequence[str]) -> InputError:
+    first = f"; the first of {len(skipped):,} is {skipped[0]}" if skipped else ""
+    return InputError(f"holds no sample that can be read{first}", where=where, remedy="check the path and the files")

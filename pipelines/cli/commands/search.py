@@ -54,6 +54,7 @@ class Command:
             check_output("--html", self.html)
             extras.require("report", ("jinja2",), "--html")
         extras.require("train", extras.TRAIN, "loom search")
+        from corpusloom.pipelines.store.lineage import record_made
         from corpusloom.trainers.jobs.search import search
 
         reporter = self.output.reporter()
@@ -68,6 +69,8 @@ class Command:
                 device=self.device,
                 html=self.html,
             )
+        if self.html is not None:
+            record_made(self.dataset, "report", self.html)  # loom forget deletes it
         if self.output.json:
             print_json(result)
         else:

@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import DamageError
-from corpusloom.schemas.images.embeddings.manifest import REMEDY
+from corpusloom.schemas.images.embeddings.manifest import NAME, REMEDY
 
 IDENTITY, SKIPPED = b"corpusloom.embeddings", b"corpusloom.skipped"
 """Keys of a part's metadata: the identity of its embeddings, and the rows of the ledger that belong to it."""
 EMBEDDING = "embedding"
+KINDS = ("images", "texts", "scores")
+"""Folders of parts."""
 SKIPPED_TABLE = "skipped.parquet"
 """Name of the ledger of what has no embedding."""
 _TEXT = pa.string()
@@ -116,3 +118,17 @@ def write_skipped(folder: str, skipped: Sequence[SkippedMember]) -> None:
     """Write skipped.parquet, the ledger of what has no embedding."""
     columns = {name: [getattr(item, name) for item in skipped] for name in SKIPPED_ROWS.names}
     tables.write_table(storage.join(folder, SKIPPED_TABLE), pa.table(columns, schema=SKIPPED_ROWS))
+
+
+def delete_embeddings(folder: str) -> bool:
+    """Delete the files of a sidecar, finished or not, and no other file; return whether there were any."""
+    names = [name for name in (NAME, SKIPPED_TABLE) if storage.exists(storage.join(folder, name))]
+    names += [
+        f"{kind}/{name}"
+        for kind in KINDS
+        for name in storage.listing(storage.join(folder, kind), ".parquet")
+        if identity_of(storage.join(folder, kind, name))
+    ]
+    for name in names:  # embeddings.json first, so that a partly deleted sidecar never counts as finished
+        storage.remove(storage.join(folder, name))
+    return bool(names)

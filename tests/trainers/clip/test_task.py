@@ -24,6 +24,7 @@ from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, load_config
+from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config, siglip_config, siglip_folder
 from tests.trainers.clip.small import zero_shot_figures
 from tests.trainers.datasets import coloured_pairs, write_pairs
@@ -40,8 +41,14 @@ def config(*assignments: str) -> RunConfig:
 def test_a_clip_learns_to_classify_images_that_it_has_not_seen(tmp_path: Path) -> None:
     pairs = [*coloured_pairs(160), *coloured_pairs(40, "val", first=160)]
     data = write_pairs(tmp_path / "pairs", pairs)
-    result = run("clip", config('data.split="train"', 'data.evaluate="val"'), [data], str(tmp_path / "run"))
+    samples = [(pair.image, "jpg", number % 8) for number, pair in enumerate(coloured_pairs(16, first=200))]
+    write_benchmark(str(tmp_path / "set"), samples, CLASSES, ["a {c}"])
+    chosen = ('data.split="train"', 'data.evaluate="val"', f'data.zero_shot={{shapes = "{tmp_path / "set"}"}}')
+    best = 'train.keep_best="zero_shot.shapes.top1:max"'
+    result = run("clip", config(*chosen, best), [data], str(tmp_path / "run"))
     assert set(result.evaluation) >= {"image_retrieval_r1", "text_retrieval_r10"}
+    assert result.evaluation["zero_shot.shapes.top1"] > result.evaluation["zero_shot.shapes.top1_chance"]
+    assert (tmp_path / "run" / "checkpoints" / "best.json").exists()
     model, tokenizer = load_clip(str(tmp_path / "run"))
     held_out = coloured_pairs(80, first=1000)
     images = torch.stack([torch.from_numpy(evaluation_image(pair.image, 32)) for pair in held_out])
@@ -203,6 +210,12 @@ def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp
         build_task(load_config("clip-tiny", ["data.evaluate=vall"]), data)
     notes = build_task(load_config("clip-tiny", ["data.evaluate=train"]), data).notes
     assert any("trained on" in note for note in notes)
+
+
+def test_a_zero_shot_set_that_is_missing_is_refused_before_training(tmp_path: Path) -> None:
+    data = write_captions(tmp_path)
+    with pytest.raises(InputError, match="nowhere"):
+        build_task(config('data.zero_shot={x = "nowhere"}'), {"pairs": (data, 1.0)})
 
 
 def test_a_note_counts_the_pairs_that_a_least_score_leaves_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,6 +29,7 @@ def labelled(folder: Path, broken: Sequence[tuple[str, bytes]] = ()) -> str:
     write_benchmark(str(folder), samples, COLOURS, ["a {c} thing"])
     if broken:
         (folder / "test" / "0.tar").rename(folder / "test" / "1.tar")
+        (folder / "test" / "nshards.txt").write_text("2")
         with tarfile.open(folder / "test" / "0.tar", "w") as tar:
             for name, data in broken:
                 info = tarfile.TarInfo(name)
@@ -127,3 +129,20 @@ def test_embeddings_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
         clip.image.projection.weight[0] = float("nan")
     with pytest.raises(NotFiniteError, match="embeddings of 12 of 12 images are not finite"):
         classify(clip, small_tokenizer(), write_folders(tmp_path), EvaluationSettings())
+
+
+def test_several_labels_per_image_are_measured_by_precision(tmp_path: Path) -> None:
+    folder = Path(labelled(tmp_path))
+    (folder / "dataset_type.txt").write_text("multilabel")
+    with tarfile.open(folder / "test" / "0.tar", "w") as tar:
+        for number, pair in enumerate(coloured_pairs(12)):
+            buffer = io.BytesIO()
+            np.save(buffer, np.eye(4)[number % 4] + np.eye(4)[(number // 4 + number + 1) % 4] > 0)
+            for field, data in (("jpg", pair.image), ("npy", buffer.getvalue())):
+                info = tarfile.TarInfo(f"{number}.{field}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    found = classify(small_clip(), small_tokenizer(), str(folder), EvaluationSettings(batch_size=5))
+    assert 0 < found.values["mean_average_precision"] <= 1
+    assert found.values["n"] == 12
+    assert all(item.label is None for item in found.predictions)

@@ -1,0 +1,171 @@
+"""A linear classifier on a CLIP's image features: the linear probe (arXiv 2103.00020, section 3.2 and appendix A.3).
+
+Data: a benchmark with the splits train and test (and val), folders train and test of class folders, or class folders,
+of whose pictures every fifth is held out for the test. Shapes: N images, D features.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.clip.model import CLIP
+from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
+from corpusloom.trainers.clip.zero_shot.benchmarks import is_benchmark, open_benchmark, splits_of
+from corpusloom.trainers.clip.zero_shot.classify import ClassifiedImages, predictions_of
+from corpusloom.trainers.clip.zero_shot.embed_images import EmbeddedImages, embed_images, thumbnails_of
+from corpusloom.trainers.clip.zero_shot.figures import classification_figures, rank_scores
+from corpusloom.trainers.clip.zero_shot.image_folders import open_folder
+from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures
+from corpusloom.trainers.evaluation.logistic_regression import choose_strength, fit
+from corpusloom.trainers.training import collectives
+
+EVERY = 5
+"""Of every so many images of a class one is held out, where there is no split for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeData:
+    """Images to train on, to choose the regularisation by, and to test on."""
+
+    train: ClassifiedImages
+    val: ClassifiedImages | None
+    """None: some of the training images."""
+    test: ClassifiedImages | None
+    """None: some of the training images."""
+    notes: tuple[str, ...] = ()
+
+
+def open_probe(data: str, settings: EvaluationSettings) -> ProbeData:
+    """Open the splits of a benchmark or of folders of pictures."""
+    if settings.images is None and is_benchmark(data):
+        names = splits_of(data)
+        opened = {name: open_benchmark(data, name) for name in ("train", "val", "test") if name in names}
+        if "train" not in opened or "test" not in opened:
+            raise InputError("no splits train and test", where=data, remedy="add train/0.tar and test/0.tar")
+        if opened["train"].multilabel:
+            raise ConfigError("a benchmark of several labels", where=data, remedy="loom eval zero-shot --data FOLDER")
+        return ProbeData(opened["train"], opened.get("val"), opened["test"])
+    if not storage.is_folder(data):
+        raise InputError("no such folder", where=data, remedy="give a benchmark, or --images FOLDER")
+    names = storage.folders(data)
+    if "train" not in names:
+        note = f"every {EVERY}th picture of a class is held out for the test"
+        return ProbeData(_folder(data, settings), None, None, (note,))
+    folders = {name: _folder(storage.join(data, name), settings) for name in ("train", "val", "test") if name in names}
+    if "test" not in folders:
+        raise InputError("a folder train without a folder test", where=data, remedy="add it, or give class folders")
+    known = [name.shown for name in folders["train"].classes]
+    for name, found in folders.items():
+        if [own.shown for own in found.classes] != known:
+            raise ConfigError(f"train and {name} have different class folders", where=data, remedy="give them the same")
+    return ProbeData(folders["train"], folders.get("val"), folders["test"])
+
+
+def _folder(path: str, settings: EvaluationSettings) -> ClassifiedImages:
+    found = open_folder(path, settings.classes)
+    if not found.labelled:
+        raise ConfigError("the pictures have no labels", where=path, remedy="put them into a folder per class")
+    return found
+
+
+def probe(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
+    """Return the figures of a linear classifier of image features, trained by logistic regression.
+
+    The regularisation is chosen on held-out images, and the classifier is fitted again to all that it was chosen with.
+    Chance is the share of the commonest class.
+    """
+    splits, shape, device = open_probe(data, settings), model.config.image, model.logit_scale.device
+
+    def embed(images: ClassifiedImages, name: str) -> EmbeddedImages:
+        partial_folder = None if settings.partial is None else storage.join(settings.partial, name)
+        own, encode = replace(settings, partial=partial_folder), partial(image_features, model)
+        with torch.no_grad():
+            return embed_images(images, encode, shape.size, own, device, squash=shape.squashes)
+
+    parts = [embed(splits.train, "train")]
+    parts += [embed(images, name) for images, name in ((splits.val, "val"), (splits.test, "test")) if images]
+    train, tested = parts[0], parts[-1]
+    rows = torch.arange(len(train.labels), device=device)
+    if splits.test is None:
+        rows, held = hold_out(rows, train.labels)
+        tested = _part(train, held.tolist())
+    fitting, choosing = (train.vectors[rows], train.labels[rows]), None
+    if splits.val is not None:
+        choosing = parts[1].vectors, parts[1].labels
+    else:
+        kept, held = hold_out(torch.arange(len(rows), device=device), fitting[1])
+        choosing, fitting = (fitting[0][held], fitting[1][held]), (fitting[0][kept], fitting[1][kept])
+    classes = len(splits.train.classes)
+    _check_seen(fitting[1], splits.train)
+    strength = collectives.from_rank_0(partial(choose_strength, fitting, choosing, classes))
+    both = torch.cat([fitting[0], choosing[0]]), torch.cat([fitting[1], choosing[1]])
+    fitted = fit(*both, classes, strength)
+    ranking = rank_scores(fitted(tested.vectors), tested.labels)
+    assert ranking.ranks is not None
+    skipped = tuple(line for part in parts for line in part.skipped)
+    commonest = max(Counter(tested.labels.tolist()).values()) / len(tested.labels)
+    values = dict(classification_figures(ranking.ranks, tested.labels, classes))
+    values |= {
+        "top1_chance": max(commonest, values["top1_chance"]),
+        "strength": strength,
+        "train_n": float(len(both[0])),
+    }
+    return Figures(
+        values | {"skipped": float(len(skipped))},
+        skipped,
+        sum(part.reused for part in parts),
+        notes=(*splits.notes, *splits.train.notes),
+        classes=tuple(name.shown for name in splits.train.classes),
+        predictions=predictions_of(splits.train.classes, tested, ranking),
+        thumbnails=partial(thumbnails_of, splits.test or splits.train),
+    )
+
+
+def image_features(model: CLIP, images: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, D): the input of the tower's projection, or the tower's output if it has none."""
+    projection = getattr(model.image, "projection", None)
+    if not isinstance(projection, nn.Linear):
+        return model.image(images)
+    seen: list[Tensor] = []
+    handle = projection.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        model.image(images)
+    finally:
+        handle.remove()
+    return seen[0]
+
+
+def hold_out(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide rows, (N,) each: of every class every fifth is in the second part, the others are in the first."""
+    held = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    for label in labels.unique():
+        held[(labels == label).nonzero()[EVERY - 1 :: EVERY, 0]] = True
+    return rows[~held], rows[held]
+
+
+def _part(found: EmbeddedImages, places: Sequence[int]) -> EmbeddedImages:
+    return replace(
+        found,
+        names=tuple(found.names[place] for place in places),
+        numbers=tuple(found.numbers[place] for place in places),
+        vectors=found.vectors[list(places)],
+        labels=found.labels[list(places)],
+        skipped=(),
+    )
+
+
+def _check_seen(labels: Tensor, images: ClassifiedImages) -> None:
+    """Raise InputError if a class has too few images to be learnt, or there are too few to hold any out."""
+    counts = labels.bincount(minlength=len(images.classes)).tolist()
+    few = [name.shown for name, count in zip(images.classes, counts, strict=True) if count == 0]
+    if few:
+        remedy = f"give each class {EVERY} pictures or more"
+        raise InputError(
+            f"classes without a picture to learn from: {', '.join(few[:5])}", where=images.folder, remedy=remedy
+        )
