@@ -1,4 +1,4 @@
-"""The beginning and the end of a sidecar of embeddings: whose parts a folder holds, ledger, and embeddings.json."""
+"""Checks a folder before its first part is written, and commits it after the last: ledger, then embeddings.json."""
 
 from collections import Counter
 from collections.abc import Sequence

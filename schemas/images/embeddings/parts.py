@@ -1,7 +1,7 @@
 """The Parquet files of a sidecar of embeddings: images/, texts/, scores/ and skipped.parquet.
 
-An embedding is a value of 2 * width bytes: float16, little endian. It is stored without compression, which floats
-resist, and is read 20 times as fast as a list of numbers would be.
+An embedding is a value of 2 * width bytes: float16, little endian. It is stored without compression, which saves
+little on floats, and is read 20 times as fast as a list of numbers.
 """
 
 import json
@@ -24,7 +24,7 @@ SKIPPED_TABLE = "skipped.parquet"
 """Name of the ledger of what has no embedding."""
 _TEXT = pa.string()
 IMAGE_COLUMNS = {"sha256": _TEXT, "key": _TEXT, "field": _TEXT, "shard": pa.int32()}
-"""Image as fetched, and the member that shows it first: its sample's key, its field, its shard's number."""
+"""sha256 of the image as fetched; key, field and shard number of the member that shows it first."""
 TEXT_COLUMNS = {"sha256": _TEXT}
 """sha256 of the text as UTF-8."""
 SCORES = pa.schema(
@@ -59,7 +59,7 @@ class Part:
     """The rows of one file of embeddings."""
 
     columns: pa.Table
-    """Columns but the embeddings."""
+    """All columns except the embeddings."""
     embeddings: np.ndarray
     """(rows, width) float16, read-only."""
     skipped: tuple[SkippedMember, ...]

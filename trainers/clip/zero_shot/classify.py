@@ -88,7 +88,7 @@ def _cut_texts(
 
 
 def templates_of(images: ClassifiedImages, name: str | None) -> tuple[str, ...]:
-    """Return the templates of a name or file, else those of the benchmark, else the bundled ensemble."""
+    """Return the templates of a name or file, else those of the benchmark, else the bundled ensemble `photo`."""
     if name is not None:
         return load_templates(name)
     return images.templates if isinstance(images, Benchmark) else PHOTO
