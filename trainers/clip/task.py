@@ -64,7 +64,7 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
 
 
 def check_negatives(config: RunConfig) -> None:
-    """Raise ConfigError for a step of one pair: without another one there is nothing to tell it from.
+    """Raise ConfigError for a step of one pair, which has no negatives.
 
     The softmax loss of one pair is 0 whatever the weights, and batch normalisation has no variance.
     """
@@ -111,7 +111,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
 
 
 def score_note(least: float | None, stream: StreamingDataset) -> Iterator[str]:
-    """Yield a line on the pairs that a least score leaves out."""
+    """Yield the number of pairs that are trained on and left out, if there is a least score."""
     if least is not None:
         kept = sum(index.samples for index in stream.reader.indexes)
         yield f"trains on {kept:,} pairs: data.min_clip_score = {least:g} and data.split leave out {stream.left_out:,}"

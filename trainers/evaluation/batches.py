@@ -1,4 +1,4 @@
-"""Evaluates items in batches: over ranks, past items that cannot be read, and on from where a killed evaluation was.
+"""Evaluates items in batches: ranks share them, unreadable items are skipped, and a killed evaluation resumes.
 
 Batch i belongs to data rank i mod ranks. A finished batch is kept as one safetensors file, if a folder is given; its
 number does not depend on the number of ranks, so an evaluation goes on with any.
@@ -107,7 +107,7 @@ def measure_batches(
     kept = FinishedBatches(settings.partial)
     with ThreadPoolExecutor(max(1, settings.workers), "evaluate") as pool:
         rounds = _rounds(source.items, settings.batch_size)
-        for begun in _ahead(_start(number, group, source, pool, kept) for number, group in rounds):
+        for begun in one_ahead(_start(number, group, source, pool, kept) for number, group in rounds):
             found = begun.measured or _measure(begun, measure, settings, device)
             if begun.measured is None and begun.names:
                 kept.write(begun.number, found)
@@ -156,8 +156,8 @@ def _start(
     return _Begun(number, [source.name(item) for item in group], [pool.submit(source.read, item) for item in group])
 
 
-def _ahead(begun: Iterator[Group]) -> Iterator[Group]:
-    """Begin each batch before the one before it is handed out."""
+def one_ahead(begun: Iterator[Group]) -> Iterator[Group]:
+    """Yield items one late, so that the work of each begins before the previous one is yielded."""
     waiting: deque[Group] = deque()
     for item in begun:
         waiting.append(item)

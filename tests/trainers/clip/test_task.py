@@ -18,7 +18,6 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import build_task, complete, load_clip, score_note
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
-from corpusloom.trainers.clip.zero_shot.figures import zero_shot
 from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.jobs.export import export_model
 from corpusloom.trainers.jobs.train import run
@@ -27,6 +26,7 @@ from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, load_config
 from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config, siglip_config, siglip_folder
+from tests.trainers.clip.small import zero_shot_figures
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.stream.reading.test_scored_rows import scored_dataset
 
@@ -55,7 +55,7 @@ def test_a_clip_learns_to_classify_images_that_it_has_not_seen(tmp_path: Path) -
     labels = torch.tensor([number % 8 for number in range(1000, 1080)])
     weights = class_embeddings(model, tokenizer, CLASSES, ["a {c}, number 1", "a {c}, number 2"])
     with torch.no_grad():
-        figures = dict(zero_shot(model.encode_image(images), labels, weights))
+        figures = zero_shot_figures(model.encode_image(images), labels, weights)
     assert figures["top1_low"] > 2 * figures["chance"]
 
 

@@ -65,13 +65,6 @@ def precision_figures(scores: Tensor, labels: Tensor) -> Iterator[tuple[str, flo
     yield "n", float(len(labels))
 
 
-def zero_shot(images: Tensor, labels: Tensor, classes: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield the figures of a zero-shot classification: (N, E), (N,) int, (C, E)."""
-    ranks = rank_classes(images, classes, labels).ranks
-    assert ranks is not None
-    yield from classification_figures(ranks, labels, len(classes))
-
-
 def classification_figures(ranks: Tensor, labels: Tensor, classes: int) -> Iterator[tuple[str, float]]:
     """Yield top1, top5 if there are five classes, mean recall per class, chance (that of top1) and n.
 

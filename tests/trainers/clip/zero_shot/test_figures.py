@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from corpusloom.trainers.clip.zero_shot.figures import precision_figures, rank_classes, zero_shot
+from corpusloom.trainers.clip.zero_shot.figures import precision_figures, rank_classes
+from tests.trainers.clip.small import zero_shot_figures
 
 
 def test_zero_shot_figures_are_those_counted_by_hand() -> None:
     classes = torch.eye(6)
     images = torch.tensor([[9, 1, 0, 0, 0, 0], [0, 1, 9, 0, 0, 0], [0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 5, 0.0]])
     labels = torch.tensor([0, 1, 2, 5])
-    figures = dict(zero_shot(images, labels, classes))
+    figures = zero_shot_figures(images, labels, classes)
     assert figures["top1"] == 0.25
     assert figures["top5"] == 0.75
     assert figures["mean_class_recall"] == 0.25
@@ -19,12 +20,12 @@ def test_zero_shot_figures_are_those_counted_by_hand() -> None:
     assert figures["top1_low"] < 0.25 < figures["top1_high"]
     assert figures["top5_chance"] == pytest.approx(5 / 6)
     assert figures["mean_class_recall_low"] < 0.25 < figures["mean_class_recall_high"]
-    assert "top5" not in dict(zero_shot(images[:, :3], labels.clamp(max=2), torch.eye(3)))
+    assert "top5" not in zero_shot_figures(images[:, :3], labels.clamp(max=2), torch.eye(3))
 
 
 def test_a_class_of_equal_similarity_ranks_before_the_own_one() -> None:
     classes = torch.tensor([[1.0, 0], [1.0, 0], [0, 1.0]])
-    figures = dict(zero_shot(torch.tensor([[1.0, 0], [0, 1.0]]), torch.tensor([0, 2]), classes))
+    figures = zero_shot_figures(torch.tensor([[1.0, 0], [0, 1.0]]), torch.tensor([0, 2]), classes)
     assert figures["top1"] == 0.5
 
 
